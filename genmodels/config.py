@@ -1,0 +1,102 @@
+"""Validated, frozen settings. No torch here: submitting a job must not wait two seconds for an import.
+
+Every field has bounds and a description, because the form on the Train page, the validation of `--set`, the error
+messages and config.json are all made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genmodels.errors import ConfigError
+
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+
+def live(default: Any, **field: Any) -> Any:
+    """A field that may be changed while a run is going on; it is read from `self.config` each step."""
+    return Field(default, json_schema_extra={"live": True}, **field)
+
+
+class Frozen(BaseModel):
+    """Base of all settings: immutable, unknown fields refused, a changed copy validated again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], prefix: str = "") -> Self:
+        """Validate `values`; raises ConfigError with field, value and allowed range instead of pydantic's error."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(explain(error, cls, prefix)) from error
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with `changes`, validated as a whole; raises ConfigError."""
+        return self.parse({**self.model_dump(), **changes})
+
+
+class ModelConfig(Frozen):
+    """What every model's config has; the data fills these two when a job is submitted."""
+
+    image_shape: tuple[int, int, int] | None = Field(
+        None, description="channels, height and width of a picture; taken from the data set"
+    )
+    num_classes: int | None = Field(None, ge=0, le=10_000, description="number of classes; taken from the data set")
+
+
+class TrainConfig(Frozen):
+    """How long and how to train. Exactly one of max_steps and max_epochs; a resolved spec has max_steps."""
+
+    max_steps: int | None = Field(None, ge=1, le=100_000_000, description="number of batches to train on")
+    max_epochs: float | None = Field(
+        None, gt=0, le=100_000, description="passes over the data set, turned into steps at submission"
+    )
+    batch_size: int = Field(64, ge=1, le=65_536, description="examples in one batch")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, batches and noise: same seed, same run")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="number format of the forward pass; auto times both on this machine and keeps the faster"
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="torch.compile; auto tries it where the run is long enough to win the compile time back"
+    )
+    ema_decay: float | None = Field(
+        None, ge=0.5, lt=1, description="moving average of the weights, used for samples; empty for none"
+    )
+    log_every: int = Field(50, ge=1, le=1_000_000, description="steps between two points of the curves")
+    preview_every: int = Field(500, ge=1, le=10_000_000, description="steps between two preview pictures")
+    save_every: int = Field(1000, ge=1, le=10_000_000, description="steps between two checkpoints")
+    keep_last: int | None = Field(3, ge=1, le=10_000, description="checkpoints kept; empty keeps every one")
+    keep_steps: tuple[int, ...] = Field(
+        (), description="steps that are saved and never removed, for example 0, 1000, 10000: a film of the learning"
+    )
+
+
+class RunConfig(Frozen):
+    """Where and under which name a job runs."""
+
+    name: str | None = Field(None, min_length=1, max_length=80, description="a name for the run; made if empty")
+    device: Device = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    threads: int | None = Field(
+        None, ge=1, le=256, description="CPU threads; empty lets the tuner choose. Other counts give other weights"
+    )
+
+
+def explain(error: ValidationError, cls: type[BaseModel], prefix: str = "") -> str:
+    """Pydantic's findings as one sentence each: field, value, allowed range, next step."""
+    sentences = []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("function-", "constrained-")))
+        name = f"{prefix}{path}" or cls.__name__
+        field = cls.model_fields.get(str(item["loc"][0])) if item["loc"] else None
+        if item["type"] == "extra_forbidden":
+            fields = ", ".join(f"{prefix}{known}" for known in cls.model_fields)
+            sentences.append(f"unknown setting {name!r}; the settings here are {fields}")
+            continue
+        message = item["msg"].removeprefix("Value error, ")
+        about = f" ({field.description})" if field is not None and field.description else ""
+        sentences.append(f"{name} = {item['input']!r} is not allowed: {message[:1].lower()}{message[1:]}{about}")
+    return "; ".join(dict.fromkeys(sentences))

@@ -1,0 +1,187 @@
+"""Recipes: one experiment each, a YAML file of model, config, data and training settings, with where it comes from.
+
+`resolve` turns a recipe, a preset and `--set` overrides into a Plan: everything validated, the data's shape filled
+in, epochs turned into steps. No torch is imported on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from genmodels import data, registry
+from genmodels.config import Frozen, ModelConfig, RunConfig, TrainConfig
+from genmodels.data import DataConfig, DataSpec
+from genmodels.errors import ConfigError, DataError, UnknownNameError
+
+FOLDER = Path(__file__).parent
+SECTIONS = ("model", "data", "train", "run")
+
+
+class Recipe(Frozen):
+    """A recipe file as written; `config`, `data` and `train` may be partial, defaults fill the rest."""
+
+    name: str
+    title: str
+    description: str = Field(description="what it shows and why it matters, in one or two sentences")
+    source: str
+    model: str
+    config: dict[str, Any] = {}
+    data: dict[str, Any]
+    train: dict[str, Any]
+    expect: dict[str, tuple[float | None, float | None]] = Field({}, description="metric: [low, high]")
+    presets: dict[str, dict[str, dict[str, Any]]] = {}
+
+
+class Plan(Frozen):
+    """A resolved experiment: nothing in it depends on defaults or on a recipe file any more."""
+
+    recipe: str | None = None
+    preset: str | None = None
+    title: str
+    source: str = ""
+    model: str
+    config: dict[str, Any]
+    data: DataConfig
+    data_spec: DataSpec
+    train: TrainConfig
+    run: RunConfig
+    expect: dict[str, tuple[float | None, float | None]] = {}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all recipes, sorted."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+@cache
+def get(name: str) -> Recipe:
+    """The recipe called `name`; raises UnknownNameError."""
+    if name not in names():
+        raise UnknownNameError("recipe", name, names(), "`python -m genmodels recipes` lists them.")
+    path = FOLDER / f"{name}.yaml"
+    return Recipe.parse({"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))}, prefix=f"{path.name}: ")
+
+
+def family(model: str) -> Recipe:
+    """A recipe made of a family's defaults, for those who start from the model and not from an experiment."""
+    registry.config_class(model)  # raises UnknownNameError
+    return Recipe(
+        name=model,
+        title=model,
+        description="A family's defaults.",
+        source="defaults of the family",
+        model=model,
+        data={"name": "digits"},
+        train={"max_epochs": 10},
+    )
+
+
+def parse_overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
+    """`["train.max_steps=500", "model.lr=1e-3"]` as nested values; raises ConfigError naming the bad one."""
+    patch: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        section, _, field = path.strip().partition(".")
+        if not equals or section not in SECTIONS or not field:
+            raise ConfigError(
+                f"--set {assignment!r} is not understood; write SECTION.FIELD=VALUE "
+                f"with SECTION one of {', '.join(SECTIONS)}, for example --set train.max_steps=500"
+            )
+        patch.setdefault(section, {})[field] = _value(text)
+    return patch
+
+
+def _value(text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, str):
+        try:  # YAML 1.1 reads 1e-3 as a word
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def resolve(
+    recipe: Recipe,
+    *,
+    preset: str | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Plan:
+    """Freeze an experiment: recipe, then preset, then overrides (`{"train": {"max_steps": 500}}`).
+
+    Raises ConfigError or DataError naming the field, its value and the allowed range; missing data is an error here,
+    before anything is queued, not in the worker.
+    """
+    sections: dict[str, dict[str, Any]] = {
+        "model": dict(recipe.config),
+        "data": dict(recipe.data),
+        "train": dict(recipe.train),
+        "run": {},
+    }
+    if preset is not None and preset not in recipe.presets:
+        raise UnknownNameError(f"preset of {recipe.name}", preset, recipe.presets)
+    for patch in (recipe.presets[preset] if preset else {}, overrides or {}):
+        for section, values in patch.items():
+            if section not in SECTIONS:
+                raise UnknownNameError("section", section, SECTIONS)
+            if section == "train" and {"max_steps", "max_epochs"} & values.keys():
+                sections["train"].pop("max_steps", None)
+                sections["train"].pop("max_epochs", None)
+            sections[section].update(values)
+
+    data_config = DataConfig.parse(sections["data"], "data.")
+    spec = data.get_spec(data_config)
+    problem = data.missing(data_config)
+    if problem:
+        raise DataError(problem)
+    return Plan(
+        recipe=recipe.name if recipe.name in names() else None,
+        preset=preset,
+        title=recipe.title,
+        source=recipe.source,
+        model=recipe.model,
+        config=_fit_to_data(recipe.model, sections["model"], spec).model_dump(mode="json"),
+        data=data_config,
+        data_spec=spec,
+        train=_count_steps(TrainConfig.parse(sections["train"], "train."), spec),
+        run=RunConfig.parse(sections["run"], "run."),
+        expect=recipe.expect,
+    )
+
+
+def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> ModelConfig:
+    config = registry.config_class(model).parse(values, "model.")
+    for field, offered in (("image_shape", spec.image_shape), ("num_classes", spec.num_classes)):
+        wanted = getattr(config, field)
+        if wanted is not None and wanted != offered:
+            raise ConfigError(
+                f"model.{field} = {wanted!r} does not fit data set {spec.name!r}, which has {offered!r}; "
+                f"leave model.{field} empty to take the data's, or choose other data with --data"
+            )
+    return config.replace(image_shape=spec.image_shape, num_classes=spec.num_classes)
+
+
+def _count_steps(train: TrainConfig, spec: DataSpec) -> TrainConfig:
+    if (train.max_steps is None) == (train.max_epochs is None):
+        raise ConfigError(
+            f"set exactly one of train.max_steps (now {train.max_steps}) and train.max_epochs (now {train.max_epochs})"
+        )
+    if train.batch_size > spec.train_size:
+        raise ConfigError(
+            f"train.batch_size = {train.batch_size} is more than the {spec.train_size:,} training examples "
+            f"of {spec.name!r}; choose 1 to {spec.train_size:,}"
+        )
+    if train.max_epochs is None:
+        return train
+    # The last, partial batch of an epoch is dropped.
+    steps = max(1, round(train.max_epochs * (spec.train_size // train.batch_size)))
+    return train.replace(max_steps=steps, max_epochs=None)
