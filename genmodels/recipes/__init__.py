@@ -1,6 +1,6 @@
 """Recipes: one experiment each, a YAML file of model, config, data and training settings, with where it comes from.
 
-`resolve` turns a recipe, a preset and `--set` overrides into a Plan: everything validated, the data's shape filled
+`resolve` turns a recipe, a preset and `--set` overrides into a Spec: everything validated, the data's shape filled
 in, epochs turned into steps. No torch is imported on the way.
 """
 
@@ -38,7 +38,7 @@ class Recipe(Frozen):
     presets: dict[str, dict[str, dict[str, Any]]] = {}
 
 
-class Plan(Frozen):
+class Spec(Frozen):
     """A resolved experiment: nothing in it depends on defaults or on a recipe file any more."""
 
     recipe: str | None = None
@@ -115,7 +115,7 @@ def resolve(
     *,
     preset: str | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Plan:
+) -> Spec:
     """Freeze an experiment: recipe, then preset, then overrides (`{"train": {"max_steps": 500}}`).
 
     Raises ConfigError or DataError naming the field, its value and the allowed range; missing data is an error here,
@@ -143,7 +143,7 @@ def resolve(
     problem = data.missing(data_config)
     if problem:
         raise DataError(problem)
-    return Plan(
+    return Spec(
         recipe=recipe.name if recipe.name in names() else None,
         preset=preset,
         title=recipe.title,

@@ -1,0 +1,135 @@
+"""What a model can do, asked of an instance: the method is the flag.
+
+Images are float32 (B, C, H, W) in [-1, 1]. `condition` maps a key of `model.conditions` to int64 (B,) or, to blend,
+float (B, K). All of it is inference: explicit generators, no `.train()`/`.eval()` flips, no caches on the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from genmodels.model import Model
+
+Condition = Mapping[str, Tensor] | None
+
+
+@runtime_checkable
+class SupportsSampling(Protocol):
+    def sample(self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None) -> Tensor:
+        """Images (n, C, H, W) or audio (n, T) in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class SupportsProgressiveSampling(Protocol):
+    def sample_iter(
+        self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None, every: int = 1
+    ) -> Iterator[Tensor]:
+        """The whole canvas so far, again and again."""
+        ...
+
+
+@runtime_checkable
+class SupportsCompletion(Protocol):
+    def complete(
+        self, x: Tensor, known_mask: Tensor, *, condition: Condition = None, generator: torch.Generator | None = None
+    ) -> Iterator[Tensor]:
+        """Half a digit, a recording to continue."""
+        ...
+
+
+@runtime_checkable
+class SupportsLatent(Protocol):
+    @property
+    def latent_dim(self) -> int:
+        """Numbers in z; 0 where the generator's input is a constant."""
+        ...
+
+    def decode(self, z: Tensor, *, condition: Condition = None) -> Tensor:
+        """z (B, latent_dim), N(0, I) whatever the model uses inside -> images (B, C, H, W)."""
+        ...
+
+
+@runtime_checkable
+class SupportsEncoding(Protocol):
+    def encode(self, x: Tensor) -> Tensor:
+        """Images -> z (B, latent_dim), the mean where the model is probabilistic."""
+        ...
+
+
+@runtime_checkable
+class SupportsElbo(Protocol):
+    def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """(recon, kl), nats an example (B,) each; the negative ELBO is their sum."""
+        ...
+
+
+@runtime_checkable
+class SupportsLikelihood(Protocol):
+    def log_prob(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """Exact log likelihood, nats an example (B,)."""
+        ...
+
+
+@runtime_checkable
+class SupportsScoring(Protocol):
+    def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """The discriminator's or critic's logits (B,); raises CapabilityError where it was not kept."""
+        ...
+
+
+@runtime_checkable
+class SupportsTranslation(Protocol):
+    multiple: int
+
+    def translate(self, x: Tensor, direction: Literal["a_to_b", "b_to_a"]) -> Tensor:
+        """Sides must be multiples of `multiple`."""
+        ...
+
+
+@runtime_checkable
+class SupportsClassification(Protocol):
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits (B, K)."""
+        ...
+
+
+@runtime_checkable
+class SupportsStylizing(Protocol):
+    def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:
+        """style is None where the network has one baked in."""
+        ...
+
+
+_PROTOCOLS: dict[str, type] = {
+    "sampling": SupportsSampling,
+    "progressive_sampling": SupportsProgressiveSampling,
+    "completion": SupportsCompletion,
+    "latent": SupportsLatent,
+    "encoding": SupportsEncoding,
+    "elbo": SupportsElbo,
+    "likelihood": SupportsLikelihood,
+    "scoring": SupportsScoring,
+    "translation": SupportsTranslation,
+    "classification": SupportsClassification,
+    "stylizing": SupportsStylizing,
+}
+
+
+def of_class(cls: type[Model]) -> tuple[str, ...]:
+    """Capabilities of a family, by the methods its class defines."""
+    return tuple(
+        name
+        for name, protocol in _PROTOCOLS.items()
+        if all(hasattr(cls, member) for member in protocol.__protocol_attrs__)  # type: ignore[attr-defined]
+    )
+
+
+def of(model: Model) -> tuple[str, ...]:
+    """Capabilities of this very model: scoring only where its discriminator or critic was kept."""
+    kept = all(getattr(model, part, None) is not None for part in model.training_only)
+    return tuple(name for name in of_class(type(model)) if kept or name != "scoring")

@@ -1,0 +1,195 @@
+"""Weights and resume state on disk: safetensors and JSON, whole or not at all, never a pickle.
+
+    step-020000/ model.safetensors           what is sampled: the moving average where there is one
+                 training_nets.safetensors   critics, and the raw weights where model.safetensors holds the average
+                 resume.safetensors + .json  optimizers, pools, random states; nested state mirrored in the JSON, each
+                                             tensor replaced by {"$tensor": key}
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from genmodels import registry
+from genmodels.errors import CheckpointError, GenmodelsError
+from genmodels.model import Model
+from genmodels.runfolder import RunFolder, read_json, write_json
+
+WEIGHTS, TRAINING_NETS, RESUME, RESUME_JSON = (
+    "model.safetensors",
+    "training_nets.safetensors",
+    "resume.safetensors",
+    "resume.json",
+)
+_RAW = "raw."  # prefix of raw weights beside a moving average
+
+
+def split_state(model: Model) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(what is sampled, what only training needs), pretrained parts in neither."""
+    sampled: dict[str, Tensor] = {}
+    training: dict[str, Tensor] = {}
+    for key, value in model.state_dict().items():
+        part = key.split(".")[0]
+        if part not in model.pretrained:
+            (training if part in model.training_only else sampled)[key] = value
+    return sampled, training
+
+
+def save(
+    folder: RunFolder,
+    step: int,
+    model: Model,
+    *,
+    average: Mapping[str, Tensor] | None = None,
+    resume: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write `step-N/` under a temporary name and rename it; raises CheckpointError on a full disk, leaving nothing."""
+    target = folder.step_path(step)
+    temporary = folder.path / f".tmp-{target.name}-{os.getpid()}"
+    sampled, training = split_state(model)
+    if average is not None:
+        training |= {_RAW + key: sampled[key] for key in average}
+        sampled = {**sampled, **average}
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        _save_tensors(sampled, temporary / WEIGHTS)
+        if training:
+            _save_tensors(training, temporary / TRAINING_NETS)
+        if resume is not None:
+            tensors: dict[str, Tensor] = {}
+            write_json(temporary / RESUME_JSON, _pack(resume, "", tensors))
+            _save_tensors(tensors, temporary / RESUME)
+        if target.exists():
+            folder.remove_step(step)
+        os.replace(temporary, target)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise CheckpointError(
+            f"checkpoint {target} could not be written: {error}. Earlier checkpoints are intact; "
+            "free some space or set GENMODELS_RUNS to another disk, then resume the run"
+        ) from error
+    return target
+
+
+def load_model(path: Path, step: int | None = None, device: str | torch.device = "cpu") -> Model:
+    """The model of a run or checkpoint folder, in eval mode, without gradients; `step` None takes the largest.
+
+    Parts that only training needs are None where the checkpoint did not keep them. Raises CheckpointError.
+    """
+    folder = RunFolder(path)
+    config = folder.config()
+    steps = folder.steps()
+    if not steps:
+        raise CheckpointError(f"{path} holds no checkpoint yet; a run writes its first at step 0")
+    if step is not None and step not in steps:
+        raise CheckpointError(f"{path} has no checkpoint of step {step}; saved steps: {', '.join(map(str, steps))}")
+    try:
+        model = build(config["spec"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: config.json names no model ({error!r}); it is damaged") from error
+    load_weights(model, folder.step_path(steps[-1] if step is None else step))
+    return model.requires_grad_(False).eval().to(device)
+
+
+def build(spec: Mapping[str, Any]) -> Model:
+    """A fresh model as a spec describes it. Weights are drawn from torch's global generator."""
+    return registry.get(spec["model"]).build(**spec["config"])
+
+
+def load_weights(model: Model, path: Path, *, raw: bool = False) -> None:
+    """Fill a model from `step-N/`; `raw` takes the trained weights, not their moving average. Raises CheckpointError."""
+    state = _load_tensors(path / WEIGHTS)
+    if (path / TRAINING_NETS).exists():
+        extra = _load_tensors(path / TRAINING_NETS)
+        state |= {key: value for key, value in extra.items() if not key.startswith(_RAW)}
+        if raw:
+            state |= {key.removeprefix(_RAW): value for key, value in extra.items() if key.startswith(_RAW)}
+    else:
+        for part in model.training_only:
+            setattr(model, part, None)
+    # Published weights may be stored in half precision; models compute in their own type.
+    wanted = model.state_dict()
+    for key, value in state.items():
+        if key in wanted and value.shape != wanted[key].shape:
+            raise CheckpointError(
+                f"{path}: {key} has shape {tuple(value.shape)}, the config asks for {tuple(wanted[key].shape)}; "
+                "weights and config.json do not belong together"
+            )
+    expected = {key for key in wanted if key.split(".")[0] not in model.pretrained}
+    if expected != set(state):
+        lacking, extra_keys = sorted(expected - set(state)), sorted(set(state) - expected)
+        raise CheckpointError(f"{path} does not fit its config: lacks {lacking[:5]}, has unknown {extra_keys[:5]}")
+    model.load_state_dict(state, strict=False)
+
+
+def load_resume(path: Path) -> dict[str, Any]:
+    """The resume state as it was given to `save`; raises CheckpointError where the checkpoint has none."""
+    if not (path / RESUME_JSON).exists():
+        raise CheckpointError(f"{path} was published without the state that training needs; it cannot be resumed")
+    tensors = _load_tensors(path / RESUME)
+    try:
+        state: dict[str, Any] = _unpack(read_json(path / RESUME_JSON), tensors)
+    except KeyError as error:
+        raise CheckpointError(f"{path}: resume.json names a tensor {error} that is not there; it is damaged") from error
+    return state
+
+
+def strip(path: Path, *, training_nets: bool, half: bool = False) -> None:
+    """Trim a copied `step-N/` for publication: no resume state, critics only where asked for, half where asked for."""
+    for name in (RESUME, RESUME_JSON, *(() if training_nets else (TRAINING_NETS,))):
+        (path / name).unlink(missing_ok=True)
+    if half:
+        for name in (WEIGHTS, TRAINING_NETS):
+            if (path / name).exists():
+                tensors = _load_tensors(path / name)
+                _save_tensors({k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}, path / name)
+
+
+def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    save_file({key: value.detach().contiguous().cpu() for key, value in tensors.items()}, path)
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing: the checkpoint is damaged; choose another step") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}. It is damaged; choose another step") from error
+
+
+def _pack(value: Any, key: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        tensors[key] = value.clone()  # safetensors refuses tensors that share memory
+        return {"$tensor": key}
+    if isinstance(value, Mapping):
+        # JSON has text keys only, optimizer states have whole numbers: pairs keep both
+        return {"$dict": [[k, _pack(v, f"{key}/{k}", tensors)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        packed = [_pack(v, f"{key}/{i}", tensors) for i, v in enumerate(value)]
+        return {"$tuple": packed} if isinstance(value, tuple) else packed
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise GenmodelsError(f"resume state holds a {type(value).__name__} at {key}; only tensors and plain values fit")
+
+
+def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(v, tensors) for v in value]
+    if isinstance(value, dict):
+        if "$tensor" in value:
+            return tensors[value["$tensor"]]
+        if "$tuple" in value:
+            return tuple(_unpack(v, tensors) for v in value["$tuple"])
+        return {k: _unpack(v, tensors) for k, v in value["$dict"]}
+    return value

