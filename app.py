@@ -1,0 +1,13 @@
+"""The ASGI entry: `streamlit run app.py` or `uvicorn app:app`.
+
+The pages live behind `pages/frame.py`. Calling `st.navigation` here instead would lose the frame on a cold deep link:
+Streamlit would find `pages/train.py` beside this file and run it bare.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+app = st.App(Path(__file__).parent / "pages" / "frame.py")

@@ -1,0 +1,57 @@
+"""What every page shares of its looks: the title block, the error box, the mark."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from PIL import Image, ImageDraw
+
+from genmodels.errors import GenmodelsError
+from pages.components.i18n import t
+
+# Four by four grey pixels that become a shape: the whole subject in one mark. Colours follow both themes.
+_PIXELS = ("0.15 0.35 0.35 0.15", "0.15 0.3 0.25 1", "0.3 0.2 1 0.3", "0.2 1 1 1")
+
+
+def mark() -> str:
+    """The studio's mark and name as SVG."""
+    squares = "".join(
+        f'<rect x="{4 + 8 * x}" y="{4 + 8 * y}" width="7" height="7" rx="1.5" fill="#1f949b" opacity="{opacity}"/>'
+        for y, row in enumerate(_PIXELS)
+        for x, opacity in enumerate(row.split())
+    )
+    name = html.escape(t("common.app"))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="236" height="40" viewBox="0 0 236 40" role="img">'
+        f'<title>{name}</title>{squares}<text x="46" y="26" font-family="sans-serif" font-size="18" font-weight="600" '
+        f'fill="#1f949b">{name}</text></svg>'
+    )
+
+
+def icon() -> Image.Image:
+    """The mark as the window's icon; a name of Streamlit's own icons would be fetched from another host."""
+    picture = Image.new("RGBA", (64, 64))
+    draw = ImageDraw.Draw(picture)
+    for y, row in enumerate(_PIXELS):
+        for x, opacity in enumerate(row.split()):
+            box = (16 * x, 16 * y, 16 * x + 13, 16 * y + 13)
+            draw.rounded_rectangle(box, radius=3, fill=(31, 148, 155, round(255 * float(opacity))))
+    return picture
+
+
+def page_title(title: str, intro: str) -> None:
+    """The heading of a page and one or two sentences: what it shows and why it matters."""
+    st.title(title, anchor=False)
+    st.markdown(intro)
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Show an error written for users as a box; anything else is a defect and keeps its traceback."""
+    try:
+        yield
+    except GenmodelsError as error:
+        st.error(f"**{t('common.error.title')}** {error}", icon=":material/error:")

@@ -1,0 +1,156 @@
+"""For tests in a real browser: the real server on a free port, Chromium, and no error left in its console.
+
+from tests.browser import Browser, Server, browser, server_of     # `browser` is a fixture
+
+def test_something(browser, tmp_path):
+    with server_of({"GENMODELS_RUNS": str(tmp_path)}) as server:
+        page = browser.open(server.url + "/train")
+        ...
+        browser.check_console()
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# On a cold deep link Streamlit itself first looks for its server below /latent/, then at the root.
+_HARMLESS = ("/_stcore/host-config", "/_stcore/health")
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def chromium() -> str | None:
+    """The system's Chromium, or None: then playwright's own is tried."""
+    return next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def server_of(env: Mapping[str, str], log: Path | None = None, timeout: float = 60.0) -> Iterator[Server]:
+    """`streamlit run app.py` on a free port with `env` added; ended with the block. `log` receives its output."""
+    port = free_port()
+    target = log or Path(os.devnull)
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}"]
+    with target.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, target)
+    try:
+        _wait_until_healthy(server, timeout)
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_healthy(server: Server, timeout: float) -> None:
+    end = time.monotonic() + timeout
+    while True:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"the server ended with {server.process.returncode}; its output is in {server.log}")
+        try:
+            with urllib.request.urlopen(server.url + "/_stcore/health", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{server.url} did not answer in {timeout:.0f} s") from error
+        time.sleep(0.1)
+
+
+class Browser:
+    """Pages in one Chromium; everything their consoles complain about is collected."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.complaints: list[str] = []
+
+    def open(self, url: str, *, wait_for_app: bool = True) -> Page:
+        page = self.context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(url)
+        if wait_for_app:
+            settle(page)
+        return page
+
+    def check_console(self) -> None:
+        """Fails where a page logged an error."""
+        assert not self.complaints, "the browser's console: " + " | ".join(self.complaints)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        source = message.location.get("url", "")
+        if message.type == "error" and not source.endswith(_HARMLESS):
+            self.complaints.append(f"{message.text} ({source})")
+
+
+def settle(page: Page, timeout: float = 30_000) -> None:
+    """Wait until the script has run to its end and shows no exception."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=timeout)
+    page.wait_for_selector('[data-testid="stMain"] h1', timeout=timeout)
+    exceptions = page.locator('[data-testid="stException"]')
+    assert exceptions.count() == 0, exceptions.first.inner_text()
+
+
+def widget(page: Page, key: str) -> Locator:
+    """A widget by its Streamlit key."""
+    return page.locator(f".st-key-{key}")
+
+
+@contextmanager
+def browsing(*, width: int = 1280, height: int = 900, dark: bool = False) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
+        context = chrome.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        context.set_default_timeout(20_000)
+        try:
+            yield Browser(context)
+        finally:
+            chrome.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with browsing() as found:
+        yield found
