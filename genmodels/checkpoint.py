@@ -106,9 +106,13 @@ def build(spec: Mapping[str, Any]) -> Model:
     return registry.get(spec["model"]).build(**spec["config"])
 
 
-def load_weights(model: Model, path: Path, *, raw: bool = False) -> None:
-    """Fill a model from `step-N/`; `raw` takes the trained weights, not their moving average. Raises CheckpointError."""
-    state = _load_tensors(path / WEIGHTS)
+def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Tensor]:
+    """Fill a model from `step-N/`; `raw` takes the trained weights, not their moving average.
+
+    Returns what model.safetensors held. Raises CheckpointError.
+    """
+    sampled = _load_tensors(path / WEIGHTS)
+    state = dict(sampled)
     if (path / TRAINING_NETS).exists():
         extra = _load_tensors(path / TRAINING_NETS)
         state |= {key: value for key, value in extra.items() if not key.startswith(_RAW)}
@@ -130,6 +134,7 @@ def load_weights(model: Model, path: Path, *, raw: bool = False) -> None:
         lacking, extra_keys = sorted(expected - set(state)), sorted(set(state) - expected)
         raise CheckpointError(f"{path} does not fit its config: lacks {lacking[:5]}, has unknown {extra_keys[:5]}")
     model.load_state_dict(state, strict=False)
+    return sampled
 
 
 def load_resume(path: Path) -> dict[str, Any]:

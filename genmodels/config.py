@@ -70,8 +70,8 @@ class TrainConfig(Frozen):
     preview_every: int = Field(500, ge=1, le=10_000_000, description="steps between two preview pictures")
     save_every: int = Field(1000, ge=1, le=10_000_000, description="steps between two checkpoints")
     keep_last: int | None = Field(3, ge=1, le=10_000, description="checkpoints kept; empty keeps every one")
-    keep_steps: tuple[int, ...] = Field(
-        (), description="steps that are saved and never removed, for example 0, 1000, 10000: a film of the learning"
+    keep_steps: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0,), max_length=1000, description="steps that are saved and never removed, for example 0, 1000, 10000: a film of the learning"
     )
 
 
@@ -83,6 +83,16 @@ class RunConfig(Frozen):
     threads: int | None = Field(
         None, ge=1, le=256, description="CPU threads; empty lets the tuner choose. Other counts give other weights"
     )
+
+
+class Runtime(Frozen):
+    """How a run is executed on this machine; chosen once, kept in config.json and reused on resume."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    channels_last: bool = False
+    threads: int = Field(1, ge=1)
+    why: str = "not tuned"
 
 
 def explain(error: ValidationError, cls: type[BaseModel], prefix: str = "") -> str:

@@ -183,11 +183,14 @@ class RunFolder:
         return read_lines(self.path / METRICS, offset)
 
     def truncate(self, step: int) -> None:
-        """Forget points, events and pictures after `step`: a resumed run writes them again."""
+        """Forget points, events and pictures after `step`: a resumed run writes them again.
+
+        Turned knobs stay: an exact resume turns them again before the same step.
+        """
         for name in (METRICS, EVENTS):
             path = self.path / name
             lines, _ = read_lines(path)
-            kept = [line for line in lines if line.get("step", 0) <= step]
+            kept = [line for line in lines if line.get("step", 0) <= step or line.get("kind") == "set"]
             if len(kept) < len(lines) or (path.exists() and not path.read_bytes().endswith(b"\n")):
                 temporary = path.with_name(f".{name}.{os.getpid()}")
                 temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")

@@ -110,17 +110,10 @@ def _value(text: str) -> Any:
     return value
 
 
-def resolve(
-    recipe: Recipe,
-    *,
-    preset: str | None = None,
-    overrides: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Spec:
-    """Freeze an experiment: recipe, then preset, then overrides (`{"train": {"max_steps": 500}}`).
-
-    Raises ConfigError or DataError naming the field, its value and the allowed range; missing data is an error here,
-    before anything is queued, not in the worker.
-    """
+def merge(
+    recipe: Recipe, preset: str | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The sections of a recipe as written, preset and overrides laid over them; not validated, no data asked for."""
     sections: dict[str, dict[str, Any]] = {
         "model": dict(recipe.config),
         "data": dict(recipe.data),
@@ -137,7 +130,21 @@ def resolve(
                 sections["train"].pop("max_steps", None)
                 sections["train"].pop("max_epochs", None)
             sections[section].update(values)
+    return sections
 
+
+def resolve(
+    recipe: Recipe,
+    *,
+    preset: str | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Spec:
+    """Freeze an experiment: recipe, then preset, then overrides (`{"train": {"max_steps": 500}}`).
+
+    Raises ConfigError or DataError naming the field, its value and the allowed range; missing data is an error here,
+    before anything is queued, not in the worker.
+    """
+    sections = merge(recipe, preset, overrides)
     data_config = DataConfig.parse(sections["data"], "data.")
     spec = data.get_spec(data_config)
     problem = data.missing(data_config)

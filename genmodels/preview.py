@@ -1,0 +1,102 @@
+"""Pictures of what a model does: grids, previews of a run, and how varied they are."""
+
+from __future__ import annotations
+
+import io
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from genmodels import capabilities
+from genmodels.capabilities import SupportsClassification, SupportsEncoding, SupportsLatent, SupportsSampling
+from genmodels.data.loader import to_uint8
+from genmodels.latent import z_of_seeds
+from genmodels.model import Model
+
+PREVIEW_SEEDS = range(64)
+_GREEN, _RED = (46, 160, 67), (207, 34, 46)
+
+
+def grid(images: Tensor, columns: int | None = None, *, scale: int | None = None, pad: int = 2) -> Image.Image:
+    """One picture of many: images (N, C, H, W) in [-1, 1], C 1 or 3; whole-numbered `scale`, about 500 px wide if None."""
+    if images.dim() != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(f"images must be (N, 1 or 3, H, W), not {tuple(images.shape)}")
+    count, channels, height, width = images.shape
+    columns = columns or max(1, round(count**0.5))
+    rows = -(-count // columns)
+    scale = scale or max(1, round(500 / (columns * (width + pad))))
+    canvas = torch.full((channels, rows * (height + pad) + pad, columns * (width + pad) + pad), 128, dtype=torch.uint8)
+    for index, picture in enumerate(to_uint8(images.cpu())):
+        top = pad + (index // columns) * (height + pad)
+        left = pad + (index % columns) * (width + pad)
+        canvas[:, top : top + height, left : left + width] = picture
+    array = canvas.squeeze(0).numpy() if channels == 1 else canvas.permute(1, 2, 0).contiguous().numpy()
+    image = Image.fromarray(array)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+def png(image: Image.Image, compress_level: int = 6) -> bytes:
+    """PNG bytes; level 1 is twice as fast for grids drawn while somebody waits."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=compress_level)
+    return buffer.getvalue()
+
+
+def diversity(images: Tensor) -> float:
+    """Mean distance of two different pictures: root mean square pixel difference, 0 (all alike) to 2 (black, white).
+
+    Images (N, C, H, W) in [-1, 1]; 0 for fewer than two. Uses |a - b|^2 = |a|^2 + |b|^2 - 2ab: one matrix product.
+    """
+    flat = images.flatten(1).float().cpu()
+    if len(flat) < 2:
+        return 0.0
+    squares = flat.square().sum(1)
+    distances = (squares[:, None] + squares[None, :] - 2 * flat @ flat.T).clamp_min(0) / flat.shape[1]
+    off_diagonal = ~torch.eye(len(flat), dtype=torch.bool)
+    return float(distances.sqrt()[off_diagonal].mean())
+
+
+def fixed_samples(model: Model, count: int = len(PREVIEW_SEEDS)) -> Tensor | None:
+    """Samples of seeds 0, 1, 2, ... (N, C, H, W) in [-1, 1]; None for a model that draws no pictures."""
+    with torch.inference_mode():
+        if isinstance(model, SupportsLatent):
+            seeds = range(count if model.latent_dim else 1)
+            return model.decode(z_of_seeds(list(seeds), model.latent_dim).to(model.device)).float().cpu()
+        if isinstance(model, SupportsSampling):
+            generator = torch.Generator(model.device).manual_seed(0)
+            return model.sample(count, generator=generator).float().cpu()
+    return None
+
+
+def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
+    """What to show of a model: samples, for an encoder with originals and reconstructions below, or its verdicts.
+
+    `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are real examples the model was not trained on.
+    """
+    if isinstance(model, SupportsClassification):
+        return _verdicts(model, images[:64], labels[:64])
+    samples = fixed_samples(model)
+    if samples is None:
+        return None
+    columns = 8 if len(samples) >= 8 else 1
+    if isinstance(model, SupportsEncoding) and "latent" in capabilities.of(model):
+        originals = images[:8].to(model.device)
+        with torch.inference_mode():
+            recon = model.decode(model.encode(originals)).float().cpu()  # type: ignore[attr-defined]
+        samples = torch.cat([samples, torch.full_like(samples[:8], 0.0), originals.cpu(), recon])
+    return grid(samples, columns)
+
+
+def _verdicts(model: SupportsClassification, images: Tensor, labels: Tensor) -> Image.Image:
+    """Real pictures, framed green where the classifier is right and red where it is wrong."""
+    with torch.inference_mode():
+        guessed = model.classify(images.to(model.device)).argmax(1).cpu()  # type: ignore[attr-defined]
+    frame = 3
+    count, _, height, width = images.shape
+    framed = torch.zeros(count, 3, height + 2 * frame, width + 2 * frame)
+    for index in range(count):
+        color = torch.tensor(_GREEN if guessed[index] == labels[index] else _RED) / 127.5 - 1
+        framed[index] = color[:, None, None]
+    framed[:, :, frame:-frame, frame:-frame] = images
+    return grid(framed, 8)

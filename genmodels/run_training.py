@@ -1,0 +1,183 @@
+"""Training a run folder: what a worker does, from its config.json to its last checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genmodels import checkpoint, data, preview, tune
+from genmodels.capabilities import SupportsClassification
+from genmodels.config import Runtime
+from genmodels.data.loader import MemoryLoader, to_float
+from genmodels.errors import CheckpointError, DataError, GenmodelsError
+from genmodels.model import Model
+from genmodels.recipes import Spec
+from genmodels.runfolder import RunFolder
+from genmodels.training import Outcome, Trainer, resolve_device
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def train_folder(
+    folder: RunFolder, *, device: str = "auto", stop: Any = None, on_report: Report | None = None
+) -> Outcome:
+    """Start or resume the training that `folder` describes; returns "finished" or "stopped", saved either way.
+
+    `stop` is a threading.Event. Reports go to status.json and to `on_report`. Raises GenmodelsError; what was wrong
+    is in status.json by then.
+    """
+    spec = folder.spec()
+    recorder = FolderRecorder(folder, spec, on_report)
+    try:
+        outcome = _train(folder, spec, recorder, device, stop)
+    except (GenmodelsError, OSError, RuntimeError) as error:
+        text = str(error) if isinstance(error, GenmodelsError) else f"{type(error).__name__}: {error}"
+        recorder.phase("failed", error=text)
+        if isinstance(error, OSError):
+            raise CheckpointError(f"{folder.path} could not be written: {error}. Free some space, then resume") from error
+        raise
+    recorder.phase(outcome)
+    return outcome
+
+
+def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str, stop: Any) -> Outcome:
+    recorder.phase("loading")
+    folder.clear_leftovers()
+    # Small weights decay into denormal numbers, which a CPU multiplies a hundred times slower.
+    torch.set_flush_denormal(True)
+    where = resolve_device(device)
+    recorder.device = str(where)
+    arrays = data.load(spec.data)
+    if arrays.images.shape[1:] != spec.data_spec.image_shape:
+        raise DataError(
+            f"data set {spec.data.name!r} holds images of shape {arrays.images.shape[1:]}, "
+            f"the run was submitted for {spec.data_spec.image_shape}; submit it again"
+        )
+    loader = MemoryLoader(arrays, spec.train.batch_size, spec.train.seed, where)
+    recorder.set_examples(to_float(torch.from_numpy(arrays.images[:512].copy())))
+
+    saved = folder.runtime()
+    if saved is None:
+        recorder.phase("tuning")
+        torch.manual_seed(spec.train.seed)
+        runtime = tune.choose(spec, loader, where, recorder.say)
+        folder.set_runtime({**runtime.model_dump(), "device": str(where)})
+    else:
+        runtime = Runtime.parse({k: v for k, v in saved.items() if k != "device"})
+    recorder.say(f"{where}: {runtime.precision}, {runtime.threads} threads, compile {runtime.compile} ({runtime.why})")
+    torch.set_num_threads(runtime.threads)
+
+    torch.manual_seed(spec.train.seed)
+    model = checkpoint.build(spec.model_dump()).to(where)
+    trainer = Trainer(model, loader, spec.train, runtime, recorder)
+    _resume(folder, trainer, recorder)
+    tune.prepare(model, runtime)
+    return trainer.fit(stop)
+
+
+def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:
+    steps = folder.steps()
+    if not steps:
+        return
+    path = folder.step_path(steps[-1])
+    state = checkpoint.load_resume(path)
+    sampled = checkpoint.load_weights(trainer.model, path, raw=True)
+    trainer.restore(state, folder.events(), sampled)
+    folder.truncate(trainer.step)
+    recorder.event(trainer.step, "resume")
+    recorder.say(f"resumed at step {trainer.step:,}")
+
+
+class FolderRecorder:
+    """A Trainer's Recorder that writes a run folder."""
+
+    def __init__(self, folder: RunFolder, spec: Spec, on_report: Report | None) -> None:
+        self.folder, self.spec, self.on_report = folder, spec, on_report
+        self.device = ""
+        self._offset = folder.requests_end()
+        self._step = 0
+        self._speed = 0.0
+        self._reported = 0.0
+        self._real: Tensor | None = None
+        self._test: tuple[Tensor, Tensor] | None = None
+
+    def say(self, text: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+    def set_examples(self, real: Tensor) -> None:
+        """Real pictures, to compare the previews' diversity with."""
+        self._real = real
+
+    def phase(self, phase: str, error: str | None = None) -> None:
+        if error:
+            self.say(f"failed: {error}")
+        self._write(phase, error)
+
+    def requests(self) -> list[dict[str, Any]]:
+        lines, self._offset = self.folder.requests(self._offset)
+        return lines
+
+    def report(self, step: int, steps_per_second: float, phase: str) -> None:
+        # An average over about ten reports: the raw rate jumps with every preview and save.
+        self._speed = steps_per_second if not self._speed else 0.9 * self._speed + 0.1 * steps_per_second
+        self._step = step
+        if time.monotonic() - self._reported > 0.5:
+            self._write(phase, None)
+
+    def _write(self, phase: str, error: str | None) -> None:
+        self._reported = time.monotonic()
+        left = (self.spec.train.max_steps or 0) - self._step
+        report = {
+            "phase": phase,
+            "step": self._step,
+            "max_steps": self.spec.train.max_steps,
+            "steps_per_second": round(self._speed, 3),
+            "examples_per_second": round(self._speed * self.spec.train.batch_size, 1),
+            "seconds_left": round(left / self._speed, 1) if self._speed else None,
+            "device": self.device,
+            "error": error,
+        }
+        self.folder.write_status(**report)
+        if self.on_report is not None:
+            self.on_report(report)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.folder.append_metrics(step, metrics)
+        self._step = step
+
+    def event(self, step: int, kind: str, **values: Any) -> None:
+        self.folder.add_event(step, kind, **values)
+
+    def preview(self, step: int, model: Model) -> None:
+        if self._test is None:
+            arrays = data.load(self.spec.data, "test")
+            rows = slice(0, 64)
+            self._test = (
+                to_float(torch.from_numpy(arrays.images[rows].copy())),
+                torch.from_numpy(arrays.labels[rows].copy()),
+            )
+        image = preview.picture(model, *self._test)
+        if image is not None:
+            path = self.folder.preview_path(step)
+            path.parent.mkdir(exist_ok=True)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(preview.png(image))
+            temporary.replace(path)
+        samples = None if isinstance(model, SupportsClassification) else preview.fixed_samples(model)
+        if samples is not None and self._real is not None and len(samples) > 1:
+            values = {"preview/diversity": preview.diversity(samples)}
+            values["preview/diversity_data"] = preview.diversity(self._real)
+            self.folder.append_metrics(step, values)
+
+    def save(self, step: int, model: Model, average: Mapping[str, Tensor] | None, resume: Mapping[str, Any]) -> None:
+        checkpoint.save(self.folder, step, model, average=average, resume=resume)
+        keep_last = self.spec.train.keep_last
+        if keep_last is not None:
+            keep = {*self.folder.steps()[-keep_last:], *self.spec.train.keep_steps}
+            for old in self.folder.steps():
+                if old not in keep:
+                    self.folder.remove_step(old)

@@ -1,0 +1,245 @@
+"""The Trainer: one loop for every family. It knows nothing of losses or networks; a model's `training_step` owns those.
+
+It owns what is the same everywhere: batches in order, learning rates, mixed precision, the moving average, when to
+log, preview and save, requests from outside, and stopping and resuming so that the weights come out the same.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from genmodels.config import Runtime, TrainConfig
+from genmodels.data.loader import MemoryLoader
+from genmodels.errors import ConfigError, DivergedError
+from genmodels.model import Model
+
+Outcome = Literal["finished", "stopped"]
+_POLL_SECONDS = 0.25
+
+
+class Recorder(Protocol):
+    """Where a Trainer reports to and hears requests from; a run folder is one."""
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Requests since the last call: {"action": "stop" | "save" | "sample" | "set", ...}."""
+        ...
+
+    def report(self, step: int, steps_per_second: float, phase: str) -> None: ...
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
+
+    def event(self, step: int, kind: str, **values: Any) -> None: ...
+
+    def preview(self, step: int, model: Model) -> None: ...
+
+    def save(self, step: int, model: Model, average: Mapping[str, Tensor] | None, resume: Mapping[str, Any]) -> None: ...
+
+
+class Trainer:
+    """Drives one model over one loader. `start` is where `restore` left it, else 0."""
+
+    def __init__(
+        self, model: Model, loader: MemoryLoader, train: TrainConfig, runtime: Runtime, recorder: Recorder
+    ) -> None:
+        if train.max_steps is None:
+            raise ConfigError("train.max_steps is empty: a spec is resolved before it is trained")
+        self.model, self.loader, self.train, self.runtime, self.recorder = model, loader, train, runtime, recorder
+        self.max_steps = train.max_steps
+        self.optimizers = model.configure_optimizers()
+        self.step = 0
+        self.average = {k: v.clone() for k, v in _averaged(model).items()} if train.ema_decay else None
+        self._scheduled = type(model).schedule is not Model.schedule
+        self._shadow = _copy(model)
+        self._replay: list[dict[str, Any]] = []
+        self._stopping = False
+
+    # ------------------------------------------------------------ the loop
+
+    def fit(self, stop: threading.Event | None = None) -> Outcome:
+        """Train to max_steps, or until `stop` is set or requested; either way the last step is saved."""
+        self.model.train().requires_grad_(True)
+        for part in self.model.pretrained:
+            getattr(self.model, part).requires_grad_(False).eval()
+        self._apply_rates()
+        if self.step == 0:
+            self._preview()
+            self._save()
+        autocast = self._autocast()
+        polled, polled_step = time.monotonic(), self.step
+        while self.step < self.max_steps:
+            now = time.monotonic()
+            if now - polled > _POLL_SECONDS:
+                self.recorder.report(self.step, (self.step - polled_step) / (now - polled), "training")
+                polled, polled_step = now, self.step
+                self._handle_requests()
+                if self._stopping or (stop is not None and stop.is_set()):
+                    self._save()
+                    return "stopped"
+            if self._replay:
+                self._replay_due()
+            if self._scheduled:
+                self._apply_rates()
+            batch = self.loader.batch(self.step)
+            with autocast:
+                metrics = self.model.training_step(batch, self.optimizers, self.step)
+            self.step += 1
+            self._after_step(metrics)
+        return "finished"
+
+    def _after_step(self, metrics: Mapping[str, Tensor]) -> None:
+        step, train, last = self.step, self.train, self.step == self.max_steps
+        if self.average is not None:
+            assert train.ema_decay is not None
+            # Young averages are short ones, so early samples are not those of the untrained network.
+            decay = min(train.ema_decay, step / (step + 10))
+            torch._foreach_lerp_(list(self.average.values()), list(_averaged(self.model).values()), 1 - decay)
+        if step == 1 or step % train.log_every == 0 or last:
+            self._log(metrics)
+        if step % train.preview_every == 0 or last:
+            self._preview()
+        if step % train.save_every == 0 or step in train.keep_steps or last:
+            self._save()
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.runtime.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
+
+    def _log(self, metrics: Mapping[str, Tensor]) -> None:
+        values = {name: float(value) for name, value in metrics.items()}  # the one CPU-GPU sync point
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"{name} became {value} at step {self.step}; the last checkpoint is intact. "
+                    "Lower the learning rate, or train with --set train.precision=fp32"
+                )
+        self.recorder.log(self.step, values)
+
+    # ------------------------------------------------- what others ask of a run
+
+    def _handle_requests(self) -> None:
+        for request in self.recorder.requests():
+            action = request.get("action")
+            if action == "stop":
+                self._stopping = True
+            elif action == "save":
+                self._save()
+                self.recorder.event(self.step, "save")
+            elif action == "sample":
+                self._preview()
+            elif action == "set":
+                self._turn(str(request.get("path")), request.get("value"))
+            else:
+                self.recorder.event(self.step, "refused", reason=f"unknown request {action!r}")
+
+    def _turn(self, path: str, value: Any) -> None:
+        """Change a live field of the model's config; a refusal is an event, not the end of the run."""
+        section, _, field = path.partition(".")
+        info = type(self.model.config).model_fields.get(field)
+        extra = info.json_schema_extra if info is not None else None
+        try:
+            if section != "model" or not (isinstance(extra, dict) and extra.get("live")):
+                raise ConfigError(f"{path} cannot be changed while training")
+            old = getattr(self.model.config, field)
+            self.model.config = self.model.config.replace(**{field: value})
+        except ConfigError as error:
+            self.recorder.event(self.step, "refused", path=path, reason=str(error))
+            return
+        self.recorder.event(self.step, "set", path=path, old=old, new=value)
+        self._apply_rates()
+
+    def _replay_due(self) -> None:
+        while self._replay and self._replay[0]["step"] <= self.step:
+            event = self._replay.pop(0)
+            field = str(event["path"]).partition(".")[2]
+            self.model.config = self.model.config.replace(**{field: event["new"]})
+            self._apply_rates()
+
+    def _apply_rates(self) -> None:
+        factors = self.model.schedule(self.step, self.max_steps)
+        for name, rate in self.model.learning_rates().items():
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = rate * factors.get(name, 1.0)
+
+    # ---------------------------------------------------------- saving, resuming
+
+    def state(self) -> dict[str, Any]:
+        """All that a resume needs besides the weights."""
+        device = self.model.device
+        return {
+            "step": self.step,
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "random": torch.get_rng_state(),
+            "device_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "config": self.model.config.model_dump(mode="json"),
+            "average": self.average is not None,
+        }
+
+    def restore(self, state: Mapping[str, Any], events: list[dict[str, Any]], sampled: Mapping[str, Tensor]) -> None:
+        """Go on where `state` was taken. The model already has its raw weights; `sampled` are the averaged ones.
+
+        `events` after that step that turned a knob will turn it again before the same step.
+        """
+        self.step = int(state["step"])
+        self.model.config = self.model.config.replace(**state["config"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        if self.average is not None:
+            for key, value in self.average.items():
+                value.copy_(sampled[key])
+        self._replay = [event for event in events if event["kind"] == "set" and event["step"] >= self.step]
+        torch.set_rng_state(state["random"])
+        if state["device_random"] is not None and self.model.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device_random"], self.model.device)
+
+    def _save(self) -> None:
+        self.recorder.save(self.step, self.model, self.average, self.state())
+
+    def _preview(self) -> None:
+        # A copy in eval mode: the training network keeps its mode and its random state.
+        weights = self.model.state_dict()
+        self._shadow.load_state_dict({**weights, **(self.average or {})})
+        self.recorder.preview(self.step, self._shadow)
+
+
+def _averaged(model: Model) -> dict[str, Tensor]:
+    """Floating-point weights of what is sampled."""
+    skip = model.training_only | model.pretrained
+    return {k: v for k, v in model.state_dict().items() if v.is_floating_point() and k.split(".")[0] not in skip}
+
+
+def _copy(model: Model) -> Model:
+    """A second model of the same config for previews; building it draws random numbers, which are given back."""
+    device = model.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        copy = type(model)(model.config)
+    return copy.to(device).requires_grad_(False).eval()
+
+
+def resolve_device(device: str) -> torch.device:
+    """`auto` is the first GPU, then mps, then cpu; raises ConfigError where the device asked for is not there."""
+    if device == "auto":
+        device = "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    found = torch.device(device)
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (found.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(found.type, False):
+        raise ConfigError(
+            f"run.device = {device!r} is not on this machine, which has cpu"
+            + "".join(f", cuda:{index}" for index in range(torch.cuda.device_count()))
+            + (", mps" if torch.backends.mps.is_available() else "")
+        )
+    return found
+
+

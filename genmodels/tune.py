@@ -1,0 +1,149 @@
+"""Choosing how to run a training on this machine: by timing, never by belief.
+
+bf16 is ten times float32's matrix rate on some processors and a fifth of it on others; torch.compile halves the speed
+of some small networks; a second thread slows a batch of one. So a few real steps of each are timed on a copy, the
+random state is given back, and the answer is kept per machine and config.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from genmodels import checkpoint
+from genmodels.config import Runtime
+from genmodels.data.loader import MemoryLoader
+from genmodels.errors import CheckpointError
+from genmodels.model import Model
+from genmodels.recipes import Spec
+from genmodels.runfolder import read_json, runs_root, write_json
+
+_SHARE = 0.05  # of the estimated run that tuning may cost
+_COMPILE_SECONDS = 15.0  # what trying torch.compile costs, measured for these networks
+_CACHE = "tuning.json"
+
+
+def choose(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable[[str], None]) -> Runtime:
+    """The Runtime for a spec: what the spec pins, and the fastest of the rest. Never slower than plain float32."""
+    key = _key(spec, device)
+    cached = _read_cache().get(key)
+    if cached is not None:
+        return Runtime.parse({**cached, "why": f"as timed before: {cached['why']}"})
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        runtime = _time_candidates(spec, loader, device, say)
+    _write_cache(key, runtime)
+    return runtime
+
+
+def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable[[str], None]) -> Runtime:
+    threads = spec.run.threads or torch.get_num_threads()
+    base = Runtime(threads=threads, why="plain float32")
+    if spec.train.precision == "bf16":
+        base = base.replace(precision="bf16", why="bf16 as asked for")
+    if spec.train.compile == "on":
+        base = base.replace(compile=True, why=base.why + ", compiled as asked for")
+    steps = spec.train.max_steps or 1
+    start = time.perf_counter()
+    best, best_time = base, _seconds_a_step(spec, base, loader, device, budget=0.5)
+    budget = _SHARE * best_time * steps
+    results = [f"{_label(base)} {1 / best_time:.0f} steps/s"]
+
+    def spent() -> float:
+        return time.perf_counter() - start
+
+    candidates = []
+    if spec.train.precision == "auto":
+        candidates.append({"precision": "bf16"})
+    if spec.run.threads is None and device.type == "cpu" and threads > 1:
+        candidates.append({"threads": 1})
+    for change in candidates:
+        if spent() + 2 * best_time > budget:
+            break
+        candidate = best.replace(**change)
+        seconds = _seconds_a_step(spec, candidate, loader, device, budget=min(1.0, budget / 4))
+        results.append(f"{_label(candidate)} {1 / seconds:.0f} steps/s")
+        if seconds < 0.95 * best_time:  # within 5 % is noise: keep the plainer one
+            best, best_time = candidate, seconds
+    tries_compile = spec.train.compile == "auto" and (device.type == "cuda" or shutil.which("c++") is not None)
+    if tries_compile and spent() + _COMPILE_SECONDS < budget:
+        say("trying torch.compile")
+        candidate = best.replace(compile=True)
+        seconds = _seconds_a_step(spec, candidate, loader, device, budget=1.0)
+        results.append(f"{_label(candidate)} {1 / seconds:.0f} steps/s")
+        if seconds < 0.95 * best_time:
+            best, best_time = candidate, seconds
+    return best.replace(why=", ".join(results) if len(results) > 1 else f"{base.why}; too short a run to time others")
+
+
+def prepare(model: Model, runtime: Runtime) -> None:
+    """Apply layout and compilation to a model in place (wrapping it would rename its weights)."""
+    if runtime.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if runtime.compile:
+        for name, part in model.named_children():
+            if name not in model.pretrained:
+                part.compile()
+
+
+def _seconds_a_step(
+    spec: Spec, runtime: Runtime, loader: MemoryLoader, device: torch.device, budget: float
+) -> float:
+    """Median seconds of a training step on a fresh model, within about `budget` seconds after the first three."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(runtime.threads)
+    model = checkpoint.build(spec.model_dump()).to(device).train()
+    prepare(model, runtime)
+    optimizers = model.configure_optimizers()
+    times: list[float] = []
+    start = time.perf_counter()
+    try:
+        while len(times) < 6 or (time.perf_counter() - start < budget and len(times) < 300):
+            batch = loader.batch(len(times))
+            began = time.perf_counter()
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=runtime.precision == "bf16"):
+                model.training_step(batch, optimizers, len(times))
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - began)
+            if len(times) == 3:
+                start = time.perf_counter()  # the first steps compile and fill caches
+    finally:
+        torch.set_num_threads(threads)
+    return sorted(times[3:])[len(times[3:]) // 2]
+
+
+def _label(runtime: Runtime) -> str:
+    parts = [runtime.precision, f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}"]
+    return " ".join(parts + ["compiled"] * runtime.compile)
+
+
+def _key(spec: Spec, device: torch.device) -> str:
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    what: dict[str, Any] = {
+        "model": spec.model,
+        "config": spec.config,
+        "train": [spec.train.batch_size, spec.train.precision, spec.train.compile],
+        "threads": spec.run.threads or torch.get_num_threads(),
+        "length": len(str(spec.train.max_steps)),
+        "machine": [platform.node(), where, torch.__version__],
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read_cache() -> dict[str, Any]:
+    try:
+        return dict(read_json(runs_root() / _CACHE))
+    except CheckpointError:
+        return {}  # not there yet, or damaged: timing again costs a second
+
+
+def _write_cache(key: str, runtime: Runtime) -> None:
+    runs_root().mkdir(parents=True, exist_ok=True)
+    write_json(runs_root() / _CACHE, {**_read_cache(), key: runtime.model_dump()})
