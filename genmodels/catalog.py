@@ -1,0 +1,204 @@
+"""What there is: models, recipes, published checkpoints and a user's own runs. Listing loads no weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genmodels import recipes, registry
+from genmodels.errors import GenmodelsError, UnknownNameError
+from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read_json, runs_root
+
+if TYPE_CHECKING:
+    from genmodels.model import Model
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """A published checkpoint, or a run that has saved at least once."""
+
+    name: str
+    path: Path
+    model: str
+    title: str
+    description: str
+    modality: str
+    steps: tuple[int, ...]
+    data: str
+    licence: str
+    capabilities: tuple[str, ...]
+    metrics: dict[str, float]
+    published: bool
+    recipe: str | None
+    latent_dim: int | None
+
+    @property
+    def preview(self) -> Path | None:
+        """The picture to show for it, if there is one."""
+        published = self.path / PREVIEW
+        if published.is_file():
+            return published
+        previews = RunFolder(self.path).previews()
+        return previews[-1][1] if previews else None
+
+    @property
+    def card(self) -> str:
+        """The card's Markdown; "" for a run that was not published."""
+        path = self.path / CARD
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A family of models."""
+
+    name: str
+    title: str
+    paper: str
+    modality: str
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """One experiment."""
+
+    name: str
+    title: str
+    description: str
+    source: str
+    model: str
+    data: str
+    presets: tuple[str, ...]
+    expect: dict[str, tuple[float | None, float | None]]
+
+
+def checkpoints_root() -> Path:
+    """Where published checkpoints are: GENMODELS_CHECKPOINTS, or `checkpoints/` beside the project's code."""
+    return Path(os.environ.get("GENMODELS_CHECKPOINTS") or Path(__file__).parents[1] / "checkpoints").expanduser()
+
+
+def list_models() -> tuple[ModelInfo, ...]:
+    """Every family, sorted by name. Imports torch."""
+    from genmodels import capabilities
+
+    found = []
+    for name in registry.names():
+        cls = registry.get(name)
+        found.append(ModelInfo(name, cls.title, cls.paper, cls.modality, capabilities.of_class(cls)))
+    return tuple(found)
+
+
+def list_recipes() -> tuple[RecipeInfo, ...]:
+    """Every recipe, sorted by name."""
+    found = []
+    for name in recipes.names():
+        r = recipes.get(name)
+        data_name = str(r.data.get("name"))
+        found.append(
+            RecipeInfo(r.name, r.title, r.description, r.source, r.model, data_name, tuple(r.presets), r.expect)
+        )
+    return tuple(found)
+
+
+def list_checkpoints() -> tuple[CheckpointInfo, ...]:
+    """Published checkpoints, then a user's runs that have saved, each sorted by name; damaged folders are left out.
+
+    The Runs page shows those, with the reason.
+    """
+    found = []
+    for root, published in ((checkpoints_root(), True), (runs_root(), False)):
+        for path in sorted(root.glob(f"*/{CONFIG}")):
+            try:
+                info = describe(path.parent, published=published)
+            except GenmodelsError:
+                continue
+            if info.steps:
+                found.append(info)
+    return tuple(found)
+
+
+def describe(path: Path, *, published: bool = False) -> CheckpointInfo:
+    """The CheckpointInfo of one folder; raises CheckpointError where it is damaged."""
+    folder = RunFolder(path)
+    config_path = path / CONFIG
+    measured = path / MEASURED
+    stamp = (_mtime(config_path), _mtime(measured))
+    return _describe(path, published, stamp, tuple(folder.steps()))
+
+
+@cache
+def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tuple[int, ...]) -> CheckpointInfo:
+    # Cached by the files' times: a page that lists a hundred runs parses each config once, not once a rerun.
+    folder = RunFolder(path)
+    config = folder.config()
+    spec = folder.spec()
+    cls = registry.get(spec.model)
+    description = recipes.get(spec.recipe).description if spec.recipe in recipes.names() else cls.title
+    return CheckpointInfo(
+        name=path.name,
+        path=path,
+        model=spec.model,
+        title=spec.title,
+        description=description,
+        modality=cls.modality,
+        steps=steps,
+        data=spec.data_spec.title,
+        licence=str(config.get("licence", "")),
+        capabilities=tuple(config.get("capabilities") or _capabilities(cls)),
+        metrics=_measured(path / MEASURED),
+        published=published,
+        recipe=spec.recipe,
+        latent_dim=0 if spec.config.get("noise") == "constant" else spec.config.get("latent_dim"),
+    )
+
+
+def _capabilities(cls: type[Model]) -> tuple[str, ...]:
+    from genmodels import capabilities
+
+    return capabilities.of_class(cls)
+
+
+def _measured(path: Path) -> dict[str, float]:
+    if not path.is_file():
+        return {}
+    values: dict[str, Any] = read_json(path).get("metrics", {})
+    return {name: float(value) for name, value in values.items()}
+
+
+def _mtime(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The folder of a checkpoint or run by name, or a path to one; raises UnknownNameError."""
+    if isinstance(name_or_path, str) and "/" not in name_or_path and "\\" not in name_or_path:
+        for root in (checkpoints_root(), runs_root()):
+            if (root / name_or_path / CONFIG).is_file():
+                return root / name_or_path
+    elif (Path(name_or_path) / CONFIG).is_file():
+        return Path(name_or_path)
+    known = [info.name for info in list_checkpoints()]
+    raise UnknownNameError("checkpoint", str(name_or_path), known, "`python -m genmodels checkpoints` lists them.")
+
+
+def load(name_or_path: str | Path, step: int | None = None, device: str = "cpu") -> Model:
+    """A model in eval mode, without gradients; the newest step unless one is named.
+
+    Raises UnknownNameError or CheckpointError.
+    """
+    from genmodels import checkpoint
+
+    return checkpoint.load_model(find(name_or_path), step, device)
+
+
+def as_json(items: tuple[Any, ...]) -> str:
+    """Infos as JSON text, for `--json`."""
+    return json.dumps([{k: v for k, v in vars(item).items()} for item in items], indent=1, default=str)
