@@ -125,8 +125,13 @@ def of_class(cls: type[Model]) -> tuple[str, ...]:
     return tuple(
         name
         for name, protocol in _PROTOCOLS.items()
-        if all(hasattr(cls, member) for member in protocol.__protocol_attrs__)  # type: ignore[attr-defined]
+        if all(hasattr(cls, member) for member in _members(protocol))
     )
+
+
+def _members(protocol: type) -> set[str]:
+    own = {*vars(protocol), *vars(protocol).get("__annotations__", ())}
+    return {member for member in own if not member.startswith("_")}
 
 
 def of(model: Model) -> tuple[str, ...]:

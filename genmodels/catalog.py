@@ -153,7 +153,7 @@ def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tu
         metrics=_measured(path / MEASURED),
         published=published,
         recipe=spec.recipe,
-        latent_dim=0 if spec.config.get("noise") == "constant" else spec.config.get("latent_dim"),
+        latent_dim=cls.Config.parse(spec.config, "model.").latent_size,
     )
 
 

@@ -47,6 +47,12 @@ class ModelConfig(Frozen):
     )
     num_classes: int | None = Field(None, ge=0, le=10_000, description="number of classes; taken from the data set")
 
+    @property
+    def latent_size(self) -> int | None:
+        """Numbers a visitor can move in the latent vector; 0 where the input is a constant, None where there is none."""
+        size: int | None = getattr(self, "latent_dim", None)
+        return size
+
 
 class TrainConfig(Frozen):
     """How long and how to train. Exactly one of max_steps and max_epochs; a resolved spec has max_steps."""

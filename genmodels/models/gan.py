@@ -56,6 +56,10 @@ class GANConfig(ModelConfig):
     generator_lr: float = live(1e-4, gt=0, le=1, description="learning rate of the generator")
     discriminator_lr: float = live(1e-4, gt=0, le=1, description="learning rate of the discriminator")
 
+    @property
+    def latent_size(self) -> int:
+        return 0 if self.noise == "constant" else self.latent_dim
+
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +98,7 @@ class GAN(Model):
 
     @property
     def latent_dim(self) -> int:
-        return 0 if self.config.noise == "constant" else self.config.latent_dim
+        return self.config.latent_size
 
     def learning_rates(self) -> dict[str, float]:
         return {"generator": self.config.generator_lr, "discriminator": self.config.discriminator_lr}
