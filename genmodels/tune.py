@@ -58,9 +58,11 @@ def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say
     def spent() -> float:
         return time.perf_counter() - start
 
-    candidates = []
+    candidates: list[dict[str, Any]] = []
     if spec.train.precision == "auto":
         candidates.append({"precision": "bf16"})
+    if _has_convolutions(spec):
+        candidates.append({"channels_last": True})
     if spec.run.threads is None and device.type == "cpu" and threads > 1:
         candidates.append({"threads": 1})
     for change in candidates:
@@ -119,9 +121,14 @@ def _seconds_a_step(
     return sorted(times[3:])[len(times[3:]) // 2]
 
 
+def _has_convolutions(spec: Spec) -> bool:
+    with torch.device("meta"):
+        return any(isinstance(module, torch.nn.Conv2d) for module in checkpoint.build(spec.model_dump()).modules())
+
+
 def _label(runtime: Runtime) -> str:
     parts = [runtime.precision, f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}"]
-    return " ".join(parts + ["compiled"] * runtime.compile)
+    return " ".join(parts + ["channels-last"] * runtime.channels_last + ["compiled"] * runtime.compile)
 
 
 def _key(spec: Spec, device: torch.device) -> str:
