@@ -22,14 +22,9 @@ from torch import Tensor
 from genmodels import registry
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder, read_json, write_json
+from genmodels.runfolder import RESUME_JSON, RunFolder, read_json, write_json
 
-WEIGHTS, TRAINING_NETS, RESUME, RESUME_JSON = (
-    "model.safetensors",
-    "training_nets.safetensors",
-    "resume.safetensors",
-    "resume.json",
-)
+WEIGHTS, TRAINING_NETS, RESUME = "model.safetensors", "training_nets.safetensors", "resume.safetensors"
 _RAW = "raw."  # prefix of raw weights beside a moving average
 
 

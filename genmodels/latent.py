@@ -23,7 +23,7 @@ def z_of_seed(seed: int, dim: int) -> Tensor:
 
 def z_of_seeds(seeds: Sequence[int], dim: int) -> Tensor:
     """z (len(seeds), dim), row i that of seeds[i]."""
-    return torch.stack([z_of_seed(seed, dim) for seed in seeds]) if seeds else torch.empty(0, dim)
+    return torch.stack([z_of_seed(seed, dim) for seed in seeds]) if len(seeds) else torch.empty(0, dim)
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:

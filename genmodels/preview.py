@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import torch
 from PIL import Image
@@ -57,15 +58,18 @@ def diversity(images: Tensor) -> float:
     return float(distances.sqrt()[off_diagonal].mean())
 
 
-def fixed_samples(model: Model, count: int = len(PREVIEW_SEEDS)) -> Tensor | None:
-    """Samples of seeds 0, 1, 2, ... (N, C, H, W) in [-1, 1]; None for a model that draws no pictures."""
+def samples_of_seeds(model: Model, seeds: Sequence[int] = PREVIEW_SEEDS) -> Tensor | None:
+    """Samples (N, C, H, W) in [-1, 1], one a seed; None for a model that draws no pictures.
+
+    One picture for a generator whose input is a constant. Families without a latent vector draw all from seeds[0].
+    """
     with torch.inference_mode():
         if isinstance(model, SupportsLatent):
-            seeds = range(count if model.latent_dim else 1)
-            return model.decode(z_of_seeds(list(seeds), model.latent_dim).to(model.device)).float().cpu()
+            used = seeds if model.latent_dim else seeds[:1]
+            return model.decode(z_of_seeds(used, model.latent_dim).to(model.device)).float().cpu()
         if isinstance(model, SupportsSampling):
-            generator = torch.Generator(model.device).manual_seed(0)
-            return model.sample(count, generator=generator).float().cpu()
+            generator = torch.Generator(model.device).manual_seed(seeds[0])
+            return model.sample(len(seeds), generator=generator).float().cpu()
     return None
 
 
@@ -76,7 +80,7 @@ def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
     """
     if isinstance(model, SupportsClassification):
         return _verdicts(model, images[:64], labels[:64])
-    samples = fixed_samples(model)
+    samples = samples_of_seeds(model)
     if samples is None:
         return None
     columns = 8 if len(samples) >= 8 else 1

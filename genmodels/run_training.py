@@ -167,7 +167,7 @@ class FolderRecorder:
             temporary = path.with_suffix(".tmp")
             temporary.write_bytes(preview.png(image))
             temporary.replace(path)
-        samples = None if isinstance(model, SupportsClassification) else preview.fixed_samples(model)
+        samples = None if isinstance(model, SupportsClassification) else preview.samples_of_seeds(model)
         if samples is not None and self._real is not None and len(samples) > 1:
             values = {"preview/diversity": preview.diversity(samples)}
             values["preview/diversity_data"] = preview.diversity(self._real)

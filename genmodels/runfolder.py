@@ -34,6 +34,7 @@ CONFIG, METRICS, STATUS, CONTROL, EVENTS = (
     "control.jsonl",
     "events.jsonl",
 )
+RESUME_JSON = "resume.json"
 LOG, PREVIEWS, INPUTS = "worker.log", "previews", "inputs"
 CARD, MEASURED, PREVIEW = "README.md", "metrics.json", "preview.png"
 _STEP = re.compile(r"^step-(\d{6,})$")
@@ -151,6 +152,11 @@ class RunFolder:
     def steps(self) -> list[int]:
         """Steps with a whole checkpoint, ascending."""
         return [step for step, _ in self._steps()]
+
+    def resumable(self) -> bool:
+        """Whether training can go on from the last checkpoint, or begin where there is none yet."""
+        steps = self.steps()
+        return not steps or (self.step_path(steps[-1]) / RESUME_JSON).exists()
 
     def step_path(self, step: int) -> Path:
         return self.path / f"step-{step:06d}"

@@ -52,11 +52,11 @@ def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say
     steps = spec.train.max_steps or 1
     start = time.perf_counter()
     best, best_time = base, _seconds_a_step(spec, base, loader, device, budget=0.5)
-    budget = _SHARE * best_time * steps
     results = [f"{_label(base)} {1 / best_time:.0f} steps/s"]
 
-    def spent() -> float:
-        return time.perf_counter() - start
+    def affordable() -> float:
+        """Seconds still to spend: a share of the run as long as the best found so far makes it."""
+        return _SHARE * best_time * steps - (time.perf_counter() - start)
 
     candidates: list[dict[str, Any]] = []
     if spec.train.precision == "auto":
@@ -66,15 +66,15 @@ def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say
     if spec.run.threads is None and device.type == "cpu" and threads > 1:
         candidates.append({"threads": 1})
     for change in candidates:
-        if spent() + 2 * best_time > budget:
+        if affordable() < 10 * best_time:
             break
         candidate = best.replace(**change)
-        seconds = _seconds_a_step(spec, candidate, loader, device, budget=min(1.0, budget / 4))
+        seconds = _seconds_a_step(spec, candidate, loader, device, budget=min(1.0, affordable() / 4))
         results.append(f"{_label(candidate)} {1 / seconds:.0f} steps/s")
         if seconds < 0.95 * best_time:  # within 5 % is noise: keep the plainer one
             best, best_time = candidate, seconds
     tries_compile = spec.train.compile == "auto" and (device.type == "cuda" or shutil.which("c++") is not None)
-    if tries_compile and spent() + _COMPILE_SECONDS < budget:
+    if tries_compile and affordable() > _COMPILE_SECONDS:
         say("trying torch.compile")
         candidate = best.replace(compile=True)
         seconds = _seconds_a_step(spec, candidate, loader, device, budget=1.0)

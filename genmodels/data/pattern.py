@@ -13,6 +13,7 @@ SPEC = DataSpec(
     image_shape=(1, 1, 4),
     train_size=10_000,
     test_size=1_000,
+    target=(1.0, 0.0, 1.0, 0.0),
     licence="none needed: it is drawn by a random number generator",
     source="the 1010 pattern of a GAN book: uniform(0.8, 1), (0, 0.2), (0.8, 1), (0, 0.2)",
 )

@@ -30,6 +30,9 @@ class DataSpec(Frozen):
     classes: tuple[str, ...] = ()
     train_size: int = Field(ge=1, description="examples to train on; an epoch is this many")
     test_size: int = Field(0, ge=0)
+    target: tuple[float, ...] | None = Field(
+        None, description="where all examples are noisy copies of one picture: that picture, 0 to 1"
+    )
     licence: str
     source: str
     download_mb: float = Field(0, description="what fetching it costs; 0 where nothing is fetched")

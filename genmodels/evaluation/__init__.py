@@ -1,0 +1,112 @@
+"""How good is a model? Figures by capability, on the test split of the data it was trained on, with fixed seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from genmodels import data
+from genmodels.capabilities import SupportsClassification, SupportsElbo, SupportsSampling
+from genmodels.data.loader import to_float
+from genmodels.data.spec import Arrays, DataSpec
+from genmodels.evaluation import judge
+from genmodels.model import Model
+from genmodels.preview import diversity
+from genmodels.recipes import Spec
+
+SAMPLES = 10_000
+_BATCH = 500
+
+
+def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
+    """Every figure that the model's capabilities allow. Raises DataError where the test data is missing.
+
+    accuracy                  share of test pictures named rightly
+    elbo/negative recon kl    nats a test picture, z drawn once with `seed`
+    classes/...               of `samples` pictures, as the judge reads them: smallest share of a digit, digits above
+                              1 %, KL from uniform in nats
+    diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
+    pattern/worst_error       largest distance of the mean picture from the data's one picture, 0 to 1
+    discriminator/loss        what its curve shows, on test pictures against as many drawn
+    """
+    arrays = data.load(spec.data, "test")
+    found: dict[str, float] = {}
+    with torch.inference_mode():
+        if isinstance(model, SupportsClassification):
+            found |= _accuracy(model, arrays)
+        if isinstance(model, SupportsElbo):
+            found |= _negative_elbo(model, arrays, seed)
+        if isinstance(model, SupportsSampling):
+            generator = torch.Generator(model.device).manual_seed(seed)
+            drawn = torch.cat([model.sample(_BATCH, generator=generator).float().cpu() for _ in range(samples // _BATCH)])
+            found |= _of_samples(model, drawn, arrays, spec.data_spec)
+    return found
+
+
+def _accuracy(model: SupportsClassification, arrays: Arrays) -> dict[str, float]:
+    labels = torch.from_numpy(arrays.labels)
+    right = sum(
+        int((model.classify(part).argmax(1) == label).sum())
+        for part, label in zip(_batches(arrays), labels.split(_BATCH), strict=True)
+    )
+    return {"accuracy": right / len(labels)}
+
+
+def _negative_elbo(model: SupportsElbo, arrays: Arrays, seed: int) -> dict[str, float]:
+    generator = torch.Generator().manual_seed(seed)
+    parts = [model.elbo(part, generator=generator) for part in _batches(arrays)]
+    recon = float(torch.cat([part[0] for part in parts]).double().mean())
+    kl = float(torch.cat([part[1] for part in parts]).double().mean())
+    return {"elbo/negative": recon + kl, "elbo/recon": recon, "elbo/kl": kl}
+
+
+def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: DataSpec) -> dict[str, float]:
+    real = to_float(torch.from_numpy(arrays.images[:1000].copy()))
+    found = {"diversity/samples": diversity(drawn[:1000]), "diversity/data": diversity(real)}
+    if judge.can_judge(spec):
+        shares = judge.class_histogram(drawn)
+        found |= {f"classes/share_{digit}": float(share) for digit, share in enumerate(shares)}
+        found |= class_figures(shares)
+    if spec.target is not None:
+        target = torch.tensor(spec.target)
+        found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
+    if hasattr(model, "discriminator_loss") and all(getattr(model, part) is not None for part in model.training_only):
+        found["discriminator/loss"] = float(model.discriminator_loss(real, drawn[: len(real)]))
+    return found
+
+
+def class_figures(shares: Tensor) -> dict[str, float]:
+    """From a histogram (K,): smallest share, classes above 1 %, KL(shares || uniform) in nats (0 to ln K)."""
+    positive = shares[shares > 0].double()
+    entropy = -float((positive * positive.log()).sum())
+    return {
+        "classes/min_share": float(shares.min()),
+        "classes/above_1_percent": float((shares > 0.01).sum()),
+        "classes/kl_uniform": math.log(len(shares)) - entropy,
+    }
+
+
+def misses(metrics: Mapping[str, float], expect: Mapping[str, tuple[float | None, float | None]]) -> list[str]:
+    """One sentence for each expected figure that is absent or out of its range."""
+    found = []
+    for name, (low, high) in expect.items():
+        value = metrics.get(name)
+        if value is None:
+            found.append(f"{name} was not measured")
+        elif (low is not None and value < low) or (high is not None and value > high):
+            found.append(f"{name} = {value:.4g} is outside {range_text(low, high)}")
+    return found
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """`at least 0.99`, `at most 103.3`, `0.23 to 0.27`."""
+    if low is None:
+        return f"at most {high:g}" if high is not None else "anything"
+    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+
+
+def _batches(arrays: Arrays) -> list[Tensor]:
+    return [to_float(part) for part in torch.from_numpy(arrays.images.copy()).split(_BATCH)]

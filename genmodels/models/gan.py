@@ -122,9 +122,8 @@ class GAN(Model):
         # discriminator: minimise l(D(x), real) + l(D(G(z)), fake); no layer mixes examples, so one pass serves both
         logits = discriminator(torch.cat([real, fake.detach().to(real.dtype)]))
         real_logits, fake_logits = logits.chunk(2)
-        real_loss = adversarial_loss(real_logits, real=True, kind=kind)
-        fake_loss = adversarial_loss(fake_logits, real=False, kind=kind)
-        update(optimizers["discriminator"], real_loss + fake_loss)
+        both = adversarial_loss(real_logits, real=True, kind=kind) + adversarial_loss(fake_logits, real=False, kind=kind)
+        update(optimizers["discriminator"], both)
 
         # generator: minimise l(D(G(z)), real). D is frozen: its gradients would be computed and thrown away.
         discriminator.requires_grad_(False)
@@ -133,7 +132,7 @@ class GAN(Model):
         discriminator.requires_grad_(True)
 
         return {
-            "loss/discriminator": (0.5 * (real_loss + fake_loss)).detach(),
+            "loss/discriminator": 0.5 * both.detach(),
             "loss/generator": generator_loss.detach(),
             "score/real": real_logits.detach().float().sigmoid().mean(),
             "score/fake": fake_logits.detach().float().sigmoid().mean(),
@@ -167,6 +166,14 @@ class GAN(Model):
     def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         logits: Tensor = self._kept_discriminator()(self._to_inside(x).flatten(1))
         return logits.squeeze(1)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Half of what the discriminator minimises, on images in [-1, 1]: the figure its curve shows."""
+        losses = (
+            adversarial_loss(self.score(images), real=is_real, kind=self.config.loss)
+            for images, is_real in ((real, True), (fake, False))
+        )
+        return 0.5 * torch.stack(list(losses)).sum()
 
     def _kept_discriminator(self) -> nn.Sequential:
         if self.discriminator is None:

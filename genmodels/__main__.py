@@ -1,0 +1,148 @@
+"""`python -m genmodels`: what there is, samples, figures, and publishing. Exit codes: 0 done, 1 failed, 2 usage."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from genmodels import catalog, data
+from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
+
+app = typer.Typer(
+    help="Genmodels: the classic generative models.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Name = Annotated[str, typer.Argument(help="A checkpoint's or run's name, or the path of its folder.")]
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the model families."""
+    _print(catalog.list_models(), ("name", "title", "paper", "capabilities"), as_json)
+
+
+@app.command()
+def checkpoints(as_json: AsJson = False) -> None:
+    """List published checkpoints and your own runs that have saved."""
+    _print(catalog.list_checkpoints(), ("name", "model", "title", "steps", "published"), as_json)
+
+
+@app.command(name="recipes")
+def recipes_command(as_json: AsJson = False) -> None:
+    """List the recipes."""
+    _print(catalog.list_recipes(), ("name", "model", "data", "presets", "title"), as_json)
+
+
+@app.command()
+def info(name: Name, as_json: AsJson = False) -> None:
+    """Show what a checkpoint is: its card, or what a run has recorded."""
+    found = catalog.describe(catalog.find(name))
+    if as_json:
+        typer.echo(catalog.as_json((found,))[1:-1].strip())
+    else:
+        typer.echo(found.card or "\n".join(f"{key}: {value}" for key, value in vars(found).items()))
+
+
+@app.command()
+def sample(
+    name: Name,
+    count: Annotated[int, typer.Option("-n", min=1, max=4096, help="Number of pictures.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Picture i is that of seed + i.")] = 0,
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
+    step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
+) -> None:
+    """Draw a grid of samples, the same for the same seed."""
+    from genmodels import preview
+
+    images = preview.samples_of_seeds(catalog.load(name, step), range(seed, seed + count))
+    if images is None:
+        raise CapabilityError(f"{name} draws no pictures; `python -m genmodels models` tells what each family can do")
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"--out {str(out)!r} does not end in .png, the one format written here")
+    try:
+        out.write_bytes(preview.png(preview.grid(images)))
+    except OSError as error:
+        raise ConfigError(f"--out {str(out)!r} cannot be written: {error}") from error
+    typer.echo(out)
+
+
+@app.command()
+def evaluate(name: Name, as_json: AsJson = False, samples: Annotated[int, typer.Option(min=500, max=100_000)] = 10_000) -> None:
+    """Measure a checkpoint on its test data and compare with what its recipe expects."""
+    from genmodels import evaluation
+    from genmodels.runfolder import RunFolder
+
+    path = catalog.find(name)
+    spec = RunFolder(path).spec()
+    figures = evaluation.evaluate(catalog.load(path), spec, samples=samples)
+    missed = evaluation.misses(figures, spec.expect)
+    if as_json:
+        typer.echo(json.dumps({"name": path.name, "metrics": figures, "missed": missed}, indent=1, sort_keys=True))
+        return
+    for metric, value in sorted(figures.items()):
+        wanted = f"   expected {evaluation.range_text(*spec.expect[metric])}" if metric in spec.expect else ""
+        typer.echo(f"{metric:26} {value:10.4f}{wanted}")
+    typer.echo("missed: " + "; ".join(missed) if missed else "every expected figure is reached")
+
+
+@app.command()
+def publish(
+    run: Annotated[str, typer.Argument(help="A run's name, or the path of its folder.")],
+    name: Annotated[str, typer.Argument(help="The name in checkpoints/.")],
+    steps: Annotated[str, typer.Option(help="Steps to keep, 0,1000,5000; the last if not given.")] = "",
+    with_training_nets: Annotated[bool, typer.Option(help="Keep discriminators of the last step.")] = False,
+    half: Annotated[bool, typer.Option(help="Store half precision.")] = False,
+) -> None:
+    """Trim a run, measure it and write it to checkpoints/ with its card."""
+    from genmodels.publish import publish as publish_run
+
+    try:
+        chosen = [int(step) for step in steps.split(",")] if steps else None
+    except ValueError:
+        raise ConfigError(f"--steps {steps!r} is not a list of whole numbers such as 0,1000,5000") from None
+    typer.echo(publish_run(run, name, steps=chosen, with_training_nets=with_training_nets, half=half))
+
+
+@app.command()
+def download(name: Annotated[str, typer.Argument(help="A data set's name.")]) -> None:
+    """Fetch a data set into the folder that GENMODELS_DATA names."""
+    typer.echo(data.download(name))
+
+
+def _print(items: tuple[Any, ...], columns: tuple[str, ...], as_json: bool) -> None:
+    if as_json:
+        typer.echo(catalog.as_json(items))
+        return
+    rows = [[_cell(getattr(item, column)) for column in columns] for item in items]
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    for row in [list(columns), *rows]:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) if len(value) <= 8 else f"{value[0]} ... {value[-1]} ({len(value)})"
+    return str(value)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2, a failure 1."""
+    try:
+        app()
+    except (UnknownNameError, ConfigError, CapabilityError) as error:
+        sys.exit(_complain(error, 2))
+    except GenmodelsError as error:
+        sys.exit(_complain(error, 1))
+
+
+def _complain(error: GenmodelsError, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The digit judge: a published classifier that says which digits a generator draws."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from genmodels import catalog
+from genmodels.capabilities import SupportsClassification
+from genmodels.data.spec import DataSpec
+from genmodels.errors import CheckpointError
+from genmodels.model import Model
+
+NAME = "mnist_judge"
+
+
+def can_judge(spec: DataSpec) -> bool:
+    """Whether a model of this data draws handwritten digits in the judge's format."""
+    return spec.image_shape == (1, 28, 28) and spec.classes == tuple("0123456789")
+
+
+@lru_cache(maxsize=1)
+def load_judge() -> Model:
+    """The published judge, loaded once; raises UnknownNameError where it is not published."""
+    model = catalog.load(NAME)
+    if not isinstance(model, SupportsClassification):
+        raise CheckpointError(f"checkpoint {NAME!r} is a {type(model).__name__}, not a classifier; publish the judge again")
+    return model
+
+
+def probabilities(images: Tensor) -> Tensor:
+    """The judge's verdict (B, 10) on images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
+    judge = load_judge()
+    with torch.inference_mode():
+        parts = [judge.classify(part).softmax(1) for part in images.split(500)]  # type: ignore[operator]
+    return torch.cat(parts)
+
+
+def class_histogram(images: Tensor) -> Tensor:
+    """Share of pictures the judge reads as each digit, (10,), summing to 1."""
+    return torch.bincount(probabilities(images).argmax(1), minlength=10).float() / len(images)

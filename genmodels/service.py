@@ -1,0 +1,316 @@
+"""What every face of the studio calls: validated, bounded requests in, PNG, GIF and plain numbers out. No interface here.
+
+All inference runs on one thread. It owns the models, so they need no lock; and it uses one CPU thread, so a training
+beside it costs a slider 2 ms and not 250, and memory does not grow with the number of sessions (each thread that runs
+a convolution keeps a thread team of its own: 60 of them held 3 GB).
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Tensor
+
+from genmodels import catalog, checkpoint, data, latent, preview
+from genmodels.capabilities import SupportsClassification, SupportsLatent, SupportsSampling
+from genmodels.catalog import CheckpointInfo
+from genmodels.config import Frozen
+from genmodels.data import DataConfig
+from genmodels.data.loader import to_float
+from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
+from genmodels.model import Model
+from genmodels.runfolder import RunFolder
+
+MODELS_KEPT, MAX_WAITING, TIMEOUT = 8, 128, 60.0
+MAX_AXES, AXIS_RANGE, MAX_TRUNCATION, MAX_SEED, MAX_PINS = 10, 3.0, 1.5, 999_999, 24
+_PCA_IMAGES = 2_000
+
+T = TypeVar("T")
+Offset = Annotated[float, Field(ge=-AXIS_RANGE, le=AXIS_RANGE)]
+PlaneCoordinate = Annotated[float, Field(ge=0, le=MAX_SEED)]
+
+
+class Point(Frozen):
+    """A place in a model's latent space: z = truncation * z_base + sum(offset_i * direction_i)."""
+
+    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
+    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="z_base is this seed's draw from N(0, I)")
+    plane: tuple[PlaneCoordinate, PlaneCoordinate] | None = Field(
+        None, description="column and row in the seed plane; z_base is blended from the four seeds around it"
+    )
+    truncation: float = Field(1.0, ge=0, le=MAX_TRUNCATION, description="factor of z_base: 0 is the middle")
+    axes: Literal["first", "principal"] = Field("first", description="what the offsets move along")
+    offsets: tuple[Offset, ...] = Field((), max_length=MAX_AXES, description="distance moved along each direction")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the judge reads in a picture, and how sure it is (0 to 1)."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture, one pixel a pixel."""
+
+    png: bytes
+    width: int
+    height: int
+    reading: Reading | None
+
+
+# --------------------------------------------------------------------- one thread for all inference
+
+_executor = ThreadPoolExecutor(1, "inference", initializer=torch.set_num_threads, initargs=(1,))
+_places = threading.BoundedSemaphore(MAX_WAITING)
+
+
+def _run(task: Callable[[], T]) -> T:
+    """The task's result, computed on the inference thread; raises GenmodelsError where too many wait or it hangs."""
+    if not _places.acquire(blocking=False):
+        raise GenmodelsError(f"{MAX_WAITING} pictures are already being drawn; try again in a few seconds")
+
+    def guarded() -> T:
+        with torch.inference_mode():
+            return task()
+
+    future = _executor.submit(guarded)
+    future.add_done_callback(lambda _: _places.release())
+    try:
+        return future.result(TIMEOUT)
+    except FutureTimeoutError:
+        future.cancel()
+        raise GenmodelsError(f"no picture after {TIMEOUT:.0f} s: the machine is overloaded; stop a training") from None
+
+
+_models: OrderedDict[tuple[Path, int, int], Model] = OrderedDict()
+
+
+def _model(name: str, step: int | None) -> tuple[Model, tuple[Path, int, int]]:
+    """The model and its identity, on the inference thread only. A step written anew has another identity."""
+    path = catalog.find(_plain(name))
+    folder = RunFolder(path)
+    chosen = step if step is not None else max(folder.steps(), default=0)
+    try:
+        stamp = folder.step_path(chosen).stat().st_mtime_ns
+    except OSError:
+        stamp = 0  # load_model below says what is missing
+    key = (path, chosen, stamp)
+    if key not in _models:
+        _models[key] = checkpoint.load_model(path, step)
+        while len(_models) > MODELS_KEPT:
+            _models.popitem(last=False)
+    _models.move_to_end(key)
+    return _models[key], key
+
+
+def _plain(name: str) -> str:
+    """Requests come from a web page: a name may not be a path out of the folders of checkpoints and runs."""
+    if "/" in name or "\\" in name or name.startswith("."):
+        known = [info.name for info in catalog.list_checkpoints()]
+        raise UnknownNameError("checkpoint", name, known, "Only names are accepted here, not paths.")
+    return name
+
+
+# --------------------------------------------------------------------- pictures
+
+
+def render(point: Point, *, judged: bool = True) -> Picture:
+    """The picture at a point, decoded alone: at another batch size pixels could differ in the last bit.
+
+    Raises UnknownNameError, CheckpointError or CapabilityError.
+    """
+    examples = _examples_for(point)
+    judge = _judge_name() if judged else None
+
+    def task() -> Picture:
+        model, key = _model(point.model, point.step)
+        pixels = _decode(model, _z(model, key, point, examples))
+        image = _to_image(pixels)
+        reading = _read(judge, pixels) if judge else None
+        return Picture(preview.png(image, compress_level=1), image.width, image.height, reading)
+
+    return _run(task)
+
+
+def enlarged_png(point: Point, side: int = 560) -> bytes:
+    """The picture at a point in whole-numbered enlargement, about `side` pixels wide, for keeping."""
+    examples = _examples_for(point)
+
+    def task() -> bytes:
+        model, key = _model(point.model, point.step)
+        return preview.png(_enlarge(_to_image(_decode(model, _z(model, key, point, examples))), side))
+
+    return _run(task)
+
+
+def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 280, milliseconds: int = 60) -> bytes:
+    """An endless GIF: on the sphere from each point to the next and back to the first, `frames` pictures each way.
+
+    All points must be of one model; its pictures are drawn by the first point's step.
+    """
+    if not 2 <= len(points) <= MAX_PINS or not 1 <= frames <= 60:
+        raise GenmodelsError(
+            f"a walk needs 2 to {MAX_PINS} points and 1 to 60 frames between two; got {len(points)} and {frames}"
+        )
+    if len({point.model for point in points}) > 1:
+        raise GenmodelsError("a walk stays in one model; remove the pins of the others")
+    examples = _examples_for(*points)
+
+    def task() -> bytes:
+        model, _ = _model(points[0].model, points[0].step)
+        stops = [_z(*_model(point.model, point.step), point, examples) for point in points]
+        if model.latent_dim == 0:  # type: ignore[attr-defined]
+            raise CapabilityError(f"{points[0].model} draws from a constant; there is nowhere to walk")
+        pictures = [
+            _enlarge(_to_image(_decode(model, latent.slerp(a, b, index / frames))), side)
+            for a, b in zip(stops, [*stops[1:], stops[0]], strict=True)
+            for index in range(frames)
+        ]
+        buffer = io.BytesIO()
+        pictures[0].save(
+            buffer, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, optimize=False
+        )
+        return buffer.getvalue()
+
+    return _run(task)
+
+
+def walk_of_seeds(point: Point, count: int = 4) -> list[Point]:
+    """Points to walk between where nothing is pinned: this seed and the next ones."""
+    first = min(point.seed, MAX_SEED - count)
+    return [Point(model=point.model, step=point.step, seed=first + index) for index in range(count)]
+
+
+def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int = 3) -> bytes | None:
+    """A PNG grid that the model draws now, of seeds 0, 1, 2, ...; None for a model that draws no pictures."""
+    if not 1 <= columns * rows <= 64:
+        raise GenmodelsError(f"a thumbnail has 1 to 64 pictures, not {columns} x {rows}")
+
+    def task() -> bytes | None:
+        model, _ = _model(name, step)
+        if isinstance(model, SupportsLatent) and model.latent_dim == 0:
+            return preview.png(preview.grid(_decode(model, torch.empty(0)), 1, pad=1))
+        if not isinstance(model, SupportsLatent | SupportsSampling) or model.modality != "image":
+            return None
+        pixels = preview.fixed_samples(model, columns * rows)
+        return None if pixels is None else preview.png(preview.grid(pixels, columns, pad=1), compress_level=1)
+
+    return _run(task)
+
+
+def axes_count(name: str, step: int | None, axes: Literal["first", "principal"]) -> int:
+    """How many sliders make sense: at most MAX_AXES, fewer where z or its first layer has fewer directions."""
+    point = Point(model=name, step=step, axes=axes)
+    examples = _examples_for(point)
+
+    def task() -> int:
+        model, key = _model(name, step)
+        return len(_directions(model, key, axes, examples)) if _latent_dim(model) else 0
+
+    return _run(task)
+
+
+def latent_checkpoints() -> tuple[CheckpointInfo, ...]:
+    """The checkpoints and runs whose latent space can be explored, published ones first."""
+    return tuple(info for info in catalog.list_checkpoints() if "latent" in info.capabilities)
+
+
+# --------------------------------------------------------------------- on the inference thread
+
+
+def _latent_dim(model: Model) -> int:
+    if not isinstance(model, SupportsLatent):
+        raise CapabilityError(f"{model.title} has no latent space; choose a VAE or a GAN")
+    return model.latent_dim
+
+
+def _z(model: Model, key: tuple[Path, int, int], point: Point, examples: Tensor | None) -> Tensor:
+    dim = _latent_dim(model)
+    if dim == 0:
+        return torch.empty(0)
+    base = latent.z_of_seed(point.seed, dim) if point.plane is None else latent.seed_plane(*point.plane, dim)
+    z = point.truncation * base
+    if any(point.offsets):
+        directions = _directions(model, key, point.axes, examples)
+        offsets = torch.tensor(point.offsets[: len(directions)])
+        z = z + offsets @ directions[: len(offsets)]
+    return z
+
+
+def _decode(model: Model, z: Tensor) -> Tensor:
+    pixels: Tensor = model.decode(z.unsqueeze(0))  # type: ignore[attr-defined]
+    return pixels
+
+
+_found_directions: OrderedDict[tuple[Path, int, int], Tensor] = OrderedDict()
+
+
+def _directions(model: Model, key: tuple[Path, int, int], axes: str, examples: Tensor | None) -> Tensor:
+    if axes == "first":
+        dim = _latent_dim(model)
+        return latent.axis_directions(dim)[:MAX_AXES]
+    if key not in _found_directions:
+        _found_directions[key] = latent.principal_directions(model, examples, MAX_AXES)
+        while len(_found_directions) > 4 * MODELS_KEPT:
+            _found_directions.popitem(last=False)
+    return _found_directions[key]
+
+
+def _read(judge: str, pixels: Tensor) -> Reading | None:
+    model, _ = _model(judge, None)
+    if not isinstance(model, SupportsClassification) or tuple(pixels.shape[1:]) != tuple(model.config.image_shape):
+        return None
+    probability, index = model.classify(pixels).softmax(1).max(1)
+    return Reading(str(int(index)), float(probability))
+
+
+def _to_image(pixels: Tensor) -> Image.Image:
+    return preview.grid(pixels, 1, scale=1, pad=0)
+
+
+def _enlarge(image: Image.Image, side: int) -> Image.Image:
+    scale = max(1, side // image.width)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+# --------------------------------------------------------------------- on the caller's thread: files only
+
+
+def _judge_name() -> str | None:
+    """A published classifier, whatever its name; its reading is left out where shapes differ."""
+    names = [i.name for i in catalog.list_checkpoints() if i.published and "classification" in i.capabilities]
+    return names[0] if names else None
+
+
+def _examples_for(*points: Point) -> Tensor | None:
+    """Real pictures for principal components, read once a data set; None where no point needs them."""
+    asking = next((point for point in points if point.axes == "principal"), None)
+    if asking is None:
+        return None
+    spec = RunFolder(catalog.find(_plain(asking.model))).spec()
+    for name in (spec.data.name, "digits"):
+        config = DataConfig(name=name)
+        if data.get_spec(config).image_shape == spec.data_spec.image_shape and data.missing(config) is None:
+            return _examples(name)
+    return None
+
+
+@lru_cache(maxsize=4)
+def _examples(name: str) -> Tensor:
+    return to_float(torch.from_numpy(data.load(DataConfig(name=name)).images[:_PCA_IMAGES].copy()))
