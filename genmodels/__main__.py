@@ -13,7 +13,10 @@ from genmodels import catalog, data
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 
 app = typer.Typer(
-    help="Genmodels: the classic generative models.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="Genmodels: the classic generative models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Name = Annotated[str, typer.Argument(help="A checkpoint's or run's name, or the path of its folder.")]
@@ -71,7 +74,9 @@ def sample(
 
 
 @app.command()
-def evaluate(name: Name, as_json: AsJson = False, samples: Annotated[int, typer.Option(min=500, max=100_000)] = 10_000) -> None:
+def evaluate(
+    name: Name, as_json: AsJson = False, samples: Annotated[int, typer.Option(min=500, max=100_000)] = 10_000
+) -> None:
     """Measure a checkpoint on its test data and compare with what its recipe expects."""
     from genmodels import evaluation
     from genmodels.runfolder import RunFolder

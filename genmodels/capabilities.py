@@ -123,9 +123,7 @@ _PROTOCOLS: dict[str, type] = {
 def of_class(cls: type[Model]) -> tuple[str, ...]:
     """Capabilities of a family, by the methods its class defines."""
     return tuple(
-        name
-        for name, protocol in _PROTOCOLS.items()
-        if all(hasattr(cls, member) for member in _members(protocol))
+        name for name, protocol in _PROTOCOLS.items() if all(hasattr(cls, member) for member in _members(protocol))
     )
 
 

@@ -201,4 +201,4 @@ def load(name_or_path: str | Path, step: int | None = None, device: str = "cpu")
 
 def as_json(items: tuple[Any, ...]) -> str:
     """Infos as JSON text, for `--json`."""
-    return json.dumps([{k: v for k, v in vars(item).items()} for item in items], indent=1, default=str)
+    return json.dumps([vars(item) for item in items], indent=1, default=str)

@@ -1,9 +1,9 @@
 """Weights and resume state on disk: safetensors and JSON, whole or not at all, never a pickle.
 
-    step-020000/ model.safetensors           what is sampled: the moving average where there is one
-                 training_nets.safetensors   critics, and the raw weights where model.safetensors holds the average
-                 resume.safetensors + .json  optimizers, pools, random states; nested state mirrored in the JSON, each
-                                             tensor replaced by {"$tensor": key}
+step-020000/ model.safetensors           what is sampled: the moving average where there is one
+             training_nets.safetensors   critics, and the raw weights where model.safetensors holds the average
+             resume.safetensors + .json  optimizers, pools, random states; nested state mirrored in the JSON, each
+                                         tensor replaced by {"$tensor": key}
 """
 
 from __future__ import annotations

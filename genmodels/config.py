@@ -49,7 +49,7 @@ class ModelConfig(Frozen):
 
     @property
     def latent_size(self) -> int | None:
-        """Numbers a visitor can move in the latent vector; 0 where the input is a constant, None where there is none."""
+        """Numbers that can be moved in the latent vector; 0 where the input is a constant, None without a latent."""
         size: int | None = getattr(self, "latent_dim", None)
         return size
 
@@ -77,7 +77,9 @@ class TrainConfig(Frozen):
     save_every: int = Field(1000, ge=1, le=10_000_000, description="steps between two checkpoints")
     keep_last: int | None = Field(3, ge=1, le=10_000, description="checkpoints kept; empty keeps every one")
     keep_steps: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (0,), max_length=1000, description="steps that are saved and never removed, for example 0, 1000, 10000: a film of the learning"
+        (0,),
+        max_length=1000,
+        description="steps that are saved and never removed, for example 0, 1000, 10000: a film of the learning",
     )
 
 

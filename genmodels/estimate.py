@@ -75,9 +75,7 @@ def seconds_of(spec: Spec) -> float | None:
 
 
 @lru_cache(maxsize=256)
-def _seconds_of_step(
-    name: str, config: str, batch_size: int, classes: int, provides: tuple[str, ...]
-) -> float | None:
+def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, provides: tuple[str, ...]) -> float | None:
     model = checkpoint.build({"model": name, "config": json.loads(config)}).train()
     batch = _random_batch(model, batch_size, classes, provides)
     if batch is None:

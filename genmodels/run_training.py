@@ -38,7 +38,9 @@ def train_folder(
         text = str(error) if isinstance(error, GenmodelsError) else f"{type(error).__name__}: {error}"
         recorder.phase("failed", error=text)
         if isinstance(error, OSError):
-            raise CheckpointError(f"{folder.path} could not be written: {error}. Free some space, then resume") from error
+            raise CheckpointError(
+                f"{folder.path} could not be written: {error}. Free some space, then resume"
+            ) from error
         raise
     recorder.phase(outcome)
     return outcome

@@ -1,11 +1,11 @@
 """The files of a run: their names are known here and in checkpoint.py, and nowhere else. No torch.
 
-    <run>/ config.json     format version, resolved spec, versions, licence of the data, how it is run
-           step-020000/    weights after 20,000 batches (checkpoint.py)
-           metrics.jsonl   one line a logged step, append-only       previews/020000.png
-           status.json     the worker's report                       worker.log
-           control.jsonl   requests to a running worker              events.jsonl   what happened before which step
-           inputs/         a user's own pictures that a job needs
+<run>/ config.json     format version, resolved spec, versions, licence of the data, how it is run
+       step-020000/    weights after 20,000 batches (checkpoint.py)
+       metrics.jsonl   one line a logged step, append-only       previews/020000.png
+       status.json     the worker's report                       worker.log
+       control.jsonl   requests to a running worker              events.jsonl   what happened before which step
+       inputs/         a user's own pictures that a job needs
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ class Recorder(Protocol):
 
     def preview(self, step: int, model: Model) -> None: ...
 
-    def save(self, step: int, model: Model, average: Mapping[str, Tensor] | None, resume: Mapping[str, Any]) -> None: ...
+    def save(
+        self, step: int, model: Model, average: Mapping[str, Tensor] | None, resume: Mapping[str, Any]
+    ) -> None: ...
 
 
 class Trainer:
@@ -241,5 +243,3 @@ def resolve_device(device: str) -> torch.device:
             + (", mps" if torch.backends.mps.is_available() else "")
         )
     return found
-
-

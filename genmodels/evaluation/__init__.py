@@ -41,7 +41,9 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             found |= _negative_elbo(model, arrays, seed)
         if isinstance(model, SupportsSampling):
             generator = torch.Generator(model.device).manual_seed(seed)
-            drawn = torch.cat([model.sample(_BATCH, generator=generator).float().cpu() for _ in range(samples // _BATCH)])
+            drawn = torch.cat(
+                [model.sample(_BATCH, generator=generator).float().cpu() for _ in range(samples // _BATCH)]
+            )
             found |= _of_samples(model, drawn, arrays, spec.data_spec)
     return found
 

@@ -26,7 +26,9 @@ def load_judge() -> Model:
     """The published judge, loaded once; raises UnknownNameError where it is not published."""
     model = catalog.load(NAME)
     if not isinstance(model, SupportsClassification):
-        raise CheckpointError(f"checkpoint {NAME!r} is a {type(model).__name__}, not a classifier; publish the judge again")
+        raise CheckpointError(
+            f"checkpoint {NAME!r} is a {type(model).__name__}, not a classifier; publish the judge again"
+        )
     return model
 
 

@@ -112,7 +112,9 @@ class CNNClassifier(Model):
         classes = self.config.num_classes or 1
         return {
             "loss/total": Curve(
-                "cross entropy (nats)", f"Starts at ln {classes} = {math.log(classes):.2f}, pure guessing; 0 is certainty.", 0.0
+                "cross entropy (nats)",
+                f"Starts at ln {classes} = {math.log(classes):.2f}, pure guessing; 0 is certainty.",
+                0.0,
             ),
             "accuracy/batch": Curve("accuracy", "Share of a training batch named rightly.", 1.0),
         }

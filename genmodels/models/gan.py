@@ -122,7 +122,9 @@ class GAN(Model):
         # discriminator: minimise l(D(x), real) + l(D(G(z)), fake); no layer mixes examples, so one pass serves both
         logits = discriminator(torch.cat([real, fake.detach().to(real.dtype)]))
         real_logits, fake_logits = logits.chunk(2)
-        both = adversarial_loss(real_logits, real=True, kind=kind) + adversarial_loss(fake_logits, real=False, kind=kind)
+        both = adversarial_loss(real_logits, real=True, kind=kind) + adversarial_loss(
+            fake_logits, real=False, kind=kind
+        )
         update(optimizers["discriminator"], both)
 
         # generator: minimise l(D(G(z)), real). D is frozen: its gradients would be computed and thrown away.

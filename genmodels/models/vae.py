@@ -33,7 +33,7 @@ class VAEConfig(ModelConfig):
 
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition

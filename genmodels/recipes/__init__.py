@@ -31,11 +31,11 @@ class Recipe(Frozen):
     description: str = Field(description="what it shows and why it matters, in one or two sentences")
     source: str
     model: str
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field({}, description="settings of the model")
     data: dict[str, Any]
     train: dict[str, Any]
     expect: dict[str, tuple[float | None, float | None]] = Field({}, description="metric: [low, high]")
-    presets: dict[str, dict[str, dict[str, Any]]] = {}
+    presets: dict[str, dict[str, dict[str, Any]]] = Field({}, description="changes by section")
 
 
 class Spec(Frozen):
@@ -51,7 +51,7 @@ class Spec(Frozen):
     data_spec: DataSpec
     train: TrainConfig
     run: RunConfig
-    expect: dict[str, tuple[float | None, float | None]] = {}
+    expect: dict[str, tuple[float | None, float | None]] = Field({}, description="metric: [low, high]")
 
 
 def names() -> tuple[str, ...]:
