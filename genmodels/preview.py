@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genmodels import capabilities
 from genmodels.capabilities import SupportsClassification, SupportsEncoding, SupportsLatent, SupportsSampling
 from genmodels.data.loader import to_uint8
 from genmodels.latent import z_of_seeds
@@ -20,7 +19,7 @@ _GREEN, _RED = (46, 160, 67), (207, 34, 46)
 
 
 def grid(images: Tensor, columns: int | None = None, *, scale: int | None = None, pad: int = 2) -> Image.Image:
-    """One picture of many: images (N, C, H, W) in [-1, 1], C 1 or 3; whole-numbered `scale`, about 500 px wide if None."""
+    """One picture of many: images (N, 1 or 3, H, W) in [-1, 1]; `scale` is whole, None makes about 500 px."""
     if images.dim() != 4 or images.shape[1] not in (1, 3):
         raise ValueError(f"images must be (N, 1 or 3, H, W), not {tuple(images.shape)}")
     count, channels, height, width = images.shape
@@ -84,10 +83,10 @@ def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
     if samples is None:
         return None
     columns = 8 if len(samples) >= 8 else 1
-    if isinstance(model, SupportsEncoding) and "latent" in capabilities.of(model):
+    if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
         originals = images[:8].to(model.device)
         with torch.inference_mode():
-            recon = model.decode(model.encode(originals)).float().cpu()  # type: ignore[attr-defined]
+            recon = model.decode(model.encode(originals)).float().cpu()
         samples = torch.cat([samples, torch.full_like(samples[:8], 0.0), originals.cpu(), recon])
     return grid(samples, columns)
 

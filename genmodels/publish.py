@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def _fill(target: Path, folder: RunFolder, spec: Spec, steps: list[int], trainin
 def _seconds(lines: Sequence[Mapping[str, Any]]) -> float:
     """Time at work: gaps of over a minute between logged points are pauses."""
     times = [float(line["time"]) for line in lines if "time" in line]
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     return round(sum(gap for gap in gaps if 0 <= gap < 60), 1)
 
 
@@ -129,7 +130,8 @@ def _write_card(target: Path, name: str, folder: RunFolder, spec: Spec) -> None:
         ("data", f"{spec.data_spec.title}, {spec.data_spec.train_size:,} training examples. {spec.data_spec.source}"),
         ("licence of the data", spec.data_spec.licence),
         ("licence of the weights", "MIT, as the code; the data's own licence applies to what resembles the data"),
-        ("steps", f"{info.steps[-1]:,} of batch size {spec.train.batch_size}; saved: {', '.join(map(str, info.steps))}"),
+        ("steps", f"{info.steps[-1]:,} of batch size {spec.train.batch_size}"),
+        ("saved steps", ", ".join(map(str, info.steps))),
         ("time", f"{_duration(target)} on {runtime.get('device', '?')}, {runtime.get('threads', '?')} threads, "
                  f"{runtime.get('precision', '?')}"),
         ("stored as", "float16" if _facts(target)["half"] else "float32"),
@@ -139,6 +141,8 @@ def _write_card(target: Path, name: str, folder: RunFolder, spec: Spec) -> None:
         for metric, value in sorted(info.metrics.items())
     ]
     settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
+    preset = f" --preset {spec.preset}" if spec.preset else ""
+    command = f"python -m train_jobs submit {spec.recipe or spec.model}{preset}"
     text = f"""# {spec.title}
 
 {info.description}
@@ -168,7 +172,7 @@ It knows {spec.data_spec.title} and nothing else: {_limits(info)}
 
 {settings}
 
-Train it again: `python -m train_jobs submit {spec.recipe or spec.model}{f" --preset {spec.preset}" if spec.preset else ""}`
+Train it again: `{command}`
 """
     (target / CARD).write_text(text, encoding="utf-8")
 

@@ -91,7 +91,7 @@ def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say
 def prepare(model: Model, runtime: Runtime) -> None:
     """Apply layout and compilation to a model in place (wrapping it would rename its weights)."""
     if runtime.channels_last:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
     if runtime.compile:
         for name, part in model.named_children():
             if name not in model.pretrained:

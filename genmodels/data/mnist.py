@@ -46,7 +46,7 @@ def download() -> None:
     """Fetch with torchvision, which knows the mirrors and checks the md5 sums."""
     import urllib.error
 
-    from torchvision.datasets import MNIST  # type: ignore[import-untyped]
+    from torchvision.datasets import MNIST
 
     from genmodels.data import data_root
 

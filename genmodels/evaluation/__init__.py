@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from genmodels import data
+from genmodels import capabilities, data
 from genmodels.capabilities import SupportsClassification, SupportsElbo, SupportsSampling
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays, DataSpec
@@ -18,6 +19,17 @@ from genmodels.preview import diversity
 from genmodels.recipes import Spec
 
 SAMPLES = 10_000
+
+
+@runtime_checkable
+class HasDiscriminatorLoss(Protocol):
+    """Families that play against a discriminator, and can say how well it does."""
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The figure its curve shows, on images in [-1, 1]."""
+        ...
+
+
 _BATCH = 500
 
 
@@ -50,9 +62,9 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
 
 def _accuracy(model: SupportsClassification, arrays: Arrays) -> dict[str, float]:
     labels = torch.from_numpy(arrays.labels)
-    right = sum(
+    right: int = sum(
         int((model.classify(part).argmax(1) == label).sum())
-        for part, label in zip(_batches(arrays), labels.split(_BATCH), strict=True)
+        for part, label in zip(_batches(arrays), torch.split(labels, _BATCH), strict=True)
     )
     return {"accuracy": right / len(labels)}
 
@@ -75,7 +87,7 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: DataSpec) -> 
     if spec.target is not None:
         target = torch.tensor(spec.target)
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
-    if hasattr(model, "discriminator_loss") and all(getattr(model, part) is not None for part in model.training_only):
+    if isinstance(model, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
         found["discriminator/loss"] = float(model.discriminator_loss(real, drawn[: len(real)]))
     return found
 
@@ -111,4 +123,4 @@ def range_text(low: float | None, high: float | None) -> str:
 
 
 def _batches(arrays: Arrays) -> list[Tensor]:
-    return [to_float(part) for part in torch.from_numpy(arrays.images.copy()).split(_BATCH)]
+    return [to_float(part) for part in torch.split(torch.from_numpy(arrays.images.copy()), _BATCH)]

@@ -11,7 +11,6 @@ from genmodels import catalog
 from genmodels.capabilities import SupportsClassification
 from genmodels.data.spec import DataSpec
 from genmodels.errors import CheckpointError
-from genmodels.model import Model
 
 NAME = "mnist_judge"
 
@@ -22,7 +21,7 @@ def can_judge(spec: DataSpec) -> bool:
 
 
 @lru_cache(maxsize=1)
-def load_judge() -> Model:
+def load_judge() -> SupportsClassification:
     """The published judge, loaded once; raises UnknownNameError where it is not published."""
     model = catalog.load(NAME)
     if not isinstance(model, SupportsClassification):
@@ -36,7 +35,7 @@ def probabilities(images: Tensor) -> Tensor:
     """The judge's verdict (B, 10) on images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
     judge = load_judge()
     with torch.inference_mode():
-        parts = [judge.classify(part).softmax(1) for part in images.split(500)]  # type: ignore[operator]
+        parts = [judge.classify(part).softmax(1) for part in torch.split(images, 500)]
     return torch.cat(parts)
 
 

@@ -16,7 +16,7 @@ no latent input at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Literal
 
@@ -187,7 +187,7 @@ class GAN(Model):
         if self.config.noise == "normal":
             return z
         if self.config.noise == "uniform":
-            return torch.special.ndtr(z)
+            return 0.5 * torch.erfc(-z / math.sqrt(2))  # Phi(z)
         return torch.full((len(z), self.config.latent_dim), 0.5, device=z.device)
 
     def _squash(self, logits: Tensor) -> Tensor:
@@ -201,7 +201,10 @@ class GAN(Model):
         return x if self.config.output == "tanh" else x.mul(2).sub(1)
 
 
-def _activation(name: str, slope: float) -> partial[nn.Module]:
-    if name == "leaky_relu":
-        return partial(nn.LeakyReLU, slope)
-    return partial(nn.ReLU if name == "relu" else nn.Sigmoid)
+def _activation(name: str, slope: float) -> Callable[[], nn.Module]:
+    kinds: dict[str, Callable[[], nn.Module]] = {
+        "leaky_relu": partial(nn.LeakyReLU, slope),
+        "relu": nn.ReLU,
+        "sigmoid": nn.Sigmoid,
+    }
+    return kinds[name]
