@@ -102,5 +102,4 @@ def _first_weight(model: Model) -> Tensor:
 def _fix_signs(directions: Tensor) -> Tensor:
     """A singular vector's sign is arbitrary: make the largest entry positive, so a slider means the same each time."""
     largest = directions.abs().argmax(dim=1, keepdim=True)
-    flipped: Tensor = directions * directions.gather(1, largest).sign()
-    return flipped
+    return torch.mul(directions, torch.sign(directions.gather(1, largest)))

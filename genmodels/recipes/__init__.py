@@ -6,6 +6,7 @@ in, epochs turned into steps. No torch is imported on the way.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -98,16 +99,11 @@ def parse_overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _value(text: str) -> Any:
+    """Numbers, true, false, null and lists as JSON writes them; anything else is a word (`off` stays `off`)."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    if isinstance(value, str):
-        try:  # YAML 1.1 reads 1e-3 as a word
-            return float(value)
-        except ValueError:
-            return value
-    return value
+        return json.loads(text)
+    except ValueError:
+        return text.strip()
 
 
 def merge(

@@ -1,0 +1,52 @@
+"""What all tests share: the registry as the test matrix, small batches, folders of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from genmodels import registry
+from genmodels.model import Batch, Model
+from genmodels.recipes import Spec, family, parse_overrides, resolve
+
+# A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
+SMALL: dict[str, dict[str, Any]] = {
+    "vae": {"hidden_sizes": [32], "latent_dim": 4},
+    "gan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "layer_norm": True, "dropout": 0.1},
+    "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},
+}
+FAMILIES = registry.names()
+
+
+def small_model(name: str, **settings: Any) -> Model:
+    torch.manual_seed(0)
+    values = {"image_shape": (1, 28, 28), "num_classes": 10, **SMALL[name], **settings}
+    return registry.get(name).build(**values)
+
+
+def digit_batch(count: int = 8) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "image": torch.rand(count, 1, 28, 28, generator=generator) * 2 - 1,
+        "label": torch.randint(0, 10, (count,), generator=generator),
+    }
+
+
+def small_spec(name: str, *assignments: str) -> Spec:
+    """A short float32 run of a family on the embedded digits."""
+    patch = parse_overrides(["train.precision=fp32", "train.compile=off", "run.threads=1", *assignments])
+    patch["model"] = {**SMALL[name], **patch.get("model", {})}
+    return resolve(family(name), overrides=patch)
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Every test has runs of its own; nothing touches a developer's."""
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("GENMODELS_RUNS", str(runs))
+    monkeypatch.delenv("GENMODELS_PUBLIC", raising=False)
+    yield runs

@@ -1,0 +1,188 @@
+"""The whole registry: what every family keeps. Registering a model is testing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import FAMILIES, SMALL, digit_batch, small_model, small_spec
+
+from genmodels import capabilities, checkpoint, registry
+from genmodels.capabilities import (
+    SupportsClassification,
+    SupportsElbo,
+    SupportsEncoding,
+    SupportsLatent,
+    SupportsSampling,
+    SupportsScoring,
+)
+from genmodels.config import ModelConfig
+from genmodels.errors import CapabilityError, ConfigError, DivergedError, UnknownNameError
+from genmodels.model import make_optimizer, update
+from genmodels.runfolder import RunFolder
+
+pytestmark = pytest.mark.parametrize("name", FAMILIES)
+
+
+def test_builds_from_its_default_config(name: str) -> None:
+    cls = registry.get(name)
+    model = cls.build(image_shape=(1, 28, 28), num_classes=10)
+    assert model.name == name
+    assert cls.title
+    assert "arXiv" in cls.paper or "doi" in cls.paper
+    assert (cls.__module__, Path(f"genmodels/models/{name}.py").exists()) == (f"genmodels.models.{name}", True)
+
+
+def test_config_round_trips_through_json_and_refuses_nonsense(name: str) -> None:
+    config = small_model(name).config
+    assert type(config).parse(json.loads(config.model_dump_json())) == config
+    with pytest.raises(ConfigError, match="unknown setting 'model.nonsense'"):
+        registry.get(name).build(nonsense=1)
+    for field, info in type(config).model_fields.items():
+        assert info.description, f"{name}.{field} has no description: it would have no help text"
+    with pytest.raises(ConfigError, match="image_shape"):
+        registry.get(name).build(**SMALL[name])
+
+
+def test_light_config_class_is_the_real_one(name: str) -> None:
+    """Submitting reads only the top of a model's file; what it finds there must be what the model uses."""
+    light = registry._light_config_class(name)
+    real = registry.get(name).Config
+    assert light is not real
+    assert light.model_json_schema() == real.model_json_schema()
+    assert issubclass(light, ModelConfig)
+
+
+def test_one_step_changes_every_trainable_parameter_and_no_pretrained_one(name: str) -> None:
+    model = small_model(name).train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    trainable = model.trainable()
+    optimizers = model.configure_optimizers()
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01
+    for step in range(2):  # a ReLU that is off for one batch may leave a bias where it was
+        metrics = model.training_step(digit_batch(32), optimizers, step)
+    unchanged = [key for key in trainable if torch.equal(before[key], model.state_dict()[key])]
+    frozen_changed = [
+        key
+        for key, value in model.state_dict().items()
+        if key.split(".")[0] in model.pretrained and not torch.equal(before[key], value)
+    ]
+    assert unchanged == []
+    assert frozen_changed == []
+    assert metrics
+    assert all(value.dim() == 0 and not value.requires_grad for value in metrics.values())
+    assert set(model.curves()) <= set(metrics)
+    assert set(optimizers) == set(model.learning_rates())
+    assert all(parameter.requires_grad for parameter in trainable.values())
+
+
+def test_checkpoint_round_trip_is_bit_equal(name: str, tmp_path: Path) -> None:
+    model = small_model(name)
+    folder = RunFolder.create(tmp_path / "run", small_spec(name, "train.max_steps=1", "train.max_epochs=null"))
+    state = {"step": 3, "nested": {"a": [torch.arange(3), (1, None, 2.5)], 7: {"b": torch.eye(2)}}, "flag": True}
+    checkpoint.save(folder, 3, model, resume=state)
+    loaded = checkpoint.load_model(folder.path)
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    resumed = checkpoint.load_resume(folder.step_path(3))
+    torch.testing.assert_close(resumed["nested"][7]["b"], torch.eye(2))
+    assert resumed["nested"]["a"][1] == (1, None, 2.5)
+    checkpoint.strip(folder.step_path(3), training_nets=False)
+    trimmed = checkpoint.load_model(folder.path)
+    assert all(getattr(trimmed, part) is None for part in trimmed.training_only)
+    assert "scoring" not in capabilities.of(trimmed)
+
+
+def test_capabilities_keep_their_promises(name: str) -> None:
+    model = small_model(name).requires_grad_(False).eval()
+    x = digit_batch(4)["image"]
+
+    def twice(make: object) -> torch.Tensor:
+        first, second = (make(torch.Generator().manual_seed(5)) for _ in range(2))  # type: ignore[operator]
+        assert torch.equal(first, second), "the same generator must give the same output"
+        return first
+
+    random_state = torch.get_rng_state()
+    if isinstance(model, SupportsSampling):
+        images = twice(lambda g: model.sample(3, generator=g))
+        assert images.shape == (3, 1, 28, 28)
+        assert images.dtype == torch.float32
+        assert float(images.abs().max()) <= 1
+        assert not torch.equal(images, model.sample(3, generator=torch.Generator().manual_seed(6)))
+    if isinstance(model, SupportsLatent):
+        z = torch.randn(3, model.latent_dim, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(model.decode(z), model.decode(z))
+        assert model.decode(z).shape == (3, 1, 28, 28)
+        assert model.latent_dim == model.config.latent_size
+    if isinstance(model, SupportsEncoding):
+        assert model.encode(x).shape == (4, model.latent_dim)  # type: ignore[attr-defined]
+    if isinstance(model, SupportsElbo):
+        recon, kl = model.elbo(x, generator=torch.Generator().manual_seed(0))
+        assert recon.shape == kl.shape == (4,)
+        assert float(kl.min()) >= 0
+    if isinstance(model, SupportsScoring):
+        assert model.score(x).shape == (4,)
+    if isinstance(model, SupportsClassification):
+        assert model.classify(x).shape == (4, 10)
+    assert torch.equal(random_state, torch.get_rng_state()), "inference must not draw from the global generator"
+    assert set(capabilities.of(model)) == set(capabilities.of_class(type(model)))
+
+
+def test_overfits_one_tiny_batch(name: str) -> None:
+    """A network that cannot learn eight pictures by heart has a mistake in it."""
+    model = small_model(name, **({"shift": 0, "dropout": 0.0} if name == "cnn_classifier" else {})).train()
+    optimizers = model.configure_optimizers()
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3
+    batch = dict(digit_batch(8))
+    game = isinstance(model, SupportsSampling) and bool(model.training_only)
+    # Eight pictures by heart; a game, whose losses need not fall, learns one, and its samples come to lie beside it.
+    batch["image"] = (batch["image"][:1].repeat(8, 1, 1, 1) if game else batch["image"]).sign() * 0.9
+
+    def distance() -> float:
+        with torch.no_grad():
+            drawn = model.sample(64, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
+        return float((drawn - batch["image"][:1]).abs().mean())
+
+    before = distance() if game else 0.0
+    losses = [model.training_step(batch, optimizers, step) for step in range(400)]
+    if game:
+        assert distance() < 0.5 * before
+    else:
+        assert float(losses[-1]["loss/total"]) < 0.7 * float(losses[0]["loss/total"])
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(name: str) -> None:
+    model = small_model(name)
+    parameter = next(iter(model.trainable().values()))
+    before = parameter.clone()
+    optimizer = make_optimizer("sgd", model, 0.1)
+    with pytest.raises(DivergedError, match="learning rate"):
+        update(optimizer, parameter.sum() * float("nan"))
+    assert torch.equal(parameter, before)
+
+
+def test_scoring_without_a_kept_discriminator_says_so(name: str) -> None:
+    model = small_model(name)
+    for part in model.training_only:
+        setattr(model, part, None)
+    if isinstance(model, SupportsScoring):
+        with pytest.raises(CapabilityError, match="without its discriminator"):
+            model.score(digit_batch(1)["image"])
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        registry.get(name + "x")
+
+
+def test_registering_a_second_class_of_the_name_raises(name: str) -> None:
+    cls = registry.get(name)
+    impostor = type("Impostor", (cls,), {"__module__": "elsewhere"})
+    with pytest.raises(ValueError, match="two models"):
+        registry.register(name)(impostor)
+    assert registry.get(name) is cls

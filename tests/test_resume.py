@@ -1,0 +1,154 @@
+"""Stop, save, resume in a new process: the same weights as never having stopped, for every family."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import FAMILIES, small_spec
+from safetensors.torch import load_file
+
+from genmodels.errors import CheckpointError, ConfigError
+from genmodels.runfolder import RunFolder
+
+# Trains a folder in a new process; stops after `until` steps where that is given, as a stop request would.
+CHILD = """
+import sys, threading
+from genmodels import run_training
+from genmodels.runfolder import RunFolder
+from genmodels.training import Trainer
+folder, until = RunFolder(sys.argv[1]), int(sys.argv[2])
+stop = threading.Event()
+if until:
+    after = Trainer._after_step
+    def stop_then(self, metrics):
+        after(self, metrics)
+        if self.step == until:
+            stop.set()
+    Trainer._after_step = stop_then
+    import genmodels.training
+    genmodels.training._POLL_SECONDS = -1.0
+print(run_training.train_folder(folder, device="cpu", stop=stop))
+"""
+
+
+def train(folder: RunFolder, until: int = 0) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder.path), str(until)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    return result.stdout.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_three_steps_and_three_more_are_six(name: str, tmp_path: Path) -> None:
+    spec = small_spec(name, "train.max_steps=6", "train.log_every=1", "train.ema_decay=0.9", "train.batch_size=16")
+    whole, halves = (RunFolder.create(tmp_path / part, spec) for part in ("whole", "halves"))
+    assert train(whole) == "finished"
+    assert train(halves, until=3) == "stopped"
+    assert halves.steps()[-1] == 3
+    assert train(halves) == "finished"
+    for file in ("model.safetensors", "training_nets.safetensors", "resume.safetensors"):
+        one, two = (load_file(folder.step_path(6) / file) for folder in (whole, halves))
+        assert one.keys() == two.keys()
+        different = [key for key in one if not torch.equal(one[key], two[key])]
+        assert different == [], f"{file}: {different}"
+    points = [[{k: v for k, v in line.items() if k != "time"} for line in f.metrics()[0]] for f in (whole, halves)]
+    assert points[0] == points[1], "the curves of both must be the same, without gap or duplicate"
+    assert [event["kind"] for event in halves.events()] == ["resume"]
+
+
+def test_a_knob_turned_before_a_crash_is_turned_again(tmp_path: Path) -> None:
+    """The run died after the turn and before the next checkpoint: replaying it gives the same weights."""
+    from genmodels import run_training
+
+    spec = small_spec("vae", "train.max_steps=6", "train.batch_size=16", "train.save_every=2")
+    results = []
+    for crash in (False, True):
+        folder = RunFolder.create(tmp_path / f"crash-{crash}", spec)
+        folder.add_event(3, "set", path="model.lr", old=1e-3, new=0.05)
+        if crash:
+            first = RunFolder.create(tmp_path / "first", spec)
+            first.add_event(3, "set", path="model.lr", old=1e-3, new=0.05)
+            _replaying(first)
+            (tmp_path / "first" / "step-000002").rename(folder.step_path(2))
+            folder.set_runtime(first.runtime() or {})
+            assert run_training.train_folder(folder, device="cpu") == "finished"
+        else:
+            _replaying(folder)
+        results.append(load_file(folder.step_path(6) / "model.safetensors"))
+    assert all(torch.equal(value, results[1][key]) for key, value in results[0].items())
+
+
+def _replaying(folder: RunFolder) -> None:
+    """Train from step 0 with the knob's event in force, as if it had been turned live."""
+    from genmodels import run_training
+    from genmodels.training import Trainer
+
+    fit = Trainer.fit
+
+    def with_events(self: Trainer, stop: object = None) -> str:
+        self._replay = folder.events()
+        return fit(self, stop)  # type: ignore[arg-type]
+
+    Trainer.fit = with_events  # type: ignore[method-assign, assignment]
+    try:
+        assert run_training.train_folder(folder, device="cpu") == "finished"
+    finally:
+        Trainer.fit = fit  # type: ignore[method-assign]
+
+
+def test_requests_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """set, save, sample and stop, as the Runs page sends them; a refusal is an event, not the end."""
+    from genmodels import run_training, training
+
+    monkeypatch.setattr(training, "_POLL_SECONDS", -1.0)
+    folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=50", "train.preview_every=1000"))
+    asked = iter(
+        [
+            {"action": "set", "path": "model.lr", "value": 0.01},
+            {"action": "set", "path": "model.lr", "value": -1},
+            {"action": "set", "path": "model.latent_dim", "value": 3},
+            {"action": "save"},
+            {"action": "sample"},
+            {"action": "stop"},
+        ]
+    )
+    original = run_training.FolderRecorder.requests
+
+    def requests(self: run_training.FolderRecorder) -> list[dict[str, object]]:
+        folder.request(**next(asked, {"action": "stop"}))
+        return original(self)
+
+    monkeypatch.setattr(run_training.FolderRecorder, "requests", requests)
+    assert run_training.train_folder(folder, device="cpu") == "stopped"
+    events = folder.events()
+    assert [event["kind"] for event in events] == ["set", "refused", "refused", "save"]
+    assert (events[0]["old"], events[0]["new"]) == (1e-3, 0.01)
+    assert "greater than 0" in events[1]["reason"]
+    assert "cannot be changed while training" in events[2]["reason"]
+    assert folder.status()["phase"] == "stopped"
+    assert folder.steps()[-1] == folder.status()["step"] == 5
+    assert [step for step, _ in folder.previews()] == [0, 4]
+
+
+def test_a_published_checkpoint_cannot_be_resumed_and_says_so(tmp_path: Path) -> None:
+    from genmodels import checkpoint, run_training
+
+    folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=4"))
+    run_training.train_folder(folder, device="cpu")
+    checkpoint.strip(folder.step_path(4), training_nets=True)
+    with pytest.raises(CheckpointError, match="cannot be resumed"):
+        run_training.train_folder(folder, device="cpu")
+    assert "cannot be resumed" in folder.status()["error"]
+    with pytest.raises(ConfigError, match="not on this machine"):
+        run_training.train_folder(folder, device="cuda:99")
