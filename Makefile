@@ -1,0 +1,50 @@
+# Genmodels Studio. `make run` and `make test` make their environment where it is missing or older than its lists.
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8501
+BIN = $(VENV)/bin
+
+.PHONY: help setup run test check bench clean
+
+help:
+	@echo "make run     start the studio on http://$(HOST):$(PORT)"
+	@echo "make test    lint, types and every test (under 15 minutes on two cores)"
+	@echo "make check   the two-minute loop: lint, types, fast tests"
+	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
+	@echo "make setup   only make the environment"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 run")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-to-run: $(BIN)/python requirements.txt constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(VENV)/.ready-to-test: $(VENV)/.ready-to-run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+setup: $(VENV)/.ready-to-test
+
+run: $(VENV)/.ready-to-run
+	$(BIN)/streamlit run app.py --server.address $(HOST) --server.port $(PORT)
+
+check: $(VENV)/.ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+test: $(VENV)/.ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.ready-to-test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

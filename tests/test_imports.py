@@ -1,0 +1,104 @@
+"""Who may import whom: pages -> train_jobs -> genmodels -> torch, never backwards, and light where it must be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FORBIDDEN = {
+    "genmodels": {"streamlit", "gradio", "ray", "train_jobs", "pages"},
+    "train_jobs": {"streamlit", "gradio", "pages"},
+    "benchmarks": {"tests"},
+}
+FILE_NAMES = ("model.safetensors", "resume.json", "metrics.jsonl", "status.json", "control.jsonl", "events.jsonl")
+
+
+def sources(package: str) -> list[Path]:
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found
+    return found
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", ["genmodels", "train_jobs"])
+def test_imports_go_one_way(package: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sources(package)
+        for module in imported(path)
+        if module.split(".")[0] in FORBIDDEN[package]
+    ]
+    assert wrong == []
+
+
+def test_only_the_registry_imports_models_and_a_model_only_its_parent() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for package in ("genmodels", "train_jobs", "pages")
+        for path in sources(package)
+        for module in imported(path)
+        if module.startswith("genmodels.models.") and path.parent.name != "models"
+    ]
+    assert wrong == []
+
+
+def test_only_two_modules_know_file_names() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} names {name}"
+        for package in ("genmodels", "train_jobs", "pages")
+        for path in sources(package)
+        if path.name not in ("runfolder.py", "checkpoint.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in FILE_NAMES
+        if isinstance(node, ast.Constant) and node.value == name
+    ]
+    assert wrong == []
+
+
+def test_pages_do_no_tensor_mathematics() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sources("pages")
+        for module in imported(path)
+        if module.split(".")[0] == "torch"
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import genmodels", ("torch", "numpy", "pydantic")),
+        ("from genmodels import recipes; recipes.resolve(recipes.family('gan'))", ("torch",)),
+        ("import train_jobs, train_jobs.spec, train_jobs.store, train_jobs.scheduler", ("torch", "streamlit")),
+        ("import genmodels.catalog, genmodels.service", ("torchvision", "streamlit", "gradio", "ray")),
+    ],
+)
+def test_light_where_it_must_be(code: str, absent: tuple[str, ...]) -> None:
+    check = f"{code}\nimport sys\nprint([m for m in {absent!r} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_public_api_is_lazy_and_whole() -> None:
+    import genmodels
+
+    for name in genmodels.__all__:
+        assert getattr(genmodels, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = genmodels.nonsense

@@ -1,0 +1,69 @@
+"""Latent operations, against what they promise."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import digit_batch, small_model
+
+from genmodels import latent
+from genmodels.errors import CapabilityError
+
+
+def test_a_seed_is_a_picture_whatever_else_is_drawn() -> None:
+    alone = latent.z_of_seed(3, 20)
+    assert torch.equal(alone, latent.z_of_seeds(range(8), 20)[3])
+    torch.manual_seed(9)
+    assert torch.equal(alone, latent.z_of_seed(3, 20))
+    many = latent.z_of_seeds(range(4000), 5)
+    assert abs(float(many.mean())) < 0.03
+    assert abs(float(many.std()) - 1) < 0.03
+
+
+def test_slerp_keeps_lengths_and_meets_its_ends() -> None:
+    a, b = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    half = math.sqrt(0.5)
+    torch.testing.assert_close(latent.slerp(a, b, 0.5), torch.tensor([half, half]))
+    torch.testing.assert_close(latent.lerp(a, b, 0.5), torch.tensor([0.5, 0.5]))
+    u, v = latent.z_of_seed(0, 100), latent.z_of_seed(1, 100)
+    torch.testing.assert_close(latent.slerp(u, v, 0.0), u)
+    torch.testing.assert_close(latent.slerp(u, v, 1.0), v)
+    assert float(latent.slerp(u, v, 0.5).norm()) > 0.93 * float(min(u.norm(), v.norm()))
+    torch.testing.assert_close(latent.slerp(u, u, 0.3), u)
+    assert bool(latent.slerp(u, -u, 0.5).isfinite().all())
+
+
+def test_the_seed_plane_passes_through_its_seeds_and_stays_gaussian() -> None:
+    torch.testing.assert_close(latent.seed_plane(7, 0, 16), latent.z_of_seed(7, 16))
+    torch.testing.assert_close(latent.seed_plane(7, 2, 16), latent.z_of_seed(207, 16))
+    assert float(latent.seed_plane(7.5, 2.5, 4000).std()) == pytest.approx(1.0, abs=0.05)
+    near, there = latent.seed_plane(7.001, 2.0, 16), latent.seed_plane(7, 2, 16)
+    assert float((near - there).abs().max()) < 0.02, "continuous: a drag must not jump"
+
+
+def test_principal_directions_of_an_encoder_are_where_codes_vary() -> None:
+    model = small_model("vae").requires_grad_(False).eval()
+    images = digit_batch(64)["image"]
+    directions = latent.principal_directions(model, images, count=3)
+    assert directions.shape == (3, 4)
+    torch.testing.assert_close(directions @ directions.T, torch.eye(3), atol=1e-5, rtol=0)
+    codes = model.encode(images)  # type: ignore[operator]
+    spread = [float((codes @ direction).std()) for direction in directions]
+    assert spread == sorted(spread, reverse=True)
+
+
+def test_principal_directions_of_a_generator_move_its_first_layer_most() -> None:
+    model = small_model("gan").requires_grad_(False).eval()
+    directions = latent.principal_directions(model, count=8)
+    weight = model.generator[0].weight  # type: ignore[index, union-attr]
+    gain = (weight @ directions.T).norm(dim=0)  # type: ignore[operator]
+    assert gain.tolist() == sorted(gain.tolist(), reverse=True)
+    assert torch.equal(directions, latent.principal_directions(model, count=8)), "signs are fixed"
+
+
+def test_a_model_without_a_latent_says_so() -> None:
+    for model in (small_model("cnn_classifier"), small_model("gan", noise="constant")):
+        with pytest.raises(CapabilityError, match="no latent space"):
+            latent.principal_directions(model)

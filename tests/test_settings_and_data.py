@@ -1,0 +1,146 @@
+"""Recipes, overrides, data sets: what is resolved, and what a user's mistake is answered with."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genmodels import data, recipes
+from genmodels.data import DataConfig
+from genmodels.data.loader import MemoryLoader, hash_seed, to_float, to_uint8
+from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels.recipes import parse_overrides, resolve
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_resolves_with_every_preset(name: str) -> None:
+    recipe = recipes.get(name)
+    assert recipe.source
+    assert recipe.expect
+    assert "quick" in recipe.presets
+    for preset in (None, *recipe.presets):
+        # The embedded digits stand in for MNIST: what is resolved does not depend on a download.
+        on_digits = {} if recipe.data["name"] == "pattern_1010" else {"data": {"name": "digits"}}
+        spec = resolve(recipe, preset=preset, overrides=on_digits)
+        assert spec.train.max_steps is not None
+        assert spec.train.max_epochs is None
+        assert spec.config["image_shape"] == list(spec.data_spec.image_shape or ())
+        assert recipes.Spec.parse(spec.model_dump(mode="json")) == spec
+
+
+def test_the_texts_settings_are_the_recipes() -> None:
+    pattern = resolve(recipes.get("pattern_1010_gan"))
+    assert (pattern.train.max_steps, pattern.train.batch_size) == (10_000, 1)
+    assert pattern.config["generator_sizes"] == pattern.config["discriminator_sizes"] == [3]
+    vae = resolve(recipes.get("mnist_vae_20"), overrides={"data": {"name": "digits"}})
+    assert (vae.config["hidden_sizes"], vae.config["latent_dim"], vae.train.batch_size) == ([400], 20, 128)
+    assert vae.train.max_steps == 30 * (4500 // 128)
+    gan = resolve(recipes.get("mnist_gan"), overrides={"data": {"name": "digits"}})
+    assert (gan.config["latent_dim"], gan.config["leaky_slope"], gan.config["layer_norm"]) == (100, 0.02, True)
+    assert gan.train.max_steps == 4 * 4500
+
+
+@pytest.mark.parametrize(
+    ("assignments", "parts"),
+    [
+        (["train.batch_size=0"], ("train.batch_size = 0", "greater than or equal to 1", "examples in one batch")),
+        (["train.batch_size=5000"], ("train.batch_size = 5000", "4,500", "choose 1 to 4,500")),
+        (["model.lr=fast"], ("model.lr = 'fast'", "number")),
+        (["model.kl_weight=-1"], ("model.kl_weight = -1", "greater than or equal to 0")),
+        (["model.hidden_sizes=[]"], ("model.hidden_sizes", "at least 1")),
+        (["model.sizes=[3]"], ("unknown setting 'model.sizes'", "model.hidden_sizes")),
+        (["train.max_steps=10", "train.max_epochs=2"], ("exactly one of train.max_steps",)),
+        (["train.compile=perhaps"], ("train.compile = 'perhaps'", "'auto', 'on' or 'off'")),
+        (["run.device=tpu"], ("run.device = 'tpu'",)),
+        (["model.image_shape=[3,32,32]"], ("(3, 32, 32)", "(1, 28, 28)", "digits")),
+        (["model.num_classes=7"], ("model.num_classes = 7", "10")),
+        (["data.name=mnits"], ("unknown data set 'mnits'", "did you mean 'mnist'?")),
+        (["learning_rate=3"], ("SECTION.FIELD=VALUE", "train.max_steps=500")),
+        (["model.lr"], ("SECTION.FIELD=VALUE",)),
+    ],
+)
+def test_a_mistake_names_field_value_range_and_next_step(assignments: list[str], parts: tuple[str, ...]) -> None:
+    with pytest.raises(GenmodelsError) as caught:
+        resolve(recipes.family("vae"), overrides=parse_overrides(assignments))
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_values_are_read_as_json_and_words_stay_words() -> None:
+    found = parse_overrides(
+        ["model.lr=1e-3", "train.compile=off", "train.keep_steps=[0, 5]", "train.ema_decay=null", "data.name=mnist"]
+    )
+    assert found == {
+        "model": {"lr": 0.001},
+        "train": {"compile": "off", "keep_steps": [0, 5], "ema_decay": None},
+        "data": {"name": "mnist"},
+    }
+
+
+def test_unknown_names_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'mnist_gan'"):
+        recipes.get("mnist_gn")
+    with pytest.raises(UnknownNameError, match="known: quick"):
+        resolve(recipes.get("pattern_1010_gan"), preset="slow")
+
+
+def test_missing_mnist_is_an_error_at_submission_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"python -m genmodels download mnist.*--data digits"):
+        resolve(recipes.get("mnist_vae_20"))
+
+
+@pytest.mark.parametrize("damage", ["short", "not gzip", "header"])
+def test_damaged_mnist_is_named(damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for stem in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        content = b"\0" * 100 if damage == "short" else b"\0\0\x08\x03" + b"\xff" * 12
+        (raw / f"{stem}-ubyte.gz").write_bytes(content if damage == "not gzip" else gzip.compress(content))
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz .*fetch it again"):
+        data.load(DataConfig(name="mnist"))
+
+
+@pytest.mark.parametrize("name", data.names())
+def test_every_data_set_is_what_its_spec_says(name: str) -> None:
+    config = DataConfig(name=name)
+    problem = data.missing(config)
+    if problem:
+        pytest.skip(problem)
+    spec = data.get_spec(config)
+    for split, size in (("train", spec.train_size), ("test", spec.test_size)):
+        arrays = data.load(config, split)  # type: ignore[arg-type]
+        assert arrays.images.shape == (size, *(spec.image_shape or ()))
+        assert arrays.images.dtype == np.uint8
+        assert arrays.labels.shape == (size,)
+        if spec.num_classes:
+            assert set(np.unique(arrays.labels)) == set(range(spec.num_classes))
+    assert spec.licence
+    assert spec.source
+
+
+def test_batches_are_a_pure_function_of_seed_and_step() -> None:
+    arrays = data.load(DataConfig(name="digits"))
+    one, two = (MemoryLoader(arrays, 100, 3, torch.device("cpu")) for _ in range(2))
+    wanted = one.batch(50)  # in the second epoch
+    for step in range(3):
+        two.batch(step)
+    assert torch.equal(wanted["image"], two.batch(50)["image"])
+    assert not torch.equal(wanted["image"], MemoryLoader(arrays, 100, 4, torch.device("cpu")).batch(50)["image"])
+    epoch = torch.cat([one.batch(step)["label"] for step in range(one.steps_per_epoch)])
+    assert torch.equal(torch.bincount(epoch), torch.bincount(torch.from_numpy(arrays.labels))), "each example once"
+    assert one.batch(0)["image"].min() >= -1
+    assert one.batch(0)["image"].max() <= 1
+
+
+def test_bytes_survive_the_way_to_floats_and_back() -> None:
+    values = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_uint8(to_float(values)), values)
+    assert len({hash_seed(a, b) for a in range(50) for b in range(50)}) == 2500
+    with pytest.raises(ConfigError):
+        DataConfig.parse({"name": ""})
