@@ -125,6 +125,10 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
+    def looks_like_run(self) -> bool:
+        """Whether anything of a run is here; a damaged run is one, somebody's folder of photographs is not."""
+        return any((self.path / name).exists() for name in (CONFIG, METRICS, STATUS)) or bool(self.steps())
+
     def config(self) -> dict[str, Any]:
         """config.json, checked for its format version; raises CheckpointError."""
         config = read_json(self.path / CONFIG)

@@ -1,0 +1,74 @@
+"""Training jobs: a queue, a scheduler that outlives every browser tab, one worker process a job.
+
+The names below load on first use, so that `import train_jobs` costs nothing and imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from train_jobs.api import (
+        Job,
+        delete,
+        ensure_scheduler,
+        job,
+        jobs,
+        public_mode,
+        rename,
+        repair,
+        resume,
+        stop,
+        submit,
+    )
+    from train_jobs.errors import JobError, PublicModeError, QueueError
+    from train_jobs.spec import JobSpec, make_spec
+
+_HOMES = {
+    "train_jobs.api": (
+        "Job",
+        "delete",
+        "ensure_scheduler",
+        "job",
+        "jobs",
+        "public_mode",
+        "rename",
+        "repair",
+        "resume",
+        "stop",
+        "submit",
+    ),
+    "train_jobs.errors": ("JobError", "PublicModeError", "QueueError"),
+    "train_jobs.spec": ("JobSpec", "make_spec"),
+}
+
+__all__ = [
+    "Job",
+    "JobError",
+    "JobSpec",
+    "PublicModeError",
+    "QueueError",
+    "delete",
+    "ensure_scheduler",
+    "job",
+    "jobs",
+    "make_spec",
+    "public_mode",
+    "rename",
+    "repair",
+    "resume",
+    "stop",
+    "submit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for home, exported in _HOMES.items():
+        if name in exported:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'train_jobs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

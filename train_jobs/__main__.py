@@ -1,0 +1,220 @@
+"""`python -m train_jobs`: the queue from the command line. Exit codes: 0 done, 1 failed or stopped, 2 bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels.runfolder import LOG
+from train_jobs import api
+from train_jobs.errors import JobError
+from train_jobs.spec import JobSpec, make_spec
+from train_jobs.views import Job
+
+app = typer.Typer(help="Train models in the background.", no_args_is_help=True, add_completion=False)
+
+Recipe = Annotated[str, typer.Argument(help="a recipe, or a model family for its defaults")]
+Preset = Annotated[str | None, typer.Option(help="a preset of the recipe, for example quick")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="SECTION.FIELD=VALUE; may be repeated")]
+Data = Annotated[str | None, typer.Option(help="a data set; the same as --set data.name=NAME")]
+Name = Annotated[str | None, typer.Option(help="a name for the run")]
+DeviceName = Annotated[str | None, typer.Option(help="auto, cpu, cuda:N or mps")]
+Id = Annotated[str, typer.Argument(help="the id of a run, as `list` shows it")]
+AsJson = Annotated[bool, typer.Option("--json", help="machine-readable")]
+
+
+@app.command()
+def submit(
+    recipe: Recipe,
+    preset: Preset = None,
+    settings: Settings = None,
+    data: Data = None,
+    name: Name = None,
+    device: DeviceName = None,
+) -> None:
+    """Queue a training; prints its id on the last line."""
+    spec = _spec(recipe, preset, settings, data, name, device)
+    job = api.submit(spec)
+    typer.echo(f"{spec.title}: {spec.train.max_steps:,} steps on {spec.data.name}, in {job.folder.path}")
+    typer.echo(job.id)
+
+
+@app.command()
+def run(
+    recipe: Recipe,
+    preset: Preset = None,
+    settings: Settings = None,
+    data: Data = None,
+    name: Name = None,
+    device: DeviceName = None,
+) -> None:
+    """Train in this terminal, with a progress bar. Ctrl-C saves and stops."""
+    from train_jobs import foreground
+
+    job = foreground.run(_spec(recipe, preset, settings, data, name, device))
+    _tell_end(job)
+    typer.echo(job.id)
+    _exit_as(job)
+
+
+def _spec(*given: Any) -> JobSpec:
+    recipe, preset, settings, data, name, device = given
+    return make_spec(recipe, preset, settings or (), data, name=name, device=device)
+
+
+@app.command("list")
+def list_jobs(as_json: AsJson = False) -> None:
+    """Every run, the newest first."""
+    found = api.jobs()
+    if as_json:
+        typer.echo(json.dumps([as_dict(job) for job in found], indent=1))
+        return
+    rows = [("ID", "STATE", "STEP", "OF", "DEVICE", "NAME")]
+    for job in found:
+        state = f"{job.state} ({job.position})" if job.position else job.state
+        name = job.name if job.name != job.id else job.title
+        rows.append((job.id, state, f"{job.step:,}", f"{job.max_steps:,}", job.device or "-", name))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command()
+def show(job_id: Id, as_json: AsJson = False) -> None:
+    """One run: state, step, device, folder, error."""
+    job = api.job(job_id)
+    values = as_dict(job)
+    if as_json:
+        typer.echo(json.dumps(values, indent=1))
+        return
+    for key, value in values.items():
+        if value is not None:
+            typer.echo(f"{key.replace('_', ' '):14}{value}")
+
+
+@app.command()
+def logs(
+    job_id: Id,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until the run ends")] = False,
+) -> None:
+    """What the worker has written."""
+    path = api.job(job_id).folder.path / LOG
+    offset = 0
+    while True:
+        # Asked before reading, so that nothing written before the end is missed.
+        active = follow and api.job(job_id).active
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(offset)
+                new = file.read()
+            offset += len(new)
+            typer.echo(new.decode("utf-8", "replace"), nl=False)
+        if not active:
+            return
+        time.sleep(0.3)
+
+
+@app.command()
+def wait(
+    job_id: Id,
+    timeout: Annotated[float | None, typer.Option(min=0, help="seconds; without it, as long as it takes")] = None,
+) -> None:
+    """Wait until a run has ended."""
+    _tell_end(job := _wait(job_id, timeout))
+    _exit_as(job)
+
+
+@app.command()
+def stop(job_id: Id) -> None:
+    """Stop a run; its last step is saved first."""
+    job = api.stop(job_id)
+    if job.state == "STOPPED":
+        typer.echo(f"{job_id} was taken from the queue")
+        return
+    job = _wait(job_id, None)
+    if job.state == "STOPPED" and job.folder.steps():
+        typer.echo(f"{job_id} stopped, saved at step {job.folder.steps()[-1]:,}")
+        return
+    _tell_end(job)
+    if job.state == "FAILED":
+        raise typer.Exit(1)
+
+
+@app.command()
+def resume(job_id: Id) -> None:
+    """Queue a stopped or failed run again; it goes on from its last checkpoint."""
+    steps = api.resume(job_id).folder.steps()
+    typer.echo(f"goes on from step {steps[-1]:,}" if steps else "begins at step 0")
+    typer.echo(job_id)
+
+
+@app.command()
+def delete(job_id: Id) -> None:
+    """Remove a run and its folder."""
+    api.delete(job_id)
+    typer.echo(f"{job_id} was deleted")
+
+
+@app.command()
+def rename(job_id: Id, name: Annotated[str, typer.Argument(help="1 to 80 characters")]) -> None:
+    """Give a run another name."""
+    typer.echo(f"{job_id} is now called {api.rename(job_id, name).name!r}")
+
+
+@app.command()
+def repair() -> None:
+    """Make a new queue from the run folders where the old one is damaged."""
+    moved = api.repair()
+    typer.echo(f"the damaged queue is now {moved}; the new one lists {len(api.jobs())} runs")
+
+
+def as_dict(job: Job) -> dict[str, Any]:
+    """A job as JSON: its fields, the folder as a path."""
+    return {**vars(job), "folder": str(job.folder.path)}
+
+
+def _wait(job_id: str, timeout: float | None) -> Job:
+    end = None if timeout is None else time.monotonic() + timeout
+    while (job := api.job(job_id)).active:
+        if end is not None and time.monotonic() > end:
+            raise GenmodelsError(
+                f"{job_id} is still {job.state} after {timeout:g} s, at step {job.step:,} of {job.max_steps:,}"
+            )
+        time.sleep(0.2)
+    return job
+
+
+def _tell_end(job: Job) -> None:
+    if job.state == "FAILED":
+        typer.echo(f"error: {job.id} failed at step {job.step:,}: {job.error}", err=True)
+    elif job.state == "STOPPED":
+        steps = job.folder.steps()
+        saved = f"saved at step {steps[-1]:,}" if steps else "before its first checkpoint"
+        typer.echo(f"{job.id} stopped, {saved}; `python -m train_jobs resume {job.id}` goes on", err=True)
+    else:
+        typer.echo(f"{job.id} finished at step {job.step:,}", err=True)
+
+
+def _exit_as(job: Job) -> None:
+    if job.state != "SUCCEEDED":
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    try:
+        app(prog_name="python -m train_jobs")
+    except GenmodelsError as error:
+        typer.echo(f"error: {error}", err=True)
+        bad_input = isinstance(error, ConfigError | UnknownNameError | DataError | JobError)
+        sys.exit(2 if bad_input else 1)
+    except KeyboardInterrupt:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""What pages and the command line do with jobs. Any thread may call these functions; none imports torch."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from genmodels import data
+from genmodels.errors import CheckpointError, ConfigError
+from genmodels.runfolder import RunFolder
+from train_jobs import devices, scheduler
+from train_jobs.errors import JobError, PublicModeError, QueueError
+from train_jobs.spec import JobSpec
+from train_jobs.store import NewJob, State, Store
+from train_jobs.views import Job, damage, ensure_scheduler, folders, job, jobs, of_folder, public_mode
+
+__all__ = [
+    "Job",
+    "delete",
+    "ensure_scheduler",
+    "job",
+    "jobs",
+    "public_mode",
+    "rename",
+    "repair",
+    "resume",
+    "stop",
+    "submit",
+]
+
+
+def refuse_in_public_mode(what: str) -> None:
+    if public_mode():
+        raise PublicModeError(
+            f"{what} is switched off: training and deletion are switched off on this public server "
+            "(GENMODELS_PUBLIC is set). Run Genmodels Studio on your own machine to train"
+        )
+
+
+def submit(spec: JobSpec) -> Job:
+    """Queue a job and see to it that a scheduler runs. Raises ConfigError, QueueError or PublicModeError."""
+    refuse_in_public_mode("starting a training")
+    devices.check(spec.run.device)
+    job_id = enter(spec)
+    ensure_scheduler()
+    return job(job_id)
+
+
+def enter(spec: JobSpec, running: tuple[str, int, float] | None = None) -> str:
+    """The run folder and its row, both or none; returns the id."""
+    store = Store()
+    prepared = store.root / f".new-{uuid.uuid4().hex}"
+    try:
+        with _disk(store.root):
+            folder = RunFolder.create(prepared, spec)
+            return store.add(_new_job(folder, spec), prepared, running=running)
+    finally:
+        shutil.rmtree(prepared, ignore_errors=True)
+
+
+def stop(job_id: str) -> Job:
+    """Ask a running job to save and end, or take a waiting one from the queue. Returns at once."""
+    refuse_in_public_mode("stopping a training")
+    store = Store()
+    if store.cancel(job_id) or store.request_stop(job_id):
+        return job(job_id)
+    found = job(job_id)
+    ended = {"SUCCEEDED": "has finished", "STOPPED": "was stopped", "FAILED": "has failed"}.get(found.state)
+    if ended is None:
+        raise JobError(_lost(job_id))
+    raise JobError(f"{job_id} is not running: it {ended} at step {found.step:,}; there is nothing to stop")
+
+
+def resume(job_id: str) -> Job:
+    """Queue a stopped or failed job again; it goes on from its last checkpoint."""
+    refuse_in_public_mode("resuming a training")
+    found = job(job_id)
+    if found.active:
+        raise JobError(f"{job_id} is {found.state}; there is nothing to resume. Stop it first, or wait for it")
+    if found.state == "SUCCEEDED":
+        raise JobError(
+            f"{job_id} has finished, at step {found.step:,} of {found.max_steps:,}; "
+            "for a longer training submit it again with a larger --set train.max_steps"
+        )
+    problem = damage(found.folder)
+    if problem:
+        raise CheckpointError(f"{job_id} cannot be resumed: {problem}")
+    if not found.folder.resumable():
+        raise CheckpointError(
+            f"{job_id} cannot be resumed: its last checkpoint, step {found.folder.steps()[-1]:,}, was saved without "
+            "the state that training needs (a published or trimmed copy). Submit its recipe again instead"
+        )
+    store = Store()
+    spec = found.folder.spec()
+    devices.check(spec.run.device)
+    _adopt(store, found)
+    row = store.row(job_id)
+    # Where the data was when it was submitted, unless this process can see it, too.
+    here = str(data.data_root().absolute())
+    root = here if row is None or data.missing(spec.data) is None else row.data_root
+    if not store.requeue(job_id, root):
+        raise JobError(f"{job_id} changed while it was being resumed; look at it again")
+    ensure_scheduler()
+    return job(job_id)
+
+
+def delete(job_id: str) -> None:
+    """Remove a run with its folder; refused while it is running."""
+    refuse_in_public_mode("deleting a run")
+    found = job(job_id)
+    store = Store()
+    refusal = f"{job_id} is running; stop it first (`python -m train_jobs stop {job_id}`), then delete it"
+    if found.state == "RUNNING":
+        raise JobError(refusal)
+    if store.row(job_id) is not None and not store.remove(job_id):
+        raise JobError(refusal)
+    if not found.folder.path.exists():
+        return
+    # Renamed first: a reader never meets half a run, and the list forgets it at once.
+    trash = store.root / f".trash-{uuid.uuid4().hex}"
+    with _disk(store.root):
+        found.folder.path.rename(trash)
+        shutil.rmtree(trash)
+
+
+def rename(job_id: str, name: str) -> Job:
+    """Give a run another name; its id and folder stay."""
+    refuse_in_public_mode("renaming a run")
+    name = name.strip()
+    if not 1 <= len(name) <= 80 or not name.isprintable():
+        raise ConfigError(f"name {name!r} is not allowed: 1 to 80 printable characters")
+    store = Store()
+    _adopt(store, job(job_id))
+    store.rename(job_id, name)
+    return job(job_id)
+
+
+def repair() -> Path:
+    """Make a new queue from the run folders; returns where the damaged file was moved. Running workers are kept."""
+    refuse_in_public_mode("repairing the queue")
+    store = Store()
+    if store.damage() is None:
+        raise JobError(f"{store.path} is in order; there is nothing to repair")
+    scheduler.end(store.root)
+    moved = store.move_away()
+    for found in sorted(map(of_folder, folders(store.root)), key=lambda run: run.created):
+        _adopt(store, found)
+    ensure_scheduler()
+    return moved
+
+
+def _adopt(store: Store, found: Job) -> None:
+    if store.row(found.id) is not None or damage(found.folder):
+        return
+    running = None
+    if found.pid is not None:
+        with suppress(psutil.NoSuchProcess):
+            running = (found.device or "cpu", found.pid, psutil.Process(found.pid).create_time())
+    state: State = found.state if running or found.state != "RUNNING" else "STOPPED"
+    new = _new_job(found.folder, found.folder.spec(), found.created)
+    store.adopt(found.id, new, state, found.error, running)
+
+
+def _new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> NewJob:
+    return NewJob(
+        name=spec.run.name,
+        title=spec.title,
+        recipe=spec.recipe or spec.model,
+        model=spec.model,
+        max_steps=spec.train.max_steps or 0,
+        data_root=str(data.data_root().absolute()),
+        wanted=spec.run.device,
+        created=created or time.time(),
+    )
+
+
+def _lost(job_id: str) -> str:
+    return f"{job_id} runs, but the queue does not know it; `python -m train_jobs repair` or end its process by hand"
+
+
+@contextmanager
+def _disk(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise QueueError(
+            f"{root} cannot be written: {error.strerror or error}. Free some space, make it writable, or set "
+            "GENMODELS_RUNS to another folder; existing runs are untouched"
+        ) from error

@@ -1,0 +1,17 @@
+"""What the job layer says to its users."""
+
+from __future__ import annotations
+
+from genmodels.errors import GenmodelsError
+
+
+class JobError(GenmodelsError):
+    """A request that the state of the run does not allow."""
+
+
+class QueueError(GenmodelsError):
+    """The queue, the runs folder or the scheduler cannot be used."""
+
+
+class PublicModeError(GenmodelsError):
+    """A change was asked for on a server that only shows."""

@@ -1,0 +1,91 @@
+"""A training in the terminal that started it: the same folder, row and files as a queued one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from typing import Any, TextIO
+
+from genmodels.runfolder import LOG, RunFolder
+from train_jobs import devices, worker
+from train_jobs.api import enter, refuse_in_public_mode
+from train_jobs.launchers.local import this_process
+from train_jobs.spec import JobSpec
+from train_jobs.store import State, Store
+from train_jobs.views import Job, job
+
+_BAR = 30
+
+
+def run(spec: JobSpec, out: TextIO = sys.stderr) -> Job:
+    """Train `spec` here and now, beside whatever the queue does. Ctrl-C saves and stops; a second one gives up."""
+    refuse_in_public_mode("starting a training")
+    devices.check(spec.run.device)
+    stop = worker.catch_signals()
+    device = devices.choose(spec.run.device) or "cpu"
+    process = this_process()
+    job_id = enter(spec, running=(device, *process))
+    store = Store()
+    folder = RunFolder(store.root / job_id)
+    print(f"{job_id} on {device}, in {folder.path}; Ctrl-C saves and stops", file=out)
+    bar = ProgressBar(out)
+    state: State = "FAILED"
+    error: str | None = "interrupted before it was saved; resume goes on from the last checkpoint"
+    code: int | None = None
+    try:
+        with (folder.path / LOG).open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+            logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=file)
+            code = worker.execute(folder.path, device, stop, bar.show)
+        states: dict[int, State] = {worker.FINISHED: "SUCCEEDED", worker.STOPPED: "STOPPED"}
+        state = states.get(code, "FAILED")
+        error = str(folder.status().get("error")) if state == "FAILED" else None
+    finally:
+        bar.close()
+        store.finish(job_id, process.pid, state, code, error)
+    return job(job_id)
+
+
+class ProgressBar:
+    """One line that is drawn over on a terminal; a line each five seconds where output goes to a file."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out, self.terminal = out, out.isatty()
+        self._next = 0.0
+        self._open = False
+
+    def show(self, report: dict[str, Any]) -> None:
+        ended = report.get("phase") in ("finished", "stopped", "failed")
+        if time.monotonic() < self._next and not ended:
+            return
+        self._next = time.monotonic() + (0.2 if self.terminal else 5.0)
+        line = progress_line(report)
+        self.out.write(f"\r\033[K{line}" if self.terminal else f"{line}\n")
+        self.out.flush()
+        self._open = self.terminal
+
+    def close(self) -> None:
+        if self._open:
+            self.out.write("\n")
+            self._open = False
+
+
+def progress_line(report: dict[str, Any]) -> str:
+    """`[#####-----] 5,000/10,000  812 steps/s  0:06 left  training`."""
+    step, total = int(report.get("step") or 0), int(report.get("max_steps") or 0)
+    filled = _BAR * step // total if total else 0
+    line = f"[{'#' * filled}{'-' * (_BAR - filled)}] {step:,}/{total:,}"
+    speed, left = report.get("steps_per_second"), report.get("seconds_left")
+    if speed:
+        line += f"  {speed:,.0f} steps/s" if speed >= 10 else f"  {speed:.2f} steps/s"
+    if left is not None and report.get("phase") == "training":
+        line += f"  {duration(left)} left"
+    return f"{line}  {report.get('phase', '')}"
+
+
+def duration(seconds: float) -> str:
+    """75 -> 1:15; 3675 -> 1:01:15."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,35 @@
+"""How a worker process is started, watched and stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class Process(NamedTuple):
+    """A process for ever: its pid may be used again, its pid and creation time together never are."""
+
+    pid: int
+    created: float
+
+
+class Launcher(Protocol):
+    """Starts workers. Whoever starts a second scheduler later can ask its own launcher about the same processes."""
+
+    def start(self, folder: Path, device: str, environment: dict[str, str]) -> Process:
+        """Start training `folder` on `device`, with these environment variables added."""
+        ...
+
+    def alive(self, process: Process) -> bool: ...
+
+    def exit_code(self, process: Process) -> int | None:
+        """Exit status of a process that is no longer alive, negative for a signal; None where it is not known."""
+        ...
+
+    def find(self, folder: Path) -> Process | None:
+        """The living worker of `folder`, for a scheduler that died between starting it and writing that down."""
+        ...
+
+    def stop(self, process: Process, *, force: bool = False) -> None:
+        """Ask it to save and end; with `force`, end it."""
+        ...

@@ -1,0 +1,78 @@
+"""Workers as processes of this machine, in sessions of their own: no closed terminal or browser ends them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from genmodels.runfolder import LOG
+from train_jobs.launchers import Process
+
+PROJECT = Path(__file__).parents[2]
+_CLOCK_SLACK = 2.0  # seconds: the creation time is counted from a boot time that clock corrections move
+
+
+def this_process() -> Process:
+    return Process(os.getpid(), psutil.Process().create_time())
+
+
+class LocalLauncher:
+    """Popen. Children are kept, so that their exit status is known and they do not linger as zombies."""
+
+    def __init__(self) -> None:
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, folder: Path, device: str, environment: dict[str, str]) -> Process:
+        with (folder / LOG).open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "train_jobs.worker", str(folder), "--device", device],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=PROJECT,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+        self._children[child.pid] = child
+        try:
+            return Process(child.pid, psutil.Process(child.pid).create_time())
+        except psutil.NoSuchProcess:  # over already; poll() knows how it ended
+            return Process(child.pid, 0.0)
+
+    def alive(self, process: Process) -> bool:
+        child = self._children.get(process.pid)
+        if child is not None:
+            return child.poll() is None
+        try:
+            found = psutil.Process(process.pid)
+            same = abs(found.create_time() - process.created) < _CLOCK_SLACK
+            return same and found.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def exit_code(self, process: Process) -> int | None:
+        child = self._children.pop(process.pid, None)
+        return None if child is None else child.poll()
+
+    def find(self, folder: Path) -> Process | None:
+        for found in psutil.process_iter(["cmdline"]):
+            command = found.info["cmdline"] or []
+            if "train_jobs.worker" in command and str(folder) in command:
+                return Process(found.pid, found.create_time())
+        return None
+
+    def stop(self, process: Process, *, force: bool = False) -> None:
+        if not self.alive(process):
+            return
+        try:
+            found = psutil.Process(process.pid)
+            if force:
+                found.kill()
+            else:
+                found.terminate()
+        except psutil.NoSuchProcess:
+            return

@@ -1,0 +1,296 @@
+"""The scheduler: starts the next job on each free device, watches workers, writes down how they ended.
+
+One a runs folder, held by a locked file. It starts when somebody asks for jobs, outlives them, and leaves when there
+is nothing to do. Workers outlive it: the next scheduler finds them by pid and creation time. No torch: resident memory
+stays near 50 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from genmodels.runfolder import LOG, RunFolder
+from train_jobs import devices
+from train_jobs.errors import QueueError
+from train_jobs.launchers import Launcher, Process
+from train_jobs.launchers.local import PROJECT, LocalLauncher
+from train_jobs.store import Row, State, Store
+from train_jobs.worker import FAILED, FINISHED, STOPPED
+
+LOCK, SCHEDULER_LOG = "scheduler.lock", "scheduler.log"
+IDLE_SECONDS = 30.0
+_TICK = 0.25
+_KILL_AFTER = 120.0  # seconds a worker has to save and end; compiling a large model can take one of these minutes
+log = logging.getLogger("train_jobs.scheduler")
+_spawned: tuple[subprocess.Popen[bytes], float, Path] | None = None
+
+
+# ------------------------------------------------------------------ finding and starting one
+
+
+def running_pid(root: Path) -> int | None:
+    """The pid of the scheduler that serves `root`, or None."""
+    try:
+        with (root / LOCK).open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return None
+            except BlockingIOError:
+                return int(json.loads(file.read() or b'{"pid": 0}')["pid"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:
+        raise QueueError(f"{root / LOCK} cannot be read: {error}. Delete the file and try again") from error
+
+
+def ensure(root: Path) -> None:
+    """Start a scheduler for `root` unless one is there. Costs 0.1 ms where one is."""
+    global _spawned
+    if running_pid(root) is not None:
+        return
+    if _spawned is not None:
+        child, since, where = _spawned
+        starting = child.poll() is None and time.monotonic() - since < 5  # poll also clears an old one away
+        if starting and where == root:
+            return
+    try:
+        with (root / SCHEDULER_LOG).open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "train_jobs.scheduler", str(root)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=PROJECT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise QueueError(f"the scheduler cannot be started: {error}. Queued jobs wait; nothing is lost") from error
+    _spawned = (child, time.monotonic(), root)
+
+
+def end(root: Path) -> None:
+    """End the scheduler of `root` and wait for it; workers go on."""
+    pid = running_pid(root)
+    if not pid:
+        return
+    try:
+        scheduler = psutil.Process(pid)
+        scheduler.terminate()
+        scheduler.wait(timeout=10)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired:
+        raise QueueError(f"the scheduler (pid {pid}) does not end; end it by hand and try again") from None
+
+
+# ------------------------------------------------------------------------------ the loop
+
+
+class Scheduler:
+    """Serves one Store with one Launcher."""
+
+    def __init__(self, store: Store, launcher: Launcher) -> None:
+        self.store, self.launcher = store, launcher
+        self._asked: dict[str, float] = {}  # when a job was told to stop
+        for row in store.rows("RUNNING"):
+            log.info("%s: adopted, pid %s", row.id, row.pid)
+
+    def tick(self) -> bool:
+        """One look at everything; True while there is something to wait for."""
+        rows = self.store.rows("RUNNING", "PENDING")
+        for row in rows:
+            if row.state == "RUNNING" and row.pid is None:
+                self._recover(row)
+        running = [row for row in rows if row.state == "RUNNING" and not self._ended(row)]
+        busy = {row.device for row in running if row.device}
+        for row in rows:
+            if row.state == "PENDING":
+                device = devices.choose(row.wanted, busy)
+                if device is not None and self._start(row, device):
+                    busy.add(device)
+        return bool(rows)
+
+    def _recover(self, row: Row) -> None:
+        """A scheduler died, or the disk was full, between starting a worker and writing its pid down."""
+        process = self.launcher.find(self.store.root / row.id)
+        if process is None:
+            self.store.unclaim(row.id)
+        else:
+            self.store.set_process(row.id, *process)
+
+    def _start(self, row: Row, device: str) -> bool:
+        if not self.store.claim(row.id, device):
+            return False  # stopped or deleted a moment ago
+        try:
+            process = self.launcher.start(self.store.root / row.id, device, {"GENMODELS_DATA": row.data_root})
+        except OSError as error:
+            text = f"the worker could not be started: {error}. Free some space or memory, then " + _resume_hint(row)
+            self.store.finish(row.id, None, "FAILED", None, text)
+            log.error("%s: %s", row.id, text)
+            return False
+        self.store.set_process(row.id, *process)
+        log.info("%s: started on %s, pid %d", row.id, device, process.pid)
+        return True
+
+    def _ended(self, row: Row) -> bool:
+        if row.pid is None:
+            return False
+        process = Process(row.pid, row.pid_created or 0.0)
+        if self.launcher.alive(process):
+            if row.stop_requested:
+                self._stop(row, process)
+            return False
+        code = self.launcher.exit_code(process)
+        state, error = self._outcome(row, code)
+        if self.store.finish(row.id, row.pid, state, code, error):
+            log.info("%s: %s%s", row.id, state, f", {error}" if error else "")
+        self._asked.pop(row.id, None)
+        return True
+
+    def _stop(self, row: Row, process: Process) -> None:
+        if row.id not in self._asked:
+            self._asked[row.id] = time.monotonic()
+            self.launcher.stop(process)
+        elif time.monotonic() - self._asked[row.id] > _KILL_AFTER:
+            log.warning("%s: did not stop within %.0f s, killed", row.id, _KILL_AFTER)
+            self.launcher.stop(process, force=True)
+
+    def _outcome(self, row: Row, code: int | None) -> tuple[State, str | None]:
+        folder = RunFolder(self.store.root / row.id)
+        status = folder.status()
+        own = status if status.get("pid") == row.pid else {}
+        if code is None:  # not our child: its last report tells
+            code = {"finished": FINISHED, "stopped": STOPPED, "failed": FAILED}.get(str(own.get("phase")))
+        if code == FINISHED:
+            return "SUCCEEDED", None
+        if code == STOPPED or (code == -signal.SIGTERM and row.stop_requested):
+            return "STOPPED", None
+        if code == FAILED and own.get("phase") == "failed" and own.get("error"):
+            return "FAILED", str(own["error"])
+        text = f"the worker (pid {row.pid}) {_how(code)}; " + _resume_hint(row, folder)
+        try:
+            with (folder.path / LOG).open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%H:%M:%S')} error: {text}\n")
+        except OSError as error:
+            log.error("%s: its log cannot be written: %s", row.id, error)
+        return "FAILED", text
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "is gone without a word: killed, perhaps because memory ran out, or the machine was restarted"
+    if code == -signal.SIGKILL:
+        return "was killed by signal 9 (SIGKILL), by somebody or because memory ran out"
+    if code < 0:
+        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+    return f"ended with exit code {code}; its log tells why"
+
+
+def _resume_hint(row: Row, folder: RunFolder | None = None) -> str:
+    steps = folder.steps() if folder else []
+    begin = f"goes on from step {steps[-1]:,}" if steps else "starts it from the beginning: no checkpoint was saved yet"
+    return f"`python -m train_jobs resume {row.id}` {begin}" if folder else f"`python -m train_jobs resume {row.id}`"
+
+
+# ------------------------------------------------------------------------------- process
+
+
+def _lock(root: Path) -> IO[bytes] | None:
+    """The open, locked file; None where another scheduler has it."""
+    file = (root / LOCK).open("a+b")
+    for _ in range(20):  # whoever only looks holds it shared for a moment
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+            continue
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps({"pid": os.getpid()}).encode())
+        file.flush()
+        return file
+    file.close()
+    return None
+
+
+def _still_ours(root: Path, file: IO[bytes]) -> bool:
+    """False once the runs folder was removed or replaced under us."""
+    try:
+        return (root / LOCK).stat().st_ino == os.fstat(file.fileno()).st_ino
+    except OSError:
+        return False
+
+
+def serve(root: Path, idle: float, leave: threading.Event) -> int:
+    """Run until there has been nothing to do for `idle` seconds, or `leave` is set. Returns the exit code."""
+    store = Store(root)
+    while True:
+        lock = _lock(root)
+        if lock is None:
+            log.info("another scheduler (pid %s) serves %s already; this one ends", running_pid(root), root)
+            return 0
+        with lock:
+            log.info("scheduler %d serves %s with %s", os.getpid(), root, ", ".join(devices.present()))
+            if not _serve_locked(store, lock, idle, leave):
+                return 0
+        # A job may have come in while the lock was still held, and its submitter trusted us.
+        try:
+            work = store.rows("RUNNING", "PENDING")
+        except QueueError as error:
+            log.error("%s", error)
+            return 1
+        if not work:
+            log.info("nothing to do for %.0f s; scheduler %d ends", idle, os.getpid())
+            return 0
+
+
+def _serve_locked(store: Store, lock: IO[bytes], idle: float, leave: threading.Event) -> bool:
+    """True where it ended because it was idle."""
+    scheduler: Scheduler | None = None
+    last_work = time.monotonic()
+    pause = _TICK
+    while not leave.wait(pause):
+        if not _still_ours(store.root, lock):
+            log.info("%s is gone; scheduler ends", store.root)
+            return False
+        try:
+            if scheduler is None:
+                scheduler = Scheduler(store, LocalLauncher())
+            if scheduler.tick():
+                last_work = time.monotonic()
+            pause = _TICK
+        except QueueError as error:  # a full disk: workers go on, and so do we when there is space again
+            log.error("%s", error)
+            pause = min(pause * 2, 10.0)
+        if time.monotonic() - last_work > idle:
+            return True
+    return False
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m train_jobs.scheduler")
+    parser.add_argument("root", type=Path, help="the runs folder")
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without work after which it ends")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    leave = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: leave.set())
+    return serve(arguments.root.absolute(), arguments.idle, leave)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""From what a user types or clicks to a frozen JobSpec. No torch: this runs in every `submit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from genmodels import recipes, registry
+from genmodels.errors import ConfigError, UnknownNameError
+from genmodels.recipes import Spec as JobSpec
+
+__all__ = ["JobSpec", "find_recipe", "make_spec"]
+
+
+def find_recipe(recipe_or_family: str) -> recipes.Recipe:
+    """The recipe of that name, else the defaults of the model family of that name; raises UnknownNameError."""
+    if recipe_or_family in recipes.names():
+        return recipes.get(recipe_or_family)
+    if recipe_or_family in registry.names():
+        return recipes.family(recipe_or_family)
+    known = {*recipes.names(), *registry.names()}
+    raise UnknownNameError("recipe or model", recipe_or_family, known, "`python -m genmodels recipes` lists recipes.")
+
+
+def make_spec(
+    recipe_or_family: str,
+    preset: str | None = None,
+    assignments: Sequence[str] = (),
+    data: str | None = None,
+    *,
+    name: str | None = None,
+    device: str | None = None,
+) -> JobSpec:
+    """Resolve and freeze a job: recipe, then preset, then `assignments` such as "train.max_steps=500".
+
+    `data`, `name` and `device` are the same as --set data.name, run.name and run.device.
+    Raises UnknownNameError, ConfigError or DataError naming the field, its value and what is allowed.
+    """
+    patch = recipes.parse_overrides(list(assignments))
+    for section, field, value in (("data", "name", data), ("run", "name", name), ("run", "device", device)):
+        if value is None:
+            continue
+        given: Any = patch.setdefault(section, {}).setdefault(field, value)
+        if given != value:
+            raise ConfigError(f"{section}.{field} is given twice, as {given!r} and as {value!r}; give it once")
+    return recipes.resolve(find_recipe(recipe_or_family), preset=preset, overrides=patch)

@@ -1,0 +1,216 @@
+"""What a run looks like from outside: one frozen Job from its row in the queue and its folder.
+
+A folder without a row is a finished run that can be looked at, resumed, renamed and deleted. No torch.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from genmodels.errors import CheckpointError, UnknownNameError
+from genmodels.runfolder import RunFolder
+from train_jobs import scheduler
+from train_jobs.errors import QueueError
+from train_jobs.store import Row, State, Store
+
+_FRESH = 10.0  # seconds: a report younger than this is a living worker's
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as it is now. Times are seconds since 1970; None where there is nothing to tell."""
+
+    id: str
+    name: str
+    title: str
+    state: State
+    recipe: str
+    model: str
+    device: str | None
+    pid: int | None
+    step: int
+    max_steps: int
+    speed: float | None  # steps a second, while it runs
+    seconds_left: float | None
+    phase: str | None  # queued, starting, loading, tuning, training, stopping; else finished, stopped, failed
+    error: str | None
+    created: float
+    started: float | None
+    finished: float | None
+    folder: RunFolder
+    position: int | None  # in the queue, 1 is next
+
+    @property
+    def active(self) -> bool:
+        """Whether it runs or will run."""
+        return self.state in ("PENDING", "RUNNING")
+
+
+def public_mode() -> bool:
+    """Whether this server only shows: GENMODELS_PUBLIC is set."""
+    return os.environ.get("GENMODELS_PUBLIC", "") not in ("", "0")
+
+
+def ensure_scheduler() -> None:
+    """Start the scheduler if jobs wait or run and none is there. A public server never starts one."""
+    store = Store()
+    if not public_mode() and store.rows("PENDING", "RUNNING"):
+        scheduler.ensure(store.root)
+
+
+def jobs() -> tuple[Job, ...]:
+    """Every run in GENMODELS_RUNS, the newest first. Starts the scheduler where there is work for it."""
+    store = Store()
+    found_folders = {
+        path.name: path for path in folders(store.root)
+    }  # before the rows: a new job's row follows its folder
+    rows = store.rows()
+    ensure_scheduler()
+    pending = [row.id for row in rows if row.state == "PENDING"]
+    known = {row.id for row in rows}
+    found = [_of_row(store, row, pending) for row in rows]
+    found += [of_folder(path) for name, path in found_folders.items() if name not in known]
+    return tuple(sorted(found, key=lambda job: (job.created, job.id), reverse=True))
+
+
+def job(job_id: str) -> Job:
+    """One run by its id; raises UnknownNameError."""
+    store = Store()
+    row = store.row(job_id)
+    if row is not None:
+        ensure_scheduler()
+        return _of_row(store, row, [other.id for other in store.rows("PENDING")])
+    for path in folders(store.root):
+        if path.name == job_id:
+            return of_folder(path)
+    known = {*(row.id for row in store.rows()), *(path.name for path in folders(store.root))}
+    raise UnknownNameError("run", job_id, known, "`python -m train_jobs list` lists them.")
+
+
+def folders(root: Path) -> list[Path]:
+    try:
+        entries = sorted(root.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise QueueError(f"the runs folder {root} cannot be read: {error.strerror}. Set GENMODELS_RUNS") from error
+    return [path for path in entries if not path.name.startswith(".") and RunFolder(path).looks_like_run()]
+
+
+def _of_row(store: Store, row: Row, pending: list[str]) -> Job:
+    folder = RunFolder(store.root / row.id)
+    state, error = row.state, row.error
+    status = folder.status()
+    running = state == "RUNNING"
+    if not running:
+        problem = damage(folder)
+        if problem:
+            state, error = "FAILED", problem
+    fresh = running and status.get("pid") == row.pid  # an older report is from before a resume
+    phase: str | None = {"PENDING": "queued", "SUCCEEDED": "finished", "STOPPED": "stopped"}.get(state, "failed")
+    if running:
+        phase = "stopping" if row.stop_requested else str(status.get("phase")) if fresh else "starting"
+    return Job(
+        id=row.id,
+        name=row.name,
+        title=row.title,
+        state=state,
+        recipe=row.recipe,
+        model=row.model,
+        device=row.device,
+        pid=row.pid if running else None,
+        step=_step(folder, status),
+        max_steps=row.max_steps,
+        speed=_number(status, "steps_per_second") if fresh else None,
+        seconds_left=_number(status, "seconds_left") if fresh else None,
+        phase=phase,
+        error=error,
+        created=row.created,
+        started=row.started,
+        finished=row.finished,
+        folder=folder,
+        position=pending.index(row.id) + 1 if state == "PENDING" and row.id in pending else None,
+    )
+
+
+def of_folder(path: Path) -> Job:
+    """A run without a row: read-only, unless its worker is alive because the queue was lost under it."""
+    folder = RunFolder(path)
+    status = folder.status()
+    error = damage(folder)
+    spec: dict[str, Any] = {} if error else folder.config()["spec"]
+    created = _created(folder)
+    step = _step(folder, status)
+    max_steps = int(spec["train"].get("max_steps") or 0) if spec else int(status.get("max_steps") or 0)
+    alive = not error and _alive(status)
+    state: State = "SUCCEEDED" if step >= max_steps else "STOPPED"
+    if error:
+        state = "FAILED"
+    elif alive:
+        state = "RUNNING"
+    elif status.get("phase") == "failed":
+        state, error = "FAILED", status.get("error")
+    names: dict[State, str] = {"SUCCEEDED": "finished", "STOPPED": "stopped", "FAILED": "failed"}
+    return Job(
+        id=path.name,
+        name=(spec["run"].get("name") if spec else None) or path.name,
+        title=spec.get("title", path.name),
+        state=state,
+        recipe=spec.get("recipe") or spec.get("model", ""),
+        model=spec.get("model", ""),
+        device=status.get("device") or None,
+        pid=int(status["pid"]) if alive else None,
+        step=step,
+        max_steps=max_steps,
+        speed=_number(status, "steps_per_second") if alive else None,
+        seconds_left=_number(status, "seconds_left") if alive else None,
+        phase=str(status.get("phase")) if alive else names[state],
+        error=error,
+        created=created,
+        started=None,
+        finished=None if alive else _number(status, "heartbeat"),
+        folder=folder,
+        position=None,
+    )
+
+
+def damage(folder: RunFolder) -> str | None:
+    """Why the folder cannot be used, or None."""
+    try:
+        spec = folder.config().get("spec")
+    except CheckpointError as error:
+        return str(error)
+    if not isinstance(spec, dict) or not all(isinstance(spec.get(part), dict) for part in ("train", "run", "data")):
+        return f"{folder.path}: config.json holds no experiment; restore it from a copy, or delete it"
+    return None
+
+
+def _created(folder: RunFolder) -> float:
+    try:
+        return float(folder.config()["created"])
+    except (CheckpointError, KeyError, TypeError, ValueError):
+        return folder.path.stat().st_mtime
+
+
+def _step(folder: RunFolder, status: dict[str, Any]) -> int:
+    step = status.get("step")
+    return int(step) if isinstance(step, int | float) else max(folder.steps(), default=0)
+
+
+def _number(status: dict[str, Any], key: str) -> float | None:
+    value = status.get(key)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _alive(status: dict[str, Any]) -> bool:
+    """Whether the process of the last report still works on it."""
+    at_work = status.get("phase") in ("loading", "tuning", "training")
+    if not at_work or time.time() - (_number(status, "heartbeat") or 0) > _FRESH:
+        return False
+    return psutil.pid_exists(int(status.get("pid") or 0))

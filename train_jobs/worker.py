@@ -1,0 +1,103 @@
+"""One training in one process: `python -m train_jobs.worker FOLDER`. Exit codes: 0 finished, 3 stopped, 1 failed.
+
+What it prints is the run's worker.log; the launcher points its output there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FINISHED, FAILED, STOPPED = 0, 1, 3
+_NICE = 10  # a page's slider must answer while a training uses every core
+log = logging.getLogger("train_jobs.worker")
+
+
+def catch_signals() -> threading.Event:
+    """SIGTERM and SIGINT set the event: save, then end. A second one ends the process as it would have before."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+    return stop
+
+
+def execute(
+    folder: Path, device: str, stop: threading.Event, on_report: Callable[[dict[str, Any]], None] | None = None
+) -> int:
+    """Train `folder`, with every failure written as a sentence to status.json and to the end of the log."""
+    from genmodels.errors import GenmodelsError
+    from genmodels.runfolder import RunFolder
+
+    run = RunFolder(folder)
+    try:
+        with _sole_worker(folder):
+            from genmodels.run_training import train_folder
+
+            outcome = train_folder(run, device=device, stop=stop, on_report=on_report)
+    except GenmodelsError as error:
+        log.error("error: %s", error)
+        _report_failure(run, str(error))
+        return FAILED
+    except Exception as error:  # a defect of ours: the traceback goes to the log, the sentence to the page
+        log.exception("error: %s", error)
+        _report_failure(run, f"{type(error).__name__}: {error} (the traceback is in the run's log)")
+        return FAILED
+    log.info("%s at step %s", outcome, f"{run.status().get('step', 0):,}")
+    return FINISHED if outcome == "finished" else STOPPED
+
+
+@contextmanager
+def _sole_worker(folder: Path) -> Iterator[None]:
+    """Two processes that wrote one run's checkpoints would ruin it: the second is refused."""
+    from genmodels.errors import CheckpointError
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CheckpointError(f"{folder} is being trained by another process; stop that one first") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _report_failure(run: Any, text: str) -> None:
+    status = run.status()
+    if status.get("phase") == "failed" and status.get("pid") == os.getpid():
+        return  # train_folder has said it
+    kept = {key: status[key] for key in ("step", "max_steps", "device") if key in status}
+    try:
+        run.write_status(**kept, phase="failed", error=text)
+    except OSError as error:
+        log.error("status.json could not be written: %s", error)
+
+
+def main() -> int:
+    stop = catch_signals()  # before anything slow is imported: a stop in the first seconds is a stop, too
+    parser = argparse.ArgumentParser(prog="python -m train_jobs.worker")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
+    os.nice(_NICE)
+    log.info("worker %d trains %s on %s", os.getpid(), arguments.folder.name, arguments.device)
+    return execute(arguments.folder, arguments.device, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
