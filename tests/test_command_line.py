@@ -1,0 +1,180 @@
+"""`python -m genmodels`: listing, sampling, measuring, publishing, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import small_spec
+from PIL import Image
+
+from genmodels import catalog, run_training
+from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
+from genmodels.publish import publish
+from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "genmodels", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **env},
+        check=False,
+    )
+
+
+@pytest.fixture
+def trained() -> RunFolder:
+    """A short VAE run in the runs folder."""
+    folder = RunFolder.create(runs_root() / "vae-1", small_spec("vae", "train.max_steps=30", "train.keep_steps=[0,10]"))
+    assert run_training.train_folder(folder, device="cpu") == "finished"
+    return folder
+
+
+@pytest.fixture
+def own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoints folder to write to, with the published judge in it."""
+    root = tmp_path / "checkpoints"
+    shutil.copytree(ROOT / "checkpoints" / "mnist_judge", root / "mnist_judge")
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
+    return root
+
+
+@pytest.mark.parametrize(("command", "name"), [("models", "vae"), ("checkpoints", "mnist_vae_20"), ("recipes", "mnist_gan")])
+def test_lists_as_table_and_as_json(command: str, name: str) -> None:
+    table, as_json = run(command), run(command, "--json")
+    assert table.returncode == as_json.returncode == 0
+    assert name in table.stdout
+    assert name in [item["name"] for item in json.loads(as_json.stdout)]
+
+
+def test_samples_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    files = [tmp_path / f"{index}.png" for index in range(3)]
+    for path, seed in zip(files, ("0", "0", "1"), strict=True):
+        result = run("sample", "mnist_vae_20", "-n", "16", "--seed", seed, "--out", str(path))
+        assert result.returncode == 0, result.stderr
+    with Image.open(files[0]) as image:
+        assert image.width == image.height > 400
+    assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
+
+
+def test_info_and_evaluate(trained: RunFolder) -> None:
+    card = run("info", "mnist_vae_20")
+    assert "# VAE on MNIST" in card.stdout
+    assert json.loads(run("info", trained.name, "--json").stdout)["steps"] == [0, 10, 30]
+    figures = json.loads(run("evaluate", trained.name, "--json", "--samples", "500").stdout)
+    assert set(figures["metrics"]) >= {"elbo/negative", "classes/min_share", "diversity/samples"}
+    assert figures["missed"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["info", "mnist_vae_2"], 2, "did you mean 'mnist_vae_20'?"),
+        (["sample", "mnist_vae_20", "--step", "77"], 1, "has no checkpoint of step 77; saved steps: 0, 100, 468, 14040"),
+        (["sample", "mnist_judge"], 2, "draws no pictures"),
+        (["sample", "mnist_vae_20", "-n", "0"], 2, "is not in the range"),
+        (["sample", "mnist_vae_20", "--out", "picture.gif"], 2, "does not end in .png"),
+        (["sample", "mnist_vae_20", "--out", "no/such/folder/a.png"], 2, "cannot be written"),
+        (["publish", "nothing", "x"], 2, "unknown checkpoint 'nothing'"),
+        (["download", "imagenet"], 2, "unknown data set 'imagenet'"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_mistakes_are_one_clear_line(words: list[str], code: int, text: str) -> None:
+    result = run(*words, COLUMNS="300", NO_COLOR="1")
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False)
+    assert text in result.stderr
+
+
+@pytest.mark.slow
+def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_checkpoints: Path) -> None:
+    path = publish(trained.name, "tiny_vae", steps=[0, 30], half=True)
+    assert path == own_checkpoints / "tiny_vae"
+    assert sorted(p.name for p in path.iterdir()) == [
+        "README.md", "config.json", "metrics.json", "preview.png", "step-000000", "step-000030",
+    ]  # fmt: skip
+    assert [p.name for p in (path / "step-000030").iterdir()] == ["model.safetensors"]
+    info = catalog.describe(path, published=True)
+    assert info.steps == (0, 30)
+    assert info.metrics["elbo/negative"] > 100
+    for word in ("CC BY-SA 3.0", "elbo/negative", "float16", "## Limits", "train_jobs submit vae"):
+        assert word in info.card
+    assert len(read_json(path / "metrics.json")["curves"]["loss/total"]) >= 2
+    again = publish(trained.name, "tiny_vae")
+    assert catalog.describe(again, published=True).steps == (30,), "an older one is replaced whole"
+    assert not [p for p in own_checkpoints.iterdir() if p.name.startswith(".")]
+
+
+def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints: Path) -> None:
+    before = sorted(own_checkpoints.iterdir())
+    with pytest.raises(ConfigError, match="cannot be a checkpoint's"):
+        publish(trained.name, "../escape")
+    with pytest.raises(CheckpointError, match=r"no checkpoint of step \[5\]; saved steps: \[0, 10, 30\]"):
+        publish(trained.name, "tiny", steps=[5])
+    assert sorted(own_checkpoints.iterdir()) == before
+
+
+def test_damaged_and_foreign_folders_are_named_not_guessed(trained: RunFolder) -> None:
+    config = read_json(trained.path / "config.json")
+    write_json(trained.path / "config.json", {**config, "format": 99})
+    with pytest.raises(CheckpointError, match="format version 99, this program reads 1. Update"):
+        catalog.load(trained.name)
+    assert trained.name not in [info.name for info in catalog.list_checkpoints()]
+    (trained.path / "config.json").write_text("{half")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        catalog.load(trained.name)
+    write_json(trained.path / "config.json", config)
+    weights = trained.step_path(30) / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="damaged; choose another step"):
+        catalog.load(trained.name)
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="missing"):
+        catalog.load(trained.name)
+    write_json(trained.path / "config.json", {**config, "spec": {**config["spec"], "config": {
+        **config["spec"]["config"], "latent_dim": 5}}})  # fmt: skip
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        catalog.load(trained.name, step=10)
+    with pytest.raises(UnknownNameError, match="checkpoints` lists them"):
+        catalog.load("nothing")
+
+
+def test_a_full_disk_loses_nothing(trained: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genmodels import checkpoint
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    model = catalog.load(trained.name)
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(CheckpointError, match=r"No space left.*Earlier checkpoints are intact"):
+        checkpoint.save(trained, 40, model)
+    assert trained.steps() == [0, 10, 30]
+    assert not [p for p in trained.path.iterdir() if p.name.startswith(".tmp")]
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "checkpoints").iterdir() if p.is_dir()))
+def test_every_published_checkpoint_loads_and_keeps_what_its_card_says(name: str) -> None:
+    info = catalog.describe(catalog.find(name), published=True)
+    assert info.published
+    assert info.preview is not None
+    assert info.licence
+    assert "## Measured" in info.card
+    for step in info.steps:
+        catalog.load(name, step)
+    size = sum(path.stat().st_size for path in info.path.rglob("*") if path.is_file())
+    assert size < 10_000_000
+    text = (info.path / "config.json").read_text()
+    assert str(Path.home()) not in text

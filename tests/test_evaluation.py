@@ -1,0 +1,84 @@
+"""The judge, the figures, and the pictures they are made from."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from genmodels import catalog, data, preview
+from genmodels.data import DataConfig
+from genmodels.data.loader import to_float
+from genmodels.evaluation import class_figures, evaluate, judge, misses
+from genmodels.runfolder import RunFolder
+
+
+def test_the_judge_knows_digits() -> None:
+    arrays = data.load(DataConfig(name="digits"), "test")
+    guessed = judge.probabilities(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1)
+    # These are MNIST training digits, so this only shows that the judge reads pictures the right way round;
+    # its accuracy on unseen digits is in its card.
+    assert float((guessed == torch.from_numpy(arrays.labels)).float().mean()) > 0.98
+
+
+def test_the_judge_holds_its_promise_on_unseen_digits() -> None:
+    problem = data.missing(DataConfig(name="mnist"))
+    if problem:
+        pytest.skip(problem)
+    path = catalog.find("mnist_judge")
+    assert evaluate(catalog.load(path), RunFolder(path).spec())["accuracy"] >= 0.99
+
+
+def test_class_figures_by_hand() -> None:
+    even = class_figures(torch.full((10,), 0.1))
+    assert even["classes/kl_uniform"] == pytest.approx(0, abs=1e-6)
+    assert even["classes/above_1_percent"] == 10
+    collapsed = class_figures(torch.tensor([0.75, 0.25, 0, 0, 0, 0, 0, 0, 0, 0]))
+    assert collapsed["classes/kl_uniform"] == pytest.approx(
+        math.log(10) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25), abs=1e-6
+    )
+    assert (collapsed["classes/min_share"], collapsed["classes/above_1_percent"]) == (0, 2)
+
+
+def test_misses_names_what_is_out_of_range_or_absent() -> None:
+    expect = {"a": (None, 1.0), "b": (0.5, None), "c": (0.0, 1.0), "d": (0.0, 1.0)}
+    found = misses({"a": 2.0, "b": 0.6, "c": 0.5}, expect)
+    assert found == ["a = 2 is outside at most 1", "d was not measured"]
+
+
+def test_diversity_by_hand() -> None:
+    black, white = torch.full((1, 1, 2, 2), -1.0), torch.full((1, 1, 2, 2), 1.0)
+    assert preview.diversity(torch.cat([black, white])) == pytest.approx(2.0)
+    assert preview.diversity(torch.cat([black, black])) == 0
+    # of six ordered pairs four are black and white
+    assert preview.diversity(torch.cat([black, white, black])) == pytest.approx(4 * 2 / 6)
+    assert preview.diversity(black) == 0
+
+
+def test_the_vae_reaches_the_texts_elbo() -> None:
+    problem = data.missing(DataConfig(name="mnist"))
+    if problem:
+        pytest.skip(problem)
+    path = catalog.find("mnist_vae_20")
+    figures = evaluate(catalog.load(path), RunFolder(path).spec(), samples=500)
+    assert figures["elbo/negative"] <= 103.3
+    assert figures["elbo/negative"] == pytest.approx(figures["elbo/recon"] + figures["elbo/kl"])
+
+
+def test_the_pattern_gan_draws_the_pattern() -> None:
+    path = catalog.find("pattern_1010_gan")
+    figures = evaluate(catalog.load(path), RunFolder(path).spec(), samples=500)
+    assert figures["pattern/worst_error"] <= 0.15
+    assert figures["discriminator/loss"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_grid_keeps_its_pictures() -> None:
+    images = torch.full((5, 1, 4, 4), -1.0)
+    images[3] = 1.0
+    image = preview.grid(images, columns=3, scale=2, pad=1)
+    assert image.size == (2 * (3 * 5 + 1), 2 * (2 * 5 + 1))
+    assert image.getpixel((2 * 2, 2 * 7)) == 255, "picture 3 opens the second row"
+    assert image.getpixel((2 * 2, 2 * 2)) == 0
+    with pytest.raises(ValueError, match="1 or 3"):
+        preview.grid(torch.zeros(1, 2, 4, 4))
