@@ -1,8 +1,306 @@
-"""Latent explorer."""
+"""Latent explorer: move through the latent space of any model that has one, and see the picture follow."""
 
 from __future__ import annotations
 
-from pages.components.i18n import t
-from pages.components.theme import page_title
+import time
 
-page_title(t("latent.title"), t("latent.intro"))
+import streamlit as st
+
+from genmodels import catalog, latent, service
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import GenmodelsError
+from genmodels.runfolder import RunFolder
+from genmodels.service import Point
+from pages.components import latent_state as state
+from pages.components import pad, picture
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors, page_title
+
+_POLL_SECONDS, _HEARTBEAT_LIMIT = 3, 15
+_PIN_PIXELS = 84
+
+
+def _is_learning(info: CheckpointInfo) -> bool:
+    if info.published:
+        return False
+    status = RunFolder(info.path).status()
+    alive = time.time() - float(status.get("heartbeat", 0)) < _HEARTBEAT_LIMIT
+    return alive and status.get("phase") in ("loading", "tuning", "training")
+
+
+def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
+    """The model picker, bound to `?model=`: an address can be shared, reloaded and stepped back to."""
+    wanted = st.query_params.get("model")
+    if wanted != st.session_state.get("latent_address"):
+        if wanted in infos:
+            st.session_state.latent_model = wanted
+        elif wanted:
+            st.warning(t("latent.unknown_model", name=wanted), icon=":material/search_off:")
+    if st.session_state.get("latent_model") not in infos:
+        kept = st.session_state.get("latent_address")
+        st.session_state.latent_model = kept if kept in infos else next(iter(infos))
+
+    def label(name: str) -> str:
+        info = infos[name]
+        kind = "published" if info.published else "learning" if _is_learning(info) else "run"
+        return t(f"latent.model_option.{kind}", title=info.title, name=name)
+
+    chosen = st.selectbox(
+        t("latent.model"), list(infos), format_func=label, key="latent_model", help=t("latent.model_help")
+    )
+    st.session_state.latent_address = st.query_params["model"] = chosen
+    return infos[chosen]
+
+
+def _pick_step(info: CheckpointInfo) -> int:
+    """A slider over the saved steps. Who stood at the newest one stays at the newest while a run goes on."""
+    steps, memory = info.steps, st.session_state
+    newest = (info.name, steps[-1])
+    if memory.get("latent_step") not in steps or memory.get("latent_newest") == (info.name, memory.latent_step):
+        memory.latent_step = steps[-1]
+    memory.latent_newest = newest
+    if len(steps) == 1:
+        st.caption(t("latent.one_step", step=f"{steps[0]:,}"))
+        return steps[0]
+    return int(
+        st.select_slider(
+            t("latent.step"),
+            steps,
+            format_func=lambda step: f"{step:,}",
+            key="latent_step",
+            help=t("latent.step_help_learning" if _is_learning(info) else "latent.step_help"),
+        )
+    )
+
+
+def _show_picture(info: CheckpointInfo, point: Point, step: int) -> None:
+    drawn = service.render(point)
+    caption = ""
+    if drawn.reading:
+        caption = t("latent.reading", label=drawn.reading.label, percent=f"{100 * drawn.reading.probability:.0f}")
+    alt = t("latent.picture_alt", title=info.title, step=f"{step:,}")
+    picture.picture(drawn.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
+
+
+def _show_pad(names: list[str]) -> None:
+    memory = st.session_state
+    if memory.latent_pad_mode == "seeds":
+        x_range, y_range = state.plane_window()
+        view = pad.PadView(
+            x_range,
+            y_range,
+            "",
+            "",
+            t("latent.pad_label_seeds"),
+            points=[
+                (x, y, str(latent.seed_at(int(x), int(y))))
+                for x in (x_range[0] + i for i in range(7))
+                for y in (y_range[0] + i for i in range(7))
+            ],
+        )
+    else:
+        reach = (-state.REACH, state.REACH)
+        x_label, y_label = names[memory.latent_pad_x], names[memory.latent_pad_y]
+        label = t("latent.pad_label", x=x_label, y=y_label)
+        view = pad.PadView(reach, reach, x_label, y_label, label, rings=(1.0, 2.0, 3.0))
+    pad.pad(view, state.pad_position(), key="latent_pad", on_move=state.on_pad, moved=memory.latent_moved)
+
+
+def _pad_controls(names: list[str]) -> None:
+    modes = {"directions": t("latent.pad_directions"), "seeds": t("latent.pad_seeds")}
+    st.segmented_control(
+        t("latent.pad_mode"),
+        list(modes),
+        format_func=modes.__getitem__,
+        required=True,
+        key="latent_pad_mode",
+        on_change=state.touched,
+        help=t("latent.pad_mode_help"),
+        width="stretch",
+        persist_state="session",
+    )
+    if st.session_state.latent_pad_mode == "directions" and len(names) > 1:
+        columns = st.columns(2)
+        for column, key in zip(columns, ("latent_pad_x", "latent_pad_y"), strict=True):
+            column.selectbox(
+                t(f"latent.{key.removeprefix('latent_')}"),
+                range(len(names)),
+                format_func=names.__getitem__,
+                key=key,
+                on_change=state.touched,
+                help=t("latent.pad_axis_help"),
+                persist_state="session",
+            )
+
+
+def _sliders(names: list[str]) -> None:
+    axes = {"first": t("latent.axes_first"), "principal": t("latent.axes_principal")}
+    st.segmented_control(
+        t("latent.axes"),
+        list(axes),
+        format_func=axes.__getitem__,
+        required=True,
+        key="latent_axes",
+        on_change=state.axes_changed,
+        help=t("latent.axes_help"),
+        persist_state="session",
+    )
+    columns = st.columns(2)
+    half = -(-len(names) // 2)
+    for index, name in enumerate(names):
+        columns[index // half].slider(
+            name,
+            -state.REACH,
+            state.REACH,
+            step=0.01,
+            key=f"latent_axis_{index}",
+            on_change=state.touched,
+            help=t(f"latent.axis_help_{st.session_state.latent_axes}", number=index + 1),
+            persist_state="session",
+        )
+
+
+def _base_controls() -> None:
+    columns = st.columns(2)
+    columns[0].number_input(
+        t("latent.seed"),
+        0,
+        service.MAX_SEED,
+        step=1,
+        key="latent_seed",
+        on_change=state.seed_changed,
+        help=t("latent.seed_help"),
+        persist_state="session",
+    )
+    columns[1].slider(
+        t("latent.truncation"),
+        0.0,
+        service.MAX_TRUNCATION,
+        step=0.05,
+        key="latent_truncation",
+        help=t("latent.truncation_help"),
+        persist_state="session",
+    )
+
+
+def _actions(point: Point, pins: list[tuple[Point, bytes]]) -> None:
+    row = st.container(horizontal=True, horizontal_alignment="center", gap="small", key="latent_actions")
+    row.button(
+        t("latent.randomize"),
+        key="latent_randomize",
+        icon=":material/casino:",
+        on_click=state.randomize,
+        help=t("latent.randomize_help"),
+    )
+    row.button(
+        t("latent.reset"),
+        key="latent_reset",
+        icon=":material/restart_alt:",
+        on_click=state.reset,
+        help=t("latent.reset_help"),
+    )
+    row.button(
+        t("latent.pin"),
+        key="latent_pin",
+        icon=":material/push_pin:",
+        on_click=lambda: pins.append((point, service.enlarged_png(point, _PIN_PIXELS))),
+        disabled=len(pins) >= service.MAX_PINS,
+        help=t("latent.pin_help", count=service.MAX_PINS),
+    )
+    row.download_button(
+        t("latent.png"),
+        lambda: service.enlarged_png(point),
+        f"{point.model}.png",
+        "image/png",
+        key="latent_png",
+        icon=":material/download:",
+        on_click="ignore",
+        help=t("latent.png_help"),
+    )
+    stops = [pinned for pinned, _ in pins] if len(pins) > 1 else service.walk_of_seeds(point)
+    row.download_button(
+        t("latent.gif"),
+        lambda: service.walk_gif(stops),
+        f"{point.model}.gif",
+        "image/gif",
+        key="latent_gif",
+        icon=":material/animation:",
+        on_click="ignore",
+        help=t("latent.gif_help"),
+    )
+
+
+def _show_pins(pins: list[tuple[Point, bytes]]) -> None:
+    st.subheader(t("latent.pins"), anchor=False)
+    if not pins:
+        st.caption(t("latent.no_pins"))
+        return
+    row = st.container(horizontal=True, key="latent_pins_row")
+    for index, (pinned, png) in enumerate(pins):
+        with row.container(width=_PIN_PIXELS + 32, border=True, gap="xsmall", key=f"latent_pin_card_{index}"):
+            st.image(png, width=_PIN_PIXELS, alt=t("latent.pin_alt", number=index + 1))
+            buttons = st.container(horizontal=True, gap="xsmall")
+            buttons.button(
+                "",
+                key=f"latent_pin_go_{index}",
+                icon=":material/undo:",
+                on_click=state.go_to,
+                args=(pinned,),
+                help=t("latent.pin_go", number=index + 1),
+                type="tertiary",
+            )
+            buttons.button(
+                "",
+                key=f"latent_pin_remove_{index}",
+                icon=":material/close:",
+                on_click=state.unpin,
+                args=(pinned.model, index),
+                help=t("latent.pin_remove", number=index + 1),
+                type="tertiary",
+            )
+
+
+def _explorer(path_of: CheckpointInfo) -> None:
+    with friendly_errors():
+        info = catalog.describe(path_of.path, published=path_of.published)
+        state.prepare()
+        step = _pick_step(info)
+        if info.latent_dim == 0:
+            st.info(t("latent.nothing_to_move"), icon=":material/info:")
+            _show_picture(info, Point.parse({"model": info.name, "step": step}), step)
+            return
+        count = service.axes_count(info.name, step, st.session_state.latent_axes)
+        names = [t(f"latent.axis_{st.session_state.latent_axes}", number=index + 1) for index in range(count)]
+        for key in ("latent_pad_x", "latent_pad_y"):
+            st.session_state[key] = min(st.session_state[key], count - 1)
+        point = state.point(info.name, step, count)
+        pins = state.pins(info.name)
+
+        left, middle, right = st.columns([3, 3, 4], gap="medium")
+        with left:
+            _show_picture(info, point, step)
+            _actions(point, pins)
+        with middle:
+            _show_pad(names)
+            _pad_controls(names)
+        with right:
+            _base_controls()
+            _sliders(names)
+        _show_pins(pins)
+
+
+def _page() -> None:
+    page_title(t("latent.title"), t("latent.intro"))
+    infos = {info.name: info for info in service.latent_checkpoints()}
+    if not infos:
+        st.info(t("latent.empty"), icon=":material/model_training:")
+        st.page_link("train.py", label=t("latent.empty_link"), icon=":material/arrow_forward:")
+        return
+    info = _pick_model(infos)
+    st.fragment(_explorer, run_every=_POLL_SECONDS if _is_learning(info) else None)(info)
+
+
+try:
+    _page()
+except GenmodelsError as error:
+    st.error(str(error), icon=":material/error:")

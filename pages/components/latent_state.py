@@ -1,0 +1,145 @@
+"""What the latent explorer remembers, by widget key; the values are read before the widgets are drawn.
+
+Reading first lets the page send the new picture ahead of twenty widgets that did not change.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import streamlit as st
+
+from genmodels.service import MAX_AXES, MAX_SEED, Point
+from pages.components import pad as pad_component
+
+SEEDS_IN_A_ROW, REACH = 100, 3.0
+_DEFAULTS: dict[str, Any] = {
+    "latent_axes": "first",
+    "latent_pad_mode": "directions",
+    "latent_pad_x": 0,
+    "latent_pad_y": 1,
+    "latent_truncation": 1.0,
+    "latent_seed": 0,
+    "latent_plane": None,
+    "latent_moved": 0,
+    **{f"latent_axis_{index}": 0.0 for index in range(MAX_AXES)},
+}
+
+
+def prepare() -> None:
+    """Fill in what a new session, or a page come back to, does not have."""
+    for key, value in _DEFAULTS.items():
+        st.session_state.setdefault(key, value)
+
+
+def point(model: str, step: int | None, count: int) -> Point:
+    """The place the controls point at, of a model with `count` sliders."""
+    state = st.session_state
+    return Point.parse(
+        {
+            "model": model,
+            "step": step,
+            "seed": state.latent_seed,
+            "plane": state.latent_plane,
+            "truncation": state.latent_truncation,
+            "axes": state.latent_axes,
+            "offsets": tuple(state[f"latent_axis_{index}"] for index in range(count)),
+        }
+    )
+
+
+def touched() -> None:
+    """Something other than the pad moved: the knob follows."""
+    st.session_state.latent_moved += 1
+
+
+def seed_changed() -> None:
+    st.session_state.latent_plane = None
+    touched()
+
+
+def axes_changed() -> None:
+    # The same distances along other directions would be a jump nobody asked for.
+    _center()
+    touched()
+
+
+def reset() -> None:
+    _center()
+    st.session_state.update(latent_truncation=1.0, latent_seed=0, latent_plane=None)
+    touched()
+
+
+def randomize() -> None:
+    _center()
+    st.session_state.update(latent_seed=random.randrange(10_000), latent_plane=None)  # noqa: S311 - a picture, no secret
+    touched()
+
+
+def go_to(pinned: Point) -> None:
+    """Put every control where a pinned point was."""
+    _center()
+    state = st.session_state
+    state.update(
+        latent_truncation=pinned.truncation,
+        latent_seed=pinned.seed,
+        latent_plane=pinned.plane,
+        latent_axes=pinned.axes,
+        latent_step=pinned.step,
+    )
+    for index, value in enumerate(pinned.offsets):
+        state[f"latent_axis_{index}"] = value
+    touched()
+
+
+def pins(model: str) -> list[tuple[Point, bytes]]:
+    """Points pinned in this session, with their thumbnails."""
+    found: list[tuple[Point, bytes]] = st.session_state.setdefault("latent_pins", {}).setdefault(model, [])
+    return found
+
+
+def unpin(model: str, index: int) -> None:
+    del pins(model)[index]
+
+
+def _center() -> None:
+    for index in range(MAX_AXES):
+        st.session_state[f"latent_axis_{index}"] = 0.0
+
+
+# ------------------------------------------------------------------------------ the pad
+
+
+def on_pad() -> None:
+    """The user dragged the knob: move the two sliders, or walk the seed plane."""
+    state = st.session_state
+    at = pad_component.position("latent_pad")
+    if at is None:
+        return
+    if state.latent_pad_mode == "seeds":
+        (x0, x1), (y0, y1) = plane_window()
+        state.latent_plane = (min(max(at[0], x0), x1), min(max(at[1], y0), y1))
+    else:
+        for key, value in zip(("latent_pad_x", "latent_pad_y"), at, strict=True):
+            state[f"latent_axis_{state[key]}"] = min(max(round(value, 2), -REACH), REACH)
+
+
+def pad_position() -> tuple[float, float]:
+    state = st.session_state
+    if state.latent_pad_mode == "seeds":
+        return state.latent_plane or place_of(state.latent_seed)
+    return state[f"latent_axis_{state.latent_pad_x}"], state[f"latent_axis_{state.latent_pad_y}"]
+
+
+def place_of(seed: int) -> tuple[float, float]:
+    """Column and row of a seed in the seed plane."""
+    return float(seed % SEEDS_IN_A_ROW), float(seed // SEEDS_IN_A_ROW)
+
+
+def plane_window() -> tuple[tuple[float, float], tuple[float, float]]:
+    """The part of the seed plane that the pad shows: seven by seven seeds around the chosen one."""
+    column, row = place_of(st.session_state.latent_seed)
+    top = float(MAX_SEED // SEEDS_IN_A_ROW)
+    x0, y0 = max(0.0, column - REACH), min(max(0.0, row - REACH), top - 2 * REACH)
+    return (x0, x0 + 2 * REACH), (y0, y0 + 2 * REACH)

@@ -1,0 +1,179 @@
+"""A pad to drag a point about on: mouse, finger, arrow keys. Python hears of it at most every 50 ms.
+
+Streamlit's own sliders speak only when they are released; a picture that follows the hand needs this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class PadView:
+    """What the pad shows: the range of both axes, their names, rings around 0 and named points."""
+
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    x_label: str
+    y_label: str
+    label: str
+    rings: Sequence[float] = ()
+    points: Sequence[tuple[float, float, str]] = ()
+
+
+_CSS = """
+:host { display: block; }
+.pad { position: relative; width: 100%; max-width: min(380px, 82vw); aspect-ratio: 1; margin: 0 auto; outline: none;
+       border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
+       background: var(--st-secondary-background-color); touch-action: none; cursor: crosshair; user-select: none; }
+.pad:focus-visible { box-shadow: 0 0 0 2px var(--st-primary-color); }
+canvas { width: 100%; height: 100%; display: block; border-radius: inherit; }
+"""
+
+_JS = """
+const INTERVAL = 50;                       // ms between two messages while dragging
+const instances = new WeakMap();
+
+function create(root) {
+  const pad = root.querySelector(".pad"), canvas = root.querySelector("canvas"), context = canvas.getContext("2d");
+  const self = { x: 0, y: 0, dragging: false, seen: null, data: null, send: null, timer: 0, last: 0 };
+  const clamp = (v, [low, high]) => Math.min(high, Math.max(low, v));
+
+  const toPixel = (x, y, size) => {
+    const [x0, x1] = self.data.x_range, [y0, y1] = self.data.y_range, edge = 14;
+    return [edge + (x - x0) / (x1 - x0) * (size - 2 * edge), size - edge - (y - y0) / (y1 - y0) * (size - 2 * edge)];
+  };
+
+  self.draw = () => {
+    if (!self.data) return;
+    const ratio = window.devicePixelRatio || 1, size = canvas.clientWidth;
+    if (!size) return;
+    if (canvas.width !== Math.round(size * ratio)) { canvas.width = canvas.height = Math.round(size * ratio); }
+    const style = getComputedStyle(pad);
+    const color = name => style.getPropertyValue(name).trim();
+    const text = color("--st-text-color"), accent = color("--st-primary-color");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, size, size);
+    const { x_range, y_range } = self.data;
+    const x_axis = clamp(0, x_range), y_axis = clamp(0, y_range);
+
+    context.lineWidth = 1;
+    context.strokeStyle = text;
+    context.globalAlpha = 0.28;
+    const [cx, cy] = toPixel(0, 0, size), unit = toPixel(1, 0, size)[0] - cx;
+    context.save();
+    context.beginPath(); context.rect(0, 0, size, size); context.clip();
+    for (const radius of self.data.rings) {
+      context.beginPath(); context.arc(cx, cy, radius * unit, 0, 2 * Math.PI); context.stroke();
+    }
+    context.restore();
+    if (self.data.rings.length) {
+      context.beginPath();
+      context.moveTo(...toPixel(x_range[0], y_axis, size)); context.lineTo(...toPixel(x_range[1], y_axis, size));
+      context.moveTo(...toPixel(x_axis, y_range[0], size)); context.lineTo(...toPixel(x_axis, y_range[1], size));
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+    context.fillStyle = text;
+    context.font = "12px sans-serif";
+    context.textAlign = "center";
+    for (const [x, y, name] of self.data.points) {
+      const [px, py] = toPixel(x, y, size);
+      context.globalAlpha = 0.45;
+      context.beginPath(); context.arc(px, py, 2.5, 0, 2 * Math.PI); context.fill();
+      context.globalAlpha = 0.75;
+      context.fillText(name, clamp(px, [14, size - 14]), py > 24 ? py - 7 : py + 16);
+    }
+    context.globalAlpha = 0.8;
+    context.textAlign = "right";
+    context.fillText(self.data.x_label, size - 8, toPixel(0, y_axis, size)[1] + (self.data.rings.length ? 16 : 10));
+    context.textAlign = "left";
+    context.fillText(self.data.y_label, self.data.rings.length ? toPixel(x_axis, 0, size)[0] + 7 : 8, 16);
+    context.globalAlpha = 1;
+
+    const [kx, ky] = toPixel(self.x, self.y, size);
+    context.beginPath(); context.arc(kx, ky, 10, 0, 2 * Math.PI);
+    context.fillStyle = accent; context.fill();
+    context.lineWidth = 2.5; context.strokeStyle = color("--st-background-color"); context.stroke();
+    pad.setAttribute("aria-valuetext",
+      `${self.data.x_label} ${self.x.toFixed(2)}, ${self.data.y_label} ${self.y.toFixed(2)}`);
+  };
+
+  const report = () => {
+    const now = performance.now(), wait = self.last + INTERVAL - now;
+    clearTimeout(self.timer);
+    if (wait > 0) { self.timer = setTimeout(report, wait); return; }
+    self.last = now;
+    self.send("at", { x: Math.round(self.x * 1000) / 1000, y: Math.round(self.y * 1000) / 1000 });
+  };
+
+  const move = (x, y) => {
+    const nx = clamp(x, self.data.x_range), ny = clamp(y, self.data.y_range);
+    if (nx === self.x && ny === self.y) return;
+    self.x = nx; self.y = ny; self.draw(); report();
+  };
+
+  const follow = event => {
+    const box = canvas.getBoundingClientRect(), edge = 14, inner = box.width - 2 * edge;
+    const [x0, x1] = self.data.x_range, [y0, y1] = self.data.y_range;
+    move(x0 + (event.clientX - box.left - edge) / inner * (x1 - x0),
+         y1 - (event.clientY - box.top - edge) / inner * (y1 - y0));
+  };
+
+  pad.addEventListener("pointerdown", event => {
+    pad.setPointerCapture(event.pointerId); self.dragging = true; follow(event);
+  });
+  pad.addEventListener("pointermove", event => { if (self.dragging) follow(event); });
+  const release = () => { self.dragging = false; };
+  pad.addEventListener("pointerup", release);
+  pad.addEventListener("pointercancel", release);
+  pad.addEventListener("keydown", event => {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    const stride = event.shiftKey ? 0.5 : 0.1;
+    move(self.x + way[0] * stride, self.y + way[1] * stride);
+  });
+  self.observer = new ResizeObserver(self.draw);
+  self.observer.observe(canvas);
+  return self;
+}
+
+export default function ({ parentElement, data, setStateValue }) {
+  let self = instances.get(parentElement);
+  if (!self) { self = create(parentElement); instances.set(parentElement, self); }
+  self.data = data.view;
+  self.send = setStateValue;
+  parentElement.querySelector(".pad").setAttribute("aria-label", data.view.label);
+  // Python moves the knob only where Python changed something (a slider, reset): echoes of a drag come late.
+  if (self.seen !== data.moved && !self.dragging) { self.x = data.x; self.y = data.y; }
+  self.seen = data.moved;
+  self.draw();
+  // Also called when the theme changes, so each call must leave nothing behind; this one runs when the pad goes.
+  return () => { clearTimeout(self.timer); self.observer.disconnect(); };
+}
+"""
+_component = st.components.v2.component(
+    "genmodels_pad",
+    html='<div class="pad" role="slider" tabindex="0" aria-valuenow="0"><canvas></canvas></div>',
+    css=_CSS,
+    js=_JS,
+)
+
+
+def pad(view: PadView, at: tuple[float, float], *, key: str, on_move: Callable[[], None], moved: int) -> None:
+    """Show the pad. The knob jumps to `at` only when `moved` has changed.
+
+    While the user drags, pass the same `moved`: answers come late, and the knob must not run after them.
+    """
+    data = {"view": asdict(view), "x": at[0], "y": at[1], "moved": moved}
+    _component(key=key, data=data, on_at_change=on_move)
+
+
+def position(key: str) -> tuple[float, float] | None:
+    """Where the user has dragged the knob to, or None."""
+    at = (st.session_state.get(key) or {}).get("at")
+    return (float(at["x"]), float(at["y"])) if at else None

@@ -1,0 +1,40 @@
+"""One small picture, shown large, delivered inside the message that carries the page itself.
+
+`st.image` sends an address and the browser fetches the picture with a second request; here the few hundred bytes
+come along as a data URL. The <img> stays the same element, so nothing flickers while a pad is dragged.
+"""
+
+from __future__ import annotations
+
+import base64
+
+import streamlit as st
+
+_CSS = """
+figure { margin: 0; display: flex; flex-direction: column; align-items: center; gap: 0.4rem; }
+img { width: 100%; max-width: min(380px, 62vw); image-rendering: pixelated; border-radius: var(--st-base-radius);
+      border: 1px solid var(--st-border-color); background: #000; box-sizing: border-box; }
+figcaption { color: var(--st-text-color); font-family: var(--st-font); font-size: 0.95rem; min-height: 1.4em;
+             text-align: center; }
+"""
+_JS = """
+export default function ({ parentElement, data }) {
+  const image = parentElement.querySelector("img");
+  const caption = parentElement.querySelector("figcaption");
+  if (image.src !== data.src) image.src = data.src;
+  image.alt = data.alt;
+  caption.textContent = data.caption;
+}
+"""
+_component = st.components.v2.component(
+    "genmodels_picture",
+    html='<figure><img role="img" alt=""><figcaption></figcaption></figure>',
+    css=_CSS,
+    js=_JS,
+)
+
+
+def picture(png: bytes, *, alt: str, caption: str, key: str) -> None:
+    """Show a PNG with one pixel a pixel, enlarged without smoothing."""
+    source = "data:image/png;base64," + base64.b64encode(png).decode()
+    _component(key=key, data={"src": source, "alt": alt, "caption": caption})
