@@ -63,6 +63,7 @@ def run(
 
 
 def _spec(*given: Any) -> JobSpec:
+    api.refuse_in_public_mode("starting a training")
     recipe, preset, settings, data, name, device = given
     return make_spec(recipe, preset, settings or (), data, name=name, device=device)
 

@@ -1,0 +1,377 @@
+"""The job layer with real schedulers, real workers and a real queue; nothing is replaced by a stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import train_jobs
+from genmodels.errors import CheckpointError, UnknownNameError
+from genmodels.runfolder import RunFolder
+from train_jobs import JobError, PublicModeError, QueueError, make_spec, scheduler
+from train_jobs.views import Job
+
+PROJECT = Path(__file__).parents[1]
+ENDLESS = ("train.max_steps=5000000", "train.precision=fp32", "train.compile=off", "run.threads=1")
+
+
+@pytest.fixture(autouse=True)
+def runs(own_folders: Path) -> Iterator[Path]:
+    """A runs folder whose scheduler and workers end with the test."""
+    yield own_folders
+    pid = scheduler.running_pid(own_folders)
+    if pid:
+        psutil.Process(pid).kill()
+    for process in psutil.process_iter(["cmdline"]):
+        if any(part.startswith(str(own_folders)) for part in process.info["cmdline"] or []):
+            process.kill()
+
+
+def start(*settings: str, recipe: str = "pattern_1010_gan") -> Job:
+    return train_jobs.submit(make_spec(recipe, None, settings))
+
+
+def until(condition: Callable[[], bool], seconds: float = 20, what: str = "") -> float:
+    """Seconds until `condition`; fails after `seconds`."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"{what or condition} not within {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def until_state(job_id: str, state: str, seconds: float = 30) -> Job:
+    until(lambda: train_jobs.job(job_id).state == state, seconds, f"{job_id} {state}")
+    return train_jobs.job(job_id)
+
+
+def until_step(job_id: str, step: int) -> Job:
+    until(lambda: train_jobs.job(job_id).step >= step, 30, f"{job_id} at step {step}")
+    return train_jobs.job(job_id)
+
+
+def end_scheduler(runs: Path) -> None:
+    """Also one that is just starting."""
+    until(lambda: bool(scheduler.running_pid(runs)))
+    scheduler.end(runs)
+    assert scheduler.running_pid(runs) is None
+
+
+def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "train_jobs", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def logged_steps(folder: RunFolder) -> list[int]:
+    """Steps of the loss curve; lines of previews have no loss."""
+    return [
+        line["step"] for line in folder.metrics()[0] if "discriminator/loss" in line or "loss/discriminator" in line
+    ]
+
+
+def test_submit_wait_show_and_list_from_the_command_line(runs: Path) -> None:
+    began = time.monotonic()
+    submitted = cli("submit", "pattern_1010_gan", "--set", "train.max_steps=300", "--name", "first")
+    assert time.monotonic() - began < 2, "half a second on an idle machine; benchmarks/jobs.py measures it"
+    assert submitted.returncode == 0, submitted.stderr
+    assert submitted.stdout.splitlines()[-1] == "pattern_1010_gan-1"
+    waited = cli("wait", "pattern_1010_gan-1", "--timeout", "40")
+    assert waited.returncode == 0, waited.stderr
+    shown = json.loads(cli("show", "pattern_1010_gan-1", "--json").stdout)
+    assert (shown["state"], shown["step"], shown["max_steps"]) == ("SUCCEEDED", 300, 300)
+    assert shown["folder"] == str(runs / "pattern_1010_gan-1")
+    assert (shown["name"], shown["model"], shown["device"], shown["pid"]) == ("first", "gan", "cpu", None)
+    assert [job["id"] for job in json.loads(cli("list", "--json").stdout)] == ["pattern_1010_gan-1"]
+    assert "finished at step 300" in cli("logs", "pattern_1010_gan-1").stdout
+    refused = cli("stop", "pattern_1010_gan-1")
+    assert refused.returncode == 2
+    assert "has finished at step 300" in refused.stderr
+    with pytest.raises(JobError, match="for a longer training"):
+        train_jobs.resume("pattern_1010_gan-1")
+
+
+def test_stop_saves_and_resume_leaves_no_gap_and_no_double_point() -> None:
+    job = start(*ENDLESS, "train.log_every=20", "train.save_every=100000")
+    until_step(job.id, 200)
+    stopped = cli("stop", job.id)
+    saved = job.folder.steps()[-1]
+    assert stopped.returncode == 0
+    assert f"saved at step {saved:,}" in stopped.stdout
+    assert train_jobs.job(job.id).state == "STOPPED"
+    assert train_jobs.resume(job.id).active
+    until_step(job.id, saved + 200)
+    train_jobs.stop(job.id)
+    ended = until_state(job.id, "STOPPED")
+    steps = logged_steps(ended.folder)
+    last = ended.folder.steps()[-1]
+    assert last > saved
+    assert steps == [1, *range(20, last + 1, 20)]
+
+
+def test_killed_worker_is_noticed_and_resumed() -> None:
+    job = start(*ENDLESS, "train.save_every=100")
+    pid = until_step(job.id, 150).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: train_jobs.job(job.id).state == "FAILED", 5) < 5
+    failed = train_jobs.job(job.id)
+    saved = failed.folder.steps()[-1]
+    assert failed.error
+    assert "signal 9" in failed.error
+    assert f"resume {job.id}` goes on from step {saved:,}" in failed.error
+    assert failed.error in failed.folder.log_tail(3)
+    train_jobs.resume(job.id)
+    until_step(job.id, saved + 100)
+    train_jobs.stop(job.id)
+    steps = logged_steps(until_state(job.id, "STOPPED").folder)
+    assert steps == sorted(set(steps))
+
+
+def test_worker_that_dies_before_its_first_checkpoint_can_begin_again() -> None:
+    job = start(*ENDLESS)
+    until(lambda: train_jobs.job(job.id).pid is not None)
+    pid = train_jobs.job(job.id).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    failed = until_state(job.id, "FAILED", 5)
+    assert failed.folder.steps() == []
+    assert failed.error
+    assert "from the beginning" in failed.error
+    train_jobs.resume(job.id)
+    until_step(job.id, 50)
+
+
+def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path) -> None:
+    job = start(*ENDLESS)
+    waiting = start(*ENDLESS)
+    pid = until_step(job.id, 50).pid
+    assert (train_jobs.job(waiting.id).state, train_jobs.job(waiting.id).position) == ("PENDING", 1)
+    first = scheduler.running_pid(runs)
+    assert first
+    second = subprocess.run(
+        [sys.executable, "-m", "train_jobs.scheduler", str(runs)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert second.returncode == 0
+    assert f"another scheduler (pid {first}) serves" in second.stdout
+    assert psutil.Process(first).memory_info().rss < 80e6
+
+    os.kill(first, signal.SIGKILL)
+    until(lambda: scheduler.running_pid(runs) is None, 5)
+    until(lambda: bool(train_jobs.jobs()) and scheduler.running_pid(runs) not in (None, 0, first), 10)
+    time.sleep(0.6)
+    assert train_jobs.job(job.id).pid == pid, "the same worker goes on"
+    assert train_jobs.job(waiting.id).state == "PENDING", "one worker a device"
+
+    train_jobs.stop(waiting.id)
+    assert train_jobs.job(waiting.id).state == "STOPPED", "a waiting job stops at once"
+    with pytest.raises(JobError, match="stop it first"):
+        train_jobs.delete(job.id)
+    train_jobs.stop(job.id)
+    until_state(job.id, "STOPPED")
+    train_jobs.delete(job.id)
+    assert [run.id for run in train_jobs.jobs()] == [waiting.id]
+    assert not job.folder.path.exists()
+
+
+def test_scheduler_leaves_when_there_is_nothing_to_do(runs: Path) -> None:
+    train_jobs.stop(start(*ENDLESS).id)
+    until(lambda: not train_jobs.jobs()[0].active)
+    end_scheduler(runs)
+    left = subprocess.run(
+        [sys.executable, "-m", "train_jobs.scheduler", str(runs), "--idle", "0.5"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert left.returncode == 0
+    assert "nothing to do" in left.stdout
+    assert scheduler.running_pid(runs) is None
+
+
+def test_submit_imports_no_torch(runs: Path) -> None:
+    program = (
+        "import sys, train_jobs as t; t.submit(t.make_spec('mnist_gan', 'quick', ['train.max_steps=5'], 'digits'));"
+        "t.jobs(); t.stop('mnist_gan-1'); import train_jobs.__main__, train_jobs.scheduler;"
+        "print(sorted({'torch', 'streamlit', 'torchvision', 'ray'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_server_refuses_changes_and_starts_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = start(*ENDLESS)
+    train_jobs.stop(job.id)
+    until_state(job.id, "STOPPED")
+    end_scheduler(runs)
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    refused: list[Callable[[], object]] = [
+        lambda: start(*ENDLESS),
+        lambda: train_jobs.resume(job.id),
+        lambda: train_jobs.delete(job.id),
+        lambda: train_jobs.stop(job.id),
+        lambda: train_jobs.rename(job.id, "other"),
+        lambda: train_jobs.repair(),
+    ]
+    for call in refused:
+        with pytest.raises(PublicModeError, match="switched off on this public server"):
+            call()
+    ran = cli("run", "pattern_1010_gan")
+    assert ran.returncode == 1
+    assert "public server" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert [found.name for found in train_jobs.jobs()] == [job.id]
+    assert scheduler.running_pid(runs) is None
+
+
+def test_foreground_run_is_listed_and_ctrl_c_saves(runs: Path) -> None:
+    command = [sys.executable, "-m", "train_jobs", "run", "pattern_1010_gan"]
+    for setting in ENDLESS:
+        command += ["--set", setting]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: any(job.step > 50 for job in train_jobs.jobs()))
+    assert train_jobs.job("pattern_1010_gan-1").pid == process.pid
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    job = train_jobs.job("pattern_1010_gan-1")
+    assert job.state == "STOPPED"
+    assert f"saved at step {job.folder.steps()[-1]:,}" in errors
+    assert output.splitlines()[-1] == job.id
+    assert "steps/s" in errors
+
+
+def test_damaged_and_foreign_folders_do_not_break_the_list(runs: Path) -> None:
+    for name in ("damaged", "whole", "trimmed"):
+        RunFolder.create(runs / name, make_spec("pattern_1010_gan", None, ["train.max_steps=50"]))
+    (runs / "damaged" / "config.json").write_text('{"format": 1, "spec"')
+    (runs / "whole" / "step-000050").mkdir()
+    (runs / "trimmed" / "step-000020").mkdir()
+    (runs / "holiday").mkdir()
+    found = {job.id: job for job in train_jobs.jobs()}
+    assert {name: job.state for name, job in found.items()} == {
+        "damaged": "FAILED",
+        "whole": "SUCCEEDED",
+        "trimmed": "STOPPED",
+    }
+    error = found["damaged"].error
+    assert error
+    assert "config.json cannot be read" in error
+    assert "delete the run" in error
+    with pytest.raises(CheckpointError, match="without the state that training needs"):
+        train_jobs.resume("trimmed")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        train_jobs.resume("damaged")
+    train_jobs.delete("damaged")
+    assert train_jobs.rename("whole", "my best").name == "my best"
+    assert {job.name for job in train_jobs.jobs()} == {"my best", "trimmed"}
+    for name in ("holiday", "../runs", "", "nothing"):
+        with pytest.raises(UnknownNameError):
+            train_jobs.delete(name)
+
+
+def test_damaged_queue_is_told_and_repaired_around_a_running_worker(runs: Path) -> None:
+    job = start(*ENDLESS)
+    pid = until_step(job.id, 50).pid
+    scheduler.end(runs)
+    for companion in ("queue.sqlite-wal", "queue.sqlite-shm"):
+        (runs / companion).unlink(missing_ok=True)
+    (runs / "queue.sqlite").write_bytes(b"this is no database, but long enough to be read as one" * 40)
+    listed = cli("list")
+    assert listed.returncode == 1
+    assert "repair" in listed.stderr
+    assert "Traceback" not in listed.stderr
+    assert (runs / "queue.sqlite").read_bytes().startswith(b"this is no database"), "nothing is overwritten"
+    assert cli("repair").returncode == 0
+    assert list(runs.glob("queue.sqlite.damaged-*"))
+    again = train_jobs.job(job.id)
+    assert (again.state, again.pid) == ("RUNNING", pid)
+    train_jobs.stop(job.id)
+    until_state(job.id, "STOPPED")
+    with pytest.raises(JobError, match="nothing to repair"):
+        train_jobs.repair()
+
+
+def test_full_disk_and_unwritable_folder_leave_nothing_half_made(runs: Path) -> None:
+    runs.mkdir()
+    # A limit on the size of files is a disk that is full for this process alone.
+    full = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$0" -m train_jobs submit pattern_1010_gan', sys.executable],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert full.returncode == 1
+    assert full.stderr.startswith("error: ")
+    assert "Free some space" in full.stderr
+    assert not [path for path in runs.iterdir() if path.is_dir()]
+    assert train_jobs.jobs() == ()
+    blocked = cli("submit", "pattern_1010_gan", GENMODELS_RUNS=str(Path(__file__) / "runs"))
+    assert blocked.returncode == 1
+    assert "GENMODELS_RUNS" in blocked.stderr
+    assert "Traceback" not in blocked.stderr
+
+
+def test_bad_input_is_told_before_anything_is_queued(runs: Path) -> None:
+    for arguments, told in (
+        (("pattern_1010",), "did you mean 'pattern_1010_gan'"),
+        (("pattern_1010_gan", "--set", "train.max_steps=0"), "train.max_steps"),
+        (("pattern_1010_gan", "--set", "nonsense"), "SECTION.FIELD=VALUE"),
+        (("pattern_1010_gan", "--preset", "huge"), "preset"),
+        (("pattern_1010_gan", "--device", "cuda:77"), "cuda:77"),
+        (("pattern_1010_gan", "--data", "mnst"), "data set"),
+        (("pattern_1010_gan", "--data", "digits", "--set", "data.name=mnist"), "given twice"),
+    ):
+        done = cli("submit", *arguments)
+        assert done.returncode == 2 and done.stderr.startswith("error: ") and told in done.stderr, done.stderr
+    assert cli("submit").returncode == 2
+    assert not runs.exists()
+    with pytest.raises(UnknownNameError, match="unknown run"):
+        train_jobs.job("mnist_gan-9")
+
+
+def test_failure_in_the_worker_reaches_the_row(runs: Path) -> None:
+    job = start(*ENDLESS)
+    # The curve's file cannot be written: it is a folder.
+    (job.folder.path / "metrics.jsonl").mkdir()
+    failed = until_state(job.id, "FAILED")
+    assert failed.error
+    assert "metrics.jsonl" in failed.error
+    assert "error: " in failed.folder.log_tail(2)
+    assert cli("wait", job.id).returncode == 1
+
+
+def test_queue_of_a_newer_version_is_refused(runs: Path) -> None:
+    runs.mkdir()
+    with sqlite3.connect(runs / "queue.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(QueueError, match="version 99"):
+        train_jobs.jobs()
