@@ -1,0 +1,28 @@
+"""What this machine can do at most: the matrix-multiply rate, probed in the same run as every figure."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+
+def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 7) -> float:
+    """Floating-point operations a second of a size x size product on random data, the best of `repeats`."""
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best
+
+
+def print_ceiling() -> dict[str, float]:
+    """Probe and print float32 and bf16 rates; returned by precision, in FLOP/s."""
+    rates = {"fp32": matmul_rate(torch.float32), "bf16": matmul_rate(torch.bfloat16)}
+    print(
+        f"ceiling, {torch.get_num_threads()} threads, 2048 x 2048 product: "
+        + ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in rates.items())
+    )
+    return rates

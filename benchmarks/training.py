@@ -1,0 +1,112 @@
+"""Training throughput against the tutorial's and the book's loops, alternating in one process on the same threads."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import ceiling, tutorials
+from genmodels import checkpoint, data, recipes, tune
+from genmodels.config import Runtime
+from genmodels.data.loader import MemoryLoader
+from genmodels.model import Model
+from genmodels.recipes import Spec
+from genmodels.training import Trainer
+
+ROUNDS = 3
+VAE_MEGAFLOP = 3.28  # matrix products of forward and backward, one image
+GAN_MEGAFLOP = 2.85
+
+
+class Silent:
+    """A Recorder that keeps nothing: what is timed is the Trainer's own loop."""
+
+    def requests(self) -> list[dict[str, Any]]:
+        return []
+
+    def report(self, step: int, steps_per_second: float, phase: str) -> None: ...
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
+
+    def event(self, step: int, kind: str, **values: Any) -> None: ...
+
+    def preview(self, step: int, model: Model) -> None: ...
+
+    def save(self, step: int, model: Model, average: Any, resume: Any) -> None: ...
+
+
+def our_rate(spec: Spec, loader: MemoryLoader, runtime: Runtime) -> float:
+    """Images a second of the Trainer; the first 30 steps warm up."""
+    torch.set_flush_denormal(True)
+    model = checkpoint.build(spec.model_dump())
+    tune.prepare(model, runtime)
+    warm = Trainer(model, loader, spec.train.replace(max_steps=30), runtime, Silent())
+    warm.fit()
+    trainer = Trainer(model, loader, spec.train, runtime, Silent())
+    start = time.perf_counter()
+    trainer.fit()
+    return (spec.train.max_steps or 0) * spec.train.batch_size / (time.perf_counter() - start)
+
+
+def plain_runtime() -> Runtime:
+    return Runtime(threads=torch.get_num_threads(), why="plain float32")
+
+
+def race(title: str, spec: Spec, loader: MemoryLoader, reference: Any, target: float, megaflop: float) -> None:
+    device = torch.device("cpu")
+    long_run = spec.replace(train=spec.train.replace(max_steps=100_000).model_dump())
+    chosen = tune._time_candidates(long_run, loader, device, print)
+    torch.set_num_threads(chosen.threads)
+    rates = ceiling.print_ceiling()
+    theirs, plain, ours = [], [], []
+    for _ in range(ROUNDS):
+        theirs.append(reference())
+        plain.append(our_rate(spec, loader, plain_runtime()))
+        ours.append(our_rate(spec, loader, chosen))
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    gigaflops = statistics.median(ours) * megaflop / 1e3
+    print(f"{title}: picked {chosen.precision}, {chosen.threads} threads, compile {chosen.compile} ({chosen.why})")
+    for name, values in (("reference loop", theirs), ("ours, float32", plain), ("ours, picked", ours)):
+        spread = ", ".join(f"{value:,.0f}" for value in values)
+        print(f"  {name:16} {statistics.median(values):12,.0f} images/s   ({spread})")
+    share = 100 * gigaflops * 1e9 / rates[chosen.precision]
+    verdict = "reached" if ratio >= target else "missed"
+    print(f"  ratio {ratio:.1f}x, target {target:g}x: {verdict}; {gigaflops:.0f} GFLOP/s, {share:.0f} % of the ceiling\n")
+
+
+def main() -> None:
+    mnist = data.DataConfig(name="mnist")
+    arrays = data.load(mnist)
+    short = {"train": {"max_steps": 600, "preview_every": 10_000_000, "save_every": 10_000_000, "keep_steps": []}}
+    vae = recipes.resolve(recipes.get("mnist_vae_20"), overrides=short)
+    with tempfile.TemporaryDirectory() as folder:
+        root = tutorials.unpacked_mnist(Path(folder))
+        loader = MemoryLoader(arrays, vae.train.batch_size, 0, torch.device("cpu"))
+        race(
+            "mnist_vae_20, batch 128",
+            vae,
+            loader,
+            lambda: tutorials.tutorial_vae_rate(root, 300),
+            target=4,
+            megaflop=VAE_MEGAFLOP,
+        )
+    gan = recipes.resolve(recipes.get("mnist_gan"), overrides={"train": {**short["train"], "batch_size": 64}})
+    loader = MemoryLoader(arrays, 64, 0, torch.device("cpu"))
+    race(
+        "mnist_gan's network, batch 64, against the book's batch 1",
+        gan,
+        loader,
+        lambda: tutorials.book_gan_rate(600),
+        target=20,
+        megaflop=GAN_MEGAFLOP,
+    )
+
+
+if __name__ == "__main__":
+    main()
