@@ -15,7 +15,7 @@ from genmodels import capabilities, checkpoint
 from genmodels.model import Batch, Curve, Model
 from genmodels.recipes import Spec
 
-BUDGET_S = 0.4
+BUDGET_S = 0.25
 """CPU time that one estimate may take: it runs in the thread that also draws pictures for other visitors."""
 _WARM_UP_STEPS = 2
 
@@ -64,13 +64,15 @@ def seconds_of(spec: Spec) -> float | None:
     Real steps in plain float32 on random data: what the tuner wins later (bf16, threads, compile) is not in it, nor
     is what previews and checkpoints cost. Two warm-up steps are not counted; one that is longer than the budget is.
     """
-    per_step = _seconds_of_step(
-        spec.model,
-        json.dumps(spec.config, sort_keys=True),
-        spec.train.batch_size,
-        max(1, spec.data_spec.num_classes),
-        spec.data_spec.provides,
-    )
+    # The inference thread forbids gradients; here they are needed for a moment.
+    with torch.inference_mode(False), torch.enable_grad():
+        per_step = _seconds_of_step(
+            spec.model,
+            json.dumps(spec.config, sort_keys=True),
+            spec.train.batch_size,
+            max(1, spec.data_spec.num_classes),
+            spec.data_spec.provides,
+        )
     return None if per_step is None else per_step * (spec.train.max_steps or 0)
 
 

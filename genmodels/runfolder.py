@@ -192,6 +192,14 @@ class RunFolder:
     def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         return read_lines(self.path / METRICS, offset)
 
+    def metrics_stamp(self) -> tuple[int, int]:
+        """(which file, its size); a resume that cuts the curves back makes another file, so readers begin again."""
+        try:
+            found = (self.path / METRICS).stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_ino, found.st_size
+
     def truncate(self, step: int) -> None:
         """Forget points, events and pictures after `step`: a resumed run writes them again.
 

@@ -1,4 +1,4 @@
-"""What every face of the studio calls: validated, bounded requests in, PNG, GIF and plain numbers out. No interface here.
+"""What every face of the studio calls: validated, bounded requests in, PNG, GIF and plain numbers out.
 
 All inference runs on one thread. It owns the models, so they need no lock; and it uses one CPU thread, so a training
 beside it costs a slider 2 ms and not 250, and memory does not grow with the number of sessions (each thread that runs
@@ -23,14 +23,16 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, checkpoint, data, latent, preview
-from genmodels.capabilities import SupportsClassification, SupportsLatent, SupportsSampling
+from genmodels import catalog, checkpoint, data, estimate, latent, preview
+from genmodels.capabilities import SupportsLatent, SupportsSampling
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
+from genmodels.evaluation import judge
 from genmodels.model import Model
+from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 
 MODELS_KEPT, MAX_WAITING, TIMEOUT = 8, 128, 60.0
@@ -136,13 +138,13 @@ def render(point: Point, *, judged: bool = True) -> Picture:
     Raises UnknownNameError, CheckpointError or CapabilityError.
     """
     examples = _examples_for(point)
-    judge = _judge_name() if judged else None
+    judged = judged and _judged(point)
 
     def task() -> Picture:
         model, key = _model(point.model, point.step)
         pixels = _decode(model, _z(model, key, point, examples))
         image = _to_image(pixels)
-        reading = _read(judge, pixels) if judge else None
+        reading = _read(pixels) if judged else None
         return Picture(preview.png(image, compress_level=1), image.width, image.height, reading)
 
     return _run(task)
@@ -159,7 +161,7 @@ def enlarged_png(point: Point, side: int = 560) -> bytes:
     return _run(task)
 
 
-def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 280, milliseconds: int = 60) -> bytes:
+def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, milliseconds: int = 60) -> bytes:
     """An endless GIF: on the sphere from each point to the next and back to the first, `frames` pictures each way.
 
     All points must be of one model; its pictures are drawn by the first point's step.
@@ -175,7 +177,7 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 280, mill
     def task() -> bytes:
         model, _ = _model(points[0].model, points[0].step)
         stops = [_z(*_model(point.model, point.step), point, examples) for point in points]
-        if model.latent_dim == 0:  # type: ignore[attr-defined]
+        if _latent_dim(model) == 0:
             raise CapabilityError(f"{points[0].model} draws from a constant; there is nowhere to walk")
         pictures = [
             _enlarge(_to_image(_decode(model, latent.slerp(a, b, index / frames))), side)
@@ -208,7 +210,7 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
             return preview.png(preview.grid(_decode(model, torch.empty(0)), 1, pad=1))
         if not isinstance(model, SupportsLatent | SupportsSampling) or model.modality != "image":
             return None
-        pixels = preview.fixed_samples(model, columns * rows)
+        pixels = preview.samples_of_seeds(model, range(columns * rows))
         return None if pixels is None else preview.png(preview.grid(pixels, columns, pad=1), compress_level=1)
 
     return _run(task)
@@ -254,8 +256,8 @@ def _z(model: Model, key: tuple[Path, int, int], point: Point, examples: Tensor 
 
 
 def _decode(model: Model, z: Tensor) -> Tensor:
-    pixels: Tensor = model.decode(z.unsqueeze(0))  # type: ignore[attr-defined]
-    return pixels
+    assert isinstance(model, SupportsLatent)  # _z raised otherwise
+    return model.decode(z.unsqueeze(0))
 
 
 _found_directions: OrderedDict[tuple[Path, int, int], Tensor] = OrderedDict()
@@ -272,11 +274,8 @@ def _directions(model: Model, key: tuple[Path, int, int], axes: str, examples: T
     return _found_directions[key]
 
 
-def _read(judge: str, pixels: Tensor) -> Reading | None:
-    model, _ = _model(judge, None)
-    if not isinstance(model, SupportsClassification) or tuple(pixels.shape[1:]) != tuple(model.config.image_shape):
-        return None
-    probability, index = model.classify(pixels).softmax(1).max(1)
+def _read(pixels: Tensor) -> Reading:
+    probability, index = judge.probabilities(pixels).max(1)
     return Reading(str(int(index)), float(probability))
 
 
@@ -289,13 +288,22 @@ def _enlarge(image: Image.Image, side: int) -> Image.Image:
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
+def seconds_of(spec: Spec) -> float | None:
+    """About how long a training will take on this CPU; None where it cannot be told. Times real steps, once a config."""
+    return _run(lambda: estimate.seconds_of(spec))
+
+
 # --------------------------------------------------------------------- on the caller's thread: files only
 
 
-def _judge_name() -> str | None:
-    """A published classifier, whatever its name; its reading is left out where shapes differ."""
-    names = [i.name for i in catalog.list_checkpoints() if i.published and "classification" in i.capabilities]
-    return names[0] if names else None
+def _judged(point: Point) -> bool:
+    """Whether the published judge can read this model's pictures."""
+    spec = RunFolder(catalog.find(_plain(point.model))).spec()
+    return judge.can_judge(spec.data_spec) and judge.NAME in _published()
+
+
+def _published() -> set[str]:
+    return {path.parent.name for path in catalog.checkpoints_root().glob("*/step-*")}
 
 
 def _examples_for(*points: Point) -> Tensor | None:

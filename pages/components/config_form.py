@@ -1,0 +1,197 @@
+"""A form made from a settings class: every field with its bounds and its description, for any model.
+
+`fields_of` reads the JSON schema, `draw` shows one widget a field and returns what was entered, `assignments` says
+which of it differs from the recipe, in the words of `--set`. Whether the values are allowed is pydantic's to say.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+from genmodels.config import Frozen
+from genmodels.errors import ConfigError
+from genmodels.recipes import parse_overrides
+from pages.components.i18n import has, t
+
+Kind = Literal["integer", "number", "boolean", "choice", "integers", "text"]
+FROM_DATA = frozenset({"image_shape", "num_classes"})
+"""Filled in from the data set at submission, so no form shows them."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting as its JSON schema describes it."""
+
+    name: str
+    kind: Kind
+    description: str
+    optional: bool = False
+    live: bool = False
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        words = [t(f"train.word.{word}") if has(f"train.word.{word}") else word for word in self.name.split("_")]
+        text = " ".join(words)
+        return text[:1].upper() + text[1:]
+
+    def help(self, section: str) -> str:
+        """Description, range, and the name that the command line uses."""
+        text = self.description[:1].upper() + self.description[1:].rstrip(".") + "."
+        if self.low is not None or self.high is not None:
+            text += " " + t(f"train.range.{self._range_key()}", low=_plain(self.low), high=_plain(self.high))
+        if self.live:
+            text += " " + t("train.help_live")
+        return text + "  \n" + t("train.help_set", path=f"{section}.{self.name}")
+
+    def _range_key(self) -> str:
+        if self.high is None:
+            return "above" if self.open_low else "from"
+        return {(False, False): "closed", (True, False): "open_low", (False, True): "open_high"}.get(
+            (self.open_low, self.open_high), "open"
+        )
+
+
+def fields_of(settings: type[Frozen]) -> tuple[Field, ...]:
+    """The fields a person may set, in the order of the class."""
+    properties: dict[str, Any] = settings.model_json_schema()["properties"]
+    return tuple(_field(name, schema) for name, schema in properties.items() if name not in FROM_DATA)
+
+
+def _field(name: str, schema: Mapping[str, Any]) -> Field:
+    variants = [variant for variant in schema.get("anyOf", [schema]) if variant.get("type") != "null"]
+    inner = variants[0]
+    kind: Kind = "text"
+    if "enum" in inner or "const" in inner:
+        kind = "choice"
+    elif inner.get("type") in ("integer", "number", "boolean"):
+        kind = inner["type"]
+    elif inner.get("type") == "array" and inner.get("items", {}).get("type") == "integer":
+        kind = "integers"
+    bounds = inner.get("items", {}) if kind == "integers" else inner
+    return Field(
+        name=name,
+        kind=kind,
+        description=str(schema.get("description", name)),
+        optional="anyOf" in schema,
+        live=bool(schema.get("live")),
+        low=bounds.get("minimum", bounds.get("exclusiveMinimum")),
+        high=bounds.get("maximum", bounds.get("exclusiveMaximum")),
+        open_low="exclusiveMinimum" in bounds,
+        open_high="exclusiveMaximum" in bounds,
+        choices=tuple(inner.get("enum", [inner["const"]] if "const" in inner else ())),
+    )
+
+
+def draw(
+    section: str, fields: Iterable[Field], values: Mapping[str, Any], *, reset: bool, columns: int = 3
+) -> dict[str, Any]:
+    """One widget a field, keyed `train_<section>_<field>`, and what they now hold.
+
+    `values` fill the widgets on their first run and on `reset`; otherwise the session remembers what was entered.
+    """
+    entered: dict[str, Any] = {}
+    chosen = list(fields)
+    for start in range(0, len(chosen), columns):  # row by row, so that a narrow window keeps the order
+        for cell, field in zip(st.columns(columns, vertical_alignment="bottom"), chosen[start:], strict=False):
+            with cell:
+                key = key_of(section, field.name)
+                entered[field.name] = widget(field, key, values[field.name], field.help(section), reset=reset)
+    return entered
+
+
+def key_of(section: str, field: str) -> str:
+    return f"train_{section}_{field}"
+
+
+def widget(field: Field, key: str, value: Any, help: str, *, reset: bool = False, disabled: bool = False) -> Any:
+    """The widget that suits a field; returns its value as JSON would hold it."""
+    if reset or key not in st.session_state:
+        st.session_state[key] = _shown(field, value)
+    common: dict[str, Any] = {"key": key, "help": help, "disabled": disabled, "persist_state": "session"}
+    if field.kind == "boolean":
+        return st.toggle(field.label, **common)
+    if field.kind == "choice":
+        if field.optional:
+            return st.selectbox(field.label, field.choices, index=None, placeholder=t("train.empty"), **common)
+        return st.selectbox(field.label, field.choices, **common)
+    if field.kind in ("integer", "number"):
+        return _number(field, value, common)
+    text = str(st.text_input(field.label, placeholder=t("train.empty"), **common))
+    if field.kind == "integers":
+        return _integers(text)
+    return text.strip() or None
+
+
+def _number(field: Field, value: Any, common: dict[str, Any]) -> int | float | None:
+    whole = field.kind == "integer"
+    number = int if whole else float
+    common |= {
+        # An open bound is shown closed: the value on it is refused below the form, with the reason.
+        "min_value": None if field.low is None else number(field.low),
+        "max_value": None if field.high is None else number(field.high),
+        "value": None if field.optional else "min",
+        "step": 1 if whole else _step(value),
+        "format": "%d" if whole else "%g",
+        "placeholder": t("train.empty"),
+    }
+    entered: int | float | None = st.number_input(field.label, **common)
+    return entered
+
+
+def _step(value: Any) -> float:
+    """A tenth of the value's own size: one click turns 0.001 into 0.0011, 1.0 into 1.1."""
+    size = abs(float(value or 1.0)) or 1.0
+    return float(10.0 ** (math.floor(math.log10(size)) - 1))
+
+
+def _shown(field: Field, value: Any) -> Any:
+    if field.kind == "integers":
+        return ", ".join(str(item) for item in value or ())
+    if field.kind == "text":
+        return "" if value is None else str(value)
+    if field.kind == "number" and value is not None:
+        return float(value)
+    return value
+
+
+def _integers(text: str) -> list[Any]:
+    """ "400, 200" -> [400, 200]; what is no number stays a word, for the validation to name."""
+    parts = [part for part in text.replace(",", " ").replace(";", " ").split() if part]
+    return [int(part) if part.lstrip("-").isdecimal() else part for part in parts]
+
+
+def assignments(section: str, entered: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
+    """`section.field=value` for what differs from the recipe; read back by the command line as the same values."""
+    return [f"{section}.{name}={written(value)}" for name, value in entered.items() if not _same(value, base.get(name))]
+
+
+def written(value: Any) -> str:
+    """A value in the words of `--set`: bare where that reads back as the same value, else as JSON."""
+    if isinstance(value, str):
+        try:
+            bare = parse_overrides([f"run.x={value}"])["run"]["x"]
+        except ConfigError:
+            bare = None
+        return value if bare == value and value else json.dumps(value)
+    return json.dumps(value)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return list(a) == list(b)
+    return bool(a == b)
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else f"{value:,.10g}"

@@ -1,0 +1,237 @@
+"""What can be done with a run: stop, resume, save, turn a knob, rename, download, publish, delete."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO, cast
+
+import streamlit as st
+
+import train_jobs
+from genmodels import catalog, registry
+from genmodels.checkpoint import RESUME
+from genmodels.errors import GenmodelsError
+from genmodels.publish import publish
+from genmodels.recipes import Spec
+from genmodels.runfolder import CARD, RESUME_JSON
+from pages.components import config_form
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors
+from train_jobs import Job
+
+_publisher = ThreadPoolExecutor(1, "publish")  # measuring takes every core: one at a time
+
+
+def main(job: Job) -> None:
+    """The buttons that belong to the run's state."""
+    if train_jobs.public_mode():
+        st.caption(t("runs.public"))
+    with st.container(horizontal=True):
+        if job.active:
+            _button("stop", lambda: train_jobs.stop(job.id), icon=":material/stop_circle:")
+        if job.state == "RUNNING" and _button("save", lambda: job.folder.request("save"), icon=":material/save:"):
+            st.toast(t("runs.save_asked"), icon=":material/save:")
+        if job.state in ("STOPPED", "FAILED"):
+            _button("resume", lambda: train_jobs.resume(job.id), icon=":material/play_circle:")
+        if _can_explore(job):
+            st.link_button(
+                t("runs.latent"),
+                f"/latent?model={job.id}",
+                icon=":material/open_with:",
+                help=t("runs.latent_help"),
+            )
+
+
+def _button(name: str, act: Callable[[], Any], *, icon: str, key: str | None = None, primary: bool = False) -> bool:
+    """A button that does something to the run; the page is drawn again where that worked, the cause shown where not."""
+    clicked = st.button(
+        t(f"runs.{name}"),
+        key=key or f"runs_{name}",
+        help=t(f"runs.{name}_help"),
+        icon=icon,
+        type="primary" if primary else "secondary",
+        disabled=train_jobs.public_mode(),
+    )
+    if not clicked:
+        return False
+    with friendly_errors():
+        act()
+        if name in ("stop", "resume"):
+            st.rerun()
+        return True
+    return False
+
+
+def _can_explore(job: Job) -> bool:
+    if not job.folder.steps():
+        return False
+    try:
+        return "latent" in catalog.describe(job.folder.path).capabilities
+    except GenmodelsError:
+        return False  # a damaged run; its state says why
+
+
+# --------------------------------------------------------------------------- knobs
+
+
+def knobs(job: Job, spec: Spec) -> None:
+    """The live settings of a running model, as number inputs."""
+    settings = registry.config_class(spec.model)
+    fields = [field for field in config_form.fields_of(settings) if field.live]
+    if job.state != "RUNNING" or not fields or train_jobs.public_mode():
+        return
+    current = dict(spec.config)
+    for event in job.folder.events():
+        if event.get("kind") == "set":
+            current[str(event.get("path")).partition(".")[2]] = event.get("new")
+    reset = st.session_state.get("runs_knobs_of") != job.id
+    st.session_state["runs_knobs_of"] = job.id
+    with st.expander(t("runs.knobs"), icon=":material/tune:", key="runs_knobs"), friendly_errors():
+        st.caption(t("runs.knobs_help"))
+        entered = {}
+        for cell, field in zip(st.columns(len(fields)), fields, strict=True):
+            with cell:
+                entered[field.name] = config_form.widget(
+                    field, f"runs_knob_{field.name}", current[field.name], field.help("model"), reset=reset
+                )
+        if st.button(t("runs.apply"), key="runs_apply", help=t("runs.apply_help"), icon=":material/check:"):
+            changed = {name: value for name, value in entered.items() if value != current[name]}
+            settings.parse({**current, **changed}, "model.")
+            for name, value in changed.items():
+                job.folder.request("set", path=f"model.{name}", value=value)
+            text = ", ".join(f"{name} = {value:g}" for name, value in changed.items())
+            st.toast(t("runs.applied", changes=text) if changed else t("runs.nothing_changed"))
+
+
+# --------------------------------------------------------------------------- manage
+
+
+def manage(job: Job) -> None:
+    """What changes or copies the run as a whole."""
+    with st.expander(t("runs.manage"), icon=":material/inventory_2:", key="runs_manage"):
+        left, right = st.columns(2, gap="large")
+        with left:
+            _rename(job)
+            _publish(job)
+        with right:
+            _download(job)
+            _delete(job)
+
+
+def _rename(job: Job) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            t("runs.rename"), job.name, key=f"runs_name_{job.id}", max_chars=80, help=t("runs.rename_help")
+        )
+        clicked = st.button(
+            t("runs.rename_do"), key="runs_rename", help=t("runs.rename_help"), disabled=train_jobs.public_mode()
+        )
+    if clicked:
+        with friendly_errors():
+            train_jobs.rename(job.id, name)
+            st.rerun()
+
+
+def _download(job: Job) -> None:
+    with_resume = st.toggle(t("runs.with_resume"), key="runs_with_resume", help=t("runs.with_resume_help"))
+    skip = () if with_resume else (RESUME, RESUME_JSON)
+    size = 0
+    for path in job.folder.files():
+        try:
+            size += 0 if path.name in skip else path.stat().st_size
+        except FileNotFoundError:
+            continue  # an old checkpoint, removed in this moment
+    st.download_button(
+        t("runs.download", name=job.id, mb=size / 1e6),
+        lambda: _pack(job, skip),
+        f"{job.id}.zip",
+        "application/zip",
+        key="runs_download",
+        help=t("runs.download_help"),
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _pack(job: Job, skip: tuple[str, ...]) -> BinaryIO:
+    """The run folder as a zip in a temporary file that vanishes when it is closed."""
+    target = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller reads and closes it
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in job.folder.files():
+            if path.name in skip:
+                continue
+            try:
+                archive.write(path, f"{job.id}/{path.relative_to(job.folder.path)}")
+            except FileNotFoundError:
+                continue  # an old checkpoint, removed while the archive was written
+    target.seek(0)
+    return cast(BinaryIO, target)
+
+
+def _publish(job: Job) -> None:
+    ready = not job.active and bool(job.folder.steps()) and not train_jobs.public_mode()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            t("runs.publish_name"),
+            key="runs_publish_name",
+            max_chars=64,
+            placeholder=job.id.replace("-", "_"),
+            help=t("runs.publish_name_help"),
+            disabled=not ready,
+        )
+        clicked = st.button(
+            t("runs.publish"),
+            key="runs_publish",
+            help=t("runs.publish_help") if ready else t("runs.publish_none"),
+            icon=":material/publish:",
+            disabled=not ready,
+        )
+    if not clicked:
+        return
+    wanted = name.strip() or job.id.replace("-", "_")
+    with friendly_errors(), st.spinner(t("runs.publishing")):
+        if (catalog.checkpoints_root() / wanted).exists():
+            st.error(t("runs.publish_taken", name=wanted), icon=":material/error:")
+            return
+        path = _publisher.submit(publish, job.folder.path, wanted).result()
+        st.success(t("runs.published", name=wanted), icon=":material/check:")
+        card = (path / CARD).read_text(encoding="utf-8")
+        # Its picture is a file beside the card, which a browser cannot reach
+        st.markdown("\n".join(line for line in card.splitlines() if not line.startswith("![")))
+
+
+def _delete(job: Job) -> None:
+    if job.state == "RUNNING":
+        return
+    if st.session_state.get("runs_deleting") != job.id:
+        if st.button(
+            t("runs.delete"),
+            key="runs_delete",
+            help=t("runs.delete_help"),
+            icon=":material/delete:",
+            disabled=train_jobs.public_mode(),
+        ):
+            st.session_state["runs_deleting"] = job.id
+            st.rerun()
+        return
+    st.warning(t("runs.delete_sure", name=job.name), icon=":material/warning:")
+    with st.container(horizontal=True):
+        sure = st.button(
+            t("runs.delete_confirm", name=job.name),
+            key="runs_delete_confirm",
+            help=t("runs.delete_confirm_help"),
+            type="primary",
+        )
+        kept = st.button(t("runs.delete_cancel"), key="runs_delete_cancel", help=t("runs.delete_cancel_help"))
+    if sure:
+        with friendly_errors():
+            train_jobs.delete(job.id)
+            st.session_state.pop("runs_deleting", None)
+            st.query_params.pop("run", None)
+            st.rerun()
+    if kept:
+        st.session_state.pop("runs_deleting", None)
+        st.rerun()

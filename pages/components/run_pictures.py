@@ -1,0 +1,82 @@
+"""What a run drew while it learned: the same seeds at every step, and how varied the pictures were."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.estimate import Outline
+from genmodels.model import Curve
+from pages.components import run_curves
+from pages.components.i18n import t
+from pages.components.run_curves import Series
+from train_jobs import Job
+
+DIVERSITY, OF_DATA = "preview/diversity", "preview/diversity_data"
+COLLAPSE = 0.4
+"""Below this share of the data's diversity the page speaks of mode collapse."""
+_TOO_EARLY = 0.1
+"""Share of the run before which nothing is said: an untrained network's pictures are all alike, too."""
+
+
+def newest(job: Job) -> None:
+    """The newest picture alone, for the compact panel."""
+    previews = job.folder.previews()
+    if previews:
+        _show(job, previews[-1][0])
+
+
+def film(job: Job) -> None:
+    """A slider over the saved pictures; it follows the newest until it is moved."""
+    st.subheader(t("runs.previews"), anchor=False)
+    steps = [step for step, _ in job.folder.previews()]
+    if not steps:
+        st.caption(t("runs.no_previews"))
+        return
+    key, seen = "runs_preview_step", (job.id, steps[-1])
+    before = st.session_state.get("runs_preview_seen")
+    # Moved only by the visitor: a new picture takes along a slider that stood at the end, and no other.
+    follows = before is None or before[0] != job.id or st.session_state.get(key) == before[1]
+    if follows or st.session_state.get(key) not in steps:
+        st.session_state[key] = steps[-1]
+    st.session_state["runs_preview_seen"] = seen
+    step = steps[0]
+    if len(steps) > 1:
+        step = st.select_slider(
+            t("runs.preview_step"),
+            steps,
+            format_func=lambda value: f"{value:,}",
+            key=key,
+            help=t("runs.preview_step_help"),
+        )
+    _show(job, step)
+    st.caption(t("runs.previews_note"))
+
+
+def _show(job: Job, step: int) -> None:
+    try:
+        picture = job.folder.preview_path(step).read_bytes()
+    except FileNotFoundError:  # a resume has just cut it away; the next tick knows
+        st.caption(t("runs.no_previews"))
+        return
+    st.image(picture, alt=t("runs.preview_alt", name=job.name, step=step), width="stretch")
+
+
+def diversity(job: Job, series: Series, outline: Outline | None) -> None:
+    """The curve, the data's own value beside it, and a hint where the pictures have become alike."""
+    if outline is not None and outline.latent_dim == 0:
+        st.caption(t("runs.constant"))
+        return
+    if DIVERSITY not in series or OF_DATA not in series:
+        return
+    steps, values = series[DIVERSITY]
+    of_data = series[OF_DATA][1][-1]
+    share = values[-1] / of_data if of_data else 1.0
+    if share < COLLAPSE and steps[-1] >= _TOO_EARLY * job.max_steps:
+        st.warning(t("runs.collapse", percent=100 * share), icon=":material/content_copy:")
+    st.markdown(f"**{t('runs.diversity')}**")
+    labels = {
+        DIVERSITY: Curve(t("runs.diversity_label"), t("runs.diversity_note")),
+        OF_DATA: Curve(t("runs.diversity_data"), ""),
+    }
+    run_curves.chart(series, (DIVERSITY, OF_DATA), labels, height=180, alt=t("runs.diversity_alt"))
+    st.caption(t("runs.diversity_note"))

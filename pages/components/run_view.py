@@ -1,0 +1,217 @@
+"""One run, live: its state in words, progress, curves, pictures, events and log. Used by the Train and the Runs page.
+
+Everything is read from the queue and the run folder, so a reload or another browser shows the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+import train_jobs
+from genmodels import estimate
+from genmodels.errors import GenmodelsError, UnknownNameError
+from genmodels.estimate import Outline
+from genmodels.recipes import Spec
+from pages.components import run_actions, run_curves, run_pictures
+from pages.components.i18n import has, t
+from pages.components.theme import friendly_errors
+from train_jobs import Job
+
+POLL = 2.0
+"""Seconds between two looks at a run that is going on."""
+POLL_FIRST = 0.5
+"""Until its first point is there: that is what somebody who has just clicked Start is waiting for."""
+_COLORS: dict[str, Any] = {
+    "PENDING": "gray",
+    "RUNNING": "blue",
+    "SUCCEEDED": "green",
+    "FAILED": "red",
+    "STOPPED": "orange",
+}
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that fits."""
+    if seconds < 90:
+        return t("runs.seconds", n=max(1, round(seconds)))
+    if seconds < 5400:
+        return t("runs.minutes", n=round(seconds / 60))
+    if seconds < 172_800:
+        return t("runs.hours", n=seconds / 3600)
+    return t("runs.days", n=seconds / 86_400)
+
+
+def compact(job_id: str) -> None:
+    """The panel of the Train page: state, main curves, newest picture. Raises UnknownNameError."""
+    job = train_jobs.job(job_id)
+    _live(job, _draw_compact)
+    run_actions.main(job)
+
+
+def full(job_id: str) -> None:
+    """Everything about a run. Raises UnknownNameError."""
+    job = train_jobs.job(job_id)
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.subheader(job.name, anchor=False)
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        st.badge(t(f"runs.state.{job.state}"), color=_COLORS[job.state])
+    run_actions.main(job)
+    _live(job, _draw_full)
+    spec = _spec_of(job)
+    if spec is not None:
+        run_actions.knobs(job, spec)
+        _settings(job, spec)
+    run_actions.manage(job)
+
+
+def _live(job: Job, draw: Callable[[Job], None]) -> None:
+    """Draw again and again while the run goes on; when it ends, once more with the whole page and without a timer."""
+    waiting = job.active and job.folder.metrics_stamp()[1] == 0
+    seen = (job.state, waiting)
+
+    def tick() -> None:
+        try:
+            now = train_jobs.job(job.id)
+        except UnknownNameError:
+            st.rerun()  # deleted by someone else: the page says so
+        if (now.state, now.active and now.folder.metrics_stamp()[1] == 0) != seen:
+            st.rerun()
+        with friendly_errors():
+            draw(now)
+
+    every = None if not job.active else POLL_FIRST if waiting else POLL
+    st.fragment(tick, run_every=every, key=f"live-{job.id}")()
+
+
+def _draw_compact(job: Job) -> None:
+    _progress(job)
+    series = run_curves.series_of(job.folder)
+    outline = _outline_of(job)
+    groups = list(run_curves.groups_of(series).items())[:1]
+    _curves(job, series, outline, dict(groups), explain=False)
+    run_pictures.newest(job)
+
+
+def _draw_full(job: Job) -> None:
+    _progress(job)
+    series = run_curves.series_of(job.folder)
+    outline = _outline_of(job)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader(t("runs.curves"), anchor=False)
+        _curves(job, series, outline, run_curves.groups_of(series), explain=True)
+        _events(job)
+    with right:
+        run_pictures.film(job)
+        run_pictures.diversity(job, series, outline)
+    with st.expander(t("runs.log"), icon=":material/article:", key="runs_log"):
+        st.code(job.folder.log_tail(60) or t("runs.log_empty"), language=None, height=260)
+
+
+# --------------------------------------------------------------------------- parts
+
+
+def in_words(job: Job) -> str:
+    """The state as a sentence."""
+    if job.state == "PENDING":
+        return t("runs.in_words.PENDING", position=job.position) if job.position else t("runs.in_words.PENDING_plain")
+    if job.state == "RUNNING":
+        phase = t(f"runs.phase.{job.phase}") if has(f"runs.phase.{job.phase}") else str(job.phase)
+        return t("runs.in_words.RUNNING", device=job.device or t("runs.no_device"), phase=phase)
+    if job.state == "FAILED":
+        return t("runs.in_words.FAILED", step=job.step, error=job.error or t("runs.no_error_text"))
+    return t(f"runs.in_words.{job.state}", step=job.step, max_steps=job.max_steps, device=job.device or "cpu")
+
+
+def _progress(job: Job) -> None:
+    if job.state == "FAILED":
+        st.error(in_words(job), icon=":material/error:")
+    else:
+        st.markdown(in_words(job))
+    parts = [t("runs.progress", step=job.step, max_steps=job.max_steps)]
+    if job.speed:
+        parts.append(t("runs.speed", speed=f"{job.speed:,.0f}" if job.speed >= 10 else f"{job.speed:.1f}"))
+    if job.seconds_left is not None and job.state == "RUNNING":
+        parts.append(t("runs.left", time=duration(job.seconds_left)))
+    if job.started and job.finished:
+        parts.append(t("runs.took", time=duration(job.finished - job.started)))
+    share = min(1.0, job.step / job.max_steps) if job.max_steps else 0.0
+    st.progress(share, text=" · ".join(parts))
+
+
+def _curves(
+    job: Job, series: run_curves.Series, outline: Outline | None, groups: Mapping[str, list[str]], *, explain: bool
+) -> None:
+    if not groups:
+        st.caption(t("runs.no_curves") if job.active else t("runs.curves_none"))
+        return
+    meanings = outline.curves if outline else {}
+    marks = [{"step": event["step"], "what": _event_text(event)} for event in _marked(job)]
+    for group, names in groups.items():
+        if explain:
+            st.markdown(f"**{run_curves.title_of(group)}**")
+        count = run_curves.chart(series, names, meanings, marks)
+        if explain:
+            lines = [f"**{meanings[name].label}**: {meanings[name].meaning}" for name in names if name in meanings]
+            if count > 1:
+                lines.append(t("runs.each_point", count=count))
+            st.caption("  \n".join(lines))
+
+
+def _marked(job: Job) -> list[dict[str, Any]]:
+    return [event for event in job.folder.events() if isinstance(event.get("step"), int)]
+
+
+def _events(job: Job) -> None:
+    events = _marked(job)
+    if not events:
+        return
+    st.markdown(f"**{t('runs.events')}**")
+    lines = []
+    for event in reversed(events[-12:]):
+        when = time.strftime("%H:%M:%S", time.localtime(float(event.get("time", 0))))
+        lines.append(f"- {when} · {_event_text(event)}")
+    st.markdown("\n".join(lines))
+
+
+def _event_text(event: Mapping[str, Any]) -> str:
+    kind = str(event.get("kind"))
+    try:
+        return t(f"runs.event.{kind}", **{str(key): value for key, value in event.items() if key != "kind"})
+    except (KeyError, ValueError):  # written by another version, with other fields
+        return t("runs.event.other", step=int(event.get("step", 0)), kind=kind)
+
+
+def _settings(job: Job, spec: Spec) -> None:
+    with st.expander(t("runs.settings"), icon=":material/settings:", key="runs_settings"):
+        st.json(
+            {
+                "recipe": spec.recipe,
+                "preset": spec.preset,
+                "model": {spec.model: spec.config},
+                "data": spec.data.name,
+                "train": spec.train.model_dump(mode="json"),
+                "run": spec.run.model_dump(mode="json"),
+                "executed": job.folder.runtime(),
+            }
+        )
+
+
+def _spec_of(job: Job) -> Spec | None:
+    """None for a damaged run; its state already says why."""
+    try:
+        return job.folder.spec()
+    except GenmodelsError:
+        return None
+
+
+def _outline_of(job: Job) -> Outline | None:
+    """None for a damaged run, or one whose config builds no model any more: its curves are drawn unexplained."""
+    try:
+        return estimate.outline(job.folder.spec())
+    except GenmodelsError:
+        return None

@@ -1,0 +1,201 @@
+"""Train: choose, set, see the cost and the command, start; then the run appears on the page itself."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import streamlit as st
+
+import train_jobs
+from genmodels import data, estimate, recipes, registry, service
+from genmodels.config import TrainConfig
+from genmodels.data import DataConfig
+from genmodels.errors import GenmodelsError
+from genmodels.recipes import Recipe, Spec
+from pages.components import config_form, run_view
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors, page_title
+from pages.components.train_choice import Choice, choose
+
+_LENGTHS = ("max_steps", "max_epochs")
+_BASIC = ("batch_size", "seed")
+
+
+def _about(recipe: Recipe) -> None:
+    parts = [recipe.description.strip(), t("train.source", source=recipe.source)]
+    if recipe.expect:
+        parts.append(t("train.expect", expected="; ".join(_expected(*item) for item in recipe.expect.items())))
+    st.markdown(parts[0])
+    st.caption("  \n".join(parts[1:]))
+
+
+def _expected(metric: str, bounds: tuple[float | None, float | None]) -> str:
+    low, high = bounds
+    kind = "range" if low is not None and high is not None else "low" if low is not None else "high"
+    return t(f"train.expect_{kind}", metric=metric, low=low, high=high)
+
+
+def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, Any]:
+    """Steps or epochs, one of the two; switching the unit keeps the length."""
+    natural = "max_steps" if base["max_epochs"] is None else "max_epochs"
+    if choice.fresh or "train_length" not in st.session_state:
+        st.session_state["train_length"] = natural
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    unit = left.radio(
+        t("train.length"),
+        _LENGTHS,
+        format_func=lambda name: t(f"train.unit.{name}"),
+        key="train_length",
+        horizontal=True,
+        help=t("train.length_help"),
+        persist_state="session",
+    )
+    value = base[unit]
+    if value is None:
+        per_epoch = max(1, data.get_spec(DataConfig(name=choice.data)).train_size // batch_size)
+        other = base[natural]
+        value = max(1, round(other * per_epoch)) if unit == "max_steps" else other / per_epoch
+    field = next(field for field in config_form.fields_of(TrainConfig) if field.name == unit)
+    key = config_form.key_of("train", unit)
+    with right:
+        return {unit: config_form.widget(field, key, value, field.help("train"), reset=choice.fresh)}
+
+
+def _form(choice: Choice) -> list[str]:
+    """Every setting as a widget; returns what differs from recipe and preset, in the words of `--set`."""
+    sections = recipes.merge(choice.recipe, choice.preset)
+    settings = registry.config_class(choice.recipe.model)
+    model_base = settings.parse(sections["model"], "model.").model_dump(mode="json")
+    train_base = TrainConfig.parse(sections["train"], "train.").model_dump(mode="json")
+
+    st.subheader(t("train.model"), anchor=False)
+    model = config_form.draw("model", config_form.fields_of(settings), model_base, reset=choice.fresh)
+
+    st.subheader(t("train.training"), anchor=False)
+    fields = [field for field in config_form.fields_of(TrainConfig) if field.name not in _LENGTHS]
+    place = st.container()  # the length is asked first, but converting it needs the batch size
+    basic = [field for field in fields if field.name in _BASIC]
+    train = config_form.draw("train", basic, train_base, reset=choice.fresh, columns=2)
+    with place:
+        train |= _length(train_base, int(train["batch_size"]), choice)
+    with st.expander(t("train.advanced"), icon=":material/tune:"):
+        rest = [field for field in fields if field.name not in _BASIC]
+        train |= config_form.draw("train", rest, train_base, reset=choice.fresh)
+        run = _run_settings()
+    st.button(
+        t("train.reset"),
+        key="train_reset",
+        help=t("train.reset_help"),
+        icon=":material/restart_alt:",
+        type="tertiary",
+        on_click=lambda: st.session_state.pop("train_base", None),
+    )
+    return [
+        *config_form.assignments("model", model, model_base),
+        *config_form.assignments("train", train, train_base),
+        *config_form.assignments("run", run, {"name": None, "device": "auto"}),
+    ]
+
+
+def _run_settings() -> dict[str, Any]:
+    left, right = st.columns(2)
+    name = left.text_input(
+        t("train.name"),
+        key="train_run_name",
+        max_chars=80,
+        placeholder=t("train.name_empty"),
+        help=t("train.name_help"),
+        persist_state="session",
+    )
+    device = right.text_input(
+        t("train.device"), "auto", key="train_run_device", help=t("train.device_help"), persist_state="session"
+    )
+    return {"name": name.strip() or None, "device": device.strip() or "auto"}
+
+
+def _arguments(choice: Choice, assignments: list[str]) -> list[str]:
+    """The command line that resolves to the same spec."""
+    command = ["python", "-m", "train_jobs", "submit", choice.recipe.name]
+    if choice.preset:
+        command += ["--preset", choice.preset]
+    for assignment in assignments:
+        command += ["--set", assignment]
+    if recipes.merge(choice.recipe, choice.preset)["data"].get("name") != choice.data:
+        command += ["--data", choice.data]
+    return command
+
+
+def _cost(spec: Spec) -> None:
+    outline = estimate.outline(spec)
+    examples, steps = spec.data_spec.train_size, spec.train.max_steps or 0
+    networks = ", ".join(f"{name} {count:,}" for name, count in outline.parameters.items())
+    epochs = steps / max(1, examples // spec.train.batch_size)
+    left, middle, right = st.columns(3)
+    left.metric(
+        t("train.parameters"),
+        f"{outline.parameter_count:,}",
+        help=t("train.parameters_help", networks=networks),
+    )
+    middle.metric(t("train.steps"), f"{steps:,}", help=t("train.steps_help", epochs=epochs, examples=examples))
+    seconds = service.seconds_of(spec)
+    text = t("train.time_unknown") if seconds is None else run_view.duration(seconds)
+    right.metric(t("train.time"), text, help=t("train.time_help"))
+
+
+def _start(spec: Spec | None) -> None:
+    public = train_jobs.public_mode()
+    if public:
+        st.info(t("train.public"), icon=":material/lock:")
+    running = sum(job.state == "RUNNING" for job in train_jobs.jobs())
+    if st.button(
+        t("train.queue", running=running) if running else t("train.start"),
+        key="train_start",
+        type="primary",
+        icon=":material/play_arrow:",
+        help=t("train.start_help"),
+        disabled=spec is None or public,
+        width="stretch",
+    ):
+        assert spec is not None
+        st.query_params["run"] = train_jobs.submit(spec).id
+
+
+def _summary(choice: Choice, assignments: list[str]) -> None:
+    spec, problem = None, None
+    try:
+        spec = train_jobs.make_spec(choice.recipe.name, choice.preset, assignments, _data_argument(choice))
+    except GenmodelsError as error:
+        problem = str(error)
+    cost = st.container()
+    if problem:
+        st.error(f"**{t('train.problem')}** {problem}", icon=":material/error:")
+    else:
+        st.markdown(f"**{t('train.command')}**")
+        st.code(shlex.join(_arguments(choice, assignments)), language="bash", wrap_lines=True)
+    with friendly_errors():
+        _start(spec)
+    if started := st.query_params.get("run"):
+        st.subheader(t("train.started"), anchor=False)
+        with friendly_errors():
+            run_view.compact(started)
+        st.caption(t("train.started_note", id=started))
+    if spec is not None:
+        with cost, friendly_errors():
+            _cost(spec)  # last: it times real steps, and nothing else on the page waits for it
+
+
+def _data_argument(choice: Choice) -> str | None:
+    arguments = _arguments(choice, [])
+    return choice.data if "--data" in arguments else None
+
+
+page_title(t("train.title"), t("train.intro"))
+with friendly_errors():
+    _choice = choose()
+    _about(_choice.recipe)
+    _left, _right = st.columns([1.55, 1], gap="large")
+    with _left:
+        _changed = _form(_choice)
+    with _right:
+        _summary(_choice, _changed)
