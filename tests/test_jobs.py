@@ -107,6 +107,7 @@ def test_submit_wait_show_and_list_from_the_command_line(runs: Path) -> None:
         train_jobs.resume("pattern_1010_gan-1")
 
 
+@pytest.mark.slow
 def test_stop_saves_and_resume_leaves_no_gap_and_no_double_point() -> None:
     job = start(*ENDLESS, "train.log_every=20", "train.save_every=100000")
     until_step(job.id, 200)
@@ -125,6 +126,7 @@ def test_stop_saves_and_resume_leaves_no_gap_and_no_double_point() -> None:
     assert steps == [1, *range(20, last + 1, 20)]
 
 
+@pytest.mark.slow
 def test_killed_worker_is_noticed_and_resumed() -> None:
     job = start(*ENDLESS, "train.save_every=100")
     pid = until_step(job.id, 150).pid
@@ -144,6 +146,7 @@ def test_killed_worker_is_noticed_and_resumed() -> None:
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_worker_that_dies_before_its_first_checkpoint_can_begin_again() -> None:
     job = start(*ENDLESS)
     until(lambda: train_jobs.job(job.id).pid is not None)
@@ -158,6 +161,7 @@ def test_worker_that_dies_before_its_first_checkpoint_can_begin_again() -> None:
     until_step(job.id, 50)
 
 
+@pytest.mark.slow
 def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path) -> None:
     job = start(*ENDLESS)
     waiting = start(*ENDLESS)
@@ -249,6 +253,7 @@ def test_public_server_refuses_changes_and_starts_nothing(runs: Path, monkeypatc
     assert scheduler.running_pid(runs) is None
 
 
+@pytest.mark.slow
 def test_foreground_run_is_listed_and_ctrl_c_saves(runs: Path) -> None:
     command = [sys.executable, "-m", "train_jobs", "run", "pattern_1010_gan"]
     for setting in ENDLESS:
@@ -295,6 +300,7 @@ def test_damaged_and_foreign_folders_do_not_break_the_list(runs: Path) -> None:
             train_jobs.delete(name)
 
 
+@pytest.mark.slow
 def test_damaged_queue_is_told_and_repaired_around_a_running_worker(runs: Path) -> None:
     job = start(*ENDLESS)
     pid = until_step(job.id, 50).pid
@@ -350,7 +356,9 @@ def test_bad_input_is_told_before_anything_is_queued(runs: Path) -> None:
         (("pattern_1010_gan", "--data", "digits", "--set", "data.name=mnist"), "given twice"),
     ):
         done = cli("submit", *arguments)
-        assert done.returncode == 2 and done.stderr.startswith("error: ") and told in done.stderr, done.stderr
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("error: "), done.stderr
+        assert told in done.stderr
     assert cli("submit").returncode == 2
     assert not runs.exists()
     with pytest.raises(UnknownNameError, match="unknown run"):
