@@ -77,7 +77,9 @@ def race(title: str, spec: Spec, loader: MemoryLoader, reference: Any, target: f
         print(f"  {name:16} {statistics.median(values):12,.0f} images/s   ({spread})")
     share = 100 * gigaflops * 1e9 / rates[chosen.precision]
     verdict = "reached" if ratio >= target else "missed"
-    print(f"  ratio {ratio:.1f}x, target {target:g}x: {verdict}; {gigaflops:.0f} GFLOP/s, {share:.0f} % of the ceiling\n")
+    print(
+        f"  ratio {ratio:.1f}x, target {target:g}x: {verdict}; {gigaflops:.0f} GFLOP/s, {share:.0f} % of the ceiling\n"
+    )
 
 
 def main() -> None:

@@ -83,7 +83,11 @@ class BookNetwork(nn.Module):
         super().__init__()
         inputs, hidden, outputs = sizes
         self.model = nn.Sequential(
-            nn.Linear(inputs, hidden), nn.LeakyReLU(0.02), nn.LayerNorm(hidden), nn.Linear(hidden, outputs), nn.Sigmoid()
+            nn.Linear(inputs, hidden),
+            nn.LeakyReLU(0.02),
+            nn.LayerNorm(hidden),
+            nn.Linear(hidden, outputs),
+            nn.Sigmoid(),
         )
         self.loss_function = nn.BCELoss()
         self.optimiser = torch.optim.Adam(self.parameters(), lr=0.0001)

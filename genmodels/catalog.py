@@ -112,7 +112,7 @@ def list_checkpoints() -> tuple[CheckpointInfo, ...]:
     """
     found = []
     for root, published in ((checkpoints_root(), True), (runs_root(), False)):
-        for path in sorted(root.glob(f"*/{CONFIG}")):
+        for path in sorted(root.glob(f"[!.]*/{CONFIG}")):  # hidden ones are half-made or half-deleted
             try:
                 info = describe(path.parent, published=published)
             except GenmodelsError:

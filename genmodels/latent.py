@@ -92,7 +92,7 @@ def _first_weight(model: Model) -> Tensor:
     part = getattr(model, "decoder", None) or getattr(model, "generator", None)
     for module in part.modules() if part is not None else ():
         weight = getattr(module, "weight", None)
-        if weight is not None and weight.dim() >= 2:
+        if isinstance(weight, torch.Tensor) and weight.dim() >= 2:
             # Linear is (out, in); a transposed convolution (in, out, kh, kw)
             transposed = isinstance(module, torch.nn.modules.conv._ConvTransposeNd)
             return weight.flatten(1).T if transposed else weight.flatten(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +43,9 @@ def small_spec(name: str, *assignments: str) -> Spec:
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test has runs of its own; nothing touches a developer's."""
     runs = tmp_path / "runs"
     monkeypatch.setenv("GENMODELS_RUNS", str(runs))
     monkeypatch.delenv("GENMODELS_PUBLIC", raising=False)
-    yield runs
+    return runs

@@ -50,7 +50,9 @@ def own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("command", "name"), [("models", "vae"), ("checkpoints", "mnist_vae_20"), ("recipes", "mnist_gan")])
+@pytest.mark.parametrize(
+    ("command", "name"), [("models", "vae"), ("checkpoints", "mnist_vae_20"), ("recipes", "mnist_gan")]
+)
 def test_lists_as_table_and_as_json(command: str, name: str) -> None:
     table, as_json = run(command), run(command, "--json")
     assert table.returncode == as_json.returncode == 0
@@ -81,7 +83,11 @@ def test_info_and_evaluate(trained: RunFolder) -> None:
     ("words", "code", "text"),
     [
         (["info", "mnist_vae_2"], 2, "did you mean 'mnist_vae_20'?"),
-        (["sample", "mnist_vae_20", "--step", "77"], 1, "has no checkpoint of step 77; saved steps: 0, 100, 468, 14040"),
+        (
+            ["sample", "mnist_vae_20", "--step", "77"],
+            1,
+            "has no checkpoint of step 77; saved steps: 0, 100, 468, 14040",
+        ),
         (["sample", "mnist_judge"], 2, "draws no pictures"),
         (["sample", "mnist_vae_20", "-n", "0"], 2, "is not in the range"),
         (["sample", "mnist_vae_20", "--out", "picture.gif"], 2, "does not end in .png"),
@@ -128,7 +134,7 @@ def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints
 def test_damaged_and_foreign_folders_are_named_not_guessed(trained: RunFolder) -> None:
     config = read_json(trained.path / "config.json")
     write_json(trained.path / "config.json", {**config, "format": 99})
-    with pytest.raises(CheckpointError, match="format version 99, this program reads 1. Update"):
+    with pytest.raises(CheckpointError, match=r"format version 99, this program reads 1\. Update"):
         catalog.load(trained.name)
     assert trained.name not in [info.name for info in catalog.list_checkpoints()]
     (trained.path / "config.json").write_text("{half")

@@ -91,7 +91,9 @@ def test_pages_do_no_tensor_mathematics() -> None:
 )
 def test_light_where_it_must_be(code: str, absent: tuple[str, ...]) -> None:
     check = f"{code}\nimport sys\nprint([m for m in {absent!r} if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
     assert result.stdout.strip() == "[]"
 
 

@@ -38,7 +38,7 @@ def test_builds_from_its_default_config(name: str) -> None:
 def test_config_round_trips_through_json_and_refuses_nonsense(name: str) -> None:
     config = small_model(name).config
     assert type(config).parse(json.loads(config.model_dump_json())) == config
-    with pytest.raises(ConfigError, match="unknown setting 'model.nonsense'"):
+    with pytest.raises(ConfigError, match=r"unknown setting 'model\.nonsense'"):
         registry.get(name).build(nonsense=1)
     for field, info in type(config).model_fields.items():
         assert info.description, f"{name}.{field} has no description: it would have no help text"

@@ -88,7 +88,9 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         resolve(recipes.get("pattern_1010_gan"), preset="slow")
 
 
-def test_missing_mnist_is_an_error_at_submission_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_mnist_is_an_error_at_submission_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     with pytest.raises(DataError, match=r"python -m genmodels download mnist.*--data digits"):
         resolve(recipes.get("mnist_vae_20"))

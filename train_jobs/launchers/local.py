@@ -13,6 +13,9 @@ from genmodels.runfolder import LOG
 from train_jobs.launchers import Process
 
 PROJECT = Path(__file__).parents[2]
+# glibc returns every large block to the system and page-faults it in again at the next step: 190 faults and 4 % of a
+# VAE's step. These keep the blocks; other systems ignore them.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000"}
 _CLOCK_SLACK = 2.0  # seconds: the creation time is counted from a boot time that clock corrections move
 
 
@@ -34,7 +37,7 @@ class LocalLauncher:
                 stdout=log,
                 stderr=log,
                 cwd=PROJECT,
-                env={**os.environ, **environment},
+                env={**_KEEP_MEMORY, **os.environ, **environment},
                 start_new_session=True,
             )
         self._children[child.pid] = child

@@ -1,0 +1,187 @@
+"""How fast the pages feel, measured in a real browser: `python -m benchmarks.interface [--training] [--json]`.
+
+Targets (median, 95th percentile): slider release to new picture 120 and 200 ms, also beside a training (`--training`);
+pad at least 15 pictures a second; first usable page under 8 s after the start; page switch under 1 s; the server under
+1.2 GB with 20 sessions, flat over 500 interactions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.sync_api import Page
+
+from tests.browser import ROOT, Browser, browsing, server_of, settle, widget
+
+MODEL = "mnist_vae_20"
+
+# Timestamps are taken inside the page: from the key that moves the slider, or the pointer, to the picture's new src.
+_WATCH = """
+() => {
+  const host = document.querySelector('.st-key-latent_picture');
+  const find = node => {
+    for (const element of node.querySelectorAll('*')) {
+      if (element.tagName === 'IMG') return element;
+      const inner = element.shadowRoot && find(element.shadowRoot);
+      if (inner) return inner;
+    }
+    return null;
+  };
+  const image = find(host);
+  window.pictures = [];
+  new MutationObserver(() => window.pictures.push(performance.now())).observe(image, {attributeFilter: ['src']});
+  window.released = 0;
+  for (const kind of ['pointerup', 'keyup'])
+    window.addEventListener(kind, () => { window.released = performance.now(); }, true);
+}
+"""
+
+
+@contextmanager
+def training(runs: Path) -> Iterator[None]:
+    """A worker as the Train page starts it, running beside the measurement."""
+    command = [sys.executable, "-m", "train_jobs"]
+    settings = ["--data", "digits", "--set", "train.max_steps=1000000"]
+    env = {**os.environ, "GENMODELS_RUNS": str(runs)}
+    out = subprocess.run(
+        [*command, "submit", MODEL, *settings], cwd=ROOT, env=env, check=True, capture_output=True, text=True
+    )
+    job = out.stdout.split()[-1]
+    time.sleep(8)  # past loading and tuning: the steady load
+    try:
+        yield
+    finally:
+        subprocess.run([*command, "stop", job], cwd=ROOT, env=env, check=True, capture_output=True)
+
+
+def slider_latencies(page: Page, count: int) -> list[float]:
+    """Milliseconds from letting go of a slider to the new picture."""
+    thumb = widget(page, "latent_axis_0").get_by_role("slider")
+    page.evaluate(_WATCH)
+    found = []
+    for index in range(count):
+        box = thumb.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + (24 if index % 2 == 0 else -24), y, steps=3)
+        page.evaluate("window.pictures.length = 0")
+        page.mouse.up()
+        page.wait_for_function("window.pictures.length > 0", timeout=5000)
+        found.append(page.evaluate("window.pictures[0] - window.released"))
+        page.wait_for_timeout(150)
+    return found
+
+
+def pad_rate(page: Page, seconds: float = 4.0) -> float:
+    """Pictures a second while the pad is dragged in circles."""
+    box = widget(page, "latent_pad").locator("canvas").bounding_box()
+    assert box is not None
+    page.evaluate("window.pictures.length = 0")
+    cx, cy, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] / 3
+    page.mouse.move(cx, cy)
+    page.mouse.down()
+    start = time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        angle = 2.5 * elapsed
+        page.mouse.move(cx + radius * (angle % 1), cy + radius * ((1.7 * angle) % 1 - 0.5))
+        page.wait_for_timeout(8)
+    page.mouse.up()
+    return float(page.evaluate("window.pictures.length")) / seconds
+
+
+def switch_times(page: Page, count: int) -> list[float]:
+    """Seconds from a click in the page list to the other page, complete."""
+    found = []
+    for index in range(count):
+        name, sign = (
+            ("Gallery", ".st-key-gallery_published") if index % 2 == 0 else ("Latent explorer", ".st-key-latent_pad")
+        )
+        start = time.perf_counter()
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.wait_for_selector(sign)
+        settle(page)
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def resident_mb(pid: int) -> float:
+    return float(psutil.Process(pid).memory_info().rss) / 2**20
+
+
+def memory(browser: Browser, url: str, pid: int, sessions: int, interactions: int) -> tuple[float, float]:
+    """The server's megabytes with many sessions, and how much `interactions` pad moves then add."""
+    pages = [browser.open(f"{url}/latent?model={MODEL}") for _ in range(sessions)]
+    pad = widget(pages[-1], "latent_pad").locator(".pad")
+    pad.focus()
+    _press(pages[-1], 50)  # fill every cache once
+    before = resident_mb(pid)
+    _press(pages[-1], interactions)
+    after = resident_mb(pid)
+    for page in pages:
+        page.close()
+    return before, after - before
+
+
+def _press(page: Page, count: int) -> None:
+    for index in range(count):
+        page.keyboard.press("ArrowRight" if (index // 20) % 2 == 0 else "ArrowLeft")
+        page.wait_for_timeout(60)
+
+
+def measure(*, beside_training: bool, quick: bool) -> dict[str, Any]:
+    count = 15 if quick else 60
+    with tempfile.TemporaryDirectory() as folder, browsing(height=1000) as browser:
+        runs = Path(folder)
+        start = time.perf_counter()
+        with server_of({"GENMODELS_RUNS": folder}) as server:
+            page = browser.open(f"{server.url}/latent?model={MODEL}")
+            widget(page, "latent_pad").locator("canvas").wait_for()
+            results: dict[str, Any] = {"start to first usable page (s)": time.perf_counter() - start}
+            with training(runs) if beside_training else nullcontext():
+                times = sorted(slider_latencies(page, count))
+                results["slider to picture, median (ms)"] = statistics.median(times)
+                results["slider to picture, 95th percentile (ms)"] = times[int(0.95 * (len(times) - 1))]
+                results["pad pictures a second"] = pad_rate(page)
+                results["page switch, median (s)"] = statistics.median(switch_times(page, 6))
+            page.close()
+            if not quick:
+                used, growth = memory(browser, server.url, server.process.pid, sessions=20, interactions=500)
+                results["server with 20 sessions (MB)"] = used
+                results["growth over 500 interactions (MB)"] = growth
+        browser.check_console()
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--training", action="store_true", help="measure while a training runs beside the server")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, no memory measurement")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args()
+    results = measure(beside_training=options.training, quick=options.quick)
+    if options.json:
+        print(json.dumps(results, indent=1))
+        return
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {'beside a training' if options.training else 'idle'}\n")
+    print("| measure | value |\n|---|---|")
+    for name, value in results.items():
+        print(f"| {name} | {value:,.2f} |" if value < 10 else f"| {name} | {value:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()

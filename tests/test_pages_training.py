@@ -1,0 +1,259 @@
+"""The Train and Runs pages without a browser: what they say, what they refuse, and that the command is the truth."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import train_jobs
+from genmodels import estimate, recipes, registry
+from genmodels.config import TrainConfig
+from genmodels.recipes import parse_overrides
+from genmodels.runfolder import RunFolder
+from pages.components import config_form, run_curves
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _own_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
+    monkeypatch.delenv("GENMODELS_PUBLIC", raising=False)
+
+
+def page(stem: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
+    app.run()
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.switch_page(f"{stem}.py").run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def command_of(app: AppTest) -> list[str]:
+    found = [code.value for code in app.code if code.value.startswith("python -m train_jobs submit")]
+    assert len(found) == 1
+    return shlex.split(found[0])[4:]
+
+
+def spec_of_command(arguments: list[str]) -> recipes.Spec:
+    """As the command line reads it."""
+    options: dict[str, list[str]] = {"--set": [], "--preset": [], "--data": []}
+    for flag, value in zip(arguments[1::2], arguments[2::2], strict=True):
+        options[flag].append(value)
+    one = {flag: (values or [None])[0] for flag, values in options.items()}
+    return train_jobs.make_spec(arguments[0], one["--preset"], options["--set"], one["--data"])
+
+
+def finished_run(name: str = "pattern_1010_gan-1", steps: int = 20, metrics: int = 3) -> RunFolder:
+    spec = train_jobs.make_spec("pattern_1010_gan", None, [f"train.max_steps={steps}"])
+    folder = RunFolder.create(train_jobs.store.runs_root() / name, spec)
+    for step in range(metrics):
+        folder.append_metrics(step, {"loss/discriminator": 0.25, "loss/generator": 0.3})
+    folder.write_status(phase="finished", step=steps, max_steps=steps, device="cpu", error=None)
+    return folder
+
+
+# --------------------------------------------------------------------------- Train
+
+
+def test_train_defaults_to_digits_and_says_the_command():
+    app = page("train", recipe="mnist_vae_20")
+    assert app.selectbox(key="train_data").value == "digits"
+    assert command_of(app) == ["mnist_vae_20", "--preset", "quick"]
+    app.selectbox(key="train_preset").select("full").run()
+    assert command_of(app) == ["mnist_vae_20", "--data", "digits"]
+    assert page("train", recipe="pattern_1010_gan").selectbox(key="train_data").value == "pattern_1010"
+
+
+@pytest.mark.parametrize("name", [*recipes.names(), *registry.names()])
+def test_train_draws_every_field_of_every_recipe_and_family(name):
+    app = page("train", recipe=name)
+    assert app.query_params["recipe"] in (name, [name])
+    model = recipes.get(name).model if name in recipes.names() else name
+    keys = {element.key for kind in ("number_input", "selectbox", "toggle", "text_input") for element in app.get(kind)}
+    for field in config_form.fields_of(registry.config_class(model)):
+        assert f"train_model_{field.name}" in keys
+    assert "train_model_image_shape" not in keys
+    for field in config_form.fields_of(TrainConfig):
+        assert f"train_train_{field.name}" in keys or field.name in ("max_steps", "max_epochs")
+    assert spec_of_command(command_of(app)).model == model
+
+
+def test_the_command_shown_resolves_to_what_is_submitted():
+    app = page("train", recipe="mnist_gan")
+    app.selectbox(key="train_preset").select("full")
+    app.run()
+    app.text_input(key="train_model_generator_sizes").set_value("300, 200")
+    app.number_input(key="train_model_generator_lr").set_value(0.00003)
+    app.toggle(key="train_model_layer_norm").set_value(False)
+    app.selectbox(key="train_model_loss").select("mse")
+    app.number_input(key="train_train_max_epochs").set_value(0.01)
+    app.number_input(key="train_train_keep_last").set_value(None)
+    app.text_input(key="train_train_keep_steps").set_value("")
+    app.text_input(key="train_run_name").set_value("it's: 12 #1")
+    app.run()
+    assert not app.exception
+    shown = spec_of_command(command_of(app))
+    assert shown.config["generator_sizes"] == [300, 200]
+    assert shown.config["generator_lr"] == pytest.approx(3e-5)
+    assert shown.config["layer_norm"] is False
+    assert shown.config["loss"] == "mse"
+    assert (shown.train.keep_last, shown.train.keep_steps, shown.run.name) == (None, (), "it's: 12 #1")
+    assert shown.data.name == "digits"
+    assert shown.train.max_steps == 45
+
+    app.button(key="train_start").click().run()
+    assert not app.exception
+    (job,) = train_jobs.jobs()
+    train_jobs.stop(job.id)
+    assert job.folder.spec() == shown
+
+
+def test_the_command_shown_is_accepted_by_the_real_command_line(tmp_path):
+    app = page("train", recipe="pattern_1010_gan")
+    app.number_input(key="train_train_max_steps").set_value(7).run()
+    shown = command_of(app)
+    result = subprocess.run(
+        [sys.executable, "-m", "train_jobs", "submit", *shown], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    folder = train_jobs.job(result.stdout.split()[-1]).folder
+    assert folder.spec() == spec_of_command(shown)
+
+
+def test_an_invalid_value_gives_a_message_and_no_start():
+    app = page("train", recipe="mnist_vae_20")
+    app.text_input(key="train_model_hidden_sizes").set_value("400, many").run()
+    assert not app.exception
+    assert any("model.hidden_sizes" in error.value and "many" in error.value for error in app.error)
+    assert app.button(key="train_start").disabled
+    app.text_input(key="train_model_hidden_sizes").set_value("400")
+    app.number_input(key="train_train_batch_size").set_value(5000).run()
+    assert any("train.batch_size = 5000" in error.value and "4,500" in error.value for error in app.error)
+    app.button(key="train_reset").click().run()
+    assert not app.error
+    assert not app.button(key="train_start").disabled
+
+
+def test_switching_the_unit_keeps_the_length():
+    app = page("train", recipe="mnist_vae_20")
+    before = spec_of_command(command_of(app)).train.max_steps
+    app.radio(key="train_length").set_value("max_steps").run()
+    assert app.number_input(key="train_train_max_steps").value == before
+    assert spec_of_command(command_of(app)).train.max_steps == before
+
+
+def test_missing_mnist_is_said_before_anything_is_queued(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "none"))
+    app = page("train", recipe="mnist_vae_20")
+    assert app.button(key="train_get_mnist")
+    app.selectbox(key="train_data").select("mnist").run()
+    assert any("'mnist' was not found" in error.value for error in app.error)
+    assert app.button(key="train_start").disabled
+
+
+def test_public_servers_explain_and_refuse(monkeypatch):
+    folder = finished_run()
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    app = page("train", recipe="pattern_1010_gan")
+    assert any("public" in info.value for info in app.info)
+    assert app.button(key="train_start").disabled
+    runs = page("runs", run=folder.name)
+    assert runs.button(key="runs_delete").disabled
+    assert runs.button(key="runs_rename").disabled
+    assert runs.button(key="runs_publish").disabled
+
+
+def test_an_unknown_recipe_in_the_address_is_named():
+    app = page("train", recipe="mnist_vea_20")
+    assert any("mnist_vea_20" in warning.value and "mnist_vae_20" in warning.value for warning in app.warning)
+
+
+# --------------------------------------------------------------------------- Runs
+
+
+def test_runs_without_any_lead_to_train():
+    app = page("runs")
+    assert any("no runs yet" in info.value for info in app.info)
+
+
+def test_a_finished_run_is_renamed_and_deleted():
+    folder = finished_run()
+    finished_run("pattern_1010_gan-2", steps=30)
+    app = page("runs", run=folder.name)
+    assert app.selectbox(key="runs_select").value == folder.name
+    assert any("Finished: all 20 steps" in text.value for text in app.markdown)
+    app.text_input(key=f"runs_name_{folder.name}").set_value("my first")
+    app.button(key="runs_rename").click().run()
+    assert train_jobs.job(folder.name).name == "my first"
+    app.button(key="runs_delete").click().run()
+    assert folder.path.exists()
+    app.button(key="runs_delete_confirm").click().run()
+    assert not app.exception
+    assert not folder.path.exists()
+    assert app.selectbox(key="runs_select").value == "pattern_1010_gan-2"
+
+
+def test_a_damaged_run_shows_its_cause_and_hides_no_other():
+    folder = finished_run()
+    finished_run("pattern_1010_gan-2")
+    (folder.path / "config.json").write_text('{"format": 1, "spec"')
+    app = page("runs", run=folder.name)
+    assert any("config.json cannot be read" in error.value for error in app.error)
+    app.selectbox(key="runs_select").select("pattern_1010_gan-2").run()
+    assert not app.error
+    assert not app.exception
+
+
+def test_an_unknown_run_in_the_address_is_named():
+    finished_run()
+    app = page("runs", run="gone-7")
+    assert any("gone-7" in warning.value for warning in app.warning)
+    assert app.selectbox(key="runs_select").value == "pattern_1010_gan-1"
+
+
+def test_collapse_is_named_where_the_pictures_are_alike():
+    spec = train_jobs.make_spec("mnist_gan", None, ["train.max_steps=20"], "digits")
+    folder = RunFolder.create(train_jobs.store.runs_root() / "mnist_gan-1", spec)
+    folder.write_status(phase="finished", step=20, max_steps=20, device="cpu", error=None)
+    folder.append_metrics(20, {"preview/diversity": 0.5, "preview/diversity_data": 0.6})
+    assert not page("runs", run=folder.name).warning
+    folder.append_metrics(20, {"preview/diversity": 0.1, "preview/diversity_data": 0.6})
+    assert any("17 %" in warning.value for warning in page("runs", run=folder.name).warning)
+
+
+# --------------------------------------------------------------------------- parts
+
+
+def test_curves_are_read_on_thinned_and_begun_again_after_a_resume():
+    folder = finished_run(metrics=10)
+    assert list(run_curves.series_of(folder)["loss/generator"].steps) == list(range(10))
+    folder.append_metrics(10, {"loss/generator": 1.0})
+    assert run_curves.series_of(folder)["loss/generator"].steps[-1] == 10
+    folder.truncate(4)
+    folder.append_metrics(5, {"loss/generator": 7.0})
+    line = run_curves.series_of(folder)["loss/generator"]
+    assert (list(line.steps), line.values[-1]) == ([0, 1, 2, 3, 4, 5], 7.0)
+    assert run_curves.thin(range(10), [float(v) for v in range(10)], 4) == ([2, 5, 8, 9], [1.0, 4.0, 7.0, 9.0], 3)
+
+
+@pytest.mark.parametrize("value", [1, 1e-5, 0.5, True, None, "auto", "12", "null", "[1", "a: b", [3, 4], []])
+def test_every_value_survives_the_command_line(value):
+    assert parse_overrides([f"run.x={config_form.written(value)}"])["run"]["x"] == value
+
+
+def test_the_estimate_counts_and_times():
+    spec = train_jobs.make_spec("mnist_vae_20", "quick")
+    # 784-400-40 and 20-400-784, weights and biases
+    assert estimate.parameter_count(spec) == 784 * 400 + 400 + 400 * 40 + 40 + 20 * 400 + 400 + 400 * 784 + 784
+    seconds = estimate.seconds_of(spec)
+    assert seconds is not None
+    assert 0.1 < seconds < 3600
+    assert estimate.outline(spec).latent_dim == 20
