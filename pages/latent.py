@@ -183,7 +183,8 @@ def _base_controls() -> None:
     )
 
 
-def _actions(point: Point, pins: list[tuple[Point, bytes]]) -> None:
+def _actions(current: dict[str, Point], pins: list[tuple[Point, bytes]]) -> None:
+    name = current["point"].model
     row = st.container(horizontal=True, horizontal_alignment="center", gap="small", key="latent_actions")
     row.button(
         t("latent.randomize"),
@@ -203,25 +204,24 @@ def _actions(point: Point, pins: list[tuple[Point, bytes]]) -> None:
         t("latent.pin"),
         key="latent_pin",
         icon=":material/push_pin:",
-        on_click=lambda: pins.append((point, service.enlarged_png(point, _PIN_PIXELS))),
+        on_click=lambda: pins.append((current["point"], service.enlarged_png(current["point"], _PIN_PIXELS))),
         disabled=len(pins) >= service.MAX_PINS,
         help=t("latent.pin_help", count=service.MAX_PINS),
     )
     row.download_button(
         t("latent.png"),
-        lambda: service.enlarged_png(point),
-        f"{point.model}.png",
+        lambda: service.enlarged_png(current["point"]),
+        f"{name}.png",
         "image/png",
         key="latent_png",
         icon=":material/download:",
         on_click="ignore",
         help=t("latent.png_help"),
     )
-    stops = [pinned for pinned, _ in pins] if len(pins) > 1 else service.walk_of_seeds(point)
     row.download_button(
         t("latent.gif"),
-        lambda: service.walk_gif(stops),
-        f"{point.model}.gif",
+        lambda: service.walk_gif([p for p, _ in pins] if len(pins) > 1 else service.walk_of_seeds(current["point"])),
+        f"{name}.gif",
         "image/gif",
         key="latent_gif",
         icon=":material/animation:",
@@ -260,10 +260,25 @@ def _show_pins(pins: list[tuple[Point, bytes]]) -> None:
             )
 
 
-def _explorer(path_of: CheckpointInfo) -> None:
+@st.fragment
+def _stage(info: CheckpointInfo, step: int, names: list[str], current: dict[str, Point]) -> None:
+    """Picture and pad: all that is drawn again while the pad is dragged."""
     with friendly_errors():
-        info = catalog.describe(path_of.path, published=path_of.published)
+        current["point"] = state.point(info.name, step, len(names))
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _show_picture(info, current["point"], step)
+        with right:
+            _show_pad(names)
+    if state.drag_has_ended():
+        st.rerun()
+
+
+def _explorer(chosen: CheckpointInfo) -> None:
+    with friendly_errors():
+        info = catalog.describe(chosen.path, published=chosen.published)
         state.prepare()
+        state.settle()
         step = _pick_step(info)
         if info.latent_dim == 0:
             st.info(t("latent.nothing_to_move"), icon=":material/info:")
@@ -273,17 +288,19 @@ def _explorer(path_of: CheckpointInfo) -> None:
         names = [t(f"latent.axis_{st.session_state.latent_axes}", number=index + 1) for index in range(count)]
         for key in ("latent_pad_x", "latent_pad_y"):
             st.session_state[key] = min(st.session_state[key], count - 1)
-        point = state.point(info.name, step, count)
         pins = state.pins(info.name)
+        # Filled by the stage: what pin and downloads act on is the picture on show, also after a drag.
+        current: dict[str, Point] = {}
 
-        left, middle, right = st.columns([3, 3, 4], gap="medium")
-        with left:
-            _show_picture(info, point, step)
-            _actions(point, pins)
-        with middle:
-            _show_pad(names)
-            _pad_controls(names)
-        with right:
+        main, side = st.columns([6, 4], gap="medium")
+        with main:
+            _stage(info, step, names, current)
+            left, right = st.columns(2, gap="medium")
+            with left:
+                _actions(current, pins)
+            with right:
+                _pad_controls(names)
+        with side:
             _base_controls()
             _sliders(names)
         _show_pins(pins)

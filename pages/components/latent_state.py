@@ -1,6 +1,7 @@
 """What the latent explorer remembers, by widget key; the values are read before the widgets are drawn.
 
-Reading first lets the page send the new picture ahead of twenty widgets that did not change.
+While the pad is dragged only picture and pad are drawn again, not the twenty widgets around them: that is what makes
+the picture follow the hand. Where the knob is meanwhile stands in `latent_drag`; `settle` hands it to the sliders.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _DEFAULTS: dict[str, Any] = {
     "latent_truncation": 1.0,
     "latent_seed": 0,
     "latent_plane": None,
+    "latent_drag": None,
+    "latent_released": False,
     "latent_moved": 0,
     **{f"latent_axis_{index}": 0.0 for index in range(MAX_AXES)},
 }
@@ -33,9 +36,21 @@ def prepare() -> None:
         st.session_state.setdefault(key, value)
 
 
+def settle() -> None:
+    """Hand a finished drag to the sliders. Called before they are drawn: afterwards Streamlit forbids it."""
+    state = st.session_state
+    if state.latent_drag is not None:
+        for key, value in zip(("latent_pad_x", "latent_pad_y"), state.latent_drag, strict=True):
+            state[f"latent_axis_{state[key]}"] = value
+        state.latent_drag = None
+
+
 def point(model: str, step: int | None, count: int) -> Point:
     """The place the controls point at, of a model with `count` sliders."""
     state = st.session_state
+    offsets = [state[f"latent_axis_{index}"] for index in range(count)]
+    if state.latent_drag is not None:
+        offsets[state.latent_pad_x], offsets[state.latent_pad_y] = state.latent_drag
     return Point.parse(
         {
             "model": model,
@@ -44,7 +59,7 @@ def point(model: str, step: int | None, count: int) -> Point:
             "plane": state.latent_plane,
             "truncation": state.latent_truncation,
             "axes": state.latent_axes,
-            "offsets": tuple(state[f"latent_axis_{index}"] for index in range(count)),
+            "offsets": tuple(offsets),
         }
     )
 
@@ -104,6 +119,7 @@ def unpin(model: str, index: int) -> None:
 
 
 def _center() -> None:
+    st.session_state.latent_drag = None
     for index in range(MAX_AXES):
         st.session_state[f"latent_axis_{index}"] = 0.0
 
@@ -112,7 +128,7 @@ def _center() -> None:
 
 
 def on_pad() -> None:
-    """The user dragged the knob: move the two sliders, or walk the seed plane."""
+    """The user dragged the knob: along two directions, or over the seed plane."""
     state = st.session_state
     at = pad_component.position("latent_pad")
     if at is None:
@@ -121,14 +137,25 @@ def on_pad() -> None:
         (x0, x1), (y0, y1) = plane_window()
         state.latent_plane = (min(max(at[0], x0), x1), min(max(at[1], y0), y1))
     else:
-        for key, value in zip(("latent_pad_x", "latent_pad_y"), at, strict=True):
-            state[f"latent_axis_{state[key]}"] = min(max(round(value, 2), -REACH), REACH)
+        x, y = (min(max(round(value, 2), -REACH), REACH) for value in at)
+        state.latent_drag = (x, y)
+    state.latent_released = pad_component.is_released("latent_pad")
+
+
+def drag_has_ended() -> bool:
+    """True once after a drag."""
+    ended: bool = st.session_state.latent_released
+    st.session_state.latent_released = False
+    return ended
 
 
 def pad_position() -> tuple[float, float]:
     state = st.session_state
     if state.latent_pad_mode == "seeds":
         return state.latent_plane or place_of(state.latent_seed)
+    if state.latent_drag is not None:
+        x, y = state.latent_drag
+        return x, y
     return state[f"latent_axis_{state.latent_pad_x}"], state[f"latent_axis_{state.latent_pad_y}"]
 
 

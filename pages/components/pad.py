@@ -107,7 +107,7 @@ function create(root) {
     clearTimeout(self.timer);
     if (wait > 0) { self.timer = setTimeout(report, wait); return; }
     self.last = now;
-    self.send("at", { x: Math.round(self.x * 1000) / 1000, y: Math.round(self.y * 1000) / 1000 });
+    self.send("at", { x: Math.round(self.x * 1000) / 1000, y: Math.round(self.y * 1000) / 1000, done: !self.dragging });
   };
 
   const move = (x, y) => {
@@ -127,7 +127,7 @@ function create(root) {
     pad.setPointerCapture(event.pointerId); self.dragging = true; follow(event);
   });
   pad.addEventListener("pointermove", event => { if (self.dragging) follow(event); });
-  const release = () => { self.dragging = false; };
+  const release = () => { if (self.dragging) { self.dragging = false; report(); } };
   pad.addEventListener("pointerup", release);
   pad.addEventListener("pointercancel", release);
   pad.addEventListener("keydown", event => {
@@ -177,3 +177,9 @@ def position(key: str) -> tuple[float, float] | None:
     """Where the user has dragged the knob to, or None."""
     at = (st.session_state.get(key) or {}).get("at")
     return (float(at["x"]), float(at["y"])) if at else None
+
+
+def is_released(key: str) -> bool:
+    """Whether the last move was the last of its drag, or a key."""
+    at = (st.session_state.get(key) or {}).get("at")
+    return bool(at and at["done"])
