@@ -100,7 +100,7 @@ with friendly_errors():
     _jobs = train_jobs.jobs()
     if not _jobs:
         st.info(t("runs.empty"), icon=":material/hourglass_empty:")
-        st.page_link("pages/train.py", label=t("runs.to_train"), icon=":material/model_training:")
+        st.page_link("train.py", label=t("runs.to_train"), icon=":material/model_training:")
     else:
         _table(_jobs)
         run_view.full(_select(_jobs))

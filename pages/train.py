@@ -148,7 +148,7 @@ def _start(spec: Spec | None) -> None:
     if public:
         st.info(t("train.public"), icon=":material/lock:")
     running = sum(job.state == "RUNNING" for job in train_jobs.jobs())
-    if st.button(
+    st.button(
         t("train.queue", running=running) if running else t("train.start"),
         key="train_start",
         type="primary",
@@ -156,9 +156,18 @@ def _start(spec: Spec | None) -> None:
         help=t("train.start_help"),
         disabled=spec is None or public,
         width="stretch",
-    ):
-        assert spec is not None
+        on_click=_submit,  # before the page is drawn again: the worker starts half a second earlier
+        args=(spec,),
+    )
+    if refusal := st.session_state.pop("train_refusal", None):
+        st.error(refusal, icon=":material/error:")
+
+
+def _submit(spec: Spec) -> None:
+    try:
         st.query_params["run"] = train_jobs.submit(spec).id
+    except GenmodelsError as error:
+        st.session_state["train_refusal"] = str(error)
 
 
 def _summary(choice: Choice, assignments: list[str]) -> None:

@@ -37,11 +37,12 @@ def main(job: Job) -> None:
         if job.state in ("STOPPED", "FAILED"):
             _button("resume", lambda: train_jobs.resume(job.id), icon=":material/play_circle:")
         if _can_explore(job):
-            st.link_button(
-                t("runs.latent"),
-                f"/latent?model={job.id}",
+            st.page_link(
+                "latent.py",
+                label=t("runs.latent"),
                 icon=":material/open_with:",
                 help=t("runs.latent_help"),
+                query_params={"model": job.id},
             )
 
 

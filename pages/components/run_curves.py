@@ -145,7 +145,7 @@ def _spec(
             # A line of one point cannot be seen
             "mark": {"type": "line", "clip": True, "strokeWidth": 1.6, "point": len(data["step"]) <= 3 * len(labels)},
             "encoding": {
-                "x": {"field": "step", "type": "quantitative", "title": t("runs.axis_step"), "axis": {"format": "~s"}},
+                "x": {"field": "step", "type": "quantitative", "title": t("runs.axis_step"), "axis": {"format": ","}},
                 "y": y,
                 "color": {
                     "field": "curve",
