@@ -1,8 +1,116 @@
-"""Gallery: one card a checkpoint."""
+"""Gallery: one card a checkpoint, drawn by the model itself, with a way into the page that suits it."""
 
 from __future__ import annotations
 
-from pages.components.i18n import t
+import streamlit as st
+
+from genmodels import service
+from genmodels.catalog import CheckpointInfo, list_checkpoints
+from genmodels.errors import GenmodelsError
+from pages.components.i18n import has, t
 from pages.components.theme import page_title
 
+_COLUMNS = 3
+# The most telling measured number first; how it is written is in gallery.yaml.
+_KEY_METRICS = ("elbo/negative", "accuracy", "classes/above_1_percent", "pattern/worst_error", "diversity/samples")
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _drawn(name: str, step: int, stamp: int) -> bytes | None:
+    """A grid the model draws; `stamp` is the weights' time, so a step written anew is drawn anew."""
+    return service.thumbnail(name, step)
+
+
+def _thumbnail(info: CheckpointInfo) -> bytes | None:
+    step = info.steps[-1]
+    stamp = (info.path / f"step-{step:06d}").stat().st_mtime_ns
+    drawn = _drawn(info.name, step, stamp)
+    if drawn is None and info.preview is not None:
+        return info.preview.read_bytes()
+    return drawn
+
+
+def _metric(info: CheckpointInfo) -> str:
+    name = next((name for name in _KEY_METRICS if name in info.metrics), None)
+    if name is None:
+        return t("gallery.no_metric", step=f"{info.steps[-1]:,}")
+    value = info.metrics[name]
+    return t(f"gallery.metric.{name.replace('/', '_')}", value=value, percent=100 * value)
+
+
+def _hint(info: CheckpointInfo) -> str:
+    """One line to try: the recipe's own, or that of what the model can do."""
+    own = f"gallery.try.{info.recipe}"
+    return t(own if has(own) else f"gallery.try_{_purpose(info)}")
+
+
+def _purpose(info: CheckpointInfo) -> str:
+    if "latent" in info.capabilities:
+        return "latent" if info.latent_dim else "constant"
+    return "other"
+
+
+def _way(info: CheckpointInfo) -> None:
+    """The button to the page that suits the model."""
+    key = f"gallery_open_{info.name}"
+    if "latent" in info.capabilities:
+        clicked = st.button(
+            t("gallery.open_latent" if info.latent_dim else "gallery.open_steps"),
+            key=key,
+            type="primary",
+            icon=":material/open_with:" if info.latent_dim else ":material/history:",
+            help=t("gallery.open_latent_help"),
+        )
+        if clicked:
+            st.switch_page("latent.py", query_params={"model": info.name})
+    elif info.published and info.recipe:
+        clicked = st.button(
+            t("gallery.open_train"), key=key, icon=":material/model_training:", help=t("gallery.open_train_help")
+        )
+        if clicked:
+            st.switch_page("train.py", query_params={"recipe": info.recipe})
+    elif st.button(t("gallery.open_run"), key=key, icon=":material/monitoring:", help=t("gallery.open_run_help")):
+        st.switch_page("runs.py", query_params={"run": info.name})
+
+
+def _card(info: CheckpointInfo) -> None:
+    with st.container(border=True, height="stretch", key=f"gallery_card_{info.name}"):
+        try:
+            png = _thumbnail(info)
+        except (GenmodelsError, OSError) as error:
+            st.warning(str(error), icon=":material/broken_image:")
+            png = None
+        if png is not None:
+            st.image(png, width="stretch", alt=t("gallery.alt", title=info.title))
+        st.subheader(info.title, anchor=False)
+        st.caption(f"`{info.name}` · {info.data}")
+        st.markdown(info.description)
+        st.markdown(f"**{t('gallery.try_this')}** {_hint(info)}")
+        st.markdown(_metric(info))
+        _way(info)
+
+
+def _section(infos: list[CheckpointInfo], key: str) -> None:
+    with st.container(key=key):
+        for start in range(0, len(infos), _COLUMNS):
+            for column, info in zip(st.columns(_COLUMNS), infos[start : start + _COLUMNS], strict=False):
+                with column:
+                    _card(info)
+
+
 page_title(t("gallery.title"), t("gallery.intro"))
+_infos = list_checkpoints()
+_published = [info for info in _infos if info.published]
+_own = [info for info in _infos if not info.published]
+if not _infos:
+    st.info(t("gallery.empty"), icon=":material/model_training:")
+elif _published:
+    _section(_published, "gallery_published")
+if _own:
+    st.header(t("gallery.own"), anchor=False)
+    st.markdown(t("gallery.own_intro"))
+    _section(_own, "gallery_own")
+else:
+    st.header(t("gallery.own"), anchor=False)
+    st.markdown(t("gallery.own_empty"))
+    st.page_link("train.py", label=t("gallery.own_link"), icon=":material/model_training:")
