@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
+from PIL import Image
 
 from genmodels import service
 from genmodels.catalog import CheckpointInfo, list_checkpoints
 from genmodels.errors import GenmodelsError
+from genmodels.preview import png
 from pages.components.i18n import has, t
 from pages.components.theme import page_title
 
@@ -26,8 +30,21 @@ def _thumbnail(info: CheckpointInfo) -> bytes | None:
     stamp = (info.path / f"step-{step:06d}").stat().st_mtime_ns
     drawn = _drawn(info.name, step, stamp)
     if drawn is None and info.preview is not None:
-        return info.preview.read_bytes()
+        return _upper_half(info.preview, info.preview.stat().st_mtime_ns)
     return drawn
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _upper_half(path: Path, stamp: int) -> bytes:
+    """A square grid's upper half, so that a classifier's card is as tall as the others."""
+    with Image.open(path) as image:
+        return png(image.crop((0, 0, image.width, min(image.height, image.width // 2))))
+
+
+def _order(info: CheckpointInfo) -> tuple[bool, bool, int]:
+    """What can be moved through first, fewest dimensions first: they are the easiest to explore."""
+    has_latent = "latent" in info.capabilities
+    return not has_latent, not info.latent_dim, info.latent_dim or 0
 
 
 def _metric(info: CheckpointInfo) -> str:
@@ -76,12 +93,12 @@ def _way(info: CheckpointInfo) -> None:
 def _card(info: CheckpointInfo) -> None:
     with st.container(border=True, height="stretch", key=f"gallery_card_{info.name}"):
         try:
-            png = _thumbnail(info)
+            thumbnail = _thumbnail(info)
         except (GenmodelsError, OSError) as error:
             st.warning(str(error), icon=":material/broken_image:")
-            png = None
-        if png is not None:
-            st.image(png, width="stretch", alt=t("gallery.alt", title=info.title))
+            thumbnail = None
+        if thumbnail is not None:
+            st.image(thumbnail, width="stretch", alt=t("gallery.alt", title=info.title))
         st.subheader(info.title, anchor=False)
         st.caption(f"`{info.name}` · {info.data}")
         st.markdown(info.description)
@@ -100,7 +117,7 @@ def _section(infos: list[CheckpointInfo], key: str) -> None:
 
 page_title(t("gallery.title"), t("gallery.intro"))
 _infos = list_checkpoints()
-_published = [info for info in _infos if info.published]
+_published = sorted((info for info in _infos if info.published), key=_order)
 _own = [info for info in _infos if not info.published]
 if not _infos:
     st.info(t("gallery.empty"), icon=":material/model_training:")

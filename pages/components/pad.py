@@ -43,7 +43,7 @@ function create(root) {
   const clamp = (v, [low, high]) => Math.min(high, Math.max(low, v));
 
   const toPixel = (x, y, size) => {
-    const [x0, x1] = self.data.x_range, [y0, y1] = self.data.y_range, edge = 14;
+    const [x0, x1] = self.data.x_range, [y0, y1] = self.data.y_range, edge = 22;
     return [edge + (x - x0) / (x1 - x0) * (size - 2 * edge), size - edge - (y - y0) / (y1 - y0) * (size - 2 * edge)];
   };
 
@@ -85,7 +85,7 @@ function create(root) {
       context.globalAlpha = 0.45;
       context.beginPath(); context.arc(px, py, 2.5, 0, 2 * Math.PI); context.fill();
       context.globalAlpha = 0.75;
-      context.fillText(name, clamp(px, [14, size - 14]), py > 24 ? py - 7 : py + 16);
+      context.fillText(name, px, py - 7);
     }
     context.globalAlpha = 0.8;
     context.textAlign = "right";
@@ -117,7 +117,7 @@ function create(root) {
   };
 
   const follow = event => {
-    const box = canvas.getBoundingClientRect(), edge = 14, inner = box.width - 2 * edge;
+    const box = canvas.getBoundingClientRect(), edge = 22, inner = box.width - 2 * edge;
     const [x0, x1] = self.data.x_range, [y0, y1] = self.data.y_range;
     move(x0 + (event.clientX - box.left - edge) / inner * (x1 - x0),
          y1 - (event.clientY - box.top - edge) / inner * (y1 - y0));

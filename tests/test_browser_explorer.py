@@ -1,0 +1,139 @@
+"""Gallery and latent explorer in a real Chromium, against the real server."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser import Browser, Server, browser, server_of, settle, widget
+from tests.test_service import save_run
+
+__all__ = ["browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    runs = tmp_path_factory.mktemp("runs")
+    save_run(runs, "my_vae", "mnist_vae_20", "data.name=digits", steps=(0, 10, 20))
+    with server_of({"GENMODELS_RUNS": str(runs)}, runs.parent / "server.log") as found:
+        yield found
+
+
+def source(page: Page) -> str:
+    return str(widget(page, "latent_picture").locator("img").get_attribute("src"))
+
+
+def changed_from(page: Page, before: str) -> str:
+    expect(widget(page, "latent_picture").locator("img")).not_to_have_attribute("src", before)
+    return source(page)
+
+
+@pytest.mark.parametrize(("path", "title"), [("latent?model=mnist_vae_20", "Latent explorer"), ("train", "Train")])
+def test_a_cold_deep_link_has_its_frame(browser: Browser, tmp_path: Path, path: str, title: str) -> None:
+    with server_of({"GENMODELS_RUNS": str(tmp_path)}) as fresh:
+        page = browser.open(f"{fresh.url}/{path}")
+        expect(page.locator("h1").first).to_contain_text(title)
+        expect(page.get_by_role("link", name="Gallery")).to_be_visible()
+        if "latent" in path:
+            expect(widget(page, "latent_pad").locator("canvas")).to_be_visible()
+        browser.check_console()
+
+
+def test_dragging_the_pad_redraws_all_the_while(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=mnist_vae_20")
+    box = widget(page, "latent_pad").locator("canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    seen = {source(page)}
+    for index in range(30):
+        page.mouse.move(x + index * 3, y - index * 2)
+        page.wait_for_timeout(60)
+        seen.add(source(page))
+    assert len(seen) >= 8, f"only {len(seen)} pictures while dragging"
+    page.mouse.up()
+    # The sliders follow the pad when it is let go.
+    thumb = widget(page, "latent_axis_0").get_by_role("slider")
+    expect(thumb).not_to_have_attribute("aria-valuenow", "0")
+    assert float(str(thumb.get_attribute("aria-valuenow"))) > 0.5
+    browser.check_console()
+
+
+def test_arrow_keys_move_the_pad(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=mnist_vae_20")
+    before = source(page)
+    widget(page, "latent_pad").locator(".pad").focus()
+    for _ in range(8):
+        page.keyboard.press("Shift+ArrowRight")
+    changed_from(page, before)
+
+
+def test_the_seed_plane_is_walked(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=mnist_vae_20")
+    before = source(page)
+    page.get_by_text("the seed plane").click()
+    pad = widget(page, "latent_pad").locator(".pad")
+    expect(pad).to_have_attribute("aria-label", re.compile("seed plane"))
+    assert source(page) == before
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.4)
+    changed_from(page, before)
+    browser.check_console()
+
+
+def test_a_slider_and_reset_change_the_picture(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=mnist_vae_20")
+    before = source(page)
+    widget(page, "latent_axis_1").get_by_role("slider").focus()
+    page.keyboard.press("End")
+    moved = changed_from(page, before)
+    widget(page, "latent_reset").get_by_role("button").first.click()
+    assert changed_from(page, moved) == before
+    browser.check_console()
+
+
+def test_the_step_slider_of_a_run_goes_back_in_time(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=my_vae")
+    before = source(page)
+    widget(page, "latent_step").get_by_role("slider").focus()
+    page.keyboard.press("ArrowLeft")
+    changed_from(page, before)
+    expect(widget(page, "latent_picture").locator("img")).to_have_attribute("alt", re.compile("step 10"))
+
+
+def test_a_reload_keeps_the_model_of_the_address(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=my_vae")
+    page.reload()
+    settle(page)
+    expect(widget(page, "latent_model")).to_contain_text("my_vae")
+    assert "model=my_vae" in page.url
+
+
+def test_the_gallery_leads_to_the_explorer(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url)
+    for image in page.locator('[data-testid="stImage"] img').all():
+        assert image.get_attribute("alt")
+    widget(page, "gallery_open_my_vae").get_by_role("button").first.click()
+    expect(widget(page, "latent_model")).to_contain_text("my_vae")
+    assert "/latent?model=my_vae" in page.url
+    browser.check_console()
+
+
+def test_picture_and_walk_are_downloaded(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=my_vae")
+    for key, kind, frames in (("latent_png", "PNG", 1), ("latent_gif", "GIF", 64)):
+        with page.expect_download() as download:
+            widget(page, key).get_by_role("button").first.click()
+        image = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
+        assert image.format == kind
+        assert getattr(image, "n_frames", 1) == frames
+    browser.check_console()
