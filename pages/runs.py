@@ -33,6 +33,7 @@ def _table(jobs: tuple[Job, ...]) -> None:
             on_select="rerun",
             selection_mode="single-row",
             alt=t("runs.table_alt"),
+            placeholder="",
             column_config=_columns(),
         )
         picked = [now[index].id for index in event["selection"]["rows"]]
@@ -50,7 +51,7 @@ def _row(job: Job) -> dict[str, Any]:
         "name": job.name,
         "recipe": job.recipe,
         "state": t(f"runs.state.{job.state}"),
-        "progress": job.step / job.max_steps if job.max_steps else 0.0,
+        "progress": round(100 * job.step / job.max_steps) if job.max_steps else 0,
         "speed": job.speed,
         "started": datetime.fromtimestamp(job.started or job.created, UTC),
     }
@@ -62,7 +63,7 @@ def _columns() -> dict[str, Any]:
         "name": column.TextColumn(t("runs.column.name"), width="medium"),
         "recipe": column.TextColumn(t("runs.column.recipe")),
         "state": column.TextColumn(t("runs.column.state"), width="small"),
-        "progress": column.ProgressColumn(t("runs.column.progress"), format="percent", min_value=0, max_value=1),
+        "progress": column.ProgressColumn(t("runs.column.progress"), format="%d %%", min_value=0, max_value=100),
         "speed": column.NumberColumn(t("runs.column.speed"), format="%.0f", width="small"),
         "started": column.DatetimeColumn(t("runs.column.started"), format="distance"),
     }

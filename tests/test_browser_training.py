@@ -72,6 +72,13 @@ def test_train_from_the_page_reload_stop_and_resume(browser: Browser, tmp_path: 
         expect(page.get_by_text("Running on cpu: training.")).to_be_visible()
         assert metrics_of(tmp_path, name) > points
 
+        widget(page, "runs_knobs").locator("summary").click()
+        rate = widget(page, "runs_knob_generator_lr").locator("input")
+        rate.fill("0.02")
+        rate.press("Enter")
+        click(page, "runs_apply")
+        expect(page.get_by_text("model.generator_lr turned from 0.01 to 0.02").first).to_be_visible()
+
         click(page, "runs_stop")
         expect(page.get_by_text(re.compile(r"^Stopped at step"))).to_be_visible(timeout=30_000)
         stopped = max(RunFolder(tmp_path / name).steps())

@@ -29,7 +29,7 @@ def main(job: Job) -> None:
     """The buttons that belong to the run's state."""
     if train_jobs.public_mode():
         st.caption(t("runs.public"))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if job.active:
             _button("stop", lambda: train_jobs.stop(job.id), icon=":material/stop_circle:")
         if job.state == "RUNNING" and _button("save", lambda: job.folder.request("save"), icon=":material/save:"):

@@ -145,13 +145,13 @@ def _spec(
             # A line of one point cannot be seen
             "mark": {"type": "line", "clip": True, "strokeWidth": 1.6, "point": len(data["step"]) <= 3 * len(labels)},
             "encoding": {
-                "x": {"field": "step", "type": "quantitative", "title": t("runs.axis_step"), "axis": {"format": ","}},
+                "x": {"field": "step", "type": "quantitative", "title": t("runs.axis_step"), "axis": {"format": ",d"}},
                 "y": y,
                 "color": {
                     "field": "curve",
                     "type": "nominal",
                     "scale": {"domain": labels},
-                    "legend": {"title": None, "orient": "top"} if len(labels) > 1 else None,
+                    "legend": {"title": None, "orient": "top", "columns": 2} if len(labels) > 1 else None,
                 },
                 "tooltip": [
                     {"field": "curve", "type": "nominal", "title": " "},

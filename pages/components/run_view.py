@@ -104,10 +104,10 @@ def _draw_full(job: Job) -> None:
     with left:
         st.subheader(t("runs.curves"), anchor=False)
         _curves(job, series, outline, run_curves.groups_of(series), explain=True)
+        run_pictures.diversity(job, series, outline)
         _events(job)
     with right:
         run_pictures.film(job)
-        run_pictures.diversity(job, series, outline)
     with st.expander(t("runs.log"), icon=":material/article:", key="runs_log"):
         st.code(job.folder.log_tail(60) or t("runs.log_empty"), language=None, height=260)
 
