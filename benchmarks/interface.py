@@ -1,4 +1,4 @@
-"""How fast the pages feel, measured in a real browser: `python -m benchmarks.interface [--training] [--json]`.
+"""How fast the pages feel, measured in a real browser: `python -m benchmarks.interface [--idle | --training] [--quick] [--json]`.
 
 Targets (median, 95th percentile): slider release to new picture 120 and 200 ms, also beside a training (`--training`);
 pad at least 15 pictures a second; first usable page under 8 s after the start; page switch under 1 s; the server under
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -167,21 +167,28 @@ def measure(*, beside_training: bool, quick: bool) -> dict[str, Any]:
     return results
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--training", action="store_true", help="measure while a training runs beside the server")
+    parser.add_argument("--idle", action="store_true", help="only with nothing beside the server")
+    parser.add_argument("--training", action="store_true", help="only while a training runs beside the server")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, no memory measurement")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    results = measure(beside_training=options.training, quick=options.quick)
-    if options.json:
-        print(json.dumps(results, indent=1))
-        return
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {'beside a training' if options.training else 'idle'}\n")
-    print("| measure | value |\n|---|---|")
-    for name, value in results.items():
-        print(f"| {name} | {value:,.2f} |" if value < 10 else f"| {name} | {value:,.0f} |")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args(arguments)
+    both = options.idle == options.training
+    for beside_training in (False, True):
+        if not both and beside_training != options.training:
+            continue
+        # Memory does not depend on a training in another process: it is measured once.
+        results = measure(beside_training=beside_training, quick=options.quick or beside_training)
+        load = "beside a training" if beside_training else "idle"
+        if options.json:
+            print(json.dumps({"load": load, **results}, indent=1))
+            continue
+        print(f"Interface, {load} ({platform.machine()}, {os.cpu_count()} cores)\n\n| measure | value |\n|---|---|")
+        for name, value in results.items():
+            print(f"| {name} | {value:,.2f} |" if abs(value) < 10 else f"| {name} | {value:,.0f} |")
+        print(flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -14,6 +14,7 @@ from genmodels.recipes import Spec, family, parse_overrides, resolve
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
 SMALL: dict[str, dict[str, Any]] = {
+    "autoencoder": {"hidden_sizes": [32], "latent_dim": 4, "salt": 0.25},
     "vae": {"hidden_sizes": [32], "latent_dim": 4},
     "gan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "layer_norm": True, "dropout": 0.1},
     "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},

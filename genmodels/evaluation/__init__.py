@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from genmodels import capabilities, data
-from genmodels.capabilities import SupportsClassification, SupportsElbo, SupportsSampling
+from genmodels.capabilities import (
+    SupportsClassification,
+    SupportsElbo,
+    SupportsEncoding,
+    SupportsLatent,
+    SupportsSampling,
+)
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays, DataSpec
 from genmodels.evaluation import judge
@@ -33,11 +40,21 @@ class HasDiscriminatorLoss(Protocol):
 _BATCH = 500
 
 
+@runtime_checkable
+class HasCorruption(Protocol):
+    """Families that learn to undo a corruption of their input."""
+
+    def corrupt(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Images in [-1, 1] as the model is given them in training."""
+        ...
+
+
 def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
     """Every figure that the model's capabilities allow. Raises DataError where the test data is missing.
 
     accuracy                  share of test pictures named rightly
     elbo/negative recon kl    nats a test picture, z drawn once with `seed`
+    reconstruction/nats       of a test picture from its code; corrupted_nats: from the code of the corrupted picture
     classes/...               of `samples` pictures, as the judge reads them: smallest share of a digit, digits above
                               1 %, KL from uniform in nats
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
@@ -51,6 +68,12 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             found |= _accuracy(model, arrays)
         if isinstance(model, SupportsElbo):
             found |= _negative_elbo(model, arrays, seed)
+        if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
+            found["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
+        if isinstance(model, HasCorruption):
+            noise = torch.Generator().manual_seed(seed)
+            salted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
+            found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
         if isinstance(model, SupportsSampling):
             generator = torch.Generator(model.device).manual_seed(seed)
             drawn = torch.cat(
@@ -75,6 +98,17 @@ def _negative_elbo(model: SupportsElbo, arrays: Arrays, seed: int) -> dict[str, 
     recon = float(torch.cat([part[0] for part in parts]).double().mean())
     kl = float(torch.cat([part[1] for part in parts]).double().mean())
     return {"elbo/negative": recon + kl, "elbo/recon": recon, "elbo/kl": kl}
+
+
+def _reconstruction(model: Any, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
+    """Binary cross entropy of decode(encode(input)) against the target, summed over pixels, the mean over pictures."""
+    parts = []
+    for given, wanted in zip(inputs, targets, strict=True):
+        # A pixel of exactly 0 or 1 would be infinitely wrong; 1e-6 is below what float32 sigmoids give near the ends.
+        probability = model.decode(model.encode(given)).float().add(1).mul(0.5).clamp(1e-6, 1 - 1e-6)
+        wanted = wanted.add(1).mul(0.5)
+        parts.append(F.binary_cross_entropy(probability, wanted, reduction="none").flatten(1).sum(1))
+    return float(torch.cat(parts).double().mean())
 
 
 def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: DataSpec) -> dict[str, float]:
