@@ -1,4 +1,4 @@
-"""How fast the pages feel, measured in a real browser: `python -m benchmarks.interface [--idle | --training] [--quick] [--json]`.
+"""How fast the pages feel, measured in a real browser: `python -m benchmarks.interface [--idle | --training]`.
 
 Targets (median, 95th percentile): slider release to new picture 120 and 200 ms, also beside a training (`--training`);
 pad at least 15 pictures a second; first usable page under 8 s after the start; page switch under 1 s; the server under
