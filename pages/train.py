@@ -165,7 +165,7 @@ def _start(spec: Spec | None) -> None:
 
 def _submit(spec: Spec) -> None:
     try:
-        st.query_params["run"] = train_jobs.submit(spec).id
+        st.session_state["train_run"] = train_jobs.submit(spec).id
     except GenmodelsError as error:
         st.session_state["train_refusal"] = str(error)
 
@@ -184,7 +184,10 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
         st.code(shlex.join(_arguments(choice, assignments)), language="bash", wrap_lines=True)
     with friendly_errors():
         _start(spec)
-    if started := st.query_params.get("run"):
+    # The address alone is not enough: a rerun that was under way at the click brings the old address back.
+    if started := st.session_state.get("train_run") or st.query_params.get("run"):
+        if st.query_params.get("run") != started:
+            st.query_params["run"] = started
         st.subheader(t("train.started"), anchor=False)
         with friendly_errors():
             run_view.compact(started)

@@ -70,21 +70,26 @@ def full(job_id: str) -> None:
 
 def _live(job: Job, draw: Callable[[Job], None]) -> None:
     """Draw again and again while the run goes on; when it ends, once more with the whole page and without a timer."""
-    waiting = job.active and job.folder.metrics_stamp()[1] == 0
-    seen = (job.state, waiting)
+    seen = (job.state, _awaited(job))
 
     def tick() -> None:
         try:
             now = train_jobs.job(job.id)
         except UnknownNameError:
             st.rerun()  # deleted by someone else: the page says so
-        if (now.state, now.active and now.folder.metrics_stamp()[1] == 0) != seen:
+        if (now.state, _awaited(now)) != seen:
             st.rerun()
         with friendly_errors():
             draw(now)
 
-    every = None if not job.active else POLL_FIRST if waiting else POLL
+    every = None if not job.active else POLL_FIRST if _awaited(job) else POLL
     st.fragment(tick, run_every=every, key=f"live-{job.id}")()
+
+
+def _awaited(job: Job) -> bool:
+    """Whether its first point is due any moment; a job that waits behind another one is not looked at so often."""
+    started = job.state == "RUNNING" or (job.state == "PENDING" and time.time() - job.created < 10)
+    return started and job.folder.metrics_stamp()[1] == 0
 
 
 def _draw_compact(job: Job) -> None:
