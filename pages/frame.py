@@ -41,7 +41,6 @@ _pages = [
         default=stem == "gallery",
     )
     for stem, icon in _ICONS.items()
-    if (Path(__file__).parent / f"{stem}.py").exists()
 ]
 st.navigation(_pages, position="top").run()
 _spare_the_collector("torch" in sys.modules)

@@ -147,6 +147,16 @@ def test_a_new_checkpoint_of_a_run_is_followed_only_from_the_newest(empty: Path)
     assert app.select_slider(key="latent_step").value == 10
 
 
+def test_a_damaged_step_is_reported_and_another_can_be_chosen(empty: Path) -> None:
+    folder = save_run(empty, "vae", "mnist_vae_20", "data.name=digits")
+    (folder.step_path(10) / "model.safetensors").write_bytes(b"not weights")
+    app = open_page("latent")
+    assert "damaged" in app.error[0].value
+    app.select_slider(key="latent_step").set_value(0).run()
+    assert not app.error
+    assert app.slider(key="latent_axis_0").value == 0.0
+
+
 def test_every_control_has_a_help_text(empty: Path) -> None:
     app = latent_page(empty)
     for kind in ("selectbox", "slider", "select_slider", "number_input", "button"):
