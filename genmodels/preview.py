@@ -24,6 +24,7 @@ def grid(images: Tensor, columns: int | None = None, *, scale: int | None = None
         raise ValueError(f"images must be (N, 1 or 3, H, W), not {tuple(images.shape)}")
     count, channels, height, width = images.shape
     columns = columns or max(1, round(count**0.5))
+    pad = min(pad, max(1, min(height, width) // 4))  # a frame, not half the picture of a tile of one row
     rows = -(-count // columns)
     scale = scale or max(1, round(500 / (columns * (width + pad))))
     canvas = torch.full((channels, rows * (height + pad) + pad, columns * (width + pad) + pad), 128, dtype=torch.uint8)

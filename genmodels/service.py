@@ -289,7 +289,7 @@ def _enlarge(image: Image.Image, side: int) -> Image.Image:
 
 
 def seconds_of(spec: Spec) -> float | None:
-    """About how long a training will take on this CPU; None where it cannot be told. Times real steps, once a config."""
+    """About how long a training will take on this CPU, by timing a few real steps; None where it cannot be told."""
     return _run(lambda: estimate.seconds_of(spec))
 
 

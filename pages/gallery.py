@@ -11,6 +11,7 @@ from genmodels import service
 from genmodels.catalog import CheckpointInfo, list_checkpoints
 from genmodels.errors import GenmodelsError
 from genmodels.preview import png
+from genmodels.runfolder import RunFolder
 from pages.components.i18n import has, t
 from pages.components.theme import page_title
 
@@ -27,7 +28,7 @@ def _drawn(name: str, step: int, stamp: int) -> bytes | None:
 
 def _thumbnail(info: CheckpointInfo) -> bytes | None:
     step = info.steps[-1]
-    stamp = (info.path / f"step-{step:06d}").stat().st_mtime_ns
+    stamp = RunFolder(info.path).step_path(step).stat().st_mtime_ns
     drawn = _drawn(info.name, step, stamp)
     if drawn is None and info.preview is not None:
         return _upper_half(info.preview, info.preview.stat().st_mtime_ns)

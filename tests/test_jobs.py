@@ -241,6 +241,8 @@ def test_public_server_refuses_changes_and_starts_nothing(runs: Path, monkeypatc
         lambda: train_jobs.stop(job.id),
         lambda: train_jobs.rename(job.id, "other"),
         lambda: train_jobs.repair(),
+        lambda: train_jobs.request(job.id, "save"),
+        lambda: train_jobs.publish(job.id, "mine"),
     ]
     for call in refused:
         with pytest.raises(PublicModeError, match="switched off on this public server"):

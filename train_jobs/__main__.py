@@ -27,6 +27,8 @@ DeviceName = Annotated[str | None, typer.Option(help="auto, cpu, cuda:N or mps")
 Id = Annotated[str, typer.Argument(help="the id of a run, as `list` shows it")]
 AsJson = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
+_TIMES = ("created", "started", "finished")
+
 
 @app.command()
 def submit(
@@ -95,7 +97,8 @@ def show(job_id: Id, as_json: AsJson = False) -> None:
         return
     for key, value in values.items():
         if value is not None:
-            typer.echo(f"{key.replace('_', ' '):14}{value}")
+            text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value)) if key in _TIMES else value
+            typer.echo(f"{key.replace('_', ' '):14}{text}")
 
 
 @app.command()

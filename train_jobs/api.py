@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -27,8 +28,10 @@ __all__ = [
     "job",
     "jobs",
     "public_mode",
+    "publish",
     "rename",
     "repair",
+    "request",
     "resume",
     "stop",
     "submit",
@@ -75,6 +78,23 @@ def stop(job_id: str) -> Job:
     if ended is None:
         raise JobError(_lost(job_id))
     raise JobError(f"{job_id} is not running: it {ended} at step {found.step:,}; there is nothing to stop")
+
+
+def request(job_id: str, action: str, **values: Any) -> None:
+    """Ask a running job to `save`, `sample` or `set` a live field (path="model.lr", value=...)."""
+    refuse_in_public_mode("steering a training")
+    found = job(job_id)
+    if found.state != "RUNNING":
+        raise JobError(f"{job_id} is not running ({found.state}); only a running training can be asked to {action}")
+    found.folder.request(action, **values)
+
+
+def publish(job_id: str, name: str) -> Path:
+    """Publish a run as `checkpoints/<name>/`, measured and with its card. Imports torch, takes up to a minute."""
+    refuse_in_public_mode("publishing")
+    from genmodels.publish import publish as publish_run
+
+    return publish_run(job(job_id).folder.path, name)
 
 
 def resume(job_id: str) -> Job:

@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 import streamlit as st
@@ -14,7 +15,6 @@ import train_jobs
 from genmodels import catalog, registry
 from genmodels.checkpoint import RESUME
 from genmodels.errors import GenmodelsError
-from genmodels.publish import publish
 from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, RESUME_JSON
 from pages.components import config_form
@@ -32,7 +32,9 @@ def main(job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if job.active:
             _button("stop", lambda: train_jobs.stop(job.id), icon=":material/stop_circle:")
-        if job.state == "RUNNING" and _button("save", lambda: job.folder.request("save"), icon=":material/save:"):
+        if job.state == "RUNNING" and _button(
+            "save", partial(train_jobs.request, job.id, "save"), icon=":material/save:"
+        ):
             st.toast(t("runs.save_asked"), icon=":material/save:")
         if job.state in ("STOPPED", "FAILED"):
             _button("resume", lambda: train_jobs.resume(job.id), icon=":material/play_circle:")
@@ -102,7 +104,7 @@ def knobs(job: Job, spec: Spec) -> None:
             changed = {name: value for name, value in entered.items() if value != current[name]}
             settings.parse({**current, **changed}, "model.")
             for name, value in changed.items():
-                job.folder.request("set", path=f"model.{name}", value=value)
+                train_jobs.request(job.id, "set", path=f"model.{name}", value=value)
             text = ", ".join(f"{name} = {value:g}" for name, value in changed.items())
             st.toast(t("runs.applied", changes=text) if changed else t("runs.nothing_changed"))
 
@@ -197,7 +199,7 @@ def _publish(job: Job) -> None:
         if (catalog.checkpoints_root() / wanted).exists():
             st.error(t("runs.publish_taken", name=wanted), icon=":material/error:")
             return
-        path = _publisher.submit(publish, job.folder.path, wanted).result()
+        path = _publisher.submit(train_jobs.publish, job.id, wanted).result()
         st.success(t("runs.published", name=wanted), icon=":material/check:")
         card = (path / CARD).read_text(encoding="utf-8")
         # Its picture is a file beside the card, which a browser cannot reach
