@@ -111,8 +111,9 @@ def explain(error: ValidationError, cls: type[BaseModel], prefix: str = "") -> s
         name = f"{prefix}{path}" or cls.__name__
         field = cls.model_fields.get(str(item["loc"][0])) if item["loc"] else None
         if item["type"] == "extra_forbidden":
-            fields = ", ".join(f"{prefix}{known}" for known in cls.model_fields)
-            sentences.append(f"unknown setting {name!r}; the settings here are {fields}")
+            # Of a nested setting only the name is told: the fields at hand are those of the outer one.
+            known = ", ".join(f"{prefix}{field}" for field in cls.model_fields) if len(item["loc"]) == 1 else ""
+            sentences.append(f"unknown setting {name!r}" + (f"; the settings here are {known}" if known else ""))
             continue
         message = item["msg"].removeprefix("Value error, ")
         about = f" ({field.description})" if field is not None and field.description else ""

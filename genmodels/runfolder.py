@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from genmodels.errors import CheckpointError
+from genmodels.errors import CheckpointError, ConfigError
 from genmodels.recipes import Spec
 
 FORMAT = 1
@@ -141,7 +141,13 @@ class RunFolder:
         return dict(config)
 
     def spec(self) -> Spec:
-        return Spec.parse(self.config().get("spec", {}), prefix=f"{self.path / CONFIG}: ")
+        """The resolved spec; raises CheckpointError where config.json holds none that this program understands."""
+        try:
+            return Spec.parse(self.config().get("spec", {}))
+        except ConfigError as error:
+            raise CheckpointError(
+                f"{self.path / CONFIG} is damaged, or was written by another version of the program: {error}"
+            ) from error
 
     def runtime(self) -> dict[str, Any] | None:
         """How the run is executed (precision, compile, layout, threads), once the worker has chosen it."""

@@ -89,7 +89,7 @@ def test_info_and_evaluate(trained: RunFolder) -> None:
             "has no checkpoint of step 77; saved steps: 0, 100, 468, 14040",
         ),
         (["sample", "mnist_judge"], 2, "draws no pictures"),
-        (["sample", "mnist_vae_20", "-n", "0"], 2, "is not in the range"),
+        (["sample", "mnist_vae_20", "-n", "0"], 2, "greater than or equal to 1"),
         (["sample", "mnist_vae_20", "--out", "picture.gif"], 2, "does not end in .png"),
         (["sample", "mnist_vae_20", "--out", "no/such/folder/a.png"], 2, "cannot be written"),
         (["publish", "nothing", "x"], 2, "unknown checkpoint 'nothing'"),
