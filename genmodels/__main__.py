@@ -118,6 +118,35 @@ def download(name: Annotated[str, typer.Argument(help="A data set's name.")]) ->
     typer.echo(data.download(name))
 
 
+@app.command()
+def pack(
+    pictures: Annotated[Path, typer.Argument(help="A folder of pictures, a zip, or the book's HDF5 file of faces.")],
+    out: Annotated[Path, typer.Argument(help="The HDF5 file to write, ending in .h5.")],
+    size: Annotated[int, typer.Option(min=4, max=1024, help="Side of the pictures in pixels.")] = 64,
+    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+    limit: Annotated[int | None, typer.Option(min=2, help="Take at most this many, drawn by a fixed shuffle.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the pictures, kept in the file.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Pack pictures of any sizes into one file that trains without decoding; folders inside become classes."""
+    from genmodels.data import packing
+    from genmodels.data.from_source import UNKNOWN_LICENCE
+
+    source = packing.open_source(pictures)
+    done = packing.pack(
+        source, out, size=size, grey=grey, limit=limit, licence=licence or UNKNOWN_LICENCE, overwrite=force
+    )
+    for name in done.skipped[:20]:
+        typer.echo(f"left out {name}", err=True)
+    if len(done.skipped) > 20:
+        typer.echo(f"left out {len(done.skipped) - 20:,} more", err=True)
+    typer.echo(
+        f"{done.count:,} pictures of {'x'.join(map(str, done.shape))} in {len(done.classes)} classes, "
+        f"{len(done.skipped):,} left out, {done.bytes / 1e6:.1f} MB, {done.count / done.seconds:,.0f} pictures a second"
+    )
+    typer.echo(f"train on it: python -m train_jobs submit vae --data hdf5 --set data.path={out}")
+
+
 def _print(items: tuple[Any, ...], columns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         typer.echo(catalog.as_json(items))

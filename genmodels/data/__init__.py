@@ -1,7 +1,9 @@
 """Data sets by name. One module a data set; this file finds, describes and loads them.
 
-A module here offers `SPEC: DataSpec`, `load(split) -> Arrays` and, where it may be missing, `located() -> str | None`
-(where it was found) and `download()`. Importing one reads nothing and needs no torch.
+A module offers `SPEC: DataSpec` and `load(split) -> Arrays`; where the set may be missing, `located() -> str | None`
+(where it was found) and `download()`. A set that can be sized, or is the user's own, offers instead `FIELDS` (the
+fields of DataConfig it heeds), `spec(config)`, `read(config, split, first)` and `class_counts(config, split)`; with a
+path of the user's also `problem(config)`. Importing one reads nothing and needs no torch.
 """
 
 from __future__ import annotations
@@ -11,12 +13,36 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
-from genmodels.errors import DataError, UnknownNameError
+from genmodels.errors import ConfigError, DataError, UnknownNameError
 
-__all__ = ["Arrays", "DataConfig", "DataSpec", "Split", "data_root", "download", "get_spec", "load", "missing", "names"]
+__all__ = [
+    "Arrays",
+    "DataConfig",
+    "DataSpec",
+    "Split",
+    "class_counts",
+    "data_root",
+    "download",
+    "fields",
+    "get_spec",
+    "load",
+    "missing",
+    "names",
+    "own_names",
+]
 
-_MODULES = {"digits": "digits", "mnist": "mnist", "pattern_1010": "pattern"}
+_MODULES = {
+    "digits": "digits",
+    "mnist": "mnist",
+    "fashion_mnist": "fashion_mnist",
+    "cifar10": "cifar10",
+    "celeba": "celeba",
+    "pattern_1010": "pattern",
+}
+_OWN = {"image_folder": "image_folder", "hdf5": "hdf5"}
 
 
 def data_root() -> Path:
@@ -25,25 +51,40 @@ def data_root() -> Path:
 
 
 def names() -> tuple[str, ...]:
-    """Names of all data sets, the default (`digits`) first."""
+    """Names of all data sets that a name alone chooses, the default (`digits`) first."""
     return tuple(_MODULES)
 
 
+def own_names() -> tuple[str, ...]:
+    """Names of the kinds of a user's own sets, which need `data.path`."""
+    return tuple(_OWN)
+
+
+def fields(name: str) -> tuple[str, ...]:
+    """The fields of DataConfig, besides the name, that this set heeds."""
+    return tuple(getattr(_module(name), "FIELDS", ()))
+
+
 def get_spec(config: DataConfig) -> DataSpec:
-    """What the chosen data set provides; raises UnknownNameError."""
-    spec: DataSpec = _module(config.name).SPEC
+    """What the chosen data set provides; raises UnknownNameError, ConfigError, and DataError for a user's own."""
+    module = _checked(config)
+    spec: DataSpec = module.spec(config) if hasattr(module, "spec") else module.SPEC
     return spec
 
 
 def missing(config: DataConfig) -> str | None:
     """None where the data can be loaded now, else one sentence: what is missing and how to get it."""
-    module = _module(config.name)
+    module = _checked(config)
+    if hasattr(module, "problem"):
+        problem: str | None = module.problem(config)
+        return problem
     if not hasattr(module, "located") or module.located():
         return None
+    terms = getattr(module, "TERMS", "")
     return (
         f"data set {config.name!r} was not found in {data_root()} (the folder that GENMODELS_DATA names); "
-        f"fetch it with `python -m genmodels download {config.name}` ({module.SPEC.download_mb:.0f} MB), "
-        f"or train on --data digits, which needs no network"
+        f"fetch it with `python -m genmodels download {config.name}` ({get_spec(config).download_mb:.0f} MB), "
+        f"or train on --data digits, which needs no network{'. ' if terms else ''}{terms}"
     )
 
 
@@ -57,16 +98,47 @@ def download(name: str) -> str:
     return str(module.located())
 
 
-def load(config: DataConfig, split: Split = "train") -> Arrays:
-    """Read one split into memory; raises DataError where it is missing or damaged."""
+def load(config: DataConfig, split: Split = "train", first: int | None = None) -> Arrays:
+    """Read one split into memory, or its `first` examples; raises DataError where it is missing or damaged."""
     problem = missing(config)
     if problem:
         raise DataError(problem)
-    arrays: Arrays = _module(config.name).load(split)
-    return arrays
+    module = _module(config.name)
+    if hasattr(module, "read"):
+        own: Arrays = module.read(config, split, first)
+        return own
+    arrays: Arrays = module.load(split)
+    return arrays if first is None else Arrays(images=arrays.images[:first], labels=arrays.labels[:first])
+
+
+def class_counts(config: DataConfig, split: Split = "train") -> tuple[int, ...]:
+    """Examples of each class, in the order of `DataSpec.classes`; empty without classes. Decodes no picture."""
+    problem = missing(config)
+    if problem:
+        raise DataError(problem)
+    module = _module(config.name)
+    if hasattr(module, "class_counts"):
+        counts: tuple[int, ...] = module.class_counts(config, split)
+        return counts
+    classes = module.SPEC.num_classes
+    return tuple(np.bincount(module.load(split).labels, minlength=classes).tolist()) if classes else ()
+
+
+def _checked(config: DataConfig) -> ModuleType:
+    module = _module(config.name)
+    heeded = fields(config.name)
+    for field in ("path", "size", "channels", "limit"):
+        value = getattr(config, field)
+        if value is not None and field not in heeded:
+            raise ConfigError(
+                f"data.{field} = {value!r} does not apply to data set {config.name!r}, which "
+                f"{'heeds ' + ', '.join(heeded) if heeded else 'comes as it is'}; set data.{field}=null"
+            )
+    return module
 
 
 def _module(name: str) -> ModuleType:
-    if name not in _MODULES:
-        raise UnknownNameError("data set", name, _MODULES)
-    return importlib.import_module(f"genmodels.data.{_MODULES[name]}")
+    known = _MODULES | _OWN
+    if name not in known:
+        raise UnknownNameError("data set", name, known)
+    return importlib.import_module(f"genmodels.data.{known[name]}")

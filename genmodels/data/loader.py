@@ -6,10 +6,12 @@ examples batch k holds is a pure function of the seed and k, so resuming needs n
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from genmodels.data.spec import Arrays
+from genmodels.errors import DataError
 from genmodels.model import Batch
 
 
@@ -17,8 +19,13 @@ class MemoryLoader:
     """Training batches `image` float32 (B, C, H, W) in [-1, 1] and `label` int64 (B,)."""
 
     def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
-        self.images = torch.from_numpy(arrays.images.copy()).to(device)
-        self.labels = torch.from_numpy(arrays.labels.copy()).to(device)
+        if batch_size > len(arrays.images):
+            raise DataError(
+                f"train.batch_size = {batch_size} is more than the {len(arrays.images):,} pictures that could be read; "
+                f"choose 1 to {len(arrays.images):,}"
+            )
+        self.images = _tensor(arrays.images).to(device)
+        self.labels = _tensor(arrays.labels).to(device)
         self.batch_size = batch_size
         self.seed = seed
         self.steps_per_epoch = len(self.images) // batch_size
@@ -39,6 +46,11 @@ class MemoryLoader:
             "image": to_float(self.images.index_select(0, rows)),
             "label": self.labels.index_select(0, rows),
         }
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    # torch warns of arrays it could not write to; only those are copied, a set may be gigabytes.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def to_float(images: Tensor) -> Tensor:

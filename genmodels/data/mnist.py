@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
-import numpy as np
-
+from genmodels.data import idx
 from genmodels.data.spec import Arrays, DataSpec, Split
-from genmodels.errors import DataError
 
 SPEC = DataSpec(
     name="mnist",
@@ -23,63 +20,26 @@ SPEC = DataSpec(
     source="Y. LeCun, C. Cortes, C. Burges: The MNIST database of handwritten digits",
     download_mb=12,
 )
-_FILES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", SPEC.train_size),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", SPEC.test_size),
-}
 
 
-def _find(name: str) -> Path | None:
+def _folders() -> tuple[Path, ...]:
     from genmodels.data import data_root
 
-    raw = data_root() / "MNIST" / "raw"
-    return next((path for path in (raw / f"{name}.gz", raw / name) if path.is_file()), None)
+    return (data_root() / "MNIST" / "raw",)
 
 
 def located() -> str | None:
     """The folder that holds all four files, or None."""
-    paths = [_find(name) for images, labels, _ in _FILES.values() for name in (images, labels)]
-    return str(paths[0].parent) if paths[0] is not None and all(paths) else None
+    return idx.located(_folders())
 
 
 def download() -> None:
-    """Fetch with torchvision, which knows the mirrors and checks the md5 sums."""
-    import urllib.error
-
-    from torchvision.datasets import MNIST
-
+    """Fetch with torchvision; raises DataError."""
     from genmodels.data import data_root
 
-    root = data_root()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        MNIST(root, download=True)
-    except (OSError, RuntimeError, urllib.error.URLError) as error:
-        raise DataError(
-            f"MNIST could not be downloaded to {root}: {error}. Check the network and that the folder is writable, "
-            "or copy the four idx files to MNIST/raw/ there yourself; `digits` works without any download"
-        ) from error
+    idx.fetch("MNIST", data_root(), "MNIST")
 
 
 def load(split: Split) -> Arrays:
     """Images uint8 (N, 1, 28, 28) and labels int64 (N,); raises DataError where a file is damaged."""
-    images_name, labels_name, count = _FILES[split]
-    images = _read_idx(images_name, (count, 28, 28)).reshape(count, 1, 28, 28)
-    labels = _read_idx(labels_name, (count,)).astype(np.int64)
-    return Arrays(images=images, labels=labels)
-
-
-def _read_idx(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    path = _find(name)
-    assert path is not None, "load() is called after located()"
-    size = int(np.prod(shape))
-    header = 4 + 4 * len(shape)
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = file.read(header + size + 1)  # bounded: never more than the file should hold
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}. Remove it and fetch it again") from error
-    found = tuple(np.frombuffer(raw[4:header], ">u4")) if len(raw) >= header else ()
-    if len(raw) != header + size or found != shape:
-        raise DataError(f"{path} is damaged: an idx file of shape {shape} was expected. Remove it and fetch it again")
-    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
+    return idx.load(_folders(), SPEC, split)

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from genmodels.config import Frozen
+from genmodels.errors import DataError
 
 Split = Literal["train", "test"]
+MAX_ARRAY_BYTES = 4 * 2**30
 
 
 class DataConfig(Frozen):
-    """The choice of a data set, as recipes and `--data` make it."""
+    """The choice of a data set, as recipes and `--data` make it. All but the name are for sets that can be sized."""
 
     name: str = Field("digits", min_length=1, max_length=200, description="name of the data set")
+    path: str | None = Field(
+        None, min_length=1, max_length=4096, description="the folder of pictures, or the HDF5 file, of your own set"
+    )
+    size: int | None = Field(
+        None, ge=4, le=1024, description="side of the pictures in pixels: cropped to a square at the centre, resized"
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1 for grey pictures, 3 for colour")
+    limit: int | None = Field(
+        None, ge=2, le=100_000_000, description="use at most this many pictures, drawn once by a fixed shuffle"
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, path: str | None) -> str | None:
+        # The worker that trains has another working directory than the shell a job is submitted from.
+        return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
 
 
 class DataSpec(Frozen):
@@ -44,3 +64,30 @@ class Arrays:
 
     images: np.ndarray
     labels: np.ndarray
+
+
+def check_memory(count: int, shape: tuple[int, ...], what: str) -> None:
+    """Raise DataError where `count` pictures of `shape` are more than one process should hold."""
+    needed = count * math.prod(shape)
+    if needed > MAX_ARRAY_BYTES:
+        fitting = MAX_ARRAY_BYTES // math.prod(shape)
+        raise DataError(
+            f"{what}: {count:,} pictures of {'x'.join(map(str, shape))} need {needed / 1e9:,.1f} GB of memory; the "
+            f"limit is {MAX_ARRAY_BYTES / 1e9:.1f} GB. Choose a smaller size, or a limit of at most {fitting:,} pictures"
+        )
+
+
+def split_rows(count: int, split: Split, limit: int | None = None, test: np.ndarray | None = None) -> np.ndarray:
+    """Row numbers of a split of `count` examples, in an order that mixes the classes.
+
+    `test` (bool, (count,)) marks the test examples where the set says which they are; else the last tenth of a fixed
+    shuffle is held out. `limit` keeps the first so many of that shuffle.
+    """
+    if count < 2:
+        raise DataError(f"a data set needs at least 2 pictures, one to train on and one to test with; found {count}")
+    order: np.ndarray = np.random.default_rng(0).permutation(count)[:limit]
+    held_out = np.arange(len(order)) >= len(order) - max(1, len(order) // 10)
+    if test is not None and 0 < np.count_nonzero(test[order]) < len(order):
+        held_out = test[order]
+    rows: np.ndarray = order[held_out == (split == "test")]
+    return rows

@@ -1,0 +1,152 @@
+"""Pictures of any kind -> one HDF5 file that opens at once and reads at random without decoding.
+
+The pictures lie in one piece, uncompressed, so reading number 17,123 is a copy of its bytes. Written under a
+temporary name, then renamed: the file is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from genmodels.data import from_source, hdf5
+from genmodels.data.sources import LOCAL, Folder, Limits, Source, Zip, layout, read_all
+from genmodels.data.spec import check_memory
+from genmodels.errors import ConfigError, DataError
+
+SUFFIXES = (".h5", ".hdf5", ".h5py")
+_BLOCK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was packed: `skipped` names each picture that could not be used, and why."""
+
+    path: Path
+    count: int
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    skipped: tuple[str, ...]
+    bytes: int
+    seconds: float
+
+
+def open_source(path: Path, limits: Limits = LOCAL) -> Source:
+    """A folder, a zip, or an HDF5 file in the book's layout; raises DataError."""
+    if path.is_dir():
+        return Folder(path, limits)
+    if not path.exists():
+        raise DataError(f"{path} does not exist; name a folder of pictures or a zip")
+    return hdf5.Book(path) if path.suffix.lower() in SUFFIXES else Zip(path, limits)
+
+
+def pack(
+    source: Source,
+    out: Path,
+    *,
+    size: int = from_source.DEFAULT_SIZE,
+    grey: bool = False,
+    limit: int | None = None,
+    licence: str = from_source.UNKNOWN_LICENCE,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Write the source's pictures to `out`; unreadable ones are left out and named in the report.
+
+    `limit` draws that many by a fixed shuffle. `on_progress(done, total)` is called after each picture. Raises
+    ConfigError where `out` cannot be used, DataError where no picture is usable or all are too much.
+    """
+    began = time.perf_counter()
+    _check_out(out, overwrite)
+    if not source.names:
+        raise DataError(f"{source.title} holds no pictures (files ending in png, jpg, jpeg, webp, bmp or gif)")
+    groups = layout(source.names)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(source.names))[:limit])
+    shape = (1 if grey else 3, size, size)
+    check_memory(len(chosen), shape, source.title)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    kept: list[int] = []
+    skipped: list[str] = []
+    try:
+        # How many are readable is known at the end, and only a dataset of fixed size lies in one piece: spool first.
+        with tempfile.TemporaryFile(dir=out.parent) as spool:
+            names = [source.names[row] for row in chosen]
+            for done, (name, picture) in enumerate(read_all(source, names, size, shape[0]), 1):
+                if isinstance(picture, DataError):
+                    skipped.append(f"{name}: {picture}")
+                else:
+                    spool.write(picture.tobytes())
+                    kept.append(int(chosen[done - 1]))
+                if on_progress is not None:
+                    on_progress(done, len(names))
+            if not kept:
+                raise DataError(f"none of the {len(names):,} pictures in {source.title} can be used: {skipped[0]}")
+            spool.seek(0)
+            test = None if groups.test is None else groups.test[kept]
+            _write(temporary, spool, shape, groups.labels[kept], test, _attributes(source, groups.classes, licence))
+        os.replace(temporary, out)
+    except OSError as error:
+        raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Report(
+        path=out,
+        count=len(kept),
+        shape=shape,
+        classes=groups.classes,
+        skipped=tuple(skipped),
+        bytes=out.stat().st_size,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    if out.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"the file to write, {str(out)!r}, does not end in {', '.join(SUFFIXES)}")
+    if not out.parent.is_dir():
+        raise ConfigError(f"the folder {str(out.parent)!r} does not exist; make it first")
+    if out.exists() and not overwrite:
+        raise ConfigError(f"{str(out)!r} is there already; choose another name, or add --force to replace it")
+
+
+def _attributes(source: Source, classes: tuple[str, ...], licence: str) -> dict[str, str | int]:
+    return {
+        "format": "genmodels pictures",
+        "version": hdf5.VERSION,
+        "title": source.title,
+        "source": f"packed from {source.title}",
+        "licence": licence,
+        "classes": json.dumps(classes, ensure_ascii=False),
+    }
+
+
+def _write(
+    path: Path,
+    spool: IO[bytes],
+    shape: tuple[int, int, int],
+    labels: np.ndarray,
+    test: np.ndarray | None,
+    attributes: dict[str, str | int],
+) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        images = file.create_dataset("images", (len(labels), *shape), np.uint8)
+        each = int(np.prod(shape))
+        step = max(1, _BLOCK_BYTES // each)
+        for start in range(0, len(labels), step):
+            block = np.frombuffer(spool.read(step * each), np.uint8)
+            images[start : start + step] = block.reshape(-1, *shape)
+        file.create_dataset("labels", data=labels)
+        if test is not None:
+            file.create_dataset("test", data=test.astype(np.uint8))
+        for name, value in attributes.items():
+            file.attrs[name] = value
