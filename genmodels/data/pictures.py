@@ -95,9 +95,10 @@ def _fit(image: Image, size: int, channels: int, orientation: int) -> np.ndarray
     image = _plain_mode(image)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    if image.size != (size, size):
-        box = (left, top, left + side, top + side)
-        image = image.resize((size, size), pillow.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    # Cut first: the resize's own box would let the filter mix in what lies outside.
+    image = image.crop((left, top, left + side, top + side))
+    if side != size:
+        image = image.resize((size, size), pillow.Resampling.LANCZOS, reducing_gap=3.0)
     if image.mode == "RGBA":
         image = pillow.alpha_composite(pillow.new("RGBA", image.size, (0, 0, 0, 255)), image)
     turn = {

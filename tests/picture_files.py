@@ -1,0 +1,76 @@
+"""Real picture files, zips and HDF5 files for the tests of the data sets."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from genmodels.data import DataConfig, packing
+
+ROOT = Path(__file__).parents[1]
+RED, GREEN, BLUE = (250, 10, 10), (10, 250, 10), (10, 10, 250)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def plain(colour: tuple[int, ...] = RED, size: tuple[int, int] = (20, 12), mode: str = "RGB") -> Image.Image:
+    return Image.new(mode, size, colour)
+
+
+def claimed_png(width: int, height: int) -> bytes:
+    """A valid PNG header of this size, with pixels that compress to nothing."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
+    body = b"".join(
+        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part)) for kind, part in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def photos(root: Path, per_class: int = 6) -> Path:
+    """Two classes, mixed sizes and formats."""
+    for index, (name, colour) in enumerate((("cats", RED), ("dogs", BLUE))):
+        folder = root / "photos" / name
+        folder.mkdir(parents=True)
+        for number in range(per_class):
+            kind, suffix = (("PNG", "png"), ("JPEG", "JPG"), ("WEBP", "webp"))[number % 3]
+            picture = plain(colour, (10 + 7 * number, 30 - index))
+            (folder / f"{number}.{suffix}").write_bytes(encoded(picture, kind))
+    return root / "photos"
+
+
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def own(path: Path, name: str = "hdf5", **settings: Any) -> DataConfig:
+    return DataConfig.parse({"name": name, "path": str(path), **settings})
+
+
+def packed_photos(tmp_path: Path, **options: Any) -> Path:
+    return packing.pack(packing.open_source(photos(tmp_path)), tmp_path / "photos.h5", size=8, **options).path
+
+
+def book(path: Path, count: int = 12) -> Path:
+    with h5py.File(path, "w") as file:
+        group = file.create_group("img_align_celeba")
+        for number in range(count):
+            face = np.full((218, 178, 3), number * 20, np.uint8)
+            face[:20] = 255  # above the centre square
+            group.create_dataset(f"{number}.jpg", data=face)
+    return path

@@ -1,0 +1,175 @@
+"""Pictures and zips of strangers: each format and mode, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from picture_files import BLUE, GREEN, RED, ROOT, claimed_png, encoded, plain, zipped
+from PIL import Image
+
+from genmodels.data import hdf5, packing, pictures, sources
+from genmodels.errors import DataError
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+def test_each_format_is_read(kind: str) -> None:
+    pixels = pictures.decode(encoded(plain(RED), kind, **({"lossless": True} if kind == "WEBP" else {})), 8, 3)
+    assert pixels.shape == (3, 8, 8)
+    assert pixels.dtype == np.uint8
+    assert np.abs(pixels.astype(int) - np.array(RED)[:, None, None]).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("image", "wanted"),
+    [
+        (plain((120,), mode="L"), (120, 120, 120)),
+        (plain((200, 0, 0, 0), mode="RGBA"), (0, 0, 0)),
+        (plain((200, 100, 0, 128), mode="RGBA"), (100, 50, 0)),
+        (plain((200, 128), mode="LA"), (100, 100, 100)),
+        (plain(RED).quantize(4), RED),
+        (plain((1,), mode="1"), (255, 255, 255)),
+        (Image.fromarray(np.full((9, 9), 40_000, np.uint16)), (156, 156, 156)),
+        (plain(GREEN, (1, 1)), GREEN),
+        (plain(GREEN, (3000, 1)), GREEN),
+    ],
+    ids=["L", "transparent", "half", "LA", "palette", "bits", "16 bit", "one pixel", "a line"],
+)
+def test_each_mode_and_size_becomes_colour(image: Image.Image, wanted: tuple[int, int, int]) -> None:
+    pixels = pictures.decode(encoded(image), 6, 3)
+    assert np.abs(pixels.astype(int) - np.array(wanted)[:, None, None]).max() <= 1
+
+
+def test_the_warning_of_a_bomb_is_an_error_everywhere() -> None:
+    check = (
+        "import io, sys, warnings; from genmodels.data import pictures; pictures._pillow(); from PIL import Image\n"
+        "try: Image.open(io.BytesIO(sys.stdin.buffer.read()))\n"
+        "except Image.DecompressionBombWarning: print('refused')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], input=claimed_png(9_000, 8_000), capture_output=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.strip() == b"refused"
+
+
+def test_a_picture_is_cropped_at_the_centre_and_turned_as_its_camera_says() -> None:
+    image = plain(RED, (60, 20))
+    image.paste(GREEN, (20, 0, 40, 20))
+    assert (pictures.decode(encoded(image), 8, 3)[1] > 200).all(), "only the green middle is left"
+    upright = plain(RED, (16, 16))
+    upright.paste(BLUE, (0, 0, 16, 8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated clockwise
+    turned = pictures.decode(encoded(upright, "JPEG", quality=95, exif=exif), 16, 3)
+    assert turned[2, :, 12:].min() > 150 > turned[2, :, :4].max(), "the blue top is now at the right"
+    assert pictures.decode(encoded(upright), 16, 1).shape == (1, 16, 16)
+
+
+def test_an_animation_gives_its_first_frame_and_a_large_photo_stays_sharp() -> None:
+    frames = encoded(plain(RED), "GIF", save_all=True, append_images=[plain(BLUE)])
+    assert pictures.decode(frames, 4, 3)[0].min() > 200
+    # A chessboard of 100-pixel fields survives the JPEG decoder's own reduction.
+    board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((100, 100))).astype(np.uint8) * 255
+    small = pictures.decode(encoded(Image.fromarray(board), "JPEG"), 64, 1)[0]
+    assert np.abs(small[4::8, 4::8].astype(int) - board[50::100, 50::100]).max() < 20
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")  # pytest resets what the module has set
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"this is text", "not a PNG, JPEG, WEBP, BMP or GIF"),
+        (b"", "not a PNG"),
+        (encoded(plain(), "TIFF"), "not a PNG"),
+        (encoded(plain(), "PPM"), "not a PNG"),
+        (encoded(Image.effect_noise((64, 64), 50))[:900], "damaged"),
+        (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:900], "damaged"),
+        (claimed_png(13_000, 13_000), "more than 64,000,000 pixels"),
+        (claimed_png(9_000, 8_000), "more than 64,000,000 pixels"),
+        (claimed_png(2**31 - 1, 2**31 - 1), "pixels"),
+        (claimed_png(50, 50), "damaged"),
+    ],
+    ids=["text", "empty", "tiff", "ppm", "half png", "half jpeg", "bomb", "warned bomb", "absurd", "no pixels"],
+)
+def test_a_bad_picture_is_refused_with_the_reason(raw: bytes, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        pictures.decode(raw, 8, 3)
+
+
+def test_a_zip_is_packed_with_its_classes_and_what_is_no_picture_left_alone(tmp_path: Path) -> None:
+    red, blue = encoded(plain(RED)), encoded(plain(BLUE))
+    files = {f"all/{name}/{n}.png": raw for name, raw in (("a", red), ("b", blue)) for n in range(3)}
+    files |= {"all/readme.txt": b"hello", "__MACOSX/all/a/._0.png": b"shadow", "all/b/text.png": b"text"}
+    done = packing.pack(packing.open_source(zipped(tmp_path / "pets.zip", files)), tmp_path / "pets.h5", size=8)
+    assert (done.count, done.shape, done.classes) == (6, (3, 8, 8), ("a", "b"))
+    assert done.skipped == ("all/b/text.png: not a PNG, JPEG, WEBP, BMP or GIF picture",)
+    packed = hdf5.header(done.path)
+    assert packed.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert packed.view()[4, 2].min() == BLUE[2]
+    assert packed.title == "pets"
+
+
+def test_uploaded_files_and_a_zip_in_memory_are_sources_too(tmp_path: Path) -> None:
+    raw = {f"{n}.png": encoded(plain(RED)) for n in range(3)}
+    assert packing.pack(sources.Files(raw), tmp_path / "files.h5", size=4).count == 3
+    archive = io.BytesIO(zipped(tmp_path / "x.zip", raw).read_bytes())
+    assert packing.pack(sources.Zip(archive, sources.UPLOAD), tmp_path / "zip.h5", size=4, grey=True).shape == (1, 4, 4)
+
+
+def test_a_zip_bomb_is_refused_unopened(tmp_path: Path) -> None:
+    bomb = zipped(tmp_path / "bomb.zip", {f"{n}.png": bytes(40_000_000) for n in range(3)})
+    assert bomb.stat().st_size < 200_000
+    with pytest.raises(DataError, match=r"bomb unpacks to 120 MB; the limit is 100 MB"):
+        sources.Zip(bomb, sources.Limits(total_bytes=100_000_000))
+    large = sources.Zip(zipped(tmp_path / "large.zip", {"a.png": bytes(pictures.MAX_FILE_BYTES + 1)}))
+    with pytest.raises(DataError, match="larger than 64 MB"):
+        large.read("a.png", 8, 3)
+
+
+def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_claims(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "liar.zip", {"a.png": bytes(5_000_000), "b.png": encoded(plain())})
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(struct.pack("<I", 5_000_000), struct.pack("<I", 50)))
+    done = packing.pack(sources.Zip(path), tmp_path / "out.h5", size=8)
+    assert done.count == 1
+    assert "cannot be unpacked" in done.skipped[0]
+
+
+def test_a_zip_of_100_000_entries_is_refused_by_its_count(tmp_path: Path) -> None:
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(100_000):
+            archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
+    with pytest.raises(DataError, match=r"holds 100,000 files; the limit is 50,000"):
+        sources.Zip(path, sources.UPLOAD)
+    with pytest.raises(DataError, match=r"directory is .* MB; the limit is 1,000 files"):
+        sources.Zip(path, sources.Limits(entries=1_000))
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "C:/evil.png", "a/../../evil.png", "..\\evil.png"])
+def test_a_zip_that_points_outside_itself_is_refused(name: str, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "escape.zip", {name: encoded(plain())})
+    with pytest.raises(DataError, match="points outside the archive"):
+        sources.Zip(path)
+
+
+@pytest.mark.parametrize("raw", [b"", b"text", b"PK\5\6" + bytes(3), b"PK\3\4" + bytes(100), b"PK\5\6" + b"\xff" * 18])
+def test_what_is_no_zip_is_said(raw: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(raw)
+    with pytest.raises(DataError, match=r"cannot be read as a zip|directory is"):
+        sources.Zip(path)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    raw = bytearray(zipped(tmp_path / "x.zip", {"a.png": encoded(plain())}).read_bytes())
+    raw[raw.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "x.zip").write_bytes(raw)
+    with pytest.raises(DataError, match="encrypted"):
+        sources.Zip(tmp_path / "x.zip")
