@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
+import os
+import subprocess
 import sys
+
+from train_jobs.launchers.local import KEEP_MEMORY
 
 PARTS = ("training", "quality", "jobs", "interface")
 
@@ -15,7 +18,9 @@ def main() -> None:
         sys.exit(f"unknown benchmark {unknown}; there are {', '.join(PARTS)}")
     for part in chosen:
         print(f"== {part}", flush=True)
-        importlib.import_module(f"benchmarks.{part}").main()
+        # A process each, with a worker's memory settings: what glibc is told has to be told before it starts.
+        environment = {**KEEP_MEMORY, **os.environ}
+        subprocess.run([sys.executable, "-m", f"benchmarks.{part}"], env=environment, check=True)
 
 
 if __name__ == "__main__":

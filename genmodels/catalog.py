@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genmodels import recipes, registry
-from genmodels.errors import GenmodelsError, UnknownNameError
+from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read_json, runs_root
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def describe(path: Path, *, published: bool = False) -> CheckpointInfo:
     return _describe(path, published, stamp, tuple(folder.steps()))
 
 
-@cache
+@lru_cache(maxsize=512)
 def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tuple[int, ...]) -> CheckpointInfo:
     # Cached by the files' times: a page that lists a hundred runs parses each config once, not once a rerun.
     folder = RunFolder(path)
@@ -166,8 +166,11 @@ def _capabilities(cls: type[Model]) -> tuple[str, ...]:
 def _measured(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
-    values: dict[str, Any] = read_json(path).get("metrics", {})
-    return {name: float(value) for name, value in values.items()}
+    found = read_json(path)
+    try:
+        return {str(name): float(value) for name, value in found["metrics"].items()}
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} does not hold figures ({error!r}); publish the checkpoint again") from error
 
 
 def _mtime(path: Path) -> float:

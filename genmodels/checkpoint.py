@@ -64,6 +64,8 @@ def save(
             tensors: dict[str, Tensor] = {}
             write_json(temporary / RESUME_JSON, _pack(resume, "", tensors))
             _save_tensors(tensors, temporary / RESUME)
+        for path in temporary.iterdir():
+            _sync(path)  # renamed only when it is on the disk: a power cut must not leave a name without its content
         if target.exists():
             folder.remove_step(step)
         os.replace(temporary, target)
@@ -153,6 +155,14 @@ def strip(path: Path, *, training_nets: bool, half: bool = False) -> None:
             if (path / name).exists():
                 tensors = _load_tensors(path / name)
                 _save_tensors({k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}, path / name)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

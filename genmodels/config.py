@@ -7,7 +7,7 @@ messages and config.json are all made from them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,6 +29,8 @@ class Frozen(BaseModel):
     @classmethod
     def parse(cls, values: Mapping[str, Any], prefix: str = "") -> Self:
         """Validate `values`; raises ConfigError with field, value and allowed range instead of pydantic's error."""
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{prefix or cls.__name__} = {values!r} is not a set of named settings")
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -41,6 +43,9 @@ class Frozen(BaseModel):
 
 class ModelConfig(Frozen):
     """What every model's config has; the data fills these two when a job is submitted."""
+
+    requires: ClassVar[tuple[str, ...]] = ("image",)
+    """Batch keys that the model's training needs from its data."""
 
     image_shape: tuple[int, int, int] | None = Field(
         None, description="channels, height and width of a picture; taken from the data set"
@@ -96,7 +101,9 @@ class RunConfig(Frozen):
 class Runtime(Frozen):
     """How a run is executed on this machine; chosen once, kept in config.json and reused on resume."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "bf16_matmul"] = Field(
+        "fp32", description="bf16 is autocast; bf16_matmul keeps float32 tensors and rounds inside matrix products only"
+    )
     compile: bool = False
     channels_last: bool = False
     threads: int = Field(1, ge=1)

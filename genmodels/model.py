@@ -41,7 +41,7 @@ class Model(nn.Module, ABC):
     title: ClassVar[str]
     paper: ClassVar[str]
     modality: ClassVar[Literal["image", "audio"]] = "image"
-    requires: ClassVar[tuple[str, ...]] = ("image",)
+    requires: ClassVar[tuple[str, ...]]  # set by @register from the config, which is read without torch
     training_only: ClassVar[frozenset[str]] = frozenset()
     """Submodules that only training needs (discriminators, critics); None where a checkpoint did not keep them."""
     pretrained: ClassVar[frozenset[str]] = frozenset()

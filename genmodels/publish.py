@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from genmodels import capabilities, catalog, checkpoint, data, preview, registry
+from genmodels import capabilities, catalog, checkpoint, data, preview, recipes, registry
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError
 from genmodels.evaluation import evaluate, misses, range_text
@@ -140,9 +140,11 @@ def _write_card(target: Path, name: str, folder: RunFolder, spec: Spec) -> None:
         f"| {metric} | {value:.4g} | {range_text(*spec.expect[metric]) if metric in spec.expect else ''} |"
         for metric, value in sorted(info.metrics.items())
     ]
+    verdict = "Every expected figure is reached." if spec.expect else "Nothing was expected of these settings."
+    if missed:
+        verdict = "Not reached: " + "; ".join(missed) + "."
     settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
-    preset = f" --preset {spec.preset}" if spec.preset else ""
-    command = f"python -m train_jobs submit {spec.recipe or spec.model}{preset}"
+    command = recipes.command_of(spec)
     text = f"""# {spec.title}
 
 {info.description}
@@ -162,7 +164,7 @@ on the weights as they are stored here.
 |---|---|---|
 {chr(10).join(rows)}
 
-{"Not reached: " + "; ".join(missed) + "." if missed else "Every expected figure is reached."}
+{verdict}
 
 ## Limits
 

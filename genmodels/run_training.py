@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -36,12 +38,15 @@ def train_folder(
         outcome = _train(folder, spec, recorder, device, stop)
     except (GenmodelsError, OSError, RuntimeError) as error:
         text = str(error) if isinstance(error, GenmodelsError) else f"{type(error).__name__}: {error}"
-        recorder.phase("failed", error=text)
+        with suppress(OSError):  # the disk may be what is full
+            recorder.phase("failed", error=text)
         if isinstance(error, OSError):
             raise CheckpointError(
                 f"{folder.path} could not be written: {error}. Free some space, then resume"
             ) from error
         raise
+    finally:
+        recorder.close()
     recorder.phase(outcome)
     return outcome
 
@@ -71,27 +76,38 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     else:
         runtime = Runtime.parse({k: v for k, v in saved.items() if k != "device"})
     recorder.say(f"{where}: {runtime.precision}, {runtime.threads} threads, compile {runtime.compile} ({runtime.why})")
-    torch.set_num_threads(runtime.threads)
+    tune.apply(runtime)
 
     torch.manual_seed(spec.train.seed)
     model = checkpoint.build(spec.model_dump()).to(where)
+    tune.prepare(model, runtime)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
-    tune.prepare(model, runtime)
     return trainer.fit(stop)
 
 
 def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:
-    steps = folder.steps()
-    if not steps:
+    """Go on from the newest checkpoint that can be read; a damaged one is set aside and named in the events."""
+    damaged: list[str] = []
+    while steps := folder.steps():
+        path = folder.step_path(steps[-1])
+        try:
+            state = checkpoint.load_resume(path)
+            sampled = checkpoint.load_weights(trainer.model, path, raw=True)
+        except CheckpointError as error:
+            if not folder.resumable() or len(folder.resumable_steps()) < 2:  # published, or nothing older to go on from
+                raise
+            recorder.say(f"set aside: {error}")
+            damaged.append(str(error))
+            folder.set_aside(steps[-1])
+            continue
+        trainer.restore(state, folder.events(), sampled)
+        folder.truncate(trainer.step)
+        for reason in damaged:
+            recorder.event(trainer.step, "damaged", reason=reason)
+        recorder.event(trainer.step, "resume")
+        recorder.say(f"resumed at step {trainer.step:,}")
         return
-    path = folder.step_path(steps[-1])
-    state = checkpoint.load_resume(path)
-    sampled = checkpoint.load_weights(trainer.model, path, raw=True)
-    trainer.restore(state, folder.events(), sampled)
-    folder.truncate(trainer.step)
-    recorder.event(trainer.step, "resume")
-    recorder.say(f"resumed at step {trainer.step:,}")
 
 
 class FolderRecorder:
@@ -101,11 +117,25 @@ class FolderRecorder:
         self.folder, self.spec, self.on_report = folder, spec, on_report
         self.device = ""
         self._offset = folder.requests_end()
-        self._step = 0
+        self._step = max(folder.steps(), default=0)
         self._speed = 0.0
         self._reported = 0.0
         self._real: Tensor | None = None
         self._test: tuple[Tensor, Tensor] | None = None
+        self._last: dict[str, Any] | None = None
+        self._writing = threading.Lock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def _beat(self) -> None:
+        """Repeat the last report each second: a step, a save or a compilation may take longer than a reader waits."""
+        while not self._closed.wait(1.0):
+            if self._last is not None:
+                with self._writing, suppress(OSError):  # a full disk is reported by the training itself
+                    self.folder.write_status(**self._last)
+
+    def close(self) -> None:
+        self._closed.set()
 
     def say(self, text: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
@@ -143,7 +173,9 @@ class FolderRecorder:
             "device": self.device,
             "error": error,
         }
-        self.folder.write_status(**report)
+        self._last = report
+        with self._writing:
+            self.folder.write_status(**report)
         if self.on_report is not None:
             self.on_report(report)
 

@@ -88,9 +88,11 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     lines = []
     for line in raw[:end].splitlines():
         try:
-            lines.append(json.loads(line))
+            value = json.loads(line)
         except ValueError:
             continue  # a line cut by a full disk: the curve misses a point, the run goes on
+        if isinstance(value, dict):
+            lines.append(value)
     return lines, offset + end
 
 
@@ -165,8 +167,11 @@ class RunFolder:
 
     def resumable(self) -> bool:
         """Whether training can go on from the last checkpoint, or begin where there is none yet."""
-        steps = self.steps()
-        return not steps or (self.step_path(steps[-1]) / RESUME_JSON).exists()
+        return not self.steps() or self.steps()[-1] in self.resumable_steps()
+
+    def resumable_steps(self) -> list[int]:
+        """Steps that hold what training needs to go on, ascending."""
+        return [step for step in self.steps() if (self.step_path(step) / RESUME_JSON).exists()]
 
     def step_path(self, step: int) -> Path:
         return self.path / f"step-{step:06d}"
@@ -184,6 +189,10 @@ class RunFolder:
         trash = self.path / f".trash-{step}-{os.getpid()}"
         os.replace(self.step_path(step), trash)
         shutil.rmtree(trash)
+
+    def set_aside(self, step: int) -> None:
+        """Hide a damaged checkpoint, without losing what may be left of it."""
+        os.replace(self.step_path(step), self.path / f".damaged-{step:06d}-{time.time_ns()}")
 
     def clear_leftovers(self) -> None:
         """Remove what a killed worker left half-written."""
@@ -239,9 +248,10 @@ class RunFolder:
     def status(self) -> dict[str, Any]:
         """The worker's last report; {} before the first, or where it is damaged."""
         try:
-            return dict(read_json(self.path / STATUS))
+            status = read_json(self.path / STATUS)
         except CheckpointError:
             return {}
+        return status if isinstance(status, dict) else {}
 
     def request(self, action: str, **values: Any) -> None:
         """Ask the running worker: stop, save, sample, set."""

@@ -114,7 +114,7 @@ def _model(name: str, step: int | None) -> tuple[Model, tuple[Path, int, int]]:
         stamp = 0  # load_model below says what is missing
     key = (path, chosen, stamp)
     if key not in _models:
-        _models[key] = checkpoint.load_model(path, step)
+        _models[key] = checkpoint.load_model(path, chosen)
         while len(_models) > MODELS_KEPT:
             _models.popitem(last=False)
     _models.move_to_end(key)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from genmodels.config import Runtime, TrainConfig
 from genmodels.data.loader import MemoryLoader
@@ -111,7 +112,7 @@ class Trainer:
             self._save()
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        if self.runtime.precision == "fp32":
+        if self.runtime.precision != "bf16":
             return nullcontext()
         return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
 
@@ -175,12 +176,11 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """All that a resume needs besides the weights."""
-        device = self.model.device
         return {
             "step": self.step,
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "random": torch.get_rng_state(),
-            "device_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "device_random": _device_random(self.model.device),
             "config": self.model.config.model_dump(mode="json"),
             "average": self.average is not None,
         }
@@ -194,15 +194,25 @@ class Trainer:
         self.model.config = self.model.config.replace(**state["config"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+            _match_layout(optimizer)
         if self.average is not None:
             for key, value in self.average.items():
                 value.copy_(sampled[key])
         self._replay = [event for event in events if event["kind"] == "set" and event["step"] >= self.step]
         torch.set_rng_state(state["random"])
-        if state["device_random"] is not None and self.model.device.type == "cuda":
-            torch.cuda.set_rng_state(state["device_random"], self.model.device)
+        if state["device_random"] is not None:
+            if self.model.device.type == "cuda":
+                torch.cuda.set_rng_state(state["device_random"], self.model.device)
+            elif self.model.device.type == "mps":
+                torch.mps.set_rng_state(state["device_random"])
 
     def _save(self) -> None:
+        # Losses are read on logged steps only: a checkpoint must not be the first to meet a broken weight.
+        if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
+            raise DivergedError(
+                f"a weight became infinite or not a number by step {self.step}; this step was not saved and the last "
+                "checkpoint is intact. Lower the learning rate, or train with --set train.precision=fp32"
+            )
         self.recorder.save(self.step, self.model, self.average, self.state())
 
     def _preview(self) -> None:
@@ -210,6 +220,20 @@ class Trainer:
         weights = self.model.state_dict()
         self._shadow.load_state_dict({**weights, **(self.average or {})})
         self.recorder.preview(self.step, self._shadow)
+
+
+def _device_random(device: torch.device) -> Tensor | None:
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else None
+
+
+def _match_layout(optimizer: Optimizer) -> None:
+    """Give loaded moments their parameter's memory layout: a fused kernel walks both in memory order."""
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _averaged(model: Model) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ import torch
 from genmodels import checkpoint
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader
-from genmodels.errors import CheckpointError
+from genmodels.errors import CheckpointError, ConfigError
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import read_json, runs_root, write_json
@@ -29,7 +30,7 @@ _SHARE = 0.05  # of the estimated run that tuning may cost
 _MARGIN = 0.95  # a candidate must take less than this of the best time: within 5 % is noise, the plainer one stays
 # Two threads meet at a barrier in every layer. As soon as anything else wants a core, each barrier waits for a
 # descheduled thread: a batch-1 GAN fell from 713 to 25 steps/s. One thread is kept unless more win clearly.
-_MARGIN_THREADS = 1.25
+_MARGIN_THREADS = 0.8
 _COMPILE_SECONDS = 15.0  # what trying torch.compile costs, measured for these networks
 _CACHE = "tuning.json"
 
@@ -38,8 +39,10 @@ def choose(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable
     """The Runtime for a spec: what the spec pins, and the fastest of the rest. Never slower than plain float32."""
     key = _key(spec, device)
     cached = _read_cache().get(key)
-    if cached is not None:
-        return Runtime.parse({**cached, "why": f"as timed before: {cached['why']}"})
+    if isinstance(cached, dict):
+        # Written by another version: timing again costs a second.
+        with suppress(ConfigError):
+            return Runtime.parse({**cached, "why": f"as timed before: {cached.get('why')}"})
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         runtime = _time_candidates(spec, loader, device, say)
     _write_cache(key, runtime)
@@ -47,8 +50,8 @@ def choose(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable
 
 
 def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable[[str], None]) -> Runtime:
-    threads = spec.run.threads or torch.get_num_threads()
-    base = Runtime(threads=threads, why="plain float32")
+    most = torch.get_num_threads()
+    base = Runtime(threads=spec.run.threads or (1 if device.type == "cpu" else most), why="plain float32")
     if spec.train.precision == "bf16":
         base = base.replace(precision="bf16", why="bf16 as asked for")
     if spec.train.compile == "on":
@@ -65,10 +68,12 @@ def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say
     candidates: list[dict[str, Any]] = []
     if spec.train.precision == "auto":
         candidates.append({"precision": "bf16"})
+        if device.type == "cpu":
+            candidates.append({"precision": "bf16_matmul"})
     if _has_convolutions(spec):
         candidates.append({"channels_last": True})
-    if spec.run.threads is None and device.type == "cpu" and threads > 1:
-        candidates.append({"threads": 1})
+    if spec.run.threads is None and base.threads < most:
+        candidates.append({"threads": most})
     for change in candidates:
         if affordable() < 10 * best_time:
             break
@@ -88,6 +93,17 @@ def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say
     return best.replace(why=", ".join(results) if len(results) > 1 else f"{base.why}; too short a run to time others")
 
 
+def apply(runtime: Runtime) -> None:
+    """Set what belongs to the process: threads, and whether the CPU rounds inside float32 matrix products.
+
+    The latter saves the copies that autocast makes of every weight and gradient: for a small MLP they cost more than
+    the products themselves.
+    """
+    torch.set_num_threads(runtime.threads)
+    mode = "bf16" if runtime.precision == "bf16_matmul" else "ieee"
+    torch.backends.mkldnn.matmul.fp32_precision = mode  # type: ignore[attr-defined]
+
+
 def prepare(model: Model, runtime: Runtime) -> None:
     """Apply layout and compilation to a model in place (wrapping it would rename its weights)."""
     if runtime.channels_last:
@@ -101,7 +117,7 @@ def prepare(model: Model, runtime: Runtime) -> None:
 def _seconds_a_step(spec: Spec, runtime: Runtime, loader: MemoryLoader, device: torch.device, budget: float) -> float:
     """Median seconds of a training step on a fresh model, within about `budget` seconds after the first three."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(runtime.threads)
+    apply(runtime)
     model = checkpoint.build(spec.model_dump()).to(device).train()
     prepare(model, runtime)
     optimizers = model.configure_optimizers()
@@ -119,7 +135,7 @@ def _seconds_a_step(spec: Spec, runtime: Runtime, loader: MemoryLoader, device: 
             if len(times) == 3:
                 start = time.perf_counter()  # the first steps compile and fill caches
     finally:
-        torch.set_num_threads(threads)
+        apply(Runtime(threads=threads))
     return sorted(times[3:])[len(times[3:]) // 2]
 
 
@@ -148,9 +164,10 @@ def _key(spec: Spec, device: torch.device) -> str:
 
 def _read_cache() -> dict[str, Any]:
     try:
-        return dict(read_json(runs_root() / _CACHE))
+        found = read_json(runs_root() / _CACHE)
     except CheckpointError:
         return {}  # not there yet, or damaged: timing again costs a second
+    return found if isinstance(found, dict) else {}
 
 
 def _write_cache(key: str, runtime: Runtime) -> None:

@@ -49,10 +49,13 @@ def train(folder: RunFolder, until: int = 0) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAMILIES)
-def test_three_steps_and_three_more_are_six(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "channels_last"), [*((name, False) for name in FAMILIES), ("cnn_classifier", True)])
+def test_three_steps_and_three_more_are_six(name: str, channels_last: bool, tmp_path: Path) -> None:
     spec = small_spec(name, "train.max_steps=6", "train.log_every=1", "train.ema_decay=0.9", "train.batch_size=16")
     whole, halves = (RunFolder.create(tmp_path / part, spec) for part in ("whole", "halves"))
+    if channels_last:
+        for folder in (whole, halves):
+            folder.set_runtime({"threads": 1, "channels_last": True})
     assert train(whole) == "finished"
     assert train(halves, until=3) == "stopped"
     assert halves.steps()[-1] == 3
@@ -152,3 +155,48 @@ def test_a_published_checkpoint_cannot_be_resumed_and_says_so(tmp_path: Path) ->
     assert "cannot be resumed" in folder.status()["error"]
     with pytest.raises(ConfigError, match="not on this machine"):
         run_training.train_folder(folder, device="cuda:99")
+
+
+def test_a_damaged_newest_checkpoint_is_set_aside_and_the_older_one_resumed(tmp_path: Path) -> None:
+    from genmodels import run_training
+
+    folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=6", "train.save_every=2"))
+    run_training.train_folder(folder, device="cpu")
+    # cloned: what load_file gives is the file itself, mapped, and the file is about to be cut
+    whole = {key: value.clone() for key, value in load_file(folder.step_path(6) / "model.safetensors").items()}
+    weights = folder.step_path(6) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert [event["kind"] for event in folder.events()] == ["damaged", "resume"]
+    assert folder.events()[1]["step"] == 4
+    assert all(torch.equal(value, whole[key]) for key, value in load_file(weights).items())
+    assert len(list(folder.path.glob(".damaged-*"))) == 1
+
+
+def test_a_broken_weight_is_never_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genmodels import run_training
+    from genmodels.errors import DivergedError
+    from genmodels.training import Trainer
+
+    after = Trainer._after_step
+
+    def poison(self: Trainer, metrics: dict[str, torch.Tensor]) -> None:
+        if self.step == 4:
+            with torch.no_grad():
+                next(self.model.parameters())[0] = float("inf")
+        after(self, metrics)
+
+    monkeypatch.setattr(Trainer, "_after_step", poison)
+    folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=6", "train.save_every=2"))
+    with pytest.raises(DivergedError, match="last checkpoint is intact"):
+        run_training.train_folder(folder, device="cpu")
+    assert folder.steps() == [0, 2]
+    assert folder.status()["phase"] == "failed"
+
+
+def test_lines_that_are_no_objects_are_passed_over(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=2"))
+    (folder.path / "control.jsonl").write_text('5\nnull\n{"action": "save"}\n{"half')
+    assert folder.requests(0)[0] == [{"action": "save"}]
+    (folder.path / "status.json").write_text("null")
+    assert folder.status() == {}

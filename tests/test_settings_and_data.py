@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,30 @@ def test_bytes_survive_the_way_to_floats_and_back() -> None:
     assert len({hash_seed(a, b) for a in range(50) for b in range(50)}) == 2500
     with pytest.raises(ConfigError):
         DataConfig.parse({"name": ""})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "preset", "assignments"),
+    [
+        ("pattern_1010_gan", None, []),
+        ("mnist_vae_20", "quick", ["train.max_steps=50", "model.lr=0.002", "data.name=digits"]),
+        ("mnist_gan", "quick", ["train.batch_size=16", "model.generator_sizes=[64,64]", "train.compile=off"]),
+        ("mnist_judge", "quick", []),
+    ],
+)
+def test_a_spec_tells_the_command_that_makes_it_again(recipe: str, preset: str | None, assignments: list[str]) -> None:
+    spec = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(assignments))
+    words = shlex.split(recipes.command_of(spec))
+    assert words[:5] == ["python", "-m", "train_jobs", "submit", recipe]
+    settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+    again = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(settings))
+    assert again == spec
+    assert bool(again.expect) == (recipe == "pattern_1010_gan"), "other data or lengths promise nothing"
+
+
+def test_a_classifier_is_not_submitted_on_data_without_labels() -> None:
+    with pytest.raises(ConfigError, match=r"image and label, but data set 'pattern_1010' provides image only"):
+        resolve(recipes.get("mnist_judge"), overrides={"data": {"name": "pattern_1010"}})
+    with pytest.raises(ConfigError, match="halves pictures 6 times"):
+        resolve(recipes.get("mnist_judge"), preset="quick", overrides={
+            "model": {"channels": [2] * 6, "pool_after": [1, 2, 3, 4, 5, 6]}})  # fmt: skip

@@ -77,7 +77,10 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
         if isinstance(model, SupportsSampling):
             generator = torch.Generator(model.device).manual_seed(seed)
             drawn = torch.cat(
-                [model.sample(_BATCH, generator=generator).float().cpu() for _ in range(samples // _BATCH)]
+                [
+                    model.sample(min(_BATCH, samples - start), generator=generator).float().cpu()
+                    for start in range(0, samples, _BATCH)
+                ]
             )
             found |= _of_samples(model, drawn, arrays, spec.data_spec)
     return found
@@ -114,7 +117,7 @@ def _reconstruction(model: Any, inputs: Sequence[Tensor], targets: Sequence[Tens
 def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: DataSpec) -> dict[str, float]:
     real = to_float(torch.from_numpy(arrays.images[:1000].copy()))
     found = {"diversity/samples": diversity(drawn[:1000]), "diversity/data": diversity(real)}
-    if judge.can_judge(spec):
+    if judge.can_judge(spec) and judge.published():
         shares = judge.class_histogram(drawn)
         found |= {f"classes/share_{digit}": float(share) for digit, share in enumerate(shares)}
         found |= class_figures(shares)

@@ -21,6 +21,11 @@ def can_judge(spec: DataSpec) -> bool:
 
 
 @lru_cache(maxsize=1)
+def published() -> bool:
+    """Whether there is a judge to ask."""
+    return any(info.name == NAME for info in catalog.list_checkpoints())
+
+
 def load_judge() -> SupportsClassification:
     """The published judge, loaded once; raises UnknownNameError where it is not published."""
     model = catalog.load(NAME)

@@ -11,15 +11,17 @@ on pictures shifted by up to `shift` pixels. The hidden features are what the st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genmodels.config import ModelConfig, live
 
 
 class CNNClassifierConfig(ModelConfig):
     """Blocks of 3x3 convolutions; pictures need sides of at least 2 to the power of the number of pools."""
+
+    requires: ClassVar[tuple[str, ...]] = ("image", "label")
 
     channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
         (32, 32, 64, 64), min_length=1, max_length=12, description="output channels of each 3x3 convolution"
@@ -31,6 +33,20 @@ class CNNClassifierConfig(ModelConfig):
     dropout: float = Field(0.3, ge=0, lt=1, description="share of values dropped before the last layers")
     shift: int = Field(2, ge=0, le=8, description="pixels a training picture is moved by at random, each way")
     lr: float = live(2e-3, gt=0, le=1, description="highest learning rate of Adam; it falls to zero along a cosine")
+
+    @property
+    def pools(self) -> int:
+        """How often the picture is halved."""
+        return len(set(self.pool_after) & set(range(1, len(self.channels) + 1)))
+
+    @model_validator(mode="after")
+    def _pictures_survive_the_pools(self) -> Self:
+        if self.image_shape is not None and min(self.image_shape[1:]) < 2**self.pools:
+            height, width = self.image_shape[1:]
+            raise ValueError(
+                f"pool_after halves pictures {self.pools} times, but the data's are only {height}x{width}: pool less"
+            )
+        return self
 
 
 import math
@@ -50,7 +66,6 @@ class CNNClassifier(Model):
     Config = CNNClassifierConfig
     title = "Convolutional classifier"
     paper = "LeCun et al. 1998, doi 10.1109/5.726791"
-    requires = ("image", "label")
     config: CNNClassifierConfig
 
     def __init__(self, config: CNNClassifierConfig) -> None:
@@ -58,11 +73,7 @@ class CNNClassifier(Model):
         channels, height, width = config.image_shape or (0, 0, 0)
         if not config.num_classes:
             raise ConfigError("model.num_classes is 0: a classifier needs data with classes, for example --data digits")
-        pools = len(set(config.pool_after) & set(range(1, len(config.channels) + 1)))
-        if min(height, width) < 2**pools:
-            raise ConfigError(
-                f"model.pool_after halves pictures {pools} times, but they are only {height}x{width}; pool less often"
-            )
+        pools = config.pools
         layers: list[nn.Module] = []
         for index, outputs in enumerate(config.channels, start=1):
             layers += [nn.Conv2d(channels, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]

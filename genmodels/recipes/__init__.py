@@ -7,6 +7,7 @@ in, epochs turned into steps. No torch is imported on the way.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -157,12 +158,58 @@ def resolve(
         data_spec=spec,
         train=_count_steps(TrainConfig.parse(sections["train"], "train."), spec),
         run=RunConfig.parse(sections["run"], "run."),
-        expect=recipe.expect,
+        expect=recipe.expect if _as_published(recipe, sections) else {},
     )
 
 
+def _as_published(recipe: Recipe, sections: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether this is the experiment whose result the recipe promises: other data or lengths promise nothing."""
+    whole = merge(recipe, None, None)
+    decisive = ("max_steps", "max_epochs", "batch_size")
+    train = [[part["train"].get(key) for key in decisive] for part in (sections, whole)]
+    return sections["model"] == whole["model"] and sections["data"] == whole["data"] and train[0] == train[1]
+
+
+def command_of(spec: Spec) -> str:
+    """The command that submits the same experiment again: what differs from its recipe is set on it."""
+    known = spec.recipe in names()
+    recipe = get(spec.recipe) if known and spec.recipe else family(spec.model)
+    patch = {"data": spec.data.model_dump(mode="json", exclude_defaults=True), "train": {"max_steps": 1}}
+    base = resolve(recipe, preset=spec.preset, overrides=patch)
+    plain = merge(recipe, spec.preset, None)
+    words = ["python -m train_jobs submit", recipe.name]
+    words += [f"--preset {spec.preset}"] if spec.preset else []
+    if spec.data != DataConfig.parse(plain["data"], "data."):
+        words += [f"--set data.{key}={_written(value)}" for key, value in patch["data"].items()]
+    filled = ("image_shape", "num_classes")
+    words += [
+        f"--set model.{key}={_written(value)}"
+        for key, value in spec.config.items()
+        if key not in filled and value != base.config[key]
+    ]
+    lengths = TrainConfig.parse(plain["train"], "train.")
+    counted = _count_steps(lengths, spec.data_spec) if lengths.batch_size == spec.train.batch_size else None
+    for key, value in spec.train.model_dump(mode="json").items():
+        usual = getattr(counted, key, None) if key == "max_steps" else base.train.model_dump(mode="json")[key]
+        if value != usual:
+            words.append(f"--set train.{key}={_written(value)}")
+    return " ".join(words)
+
+
+def _written(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return shlex.quote(text)
+
+
 def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> ModelConfig:
-    config = registry.config_class(model).parse(values, "model.")
+    config_class = registry.config_class(model)
+    lacking = [key for key in config_class.requires if key not in spec.provides]
+    if lacking:
+        raise ConfigError(
+            f"model {model!r} is trained on {' and '.join(config_class.requires)}, but data set {spec.name!r} provides "
+            f"{' and '.join(spec.provides)} only; choose other data with --data"
+        )
+    config = config_class.parse(values, "model.")
     for field, offered in (("image_shape", spec.image_shape), ("num_classes", spec.num_classes)):
         wanted = getattr(config, field)
         if wanted is not None and wanted != offered:
