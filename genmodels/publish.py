@@ -132,7 +132,7 @@ def _write_card(target: Path, name: str, folder: RunFolder, spec: Spec) -> None:
         ("licence of the weights", "MIT, as the code; the data's own licence applies to what resembles the data"),
         ("steps", f"{info.steps[-1]:,} of batch size {spec.train.batch_size}"),
         ("saved steps", ", ".join(map(str, info.steps))),
-        ("time", f"{_duration(target)} on {runtime.get('device', '?')}, {runtime.get('threads', '?')} threads, "
+        ("time", f"{_duration(target)} on {runtime.get('device', '?')}, CPU threads: {runtime.get('threads', '?')}, "
                  f"{runtime.get('precision', '?')}"),
         ("stored as", "float16" if _facts(target)["half"] else "float32"),
     ]  # fmt: skip
