@@ -19,6 +19,8 @@ import train_jobs
 from genmodels.errors import CheckpointError, UnknownNameError
 from genmodels.runfolder import RunFolder
 from train_jobs import JobError, PublicModeError, QueueError, make_spec, scheduler
+from train_jobs.launchers.local import LocalLauncher
+from train_jobs.store import NewJob, Store
 from train_jobs.views import Job
 
 PROJECT = Path(__file__).parents[1]
@@ -101,7 +103,7 @@ def test_submit_wait_show_and_list_from_the_command_line(runs: Path) -> None:
     assert [job["id"] for job in json.loads(cli("list", "--json").stdout)] == ["pattern_1010_gan-1"]
     assert "finished at step 300" in cli("logs", "pattern_1010_gan-1").stdout
     refused = cli("stop", "pattern_1010_gan-1")
-    assert refused.returncode == 2
+    assert refused.returncode == 1, "2 is for usage, this is a refusal"
     assert "has finished at step 300" in refused.stderr
     with pytest.raises(JobError, match="for a longer training"):
         train_jobs.resume("pattern_1010_gan-1")
@@ -243,6 +245,7 @@ def test_public_server_refuses_changes_and_starts_nothing(runs: Path, monkeypatc
         lambda: train_jobs.repair(),
         lambda: train_jobs.request(job.id, "save"),
         lambda: train_jobs.publish(job.id, "mine"),
+        lambda: train_jobs.get_data("mnist"),
     ]
     for call in refused:
         with pytest.raises(PublicModeError, match="switched off on this public server"):
@@ -302,6 +305,111 @@ def test_damaged_and_foreign_folders_do_not_break_the_list(runs: Path) -> None:
             train_jobs.delete(name)
 
 
+def test_no_content_of_a_run_folder_ends_the_list(runs: Path) -> None:
+    for name in ("null", "words", "huge", "abc", "whole"):
+        folder = RunFolder.create(runs / name, make_spec("pattern_1010_gan", None, ["train.max_steps=50"]))
+        folder.write_status(phase="stopped", step=20, max_steps=50)
+    (runs / "null" / "status.json").write_text("null")
+    report = {"phase": "training", "heartbeat": time.time(), "step": "many", "max_steps": [], "pid": "zz"}
+    (runs / "words" / "status.json").write_text(json.dumps(report))
+    report |= {"step": float("inf"), "steps_per_second": float("nan"), "pid": 10**400}
+    (runs / "huge" / "status.json").write_text(json.dumps(report))
+    config = json.loads((runs / "abc" / "config.json").read_text())
+    config["spec"]["train"]["max_steps"] = "abc"
+    (runs / "abc" / "config.json").write_text(json.dumps(config))
+    found = {job.id: job for job in train_jobs.jobs()}
+    assert {name: (job.state, job.step) for name, job in found.items()} == {
+        "null": ("STOPPED", 0),
+        "words": ("STOPPED", 0),
+        "huge": ("STOPPED", 0),
+        "abc": ("FAILED", 20),
+        "whole": ("STOPPED", 20),
+    }
+    assert found["abc"].error
+    assert "train.max_steps = 'abc' is not allowed" in found["abc"].error
+    for arguments in (("list",), *(("show", name) for name in found)):
+        done = cli(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_scheduler_survives_a_folder_that_is_damaged_under_a_worker(runs: Path) -> None:
+    broken = start(*ENDLESS)
+    healthy = start("train.max_steps=100", "train.precision=fp32", "train.compile=off", "run.threads=1")
+    until(lambda: train_jobs.job(broken.id).phase == "training")
+    pid = train_jobs.job(broken.id).pid
+    assert pid is not None
+    serving = scheduler.running_pid(runs)
+    os.kill(pid, signal.SIGKILL)
+    (broken.folder.path / "config.json").write_text('{"format": 1, "spec": {"train": {"max_steps": "abc"}}}')
+    (broken.folder.path / "status.json").write_text("null")
+    assert until_state(broken.id, "FAILED").error
+    assert until_state(healthy.id, "SUCCEEDED").step == 100
+    assert scheduler.running_pid(runs) == serving
+
+
+def test_request_is_refused_until_it_would_be_heard() -> None:
+    job = start(*ENDLESS)
+    refusals = []
+    while len(refusals) < 1000:
+        try:
+            train_jobs.request(job.id, "save")
+            break
+        except JobError as error:
+            refusals.append(str(error))
+            time.sleep(0.02)
+    assert any("not running (PENDING)" in text for text in refusals)
+    assert any("not training; wait until it trains" in text for text in refusals)
+    until(lambda: any(event["kind"] == "save" for event in job.folder.events()), what="the one request that was taken")
+
+
+def test_worker_that_does_not_stop_is_killed_and_told_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "_KILL_AFTER", 1.0)
+    store = Store(runs)
+    (runs / "deaf").mkdir(parents=True)
+    new = NewJob("deaf", "Deaf", "vae", "vae", 10, str(runs), "cpu", time.time())
+    program = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(runs)], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout
+        assert worker.stdout.readline() == "deaf\n"
+        store.adopt("deaf", new, "RUNNING", None, ("cpu", worker.pid, psutil.Process(worker.pid).create_time()))
+        store.request_stop("deaf")
+        serving = scheduler.Scheduler(store, LocalLauncher())
+        until(lambda: not serving.tick(), 10)
+    row = store.row("deaf")
+    assert row
+    assert row.state == "FAILED"
+    assert row.error
+    assert "killed by the scheduler: asked to stop, it did not save and end within 1 s" in row.error
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="this system has no real-time signals")
+def test_real_time_signal_is_named_by_its_number() -> None:
+    job = start(*ENDLESS)
+    until(lambda: train_jobs.job(job.id).pid is not None)
+    pid = train_jobs.job(job.id).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGRTMIN + 3)
+    error = until_state(job.id, "FAILED").error
+    assert error
+    assert f"ended by signal {signal.SIGRTMIN + 3}" in error
+
+
+def test_relative_runs_folder_is_the_same_folder_for_scheduler_and_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENMODELS_RUNS", "runs")
+    job = start(*ENDLESS)
+    until(lambda: train_jobs.job(job.id).pid is not None)
+    pid, serving = train_jobs.job(job.id).pid, scheduler.running_pid(tmp_path / "runs")
+    assert pid
+    assert serving
+    for process in (pid, serving):
+        assert psutil.Process(process).environ()["GENMODELS_RUNS"] == str(tmp_path / "runs")
+
+
 @pytest.mark.slow
 def test_damaged_queue_is_told_and_repaired_around_a_running_worker(runs: Path) -> None:
     job = start(*ENDLESS)
@@ -354,6 +462,9 @@ def test_bad_input_is_told_before_anything_is_queued(runs: Path) -> None:
         (("pattern_1010_gan", "--set", "nonsense"), "SECTION.FIELD=VALUE"),
         (("pattern_1010_gan", "--preset", "huge"), "preset"),
         (("pattern_1010_gan", "--device", "cuda:77"), "cuda:77"),
+        (("pattern_1010_gan", "--name", "two\nlines"), "run.name = 'two\\nlines'"),
+        (("pattern_1010_gan", "--set", 'run.name="\\u202e"'), "printable"),
+        (("pattern_1010_gan", "--name", " "), "printable"),
         (("pattern_1010_gan", "--data", "mnst"), "data set"),
         (("pattern_1010_gan", "--data", "digits", "--set", "data.name=mnist"), "given twice"),
     ):

@@ -1,4 +1,4 @@
-"""`python -m train_jobs`: the queue from the command line. Exit codes: 0 done, 1 failed or stopped, 2 bad input."""
+"""`python -m train_jobs`: the queue from the command line. Exit codes: 0 done, 1 failed or refused, 2 usage."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import LOG
 from train_jobs import api
-from train_jobs.errors import JobError
 from train_jobs.spec import JobSpec, make_spec
 from train_jobs.views import Job
 
@@ -214,8 +213,7 @@ def main() -> None:
         app(prog_name="python -m train_jobs")
     except GenmodelsError as error:
         typer.echo(f"error: {error}", err=True)
-        bad_input = isinstance(error, ConfigError | UnknownNameError | DataError | JobError)
-        sys.exit(2 if bad_input else 1)
+        sys.exit(2 if isinstance(error, ConfigError | UnknownNameError) else 1)
     except KeyboardInterrupt:
         sys.exit(1)
 

@@ -13,18 +13,20 @@ from typing import Any
 import psutil
 
 from genmodels import data
-from genmodels.errors import CheckpointError, ConfigError
+from genmodels.errors import CheckpointError
+from genmodels.public import public_mode
 from genmodels.runfolder import RunFolder
 from train_jobs import devices, scheduler
 from train_jobs.errors import JobError, PublicModeError, QueueError
-from train_jobs.spec import JobSpec
+from train_jobs.spec import JobSpec, checked_name
 from train_jobs.store import NewJob, State, Store
-from train_jobs.views import Job, damage, ensure_scheduler, folders, job, jobs, of_folder, public_mode
+from train_jobs.views import Job, damage, ensure_scheduler, folders, job, jobs, of_folder
 
 __all__ = [
     "Job",
     "delete",
     "ensure_scheduler",
+    "get_data",
     "job",
     "jobs",
     "public_mode",
@@ -81,12 +83,24 @@ def stop(job_id: str) -> Job:
 
 
 def request(job_id: str, action: str, **values: Any) -> None:
-    """Ask a running job to `save`, `sample` or `set` a live field (path="model.lr", value=...)."""
+    """Ask a training job to `save`, `sample` or `set` a live field (path="model.lr", value=...).
+
+    Refused until it trains: a starting worker reads requests from where the file ends when it begins.
+    """
     refuse_in_public_mode("steering a training")
     found = job(job_id)
     if found.state != "RUNNING":
         raise JobError(f"{job_id} is not running ({found.state}); only a running training can be asked to {action}")
+    if found.phase != "training":
+        advice = "resume it afterwards" if found.phase == "stopping" else "wait until it trains"
+        raise JobError(f"{job_id} cannot be asked to {action} now: it is {found.phase}, not training; {advice}")
     found.folder.request(action, **values)
+
+
+def get_data(name: str) -> str:
+    """Download a data set, which takes as long as the network does; returns where it lies. Raises DataError."""
+    refuse_in_public_mode("downloading data")
+    return data.download(name)
 
 
 def publish(job_id: str, name: str) -> Path:
@@ -152,9 +166,7 @@ def delete(job_id: str) -> None:
 def rename(job_id: str, name: str) -> Job:
     """Give a run another name; its id and folder stay."""
     refuse_in_public_mode("renaming a run")
-    name = name.strip()
-    if not 1 <= len(name) <= 80 or not name.isprintable():
-        raise ConfigError(f"name {name!r} is not allowed: 1 to 80 printable characters")
+    name = checked_name(name)
     store = Store()
     _adopt(store, job(job_id))
     store.rename(job_id, name)

@@ -74,6 +74,7 @@ def ensure(root: Path) -> None:
                 stdout=output,
                 stderr=output,
                 cwd=PROJECT,
+                env={**os.environ, "GENMODELS_RUNS": str(root)},
                 start_new_session=True,
             )
     except OSError as error:
@@ -105,6 +106,7 @@ class Scheduler:
     def __init__(self, store: Store, launcher: Launcher) -> None:
         self.store, self.launcher = store, launcher
         self._asked: dict[str, float] = {}  # when a job was told to stop
+        self._killed: set[str] = set()  # jobs that did not
         for row in store.rows("RUNNING"):
             log.info("%s: adopted, pid %s", row.id, row.pid)
 
@@ -135,8 +137,8 @@ class Scheduler:
         if not self.store.claim(row.id, device):
             return False  # stopped or deleted a moment ago
         try:
-            process = self.launcher.start(self.store.root / row.id, device, {"GENMODELS_DATA": row.data_root})
-        except OSError as error:
+            process = self.launcher.start(self.store.root / row.id, device, self._environment(row))
+        except (OSError, ValueError) as error:
             text = f"the worker could not be started: {error}. Free some space or memory, then " + _resume_hint(row)
             self.store.finish(row.id, None, "FAILED", None, text)
             log.error("%s: %s", row.id, text)
@@ -144,6 +146,10 @@ class Scheduler:
         self.store.set_process(row.id, *process)
         log.info("%s: started on %s, pid %d", row.id, device, process.pid)
         return True
+
+    def _environment(self, row: Row) -> dict[str, str]:
+        """Absolute folders: the worker works elsewhere than whoever submitted the job."""
+        return {"GENMODELS_DATA": row.data_root, "GENMODELS_RUNS": str(self.store.root)}
 
     def _ended(self, row: Row) -> bool:
         if row.pid is None:
@@ -154,10 +160,15 @@ class Scheduler:
                 self._stop(row, process)
             return False
         code = self.launcher.exit_code(process)
-        state, error = self._outcome(row, code)
+        try:
+            state, error = self._outcome(row, code)
+        except Exception as problem:  # one damaged folder must not end the scheduler of all the others
+            log.exception("%s: its folder cannot be read", row.id)
+            state, error = "FAILED", f"the run folder is damaged: {type(problem).__name__}: {problem}"
         if self.store.finish(row.id, row.pid, state, code, error):
             log.info("%s: %s%s", row.id, state, f", {error}" if error else "")
         self._asked.pop(row.id, None)
+        self._killed.discard(row.id)
         return True
 
     def _stop(self, row: Row, process: Process) -> None:
@@ -166,6 +177,7 @@ class Scheduler:
             self.launcher.stop(process)
         elif time.monotonic() - self._asked[row.id] > _KILL_AFTER:
             log.warning("%s: did not stop within %.0f s, killed", row.id, _KILL_AFTER)
+            self._killed.add(row.id)
             self.launcher.stop(process, force=True)
 
     def _outcome(self, row: Row, code: int | None) -> tuple[State, str | None]:
@@ -180,7 +192,7 @@ class Scheduler:
             return "STOPPED", None
         if code == FAILED and own.get("phase") == "failed" and own.get("error"):
             return "FAILED", str(own["error"])
-        text = f"the worker (pid {row.pid}) {_how(code)}; " + _resume_hint(row, folder)
+        text = f"the worker (pid {row.pid}) {_how(code, row.id in self._killed)}; " + _resume_hint(row, folder)
         try:
             with (folder.path / LOG).open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%H:%M:%S')} error: {text}\n")
@@ -189,13 +201,15 @@ class Scheduler:
         return "FAILED", text
 
 
-def _how(code: int | None) -> str:
+def _how(code: int | None, by_us: bool) -> str:
+    if by_us:
+        return f"was killed by the scheduler: asked to stop, it did not save and end within {_KILL_AFTER:.0f} s"
     if code is None:
         return "is gone without a word: killed, perhaps because memory ran out, or the machine was restarted"
     if code == -signal.SIGKILL:
         return "was killed by signal 9 (SIGKILL), by somebody or because memory ran out"
     if code < 0:
-        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+        return f"was ended by signal {-code} ({signal.strsignal(-code) or 'unknown'})"
     return f"ended with exit code {code}; its log tells why"
 
 

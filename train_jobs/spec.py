@@ -9,7 +9,7 @@ from genmodels import recipes, registry
 from genmodels.errors import ConfigError, UnknownNameError
 from genmodels.recipes import Spec as JobSpec
 
-__all__ = ["JobSpec", "find_recipe", "make_spec"]
+__all__ = ["JobSpec", "checked_name", "find_recipe", "make_spec"]
 
 
 def find_recipe(recipe_or_family: str) -> recipes.Recipe:
@@ -20,6 +20,14 @@ def find_recipe(recipe_or_family: str) -> recipes.Recipe:
         return recipes.family(recipe_or_family)
     known = {*recipes.names(), *registry.names()}
     raise UnknownNameError("recipe or model", recipe_or_family, known, "`python -m genmodels recipes` lists recipes.")
+
+
+def checked_name(name: str) -> str:
+    """A run's name without spaces around it; raises ConfigError where a list could not show it on one line."""
+    name = name.strip()
+    if not 1 <= len(name) <= 80 or not name.isprintable():
+        raise ConfigError(f"run.name = {name!r} is not allowed: 1 to 80 printable characters; leave it out for none")
+    return name
 
 
 def make_spec(
@@ -43,4 +51,7 @@ def make_spec(
         given: Any = patch.setdefault(section, {}).setdefault(field, value)
         if given != value:
             raise ConfigError(f"{section}.{field} is given twice, as {given!r} and as {value!r}; give it once")
+    wanted = patch.get("run", {}).get("name")
+    if isinstance(wanted, str):
+        patch["run"]["name"] = checked_name(wanted)
     return recipes.resolve(find_recipe(recipe_or_family), preset=preset, overrides=patch)

@@ -5,7 +5,6 @@ A folder without a row is a finished run that can be looked at, resumed, renamed
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,15 @@ from typing import Any
 import psutil
 
 from genmodels.errors import CheckpointError, UnknownNameError
+from genmodels.public import public_mode
 from genmodels.runfolder import RunFolder
 from train_jobs import scheduler
 from train_jobs.errors import QueueError
 from train_jobs.store import Row, State, Store
 
 _FRESH = 10.0  # seconds: a report younger than this is a living worker's
+_HUGE = 1e15  # what no step, time or speed reaches; nor do infinity and NaN, which JSON files may hold, too
+_MAX_PID = 2**31
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,6 @@ class Job:
     def active(self) -> bool:
         """Whether it runs or will run."""
         return self.state in ("PENDING", "RUNNING")
-
-
-def public_mode() -> bool:
-    """Whether this server only shows: GENMODELS_PUBLIC is set."""
-    return os.environ.get("GENMODELS_PUBLIC", "") not in ("", "0")
 
 
 def ensure_scheduler() -> None:
@@ -144,73 +141,84 @@ def of_folder(path: Path) -> Job:
     folder = RunFolder(path)
     status = folder.status()
     error = damage(folder)
-    spec: dict[str, Any] = {} if error else folder.config()["spec"]
+    spec = None if error else folder.spec()
     created = _created(folder)
     step = _step(folder, status)
-    max_steps = int(spec["train"].get("max_steps") or 0) if spec else int(status.get("max_steps") or 0)
-    alive = not error and _alive(status)
+    max_steps = (spec.train.max_steps or 0) if spec else _whole(status, "max_steps") or 0
+    pid = None if error else _living_pid(status)
     state: State = "SUCCEEDED" if step >= max_steps else "STOPPED"
     if error:
         state = "FAILED"
-    elif alive:
+    elif pid is not None:
         state = "RUNNING"
     elif status.get("phase") == "failed":
-        state, error = "FAILED", status.get("error")
+        state, error = "FAILED", str(status.get("error") or "the worker gave no reason; its log may tell")
     names: dict[State, str] = {"SUCCEEDED": "finished", "STOPPED": "stopped", "FAILED": "failed"}
     return Job(
         id=path.name,
-        name=(spec["run"].get("name") if spec else None) or path.name,
-        title=spec.get("title", path.name),
+        name=(spec.run.name if spec else None) or path.name,
+        title=spec.title if spec else path.name,
         state=state,
-        recipe=spec.get("recipe") or spec.get("model", ""),
-        model=spec.get("model", ""),
-        device=status.get("device") or None,
-        pid=int(status["pid"]) if alive else None,
+        recipe=(spec.recipe or spec.model) if spec else "",
+        model=spec.model if spec else "",
+        device=str(status.get("device") or "") or None,
+        pid=pid,
         step=step,
         max_steps=max_steps,
-        speed=_number(status, "steps_per_second") if alive else None,
-        seconds_left=_number(status, "seconds_left") if alive else None,
-        phase=str(status.get("phase")) if alive else names[state],
+        speed=_number(status, "steps_per_second") if pid else None,
+        seconds_left=_number(status, "seconds_left") if pid else None,
+        phase=str(status.get("phase")) if pid else names[state],
         error=error,
         created=created,
         started=None,
-        finished=None if alive else _number(status, "heartbeat"),
+        finished=None if pid else _number(status, "heartbeat"),
         folder=folder,
         position=None,
     )
 
 
 def damage(folder: RunFolder) -> str | None:
-    """Why the folder cannot be used, or None."""
+    """Why the folder cannot be used, or None. Reads and validates its config.json: 0.03 ms."""
     try:
-        spec = folder.config().get("spec")
+        folder.spec()
     except CheckpointError as error:
         return str(error)
-    if not isinstance(spec, dict) or not all(isinstance(spec.get(part), dict) for part in ("train", "run", "data")):
-        return f"{folder.path}: config.json holds no experiment; restore it from a copy, or delete it"
     return None
 
 
 def _created(folder: RunFolder) -> float:
     try:
-        return float(folder.config()["created"])
-    except (CheckpointError, KeyError, TypeError, ValueError):
+        created = _number(folder.config(), "created")
+    except CheckpointError:
+        created = None
+    if created is not None:
+        return created
+    try:
         return folder.path.stat().st_mtime
+    except FileNotFoundError:  # deleted in this moment
+        return 0.0
 
 
 def _step(folder: RunFolder, status: dict[str, Any]) -> int:
-    step = status.get("step")
-    return int(step) if isinstance(step, int | float) else max(folder.steps(), default=0)
+    step = _whole(status, "step")
+    return max(folder.steps(), default=0) if step is None else step
 
 
-def _number(status: dict[str, Any], key: str) -> float | None:
-    value = status.get(key)
-    return float(value) if isinstance(value, int | float) else None
+def _number(values: dict[str, Any], key: str) -> float | None:
+    """A number from a file that anything may have written; None for whatever else is there."""
+    value = values.get(key)
+    return float(value) if isinstance(value, int | float) and abs(value) < _HUGE else None
 
 
-def _alive(status: dict[str, Any]) -> bool:
-    """Whether the process of the last report still works on it."""
+def _whole(values: dict[str, Any], key: str) -> int | None:
+    value = _number(values, key)
+    return None if value is None else int(value)
+
+
+def _living_pid(status: dict[str, Any]) -> int | None:
+    """The process of the last report, if it still works on the run."""
     at_work = status.get("phase") in ("loading", "tuning", "training")
-    if not at_work or time.time() - (_number(status, "heartbeat") or 0) > _FRESH:
-        return False
-    return psutil.pid_exists(int(status.get("pid") or 0))
+    pid = _whole(status, "pid") or 0
+    if not at_work or not 0 < pid < _MAX_PID or time.time() - (_number(status, "heartbeat") or 0) > _FRESH:
+        return None
+    return pid if psutil.pid_exists(pid) else None
