@@ -13,11 +13,19 @@ import torch
 
 from genmodels import capabilities, checkpoint
 from genmodels.model import Batch, Curve, Model
+from genmodels.public import public_mode
 from genmodels.recipes import Spec
 
 BUDGET_S = 0.25
 """CPU time that one estimate may take: it runs in the thread that also draws pictures for other visitors."""
 _WARM_UP_STEPS = 2
+MAX_PARAMETERS = 20_000_000
+"""Above it no step is timed: with gradients and Adam's two moments a parameter costs 16 bytes of the web server."""
+MAX_PRODUCT = 10**10
+"""Of parameters and batch size: about the multiplications of one forward pass, here a second of two cores."""
+MAX_ACTIVATIONS = 2**28
+"""Numbers that all layers put out for one batch, a gigabyte: convolutions have few parameters and many of these."""
+_PROBE = 2  # examples that the activations are counted with
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,16 @@ def parameter_count(spec: Spec) -> int:
 
 
 def seconds_of(spec: Spec) -> float | None:
-    """About how long the training will take on this machine's CPU; None where a step cannot be timed.
+    """About how long the training will take on this machine's CPU; None where a step cannot or should not be timed.
+
+    Never timed on a public server, nor above the ceilings: a visitor must not choose how much memory the server takes.
 
     Real steps in plain float32 on random data: what the tuner wins later (bf16, threads, compile) is not in it, nor
     is what previews and checkpoints cost. Two warm-up steps are not counted; one that is longer than the budget is.
     """
+    count = parameter_count(spec)
+    if public_mode() or count > MAX_PARAMETERS or count * spec.train.batch_size > MAX_PRODUCT:
+        return None
     # The inference thread forbids gradients; here they are needed for a moment.
     with torch.inference_mode(False), torch.enable_grad():
         per_step = _seconds_of_step(
@@ -79,10 +92,14 @@ def seconds_of(spec: Spec) -> float | None:
 @lru_cache(maxsize=256)
 def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, provides: tuple[str, ...]) -> float | None:
     model = checkpoint.build({"model": name, "config": json.loads(config)}).train()
-    batch = _random_batch(model, batch_size, classes, provides)
+    batch = _random_batch(model, _PROBE, classes, provides)
     if batch is None:
         return None
     optimizers = model.configure_optimizers()
+    if _activations(model, optimizers, batch) * batch_size > MAX_ACTIVATIONS:
+        return None
+    rows = torch.arange(batch_size) % _PROBE
+    batch = {key: tensor[rows] for key, tensor in batch.items()}
     durations: list[float] = []
     begin = time.perf_counter()
     while time.perf_counter() - begin < BUDGET_S:
@@ -91,6 +108,21 @@ def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, prov
         durations.append(time.perf_counter() - before)
     steady = sorted(durations[_WARM_UP_STEPS:] or durations[-1:])
     return steady[len(steady) // 2]
+
+
+def _activations(model: Model, optimizers: dict[str, torch.optim.Optimizer], batch: Batch) -> float:
+    """Numbers an example that the layers put out in one training step, found with a step on a tiny batch."""
+    count = 0
+
+    def add(_module: torch.nn.Module, _inputs: object, output: object) -> None:
+        nonlocal count
+        count += output.numel() if isinstance(output, torch.Tensor) else 0
+
+    hooks = [module.register_forward_hook(add) for module in model.modules() if not list(module.children())]
+    model.training_step(batch, optimizers, 0)
+    for hook in hooks:
+        hook.remove()
+    return count / _PROBE
 
 
 def _random_batch(model: Model, size: int, classes: int, provides: tuple[str, ...]) -> Batch | None:

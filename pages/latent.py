@@ -14,7 +14,7 @@ from genmodels.service import Point
 from pages.components import latent_state as state
 from pages.components import pad, picture
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title
+from pages.components.theme import friendly_errors, page_title, plain
 
 _POLL_SECONDS, _HEARTBEAT_LIMIT = 3, 15
 _PIN_PIXELS = 84
@@ -35,7 +35,7 @@ def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
         if wanted in infos:
             st.session_state.latent_model = wanted
         elif wanted:
-            st.warning(t("latent.unknown_model", name=wanted), icon=":material/search_off:")
+            st.warning(t("latent.unknown_model", name=plain(wanted)), icon=":material/search_off:")
     if st.session_state.get("latent_model") not in infos:
         kept = st.session_state.get("latent_address")
         st.session_state.latent_model = kept if kept in infos else next(iter(infos))

@@ -10,7 +10,7 @@ import streamlit as st
 import train_jobs
 from pages.components import run_view
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title
+from pages.components.theme import friendly_errors, page_title, plain
 from train_jobs import Job
 
 
@@ -77,7 +77,7 @@ def _select(jobs: tuple[Job, ...]) -> str:
     if wanted is None and asked and asked != st.session_state.get("runs_asked"):
         wanted = asked
         if asked not in by_id:
-            st.warning(t("runs.unknown", id=asked), icon=":material/link_off:")
+            st.warning(t("runs.unknown", id=plain(asked)), icon=":material/link_off:")
     if wanted in by_id:
         st.session_state["runs_select"] = wanted
     elif st.session_state.get("runs_select") not in by_id:

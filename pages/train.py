@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -140,7 +141,7 @@ def _cost(spec: Spec) -> None:
     middle.metric(t("train.steps"), f"{steps:,}", help=t("train.steps_help", epochs=epochs, examples=examples))
     seconds = service.seconds_of(spec)
     text = t("train.time_unknown") if seconds is None else run_view.duration(seconds)
-    right.metric(t("train.time"), text, help=t("train.time_help"))
+    right.metric(t("train.time"), text, help=t("train.time_help" if seconds is not None else "train.time_unknown_help"))
 
 
 def _start(spec: Spec | None) -> None:
@@ -191,7 +192,7 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
         st.subheader(t("train.started"), anchor=False)
         with friendly_errors():
             run_view.compact(started)
-        st.caption(t("train.started_note", id=started))
+        st.caption(t("train.started_note", id=quote(started, safe="")))
     if spec is not None:
         with cost, friendly_errors():
             _cost(spec)  # last: it times real steps, and nothing else on the page waits for it

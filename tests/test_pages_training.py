@@ -5,8 +5,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -34,6 +37,13 @@ def page(stem: str, **query: str) -> AppTest:
     app.switch_page(f"{stem}.py").run()
     assert not app.exception, app.exception[0].message
     return app
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def command_of(app: AppTest) -> list[str]:
@@ -165,10 +175,19 @@ def test_public_servers_explain_and_refuse(monkeypatch):
     app = page("train", recipe="pattern_1010_gan")
     assert any("public" in info.value for info in app.info)
     assert app.button(key="train_start").disabled
+    assert [metric.value for metric in app.metric if metric.label == "Time, about"] == ["unknown"]
     runs = page("runs", run=folder.name)
     assert runs.button(key="runs_delete").disabled
     assert runs.button(key="runs_rename").disabled
     assert runs.button(key="runs_publish").disabled
+
+
+def test_public_servers_download_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "none"))
+    assert not page("train", recipe="mnist_vae_20").button(key="train_get_mnist").disabled
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    assert page("train", recipe="mnist_vae_20").button(key="train_get_mnist").disabled
+    assert not (tmp_path / "none").exists()
 
 
 def test_an_unknown_recipe_in_the_address_is_named():
@@ -199,6 +218,40 @@ def test_a_finished_run_is_renamed_and_deleted():
     assert not app.exception
     assert not folder.path.exists()
     assert app.selectbox(key="runs_select").value == "pattern_1010_gan-2"
+
+
+def test_save_and_knobs_wait_until_the_run_trains():
+    settings = ["train.max_steps=5000000", "train.precision=fp32", "train.compile=off", "run.threads=1"]
+    job = train_jobs.submit(train_jobs.make_spec("pattern_1010_gan", None, settings))
+    try:
+        wait_for(lambda: train_jobs.job(job.id).phase == "training")
+        app = page("runs", run=job.id)
+        assert not app.button(key="runs_save").disabled
+        assert not app.button(key="runs_apply").disabled
+        # What a starting worker looks like: its process is there, its first report is not.
+        psutil.Process(train_jobs.job(job.id).pid).suspend()
+        (job.folder.path / "status.json").unlink()
+        app.run()
+        assert not app.exception
+        assert app.button(key="runs_save").disabled
+        assert app.button(key="runs_apply").disabled
+        assert app.number_input(key="runs_knob_generator_lr").disabled
+        with pytest.raises(train_jobs.JobError, match="it is starting, not training; wait until it trains"):
+            train_jobs.request(job.id, "save")
+    finally:
+        psutil.Process(train_jobs.job(job.id).pid).resume()
+        train_jobs.stop(job.id)
+        wait_for(lambda: not train_jobs.job(job.id).active)
+
+
+def test_a_name_with_markdown_is_shown_as_typed():
+    folder = finished_run()
+    train_jobs.rename(folder.name, "**bold** [x](http://y) :red[z]")
+    app = page("runs", run=folder.name)
+    assert next(title.value for title in app.subheader) == r"\*\*bold\*\* \[x\](http\://y) \:red\[z\]"
+    app.button(key="runs_delete").click().run()
+    assert r"Really delete \*\*bold" in app.button(key="runs_delete_confirm").label
+    assert any(r"This removes \*\*bold" in warning.value for warning in app.warning)
 
 
 def test_a_damaged_run_shows_its_cause_and_hides_no_other():
@@ -257,3 +310,25 @@ def test_the_estimate_counts_and_times():
     assert seconds is not None
     assert 0.1 < seconds < 3600
     assert estimate.outline(spec).latent_dim == 20
+
+
+@pytest.mark.parametrize(
+    ("family", "assignments"),
+    [
+        ("vae", ["model.hidden_sizes=[8192,8192,8192,8192,8192,8192,8192,8192]", "train.batch_size=4500"]),
+        ("vae", ["model.hidden_sizes=[4000,2000]", "train.batch_size=4500"]),
+        ("cnn_classifier", ["train.batch_size=4500"]),
+    ],
+)
+def test_no_estimate_takes_the_memory_of_the_server(family, assignments):
+    spec = train_jobs.make_spec(family, None, assignments)
+    before = psutil.Process().memory_info().rss
+    assert estimate.seconds_of(spec) is None
+    assert psutil.Process().memory_info().rss - before < 400e6
+
+
+def test_no_step_is_timed_on_a_public_server(monkeypatch):
+    spec = train_jobs.make_spec("vae")
+    assert estimate.seconds_of(spec) is not None
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    assert estimate.seconds_of(spec) is None

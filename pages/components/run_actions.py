@@ -19,7 +19,7 @@ from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, RESUME_JSON
 from pages.components import config_form
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors
+from pages.components.theme import friendly_errors, plain
 from train_jobs import Job
 
 _publisher = ThreadPoolExecutor(1, "publish")  # measuring takes every core: one at a time
@@ -33,7 +33,7 @@ def main(job: Job) -> None:
         if job.active:
             _button("stop", lambda: train_jobs.stop(job.id), icon=":material/stop_circle:")
         if job.state == "RUNNING" and _button(
-            "save", partial(train_jobs.request, job.id, "save"), icon=":material/save:"
+            "save", partial(train_jobs.request, job.id, "save"), icon=":material/save:", ready=job.phase == "training"
         ):
             st.toast(t("runs.save_asked"), icon=":material/save:")
         if job.state in ("STOPPED", "FAILED"):
@@ -48,15 +48,14 @@ def main(job: Job) -> None:
             )
 
 
-def _button(name: str, act: Callable[[], Any], *, icon: str, key: str | None = None, primary: bool = False) -> bool:
+def _button(name: str, act: Callable[[], Any], *, icon: str, ready: bool = True) -> bool:
     """A button that does something to the run; the page is drawn again where that worked, the cause shown where not."""
     clicked = st.button(
         t(f"runs.{name}"),
-        key=key or f"runs_{name}",
-        help=t(f"runs.{name}_help"),
+        key=f"runs_{name}",
+        help=t(f"runs.{name}_help") if ready else t("runs.not_yet"),
         icon=icon,
-        type="primary" if primary else "secondary",
-        disabled=train_jobs.public_mode(),
+        disabled=train_jobs.public_mode() or not ready,
     )
     if not clicked:
         return False
@@ -86,6 +85,7 @@ def knobs(job: Job, spec: Spec) -> None:
     fields = [field for field in config_form.fields_of(settings) if field.live]
     if job.state != "RUNNING" or not fields or train_jobs.public_mode():
         return
+    ready = job.phase == "training"
     current = dict(spec.config)
     for event in job.folder.events():
         if event.get("kind") == "set":
@@ -93,14 +93,21 @@ def knobs(job: Job, spec: Spec) -> None:
     reset = st.session_state.get("runs_knobs_of") != job.id
     st.session_state["runs_knobs_of"] = job.id
     with st.expander(t("runs.knobs"), icon=":material/tune:", key="runs_knobs"), friendly_errors():
-        st.caption(t("runs.knobs_help"))
+        st.caption(t("runs.knobs_help") if ready else t("runs.not_yet"))
         entered = {}
         for cell, field in zip(st.columns(len(fields)), fields, strict=True):
             with cell:
                 entered[field.name] = config_form.widget(
-                    field, f"runs_knob_{field.name}", current[field.name], field.help("model"), reset=reset
+                    field,
+                    f"runs_knob_{field.name}",
+                    current[field.name],
+                    field.help("model"),
+                    reset=reset,
+                    disabled=not ready,
                 )
-        if st.button(t("runs.apply"), key="runs_apply", help=t("runs.apply_help"), icon=":material/check:"):
+        if st.button(
+            t("runs.apply"), key="runs_apply", help=t("runs.apply_help"), icon=":material/check:", disabled=not ready
+        ):
             changed = {name: value for name, value in entered.items() if value != current[name]}
             settings.parse({**current, **changed}, "model.")
             for name, value in changed.items():
@@ -220,10 +227,10 @@ def _delete(job: Job) -> None:
             st.session_state["runs_deleting"] = job.id
             st.rerun()
         return
-    st.warning(t("runs.delete_sure", name=job.name), icon=":material/warning:")
+    st.warning(t("runs.delete_sure", name=plain(job.name)), icon=":material/warning:")
     with st.container(horizontal=True):
         sure = st.button(
-            t("runs.delete_confirm", name=job.name),
+            t("runs.delete_confirm", name=plain(job.name)),
             key="runs_delete_confirm",
             help=t("runs.delete_confirm_help"),
             type="primary",

@@ -18,7 +18,7 @@ from genmodels.estimate import Outline
 from genmodels.recipes import Spec
 from pages.components import run_actions, run_curves, run_pictures
 from pages.components.i18n import has, t
-from pages.components.theme import friendly_errors
+from pages.components.theme import friendly_errors, plain
 from train_jobs import Job
 
 POLL = 2.0
@@ -56,7 +56,7 @@ def full(job_id: str) -> None:
     """Everything about a run. Raises UnknownNameError."""
     job = train_jobs.job(job_id)
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.subheader(job.name, anchor=False)
+    left.subheader(plain(job.name), anchor=False)
     with right.container(horizontal=True, horizontal_alignment="right"):
         st.badge(t(f"runs.state.{job.state}"), color=_COLORS[job.state])
     run_actions.main(job)
@@ -70,20 +70,25 @@ def full(job_id: str) -> None:
 
 def _live(job: Job, draw: Callable[[Job], None]) -> None:
     """Draw again and again while the run goes on; when it ends, once more with the whole page and without a timer."""
-    seen = (job.state, _awaited(job))
+    seen = _stage(job)
 
     def tick() -> None:
         try:
             now = train_jobs.job(job.id)
         except UnknownNameError:
             st.rerun()  # deleted by someone else: the page says so
-        if (now.state, _awaited(now)) != seen:
+        if _stage(now) != seen:
             st.rerun()
         with friendly_errors():
             draw(now)
 
     every = None if not job.active else POLL_FIRST if _awaited(job) else POLL
     st.fragment(tick, run_every=every, key=f"live-{job.id}")()
+
+
+def _stage(job: Job) -> tuple[str, bool, bool]:
+    """What the page around the live part depends on: its timer and which buttons can be pressed."""
+    return job.state, _awaited(job), job.phase == "training"
 
 
 def _awaited(job: Job) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,6 +47,11 @@ def page_title(title: str, intro: str) -> None:
     """The heading of a page and one or two sentences: what it shows and why it matters."""
     st.title(title, anchor=False)
     st.markdown(intro)
+
+
+def plain(text: str) -> str:
+    """A user's text inside a line of Markdown: shown as it was typed, no link, picture, icon or formula in it."""
+    return re.sub(r"([\\`*_\[\]<>#|~$:&])", r"\\\1", text)
 
 
 @contextmanager

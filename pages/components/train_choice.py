@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+import train_jobs
 from genmodels import data, recipes, registry
 from genmodels.data import DataConfig
-from genmodels.errors import DataError, GenmodelsError
+from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
 from pages.components.i18n import t
 from train_jobs.spec import find_recipe
@@ -117,11 +118,12 @@ def _offer_mnist() -> None:
         key="train_get_mnist",
         icon=":material/download:",
         help=t("train.get_mnist_help", root=data.data_root()),
+        disabled=train_jobs.public_mode(),
     ):
         with st.spinner(t("train.getting")):
             try:
-                _downloads.submit(data.download, "mnist").result()
-            except DataError as error:
+                _downloads.submit(train_jobs.get_data, "mnist").result()
+            except GenmodelsError as error:
                 st.error(str(error), icon=":material/error:")
                 return
         st.toast(t("train.got"), icon=":material/check:")
