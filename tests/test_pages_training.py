@@ -17,7 +17,7 @@ import train_jobs
 from genmodels import estimate, recipes, registry
 from genmodels.config import TrainConfig
 from genmodels.recipes import parse_overrides
-from genmodels.runfolder import RunFolder
+from genmodels.runfolder import RunFolder, runs_root
 from pages.components import config_form, run_curves
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def spec_of_command(arguments: list[str]) -> recipes.Spec:
 
 def finished_run(name: str = "pattern_1010_gan-1", steps: int = 20, metrics: int = 3) -> RunFolder:
     spec = train_jobs.make_spec("pattern_1010_gan", None, [f"train.max_steps={steps}"])
-    folder = RunFolder.create(train_jobs.store.runs_root() / name, spec)
+    folder = RunFolder.create(runs_root() / name, spec)
     for step in range(metrics):
         folder.append_metrics(step, {"loss/discriminator": 0.25, "loss/generator": 0.3})
     folder.write_status(phase="finished", step=steps, max_steps=steps, device="cpu", error=None)
@@ -265,6 +265,25 @@ def test_a_damaged_run_shows_its_cause_and_hides_no_other():
     assert not app.exception
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("status.json", "null"),
+        ("status.json", '{"phase": "training", "heartbeat": 9e12, "pid": "zz", "step": "many", "max_steps": "abc"}'),
+        ("config.json", '{"format": 1, "spec": {"title": "x", "train": {"max_steps": "abc"}, "run": {}, "data": {}}}'),
+        ("events.jsonl", '{"step": 1, "kind": "set", "time": "zz", "path": 5}\n{"step": 2, "kind": 7, "time": null}\n'),
+        ("events.jsonl", '{"step": 1, "kind": "set", "time": 5, "path": "model.lr", "old": null, "new": []}\n'),
+    ],
+)
+def test_no_content_of_a_run_folder_ends_the_runs_page(file, content):
+    folder = finished_run()
+    finished_run("pattern_1010_gan-2")
+    (folder.path / file).write_text(content)
+    app = page("runs", run=folder.name)
+    assert app.selectbox(key="runs_select").value == folder.name
+    assert app.button(key="runs_delete")
+
+
 def test_an_unknown_run_in_the_address_is_named():
     finished_run()
     app = page("runs", run="gone-7")
@@ -274,7 +293,7 @@ def test_an_unknown_run_in_the_address_is_named():
 
 def test_collapse_is_named_where_the_pictures_are_alike():
     spec = train_jobs.make_spec("mnist_gan", None, ["train.max_steps=20"], "digits")
-    folder = RunFolder.create(train_jobs.store.runs_root() / "mnist_gan-1", spec)
+    folder = RunFolder.create(runs_root() / "mnist_gan-1", spec)
     folder.write_status(phase="finished", step=20, max_steps=20, device="cpu", error=None)
     folder.append_metrics(20, {"preview/diversity": 0.5, "preview/diversity_data": 0.6})
     assert not page("runs", run=folder.name).warning

@@ -173,7 +173,13 @@ def _curves(
 
 
 def _marked(job: Job) -> list[dict[str, Any]]:
-    return [event for event in job.folder.events() if isinstance(event.get("step"), int)]
+    return [event for event in job.folder.events() if isinstance(event.get("step"), int) and _dated(event)]
+
+
+def _dated(event: Mapping[str, Any]) -> bool:
+    """Whether its time is one that a clock can show; a damaged line must not hide the run."""
+    when = event.get("time", 0)
+    return isinstance(when, int | float) and 0 <= when < 1e11
 
 
 def _events(job: Job) -> None:
@@ -192,7 +198,7 @@ def _event_text(event: Mapping[str, Any]) -> str:
     kind = str(event.get("kind"))
     try:
         return t(f"runs.event.{kind}", **{str(key): value for key, value in event.items() if key != "kind"})
-    except (KeyError, ValueError):  # written by another version, with other fields
+    except (KeyError, TypeError, ValueError):  # written by another version, with other fields
         return t("runs.event.other", step=int(event.get("step", 0)), kind=kind)
 
 
