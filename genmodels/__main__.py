@@ -167,7 +167,7 @@ def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2, a failure 1."""
     try:
         app()
-    except (UnknownNameError, ConfigError, CapabilityError) as error:
+    except (UnknownNameError, ConfigError) as error:
         sys.exit(_complain(error, 2))
     except GenmodelsError as error:
         sys.exit(_complain(error, 1))

@@ -88,7 +88,7 @@ def test_info_and_evaluate(trained: RunFolder) -> None:
             1,
             "has no checkpoint of step 77; saved steps: 0, 100, 468, 14040",
         ),
-        (["sample", "mnist_judge"], 2, "draws no pictures"),
+        (["sample", "mnist_judge"], 1, "draws no pictures"),
         (["sample", "mnist_vae_20", "-n", "0"], 2, "greater than or equal to 1"),
         (["sample", "mnist_vae_20", "--out", "picture.gif"], 2, "does not end in .png"),
         (["sample", "mnist_vae_20", "--out", "no/such/folder/a.png"], 2, "cannot be written"),
