@@ -112,7 +112,7 @@ def header(path: Path) -> Packed:
                 f"{path.name} has neither a dataset `images` nor a group `{BOOK_GROUP}`; "
                 "make one with `python -m genmodels pack FOLDER OUT.h5`"
             )
-        version = _attribute(file, "version")
+        version = _attribute(file, "version", "i")
         if version is not None and version != VERSION:
             raise DataError(f"{path.name} has format version {version}, this studio reads {VERSION}; update the studio")
         images = checked(file, "images", (4,), np.uint8)
@@ -190,18 +190,24 @@ def _has(file: Any, name: str) -> bool:
     return file.get(name, getlink=True) is not None
 
 
-def _attribute(file: Any, name: str) -> Any:
-    single = name in file.attrs and file.attrs.get_id(name).shape == ()
-    return file.attrs[name] if single else None
+def _attribute(file: Any, name: str, kind: str) -> Any:
+    """A number ("i") or bytes of fixed length ("S"), else None.
+
+    Strings of variable length are never read: the library loops for ever on a damaged heap, where they lie.
+    """
+    if name not in file.attrs:
+        return None
+    found = file.attrs.get_id(name)
+    return file.attrs[name] if found.shape == () and found.dtype.kind == kind else None
 
 
-def _text(file: Any, name: str, limit: int = 2_000) -> str:
-    value = _attribute(file, name)
-    return value[:limit].strip() if isinstance(value, str) else ""
+def _text(file: Any, name: str) -> str:
+    value = _attribute(file, name, "S")
+    return bytes(value).decode("utf-8", "replace").strip() if value is not None else ""
 
 
 def _classes(file: Any, path: Path) -> tuple[str, ...]:
-    text = _text(file, "classes", 10_000_000) or "[]"
+    text = _text(file, "classes") or "[]"
     try:
         names = json.loads(text)
     except (ValueError, RecursionError):

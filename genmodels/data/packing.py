@@ -24,6 +24,7 @@ from genmodels.errors import ConfigError, DataError
 
 SUFFIXES = (".h5", ".hdf5", ".h5py")
 _BLOCK_BYTES = 64 * 2**20
+_MAX_ATTRIBUTE = 60_000  # HDF5 keeps attributes in an object's header, of at most 64 kB
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,16 @@ def _check_out(out: Path, overwrite: bool) -> None:
 
 
 def _attributes(source: Source, classes: tuple[str, ...], licence: str) -> dict[str, str | int]:
+    names = json.dumps(classes)
+    if len(names) > _MAX_ATTRIBUTE:
+        raise DataError(f"the names of the {len(classes):,} classes need {len(names):,} bytes; give shorter names")
     return {
         "format": "genmodels pictures",
         "version": hdf5.VERSION,
-        "title": source.title,
-        "source": f"packed from {source.title}",
-        "licence": licence,
-        "classes": json.dumps(classes, ensure_ascii=False),
+        "title": source.title[:500],
+        "source": f"packed from {source.title[:500]}",
+        "licence": (licence.strip() or from_source.UNKNOWN_LICENCE)[:2_000],
+        "classes": names,
     }
 
 
@@ -149,4 +153,5 @@ def _write(
         if test is not None:
             file.create_dataset("test", data=test.astype(np.uint8))
         for name, value in attributes.items():
-            file.attrs[name] = value
+            # Of fixed length: strings of variable length are not read back, hdf5.py tells why.
+            file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
