@@ -312,13 +312,12 @@ def _examples_for(*points: Point) -> Tensor | None:
     if asking is None:
         return None
     spec = RunFolder(catalog.find(_plain(asking.model))).spec()
-    for name in (spec.data.name, "digits"):
-        config = DataConfig(name=name)
-        if data.get_spec(config).image_shape == spec.data_spec.image_shape and data.missing(config) is None:
-            return _examples(name)
+    for config in (spec.data, DataConfig()):
+        if data.missing(config) is None and data.get_spec(config).image_shape == spec.data_spec.image_shape:
+            return _examples(config)
     return None
 
 
 @lru_cache(maxsize=4)
-def _examples(name: str) -> Tensor:
-    return to_float(torch.from_numpy(data.load(DataConfig(name=name)).images[:_PCA_IMAGES].copy()))
+def _examples(config: DataConfig) -> Tensor:
+    return to_float(torch.from_numpy(data.load(config, first=_PCA_IMAGES).images.copy()))
