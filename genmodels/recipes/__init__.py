@@ -126,6 +126,8 @@ def merge(
             if section == "train" and {"max_steps", "max_epochs"} & values.keys():
                 sections["train"].pop("max_steps", None)
                 sections["train"].pop("max_epochs", None)
+            if section == "data" and values.get("name", sections["data"].get("name")) != sections["data"].get("name"):
+                sections["data"].clear()  # a folder or a size belongs to the set it was chosen for
             sections[section].update(values)
     return sections
 

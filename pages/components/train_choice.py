@@ -82,8 +82,8 @@ def choose() -> Choice:
             help=t("train.data_help"),
             persist_state="session",
         )
-    if "mnist" in (wanted, data_name):
-        _offer_mnist()
+    for name in dict.fromkeys((wanted, data_name)):
+        _offer(name)
     return Choice(recipe, None if preset == FULL else preset, data_name, fresh)
 
 
@@ -108,21 +108,26 @@ def _data_label(name: str) -> str:
     return f"{title} {t('train.data_missing')}" if data.missing(config) else title
 
 
-def _offer_mnist() -> None:
-    config = DataConfig(name="mnist")
-    if data.missing(config) is None:
+def _offer(name: str) -> None:
+    """A button that fetches a data set which is not here and can be fetched."""
+    config = DataConfig(name=name)
+    problem = data.missing(config)
+    spec = data.get_spec(config)
+    if problem is None:
         return
-    megabytes = data.get_spec(config).download_mb
+    if not spec.download_mb:
+        st.info(problem, icon=":material/folder_off:")
+        return
     if st.button(
-        t("train.get_mnist", mb=megabytes),
-        key="train_get_mnist",
+        t("train.get_data", title=spec.title, mb=spec.download_mb),
+        key=f"train_get_{name}",
         icon=":material/download:",
-        help=t("train.get_mnist_help", root=data.data_root()),
+        help=t("train.get_data_help", root=data.data_root()),
         disabled=train_jobs.public_mode(),
     ):
-        with st.spinner(t("train.getting")):
+        with st.spinner(t("train.getting", title=spec.title)):
             try:
-                _downloads.submit(train_jobs.get_data, "mnist").result()
+                _downloads.submit(train_jobs.get_data, name).result()
             except GenmodelsError as error:
                 st.error(str(error), icon=":material/error:")
                 return
