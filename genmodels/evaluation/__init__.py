@@ -73,7 +73,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
         if isinstance(model, HasCorruption):
             noise = torch.Generator().manual_seed(seed)
             salted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
-            found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
+            if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
+                found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
         if isinstance(model, SupportsSampling):
             generator = torch.Generator(model.device).manual_seed(seed)
             drawn = torch.cat(
