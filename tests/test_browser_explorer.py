@@ -74,7 +74,7 @@ def test_arrow_keys_move_the_pad(browser: Browser, server: Server) -> None:
     widget(page, "latent_pad").locator(".pad").focus()
     for _ in range(8):
         page.keyboard.press("Shift+ArrowRight")
-    changed_from(page, before)
+    assert changed_from(page, before) != before
 
 
 def test_the_seed_plane_is_walked(browser: Browser, server: Server) -> None:

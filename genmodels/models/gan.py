@@ -127,8 +127,8 @@ class GAN(Model):
         update(optimizers["discriminator"], both)
 
         # generator: minimise l(D(G(z)), real). D is frozen: its gradients would be computed and thrown away.
-        # The noise is new, as in the paper's Algorithm 1. Using the fakes that D has just been shown saves a pass of
-        # the generator (8 %), but at batch size 1 it starved whole classes: 0.1 % of samples were ones, not 0.6 %.
+        # The noise is new, as in the paper's Algorithm 1 and the book: using the fakes that D has just been shown would
+        # save a pass of the generator.
         discriminator.requires_grad_(False)
         generator_loss = adversarial_loss(discriminator(self._draw(len(real))), real=True, kind=kind)
         update(optimizers["generator"], generator_loss)
