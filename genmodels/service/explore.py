@@ -1,45 +1,45 @@
-"""What every face of the studio calls: validated, bounded requests in, PNG, GIF and plain numbers out.
-
-All inference runs on one thread. It owns the models, so they need no lock; and it uses one CPU thread, so a training
-beside it costs a slider 2 ms and not 250, and memory does not grow with the number of sessions (each thread that runs
-a convolution keeps a thread team of its own: 60 of them held 3 GB).
-"""
+"""The latent explorer's requests: points, pictures, walks, thumbnails."""
 
 from __future__ import annotations
 
 import io
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import torch
-from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, checkpoint, data, estimate, latent, preview
+from genmodels import catalog, data, estimate, latent, preview
 from genmodels.capabilities import SupportsLatent, SupportsSampling
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
-from genmodels.evaluation import judge
+from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
+from genmodels.service.inference import (
+    MODELS_KEPT,
+    ModelKey,
+    Reading,
+    enlarge,
+    has_judge,
+    latent_dim,
+    model_of,
+    plain,
+    read,
+    run,
+    to_image,
+)
 
-MODELS_KEPT, MAX_WAITING, TIMEOUT = 8, 128, 60.0
 MAX_AXES, AXIS_RANGE, MAX_TRUNCATION, MAX_SEED, MAX_PINS = 10, 3.0, 1.5, 999_999, 24
 _PCA_IMAGES = 2_000
 
-T = TypeVar("T")
 Offset = Annotated[float, Field(ge=-AXIS_RANGE, le=AXIS_RANGE)]
 PlaneCoordinate = Annotated[float, Field(ge=0, le=MAX_SEED)]
 
@@ -59,14 +59,6 @@ class Point(Frozen):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the judge reads in a picture, and how sure it is (0 to 1)."""
-
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
 class Picture:
     """A decoded picture, one pixel a pixel."""
 
@@ -74,59 +66,6 @@ class Picture:
     width: int
     height: int
     reading: Reading | None
-
-
-# --------------------------------------------------------------------- one thread for all inference
-
-_executor = ThreadPoolExecutor(1, "inference", initializer=torch.set_num_threads, initargs=(1,))
-_places = threading.BoundedSemaphore(MAX_WAITING)
-
-
-def _run(task: Callable[[], T]) -> T:
-    """The task's result, computed on the inference thread; raises GenmodelsError where too many wait or it hangs."""
-    if not _places.acquire(blocking=False):
-        raise GenmodelsError(f"{MAX_WAITING} pictures are already being drawn; try again in a few seconds")
-
-    def guarded() -> T:
-        with torch.inference_mode():
-            return task()
-
-    future = _executor.submit(guarded)
-    future.add_done_callback(lambda _: _places.release())
-    try:
-        return future.result(TIMEOUT)
-    except FutureTimeoutError:
-        future.cancel()
-        raise GenmodelsError(f"no picture after {TIMEOUT:.0f} s: the machine is overloaded; stop a training") from None
-
-
-_models: OrderedDict[tuple[Path, int, int], Model] = OrderedDict()
-
-
-def _model(name: str, step: int | None) -> tuple[Model, tuple[Path, int, int]]:
-    """The model and its identity, on the inference thread only. A step written anew has another identity."""
-    path = catalog.find(_plain(name))
-    folder = RunFolder(path)
-    chosen = step if step is not None else max(folder.steps(), default=0)
-    try:
-        stamp = folder.step_path(chosen).stat().st_mtime_ns
-    except OSError:
-        stamp = 0  # load_model below says what is missing
-    key = (path, chosen, stamp)
-    if key not in _models:
-        _models[key] = checkpoint.load_model(path, chosen)
-        while len(_models) > MODELS_KEPT:
-            _models.popitem(last=False)
-    _models.move_to_end(key)
-    return _models[key], key
-
-
-def _plain(name: str) -> str:
-    """Requests come from a web page: a name may not be a path out of the folders of checkpoints and runs."""
-    if "/" in name or "\\" in name or name.startswith("."):
-        known = [info.name for info in catalog.list_checkpoints()]
-        raise UnknownNameError("checkpoint", name, known, "Only names are accepted here, not paths.")
-    return name
 
 
 # --------------------------------------------------------------------- pictures
@@ -138,16 +77,16 @@ def render(point: Point, *, judged: bool = True) -> Picture:
     Raises UnknownNameError, CheckpointError or CapabilityError.
     """
     examples = _examples_for(point)
-    judged = judged and _judged(point)
+    judged = judged and has_judge(point.model)
 
     def task() -> Picture:
-        model, key = _model(point.model, point.step)
+        model, key = model_of(point.model, point.step)
         pixels = _decode(model, _z(model, key, point, examples))
-        image = _to_image(pixels)
-        reading = _read(pixels) if judged else None
+        image = to_image(pixels)
+        reading = read(pixels) if judged else None
         return Picture(preview.png(image, compress_level=1), image.width, image.height, reading)
 
-    return _run(task)
+    return run(task)
 
 
 def enlarged_png(point: Point, side: int = 560) -> bytes:
@@ -155,10 +94,10 @@ def enlarged_png(point: Point, side: int = 560) -> bytes:
     examples = _examples_for(point)
 
     def task() -> bytes:
-        model, key = _model(point.model, point.step)
-        return preview.png(_enlarge(_to_image(_decode(model, _z(model, key, point, examples))), side))
+        model, key = model_of(point.model, point.step)
+        return preview.png(enlarge(to_image(_decode(model, _z(model, key, point, examples))), side))
 
-    return _run(task)
+    return run(task)
 
 
 def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, milliseconds: int = 60) -> bytes:
@@ -175,12 +114,12 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
     examples = _examples_for(*points)
 
     def task() -> bytes:
-        model, _ = _model(points[0].model, points[0].step)
-        stops = [_z(*_model(point.model, point.step), point, examples) for point in points]
-        if _latent_dim(model) == 0:
+        model, _ = model_of(points[0].model, points[0].step)
+        stops = [_z(*model_of(point.model, point.step), point, examples) for point in points]
+        if latent_dim(model) == 0:
             raise CapabilityError(f"{points[0].model} draws from a constant; there is nowhere to walk")
         pictures = [
-            _enlarge(_to_image(_decode(model, latent.slerp(a, b, index / frames))), side)
+            enlarge(to_image(_decode(model, latent.slerp(a, b, index / frames))), side)
             for a, b in zip(stops, [*stops[1:], stops[0]], strict=True)
             for index in range(frames)
         ]
@@ -190,7 +129,7 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
         )
         return buffer.getvalue()
 
-    return _run(task)
+    return run(task)
 
 
 def walk_of_seeds(point: Point, count: int = 4) -> list[Point]:
@@ -205,7 +144,7 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
         raise GenmodelsError(f"a thumbnail has 1 to 64 pictures, not {columns} x {rows}")
 
     def task() -> bytes | None:
-        model, _ = _model(name, step)
+        model, _ = model_of(name, step)
         if isinstance(model, SupportsLatent) and model.latent_dim == 0:
             return preview.png(preview.grid(_decode(model, torch.empty(0)), 1, pad=1))
         if not isinstance(model, SupportsLatent | SupportsSampling) or model.modality != "image":
@@ -213,7 +152,7 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
         pixels = preview.samples_of_seeds(model, range(columns * rows))
         return None if pixels is None else preview.png(preview.grid(pixels, columns, pad=1), compress_level=1)
 
-    return _run(task)
+    return run(task)
 
 
 def axes_count(name: str, step: int | None, axes: Literal["first", "principal"]) -> int:
@@ -222,10 +161,10 @@ def axes_count(name: str, step: int | None, axes: Literal["first", "principal"])
     examples = _examples_for(point)
 
     def task() -> int:
-        model, key = _model(name, step)
-        return len(_directions(model, key, axes, examples)) if _latent_dim(model) else 0
+        model, key = model_of(name, step)
+        return len(_directions(model, key, axes, examples)) if latent_dim(model) else 0
 
-    return _run(task)
+    return run(task)
 
 
 def latent_checkpoints() -> tuple[CheckpointInfo, ...]:
@@ -236,14 +175,8 @@ def latent_checkpoints() -> tuple[CheckpointInfo, ...]:
 # --------------------------------------------------------------------- on the inference thread
 
 
-def _latent_dim(model: Model) -> int:
-    if not isinstance(model, SupportsLatent):
-        raise CapabilityError(f"{model.title} has no latent space; choose a VAE or a GAN")
-    return model.latent_dim
-
-
-def _z(model: Model, key: tuple[Path, int, int], point: Point, examples: Tensor | None) -> Tensor:
-    dim = _latent_dim(model)
+def _z(model: Model, key: ModelKey, point: Point, examples: Tensor | None) -> Tensor:
+    dim = latent_dim(model)
     if dim == 0:
         return torch.empty(0)
     base = latent.z_of_seed(point.seed, dim) if point.plane is None else latent.seed_plane(*point.plane, dim)
@@ -260,12 +193,12 @@ def _decode(model: Model, z: Tensor) -> Tensor:
     return model.decode(z.unsqueeze(0))
 
 
-_found_directions: OrderedDict[tuple[Path, int, int], Tensor] = OrderedDict()
+_found_directions: OrderedDict[ModelKey, Tensor] = OrderedDict()
 
 
-def _directions(model: Model, key: tuple[Path, int, int], axes: str, examples: Tensor | None) -> Tensor:
+def _directions(model: Model, key: ModelKey, axes: str, examples: Tensor | None) -> Tensor:
     if axes == "first":
-        dim = _latent_dim(model)
+        dim = latent_dim(model)
         return latent.axis_directions(dim)[:MAX_AXES]
     if key not in _found_directions:
         _found_directions[key] = latent.principal_directions(model, examples, MAX_AXES)
@@ -274,36 +207,12 @@ def _directions(model: Model, key: tuple[Path, int, int], axes: str, examples: T
     return _found_directions[key]
 
 
-def _read(pixels: Tensor) -> Reading:
-    probability, index = judge.probabilities(pixels).max(1)
-    return Reading(str(int(index)), float(probability))
-
-
-def _to_image(pixels: Tensor) -> Image.Image:
-    return preview.grid(pixels, 1, scale=1, pad=0)
-
-
-def _enlarge(image: Image.Image, side: int) -> Image.Image:
-    scale = max(1, side // image.width)
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-
-
 def seconds_of(spec: Spec) -> float | None:
     """About how long a training will take on this CPU, by timing a few real steps; None where it cannot be told."""
-    return _run(lambda: estimate.seconds_of(spec))
+    return run(lambda: estimate.seconds_of(spec))
 
 
 # --------------------------------------------------------------------- on the caller's thread: files only
-
-
-def _judged(point: Point) -> bool:
-    """Whether the published judge can read this model's pictures."""
-    spec = RunFolder(catalog.find(_plain(point.model))).spec()
-    return judge.can_judge(spec.data_spec) and judge.NAME in _published()
-
-
-def _published() -> set[str]:
-    return {path.parent.name for path in catalog.checkpoints_root().glob("*/step-*")}
 
 
 def _examples_for(*points: Point) -> Tensor | None:
@@ -311,7 +220,7 @@ def _examples_for(*points: Point) -> Tensor | None:
     asking = next((point for point in points if point.axes == "principal"), None)
     if asking is None:
         return None
-    spec = RunFolder(catalog.find(_plain(asking.model))).spec()
+    spec = RunFolder(catalog.find(plain(asking.model))).spec()
     for config in (spec.data, DataConfig()):
         if data.missing(config) is None and data.get_spec(config).image_shape == spec.data_spec.image_shape:
             return _examples(config)

@@ -1,0 +1,122 @@
+"""One thread for all inference, the models it keeps, and what every request to it shares.
+
+It owns the models, so they need no lock; and it uses one CPU thread, so a training beside it costs a slider 2 ms and
+not 250, and memory does not grow with the number of sessions (each thread that runs a convolution keeps a thread team
+of its own: 60 of them held 3 GB).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from genmodels import catalog, checkpoint, preview
+from genmodels.capabilities import SupportsLatent
+from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
+from genmodels.evaluation import judge
+from genmodels.model import Model
+from genmodels.runfolder import RunFolder
+
+MODELS_KEPT, MAX_WAITING, TIMEOUT = 8, 128, 60.0
+
+T = TypeVar("T")
+ModelKey = tuple[Path, int, int]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the judge reads in a picture, and how sure it is (0 to 1)."""
+
+    label: str
+    probability: float
+
+
+_executor = ThreadPoolExecutor(1, "inference", initializer=torch.set_num_threads, initargs=(1,))
+_places = threading.BoundedSemaphore(MAX_WAITING)
+
+
+def run(task: Callable[[], T]) -> T:
+    """The task's result, computed on the inference thread; raises GenmodelsError where too many wait or it hangs."""
+    if not _places.acquire(blocking=False):
+        raise GenmodelsError(f"{MAX_WAITING} pictures are already being drawn; try again in a few seconds")
+
+    def guarded() -> T:
+        with torch.inference_mode():
+            return task()
+
+    future = _executor.submit(guarded)
+    future.add_done_callback(lambda _: _places.release())
+    try:
+        return future.result(TIMEOUT)
+    except FutureTimeoutError:
+        future.cancel()
+        raise GenmodelsError(f"no picture after {TIMEOUT:.0f} s: the machine is overloaded; stop a training") from None
+
+
+_models: OrderedDict[ModelKey, Model] = OrderedDict()
+
+
+def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
+    """The model and its identity, on the inference thread only. A step written anew has another identity."""
+    path = catalog.find(plain(name))
+    folder = RunFolder(path)
+    chosen = step if step is not None else max(folder.steps(), default=0)
+    try:
+        stamp = folder.step_path(chosen).stat().st_mtime_ns
+    except OSError:
+        stamp = 0  # load_model below says what is missing
+    key = (path, chosen, stamp)
+    if key not in _models:
+        _models[key] = checkpoint.load_model(path, chosen)
+        while len(_models) > MODELS_KEPT:
+            _models.popitem(last=False)
+    _models.move_to_end(key)
+    return _models[key], key
+
+
+def plain(name: str) -> str:
+    """Requests come from a web page: a name may not be a path out of the folders of checkpoints and runs."""
+    if "/" in name or "\\" in name or name.startswith("."):
+        known = [info.name for info in catalog.list_checkpoints()]
+        raise UnknownNameError("checkpoint", name, known, "Only names are accepted here, not paths.")
+    return name
+
+
+def latent_dim(model: Model) -> int:
+    """Numbers in z; raises CapabilityError for a model without a latent space."""
+    if not isinstance(model, SupportsLatent):
+        raise CapabilityError(f"{model.title} has no latent space; choose a VAE or a GAN")
+    return model.latent_dim
+
+
+def read(pixels: Tensor) -> Reading:
+    """The judge's verdict on one picture (1, 1, 28, 28) in [-1, 1]."""
+    probability, index = judge.probabilities(pixels).max(1)
+    return Reading(str(int(index)), float(probability))
+
+
+def to_image(pixels: Tensor) -> Image.Image:
+    """One picture (1, C, H, W) in [-1, 1], a pixel a pixel."""
+    return preview.grid(pixels, 1, scale=1, pad=0)
+
+
+def enlarge(image: Image.Image, side: int) -> Image.Image:
+    """In whole-numbered enlargement without smoothing, about `side` pixels wide."""
+    scale = max(1, side // image.width)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+def has_judge(name: str) -> bool:
+    """Whether the published judge can read this checkpoint's pictures."""
+    spec = RunFolder(catalog.find(plain(name))).spec()
+    return judge.can_judge(spec.data_spec) and any(catalog.checkpoints_root().glob(f"{judge.NAME}/step-*"))
