@@ -76,6 +76,60 @@ def _forever(loader: torch.utils.data.DataLoader) -> Iterator[list[Tensor]]:
         yield from loader
 
 
+def _wide_networks() -> tuple[nn.Sequential, nn.Sequential]:
+    """Generator 100-256-512-1024-784 and discriminator 784-1024-512-256-1 with dropout 0.3."""
+
+    def leaky(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
+
+    generator = nn.Sequential(*leaky(100, 256), *leaky(256, 512), *leaky(512, 1024), nn.Linear(1024, 784), nn.Tanh())
+    discriminator = nn.Sequential(
+        *leaky(784, 1024),
+        nn.Dropout(0.3),
+        *leaky(1024, 512),
+        nn.Dropout(0.3),
+        *leaky(512, 256),
+        nn.Dropout(0.3),
+        nn.Linear(256, 1),
+        nn.Sigmoid(),
+    )
+    return generator, discriminator
+
+
+def tutorial_gan_rate(root: Path, steps: int, batch_size: int) -> float:
+    """Images a second of the usual GAN loop: torchvision, ToTensor and Normalize, DataLoader, BCELoss, `.item()`."""
+    from torchvision import datasets, transforms
+
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
+    loader = torch.utils.data.DataLoader(
+        datasets.MNIST(str(root), train=True, transform=transform), batch_size=batch_size, shuffle=True
+    )
+    generator, discriminator = _wide_networks()
+    generator_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4)
+    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), lr=2e-4)
+    criterion = nn.BCELoss()
+    losses: list[tuple[float, float]] = []
+    start = 0.0
+    for step, (images, _) in enumerate(_forever(loader)):
+        if step == 5:
+            start = time.perf_counter()
+        if step == steps + 5:
+            break
+        real = images.view(-1, 784)
+        ones, zeros = torch.ones(len(real), 1), torch.zeros(len(real), 1)
+        fake = generator(torch.randn(len(real), 100))
+        discriminator_loss = criterion(discriminator(real), ones) + criterion(discriminator(fake.detach()), zeros)
+        discriminator_optimizer.zero_grad()
+        discriminator_loss.backward()
+        discriminator_optimizer.step()
+        generator_loss = criterion(discriminator(generator(torch.randn(len(real), 100))), ones)
+        generator_optimizer.zero_grad()
+        generator_loss.backward()
+        generator_optimizer.step()
+        losses.append((discriminator_loss.item(), generator_loss.item()))
+    return steps * batch_size / (time.perf_counter() - start)
+
+
 class BookNetwork(nn.Module):
     """A book's network: layers, a loss, an optimizer, one example at a time."""
 

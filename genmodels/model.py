@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from genmodels.config import ModelConfig
 from genmodels.errors import ConfigError, DivergedError
 
-__all__ = ["Batch", "Curve", "Metrics", "Model", "ModelConfig", "make_optimizer", "update"]
+__all__ = ["Batch", "Curve", "Metrics", "Model", "ModelConfig", "cosine", "make_optimizer", "update"]
 
 Batch = Mapping[str, Tensor]
 """Keys `image label audio length image_a image_b content style`; images float32 (B, C, H, W) in [-1, 1]."""
@@ -87,6 +87,11 @@ class Model(nn.Module, ABC):
     def trainable(self) -> dict[str, nn.Parameter]:
         """Parameters by name, less the pretrained ones."""
         return {name: p for name, p in self.named_parameters() if name.split(".")[0] not in self.pretrained}
+
+
+def cosine(step: int, max_steps: int, end: float = 0.0) -> float:
+    """Learning-rate factor from 1 at step 0 to `end` at the last step, along half a cosine (arXiv 1608.03983)."""
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, max_steps))))
 
 
 def make_optimizer(kind: str, module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> Optimizer:

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from genmodels.losses import adversarial_loss, bernoulli_nll, gaussian_kl
+from genmodels.model import cosine
+from tests.conftest import small_model
 
 
 def logit(p: float) -> float:
@@ -50,3 +52,16 @@ def test_gaussian_kl_by_hand_and_against_torch() -> None:
     q = torch.distributions.Normal(mu, (logvar / 2).exp())
     p = torch.distributions.Normal(torch.zeros(7), torch.ones(7))
     torch.testing.assert_close(gaussian_kl(mu, logvar), torch.distributions.kl_divergence(q, p).sum(1))
+
+
+def test_cosine_falls_from_one_to_its_end_by_hand() -> None:
+    assert [cosine(step, 4) for step in range(5)] == pytest.approx([1, 0.8535534, 0.5, 0.1464466, 0])
+    assert [cosine(step, 2, end=0.5) for step in (0, 1, 2)] == pytest.approx([1, 0.75, 0.5])
+    assert cosine(9, 4) == 0, "past the end it stays there"
+
+
+def test_a_vae_whose_rate_falls_trains_with_the_rate_of_its_schedule() -> None:
+    model = small_model("vae", lr_end=0.1)
+    assert model.schedule(0, 100) == {"model": 1.0}
+    assert model.schedule(100, 100)["model"] == pytest.approx(0.1)
+    assert small_model("vae").schedule(50, 100) == {"model": 1.0}, "by default it stays"

@@ -57,7 +57,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.errors import ConfigError
-from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 
 
@@ -97,7 +97,7 @@ class CNNClassifier(Model):
         warm = max(1, max_steps // 10)
         if step < warm:
             return {"model": (step + 1) / warm}
-        return {"model": 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, max_steps - warm)))}
+        return {"model": cosine(step - warm, max_steps - warm)}
 
     # ---------------------------------------------------------------- training
 

@@ -27,6 +27,12 @@ class VAEConfig(ModelConfig):
     )
     latent_dim: int = Field(20, ge=1, le=1024, description="numbers in the latent vector z")
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
+    lr_end: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the learning rate left at the last step, reached along a cosine; 1 keeps it",
+    )
     kl_weight: float = live(
         1.0, ge=0, le=1000, description="weight of the KL term: 1 is the ELBO, more is a beta-VAE, 0 an autoencoder"
     )
@@ -39,7 +45,7 @@ from torch.optim import Optimizer
 from genmodels.capabilities import Condition
 from genmodels.layers.mlp import mlp
 from genmodels.losses import bernoulli_nll, gaussian_kl
-from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 
 
@@ -67,6 +73,9 @@ class VAE(Model):
 
     def configure_optimizers(self) -> dict[str, Optimizer]:
         return {"model": make_optimizer("adam", self, self.config.lr)}
+
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        return {"model": cosine(step, max_steps, self.config.lr_end)}
 
     # ---------------------------------------------------------------- training
 
