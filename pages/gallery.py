@@ -17,7 +17,17 @@ from pages.components.theme import page_title
 
 _COLUMNS = 3
 # The most telling measured number first; how it is written is in gallery.yaml.
-_KEY_METRICS = ("elbo/negative", "accuracy", "classes/above_1_percent", "pattern/worst_error", "diversity/samples")
+_KEY_METRICS = (
+    "elbo/negative",
+    "accuracy",
+    "classes/above_1_percent",
+    "pattern/worst_error",
+    "reconstruction/corrupted_nats",
+    "reconstruction/nats",
+    "diversity/samples",
+)
+# What a visitor can do decides where a card stands, not the name of a family.
+_KINDS = ("encoding", "latent", "classification", "other")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -40,6 +50,10 @@ def _upper_half(path: Path, stamp: int) -> bytes:
     """A square grid's upper half, so that a classifier's card is as tall as the others."""
     with Image.open(path) as image:
         return png(image.crop((0, 0, image.width, min(image.height, image.width // 2))))
+
+
+def _kind(info: CheckpointInfo) -> str:
+    return next((kind for kind in _KINDS if kind in info.capabilities), "other")
 
 
 def _order(info: CheckpointInfo) -> tuple[bool, bool, int]:
@@ -122,8 +136,13 @@ _published = sorted((info for info in _infos if info.published), key=_order)
 _own = [info for info in _infos if not info.published]
 if not _infos:
     st.info(t("gallery.empty"), icon=":material/model_training:")
-elif _published:
-    _section(_published, "gallery_published")
+with st.container(key="gallery_published"):
+    for _which in _KINDS:
+        _group = [info for info in _published if _kind(info) == _which]
+        if _group:
+            st.header(t(f"gallery.kind.{_which}"), anchor=False)
+            st.markdown(t(f"gallery.kind_intro.{_which}"))
+            _section(_group, f"gallery_{_which}")
 if _own:
     st.header(t("gallery.own"), anchor=False)
     st.markdown(t("gallery.own_intro"))
