@@ -92,7 +92,8 @@ def pack(
                 raise DataError(f"none of the {len(names):,} pictures in {source.title} can be used: {skipped[0]}")
             spool.seek(0)
             test = None if groups.test is None else groups.test[kept]
-            _write(temporary, spool, shape, groups.labels[kept], test, _attributes(source, groups.classes, licence))
+            attributes = _attributes(source.title, f"packed from {source.title}", groups.classes, licence)
+            _write(temporary, spool, shape, groups.labels[kept], test, attributes)
         os.replace(temporary, out)
     except OSError as error:
         raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
@@ -118,15 +119,52 @@ def _check_out(out: Path, overwrite: bool) -> None:
         raise ConfigError(f"{str(out)!r} is there already; choose another name, or add --force to replace it")
 
 
-def _attributes(source: Source, classes: tuple[str, ...], licence: str) -> dict[str, str | int]:
+def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limits = LOCAL) -> Report:
+    """Write the pictures of a packed file, ours or one of that layout, to a new one that lies in one piece.
+
+    Size, channels, labels and test marks stay. Raises DataError, and ConfigError where `out` cannot be used.
+    """
+    began = time.perf_counter()
+    _check_out(out, overwrite=False)
+    packed = hdf5.header(path)
+    needed = packed.count * int(np.prod(packed.shape))
+    if packed.count > limits.entries or needed > limits.total_bytes:
+        raise DataError(
+            f"{title} holds {packed.count:,} pictures, {needed / 1e6:,.0f} MB; the limit is {limits.entries:,} "
+            f"pictures and {limits.total_bytes / 1e6:,.0f} MB. Pack fewer, or smaller ones"
+        )
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    attributes = _attributes(title, f"taken over from {packed.source}", packed.classes, licence or packed.licence)
+    try:
+        with tempfile.TemporaryFile(dir=out.parent) as spool:
+            spool.write(packed.rows(np.arange(packed.count)).data)
+            spool.seek(0)
+            _write(temporary, spool, packed.shape, packed.labels, packed.test, attributes)
+        os.replace(temporary, out)
+    except OSError as error:
+        raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Report(
+        path=out,
+        count=packed.count,
+        shape=packed.shape,
+        classes=packed.classes,
+        skipped=(),
+        bytes=out.stat().st_size,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _attributes(title: str, origin: str, classes: tuple[str, ...], licence: str) -> dict[str, str | int]:
     names = json.dumps(classes)
     if len(names) > _MAX_ATTRIBUTE:
         raise DataError(f"the names of the {len(classes):,} classes need {len(names):,} bytes; give shorter names")
     return {
         "format": "genmodels pictures",
         "version": hdf5.VERSION,
-        "title": source.title[:500],
-        "source": f"packed from {source.title[:500]}",
+        "title": title[:500],
+        "source": origin[:500],
         "licence": (licence.strip() or from_source.UNKNOWN_LICENCE)[:2_000],
         "classes": names,
     }

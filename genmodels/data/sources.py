@@ -123,6 +123,7 @@ class Zip:
         # Of two entries of one name the later one counts, as everywhere.
         self._entries = {entry.filename: entry for entry in entries if is_picture(entry.filename)}
         self.names: Sequence[str] = sorted(self._entries)
+        self.others = sum(not is_picture(entry.filename) for entry in entries)
 
     def _check(self, entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
         if len(entries) > limits.entries:

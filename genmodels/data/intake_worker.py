@@ -1,0 +1,85 @@
+"""The process that decodes an upload: limited in memory, reporting in lines of JSON. Started by `intake.py` only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from genmodels.data import from_source, hdf5, packing, sources
+from genmodels.errors import DataError, GenmodelsError
+
+_EACH = 0.1  # seconds between two reports of progress
+
+
+def _limit(memory: int) -> None:
+    """As little as is needed of the machine, where the system knows such limits."""
+    try:
+        import resource
+    except ImportError:  # Windows has none; the time limits still hold
+        return
+    os.nice(10)
+    with contextlib.suppress(ValueError, OSError):  # macOS knows this limit by name only
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+    last = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last > _EACH:
+            last = time.monotonic()
+            say({"done": done, "total": total})
+
+    spool, out, title = Path(request["spool"]), Path(request["out"]), request["title"]
+    others = 0
+    if request["kind"] == "hdf5" and not hdf5.is_book(spool):
+        report = packing.repack(spool, out, title=title, licence=request["licence"], limits=sources.UPLOAD)
+    else:
+        source: sources.Source
+        if request["kind"] == "hdf5":
+            source = hdf5.Book(spool)
+            source.title = title
+        else:
+            source = sources.Zip(spool, sources.UPLOAD, title)
+            others = source.others
+        licence = request["licence"] or from_source.UNKNOWN_LICENCE
+        size, grey = request["size"], request["grey"]
+        report = packing.pack(source, out, size=size, grey=grey, licence=licence, on_progress=progress)
+    if report.count < 2:
+        raise DataError(
+            f"a data set needs at least 2 pictures, one to train on and one to test with; {title!r} has only one"
+            + (f" that can be used: {report.skipped[0]}" if report.skipped else "")
+        )
+    say(
+        {
+            "count": report.count,
+            "shape": report.shape,
+            "classes": report.classes,
+            "skipped": report.skipped,
+            "others": others,
+            "bytes": report.bytes,
+            "seconds": report.seconds,
+        }
+    )
+
+
+def main() -> None:
+    """Read one request from stdin, report to stdout: a line of JSON each."""
+    request = json.loads(sys.stdin.buffer.read())
+    _limit(request["memory"])
+    try:
+        _pack(request, lambda message: print(json.dumps(message), flush=True))
+    except GenmodelsError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

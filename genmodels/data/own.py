@@ -1,0 +1,77 @@
+"""A user's own sets: packed HDF5 files in `own/` below the data folder, each known by its short name.
+
+Only files that this studio has written lie there (`intake.py`), so opening one parses nothing of a stranger's.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+from genmodels.data.spec import DataConfig
+from genmodels.errors import ConfigError, DataError, UnknownNameError
+
+MAX_TITLE = 60
+_SUFFIX = ".h5"
+
+
+def folder() -> Path:
+    """Where own sets lie; it may not exist yet."""
+    from genmodels.data import data_root
+
+    return data_root() / "own"
+
+
+def names() -> tuple[str, ...]:
+    """Short names of the own sets on this machine, sorted."""
+    try:
+        return tuple(sorted(path.stem for path in folder().glob(f"[!.]*{_SUFFIX}") if path.is_file()))
+    except OSError as error:
+        raise DataError(f"{folder()} cannot be read: {error}. Make it readable, or move it away") from error
+
+
+def short_name(title: str) -> str:
+    """A title as a file's and an address's name: "My cats!" -> "my-cats"; raises ConfigError where it is no use."""
+    from genmodels.data import names as built_in
+    from genmodels.data import own_names
+
+    title = unicodedata.normalize("NFC", title).strip()
+    if not 1 <= len(title) <= MAX_TITLE or not title.isprintable():
+        raise ConfigError(f"the name {title[:80]!r} is not allowed: 1 to {MAX_TITLE} printable characters")
+    name = re.sub(r"[\W_]+", "-", title.casefold()).strip("-")
+    if not name:
+        raise ConfigError(f"the name {title!r} has no letter and no digit; give one that has")
+    taken = {re.sub(r"_", "-", other) for other in (*built_in(), *own_names())}
+    if name in taken:
+        raise ConfigError(f"the name {title!r} belongs to a data set of the studio; choose another one")
+    return name
+
+
+def path_of(name: str) -> Path:
+    """The file of an own set; raises UnknownNameError. A name is looked up, never trusted: it comes from addresses."""
+    known = names()
+    if name not in known:
+        raise UnknownNameError("own data set", name, known)
+    return folder() / f"{name}{_SUFFIX}"
+
+
+def new_path(name: str) -> Path:
+    """Where a set of this short name will lie; raises ConfigError where one is already."""
+    if name in names():
+        raise ConfigError(f"there is a set called {name!r} already; choose another name, or delete that set first")
+    return folder() / f"{name}{_SUFFIX}"
+
+
+def config_of(name: str) -> DataConfig:
+    """How a training asks for the set; raises UnknownNameError."""
+    return DataConfig(name="hdf5", path=str(path_of(name)))
+
+
+def remove(name: str) -> None:
+    """Delete the set for good; runs trained on it stay. Raises UnknownNameError or DataError."""
+    path = path_of(name)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise DataError(f"{path} could not be deleted: {error}") from error
