@@ -36,13 +36,20 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
     Falls back to the straight way where a and b are nearly parallel and the great circle is undefined or tiny.
     """
+    first, second = slerp_weights(a, b, t)
+    return first * a + second * b
+
+
+def slerp_weights(a: Tensor, b: Tensor, t: float) -> tuple[Tensor, Tensor]:
+    """How much of a (..., dim) and of b `slerp` takes at t, each (..., 1)."""
     cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1, 1)
     angle = torch.arccos(cosine).unsqueeze(-1)
     sine = torch.sin(angle)
     flat = sine.abs() < 1e-4
     safe = torch.where(flat, torch.ones_like(sine), sine)
-    curved = torch.sin((1 - t) * angle) / safe * a + torch.sin(t * angle) / safe * b
-    return torch.where(flat, lerp(a, b, t), curved)
+    first = torch.where(flat, torch.full_like(sine, 1 - t), torch.sin((1 - t) * angle) / safe)
+    second = torch.where(flat, torch.full_like(sine, t), torch.sin(t * angle) / safe)
+    return first, second
 
 
 def seed_plane(x: float, y: float, dim: int) -> Tensor:

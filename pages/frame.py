@@ -14,6 +14,7 @@ from pages.components.i18n import t
 _ICONS = {
     "gallery": ":material/grid_view:",
     "latent": ":material/open_with:",
+    "seeds": ":material/grain:",
     "train": ":material/model_training:",
     "runs": ":material/monitoring:",
 }

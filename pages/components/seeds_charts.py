@@ -1,0 +1,101 @@
+"""The seeds page's two charts: how long the vectors are on the way, and where one lies beside the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.shell import Shell
+from pages.components.i18n import t
+
+_BAND, _GREY = "rgba(120, 140, 150, 0.22)", "#8a9499"
+_CONFIG = {"displayModeBar": False}
+
+
+def lengths(ways: Mapping[str, Sequence[float]], shell: Shell, *, key: str) -> None:
+    """|z| at each step of each way, over the band in which 95 % of Gaussian vectors lie."""
+    figure = go.Figure()
+    for (name, values), (dash, symbol) in zip(ways.items(), (("dot", "circle"), ("solid", "square")), strict=True):
+        figure.add_scatter(
+            x=list(range(1, len(values) + 1)),
+            y=list(values),
+            name=name,
+            mode="lines+markers",
+            line={"dash": dash},
+            marker={"symbol": symbol},
+            hovertemplate=t("seeds.lengths_hover"),
+        )
+    figure.add_hrect(
+        shell.low,
+        shell.high,
+        fillcolor=_BAND,
+        line_width=0,
+        layer="below",
+        annotation={"text": t("seeds.band"), "font": {"size": 11}, "x": 0.01, "xanchor": "left"},
+        annotation_position="top left",
+    )
+    everything = [shell.high, *(length for values in ways.values() for length in values)]
+    figure.update_layout(
+        height=240,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "y": -0.3, "x": 0},
+        xaxis={"title": t("seeds.lengths_x"), "dtick": 1, "fixedrange": True, "range": [0.6, 12.4]},
+        yaxis={"title": "|z|", "rangemode": "tozero", "range": [0, max(everything) * 1.08], "fixedrange": True},
+    )
+    st.plotly_chart(figure, key=key, config=_CONFIG)
+
+
+def gauge(shell: Shell, value: float, beside: Mapping[str, float], renormalised: float | None, *, key: str) -> None:
+    """The density of |z| for z ~ N(0, I), its middle 95 %, and where the expression's z and some others lie."""
+    peak = max(shell.density)
+    curve = [(length, height / peak) for length, height in zip(shell.lengths, shell.density, strict=True)]
+    inside = [(x, y) for x, y in curve if shell.low <= x <= shell.high]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[x for x, _ in curve],
+        y=[y for _, y in curve],
+        mode="lines",
+        line={"color": _GREY, "width": 1.5},
+        name=t("seeds.gauge_density"),
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[inside[0][0], *(x for x, _ in inside), inside[-1][0]],
+        y=[0, *(y for _, y in inside), 0],
+        mode="lines",
+        fill="toself",
+        fillcolor=_BAND,
+        line={"width": 0},
+        name=t("seeds.band"),
+        hoverinfo="skip",
+    )
+    marks = [(t("seeds.gauge_this"), value, 1.12, "diamond", 13)]
+    if renormalised is not None:
+        marks.append((t("seeds.gauge_renormalised"), renormalised, 0.92, "star", 13))
+    heights = (0.28, 0.46, 0.64)
+    marks += [
+        (name, length, height, "circle", 8) for (name, length), height in zip(beside.items(), heights, strict=True)
+    ]
+    reach = max(curve[-1][0], *(length for _, length, *_ in marks)) * 1.04
+    for name, length, height, symbol, size in marks:
+        figure.add_scatter(
+            x=[length, length],
+            y=[0, height],
+            mode="lines+markers+text",
+            text=["", f"{name} {length:.1f}"],
+            textposition="middle right" if length < 0.62 * reach else "middle left",
+            marker={"symbol": ["circle", symbol], "size": [1, size]},
+            line={"width": 3 if size > 10 else 1.5, "color": None if size > 10 else _GREY},
+            name=name,
+            hovertemplate=f"{name}: |z| = {length:.2f}<extra></extra>",
+        )
+    figure.update_layout(
+        height=300,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        showlegend=False,
+        xaxis={"title": t("seeds.gauge_x", dim=shell.dim), "range": [0, reach], "fixedrange": True, "zeroline": False},
+        yaxis={"visible": False, "range": [0, 1.25], "fixedrange": True},
+    )
+    st.plotly_chart(figure, key=key, config=_CONFIG)

@@ -1,0 +1,110 @@
+"""What the seeds page remembers and what its address carries: `?model=`, `?seeds=12,7,3`, `?z=s12 - s7`."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Mapping
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.expression import MAX_LENGTH, MAX_SEED
+from genmodels.service.seeds import MAX_SEEDS
+from pages.components.i18n import t
+from pages.components.theme import plain
+
+PREFERRED = "mnist_gan"
+DEFAULT_SEEDS = ("12", "7", "3", "42")
+_SHOWN = 24
+
+
+def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
+    """Take over what the address asks for, where it is not what the page itself has written there."""
+    state, wanted = st.session_state, st.query_params
+    if wanted.get("model") != state.get("seeds_address_model"):
+        if wanted.get("model") in infos:
+            state.seeds_model = wanted["model"]
+        elif wanted.get("model"):
+            st.warning(t("seeds.unknown_model", name=plain(wanted["model"][:80])), icon=":material/search_off:")
+    if state.get("seeds_model") not in infos:
+        kept = state.get("seeds_address_model")
+        state.seeds_model = next((name for name in (kept, PREFERRED) if name in infos), next(iter(infos)))
+    if wanted.get("seeds", state.get("seeds_address_seeds")) != state.get("seeds_address_seeds"):
+        state.seeds_list, state.seeds_refused = _taken([wanted["seeds"][: 20 * MAX_SEEDS]])
+    if "seeds_list" not in state:
+        state.seeds_list = list(state.get("seeds_kept", DEFAULT_SEEDS))
+    if wanted.get("z", state.get("seeds_address_z")) != state.get("seeds_address_z"):
+        state.seeds_expression = wanted["z"][: MAX_LENGTH + 1]
+    if "seeds_expression" not in state:
+        listed: list[str] = state.seeds_list
+        first, second, third, *_ = [*listed, *DEFAULT_SEEDS]
+        state.seeds_expression = state.get("seeds_address_z") or f"s{first} - s{second} + 0.5*s{third}"
+
+
+def write_address() -> None:
+    """Put model, seeds and expression into the address, so that it can be shared and reloaded."""
+    state = st.session_state
+    state.seeds_kept = list(state.seeds_list)
+    values = {"model": state.seeds_model, "seeds": ",".join(state.seeds_list), "z": state.seeds_expression}
+    for name, value in values.items():
+        if st.query_params.get(name) != value:
+            st.query_params[name] = value
+        state[f"seeds_address_{name}"] = value
+
+
+def seeds() -> tuple[int, ...]:
+    return tuple(int(seed) for seed in st.session_state.seeds_list)
+
+
+def edited() -> None:
+    """The list was edited: keep what are seeds, in the order given, and remember what was refused."""
+    state = st.session_state
+    state.seeds_list, state.seeds_refused = _taken(state.seeds_list)
+
+
+def refused() -> list[str]:
+    """What the last edit contained that is no seed; told once."""
+    found: list[str] = st.session_state.get("seeds_refused", [])
+    st.session_state.seeds_refused = []
+    return found
+
+
+def randomise() -> None:
+    """As many other seeds; the expression keeps its form and takes them over."""
+    state = st.session_state
+    new = _drawn(len(state.seeds_list) or len(DEFAULT_SEEDS))
+    listed: list[str] = state.seeds_list
+    renamed = dict(zip(listed, new, strict=False))
+    state.seeds_expression = re.sub(
+        r"\b[sS]([0-9]+)", lambda found: "s" + renamed.get(found[1], found[1]), state.seeds_expression
+    )
+    state.seeds_list = new
+
+
+def add_one() -> None:
+    state = st.session_state
+    state.seeds_list = [*state.seeds_list, *_drawn(1, state.seeds_list)]
+
+
+def write(expression: str) -> None:
+    st.session_state.seeds_expression = expression
+
+
+def _drawn(count: int, but: Iterable[str] = ()) -> list[str]:
+    """Small seeds: they are easy to say to a neighbour, and as random as any."""
+    free = [str(seed) for seed in range(1000) if str(seed) not in set(but)]
+    return random.sample(free, count)
+
+
+def _taken(entries: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The different seeds in entries such as "12" or "12, 7", at most MAX_SEEDS, and what are none."""
+    good: dict[str, None] = {}
+    bad: list[str] = []
+    for word in (word for entry in entries for word in re.split(r"[,;\s]+", entry) if word):
+        digits = re.fullmatch(r"[sS]?([0-9]{1,12})", word)
+        if digits and int(digits[1]) <= MAX_SEED and len(good) < MAX_SEEDS:
+            good[str(int(digits[1]))] = None
+        else:
+            bad.append(word if len(word) <= _SHOWN else word[:_SHOWN] + "...")
+    return list(good), bad[:MAX_SEEDS]

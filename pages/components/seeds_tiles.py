@@ -1,0 +1,37 @@
+"""What is written about the seeds page's pictures: length, reading, signs of an equation."""
+
+from __future__ import annotations
+
+import math
+
+from genmodels.service.seeds import Sheet, Tile
+from genmodels.shell import Shell
+from pages.components import strip
+from pages.components.i18n import t
+from pages.components.strip import TileText
+
+
+def tile_text(tile: Tile, around: Shell, alt: str, *, above: str = "", before: str = "") -> TileText:
+    """A tile with its length, marked where it is out of the shell, and the judge's reading."""
+    length, drawn = f"{tile.length:.1f}", f"{tile.drawn_length:.1f}"
+    mark = t("seeds.short") if tile.length < around.low else t("seeds.long") if tile.length > around.high else ""
+    key = "seeds.length" if length == drawn else "seeds.length_renormalised"
+    lines = [f"{t(key, length=length, drawn=drawn)} {mark}".strip()]
+    if tile.reading:
+        percent = f"{100 * tile.reading.probability:.0f}"
+        lines.append(t("seeds.reading", label=tile.reading.label, percent=percent))
+    spoken = " ".join([alt, t("seeds.length_spoken", length=length), *lines[1:]])
+    return TileText(spoken, above, tuple(lines), before, warn=bool(mark))
+
+
+def signed(weight: float, *, first: bool) -> str:
+    """A weight as it stands before a picture in an equation: "", "-", "+ 0.5 x", to three figures."""
+    size = abs(weight)
+    sign = "\N{MINUS SIGN}" if weight < 0 else "" if first else "+"
+    factor = "" if math.isclose(size, 1, rel_tol=5e-4) else f"{size:.3g} \N{MULTIPLICATION SIGN}"
+    return f"{sign} {factor}".strip()
+
+
+def show(sheet: Sheet, tiles: list[TileText], *, label: str, key: str, columns: int | None = None) -> None:
+    """The sheet's tiles in rows of `columns`, or as an equation."""
+    strip.strip(sheet.png, (sheet.width, sheet.height), tiles, label=label, key=key, columns=columns)

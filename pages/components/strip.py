@@ -1,0 +1,115 @@
+"""Several small pictures with captions, cut by the browser out of one sheet that comes inside the page's message.
+
+One PNG for a whole row costs one encoding and no request of its own; each tile is still a picture with its own
+alternative text, and the row can break where the window is narrow.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class TileText:
+    """What stands about a tile: a sign before it, a line above, lines below (`warn` marks the first), `alt`."""
+
+    alt: str
+    above: str = ""
+    below: tuple[str, ...] = ()
+    before: str = ""
+    warn: bool = False
+
+
+_CSS = """
+:host { display: block; }
+.frame { container-type: inline-size; font-family: var(--st-font); color: var(--st-text-color); }
+.strip { display: grid; gap: 0.6rem 0.4rem; }
+.strip.row { grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
+.strip.sum { display: flex; flex-wrap: wrap; gap: 0.8rem 0.6rem; align-items: flex-start; }
+@container (max-width: 700px) { .strip.row.foldable { grid-template-columns: repeat(calc(var(--columns) / 2),
+  minmax(0, 1fr)); } }
+figure { margin: 0; min-width: 0; text-align: center; }
+.sum figure { display: grid; grid-template-columns: auto 6rem; }
+.sum .sign { align-self: center; font-size: 1.25rem; white-space: nowrap; grid-column: 1;
+             padding-right: 0.6rem; }
+.sum .above, .sum canvas, .sum figcaption { grid-column: 2; }
+.sum .above { grid-row: 1; } .sum canvas, .sum .sign { grid-row: 2; }
+.above { font-size: 0.8rem; min-height: 1.3em; overflow-wrap: anywhere; }
+canvas { display: block; width: 100%; image-rendering: pixelated; background: #000; box-sizing: border-box;
+         border: 1px solid var(--st-border-color); border-radius: calc(var(--st-base-radius) / 2); }
+figcaption { font-size: 0.78rem; line-height: 1.35; margin-top: 0.2rem; font-variant-numeric: tabular-nums; }
+figcaption .warn { color: var(--st-orange-text-color, #a4480f); font-weight: 600; }
+"""
+_JS = """
+const calls = new WeakMap();
+
+export default async function ({ parentElement, data }) {
+  const strip = parentElement.querySelector(".strip");
+  const call = (calls.get(strip) || 0) + 1;
+  calls.set(strip, call);
+  const sheet = new Image();
+  sheet.src = data.src;
+  await sheet.decode();
+  if (calls.get(strip) !== call) return;       // a newer message came while this sheet was decoded
+  strip.className = `strip ${data.layout}` + (data.columns > 8 && data.columns % 2 === 0 ? " foldable" : "");
+  strip.style.setProperty("--columns", data.columns);
+  strip.setAttribute("aria-label", data.label);
+  const make = (tag, name, text) => {
+    const element = document.createElement(tag);
+    element.className = name;
+    element.textContent = text;
+    return element;
+  };
+  strip.replaceChildren(...data.tiles.map((tile, index) => {
+    const figure = document.createElement("figure"), canvas = document.createElement("canvas");
+    canvas.width = data.width;
+    canvas.height = data.height;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", tile.alt);
+    canvas.getContext("2d").drawImage(sheet, index * data.width, 0, data.width, data.height,
+                                      0, 0, data.width, data.height);
+    const caption = make("figcaption", "", "");
+    caption.append(...tile.below.map((line, row) => make("div", row === 0 && tile.warn ? "warn" : "", line)));
+    if (tile.before) figure.append(make("div", "sign", tile.before));
+    if (tile.above) figure.append(make("div", "above", tile.above));
+    figure.append(canvas, caption);
+    return figure;
+  }));
+  strip.dataset.src = data.src;
+}
+"""
+_component = st.components.v2.component(
+    "genmodels_strip",
+    html='<div class="frame"><div class="strip" role="group"></div></div>',
+    css=_CSS,
+    js=_JS,
+)
+
+
+def strip(
+    png: bytes,
+    size: tuple[int, int],
+    tiles: Sequence[TileText],
+    *,
+    label: str,
+    key: str,
+    columns: int | None = None,
+) -> None:
+    """Show the tiles of a sheet, `size` = (width, height) of each in pixels, enlarged without smoothing.
+
+    With `columns` in rows of so many (more than 8 fold in two where it is narrow), without as an equation.
+    """
+    data = {
+        "src": "data:image/png;base64," + base64.b64encode(png).decode(),
+        "width": size[0],
+        "height": size[1],
+        "columns": columns or len(tiles),
+        "layout": "row" if columns else "sum",
+        "label": label,
+        "tiles": [asdict(tile) for tile in tiles],
+    }
+    _component(key=key, data=data)

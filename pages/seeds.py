@@ -1,0 +1,303 @@
+"""Seeds: blend, add and subtract the vectors behind pictures, and see how long they are."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels import expression, service
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import GenmodelsError
+from genmodels.expression import ExpressionError
+from genmodels.service import seeds
+from genmodels.service.seeds import SeedStudy, Tile
+from genmodels.shell import Shell, shell
+from pages.components import seeds_charts
+from pages.components import seeds_state as state
+from pages.components.i18n import t
+from pages.components.seeds_tiles import show, signed, tile_text
+from pages.components.theme import friendly_errors, page_title, plain
+
+_LOW_DIMENSIONS = 4
+_EXAMPLES = {
+    "sum": "s{a} + s{b}",
+    "difference": "s{a} - s{b}",
+    "halfway": "(s{a} + s{b})/2",
+    "sphere": "slerp(s{a}, s{b}, 0.5)",
+    "swap": "s{a} - s{b} + s{c}",
+    "opposite": "-s{a}",
+    "half": "0.5*s{a}",
+}
+
+
+def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
+    def label(name: str) -> str:
+        info = infos[name]
+        return t(f"seeds.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
+
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.selectbox(t("seeds.model"), list(infos), format_func=label, key="seeds_model", help=t("seeds.model_help"))
+    with right:
+        chosen = st.session_state.seeds_list
+        st.multiselect(
+            t("seeds.list"),
+            list(dict.fromkeys([*chosen, *map(str, range(10))])),
+            key="seeds_list",
+            on_change=state.edited,
+            max_selections=seeds.MAX_SEEDS,
+            accept_new_options=True,
+            placeholder=t("seeds.list_placeholder"),
+            help=t("seeds.list_help"),
+        )
+    row = st.container(horizontal=True, vertical_alignment="center", key="seeds_actions")
+    row.button(
+        t("seeds.randomise"),
+        key="seeds_randomise",
+        icon=":material/casino:",
+        on_click=state.randomise,
+        help=t("seeds.randomise_help"),
+    )
+    row.button(
+        t("seeds.more"),
+        key="seeds_more",
+        icon=":material/add:",
+        on_click=state.add_one,
+        disabled=len(chosen) >= seeds.MAX_SEEDS,
+        help=t("seeds.more_help"),
+    )
+    row.toggle(
+        t("seeds.renormalise"), key="seeds_renormalise", help=t("seeds.renormalise_help"), persist_state="session"
+    )
+    if bad := state.refused():
+        found = ", ".join(f"“{plain(word)}”" for word in bad)
+        st.warning(t("seeds.refused", found=found, count=seeds.MAX_SEEDS), icon=":material/block:")
+    return infos[st.session_state.seeds_model]
+
+
+def _pair(study: SeedStudy) -> int:
+    """Which two neighbouring seeds to go between."""
+    count = len(study.seeds) - 1
+    if not 0 <= (st.session_state.get("seeds_pair") or 0) < count:
+        st.session_state.seeds_pair = 0
+    if count == 1:
+        return 0
+
+    def label(pair: int) -> str:
+        return t("seeds.pair_option", first=study.seeds[pair], second=study.seeds[pair + 1])
+
+    chosen: int | None = st.segmented_control(
+        t("seeds.pair"),
+        range(count),
+        format_func=label,
+        required=True,
+        key="seeds_pair",
+        help=t("seeds.pair_help"),
+    )
+    return chosen or 0
+
+
+@st.fragment
+def _between(study: SeedStudy, around: Shell) -> None:
+    """The two ways, their lengths, the downloads."""
+    st.header(t("seeds.between"), anchor=False)
+    st.markdown(t("seeds.between_text"))
+    with friendly_errors():
+        pair = _pair(study)
+        first, second = study.seeds[pair : pair + 2]
+        lengths = {}
+        judged = False
+        for kind in ("linear", "spherical"):
+            sheet = seeds.way(study, pair, kind)
+            way = t(f"seeds.{kind}")
+            tiles = [
+                tile_text(tile, around, t("seeds.step_alt", way=way, step=number))
+                for number, tile in enumerate(sheet.tiles, start=1)
+            ]
+            st.markdown(f"**{way}**")
+            label = t("seeds.way_label", way=way, first=first, second=second)
+            show(sheet, tiles, label=label, key=f"seeds_strip_{kind}", columns=seeds.STEPS)
+            lengths[way] = [tile.length for tile in sheet.tiles]
+            judged = sheet.tiles[0].reading is not None
+        st.caption(t("seeds.judge_note", judge=t("seeds.judge_note_judge") if judged else ""))
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            st.subheader(t("seeds.lengths_title"), anchor=False)
+            seeds_charts.lengths(lengths, around, key="seeds_lengths")
+        with right, st.container(key="seeds_keep"):
+            if around.dim < _LOW_DIMENSIONS:
+                st.markdown(t("seeds.downloads_text_low", dim=around.dim))
+            else:
+                st.markdown(t("seeds.downloads_text"))
+            _downloads(study, pair)
+
+
+def _downloads(study: SeedStudy, pair: int) -> None:
+    row = st.container(horizontal=True)
+    row.download_button(
+        t("seeds.png"),
+        lambda: seeds.ways_png(study, pair),
+        f"{study.model}-{study.seeds[pair]}-{study.seeds[pair + 1]}.png",
+        "image/png",
+        key="seeds_png",
+        icon=":material/download:",
+        on_click="ignore",
+        help=t("seeds.png_help"),
+    )
+    row.download_button(
+        t("seeds.gif"),
+        lambda: seeds.seeds_gif(study),
+        f"{study.model}-walk.gif",
+        "image/gif",
+        key="seeds_gif",
+        icon=":material/animation:",
+        on_click="ignore",
+        help=t("seeds.gif_help"),
+    )
+
+
+def _arithmetic(study: SeedStudy, around: Shell) -> None:
+    """The expression, its equation of pictures, and the length of its vector beside the shell."""
+    st.header(t("seeds.arithmetic"), anchor=False)
+    st.markdown(t("seeds.arithmetic_text"))
+    text = st.text_input(
+        t("seeds.expression"),
+        key="seeds_expression",
+        max_chars=expression.MAX_LENGTH,
+        help=t("seeds.expression_help"),
+    )
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="seeds_try")
+    row.caption(t("seeds.try"), width="content")
+    a, b, c, *_ = (*study.seeds, study.seeds[0])
+    for name, form in _EXAMPLES.items():
+        written = form.format(a=a, b=b, c=c)
+        row.button(
+            t(f"seeds.try_name.{name}"),
+            key=f"seeds_try_{name}",
+            on_click=state.write,
+            args=(written,),
+            help=t("seeds.try_help", expression=f"`{written}`"),
+        )
+    try:
+        equation = seeds.arithmetic(study, text)
+    except ExpressionError as error:
+        st.error(f"**{t('common.error.title')}** {plain(error.message)}", icon=":material/error:")
+        if error.pointer:
+            st.code(error.pointer, language=None)
+        return
+    except GenmodelsError as error:
+        st.error(f"**{t('common.error.title')}** {plain(str(error))}", icon=":material/error:")
+        return
+    *operands, value = equation.sheet.tiles
+    tiles = [
+        tile_text(
+            tile,
+            around,
+            t("seeds.seed_alt", seed=seed),
+            above=t("seeds.seed_name", seed=seed),
+            before=signed(weight, first=index == 0),
+        )
+        for index, ((seed, weight), tile) in enumerate(zip(equation.weights, operands, strict=True))
+    ]
+    tiles.append(tile_text(value, around, t("seeds.result_alt"), above=t("seeds.result_name"), before="="))
+    show(equation.sheet, tiles, label=t("seeds.equation_label"), key="seeds_equation")
+    _gauge(study, around, value)
+
+
+def _gauge(study: SeedStudy, around: Shell, value: Tile) -> None:
+    st.subheader(t("seeds.gauge_title"), anchor=False)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        marks = {"between": "gauge_between", "sum": "gauge_sum_mark", "difference": "gauge_difference"}
+        found = seeds.lengths_beside(study, 0)
+        beside = {t(f"seeds.{key}"): found[name] for name, key in marks.items()}
+        seeds_charts.gauge(
+            around, value.length, beside, value.drawn_length if study.renormalise else None, key="seeds_gauge"
+        )
+    with right:
+        place = "short" if value.length < around.low else "long" if value.length > around.high else "inside"
+        verdict = t(f"seeds.verdict.{place}", length=f"{value.length:.1f}")
+        if study.renormalise:
+            verdict += " " + t("seeds.verdict_renormalised", drawn=f"{value.drawn_length:.1f}")
+        st.markdown(verdict)
+        numbers = {name: f"{getattr(around, name):.1f}" for name in ("radius", "mean", "low", "high")}
+        low = "_low" if around.dim < _LOW_DIMENSIONS else ""
+        st.markdown(t(f"seeds.gauge_text{low}", dim=around.dim, **numbers))
+        st.markdown(t("seeds.gauge_sum", first=study.seeds[0], second=study.seeds[1]))
+
+
+@st.fragment
+def _table(study: SeedStudy, around: Shell) -> None:
+    st.header(t("seeds.table"), anchor=False)
+    st.markdown(t("seeds.table_text"))
+    shown = st.session_state.setdefault("seeds_table_shown", False)
+
+    def turn() -> None:
+        st.session_state.seeds_table_shown = not shown
+
+    row = st.container(horizontal=True)
+    row.button(
+        t("seeds.table_button_again" if shown else "seeds.table_button"),
+        key="seeds_table",
+        type="secondary" if shown else "primary",
+        icon=":material/table:",
+        on_click=turn,
+        help=t("seeds.table_help"),
+    )
+    if not shown:
+        return
+    row.download_button(
+        t("seeds.table_png"),
+        lambda: seeds.table_png(study),
+        f"{study.model}-table.png",
+        "image/png",
+        key="seeds_table_png",
+        icon=":material/download:",
+        on_click="ignore",
+        help=t("seeds.table_png_help"),
+    )
+    with friendly_errors():
+        sheet = seeds.table(study)
+        tiles = []
+        for index, tile in enumerate(sheet.tiles):
+            pair, column = divmod(index, len(seeds.COLUMNS))
+            name = t(f"seeds.column.{seeds.COLUMNS[column]}", first=study.seeds[pair], second=study.seeds[pair + 1])
+            tiles.append(tile_text(tile, around, f"{name}.", above=name))
+        show(sheet, tiles, label=t("seeds.table_label"), key="seeds_table_strip", columns=len(seeds.COLUMNS))
+
+
+def _page() -> None:
+    page_title(t("seeds.title"), t("seeds.intro"))
+    infos = {info.name: info for info in service.latent_checkpoints()}
+    if not infos:
+        st.info(t("seeds.empty"), icon=":material/model_training:")
+        st.page_link("train.py", label=t("seeds.empty_link"), icon=":material/arrow_forward:")
+        return
+    state.read_address(infos)
+    info = _controls(infos)
+    state.write_address()
+    if not info.latent_dim:
+        st.info(t("seeds.constant", name=plain(info.name)), icon=":material/info:")
+        st.page_link(
+            "latent.py",
+            label=t("seeds.constant_link"),
+            icon=":material/open_with:",
+            query_params={"model": info.name},
+        )
+        return
+    chosen = state.seeds()
+    if len(chosen) < seeds.MIN_SEEDS:
+        st.info(t("seeds.too_few"), icon=":material/info:")
+        return
+    study = SeedStudy.parse(
+        {"model": info.name, "seeds": chosen, "renormalise": bool(st.session_state.seeds_renormalise)}
+    )
+    around = shell(info.latent_dim)
+    _between(study, around)
+    _arithmetic(study, around)
+    _table(study, around)
+
+
+try:
+    _page()
+except GenmodelsError as error:
+    st.error(str(error), icon=":material/error:")
