@@ -11,7 +11,6 @@ import streamlit as st
 import train_jobs
 from genmodels import data, estimate, recipes, registry, service
 from genmodels.config import TrainConfig
-from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe, Spec
 from pages.components import config_form, run_view
@@ -54,7 +53,7 @@ def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, 
     )
     value = base[unit]
     if value is None:
-        per_epoch = max(1, data.get_spec(DataConfig(name=choice.data)).train_size // batch_size)
+        per_epoch = max(1, data.get_spec(choice.data).train_size // batch_size)
         other = base[natural]
         value = max(1, round(other * per_epoch)) if unit == "max_steps" else other / per_epoch
     field = next(field for field in config_form.fields_of(TrainConfig) if field.name == unit)
@@ -77,7 +76,10 @@ def _form(choice: Choice) -> list[str]:
     fields = [field for field in config_form.fields_of(TrainConfig) if field.name not in _LENGTHS]
     place = st.container()  # the length is asked first, but converting it needs the batch size
     basic = [field for field in fields if field.name in _BASIC]
-    train = config_form.draw("train", basic, train_base, reset=choice.fresh, columns=2)
+    # Some dozen pictures of one's own are no batch of 128: start with one that they fill.
+    most = data.get_spec(choice.data).train_size
+    fitting = train_base | {"batch_size": min(int(train_base["batch_size"]), most)}
+    train = config_form.draw("train", basic, fitting, reset=choice.fresh, columns=2)
     with place:
         train |= _length(train_base, int(train["batch_size"]), choice)
     with st.expander(t("train.advanced"), icon=":material/tune:"):
@@ -122,9 +124,14 @@ def _arguments(choice: Choice, assignments: list[str]) -> list[str]:
         command += ["--preset", choice.preset]
     for assignment in assignments:
         command += ["--set", assignment]
-    if recipes.merge(choice.recipe, choice.preset)["data"].get("name") != choice.data:
-        command += ["--data", choice.data]
-    return command
+    name = _data_name(choice)
+    return [*command, "--data", name] if name else command
+
+
+def _data_name(choice: Choice) -> str | None:
+    """What `--data` must say; None where the recipe itself names this set."""
+    named = recipes.merge(choice.recipe, choice.preset)["data"].get("name")
+    return None if choice.data.name == named else choice.data.name
 
 
 def _cost(spec: Spec) -> None:
@@ -175,7 +182,7 @@ def _submit(spec: Spec) -> None:
 def _summary(choice: Choice, assignments: list[str]) -> None:
     spec, problem = None, None
     try:
-        spec = train_jobs.make_spec(choice.recipe.name, choice.preset, assignments, _data_argument(choice))
+        spec = train_jobs.make_spec(choice.recipe.name, choice.preset, assignments, _data_name(choice))
     except GenmodelsError as error:
         problem = str(error)
     cost = st.container()
@@ -199,11 +206,6 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
             _cost(spec)  # last: it times real steps, and nothing else on the page waits for it
 
 
-def _data_argument(choice: Choice) -> str | None:
-    arguments = _arguments(choice, [])
-    return choice.data if "--data" in arguments else None
-
-
 page_title(t("train.title"), t("train.intro"))
 with friendly_errors():
     _choice = choose()
@@ -211,5 +213,7 @@ with friendly_errors():
     _left, _right = st.columns([1.55, 1], gap="large")
     with _left:
         _changed = _form(_choice)
+        if _choice.data.path:
+            _changed.append(f"data.path={_choice.data.path}")
     with _right:
         _summary(_choice, _changed)

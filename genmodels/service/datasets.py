@@ -44,6 +44,7 @@ __all__ = [
     "kind_of",
     "listing",
     "mean_pictures",
+    "page_count",
     "remove",
     "sheet",
 ]
@@ -89,13 +90,14 @@ class Tile:
 
 @dataclass(frozen=True)
 class Sheet:
-    """`count` pictures match, on `pages` pages; `looked_at` of the split were read to find them."""
+    """`count` pictures match, on `pages` pages; `looked_at` were read, `partial` where that is not the whole split."""
 
     tiles: tuple[Tile, ...]
     page: int
     pages: int
     count: int
     looked_at: int
+    partial: bool
 
 
 # --------------------------------------------------------------------- what there is
@@ -130,18 +132,16 @@ def class_counts(name: str) -> dict[Split, tuple[int, ...]]:
     return counts if _spec(entry).num_classes else {}
 
 
+def page_count(request: SheetRequest) -> int:
+    """Pages of samples that match, at least 1; raises as `sheet` does, decodes nothing."""
+    _, found = _matching(request, _spec(find(request.name)))
+    return max(1, -(-len(found) // TILES))
+
+
 def sheet(request: SheetRequest) -> Sheet:
     """One page of at most TILES samples; raises UnknownNameError, ConfigError or DataError."""
-    entry = find(request.name)
-    spec = _spec(entry)
-    if request.label is not None and request.label >= spec.num_classes:
-        raise ConfigError(
-            f"label = {request.label} does not exist: {spec.title} has {spec.num_classes} classes, counted from 0"
-        )
-    shelf = _shelf(entry, request.split)
-    found = np.arange(len(shelf.labels))
-    if request.label is not None:
-        found = np.flatnonzero(shelf.labels == request.label)
+    spec = _spec(find(request.name))
+    shelf, found = _matching(request, spec)
     if request.shuffle:
         found = np.random.default_rng(request.shuffle).permutation(found)
     pages = max(1, -(-len(found) // TILES))
@@ -151,7 +151,19 @@ def sheet(request: SheetRequest) -> Sheet:
         Tile(*_encoded(pixels), spec.classes[shelf.labels[row]] if spec.classes else None, int(row))
         for row, pixels in zip(rows, shelf.pictures(rows), strict=True)
     )
-    return Sheet(tiles, page, pages, len(found), len(shelf.labels))
+    whole = spec.train_size if request.split == "train" else spec.test_size
+    return Sheet(tiles, page, pages, len(found), len(shelf.labels), len(shelf.labels) < whole)
+
+
+def _matching(request: SheetRequest, spec: DataSpec) -> tuple[_Shelf, np.ndarray]:
+    """The split, and which of its rows have the wanted class."""
+    if request.label is not None and request.label >= spec.num_classes:
+        raise ConfigError(
+            f"label = {request.label} does not exist: {spec.title} has {spec.num_classes} classes, counted from 0"
+        )
+    shelf = _shelf(find(request.name), request.split)
+    found = np.arange(len(shelf.labels)) if request.label is None else np.flatnonzero(shelf.labels == request.label)
+    return shelf, found
 
 
 def mean_pictures(name: str) -> tuple[Tile, ...]:

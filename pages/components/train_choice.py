@@ -9,10 +9,11 @@ import streamlit as st
 
 import train_jobs
 from genmodels import data, recipes, registry
-from genmodels.data import DataConfig
+from genmodels.data import DataConfig, own
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
 from pages.components.i18n import t
+from pages.components.theme import plain
 from train_jobs.spec import find_recipe
 
 FULL = "full"
@@ -25,7 +26,7 @@ class Choice:
 
     recipe: Recipe
     preset: str | None
-    data: str
+    data: DataConfig
     fresh: bool
 
 
@@ -71,20 +72,48 @@ def choose() -> Choice:
     st.session_state["train_base"] = chosen
 
     wanted = str(recipe.data.get("name"))
-    if fresh:
+    own_sets = own.names()
+    asked = _asked_data(own_sets)
+    if asked:
+        st.session_state["train_data"], fresh = asked, True
+    elif st.session_state.get("train_data") not in own_sets and (fresh or not _still_here()):
+        # A user's own set stays chosen from recipe to recipe: it is what they came to train on.
         st.session_state["train_data"] = "digits" if wanted == "mnist" else wanted
     with fourth:
         data_name = st.selectbox(
             t("train.data"),
-            data.names(),
+            (*data.names(), *own_sets),
             format_func=_data_label,
             key="train_data",
             help=t("train.data_help"),
             persist_state="session",
         )
-    for name in dict.fromkeys((wanted, data_name)):
-        _offer(name)
-    return Choice(recipe, None if preset == FULL else preset, data_name, fresh)
+    if "data" in st.query_params:
+        st.query_params["data"] = st.session_state["train_data_asked"] = data_name
+    for name in (data_name,) if data_name in own_sets else dict.fromkeys((wanted, data_name)):
+        offer(name, "train")
+    return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)
+
+
+def _still_here() -> bool:
+    """Whether the set chosen before still exists: an own one may have been deleted meanwhile."""
+    return st.session_state.get("train_data") in data.names()
+
+
+def _asked_data(own_sets: tuple[str, ...]) -> str | None:
+    """`?data=NAME` names a set; it counts where it changed since the last run of the page."""
+    asked = st.query_params.get("data")
+    if not asked or asked == st.session_state.get("train_data_asked"):
+        return None
+    st.session_state["train_data_asked"] = asked
+    if asked in data.names() or asked in own_sets:
+        return str(asked)
+    st.warning(t("train.unknown_data", name=plain(asked)), icon=":material/link_off:")
+    return None
+
+
+def _config(name: str) -> DataConfig:
+    return DataConfig(name=name) if name in data.names() else own.config_of(name)
 
 
 def _follow_address() -> None:
@@ -103,27 +132,33 @@ def _follow_address() -> None:
 
 
 def _data_label(name: str) -> str:
-    config = DataConfig(name=name)
-    title = data.get_spec(config).title
+    try:
+        config = _config(name)
+        title = data.get_spec(config).title
+    except GenmodelsError:
+        return t("train.data_damaged", name=name)  # chosen, it says why
+    if name not in data.names():
+        return t("train.data_own", title=title)
     return f"{title} {t('train.data_missing')}" if data.missing(config) else title
 
 
-def _offer(name: str) -> None:
-    """A button that fetches a data set which is not here and can be fetched."""
-    config = DataConfig(name=name)
+def offer(name: str, page: str) -> None:
+    """A button, keyed `<page>_get_<name>`, that fetches a data set which is not here and can be fetched."""
+    config = _config(name)
     problem = data.missing(config)
-    spec = data.get_spec(config)
     if problem is None:
         return
+    spec = data.get_spec(config)
     if not spec.download_mb:
         st.info(problem, icon=":material/folder_off:")
         return
+    public = train_jobs.public_mode()
     if st.button(
         t("train.get_data", title=spec.title, mb=spec.download_mb),
-        key=f"train_get_{name}",
+        key=f"{page}_get_{name}",
         icon=":material/download:",
-        help=t("train.get_data_help", root=data.data_root()),
-        disabled=train_jobs.public_mode(),
+        help=t("train.get_data_public") if public else t("train.get_data_help", root=data.data_root()),
+        disabled=public,
     ):
         with st.spinner(t("train.getting", title=spec.title)):
             try:

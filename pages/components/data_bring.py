@@ -1,0 +1,170 @@
+"""Bring your own pictures: what is uploaded, what will be done with it, packing, and the report."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import streamlit as st
+
+import train_jobs
+from genmodels.errors import GenmodelsError
+from genmodels.service import datasets
+from genmodels.service.datasets import Taken, Upload, Wanted
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors, plain
+
+_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "h5", "hdf5", "h5py")
+_MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
+
+
+def draw() -> None:
+    """The form; after packing, the page goes on with the new set."""
+    st.markdown(t("data.bring.intro"))
+    if train_jobs.public_mode():
+        st.info(t("data.bring.public"), icon=":material/lock:")
+        return
+    left, right = st.columns([6, 5], gap="large")
+    with left:
+        uploads = _uploads()
+    with right:
+        fields = _settings()
+    if not uploads:
+        return
+    with friendly_errors():
+        kind = datasets.kind_of(uploads)
+        st.markdown(f"**{t('data.bring.will_title')}**")
+        st.markdown(_plan(kind, uploads, fields))
+        st.caption(t("data.bring.will_note"))
+        if st.button(
+            t("data.bring.pack"),
+            key="data_pack",
+            type="primary",
+            icon=":material/inventory_2:",
+            help=t("data.bring.pack_help"),
+        ):
+            _pack(uploads, fields)
+
+
+def _uploads() -> list[Upload]:
+    # Another key after each packing empties the uploader, which holds the files in memory.
+    files = st.file_uploader(
+        t("data.bring.files"),
+        _SUFFIXES,
+        accept_multiple_files=True,
+        key=f"data_files_{st.session_state.setdefault('data_round', 0)}",
+        help=t("data.bring.files_help", count=f"{datasets.MAX_FILES:,}", mb=datasets.MAX_UPLOAD_BYTES >> 20),
+    )
+    return [Upload(file.name, file, file.size) for file in files or ()]
+
+
+def _settings() -> dict[str, object]:
+    first, second = st.columns(2, vertical_alignment="bottom")
+    title = first.text_input(
+        t("data.bring.name"),
+        key="data_name",
+        max_chars=_MAX_TITLE,
+        placeholder=t("data.bring.name_empty"),
+        help=t("data.bring.name_help"),
+    )
+    licence = second.text_input(
+        t("data.bring.licence"),
+        key="data_licence",
+        max_chars=_MAX_LICENCE,
+        placeholder=t("data.bring.licence_empty"),
+        help=t("data.bring.licence_help"),
+    )
+    size = first.selectbox(
+        t("data.bring.size"),
+        datasets.SIZES,
+        index=datasets.SIZES.index(64),
+        format_func=lambda value: t("data.bring.size_option", size=value),
+        key="data_size",
+        help=t("data.bring.size_help"),
+    )
+    colours = second.segmented_control(
+        t("data.bring.colours"),
+        ("colour", "grey"),
+        format_func=lambda value: t(f"data.bring.colour_options.{value}"),
+        default="colour",
+        required=True,
+        key="data_colours",
+        help=t("data.bring.colours_help"),
+        width="stretch",
+    )
+    return {
+        "title": title.strip() or t("data.bring.name_empty"),
+        "size": size,
+        "grey": colours == "grey",
+        "licence": licence.strip(),
+    }
+
+
+def _plan(kind: str, uploads: list[Upload], fields: dict[str, object]) -> str:
+    size, grey = cast(int, fields["size"]), bool(fields["grey"])
+    megabytes = sum(upload.size for upload in uploads) / 1e6
+    return t(
+        f"data.bring.will.{kind}",
+        count=f"{len(uploads):,}",
+        mb=f"{megabytes:.1f}",
+        size=size,
+        colour=t("data.bring.colour_options.grey" if grey else "data.bring.colour_options.colour"),
+        packed=f"{len(uploads) * size * size * (1 if grey else 3) / 1e6:.1f}",
+    )
+
+
+def _pack(uploads: list[Upload], fields: dict[str, object]) -> None:
+    bar = st.progress(0.0, t("data.bring.opening"))
+
+    def progress(done: int, total: int) -> None:
+        bar.progress(done / total, t("data.bring.packing", done=f"{done:,}", total=f"{total:,}"))
+
+    try:
+        taken = datasets.bring(uploads, Wanted.parse(fields), progress)
+    except GenmodelsError:
+        bar.empty()
+        raise
+    memory = st.session_state
+    memory["data_round"] += 1
+    memory["data_report"] = (str(fields["title"]), taken)
+    memory["data_go_to"], memory["data_set"] = "browse", taken.name
+    st.query_params["data"] = memory["data_address"] = taken.name
+    st.rerun()
+
+
+def report() -> None:
+    """What became of the last upload, above the set that it made; gone with the next choice."""
+    title, taken = st.session_state.get("data_report", (None, None))
+    if taken is None:
+        return
+    if st.query_params.get("data") != taken.name:
+        st.session_state.pop("data_report")
+        return
+    st.success(_summary(title, taken), icon=":material/check_circle:")
+    if taken.skipped:
+        count = f"{len(taken.skipped):,}"
+        with st.expander(t("data.bring.skipped", count=count), icon=":material/block:", key="data_skipped"):
+            st.markdown("\n".join(f"- {plain(line[:300])}" for line in taken.skipped[:_NAMED]))
+            if len(taken.skipped) > _NAMED:
+                st.caption(t("data.bring.skipped_more", count=f"{len(taken.skipped) - _NAMED:,}"))
+
+
+def _summary(title: str, taken: Taken) -> str:
+    channels, height, width = taken.shape
+    parts = [
+        t(
+            "data.bring.done",
+            title=plain(title),
+            count=f"{taken.count:,}",
+            width=width,
+            height=height,
+            colour=t("data.grey" if channels == 1 else "data.colour"),
+            seconds=f"{taken.seconds:.1f}",
+            mb=f"{taken.bytes / 1e6:.1f}",
+        )
+    ]
+    if taken.classes:
+        names = ", ".join(plain(name) for name in taken.classes[:8]) + (", ..." if len(taken.classes) > 8 else "")
+        parts.append(t("data.bring.done_classes", count=len(taken.classes), names=names))
+    if taken.others:
+        parts.append(t("data.bring.others", count=f"{taken.others:,}"))
+    return " ".join(parts)

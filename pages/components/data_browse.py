@@ -1,0 +1,256 @@
+"""One data set on the Data page: what it is, how often each class occurs, its pictures, its averages."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+import train_jobs
+from genmodels.data import DataSpec
+from genmodels.service import datasets
+from genmodels.service.datasets import Entry, Sheet, SheetRequest
+from pages.components import tiles, train_choice
+from pages.components.i18n import has, t
+from pages.components.theme import friendly_errors, plain
+
+_SIDE = 84
+_CHART_HEIGHT = 290
+
+
+def draw(entry: Entry) -> None:
+    """Everything about one set; raises GenmodelsError where it cannot be read after all."""
+    if entry.spec is None:
+        st.error(f"**{t('data.damaged')}** {entry.problem}", icon=":material/error:")
+        _delete(entry, entry.name)
+        return
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        _about(entry, entry.spec)
+        _actions(entry, entry.spec)
+    if entry.problem:
+        return
+    with right:
+        _counts(entry, entry.spec)
+    _samples(entry, entry.spec)
+    _means(entry, entry.spec)
+
+
+def _about(entry: Entry, spec: DataSpec) -> None:
+    st.markdown(t(f"data.about.{'own' if entry.own else entry.name}"))
+    facts = [t("data.facts", train=f"{spec.train_size:,}", test=f"{spec.test_size:,}")]
+    if spec.image_shape:
+        channels, height, width = spec.image_shape
+        colour = t("data.grey" if channels == 1 else "data.colour")
+        numbers = f"{channels * height * width:,}"
+        facts.append(t("data.shape", width=width, height=height, colour=colour, numbers=numbers))
+    facts.append(t("data.classes.some", count=spec.num_classes) if spec.classes else t("data.classes.none"))
+    st.markdown(" ".join(facts))
+    link = f"data.link.{entry.name}"
+    source = plain(spec.source)
+    lines = [t("data.licence", licence=plain(spec.licence))]
+    lines.append(t("data.source_link", source=source, link=t(link)) if has(link) else t("data.source", source=source))
+    st.caption("  \n".join(lines))
+
+
+def _actions(entry: Entry, spec: DataSpec) -> None:
+    if entry.problem:
+        st.info(t("data.not_here_public" if train_jobs.public_mode() else "data.not_here"), icon=":material/cloud:")
+        train_choice.offer(entry.name, "data")
+        return
+    st.page_link(
+        "train.py",
+        label=t("data.train"),
+        icon=":material/model_training:",
+        help=t("data.train_help"),
+        query_params={"data": entry.name},
+    )
+    if entry.own:
+        _delete(entry, spec.title)
+
+
+def _delete(entry: Entry, title: str) -> None:
+    """A button, then the question: two clicks, as on the Runs page."""
+    public = train_jobs.public_mode()
+    if st.session_state.get("data_deleting") != entry.name:
+        st.button(
+            t("data.delete"),
+            key="data_delete",
+            icon=":material/delete:",
+            help=t("data.delete_public" if public else "data.delete_help"),
+            disabled=public,
+            on_click=st.session_state.__setitem__,
+            args=("data_deleting", entry.name),
+        )
+        return
+    st.warning(t("data.delete_sure", title=plain(title)), icon=":material/warning:")
+    row = st.container(horizontal=True)
+    sure = row.button(
+        t("data.delete_confirm"), key="data_delete_confirm", type="primary", help=t("data.delete_confirm_help")
+    )
+    kept = row.button(t("data.delete_cancel"), key="data_delete_cancel", help=t("data.delete_cancel_help"))
+    if not sure and not kept:
+        return
+    st.session_state.pop("data_deleting")
+    if sure:
+        with friendly_errors():
+            datasets.remove(entry.name)
+            st.toast(t("data.deleted", title=plain(title)), icon=":material/delete:")
+            st.query_params.pop("data", None)
+            st.session_state.pop("data_address", None)
+            st.rerun()
+    else:
+        st.rerun()
+
+
+# --------------------------------------------------------------------------- counts
+
+
+def _counts(entry: Entry, spec: DataSpec) -> None:
+    counts = datasets.class_counts(entry.name)
+    if not counts:
+        return
+    train = counts["train"]
+    low, high = min(train), max(train)
+    if low == high:
+        summary = t("data.counts.even", count=f"{low:,}")
+    else:
+        rare, frequent = (plain(spec.classes[train.index(count)]) for count in (low, high))
+        summary = t("data.counts.uneven", low=f"{low:,}", rare=rare, high=f"{high:,}", frequent=frequent)
+    st.markdown(f"**{t('data.counts.title')}**")
+    st.caption(summary)
+    figure = go.Figure(
+        [
+            go.Bar(name=t(f"data.counts.{split}"), x=list(spec.classes), y=list(values), hovertemplate="%{x}: %{y:,}")
+            for split, values in counts.items()
+        ]
+    )
+    figure.update_layout(
+        barmode="group",
+        height=_CHART_HEIGHT,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        # Class names are names, also where they look like numbers.
+        xaxis={"type": "category", "title": t("data.counts.x"), "fixedrange": True},
+        yaxis={"title": t("data.counts.y"), "tickformat": ",d", "fixedrange": True},
+    )
+    alt = t("data.counts.alt", summary=summary)
+    st.plotly_chart(figure, key="data_counts", config={"displayModeBar": False}, alt=alt)
+
+
+# --------------------------------------------------------------------------- samples
+
+
+@st.fragment
+def _samples(entry: Entry, spec: DataSpec) -> None:
+    """Controls and pictures together: turning a page draws only these again."""
+    st.subheader(t("data.samples.title"), anchor=False)
+    with friendly_errors():
+        found = datasets.sheet(_request(entry, spec))
+        if not found.tiles:
+            st.info(t("data.samples.none"), icon=":material/search_off:")
+            return
+        _caption(found)
+        tiles.tiles(
+            [
+                tiles.Tile(
+                    tile.image,
+                    tile.kind,
+                    tile.label or "",
+                    t("data.samples.alt", number=f"{tile.number + 1:,}", label=tile.label)
+                    if tile.label
+                    else t("data.samples.alt_plain", number=f"{tile.number + 1:,}"),
+                )
+                for tile in found.tiles
+            ],
+            label=t("data.samples.list"),
+            side=_SIDE,
+            key="data_samples",
+        )
+
+
+def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
+    memory = st.session_state
+    if memory.get("data_samples_of") != entry.name:  # a class of one set means nothing in another
+        memory["data_samples_of"], memory["data_class"], memory["data_page"] = entry.name, None, 1
+    cells = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
+    split = cells[0].selectbox(
+        t("data.samples.split"),
+        ("train", "test") if spec.test_size else ("train",),
+        format_func=lambda value: t(f"data.samples.splits.{value}"),
+        key="data_split",
+        on_change=_first_page,
+        help=t("data.samples.split_help"),
+    )
+    label = cells[1].selectbox(
+        t("data.samples.label"),
+        (None, *range(spec.num_classes)),
+        format_func=lambda value: t("data.samples.all") if value is None else spec.classes[value],
+        key="data_class",
+        on_change=_first_page,
+        help=t("data.samples.label_help"),
+        disabled=not spec.classes,
+    )
+    shuffle = cells[2].number_input(
+        t("data.samples.shuffle"),
+        0,
+        datasets.MAX_SHUFFLE,
+        step=1,
+        key="data_shuffle",
+        on_change=_first_page,
+        help=t("data.samples.shuffle_help"),
+    )
+    fields = {"name": entry.name, "split": split, "label": label, "shuffle": int(shuffle)}
+    pages = datasets.page_count(SheetRequest.parse(fields))
+    memory["data_page"] = min(memory.get("data_page") or 1, pages)
+    page = cells[3].number_input(
+        t("data.samples.page"),
+        1,
+        pages,
+        step=1,
+        key="data_page",
+        help=t("data.samples.page_help", count=datasets.TILES),
+    )
+    return SheetRequest.parse({**fields, "page": int(page) - 1})
+
+
+def _first_page() -> None:
+    st.session_state["data_page"] = 1
+
+
+def _caption(found: Sheet) -> None:
+    first = found.page * datasets.TILES + 1
+    parts = [
+        t(
+            "data.samples.range",
+            first=f"{first:,}",
+            last=f"{first + len(found.tiles) - 1:,}",
+            count=f"{found.count:,}",
+        )
+    ]
+    if found.partial:
+        parts.append(t("data.samples.looked_at", count=f"{found.looked_at:,}"))
+    st.caption(" · ".join(parts))
+
+
+def _means(entry: Entry, spec: DataSpec) -> None:
+    st.subheader(t("data.mean.title"), anchor=False)
+    st.markdown(t("data.mean.intro" if spec.classes else "data.mean.intro_plain"))
+    means = datasets.mean_pictures(entry.name)
+    if spec.num_classes > len(means):
+        st.caption(t("data.mean.first"))
+    tiles.tiles(
+        [
+            tiles.Tile(
+                tile.image,
+                tile.kind,
+                tile.label or "",
+                t("data.mean.alt", count=f"{tile.number:,}", label=tile.label)
+                if tile.label
+                else t("data.mean.alt_plain", count=f"{tile.number:,}"),
+            )
+            for tile in means
+        ],
+        label=t("data.mean.list"),
+        side=_SIDE,
+        key="data_means",
+    )

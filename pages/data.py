@@ -1,0 +1,72 @@
+"""Data: what the models learn from. Look through a set, or make one of your own pictures."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.errors import GenmodelsError
+from genmodels.service import datasets
+from genmodels.service.datasets import Entry
+from pages.components import data_bring, data_browse
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors, page_title, plain
+
+_VIEWS = ("browse", "bring")
+
+
+def _pick_view() -> str:
+    # A set just packed is shown at once; its own key can only be set before the widget is drawn.
+    if view := st.session_state.pop("data_go_to", None):
+        st.session_state["data_view"] = view
+    st.session_state.setdefault("data_view", _VIEWS[0])
+    return str(
+        st.segmented_control(
+            t("data.view"),
+            _VIEWS,
+            format_func=lambda view: t(f"data.views.{view}"),
+            required=True,
+            key="data_view",
+            help=t("data.view_help"),
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+    )
+
+
+def _pick_set(entries: dict[str, Entry]) -> Entry:
+    """The picker, bound to `?data=`: an address can be shared, reloaded and stepped back to."""
+    wanted = st.query_params.get("data")
+    if wanted != st.session_state.get("data_address"):
+        if wanted in entries:
+            st.session_state["data_set"] = wanted
+        elif wanted:
+            st.warning(t("data.unknown_set", name=plain(wanted)), icon=":material/search_off:")
+    if st.session_state.get("data_set") not in entries:
+        kept = st.session_state.get("data_address")
+        st.session_state["data_set"] = kept if kept in entries else next(iter(entries))
+    chosen = st.selectbox(
+        t("data.set"), list(entries), format_func=lambda name: _label(entries[name]), key="data_set",
+        help=t("data.set_help"),
+    )  # fmt: skip
+    st.session_state["data_address"] = st.query_params["data"] = chosen
+    return entries[chosen]
+
+
+def _label(entry: Entry) -> str:
+    if entry.spec is None:
+        return t("data.option.damaged", name=entry.name)
+    kind = "own" if entry.own else "missing" if entry.problem else "here"
+    return t(f"data.option.{kind}", title=entry.spec.title)
+
+
+page_title(t("data.title"), t("data.intro"))
+try:
+    if _pick_view() == "bring":
+        data_bring.draw()
+    else:
+        data_bring.report()
+        _entry = _pick_set({entry.name: entry for entry in datasets.listing()})
+        with friendly_errors():
+            data_browse.draw(_entry)
+except GenmodelsError as error:
+    st.error(str(error), icon=":material/error:")
