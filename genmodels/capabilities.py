@@ -62,6 +62,20 @@ class SupportsEncoding(Protocol):
 
 
 @runtime_checkable
+class SupportsPosterior(Protocol):
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(mu, logvar), each (B, latent_dim), of images (B, C, H, W): q(z | x) = N(mu, diag(exp(logvar)))."""
+        ...
+
+
+@runtime_checkable
+class SupportsCorruption(Protocol):
+    def corrupt(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Images (B, C, H, W) as the model is given them in training, to draw the clean ones from."""
+        ...
+
+
+@runtime_checkable
 class SupportsElbo(Protocol):
     def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """(recon, kl), nats an example (B,) each; the negative ELBO is their sum."""
@@ -111,6 +125,8 @@ _PROTOCOLS: dict[str, type] = {
     "completion": SupportsCompletion,
     "latent": SupportsLatent,
     "encoding": SupportsEncoding,
+    "posterior": SupportsPosterior,
+    "corruption": SupportsCorruption,
     "elbo": SupportsElbo,
     "likelihood": SupportsLikelihood,
     "scoring": SupportsScoring,

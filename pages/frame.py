@@ -15,6 +15,7 @@ _ICONS = {
     "gallery": ":material/grid_view:",
     "latent": ":material/open_with:",
     "seeds": ":material/grain:",
+    "manifold": ":material/scatter_plot:",
     "data": ":material/photo_library:",
     "train": ":material/model_training:",
     "runs": ":material/monitoring:",

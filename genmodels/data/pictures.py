@@ -52,11 +52,11 @@ def _pillow() -> ModuleType:
     return Image
 
 
-def decode(raw: bytes, size: int, channels: int) -> np.ndarray:
+def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarray:
     """The picture in a file's bytes as uint8 (channels, size, size); raises DataError with the reason.
 
-    Cropped to a square at the centre, resized, turned as its EXIF orientation says; transparency is laid on black,
-    of an animation the first frame is taken.
+    Cropped to a square at the centre, resized, turned as its EXIF orientation says; transparency is laid on black, or
+    on the grey `paper` (0 to 255); of an animation the first frame is taken.
     """
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:
@@ -67,7 +67,7 @@ def decode(raw: bytes, size: int, channels: int) -> np.ndarray:
             orientation = image.getexif().get(_ORIENTATION, 1)
             # A JPEG is decoded at a half, quarter or eighth of its size where that leaves twice what is needed: 3x faster.
             image.draft(None, (2 * size, 2 * size))
-            return _fit(image, size, channels, orientation)
+            return _fit(image, size, channels, orientation, paper)
     except pillow.UnidentifiedImageError as error:
         raise DataError(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
@@ -90,7 +90,7 @@ def _check_pixels(width: int, height: int) -> None:
         raise DataError("it has no pixels")
 
 
-def _fit(image: Image, size: int, channels: int, orientation: int) -> np.ndarray:
+def _fit(image: Image, size: int, channels: int, orientation: int, paper: int = 0) -> np.ndarray:
     pillow = _pillow()
     image = _plain_mode(image)
     side = min(image.size)
@@ -100,7 +100,7 @@ def _fit(image: Image, size: int, channels: int, orientation: int) -> np.ndarray
     if side != size:
         image = image.resize((size, size), pillow.Resampling.LANCZOS, reducing_gap=3.0)
     if image.mode == "RGBA":
-        image = pillow.alpha_composite(pillow.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        image = pillow.alpha_composite(pillow.new("RGBA", image.size, (paper, paper, paper, 255)), image)
     turn = {
         2: pillow.Transpose.FLIP_LEFT_RIGHT,
         3: pillow.Transpose.ROTATE_180,

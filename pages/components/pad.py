@@ -22,6 +22,8 @@ class PadView:
     label: str
     rings: Sequence[float] = ()
     points: Sequence[tuple[float, float, str]] = ()
+    backdrop: str = ""
+    """A picture of exactly the two ranges, as a data URL, to lie under everything."""
 
 
 _CSS = """
@@ -40,6 +42,7 @@ const instances = new WeakMap();
 function create(root) {
   const pad = root.querySelector(".pad"), canvas = root.querySelector("canvas"), context = canvas.getContext("2d");
   const self = { x: 0, y: 0, dragging: false, seen: null, data: null, send: null, timer: 0, last: 0 };
+  let backdrop = null;
   const clamp = (v, [low, high]) => Math.min(high, Math.max(low, v));
 
   const toPixel = (x, y, size) => {
@@ -59,6 +62,8 @@ function create(root) {
     context.clearRect(0, 0, size, size);
     const { x_range, y_range } = self.data;
     const x_axis = clamp(0, x_range), y_axis = clamp(0, y_range);
+
+    if (backdrop && backdrop.complete) context.drawImage(backdrop, 22, 22, size - 44, size - 44);
 
     context.lineWidth = 1;
     context.strokeStyle = text;
@@ -100,6 +105,12 @@ function create(root) {
     context.lineWidth = 2.5; context.strokeStyle = color("--st-background-color"); context.stroke();
     pad.setAttribute("aria-valuetext",
       `${self.data.x_label} ${self.x.toFixed(2)}, ${self.data.y_label} ${self.y.toFixed(2)}`);
+  };
+
+  self.lay = source => {
+    if ((backdrop ? backdrop.src : "") === source) return;
+    backdrop = source ? new Image() : null;
+    if (source) { backdrop.onload = self.draw; backdrop.src = source; }
   };
 
   const report = () => {
@@ -146,6 +157,7 @@ export default function ({ parentElement, data, setStateValue }) {
   let self = instances.get(parentElement);
   if (!self) { self = create(parentElement); instances.set(parentElement, self); }
   self.data = data.view;
+  self.lay(data.view.backdrop);
   self.send = setStateValue;
   parentElement.querySelector(".pad").setAttribute("aria-label", data.view.label);
   // Python moves the knob only where Python changed something (a slider, reset): echoes of a drag come late.

@@ -1,0 +1,173 @@
+"""What somebody drew or photographed -> the digit as MNIST holds it, or every model looks broken.
+
+MNIST's digits were "size normalized to fit in a 20x20 pixel box while preserving their aspect ratio" and centred in
+28x28 "by computing the center of mass of the pixels" (LeCun, Bottou, Bengio, Haffner 1998, doi 10.1109/5.726791,
+section III.A).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from genmodels import preview
+from genmodels.data import pictures
+from genmodels.errors import DataError
+
+SUFFIXES = pictures.SUFFIXES
+CANVAS_SIDE = 140
+"""Side of what the drawing canvas reports, in pixels: five for each pixel of MNIST."""
+_SIDE, _BOX = 28, 20
+# Everything is measured on ten times MNIST's grid, so that the last step is an exact average of 10x10 pixels.
+_FINE = 10
+_PHOTO_SIDE = 280
+_MAX_SIDE = 4096
+# Stroke widths in MNIST's pixels: of its test digits a hundredth is thinner than 1.2, a hundredth wider than 4.6.
+_THIN, _WIDE = 1.6, 6.0
+# Weaker than this share of the strongest ink is paper grain, the shadow of a hand, or the soft edge of a stroke.
+_GRAIN = 0.2
+
+
+class EmptyDrawingError(DataError):
+    """There is no ink to prepare."""
+
+
+def from_canvas(text: str) -> np.ndarray:
+    """What the canvas sent, base64 of grey bytes, as uint8 (140, 140), white ink on black; raises DataError."""
+    length = CANVAS_SIDE**2
+    expected = 4 * -(-length // 3)
+    if not isinstance(text, str) or len(text) != expected:
+        raise DataError(f"a drawing is {expected:,} characters of base64; send what the canvas reports")
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DataError(f"a drawing is base64 of {length:,} grey bytes: {error}") from error
+    if len(raw) != length:
+        raise DataError(f"a drawing has {CANVAS_SIDE} x {CANVAS_SIDE} = {length:,} pixels, not {len(raw):,}")
+    return np.frombuffer(raw, dtype=np.uint8).reshape(CANVAS_SIDE, CANVAS_SIDE)
+
+
+def ink_png(ink: np.ndarray) -> bytes:
+    """Ink uint8 (H, W) as a PNG whose paper is transparent, to draw on with."""
+    white = Image.new("L", ink.shape[::-1], 255)
+    return preview.png(Image.merge("LA", (white, Image.fromarray(ink))), compress_level=1)
+
+
+def from_file(raw: bytes) -> np.ndarray:
+    """An uploaded photo or drawing as uint8 (280, 280), white ink on black; raises DataError with the reason.
+
+    Turned as its EXIF orientation says and cropped to a square at the centre. Dark ink on light paper is inverted,
+    uneven light is taken out, and a transparent picture is laid on the shade its ink stands out from.
+    """
+    on_black = pictures.decode(raw, _PHOTO_SIDE, 1, paper=0)[0]
+    on_white = pictures.decode(raw, _PHOTO_SIDE, 1, paper=255)[0]
+    grey = max((on_black, on_white), key=lambda laid: float(laid.std()))
+    return _white_on_black(grey)
+
+
+def _white_on_black(grey: np.ndarray) -> np.ndarray:
+    """Grey pixels uint8 (H, W) with the paper taken out: 0 where the paper is, 255 at the strongest ink.
+
+    The paper's shade is that of the rim; where the light falls unevenly it is followed over the page.
+    """
+    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    picture = Image.fromarray(255 - grey if np.median(rim) > 127 else grey).filter(ImageFilter.MedianFilter(3))
+    height, width = grey.shape
+    # The darkest shade within a quarter of the page is the paper there: wider than any stroke.
+    small = picture.resize((40, 40), Image.Resampling.BOX).filter(ImageFilter.MinFilter(11))
+    paper = small.filter(ImageFilter.GaussianBlur(4)).resize((width, height), Image.Resampling.BICUBIC)
+    ink = np.asarray(picture).astype(np.float32) - np.asarray(paper)
+    strongest = float(np.percentile(ink, 99.5))
+    if strongest < 24:  # of 255: an even page, with no more than grain on it
+        return np.zeros_like(grey)
+    return np.asarray((ink / strongest - _GRAIN).clip(0, 1 - _GRAIN) * (255 / (1 - _GRAIN))).astype(np.uint8)
+
+
+def is_empty(ink: np.ndarray) -> bool:
+    """Whether there is nothing on it, white on black."""
+    return int(ink.max(initial=0)) < 16
+
+
+def to_mnist(image: Image.Image | np.ndarray) -> Tensor:
+    """White ink on black, a picture or uint8 (H, W), as MNIST holds a digit: float32 (1, 28, 28) in [-1, 1].
+
+    The ink's bounding box fills a 20x20 box, its aspect ratio kept; its centre of mass lies in the middle. Strokes
+    thinner than MNIST's thinnest are widened, and a dot stays a dot. Raises EmptyDrawingError where there is no ink,
+    DataError for a picture of another kind or size.
+    """
+    grey = np.asarray(image.convert("L")) if isinstance(image, Image.Image) else image
+    if grey.ndim != 2 or grey.dtype != np.uint8 or not 1 <= min(grey.shape) <= max(grey.shape) <= _MAX_SIDE:
+        raise DataError(
+            f"a drawing is one grey picture of at most {_MAX_SIDE} x {_MAX_SIDE} bytes, not {grey.dtype} {grey.shape}"
+        )
+    if is_empty(grey):
+        raise EmptyDrawingError("nothing is drawn yet; draw a digit, or choose a picture that shows one")
+    fine = _widened(_boxed(_cropped(grey)))
+    return _centred(fine)
+
+
+def _cropped(grey: np.ndarray) -> np.ndarray:
+    inked = grey > _GRAIN * int(grey.max())
+    rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
+    part = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+    return np.asarray(part * (255 / part.max())).astype(np.uint8)
+
+
+def _boxed(part: np.ndarray, box: int = _BOX * _FINE) -> np.ndarray:
+    """Scaled so that the longer side fills the box, unless that would make the stroke wider than any of MNIST's."""
+    side = max(part.shape)
+    scale = min(box / side, _WIDE * _FINE / _stroke_width(part))
+    height, width = (max(1, round(length * scale)) for length in part.shape)
+    return np.asarray(Image.fromarray(part).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _widened(fine: np.ndarray) -> np.ndarray:
+    """Thin strokes brought to MNIST's thinnest; the box is kept by widening inwards, after making it smaller."""
+    missing = _THIN * _FINE - _stroke_width(fine)
+    if missing < 1:
+        return fine
+    radius = round(missing / 2)
+    shrunk = [max(1, length - 2 * radius) for length in fine.shape]
+    picture = Image.fromarray(fine).resize((shrunk[1], shrunk[0]), Image.Resampling.BICUBIC)
+    small = np.asarray(picture)
+    return _dilated(np.asarray(small * (255 / max(1, int(small.max())))).astype(np.uint8), radius)
+
+
+def _dilated(part: np.ndarray, radius: int) -> np.ndarray:
+    """Each pixel as bright as the brightest in a disc around it. Pillow's MaxFilter ends the process on small ones."""
+    height, width = part.shape
+    wide = np.zeros((height + 2 * radius, width + 2 * radius), dtype=np.uint8)
+    for down in range(2 * radius + 1):
+        for right in range(2 * radius + 1):
+            if (down - radius) ** 2 + (right - radius) ** 2 <= radius**2:
+                place = wide[down : down + height, right : right + width]
+                np.maximum(place, part, out=place)
+    return wide
+
+
+def _centred(fine: np.ndarray) -> Tensor:
+    side = _SIDE * _FINE
+    weights = fine.astype(np.float64)
+    page = np.zeros((side, side), dtype=np.float32)
+    corner = []
+    for axis, length in enumerate(fine.shape):
+        along = weights.sum(1 - axis)
+        middle = float((along * (np.arange(length) + 0.5)).sum() / along.sum())
+        corner.append(min(max(round(side / 2 - middle), 0), side - length))
+    top, left = corner
+    page[top : top + fine.shape[0], left : left + fine.shape[1]] = fine
+    small = page.reshape(_SIDE, _FINE, _SIDE, _FINE).mean((1, 3))
+    return torch.from_numpy(small).mul_(2 / 255).sub_(1).unsqueeze(0)
+
+
+def _stroke_width(part: np.ndarray) -> float:
+    """Mean width of the strokes in pixels: twice the area over the length of the outline."""
+    inked = np.pad(part > 127, 1)
+    inner = inked[1:-1, 1:-1] & inked[:-2, 1:-1] & inked[2:, 1:-1] & inked[1:-1, :-2] & inked[1:-1, 2:]
+    area = float(inked.sum())
+    return max(1.0, 2 * area / max(1.0, area - float(inner.sum())))

@@ -1,0 +1,284 @@
+"""The manifold page's requests: models whose z has two numbers, their decoded grid, where real pictures lie, and what
+one place or one picture is.
+
+Real pictures are encoded once a saved step (10,000 digits: 0.2 s) and kept; decoding one place takes 2 ms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from genmodels import capabilities, catalog, data, drawing, preview, registry
+from genmodels.capabilities import SupportsEncoding, SupportsLatent, SupportsPosterior
+from genmodels.catalog import CheckpointInfo
+from genmodels.config import Frozen
+from genmodels.data import Arrays, DataConfig, DataSpec
+from genmodels.data.loader import hash_seed, to_float
+from genmodels.errors import CapabilityError, DataError
+from genmodels.losses import bernoulli_nll, gaussian_kl
+from genmodels.runfolder import RunFolder
+from genmodels.service.inference import ModelKey, Reading, has_judge, model_of, plain, read, run, to_image
+
+REACH, GRID_SIDE, MAX_POINTS, NEIGHBOURS = 4.0, 15, 10_000, 5
+PLACE_LIMIT = 40.0
+"""Codes of an autoencoder may lie far out; a place farther than this is a mistake."""
+_IMAGE_BYTES = 64 * 2**20
+_SCATTERS_KEPT = 12
+
+Spacing = Literal["even", "quantiles"]
+Coordinate = Annotated[float, Field(ge=-PLACE_LIMIT, le=PLACE_LIMIT, allow_inf_nan=False)]
+
+
+class Plane(Frozen):
+    """A saved step of a model whose z has two numbers."""
+
+    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
+    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
+
+
+class Place(Plane):
+    """One z."""
+
+    z: tuple[Coordinate, Coordinate] = Field((0.0, 0.0), description="the two numbers of z")
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Where real pictures lie: x, y float32 (N,), label int64 (N,) or empty; `key` names exactly this one."""
+
+    key: str
+    x: np.ndarray
+    y: np.ndarray
+    label: np.ndarray
+    classes: tuple[str, ...]
+    data: str
+    reach: float
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A real picture, one pixel a pixel, and how far its z lies from the asked one."""
+
+    png: bytes
+    label: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is drawn at a place, and the real pictures nearest to it."""
+
+    png: bytes
+    reading: Reading | None
+    neighbours: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A picture as a model sees it: z, its spread where the model has one, and what is drawn from z."""
+
+    prepared: bytes
+    z: tuple[float, float]
+    sigma: tuple[float, float] | None
+    reconstruction: bytes
+    nats: float
+    kl: float | None
+    draws: tuple[bytes, ...]
+
+
+# ------------------------------------------------------------------------------ which models
+
+
+def can(info: CheckpointInfo, capability: str) -> bool:
+    """Whether this family has a capability, also where an older checkpoint's list does not name it."""
+    return capability in capabilities.of_class(registry.get(info.model))
+
+
+def planes() -> tuple[CheckpointInfo, ...]:
+    """Checkpoints and runs that encode pictures into two numbers and decode them: those with a posterior first."""
+    found = [
+        info
+        for info in catalog.list_checkpoints()
+        if info.latent_dim == 2 and info.modality == "image" and can(info, "latent") and can(info, "encoding")
+    ]
+    return tuple(sorted(found, key=lambda info: not can(info, "posterior")))  # stable: published ones stay first
+
+
+def takes_drawings(name: str) -> bool:
+    """Whether a model's pictures are of MNIST's format, which drawings are brought into."""
+    return _spec_of(name).image_shape == (1, 28, 28)
+
+
+# ------------------------------------------------------------------------------ the grid and the scatter
+
+
+def grid_png(plane: Plane, spacing: Spacing = "even") -> bytes:
+    """15 x 15 decoded pictures; z 1 grows to the right, z 2 upwards.
+
+    even: over [-4, 4] in both. quantiles: at the bell curve's quantiles 1/30, 3/30, ..., 29/30, so that each picture
+    stands for the same share of N(0, I) (Kingma & Welling, arXiv 1312.6114, appendix A).
+    """
+
+    def task() -> bytes:
+        model, _ = _plane_model(plane)
+        if spacing == "even":
+            ticks = torch.linspace(-REACH, REACH, GRID_SIDE)
+        else:
+            shares = (torch.arange(GRID_SIDE) + 0.5) / GRID_SIDE
+            ticks = math.sqrt(2) * torch.erfinv(2 * shares - 1)
+        rows, columns = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
+        pictures = model.decode(torch.stack([columns, rows], -1).view(-1, 2))
+        scale = max(1, 840 // (GRID_SIDE * pictures.shape[-1]))
+        return preview.png(preview.grid(pictures, GRID_SIDE, scale=scale, pad=0), compress_level=1)
+
+    return run(task)
+
+
+def scatter(plane: Plane) -> Scatter:
+    """Where the pictures a model was not trained on lie: at most 10,000, encoded once a saved step.
+
+    Raises DataError where neither the model's own data nor the embedded digits fit it.
+    """
+    arrays, spec = _real(plane.model)
+    return run(lambda: _scatter(plane, arrays, spec))
+
+
+def decode(place: Place) -> Decoded:
+    """The picture at a place and the five real ones whose z lie nearest, nearest first."""
+    arrays, spec = _real(place.model)
+    judged = has_judge(place.model)
+
+    def task() -> Decoded:
+        model, _ = _plane_model(place)
+        pixels = model.decode(torch.tensor([place.z]))
+        near = _scatter(place, arrays, spec)
+        distance = np.hypot(near.x - place.z[0], near.y - place.z[1])
+        nearest = np.argpartition(distance, min(NEIGHBOURS, len(distance) - 1))[:NEIGHBOURS]
+        neighbours = [
+            Neighbour(
+                tile_png(to_float(torch.from_numpy(arrays.images[i].copy()))),
+                spec.classes[int(near.label[i])] if len(near.label) else "",
+                float(distance[i]),
+            )
+            for i in nearest[np.argsort(distance[nearest])]
+        ]
+        return Decoded(tile_png(pixels), read(pixels) if judged else None, tuple(neighbours))
+
+    return run(task)
+
+
+# ------------------------------------------------------------------------------ one picture
+
+
+def code(plane: Plane, ink: np.ndarray, *, draws: int = 5, seed: int = 0) -> Coded:
+    """Encode what was drawn (white on black, uint8 (H, W)) and draw it again, from z and from draws of the posterior.
+
+    Raises EmptyDrawingError where nothing is drawn, DataError where the model's pictures are not of MNIST's format.
+    """
+    if not takes_drawings(plane.model):
+        raise DataError(f"{plane.model} draws pictures of another format than 1 x 28 x 28; choose a model of digits")
+    if not 0 <= draws <= 16:
+        raise DataError(f"draws = {draws} is not allowed: 0 to 16")
+    x = drawing.to_mnist(ink).unsqueeze(0)
+
+    def task() -> Coded:
+        model, _ = _plane_model(plane)
+        sigma: tuple[float, float] | None = None
+        kl: float | None = None
+        drawn: tuple[bytes, ...] = ()
+        if isinstance(model, SupportsPosterior):
+            z, logvar = model.posterior(x)
+            deviation = (0.5 * logvar).exp()
+            sigma, kl = _pair(deviation), float(gaussian_kl(z, logvar))
+            generator = torch.Generator().manual_seed(hash_seed(seed, draws))
+            pictures = model.decode(z + deviation * torch.randn(draws, 2, generator=generator))
+            drawn = tuple(tile_png(picture) for picture in pictures)
+        else:
+            z = model.encode(x)
+        again = model.decode(z)
+        return Coded(tile_png(x), _pair(z), sigma, tile_png(again), nats(again, x), kl, drawn)
+
+    return run(task)
+
+
+def nats(drawn: Tensor, x: Tensor) -> float:
+    """Binary cross entropy of one picture (1, C, H, W) given the drawn one, both in [-1, 1], summed over the pixels."""
+    # A pixel that is certain and wrong would cost infinitely many nats: float32 can tell 1e-6 from 0, and from 1.
+    chance = drawn.add(1).mul(0.5).clamp(1e-6, 1 - 1e-6)
+    return float(bernoulli_nll(torch.logit(chance), x.add(1).mul(0.5)))
+
+
+# ------------------------------------------------------------------------------ on the inference thread
+
+
+class _PlaneModel(SupportsLatent, SupportsEncoding):
+    """What a model of this page can do."""
+
+
+_scatters: OrderedDict[tuple[ModelKey, str], Scatter] = OrderedDict()
+
+
+def _plane_model(plane: Plane) -> tuple[_PlaneModel, ModelKey]:
+    model, key = model_of(plane.model, plane.step)
+    if not isinstance(model, SupportsLatent) or not isinstance(model, SupportsEncoding) or model.latent_dim != 2:
+        raise CapabilityError(f"{plane.model} does not encode pictures into two numbers; choose a model with a 2-D z")
+    return model, key  # type: ignore[return-value]
+
+
+def _scatter(plane: Plane, arrays: Arrays, spec: DataSpec) -> Scatter:
+    model, key = _plane_model(plane)
+    named = (key, spec.name)
+    if named not in _scatters:
+        parts = [model.encode(to_float(part)) for part in torch.split(torch.from_numpy(arrays.images.copy()), 1_000)]
+        z = torch.nan_to_num(torch.cat(parts).float()).numpy()
+        # Nearly all of them and a margin; a stray code far out must not shrink the rest to a spot.
+        reach = float(np.clip(1.1 * np.quantile(np.abs(z), 0.999), REACH, PLACE_LIMIT))
+        label = arrays.labels if spec.classes else arrays.labels[:0]
+        path, step, stamp = key
+        name = f"{path.name} {step} {stamp} {spec.name}"
+        _scatters[named] = Scatter(name, z[:, 0].copy(), z[:, 1].copy(), label, spec.classes, spec.title, reach)
+        while len(_scatters) > _SCATTERS_KEPT:
+            _scatters.popitem(last=False)
+    _scatters.move_to_end(named)
+    return _scatters[named]
+
+
+def tile_png(pixels: Tensor) -> bytes:
+    return preview.png(to_image(pixels.view(1, *pixels.shape[-3:])), compress_level=1)
+
+
+def _pair(values: Tensor) -> tuple[float, float]:
+    first, second = values.flatten().tolist()
+    return first, second
+
+
+# ------------------------------------------------------------------------------ on the caller's thread: files only
+
+
+def _spec_of(name: str) -> DataSpec:
+    return RunFolder(catalog.find(plain(name))).spec().data_spec
+
+
+def _real(name: str) -> tuple[Arrays, DataSpec]:
+    """Pictures to compare with: the test split of the model's own data, else of the digits that are always there."""
+    run_spec = RunFolder(catalog.find(plain(name))).spec()
+    for config in (run_spec.data, DataConfig()):
+        if data.missing(config) is None and data.get_spec(config).image_shape == run_spec.data_spec.image_shape:
+            return test_pictures(config), data.get_spec(config)
+    raise DataError(f"{run_spec.data.name}, which {name} was trained on, is not here; fetch it on the Data page")
+
+
+@lru_cache(maxsize=2)
+def test_pictures(config: DataConfig) -> Arrays:
+    """The first 10,000 pictures of a test split, fewer where they are large."""
+    shape = data.get_spec(config).image_shape or (1, 1, 1)
+    return data.load(config, "test", min(MAX_POINTS, _IMAGE_BYTES // math.prod(shape)))

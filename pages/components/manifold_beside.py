@@ -1,0 +1,72 @@
+"""Two models with a z of two numbers, side by side: holes against smoothness."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import manifold
+from genmodels.service.manifold import Plane
+from genmodels.service.plane_map import map_png
+from pages.components import manifold_plot as plot
+from pages.components.i18n import t
+from pages.components.manifold_tiles import Tile, tiles
+
+_SIDES = ("left", "right")
+
+
+def show(infos: dict[str, CheckpointInfo]) -> None:
+    """A model without a posterior at the left, one with it at the right, where both are there."""
+    if len(infos) < 2:
+        st.info(t("manifold.beside.one"), icon=":material/info:")
+        st.page_link(
+            "train.py",
+            label=t("manifold.beside.one_link"),
+            icon=":material/arrow_forward:",
+            query_params={"recipe": "mnist_autoencoder_2d"},
+        )
+        return
+    st.markdown(t("manifold.beside.text"))
+    names = list(infos)
+    point = next((name for name in names if not manifold.can(infos[name], "posterior")), names[-1])
+    first = {"left": point, "right": next(name for name in names if name != point)}
+    columns = st.columns(2, gap="medium")
+    chosen = []
+    for side, column in zip(_SIDES, columns, strict=True):
+        key = f"manifold_{side}"
+        if st.session_state.get(key) not in infos:
+            st.session_state[key] = first[side]
+        chosen.append(
+            infos[
+                column.selectbox(
+                    t(f"manifold.beside.{side}"),
+                    names,
+                    format_func=lambda name: f"{infos[name].title} · {name}",
+                    key=key,
+                    help=t("manifold.beside.pick_help"),
+                    persist_state="session",
+                )
+            ]
+        )
+    planes = [Plane.parse({"model": info.name, "step": info.steps[-1]}) for info in chosen]
+    scatters = [manifold.scatter(plane) for plane in planes]
+    # One scale for both: the spread of the codes is part of the comparison.
+    reach = max(scatter.reach for scatter in scatters)
+    for index, (info, plane) in enumerate(zip(chosen, planes, strict=True)):
+        with columns[index]:
+            kind = "posterior" if manifold.can(info, "posterior") else "point"
+            st.markdown(t(f"manifold.beside.why_{kind}"))
+            tiles(
+                [Tile(manifold.grid_png(plane), "", t("manifold.beside.grid_alt", name=info.name))],
+                key=f"manifold_grid_{_SIDES[index]}",
+                width=560,
+                smooth=True,
+            )
+            caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{reach:.1f}")
+            alt = t("manifold.beside.map_alt", name=info.name)
+            tiles(
+                [Tile(map_png(plane, plot.colors(), plot.ink(), reach=reach), caption, alt)],
+                key=f"manifold_map_{_SIDES[index]}",
+                width=560,
+                smooth=True,
+            )

@@ -1,0 +1,174 @@
+"""Denoising on the visitor's own noise: a digit, random salt, salt by hand, and two autoencoders' answers."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import denoise
+from genmodels.service.denoise import Noise
+from pages.components.canvas import canvas
+from pages.components.i18n import t
+from pages.components.manifold_tiles import Tile, tiles
+from pages.components.theme import friendly_errors
+
+_SALT_BRUSH = 0.05
+
+
+def show() -> None:
+    """Controls and canvases at the left; clean, noisy and both answers at the right."""
+    with friendly_errors():
+        infos = {info.name: info for info in denoise.denoisers()}
+        if not infos:
+            st.info(t("manifold.denoise.none"), icon=":material/model_training:")
+            st.page_link(
+                "train.py",
+                label=t("manifold.denoise.none_link"),
+                icon=":material/arrow_forward:",
+                query_params={"recipe": "mnist_denoising_autoencoder"},
+            )
+            return
+        st.markdown(t("manifold.denoise.text"))
+        left, right = st.columns([4, 6], gap="medium")
+        with left:
+            info = _pick(infos)
+            noise, ink = _digit()
+            salt = _salt(noise, ink)
+        with right:
+            if st.session_state.manifold_source == "own" and ink is None:
+                st.info(t("manifold.draw.empty"), icon=":material/draw:")
+                return
+            _answers(info, noise, ink, salt)
+
+
+def _pick(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
+    if st.session_state.get("manifold_denoiser") not in infos:
+        st.session_state.manifold_denoiser = next(iter(infos))
+    name = st.selectbox(
+        t("manifold.denoise.model"),
+        list(infos),
+        format_func=lambda name: f"{infos[name].title} · {name}",
+        key="manifold_denoiser",
+        help=t("manifold.denoise.model_help"),
+        persist_state="session",
+    )
+    return infos[name]
+
+
+def _digit() -> tuple[Noise, np.ndarray | None]:
+    memory = st.session_state
+    for key, value in (("source", "test"), ("index", 0), ("amount", 0.25), ("noise_seed", 0), ("wiped", 0)):
+        memory.setdefault(f"manifold_{key}", value)
+    st.segmented_control(
+        t("manifold.denoise.source"),
+        ("test", "own"),
+        format_func=lambda name: t(f"manifold.denoise.{name}"),
+        required=True,
+        key="manifold_source",
+        on_change=_other_digit,
+        help=t("manifold.denoise.source_help"),
+        persist_state="session",
+    )
+    ink = None
+    if memory.manifold_source == "own":
+        ink = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
+    else:
+        st.number_input(
+            t("manifold.denoise.index"),
+            0,
+            denoise.DIGITS - 1,
+            step=1,
+            key="manifold_index",
+            on_change=_other_digit,
+            help=t("manifold.denoise.index_help"),
+            persist_state="session",
+        )
+    st.slider(
+        t("manifold.denoise.amount"),
+        0.0,
+        denoise.MAX_SALT,
+        step=0.05,
+        format="percent",
+        key="manifold_amount",
+        help=t("manifold.denoise.amount_help"),
+        persist_state="session",
+    )
+    st.button(
+        t("manifold.denoise.reseed"),
+        key="manifold_reseed",
+        icon=":material/casino:",
+        on_click=_shake,
+        help=t("manifold.denoise.reseed_help"),
+    )
+    return (
+        Noise.parse(
+            {"index": memory.manifold_index, "amount": memory.manifold_amount, "seed": memory.manifold_noise_seed}
+        ),
+        ink,
+    )
+
+
+def _salt(noise: Noise, ink: np.ndarray | None) -> np.ndarray | None:
+    """Salt by hand; only over a test digit: over a canvas it would be a second canvas of the same drawing."""
+    if ink is not None or st.session_state.manifold_source == "own":
+        return None
+    st.markdown(f"**{t('manifold.denoise.salt')}**", help=t("manifold.denoise.salt_help"))
+    return canvas(
+        key="manifold_salt",
+        label=t("manifold.denoise.salt_label"),
+        hint=t("manifold.denoise.salt_hint"),
+        brush=_SALT_BRUSH,
+        under=denoise.digit_png(noise),
+        cleared=st.session_state.manifold_wiped,
+    )
+
+
+def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: np.ndarray | None) -> None:
+    partner = denoise.plain_partner(info)
+    names = (info.name,) if partner is None else (info.name, partner.name)
+    found = denoise.clean(names, noise, ink, salt)
+    percent = f"{100 * found.share:.0f}"
+    tiles(
+        [
+            Tile(found.clean, found.label, t("manifold.denoise.clean_alt"), t("manifold.denoise.clean")),
+            Tile(
+                found.noisy,
+                "",
+                t("manifold.denoise.noisy_alt", percent=percent),
+                t("manifold.denoise.noisy", percent=percent),
+            ),
+        ],
+        key="manifold_noisy",
+        width=240,
+    )
+    roles = ("denoiser", "partner")
+    shown = []
+    for role, name, answer in zip(roles, names, found.answers, strict=False):
+        nats = f"{answer.nats:.0f}"
+        shown.append(
+            Tile(
+                answer.png,
+                t("manifold.denoise.answer", nats=nats),
+                t("manifold.denoise.answer_alt", name=name, nats=nats),
+                t(f"manifold.denoise.{role}"),
+            )
+        )
+    tiles(shown, key="manifold_answers", width=240)
+    if partner is None:
+        st.caption(t("manifold.denoise.no_partner"))
+        return
+    ours, theirs = (answer.nats for answer in found.answers)
+    times = theirs / max(ours, 1e-6)
+    st.markdown(t("manifold.denoise.better", times=f"{times:.1f}") if times > 1.05 else t("manifold.denoise.worse"))
+
+
+def _other_digit() -> None:
+    """Salt scratched on one digit means nothing on the next."""
+    st.session_state.manifold_wiped += 1
+
+
+def _shake() -> None:
+    st.session_state.manifold_noise_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret

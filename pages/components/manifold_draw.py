@@ -1,0 +1,100 @@
+"""The visitor's own digit on the plane: where it lands, how sure the encoder is, what is drawn from there."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from genmodels import drawing
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import manifold
+from genmodels.service.manifold import Coded, Plane
+from genmodels.service.plane_map import map_png
+from pages.components import manifold_plot as plot
+from pages.components.canvas import canvas
+from pages.components.i18n import t
+from pages.components.manifold_map import data_caption
+from pages.components.manifold_tiles import Tile, tiles
+from pages.components.theme import friendly_errors, plain
+
+_UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
+
+
+def show(info: CheckpointInfo, step: int) -> None:
+    """Canvas and upload at the left; z, its spread, the reconstruction and draws at the right."""
+    if not manifold.takes_drawings(info.name):
+        st.info(t("manifold.draw.wrong_format", name=plain(info.name)), icon=":material/info:")
+        return
+    left, right = st.columns([4, 6], gap="medium")
+    with left:
+        st.markdown(t("manifold.draw.text"))
+        drawn = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
+        uploaded = st.file_uploader(
+            t("manifold.draw.upload"), _UPLOADS, key="manifold_upload", help=t("manifold.draw.upload_help")
+        )
+    with right, friendly_errors():
+        ink = drawn if uploaded is None else drawing.from_file(uploaded.getvalue())
+        if ink is None:
+            st.info(t("manifold.draw.empty"), icon=":material/draw:")
+            return
+        _answer(info, Plane.parse({"model": info.name, "step": step}), ink)
+
+
+def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
+    st.session_state.setdefault("manifold_draws", 0)
+    found = manifold.code(plane, ink, seed=st.session_state.manifold_draws)
+    kind = "point" if found.sigma is None else "posterior"
+    x, y = (f"{value:.2f}" for value in found.z)
+    sx, sy = (f"{value:.2f}" for value in found.sigma or (0.0, 0.0))
+    nats = f"{found.nats:.0f}"
+    plane_side, pictures = st.columns([5, 4], gap="medium")
+    with plane_side:
+        scatter = manifold.scatter(plane)
+        png = map_png(plane, plot.colors(), plot.ink(), z=found.z, sigma=found.sigma)
+        alt = t(f"manifold.draw.map_alt_{kind}", x=x, y=y, sx=sx, sy=sy)
+        tiles(
+            [Tile(png, t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy), alt)],
+            key="manifold_place",
+            width=420,
+            smooth=True,
+        )
+        st.caption(data_caption(info, scatter))
+    with pictures:
+        tiles(
+            [
+                Tile(found.prepared, "", t("manifold.draw.prepared_alt"), t("manifold.draw.prepared")),
+                Tile(
+                    found.reconstruction,
+                    t("manifold.draw.again_caption", nats=nats),
+                    t("manifold.draw.again_alt", nats=nats),
+                    t("manifold.draw.again"),
+                ),
+            ],
+            key="manifold_again",
+            width=150,
+        )
+        _spread(found)
+
+
+def _spread(found: Coded) -> None:
+    if found.kl is None:
+        st.markdown(t("manifold.draw.why_point"))
+        return
+    st.markdown(t("manifold.draw.why_posterior", kl=f"{found.kl:.1f}", total=f"{found.kl + found.nats:.0f}"))
+    st.markdown(f"**{t('manifold.draw.draws')}**", help=t("manifold.draw.draws_help"))
+    tiles(
+        [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(found.draws, start=1)],
+        key="manifold_posterior",
+        width=60,
+    )
+    st.button(
+        t("manifold.draw.again_draws"),
+        key="manifold_redraw",
+        icon=":material/casino:",
+        on_click=_redraw,
+        help=t("manifold.draw.again_draws_help"),
+    )
+
+
+def _redraw() -> None:
+    st.session_state.manifold_draws += 1

@@ -1,0 +1,121 @@
+"""Where real pictures land: a scatter that answers clicks, or a pad over the same dots that answers a drag."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import manifold
+from genmodels.service.manifold import Place, Plane, Scatter
+from genmodels.service.plane_map import map_png
+from pages.components import manifold_plot as plot
+from pages.components import pad
+from pages.components.i18n import t
+from pages.components.manifold_tiles import Tile, data_url, tiles
+
+_MODES = ("click", "drag")
+
+
+def show(info: CheckpointInfo, step: int) -> None:
+    """Dots at the left, what is drawn at the chosen place and its nearest real pictures at the right."""
+    memory = st.session_state
+    memory.setdefault("manifold_z", (0.0, 0.0))
+    memory.setdefault("manifold_moved", 0)
+    plane = Plane.parse({"model": info.name, "step": step})
+    found = manifold.scatter(plane)
+    left, right = st.columns([6, 4], gap="medium")
+    with left:
+        mode = st.segmented_control(
+            t("manifold.map.mode"),
+            _MODES,
+            default="click",
+            format_func=lambda name: t(f"manifold.map.{name}"),
+            required=True,
+            key="manifold_mode",
+            help=t("manifold.map.mode_help"),
+            persist_state="session",
+        )
+        if mode == "click":
+            _chart(found)
+        else:
+            _pad(plane, found)
+        st.caption(data_caption(info, found))
+    with right:
+        st.markdown(t(f"manifold.map.text_{mode}"))
+        _answer(Place.parse({**plane.model_dump(), "z": memory.manifold_z}))
+
+
+def data_caption(info: CheckpointInfo, found: Scatter) -> str:
+    """Which pictures the dots are."""
+    count = f"{len(found.x):,}"
+    if found.data == info.data:
+        return t("manifold.map.caption", count=count, data=found.data)
+    return t("manifold.map.caption_fallback", count=count, data=found.data, name=info.name)
+
+
+def _chart(found: Scatter) -> None:
+    st.plotly_chart(
+        plot.figure(found.key, plot.is_dark(), found),
+        key="manifold_scatter",
+        on_select=_clicked,
+        selection_mode="points",
+        config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
+        alt=t("manifold.map.chart_alt", count=f"{len(found.x):,}"),
+    )
+
+
+def _clicked() -> None:
+    points = st.session_state.manifold_scatter.selection.points
+    if points:
+        st.session_state.manifold_z = (_bounded(points[0]["x"]), _bounded(points[0]["y"]))
+        st.session_state.manifold_moved += 1
+
+
+def _pad(plane: Plane, found: Scatter) -> None:
+    sides = (-found.reach, found.reach)
+    view = pad.PadView(
+        sides,
+        sides,
+        t("manifold.z1"),
+        t("manifold.z2"),
+        t("manifold.map.pad_label"),
+        rings=(1.0, 2.0, 3.0),
+        backdrop=data_url(map_png(plane, plot.colors(), plot.ink())),
+    )
+    memory = st.session_state
+    pad.pad(view, memory.manifold_z, key="manifold_pad", on_move=_dragged, moved=memory.manifold_moved)
+
+
+def _dragged() -> None:
+    at = pad.position("manifold_pad")
+    if at is not None:
+        st.session_state.manifold_z = (_bounded(at[0]), _bounded(at[1]))
+
+
+def _bounded(value: float) -> float:
+    """A browser may send anything; the place it names is one that can be drawn."""
+    limit = manifold.PLACE_LIMIT
+    return round(min(max(float(value), -limit), limit), 3)
+
+
+def _answer(place: Place) -> None:
+    drawn = manifold.decode(place)
+    x, y = (f"{value:.2f}" for value in place.z)
+    caption = t("manifold.map.drawn", x=x, y=y)
+    if drawn.reading:
+        percent = f"{100 * drawn.reading.probability:.0f}"
+        caption = t("manifold.map.drawn_reading", x=x, y=y, label=drawn.reading.label, percent=percent)
+    tiles([Tile(drawn.png, caption, t("manifold.map.drawn_alt", x=x, y=y))], key="manifold_drawn", width=260)
+    st.markdown(f"**{t('manifold.map.neighbours')}**", help=t("manifold.map.neighbours_help"))
+    tiles(
+        [
+            Tile(
+                near.png,
+                t("manifold.map.neighbour", label=near.label, distance=f"{near.distance:.2f}"),
+                t("manifold.map.neighbour_alt", label=near.label, distance=f"{near.distance:.2f}"),
+            )
+            for near in drawn.neighbours
+        ],
+        key="manifold_neighbours",
+        width=72,
+    )

@@ -1,0 +1,107 @@
+"""The latent scatter in Plotly: colours, names of the classes, and a place that can be clicked everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.service.manifold import Scatter
+from pages.components.i18n import t
+
+# Paul Tol's qualitative scheme "muted", which people with colour-blindness can tell apart, its darkest and its palest
+# shades moved to stand out from the page of each theme. Names at the middle of each class say it without colour.
+_LIGHT = ("#332288", "#3d9bd1", "#2f9e8c", "#117733", "#8a8a1f", "#c9a227", "#cc6677", "#882255", "#aa4499", "#7b7f83")
+_DARK = ("#8f86f0", "#88ccee", "#44bba4", "#3f9e57", "#b3b34a", "#ddcc77", "#e58292", "#c2487f", "#d07fc4", "#c9cdd0")
+_STOPS = 81  # stops a click can land on, each way; 0.1 apart over [-4, 4]
+
+
+def is_dark() -> bool:
+    """Whether the visitor sees the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def colors() -> tuple[str, ...]:
+    """One colour a class."""
+    return _DARK if is_dark() else _LIGHT
+
+
+def ink() -> str:
+    """The colour of axes and names."""
+    return "#e6ecec" if is_dark() else "#1d2a2e"
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
+    """The scatter that `key` names. Kept: making it costs 50 ms, and a click draws nothing of it anew."""
+    palette, line = (_DARK, "#e6ecec") if dark else (_LIGHT, "#1d2a2e")
+    found = go.Figure()
+    names = _scatter.classes or ("",)
+    for index, name in enumerate(names):
+        own = _scatter.label == index if _scatter.classes else slice(None)
+        found.add_trace(_dots(_scatter.x[own], _scatter.y[own], name, palette[index % len(palette)]))
+    found.add_trace(_everywhere(_scatter.reach, line))
+    middles: list[dict[str, Any]] = []
+    for index, name in enumerate(_scatter.classes):
+        own = _scatter.label == index
+        if own.any():
+            middles.append(
+                {
+                    "x": float(np.median(_scatter.x[own])),
+                    "y": float(np.median(_scatter.y[own])),
+                    "text": f"<b>{name}</b>",
+                    "showarrow": False,
+                    "font": {"size": 16, "color": line},
+                    "bgcolor": "rgba(18,24,27,0.65)" if dark else "rgba(251,250,247,0.7)",
+                    "borderpad": 1,
+                    "captureevents": False,
+                }
+            )
+    reach = _scatter.reach
+    axis = {"range": [-reach, reach], "zeroline": True, "constrain": "domain"}
+    found.update_layout(
+        height=560,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        annotations=middles,
+        clickmode="event+select",
+        dragmode="pan",
+        hovermode="closest",
+        xaxis={**axis, "title": t("manifold.z1")},
+        yaxis={**axis, "title": t("manifold.z2"), "scaleanchor": "x"},
+        legend={"orientation": "h", "y": -0.12, "itemsizing": "constant"},
+        showlegend=bool(_scatter.classes),
+    )
+    return found
+
+
+def _dots(x: np.ndarray, y: np.ndarray, name: str, color: str) -> go.Scattergl:
+    steady = {"marker": {"opacity": 0.75}}  # Plotly would fade all that is not clicked
+    return go.Scattergl(
+        x=x.round(3),
+        y=y.round(3),
+        name=name,
+        mode="markers",
+        marker={"size": 4, "color": color, "opacity": 0.75},
+        selected=steady,
+        unselected=steady,
+        hovertemplate=t("manifold.hover", name=name),
+    )
+
+
+def _everywhere(reach: float, color: str) -> go.Scattergl:
+    """Invisible stops all over the plane: a click answers with a point. The chosen one shows as a ring."""
+    stops = np.linspace(-reach, reach, _STOPS).round(3).astype(np.float32)
+    x, y = np.meshgrid(stops, stops)
+    return go.Scattergl(
+        x=x.ravel(),
+        y=y.ravel(),
+        mode="markers",
+        marker={"size": 9, "color": color, "opacity": 0, "symbol": "circle-open", "line": {"width": 3}},
+        selected={"marker": {"opacity": 1, "size": 16}},
+        unselected={"marker": {"opacity": 0}},
+        hovertemplate=t("manifold.hover_empty"),
+        showlegend=False,
+        name="",
+    )
