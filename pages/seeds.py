@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import streamlit as st
 
 from genmodels import expression, service
@@ -76,24 +78,15 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 
 def _pair(study: SeedStudy) -> int:
     """Which two neighbouring seeds to go between."""
-    count = len(study.seeds) - 1
-    if not 0 <= (st.session_state.get("seeds_pair") or 0) < count:
-        st.session_state.seeds_pair = 0
-    if count == 1:
+    names = [t("seeds.pair_option", first=first, second=second) for first, second in pairwise(study.seeds)]
+    if st.session_state.get("seeds_pair") not in names:
+        st.session_state.seeds_pair = names[0]
+    if len(names) == 1:
         return 0
-
-    def label(pair: int) -> str:
-        return t("seeds.pair_option", first=study.seeds[pair], second=study.seeds[pair + 1])
-
-    chosen: int | None = st.segmented_control(
-        t("seeds.pair"),
-        range(count),
-        format_func=label,
-        required=True,
-        key="seeds_pair",
-        help=t("seeds.pair_help"),
+    chosen = st.segmented_control(
+        t("seeds.pair"), names, required=True, key="seeds_pair", help=t("seeds.pair_help"), persist_state="session"
     )
-    return chosen or 0
+    return names.index(chosen) if chosen else 0
 
 
 @st.fragment
@@ -262,6 +255,8 @@ def _table(study: SeedStudy, around: Shell) -> None:
             pair, column = divmod(index, len(seeds.COLUMNS))
             name = t(f"seeds.column.{seeds.COLUMNS[column]}", first=study.seeds[pair], second=study.seeds[pair + 1])
             tiles.append(tile_text(tile, around, f"{name}.", above=name))
+        if study.renormalise:
+            st.caption(t("seeds.table_renormalised"))
         show(sheet, tiles, label=t("seeds.table_label"), key="seeds_table_strip", columns=len(seeds.COLUMNS))
 
 

@@ -52,7 +52,30 @@ def gauge(shell: Shell, value: float, beside: Mapping[str, float], renormalised:
     peak = max(shell.density)
     curve = [(length, height / peak) for length, height in zip(shell.lengths, shell.density, strict=True)]
     inside = [(x, y) for x, y in curve if shell.low <= x <= shell.high]
+    marks = [(t("seeds.gauge_this"), value, 1.12, "diamond", 13)]
+    if renormalised is not None:
+        marks.append((t("seeds.gauge_renormalised"), renormalised, 0.92, "star", 13))
+    reach = max(curve[-1][0], value, *beside.values()) * 1.04
+    right = 0.62 * reach
+    # Names stand towards the middle of the chart; the outer of two neighbours is taller, so its name clears the inner.
+    for near in (
+        sorted((length, name) for name, length in beside.items() if length >= right),
+        sorted(((length, name) for name, length in beside.items() if length < right), reverse=True),
+    ):
+        marks += [(name, length, 0.28 + 0.18 * index, "circle", 8) for index, (length, name) in enumerate(near)]
     figure = go.Figure()
+    for name, length, height, symbol, size in marks:
+        figure.add_scatter(
+            x=[length, length],
+            y=[0, height],
+            mode="lines+markers+text",
+            text=["", f"{name} {length:.1f}"],
+            textposition="middle left" if length >= right else "middle right",
+            marker={"symbol": ["circle", symbol], "size": [1, size]},
+            line={"width": 3 if size > 10 else 1.5, "color": None if size > 10 else _GREY},
+            name=name,
+            hovertemplate=f"{name}: |z| = {length:.2f}<extra></extra>",
+        )
     figure.add_scatter(
         x=[x for x, _ in curve],
         y=[y for _, y in curve],
@@ -71,26 +94,6 @@ def gauge(shell: Shell, value: float, beside: Mapping[str, float], renormalised:
         name=t("seeds.band"),
         hoverinfo="skip",
     )
-    marks = [(t("seeds.gauge_this"), value, 1.12, "diamond", 13)]
-    if renormalised is not None:
-        marks.append((t("seeds.gauge_renormalised"), renormalised, 0.92, "star", 13))
-    heights = (0.28, 0.46, 0.64)
-    marks += [
-        (name, length, height, "circle", 8) for (name, length), height in zip(beside.items(), heights, strict=True)
-    ]
-    reach = max(curve[-1][0], *(length for _, length, *_ in marks)) * 1.04
-    for name, length, height, symbol, size in marks:
-        figure.add_scatter(
-            x=[length, length],
-            y=[0, height],
-            mode="lines+markers+text",
-            text=["", f"{name} {length:.1f}"],
-            textposition="middle right" if length < 0.62 * reach else "middle left",
-            marker={"symbol": ["circle", symbol], "size": [1, size]},
-            line={"width": 3 if size > 10 else 1.5, "color": None if size > 10 else _GREY},
-            name=name,
-            hovertemplate=f"{name}: |z| = {length:.2f}<extra></extra>",
-        )
     figure.update_layout(
         height=300,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},

@@ -16,7 +16,7 @@ def tile_text(tile: Tile, around: Shell, alt: str, *, above: str = "", before: s
     length, drawn = f"{tile.length:.1f}", f"{tile.drawn_length:.1f}"
     mark = t("seeds.short") if tile.length < around.low else t("seeds.long") if tile.length > around.high else ""
     key = "seeds.length" if length == drawn else "seeds.length_renormalised"
-    lines = [f"{t(key, length=length, drawn=drawn)} {mark}".strip()]
+    lines = [t(key, length=f"{length} {mark}".strip(), drawn=drawn)]
     if tile.reading:
         percent = f"{100 * tile.reading.probability:.0f}"
         lines.append(t("seeds.reading", label=tile.reading.label, percent=percent))

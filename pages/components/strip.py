@@ -28,7 +28,7 @@ _CSS = """
 :host { display: block; }
 .frame { container-type: inline-size; font-family: var(--st-font); color: var(--st-text-color); }
 .strip { display: grid; gap: 0.6rem 0.4rem; }
-.strip.row { grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
+.strip.row { grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); max-width: calc(var(--columns) * 9rem); }
 .strip.sum { display: flex; flex-wrap: wrap; gap: 0.8rem 0.6rem; align-items: flex-start; }
 @container (max-width: 700px) { .strip.row.foldable { grid-template-columns: repeat(calc(var(--columns) / 2),
   minmax(0, 1fr)); } }
