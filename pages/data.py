@@ -64,8 +64,10 @@ try:
     if _pick_view() == "bring":
         data_bring.draw()
     else:
-        data_bring.report()
+        _news = st.container()
         _entry = _pick_set({entry.name: entry for entry in datasets.listing()})
+        with _news:
+            data_bring.report(_entry.name)
         with friendly_errors():
             data_browse.draw(_entry)
 except GenmodelsError as error:

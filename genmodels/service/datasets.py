@@ -49,11 +49,11 @@ __all__ = [
     "sheet",
 ]
 
-TILES, MAX_SHUFFLE = 40, 999_999
+TILES, MAX_SHUFFLE = 48, 999_999
 kind_of = intake.kind_of
 _DECODED = 2_000  # pictures read of a set that is decoded one by one, 1 ms each
 _MEAN_BYTES, _MEAN_CLASSES = 48 * 2**20, 20
-_THUMBNAIL = 112  # pixels a side at most: 40 of them stay under 300 kB in the page's message
+_THUMBNAIL = 112  # pixels a side at most: 48 of them stay under 300 kB in the page's message
 _SHELVES = 4
 
 

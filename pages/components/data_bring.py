@@ -131,12 +131,12 @@ def _pack(uploads: list[Upload], fields: dict[str, object]) -> None:
     st.rerun()
 
 
-def report() -> None:
-    """What became of the last upload, above the set that it made; gone with the next choice."""
+def report(shown: str) -> None:
+    """What became of the last upload, above the set that it made; gone once another set is shown."""
     title, taken = st.session_state.get("data_report", (None, None))
     if taken is None:
         return
-    if st.query_params.get("data") != taken.name:
+    if shown != taken.name:
         st.session_state.pop("data_report")
         return
     st.success(_summary(title, taken), icon=":material/check_circle:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import train_jobs
 from genmodels.data import DataSpec
@@ -15,13 +16,14 @@ from pages.components.theme import friendly_errors, plain
 
 _SIDE = 84
 _CHART_HEIGHT = 290
+_ALL = -1
 
 
 def draw(entry: Entry) -> None:
     """Everything about one set; raises GenmodelsError where it cannot be read after all."""
     if entry.spec is None:
         st.error(f"**{t('data.damaged')}** {entry.problem}", icon=":material/error:")
-        _delete(entry, entry.name)
+        _delete(entry, entry.name, st.container(horizontal=True))
         return
     left, right = st.columns([5, 6], gap="large")
     with left:
@@ -30,9 +32,13 @@ def draw(entry: Entry) -> None:
     if entry.problem:
         return
     with right:
-        _counts(entry, entry.spec)
+        if entry.spec.classes:
+            _counts(entry, entry.spec)
+        else:
+            _means(entry, entry.spec)
     _samples(entry, entry.spec)
-    _means(entry, entry.spec)
+    if entry.spec.classes:
+        _means(entry, entry.spec)
 
 
 def _about(entry: Entry, spec: DataSpec) -> None:
@@ -57,22 +63,24 @@ def _actions(entry: Entry, spec: DataSpec) -> None:
         st.info(t("data.not_here_public" if train_jobs.public_mode() else "data.not_here"), icon=":material/cloud:")
         train_choice.offer(entry.name, "data")
         return
-    st.page_link(
-        "train.py",
-        label=t("data.train"),
+    row = st.container(horizontal=True)
+    if row.button(
+        t("data.train"),
+        key="data_train",
+        type="primary",
         icon=":material/model_training:",
         help=t("data.train_help"),
-        query_params={"data": entry.name},
-    )
+    ):
+        st.switch_page("train.py", query_params={"data": entry.name})
     if entry.own:
-        _delete(entry, spec.title)
+        _delete(entry, spec.title, row)
 
 
-def _delete(entry: Entry, title: str) -> None:
+def _delete(entry: Entry, title: str, row: DeltaGenerator) -> None:
     """A button, then the question: two clicks, as on the Runs page."""
     public = train_jobs.public_mode()
     if st.session_state.get("data_deleting") != entry.name:
-        st.button(
+        row.button(
             t("data.delete"),
             key="data_delete",
             icon=":material/delete:",
@@ -83,11 +91,11 @@ def _delete(entry: Entry, title: str) -> None:
         )
         return
     st.warning(t("data.delete_sure", title=plain(title)), icon=":material/warning:")
-    row = st.container(horizontal=True)
-    sure = row.button(
+    answers = st.container(horizontal=True)
+    sure = answers.button(
         t("data.delete_confirm"), key="data_delete_confirm", type="primary", help=t("data.delete_confirm_help")
     )
-    kept = row.button(t("data.delete_cancel"), key="data_delete_cancel", help=t("data.delete_cancel_help"))
+    kept = answers.button(t("data.delete_cancel"), key="data_delete_cancel", help=t("data.delete_cancel_help"))
     if not sure and not kept:
         return
     st.session_state.pop("data_deleting")
@@ -107,8 +115,6 @@ def _delete(entry: Entry, title: str) -> None:
 
 def _counts(entry: Entry, spec: DataSpec) -> None:
     counts = datasets.class_counts(entry.name)
-    if not counts:
-        return
     train = counts["train"]
     low, high = min(train), max(train)
     if low == high:
@@ -171,7 +177,7 @@ def _samples(entry: Entry, spec: DataSpec) -> None:
 def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
     memory = st.session_state
     if memory.get("data_samples_of") != entry.name:  # a class of one set means nothing in another
-        memory["data_samples_of"], memory["data_class"], memory["data_page"] = entry.name, None, 1
+        memory["data_samples_of"], memory["data_class"], memory["data_page"] = entry.name, _ALL, 1
     cells = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     split = cells[0].selectbox(
         t("data.samples.split"),
@@ -183,8 +189,8 @@ def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
     )
     label = cells[1].selectbox(
         t("data.samples.label"),
-        (None, *range(spec.num_classes)),
-        format_func=lambda value: t("data.samples.all") if value is None else spec.classes[value],
+        (_ALL, *range(spec.num_classes)),
+        format_func=lambda value: t("data.samples.all") if value == _ALL else spec.classes[value],
         key="data_class",
         on_change=_first_page,
         help=t("data.samples.label_help"),
@@ -199,7 +205,7 @@ def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
         on_change=_first_page,
         help=t("data.samples.shuffle_help"),
     )
-    fields = {"name": entry.name, "split": split, "label": label, "shuffle": int(shuffle)}
+    fields = {"name": entry.name, "split": split, "label": None if label == _ALL else label, "shuffle": int(shuffle)}
     pages = datasets.page_count(SheetRequest.parse(fields))
     memory["data_page"] = min(memory.get("data_page") or 1, pages)
     page = cells[3].number_input(

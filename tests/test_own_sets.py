@@ -1,0 +1,354 @@
+"""A user's own sets: what is taken in, what is refused, and that nothing half-made is left."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import struct
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import psutil
+import pytest
+from picture_files import BLUE, RED, book, claimed_png, encoded, packed_photos, plain, zipped
+from PIL import Image
+from test_packed_files import hostile
+
+from genmodels import data, recipes
+from genmodels.data import hdf5, intake, own
+from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels.service import datasets
+from genmodels.service.datasets import SheetRequest, Upload, Wanted
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def upload(name: str, raw: bytes | Path) -> Upload:
+    raw = raw.read_bytes() if isinstance(raw, Path) else raw
+    return Upload(name, io.BytesIO(raw), len(raw))
+
+
+def bring(*uploads: Upload, title: str = "My set", size: int = 16, **settings: object) -> datasets.Taken:
+    return datasets.bring(uploads, Wanted.parse({"title": title, "size": size, **settings}))
+
+
+def nothing_is_left(root: Path) -> bool:
+    return own.names() == () and [path for path in root.rglob("*") if path.is_file()] == []
+
+
+# --------------------------------------------------------------------- what is taken in
+
+
+def test_files_become_a_set_and_each_one_left_out_is_named(root: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    files = [
+        upload("red.png", encoded(plain(RED, (40, 30)))),
+        upload("red.png", encoded(plain(BLUE, (9, 9)), "JPEG", quality=95)),
+        upload("grey.webp", encoded(plain((120,), mode="L"), "WEBP", lossless=True)),
+        upload("half.png", encoded(plain((200, 100, 0, 128), mode="RGBA"))),
+        upload("dot.png", encoded(plain(BLUE, (1, 1)))),
+        upload("text.png", b"this is text"),
+        upload("bomb.png", claimed_png(13_000, 13_000)),
+        upload("cut.png", encoded(plain())[:60]),
+    ]
+    taken = datasets.bring(files, Wanted(title="  Übung 1! ", size=16, licence="CC0"), lambda *at: seen.append(at))
+    assert (taken.name, taken.count, taken.shape, taken.classes) == ("übung-1", 5, (3, 16, 16), ())
+    assert seen[-1] == (8, 8)
+    skipped = dict(line.split(": ", 1) for line in taken.skipped)
+    assert set(skipped) == {"text.png", "bomb.png", "cut.png"}
+    assert "not a PNG" in skipped["text.png"]
+    assert "64,000,000 pixels" in skipped["bomb.png"]
+    assert "damaged" in skipped["cut.png"]
+    packed = hdf5.header(own.path_of("übung-1"))
+    pictures = {tuple(image.mean((1, 2)).round().astype(int)) for image in packed.view()}
+    assert {RED, (120, 120, 120), (100, 50, 0)} <= pictures, "both files called red.png, and each mode"
+    assert (packed.title, packed.licence, packed.offset is not None) == ("Übung 1!", "CC0", True)
+    assert [path.name for path in (root / "own").iterdir()] == ["übung-1.h5"]
+
+
+def test_the_folders_of_a_zip_are_classes_and_splits(tmp_path: Path) -> None:
+    files = {
+        f"deep/er/{split}/{kind}/{n}.png": encoded(plain(colour, (5 + n, 30)))
+        for split in ("train", "test")
+        for kind, colour in (("cat", RED), ("dog", BLUE))
+        for n in range(3)
+    }
+    files |= {"deep/er/readme.txt": b"hello", "__MACOSX/deep/._0.png": b"shadow"}
+    taken = bring(upload("pets.zip", zipped(tmp_path / "x.zip", files)), title="Pets", grey=True)
+    assert (taken.count, taken.shape, taken.classes, taken.others) == (12, (1, 16, 16), ("cat", "dog"), 2)
+    assert datasets.class_counts("pets") == {"train": (3, 3), "test": (3, 3)}
+    assert datasets.find("pets").spec == data.get_spec(own.config_of("pets"))
+
+
+def test_a_packed_file_is_written_anew(tmp_path: Path) -> None:
+    path = packed_photos(tmp_path, licence="CC0")
+    with h5py.File(path, "a") as file:
+        file["passenger"] = np.arange(1000)
+    taken = bring(upload("any name.h5", path), title="Photos")
+    assert (taken.count, taken.shape, taken.classes) == (12, (3, 8, 8), ("cats", "dogs"))
+    old, new = hdf5.header(path), hdf5.header(own.path_of("photos"))
+    assert np.array_equal(old.view(), new.view())
+    assert np.array_equal(old.labels, new.labels)
+    assert (new.title, new.licence) == ("Photos", "CC0")
+    with h5py.File(new.path) as file:
+        assert set(file) == {"images", "labels"}
+
+
+def test_a_chunked_file_of_somebody_else_and_the_books_faces_are_taken_in(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (50, 1, 6, 6), np.uint8)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("images", data=images, chunks=(7, 1, 6, 6), compression="gzip")
+    bring(upload("x.h5", tmp_path / "x.h5"), title="Chunked")
+    assert np.array_equal(hdf5.header(own.path_of("chunked")).view(), images)
+    taken = bring(upload("faces.h5py", book(tmp_path / "book.h5")), title="Faces")
+    assert (taken.count, taken.shape) == (12, (3, 16, 16))
+    assert [int(image.mean()) for image in hdf5.header(own.path_of("faces")).view()] == [20 * n for n in range(12)]
+
+
+# --------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    "kind", ["external storage", "external link", "soft link", "virtual", "absurd shape", "absurd chunks", "group"]
+)
+def test_a_hostile_hdf5_file_leaves_nothing(kind: str, tmp_path: Path, root: Path) -> None:
+    hostile(tmp_path / "evil.h5", kind)
+    with pytest.raises(DataError, match=r"`images`"):
+        bring(upload("evil.h5", tmp_path / "evil.h5"))
+    assert nothing_is_left(root)
+
+
+def test_an_hdf5_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, root: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("images", data=np.zeros((60_000, 1, 4, 4), np.uint8), chunks=True, compression="gzip")
+    with pytest.raises(DataError, match=r"60,000 pictures.*the limit is 50,000 pictures"):
+        bring(upload("x.h5", tmp_path / "x.h5"))
+    assert nothing_is_left(root)
+
+
+@pytest.mark.parametrize("damage", [900, 1_200, 1_500, 2_000, 3_000])
+def test_a_damaged_hdf5_file_is_refused_or_right_but_never_a_crash(damage: int, tmp_path: Path, root: Path) -> None:
+    path = packed_photos(tmp_path)
+    raw = bytearray(path.read_bytes())
+    raw[damage % len(raw) : damage % len(raw) + 40] = np.random.default_rng(damage).bytes(40)
+    try:
+        taken = bring(upload("x.h5", bytes(raw)))
+    except DataError:
+        assert nothing_is_left(root)
+    else:
+        assert taken.count == 12
+
+
+def test_100_000_entries_bombs_and_ways_out_are_refused(tmp_path: Path, root: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(100_000):
+            archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
+    with pytest.raises(DataError, match=r"holds 100,000 files; the limit is 50,000"):
+        bring(upload("many.zip", tmp_path / "many.zip"))
+    bomb = zipped(tmp_path / "bomb.zip", {"a.png": bytes(3_000_000)}).read_bytes()
+    bomb = bomb.replace(struct.pack("<I", 3_000_000), struct.pack("<I", 3_000_000_000))
+    with pytest.raises(DataError, match=r"unpacks to 3,000 MB; the limit is 2,147 MB"):
+        bring(upload("bomb.zip", bomb))
+    with pytest.raises(DataError, match="points outside the archive"):
+        bring(upload("out.zip", zipped(tmp_path / "out.zip", {"../../evil.png": encoded(plain())})))
+    nested = zipped(tmp_path / "nested.zip", {"inner.zip": zipped(tmp_path / "in.zip", {"a.png": b""}).read_bytes()})
+    with pytest.raises(DataError, match="holds no pictures"):
+        bring(upload("nested.zip", nested))
+    assert nothing_is_left(root)
+
+
+@pytest.mark.parametrize(
+    ("uploads", "reason"),
+    [
+        ([], "nothing was uploaded"),
+        ([("a.zip", b"this is text")], "neither a zip nor an HDF5 file"),
+        ([("a.h5", b"")], "neither a zip nor an HDF5 file"),
+        ([("a.zip", b"PK\5\6" + b"\xff" * 18)], "directory is"),
+        ([("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(2_000))], "cannot be read as HDF5"),
+        ([("a.zip", b"PK"), ("b.zip", b"PK")], "2 archives at once"),
+        ([("a.png", encoded(plain())), ("b.zip", b"PK")], "'b.zip' lies among pictures"),
+        ([("a.png", encoded(plain()))], "needs at least 2 pictures"),
+        ([("a.png", encoded(plain())), ("b.png", b"text")], r"only one that can be used: b.png: not a PNG"),
+        ([("a.png", b"text"), ("b.png", b"")], "none of the 2 pictures"),
+        ([(f"{n}.png", b"") for n in range(5_001)], "5,001 files are too many"),
+    ],
+)
+def test_an_upload_that_cannot_be_used_says_why(
+    uploads: list[tuple[str, bytes]], reason: str, tmp_path: Path, root: Path
+) -> None:
+    with pytest.raises(DataError, match=reason):
+        bring(*(upload(*item) for item in uploads))
+    assert nothing_is_left(root)
+
+
+def test_more_bytes_than_allowed_are_refused_unread() -> None:
+    with pytest.raises(DataError, match=r"600 MB are too much at once; the limit is 500 MB"):
+        intake.kind_of([Upload(f"{n}.png", io.BytesIO(), 300 * 2**20) for n in range(2)])
+
+
+@pytest.mark.parametrize("title", ["mnist", "Fashion MNIST", "hdf5", "...", "a\nb", "x" * 61, " "])
+def test_a_name_that_cannot_be_used_is_refused_before_anything_is_written(title: str, root: Path) -> None:
+    with pytest.raises(ConfigError):
+        bring(upload("a.png", encoded(plain())), upload("b.png", encoded(plain())), title=title)
+    assert nothing_is_left(root)
+
+
+def test_a_set_is_not_overwritten_and_can_be_removed(root: Path) -> None:
+    pair = [("a.png", encoded(plain())), ("b.png", encoded(plain()))]
+    bring(*(upload(*item) for item in pair), title="My cats")
+    with pytest.raises(ConfigError, match="'my-cats' already"):
+        bring(*(upload(*item) for item in pair), title="my CATS!")
+    for name in ("../own/my-cats", "/etc/passwd", "..", "mnist"):
+        with pytest.raises(UnknownNameError):
+            datasets.remove(name)
+    datasets.remove("my-cats")
+    assert nothing_is_left(root)
+
+
+def test_a_reader_that_hangs_or_wants_too_much_memory_is_ended(root: Path) -> None:
+    files = [upload(f"{n}.png", encoded(plain())) for n in range(3)]
+    with pytest.raises(DataError, match=r"no progress for 0\.01 seconds"):
+        intake.take_in(files, Wanted(title="x"), patience=0.01)
+    with pytest.raises(DataError, match=r"broke the program that reads it .* 0\.2 GB of memory"):
+        intake.take_in(files, Wanted(title="x"), memory=200_000_000)
+    assert nothing_is_left(root)
+    assert intake.take_in(files, Wanted(title="x")).count == 3
+
+
+def test_a_reader_that_crashes_is_reported(root: Path) -> None:
+    """As the HDF5 library would: the process dies of a signal in the middle."""
+
+    def kill(done: int, total: int) -> None:
+        children = psutil.Process().children()
+        assert children
+        os.kill(children[0].pid, signal.SIGSEGV)
+
+    files = [upload(f"{n}.png", encoded(Image.effect_noise((1200, 1200), 80))) for n in range(60)]
+    with pytest.raises(DataError, match=r"exit code -11"):
+        datasets.bring(files, Wanted(title="x", size=256), kill)
+    assert nothing_is_left(root)
+
+
+def test_the_reader_ends_with_the_page_that_waits_for_it(root: Path) -> None:
+    """Streamlit ends a script by an exception from any of its calls, such as the progress bar's."""
+
+    class Rerun(BaseException):
+        pass
+
+    def leave(done: int, total: int) -> None:
+        raise Rerun
+
+    with pytest.raises(Rerun):
+        datasets.bring([upload(f"{n}.png", encoded(plain())) for n in range(3)], Wanted(title="x"), leave)
+    assert psutil.Process().children() == []
+    assert nothing_is_left(root)
+
+
+def test_only_one_set_is_packed_at_a_time() -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def wait(done: int, total: int) -> None:
+        held.set()
+        assert go.wait(30)
+
+    files = [upload(f"{n}.png", encoded(plain())) for n in range(3)]
+    first = threading.Thread(target=datasets.bring, args=(files, Wanted(title="one"), wait))
+    first.start()
+    assert held.wait(30)
+    with pytest.raises(DataError, match="another set is being packed"):
+        datasets.bring(files, Wanted(title="two"))
+    go.set()
+    first.join()
+    assert own.names() == ("one",)
+
+
+def test_a_public_server_takes_and_deletes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [upload(f"{n}.png", encoded(plain())) for n in range(3)]
+    datasets.bring(files, Wanted(title="mine"))
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    with pytest.raises(GenmodelsError, match="uploading pictures is switched off"):
+        datasets.bring(files, Wanted(title="two"))
+    with pytest.raises(GenmodelsError, match="deleting a data set is switched off"):
+        datasets.remove("mine")
+    assert own.names() == ("mine",)
+
+
+def test_what_an_ended_server_left_behind_is_swept_away(root: Path) -> None:
+    old, young = root / "own" / ".upload-old", root / "own" / ".upload-young"
+    for path in (old, young):
+        path.mkdir(parents=True)
+        (path / "upload.h5").write_bytes(b"x")
+    os.utime(old, (time.time() - 90_000,) * 2)
+    bring(*(upload(f"{n}.png", encoded(plain())) for n in range(2)))
+    assert not old.exists()
+    assert young.exists()
+
+
+# --------------------------------------------------------------------- browsing
+
+
+def test_samples_are_paged_shuffled_and_filtered() -> None:
+    first = datasets.sheet(SheetRequest(name="digits"))
+    real = data.load(data.DataConfig(), "train")
+    assert (len(first.tiles), first.count, first.pages, first.partial) == (datasets.TILES, 4_500, 94, False)
+    assert [tile.label for tile in first.tiles] == [str(label) for label in real.labels[: datasets.TILES]]
+    second = datasets.sheet(SheetRequest(name="digits", page=1))
+    assert second.tiles[0].number == datasets.TILES
+    shuffled = [datasets.sheet(SheetRequest(name="digits", shuffle=seed)).tiles for seed in (5, 5, 6)]
+    assert shuffled[0] == shuffled[1] != shuffled[2]
+    sevens = datasets.sheet(SheetRequest(name="digits", split="test", label=7, page=999))
+    counts = datasets.class_counts("digits")
+    assert (sevens.count, sevens.page, sevens.pages) == (counts["test"][7], sevens.pages - 1, sevens.pages)
+    assert {tile.label for tile in sevens.tiles} == {"7"}
+    assert sum(counts["train"]) == 4_500
+    with pytest.raises(ConfigError, match="label = 10 does not exist"):
+        datasets.sheet(SheetRequest(name="digits", label=10))
+    with pytest.raises(ConfigError):
+        SheetRequest.parse({"name": "digits", "page": -1})
+
+
+def test_the_mean_of_a_class_is_its_mean() -> None:
+    real = data.load(data.DataConfig(), "train")
+    means = datasets.mean_pictures("digits")
+    assert [tile.label for tile in means] == list("0123456789")
+    three = np.asarray(Image.open(io.BytesIO(means[3].image)))
+    assert np.abs(three - real.images[real.labels == 3].mean((0, 1))).max() <= 0.5
+    assert sum(tile.number for tile in means) == 4_500
+
+
+def test_a_set_replaced_or_damaged_on_disk_is_noticed(root: Path) -> None:
+    for colour in (RED, BLUE):
+        bring(*(upload(f"{n}.png", encoded(plain(colour))) for n in range(4)), title="same", size=16)
+        sheet = datasets.sheet(SheetRequest(name="same"))
+        assert Image.open(io.BytesIO(sheet.tiles[0].image)).getpixel((3, 3)) == colour
+        assert sheet.count == 3
+        if colour is RED:
+            datasets.remove("same")
+    own.path_of("same").write_bytes(b"not HDF5")
+    entry = datasets.find("same")
+    assert entry.spec is None
+    assert "cannot be read as HDF5" in str(entry.problem)
+    with pytest.raises(DataError, match="cannot be read as HDF5"):
+        datasets.sheet(SheetRequest(name="same"))
+    assert entry in datasets.listing(), "it is listed, so that it can be deleted"
+
+
+def test_a_training_on_an_own_set_is_resolved_from_its_path() -> None:
+    bring(*(upload(f"{n}.png", encoded(plain())) for n in range(20)), title="tiny", size=16)
+    path = str(own.path_of("tiny"))
+    spec = recipes.resolve(
+        recipes.get("mnist_vae_20"),
+        preset="quick",
+        overrides={"data": {"name": "hdf5", "path": path}, "train": {"batch_size": 18}},
+    )
+    assert spec.config["image_shape"] == [3, 16, 16]
+    assert (spec.data_spec.train_size, spec.data_spec.title) == (18, "tiny")
