@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+if TYPE_CHECKING:  # importing torch takes two seconds, and a list of names does without
+    from torch import Tensor
+
+    from genmodels.model import Model
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Name = Annotated[str, typer.Argument(help="A checkpoint's or run's name, or the path of its folder.")]
 
@@ -57,11 +62,15 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Picture i is that of seed + i.")] = 0,
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
+    z: Annotated[
+        str | None, typer.Option(help="Draw this sum of seeds, s12 - s7 + 0.5*s3, and nothing else: no -n, no --seed.")
+    ] = None,
 ) -> None:
-    """Draw a grid of samples, the same for the same seed."""
+    """Draw a grid of samples, the same for the same seed, or the picture of a sum of seeds."""
     from genmodels import preview
 
-    images = preview.samples_of_seeds(catalog.load(name, step), range(seed, seed + count))
+    model = catalog.load(name, step)
+    images = preview.samples_of_seeds(model, range(seed, seed + count)) if z is None else _of_expression(model, z)
     if images is None:
         raise CapabilityError(f"{name} draws no pictures; `python -m genmodels models` tells what each family can do")
     if out.suffix.lower() != ".png":
@@ -71,6 +80,19 @@ def sample(
     except OSError as error:
         raise ConfigError(f"--out {str(out)!r} cannot be written: {error}") from error
     typer.echo(out)
+
+
+def _of_expression(model: Model, text: str) -> Tensor:
+    """The picture (1, C, H, W) of an expression over seeds such as `s12 - s7`."""
+    import torch
+
+    from genmodels.capabilities import SupportsLatent
+    from genmodels.expression import combine
+
+    if not isinstance(model, SupportsLatent) or model.latent_dim == 0:
+        raise CapabilityError(f"{model.title} draws from no latent vector, so --z has no meaning for it; leave it out")
+    with torch.inference_mode():
+        return model.decode(combine(text, model.latent_dim).z()[None].to(model.device)).float().cpu()
 
 
 @app.command()

@@ -19,7 +19,7 @@ from pages.components.i18n import t
 from pages.components.seeds_tiles import show, signed, tile_text
 from pages.components.theme import friendly_errors, page_title, plain
 
-_LOW_DIMENSIONS = 4
+_LOW_DIMENSIONS = 6
 _EXAMPLES = {
     "sum": "s{a} + s{b}",
     "difference": "s{a} - s{b}",

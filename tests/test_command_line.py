@@ -70,6 +70,16 @@ def test_samples_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
 
 
+def test_a_sum_of_seeds_is_drawn_as_one_picture(tmp_path: Path) -> None:
+    files = [tmp_path / f"{index}.png" for index in range(3)]
+    for path, words in zip(
+        files, (["--z", "s5"], ["-n", "1", "--seed", "5"], ["--z", "s5 - s7 + 0.5*s3"]), strict=True
+    ):
+        result = run("sample", "mnist_vae_20", *words, "--out", str(path))
+        assert result.returncode == 0, result.stderr
+    assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
+
+
 def test_info_and_evaluate(trained: RunFolder) -> None:
     card = run("info", "mnist_vae_20")
     assert "# VAE on MNIST" in card.stdout
@@ -92,6 +102,8 @@ def test_info_and_evaluate(trained: RunFolder) -> None:
         (["sample", "mnist_vae_20", "-n", "0"], 2, "greater than or equal to 1"),
         (["sample", "mnist_vae_20", "--out", "picture.gif"], 2, "does not end in .png"),
         (["sample", "mnist_vae_20", "--out", "no/such/folder/a.png"], 2, "cannot be written"),
+        (["sample", "mnist_vae_20", "--z", "s1*s2"], 2, "Character 3: found '*' between two seeds"),
+        (["sample", "pattern_1010_gan", "--z", "s1"], 1, "draws from no latent vector"),
         (["publish", "nothing", "x"], 2, "unknown checkpoint 'nothing'"),
         (["download", "imagenet"], 2, "unknown data set 'imagenet'"),
         (["nonsense"], 2, "No such command"),

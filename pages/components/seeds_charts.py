@@ -33,7 +33,7 @@ def lengths(ways: Mapping[str, Sequence[float]], shell: Shell, *, key: str) -> N
         fillcolor=_BAND,
         line_width=0,
         layer="below",
-        annotation={"text": t("seeds.band"), "font": {"size": 11}, "x": 0.01, "xanchor": "left"},
+        annotation={"text": t("seeds.band"), "font": {"size": 11}, "x": 0.01, "xanchor": "left", "yanchor": "bottom"},
         annotation_position="top left",
     )
     everything = [shell.high, *(length for values in ways.values() for length in values)]
@@ -42,7 +42,7 @@ def lengths(ways: Mapping[str, Sequence[float]], shell: Shell, *, key: str) -> N
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": -0.3, "x": 0},
         xaxis={"title": t("seeds.lengths_x"), "dtick": 1, "fixedrange": True, "range": [0.6, 12.4]},
-        yaxis={"title": "|z|", "rangemode": "tozero", "range": [0, max(everything) * 1.08], "fixedrange": True},
+        yaxis={"title": "|z|", "rangemode": "tozero", "range": [0, max(everything) * 1.2], "fixedrange": True},
     )
     st.plotly_chart(figure, key=key, config=_CONFIG)
 
@@ -56,13 +56,16 @@ def gauge(shell: Shell, value: float, beside: Mapping[str, float], renormalised:
     if renormalised is not None:
         marks.append((t("seeds.gauge_renormalised"), renormalised, 0.92, "star", 13))
     reach = max(curve[-1][0], value, *beside.values()) * 1.04
-    right = 0.62 * reach
-    # Names stand towards the middle of the chart; the outer of two neighbours is taller, so its name clears the inner.
-    for near in (
-        sorted((length, name) for name, length in beside.items() if length >= right),
-        sorted(((length, name) for name, length in beside.items() if length < right), reverse=True),
-    ):
-        marks += [(name, length, 0.28 + 0.18 * index, "circle", 8) for index, (length, name) in enumerate(near)]
+
+    def goes_left(length: float) -> bool:
+        return length > 0.2 * reach and (length < value or length > 0.75 * reach)
+
+    # A name stands on the far side of this z; of two neighbours the one whose name must pass the other is taller.
+    ordered = sorted((length, name) for name, length in beside.items())
+    leftward = [entry for entry in ordered if goes_left(entry[0])]
+    rightward = [entry for entry in reversed(ordered) if not goes_left(entry[0])]
+    for group in (leftward, rightward):
+        marks += [(name, length, 0.28 + 0.18 * index, "circle", 8) for index, (length, name) in enumerate(group)]
     figure = go.Figure()
     for name, length, height, symbol, size in marks:
         figure.add_scatter(
@@ -70,7 +73,7 @@ def gauge(shell: Shell, value: float, beside: Mapping[str, float], renormalised:
             y=[0, height],
             mode="lines+markers+text",
             text=["", f"{name} {length:.1f}"],
-            textposition="middle left" if length >= right else "middle right",
+            textposition="middle left" if goes_left(length) else "middle right",
             marker={"symbol": ["circle", symbol], "size": [1, size]},
             line={"width": 3 if size > 10 else 1.5, "color": None if size > 10 else _GREY},
             name=name,
