@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -9,17 +10,44 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def adversarial_loss(logits: Tensor, real: bool, kind: Literal["bce", "mse"]) -> Tensor:
+def adversarial_loss(
+    logits: Tensor, real: bool, kind: Literal["bce", "mse"] = "bce", *, smoothing: float = 0.0
+) -> Tensor:
     """How far a discriminator's logits (B,) or (B, 1) are from saying `real`; the mean over the batch.
 
     bce: -log D or -log(1 - D) with D = sigmoid(logits); ln 2 = 0.693 where D cannot decide (arXiv 1406.2661).
     mse: (D - 1)^2 or D^2; 0.25 where D cannot decide.
+    With one-sided label smoothing (arXiv 1606.03498) the target of real is 1 - smoothing; that of fake stays 0.
     """
     logits = logits.float()
+    if real and smoothing:
+        target = torch.full_like(logits, 1 - smoothing)
+        if kind == "bce":
+            return F.binary_cross_entropy_with_logits(logits, target)
+        return (torch.sigmoid(logits) - target).square().mean()
     if kind == "bce":
         # -log sigmoid(x) = softplus(-x): no logarithm of a rounded zero
         return F.softplus(-logits if real else logits).mean()
     return (torch.sigmoid(logits) - float(real)).square().mean()
+
+
+def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """mean f(fake) - mean f(real): what a critic f minimises (arXiv 1701.07875); minus its estimate of the distance.
+
+    No hinge: it is linear in the scores, and unbounded but for what keeps the critic Lipschitz.
+    """
+    return fake.float().mean() - real.float().mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    """mean (|grad f(x)| - 1)^2 at x = mix * real + (1 - mix) * fake (arXiv 1704.00028), in float32.
+
+    `mix` (B, 1, 1, 1) is drawn from U(0, 1), one number a picture; the norm is over all of a picture's pixels.
+    """
+    x = torch.lerp(fake.float(), real.float(), mix).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(x).float().sum(), x, create_graph=True)
+    length: Tensor = gradient.flatten(1).norm(dim=1)
+    return (length - 1).square().mean()
 
 
 def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:

@@ -81,6 +81,11 @@ class Model(nn.Module, ABC):
         return {}
 
     @property
+    def conditions(self) -> dict[str, int]:
+        """What a sample can be asked for, and among how many: {"label": 10}; empty where nothing can be asked."""
+        return {}
+
+    @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
@@ -95,7 +100,7 @@ def cosine(step: int, max_steps: int, end: float = 0.0) -> float:
 
 
 def make_optimizer(kind: str, module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> Optimizer:
-    """`adam` or `sgd` over a module's parameters.
+    """`adam`, `sgd` or `rmsprop` over a module's parameters.
 
     The fused kernels do one pass over memory where the plain loop does ten: at batch 1 that is most of a step.
     """
@@ -104,7 +109,9 @@ def make_optimizer(kind: str, module: nn.Module, lr: float, betas: tuple[float, 
         return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True)
     if kind == "sgd":
         return torch.optim.SGD(parameters, lr=lr, fused=True)
-    raise ConfigError(f"optimizer = {kind!r} is unknown; choose adam or sgd")
+    if kind == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=lr, foreach=True)
+    raise ConfigError(f"optimizer = {kind!r} is unknown; choose adam, sgd or rmsprop")
 
 
 def update(optimizer: Optimizer, loss: Tensor) -> None:

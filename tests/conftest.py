@@ -17,9 +17,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"hidden_sizes": [32], "latent_dim": 4, "salt": 0.25},
     "vae": {"hidden_sizes": [32], "latent_dim": 4},
     "gan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "layer_norm": True, "dropout": 0.1},
+    "dcgan": {"generator_channels": [16, 8, 8], "discriminator_channels": [8, 8], "latent_dim": 8},
+    "cgan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "dropout": 0.1},
+    "wgan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "n_critic": 2},
+    "wgan_gp": {"networks": "conv", "generator_channels": [16, 8, 8], "discriminator_channels": [8, 8], "n_critic": 2},
     "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},
 }
 FAMILIES = registry.names()
+
+# Two threads meet at a barrier in every layer; beside workers and browsers, which tests start, each barrier waits.
+torch.set_num_threads(1)
 
 
 def small_model(name: str, **settings: Any) -> Model:

@@ -127,7 +127,8 @@ def test_capabilities_keep_their_promises(name: str) -> None:
         assert recon.shape == kl.shape == (4,)
         assert float(kl.min()) >= 0
     if isinstance(model, SupportsScoring):
-        assert model.score(x).shape == (4,)
+        condition = {key: torch.arange(4) % count for key, count in model.conditions.items()} or None
+        assert model.score(x, condition=condition).shape == (4,)
     if isinstance(model, SupportsClassification):
         assert model.classify(x).shape == (4, 10)
     assert torch.equal(random_state, torch.get_rng_state()), "inference must not draw from the global generator"
@@ -174,7 +175,7 @@ def test_scoring_without_a_kept_discriminator_says_so(name: str) -> None:
     for part in model.training_only:
         setattr(model, part, None)
     if isinstance(model, SupportsScoring):
-        with pytest.raises(CapabilityError, match="without its discriminator"):
+        with pytest.raises(CapabilityError, match=f"without its {next(iter(model.training_only))}"):
             model.score(digit_batch(1)["image"])
     with pytest.raises(UnknownNameError, match="did you mean"):
         registry.get(name + "x")

@@ -1,0 +1,211 @@
+"""Conditional GAN: Mirza and Osindero, arXiv 1411.1784.
+
+Both networks are told the class y, so that the generator can be asked for one:
+
+    discriminator:  minimise  -log D(x, y) - log(1 - D(G(z, y'), y'))
+    generator:      minimise  -log D(G(z, y'), y')
+
+with y' drawn evenly. How a class enters (`label_as`): a learned vector beside z, and beside the picture's pixels; a
+one-hot vector there; or learned factors that z and the picture are multiplied with, element by element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from genmodels.config import live
+from genmodels.gan_networks import EitherNetworks
+
+
+class CGANConfig(EitherNetworks):
+    """Networks of `EitherNetworks`, and how the class enters them."""
+
+    requires: ClassVar[tuple[str, ...]] = ("image", "label")
+
+    label_as: Literal["embedding", "one_hot", "product"] = Field(
+        "embedding", description="a learned vector beside the input, a one-hot vector, or learned factors of the input"
+    )
+    label_dim: int = Field(10, ge=1, le=1024, description="numbers in a class's learned vector")
+    label_smoothing: float = live(0.0, ge=0, lt=0.5, description="how far below 1 the target of real pictures is")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
+    generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
+    discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
+
+    @model_validator(mode="after")
+    def _there_are_classes(self) -> Self:
+        if self.num_classes is not None and self.num_classes < 1:
+            raise ValueError("a conditional GAN needs data with classes, for example --data digits")
+        return self
+
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genmodels.capabilities import Condition
+from genmodels.errors import CapabilityError
+from genmodels.layers import gan_networks
+from genmodels.losses import adversarial_loss
+from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.registry import register
+
+
+class LabelledGenerator(nn.Module):
+    """(z, classes as weights (B, K)) -> images (B, C, H, W) in [-1, 1]."""
+
+    def __init__(self, config: CGANConfig) -> None:
+        super().__init__()
+        classes, self.product = config.num_classes or 0, config.label_as == "product"
+        width = {"embedding": config.label_dim, "one_hot": classes, "product": config.latent_dim}[config.label_as]
+        self.label = nn.Identity() if config.label_as == "one_hot" else nn.Linear(classes, width, bias=False)
+        self.body = gan_networks.generator(config, config.latent_dim + (0 if self.product else width))
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        label = self.label(y)
+        pictures: Tensor = self.body(z * label if self.product else torch.cat([z, label.to(z.dtype)], 1))
+        return pictures
+
+
+class LabelledDiscriminator(nn.Module):
+    """(images, classes as weights (B, K)) -> logits (B, 1). The class is laid beside the picture as further planes."""
+
+    def __init__(self, config: CGANConfig) -> None:
+        super().__init__()
+        classes, shape = config.num_classes or 0, config.image_shape or (0, 0, 0)
+        self.product, self.shape = config.label_as == "product", shape
+        if config.label_as == "one_hot":
+            self.label: nn.Module = nn.Unflatten(1, (classes, 1, 1))
+            planes = classes
+        else:
+            # One learned plane a class, as large as the picture: added as a channel, or multiplied with every channel.
+            self.label = nn.Sequential(
+                nn.Linear(classes, shape[1] * shape[2], bias=False), nn.Unflatten(1, (1, *shape[1:]))
+            )
+            planes = 0 if self.product else 1
+        self.body = gan_networks.discriminator(config, shape[0] + planes)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        plane = self.label(y)
+        if self.product:
+            logits: Tensor = self.body(x * plane)
+        else:
+            logits = self.body(torch.cat([x, plane.expand(-1, -1, *self.shape[1:]).to(x.dtype)], 1))
+        return logits
+
+
+@register("cgan")
+class CGAN(Model):
+    Config = CGANConfig
+    title = "Conditional GAN"
+    paper = "Mirza & Osindero 2014, arXiv 1411.1784"
+    training_only = frozenset({"discriminator"})
+    config: CGANConfig
+
+    def __init__(self, config: CGANConfig) -> None:
+        super().__init__(config)
+        self.generator = LabelledGenerator(config)
+        self.discriminator: LabelledDiscriminator | None = LabelledDiscriminator(config)
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.latent_dim
+
+    @property
+    def conditions(self) -> dict[str, int]:
+        return {"label": self.config.num_classes or 0}
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"generator": self.config.generator_lr, "discriminator": self.config.discriminator_lr}
+
+    def configure_optimizers(self) -> dict[str, Optimizer]:
+        betas = (self.config.beta1, 0.999)
+        return {
+            name: make_optimizer("adam", getattr(self, name), lr, betas) for name, lr in self.learning_rates().items()
+        }
+
+    # ---------------------------------------------------------------- training
+
+    def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        discriminator, real = self._kept_discriminator(), batch["image"]
+        y = self._weights({"label": batch["label"]}, len(real))
+        asked = self._weights(None, len(real))
+        fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device), asked)
+
+        # discriminator: minimise -log D(x, y) - log(1 - D(G(z, y'), y'))
+        real_logits, fake_logits = discriminator(real, y), discriminator(fake.detach(), asked)
+        discriminator_loss = adversarial_loss(
+            real_logits, real=True, smoothing=self.config.label_smoothing
+        ) + adversarial_loss(fake_logits, real=False)
+        update(optimizers["discriminator"], discriminator_loss)
+
+        # generator: minimise -log D(G(z, y'), y'), with D frozen
+        discriminator.requires_grad_(False)
+        generator_loss = adversarial_loss(discriminator(fake, asked), real=True)
+        update(optimizers["generator"], generator_loss)
+        discriminator.requires_grad_(True)
+
+        return {
+            "loss/discriminator": 0.5 * discriminator_loss.detach(),
+            "loss/generator": generator_loss.detach(),
+            "score/real": real_logits.detach().float().sigmoid().mean(),
+            "score/fake": fake_logits.detach().float().sigmoid().mean(),
+        }
+
+    def curves(self) -> dict[str, Curve]:
+        undecided = math.log(2)
+        return {
+            "loss/discriminator": Curve(
+                "discriminator", "At ln 2 = 0.693 it cannot tell real from fake; near 0 it wins.", undecided
+            ),
+            "loss/generator": Curve(
+                "generator", "At ln 2 its fakes pass as often as not; rising means it is losing.", undecided
+            ),
+            "score/real": Curve("D(real)", "How real real pictures look to D, 0 to 1; ideally 0.5.", 0.5),
+            "score/fake": Curve("D(fake)", "How real fakes look to D, 0 to 1; ideally 0.5.", 0.5),
+        }
+
+    # --------------------------------------------------------------- inference
+
+    def decode(self, z: Tensor, *, condition: Condition = None) -> Tensor:
+        """z (B, latent_dim) and {"label": int64 (B,), or weights of the classes (B, K)} -> images.
+
+        Without a condition every picture is of class 0: a picture may not depend on who asks beside it.
+        """
+        first = {"label": torch.zeros(len(z), dtype=torch.int64, device=z.device)}
+        pictures: Tensor = self.generator(z, self._weights(condition or first, len(z)))
+        return pictures
+
+    def sample(self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None) -> Tensor:
+        """Without a condition the classes are drawn evenly."""
+        z = torch.randn(n, self.latent_dim, generator=generator, device=self.device)
+        pictures: Tensor = self.generator(z, self._weights(condition, n, generator))
+        return pictures
+
+    def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """Logits (B,); raises CapabilityError without a class to compare with, or without the discriminator."""
+        discriminator = self._kept_discriminator()
+        if condition is None:
+            raise CapabilityError(
+                "a conditional discriminator needs the class of each picture: condition={'label': ...}"
+            )
+        logits: Tensor = discriminator(x, self._weights(condition, len(x)))
+        return logits.squeeze(1)
+
+    def _weights(self, condition: Condition, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Classes as weights (B, K): one-hot for a label, as they are for a blend, drawn evenly for None."""
+        classes = self.config.num_classes or 0
+        if condition is None:
+            label = torch.randint(0, classes, (count,), generator=generator, device=self.device)
+        else:
+            label = condition["label"].to(self.device)
+        return label.float() if label.is_floating_point() else F.one_hot(label, classes).float()
+
+    def _kept_discriminator(self) -> LabelledDiscriminator:
+        if self.discriminator is None:
+            raise CapabilityError("this checkpoint was published without its discriminator, so it cannot score")
+        return self.discriminator

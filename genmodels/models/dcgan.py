@@ -1,0 +1,135 @@
+"""Deep convolutional GAN: Radford, Metz and Chintala, arXiv 1511.06434.
+
+The game of a GAN with convolutional networks: G enlarges a small feature map to a picture, D shrinks one to a number.
+
+    discriminator:  minimise  -log D(x) - log(1 - D(G(z)))          (or with D(x)'s target at 1 - label_smoothing)
+    generator:      minimise  -log D(G(z))                          (the non-saturating form)
+
+z is N(0, I) outside and inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from genmodels.config import live
+from genmodels.gan_networks import ConvNetworks
+
+
+class DCGANConfig(ConvNetworks):
+    """Networks of `ConvNetworks`, and how they play."""
+
+    label_smoothing: float = live(
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="how far below 1 the target of real pictures is, so that D does not grow too sure",
+    )
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
+    generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
+    discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
+
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genmodels.capabilities import Condition
+from genmodels.errors import CapabilityError
+from genmodels.layers import gan_networks
+from genmodels.losses import adversarial_loss
+from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.registry import register
+
+
+@register("dcgan")
+class DCGAN(Model):
+    Config = DCGANConfig
+    title = "Deep convolutional GAN"
+    paper = "Radford et al. 2015, arXiv 1511.06434"
+    training_only = frozenset({"discriminator"})
+    config: DCGANConfig
+
+    def __init__(self, config: DCGANConfig) -> None:
+        super().__init__(config)
+        self.generator = gan_networks.generator(config, config.latent_dim)
+        self.discriminator: nn.Sequential | None = gan_networks.discriminator(config, (config.image_shape or (0,))[0])
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.latent_dim
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"generator": self.config.generator_lr, "discriminator": self.config.discriminator_lr}
+
+    def configure_optimizers(self) -> dict[str, Optimizer]:
+        betas = (self.config.beta1, 0.999)
+        return {
+            name: make_optimizer("adam", getattr(self, name), lr, betas) for name, lr in self.learning_rates().items()
+        }
+
+    # ---------------------------------------------------------------- training
+
+    def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        discriminator, real = self._kept_discriminator(), batch["image"]
+        # One drawing serves both updates: G has not changed in between, and a convolutional one is half of the step.
+        fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device))
+
+        # discriminator: minimise -log D(x) - log(1 - D(G(z))); real and fake apart, for the sake of batch norm
+        real_logits, fake_logits = discriminator(real), discriminator(fake.detach())
+        discriminator_loss = adversarial_loss(
+            real_logits, real=True, smoothing=self.config.label_smoothing
+        ) + adversarial_loss(fake_logits, real=False)
+        update(optimizers["discriminator"], discriminator_loss)
+
+        # generator: minimise -log D(G(z)), with D frozen: its gradients would be computed and thrown away
+        discriminator.requires_grad_(False)
+        generator_loss = adversarial_loss(discriminator(fake), real=True)
+        update(optimizers["generator"], generator_loss)
+        discriminator.requires_grad_(True)
+
+        return {
+            "loss/discriminator": 0.5 * discriminator_loss.detach(),
+            "loss/generator": generator_loss.detach(),
+            "score/real": real_logits.detach().float().sigmoid().mean(),
+            "score/fake": fake_logits.detach().float().sigmoid().mean(),
+        }
+
+    def curves(self) -> dict[str, Curve]:
+        undecided = math.log(2)
+        return {
+            "loss/discriminator": Curve(
+                "discriminator", "At ln 2 = 0.693 it cannot tell real from fake; near 0 it wins.", undecided
+            ),
+            "loss/generator": Curve(
+                "generator", "At ln 2 its fakes pass as often as not; rising means it is losing.", undecided
+            ),
+            "score/real": Curve("D(real)", "How real real pictures look to D, 0 to 1; ideally 0.5.", 0.5),
+            "score/fake": Curve("D(fake)", "How real fakes look to D, 0 to 1; ideally 0.5.", 0.5),
+        }
+
+    # --------------------------------------------------------------- inference
+
+    def decode(self, z: Tensor, *, condition: Condition = None) -> Tensor:
+        pictures: Tensor = self.generator(z)
+        return pictures
+
+    def sample(self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None) -> Tensor:
+        return self.decode(torch.randn(n, self.latent_dim, generator=generator, device=self.device))
+
+    def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        logits: Tensor = self._kept_discriminator()(x)
+        return logits.squeeze(1)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Half of what the discriminator minimises without smoothing, on images in [-1, 1]."""
+        both = adversarial_loss(self.score(real), real=True) + adversarial_loss(self.score(fake), real=False)
+        return 0.5 * both
+
+    def _kept_discriminator(self) -> nn.Sequential:
+        if self.discriminator is None:
+            raise CapabilityError("this checkpoint was published without its discriminator, so it cannot score")
+        return self.discriminator
