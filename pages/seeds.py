@@ -148,6 +148,7 @@ def _downloads(study: SeedStudy, pair: int) -> None:
     )
 
 
+@st.fragment
 def _arithmetic(study: SeedStudy, around: Shell) -> None:
     """The expression, its equation of pictures, and the length of its vector beside the shell."""
     st.header(t("seeds.arithmetic"), anchor=False)
@@ -158,6 +159,7 @@ def _arithmetic(study: SeedStudy, around: Shell) -> None:
         max_chars=expression.MAX_LENGTH,
         help=t("seeds.expression_help"),
     )
+    state.write_expression()
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="seeds_try")
     row.caption(t("seeds.try"), width="content")
     a, b, c, *_ = (*study.seeds, study.seeds[0])

@@ -43,14 +43,22 @@ def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
 
 
 def write_address() -> None:
-    """Put model, seeds and expression into the address, so that it can be shared and reloaded."""
+    """Put model and seeds into the address, so that it can be shared and reloaded."""
     state = st.session_state
     state.seeds_kept = list(state.seeds_list)
-    values = {"model": state.seeds_model, "seeds": ",".join(state.seeds_list), "z": state.seeds_expression}
-    for name, value in values.items():
-        if st.query_params.get(name) != value:
-            st.query_params[name] = value
-        state[f"seeds_address_{name}"] = value
+    _write("model", state.seeds_model)
+    _write("seeds", ",".join(state.seeds_list))
+
+
+def write_expression() -> None:
+    """The same for the expression, which is drawn again without the rest of the page."""
+    _write("z", st.session_state.seeds_expression)
+
+
+def _write(name: str, value: str) -> None:
+    if st.query_params.get(name) != value:
+        st.query_params[name] = value
+    st.session_state[f"seeds_address_{name}"] = value
 
 
 def seeds() -> tuple[int, ...]:
