@@ -94,7 +94,7 @@ def test_class_folders_in_a_zip_are_uploaded_packed_and_lead_to_a_training(
     choose(page, zipped(tmp_path / "pets.zip", files), title="My pets")
     pack(page)
     expect(page.get_by_text("My pets is ready: 30 pictures")).to_be_visible()
-    page.get_by_text("2 could not be used and were left out").click()
+    page.get_by_text("Left out, with the reason: 2").click()
     expect(page.get_by_text("cats/text.png: not a PNG")).to_be_visible()
     assert {str(tile["alt"]).split(": ")[1] for tile in tiles(page)} == {"cats", "dogs"}
     expect(page).to_have_url(re.compile(r"data=my-pets"))

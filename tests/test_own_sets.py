@@ -227,12 +227,14 @@ def test_a_reader_that_hangs_or_wants_too_much_memory_is_ended(root: Path) -> No
 def test_a_reader_that_crashes_is_reported(root: Path) -> None:
     """As the HDF5 library would: the process dies of a signal in the middle."""
 
-    def kill(done: int, total: int) -> None:
-        children = psutil.Process().children()
-        assert children
-        os.kill(children[0].pid, signal.SIGSEGV)
+    before = psutil.Process().children()
 
-    files = [upload(f"{n}.png", encoded(Image.effect_noise((1200, 1200), 80))) for n in range(60)]
+    def kill(done: int, total: int) -> None:
+        (reader,) = [child for child in psutil.Process().children() if child not in before]
+        reader.send_signal(signal.SIGSEGV)
+
+    raw = encoded(Image.effect_noise((1200, 1200), 80))
+    files = [upload(f"{n}.png", raw) for n in range(60)]
     with pytest.raises(DataError, match=r"exit code -11"):
         datasets.bring(files, Wanted(title="x", size=256), kill)
     assert nothing_is_left(root)
@@ -247,9 +249,10 @@ def test_the_reader_ends_with_the_page_that_waits_for_it(root: Path) -> None:
     def leave(done: int, total: int) -> None:
         raise Rerun
 
+    before = psutil.Process().children()
     with pytest.raises(Rerun):
         datasets.bring([upload(f"{n}.png", encoded(plain())) for n in range(3)], Wanted(title="x"), leave)
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before
     assert nothing_is_left(root)
 
 
@@ -280,6 +283,13 @@ def test_a_public_server_takes_and_deletes_nothing(root: Path, monkeypatch: pyte
     with pytest.raises(GenmodelsError, match="deleting a data set is switched off"):
         datasets.remove("mine")
     assert own.names() == ("mine",)
+
+
+def test_a_folder_that_cannot_be_written_is_said(root: Path) -> None:
+    root.write_text("a file where the folder of data sets should be")
+    with pytest.raises(DataError, match=r"could not be written: .* set GENMODELS_DATA"):
+        bring(*(upload(f"{n}.png", encoded(plain())) for n in range(2)))
+    assert datasets.listing()[-1].name == data.names()[-1]
 
 
 def test_what_an_ended_server_left_behind_is_swept_away(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,14 @@ from picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels import data
+from genmodels import data, service
 from genmodels.data import own
-from genmodels.service import datasets
+from genmodels.runfolder import runs_root
+from genmodels.service import Point, datasets
 from genmodels.service.datasets import Upload, Wanted
 from pages.components.theme import plain as escaped
 from tests.test_pages_explorer import open_page
+from train_jobs import scheduler
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +31,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def bring(title: str = "My cats", count: int = 30, **settings: object) -> str:
-    files = {f"{kind}/{n}.png": encoded(plain(colour)) for kind, colour in (("a", RED), ("b", BLUE))
-             for n in range(count // 2)}  # fmt: skip
+    kinds = (("a", RED), ("b", BLUE))
+    files = {f"{kind}/{n}.png": encoded(plain(colour)) for kind, colour in kinds for n in range(count // 2)}
     raw = zip_of(files)
     wanted = Wanted.parse({"title": title, "size": 16, **settings})
     return datasets.bring([Upload("x.zip", io.BytesIO(raw), len(raw))], wanted).name
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         return zipped(Path(folder, "x.zip"), files).read_bytes()
 
@@ -150,7 +151,7 @@ def test_folders_of_a_zip_are_reported_as_classes() -> None:
     files = {f"x/{kind}/{n}.png": encoded(plain()) for kind in ("ca*ts", "dogs") for n in range(3)}
     app = uploaded(bring_page(), ("pets.zip", zip_of(files | {"readme.txt": b"hello"})))
     app.button(key="data_pack").click().run()
-    assert r"Its folders became 2 classes: ca\*ts, dogs. 1 other files" in app.success[0].value
+    assert r"Its folders became 2 classes: ca\*ts, dogs. Other files in the zip, left alone: 1." in app.success[0].value
     assert app.selectbox(key="data_class").options == ["all classes", "ca*ts", "dogs"]
     app.selectbox(key="data_set").select("digits").run()
     assert not app.success, "the report belongs to its set"
@@ -191,9 +192,6 @@ def test_a_damaged_set_is_said_and_can_be_deleted() -> None:
 @pytest.fixture
 def scheduler_ends() -> Iterator[None]:
     yield
-    from genmodels.runfolder import runs_root
-    from train_jobs import scheduler
-
     for job in train_jobs.jobs():
         if job.active:
             train_jobs.stop(job.id)
@@ -251,8 +249,5 @@ def test_a_set_just_packed_is_trained_on_through_the_train_page(scheduler_ends: 
     assert (done.state, done.step, done.error) == ("SUCCEEDED", 12, None)
     spec = done.folder.spec()
     assert (spec.config["image_shape"], spec.data_spec.title) == ([3, 16, 16], "My cats")
-    from genmodels import service
-    from genmodels.service import Point
-
     picture = service.render(Point(model=job.id))
     assert (picture.width, picture.height) == (16, 16)

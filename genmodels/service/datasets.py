@@ -45,6 +45,7 @@ __all__ = [
     "listing",
     "mean_pictures",
     "page_count",
+    "prepare",
     "remove",
     "sheet",
 ]
@@ -120,6 +121,13 @@ def find(name: str) -> Entry:
         return Entry(name, config, True, data.get_spec(config), None)
     except GenmodelsError as error:
         return Entry(name, config, True, None, str(error))
+
+
+def prepare(name: str) -> None:
+    """Have both splits at hand: decoding thousands of files may take seconds, all later requests milliseconds."""
+    entry = find(name)
+    for split in _splits(entry):
+        _shelf(entry, split)
 
 
 def class_counts(name: str) -> dict[Split, tuple[int, ...]]:
@@ -222,15 +230,29 @@ class _Shelf:
 
     def __init__(self, entry: Entry, split: Split) -> None:
         self.means: tuple[Tile, ...] | None = None
+        self._entry, self._split = entry, split
+        self._lock, self._ready = threading.Lock(), False
         self._images: np.ndarray | None = None
         self._packed: hdf5.Packed | None = None
+        self.labels = self._rows = np.empty(0, np.int64)
+
+    def load(self) -> _Shelf:
+        """Read once, however many ask at the same time; a failure is tried again by the next."""
+        with self._lock:
+            if not self._ready:
+                self._read()
+                self._ready = True
+        return self
+
+    def _read(self) -> None:
+        entry = self._entry
         if entry.own:
             self._packed = hdf5.header(Path(str(entry.config.path)))
-            self._rows = split_rows(self._packed.count, split, None, self._packed.test)
+            self._rows = split_rows(self._packed.count, self._split, None, self._packed.test)
             self.labels = self._packed.labels[self._rows]
         else:
             first = _DECODED if "limit" in data.fields(entry.name) else None
-            arrays = data.load(entry.config, split, first)
+            arrays = data.load(entry.config, self._split, first)
             self._images, self.labels = arrays.images, arrays.labels
 
     def pictures(self, rows: np.ndarray) -> np.ndarray:
@@ -241,7 +263,7 @@ class _Shelf:
 
 
 _shelves: OrderedDict[tuple[str, str, float], _Shelf] = OrderedDict()
-_shelves_lock = threading.Lock()
+_shelves_lock = threading.Lock()  # held for a moment only: one slow set must not keep the others waiting
 
 
 def _shelf(entry: Entry, split: Split) -> _Shelf:
@@ -250,13 +272,12 @@ def _shelf(entry: Entry, split: Split) -> _Shelf:
         key = (f"{entry.name} {path}", split, path.stat().st_mtime if entry.own else 0.0)
     except OSError as error:
         raise DataError(f"{entry.name} has just been deleted ({error.strerror}); choose another set") from error
-    with _shelves_lock:  # two visitors who ask for the same set read it once
-        if key not in _shelves:
-            _shelves[key] = _Shelf(entry, split)
-            while len(_shelves) > _SHELVES:
-                _shelves.popitem(last=False)
+    with _shelves_lock:
+        shelf = _shelves.setdefault(key, _Shelf(entry, split))
         _shelves.move_to_end(key)
-        return _shelves[key]
+        while len(_shelves) > _SHELVES:
+            _shelves.popitem(last=False)
+    return shelf.load()
 
 
 def _spec(entry: Entry) -> DataSpec:

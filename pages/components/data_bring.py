@@ -59,6 +59,7 @@ def _uploads() -> list[Upload]:
 
 def _settings() -> dict[str, object]:
     first, second = st.columns(2, vertical_alignment="bottom")
+    third, fourth = st.columns(2, vertical_alignment="bottom")
     title = first.text_input(
         t("data.bring.name"),
         key="data_name",
@@ -73,7 +74,7 @@ def _settings() -> dict[str, object]:
         placeholder=t("data.bring.licence_empty"),
         help=t("data.bring.licence_help"),
     )
-    size = first.selectbox(
+    size = third.selectbox(
         t("data.bring.size"),
         datasets.SIZES,
         index=datasets.SIZES.index(64),
@@ -81,7 +82,7 @@ def _settings() -> dict[str, object]:
         key="data_size",
         help=t("data.bring.size_help"),
     )
-    colours = second.segmented_control(
+    colours = fourth.segmented_control(
         t("data.bring.colours"),
         ("colour", "grey"),
         format_func=lambda value: t(f"data.bring.colour_options.{value}"),

@@ -31,6 +31,8 @@ def draw(entry: Entry) -> None:
         _actions(entry, entry.spec)
     if entry.problem:
         return
+    with st.spinner(t("data.reading")):
+        datasets.prepare(entry.name)
     with right:
         if entry.spec.classes:
             _counts(entry, entry.spec)
