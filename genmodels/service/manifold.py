@@ -240,8 +240,8 @@ def _scatter(plane: Plane, arrays: Arrays, spec: DataSpec) -> Scatter:
     if named not in _scatters:
         parts = [model.encode(to_float(part)) for part in torch.split(torch.from_numpy(arrays.images.copy()), 1_000)]
         z = torch.nan_to_num(torch.cat(parts).float()).numpy()
-        # Nearly all of them and a margin; a stray code far out must not shrink the rest to a spot.
-        reach = float(np.clip(1.1 * np.quantile(np.abs(z), 0.999), REACH, PLACE_LIMIT))
+        # Nearly all of them; a few stray codes far out must not shrink the rest to a spot.
+        reach = float(np.clip(1.05 * np.quantile(np.abs(z), 0.99), REACH, PLACE_LIMIT))
         label = arrays.labels if spec.classes else arrays.labels[:0]
         path, step, stamp = key
         name = f"{path.name} {step} {stamp} {spec.name}"

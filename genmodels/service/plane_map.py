@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
@@ -14,6 +15,24 @@ from genmodels.service.manifold import PLACE_LIMIT, Plane, Scatter, scatter
 
 SIDE = 640
 _MAPS_KEPT = 12
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The square part of the plane that a picture shows."""
+
+    centre: tuple[float, float]
+    reach: float
+
+    def place(self, x: np.ndarray | np.floating, y: np.ndarray | np.floating) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and rows, as fractions of pixels."""
+        half = SIDE / 2
+        return (
+            np.asarray(((x - self.centre[0]) / self.reach + 1) * half),
+            np.asarray((1 - (y - self.centre[1]) / self.reach) * half),
+        )
+
+
 _maps: OrderedDict[tuple[str, tuple[str, ...], str, float], Image.Image] = OrderedDict()
 _lock = threading.Lock()
 
@@ -40,66 +59,85 @@ def map_png(
         raise ConfigError(f"reach = {reach} is not allowed: more than 0, at most {PLACE_LIMIT:g}")
     picture = _map(found, colors, ink, reach).copy()
     if z is not None:
-        _mark(picture, _color(ink), reach, z, sigma)
+        _mark(picture, _color(ink), _Window((0.0, 0.0), reach), z, sigma)
     return preview.png(picture, compress_level=1)
+
+
+def zoom_png(
+    plane: Plane, colors: tuple[str, ...], ink: str, z: tuple[float, float], sigma: tuple[float, float]
+) -> tuple[bytes, float]:
+    """The same map around one digit, near enough to see its ellipses, and how many times it is enlarged."""
+    found = scatter(plane)
+    if not all(np.isfinite([*z, *sigma])) or min(sigma) < 0:
+        raise ConfigError(f"z = {z} and sigma = {sigma} must be finite, and sigma not below 0")
+    window = _Window(z, min(found.reach, max(0.1, 3.5 * max(sigma))))
+    picture = _drawn(found, [_color(color) for color in colors], _color(ink), window)
+    _mark(picture, _color(ink), window, z, sigma)
+    return preview.png(picture, compress_level=1), found.reach / window.reach
 
 
 def _map(found: Scatter, colors: tuple[str, ...], ink: str, reach: float) -> Image.Image:
     named = (found.key, colors, ink, reach)
     with _lock:
         if named not in _maps:
-            _maps[named] = _drawn(found, [_color(color) for color in colors], _color(ink), reach)
+            _maps[named] = _drawn(found, [_color(color) for color in colors], _color(ink), _Window((0.0, 0.0), reach))
             while len(_maps) > _MAPS_KEPT:
                 _maps.popitem(last=False)
         _maps.move_to_end(named)
         return _maps[named]
 
 
-def _drawn(found: Scatter, colors: list[tuple[int, int, int]], ink: tuple[int, int, int], reach: float) -> Image.Image:
+def _drawn(
+    found: Scatter, colors: list[tuple[int, int, int]], ink: tuple[int, int, int], window: _Window
+) -> Image.Image:
     pixels = np.zeros((SIDE, SIDE, 4), dtype=np.uint8)
-    inside = np.flatnonzero((np.abs(found.x) < reach) & (np.abs(found.y) < reach))
-    column, row = (_place(values[inside], reach).astype(int) for values in (found.x, -found.y))
+    across, down = window.place(found.x, found.y)
+    inside = np.flatnonzero((across >= 0) & (across < SIDE) & (down >= 0) & (down < SIDE))
+    column, row = across[inside].astype(int), down[inside].astype(int)
     label = found.label[inside] if len(found.label) else np.zeros(len(inside), dtype=int)
     shade = np.array([(*color, 255) for color in colors], dtype=np.uint8)[label % len(colors)]
-    # A dot is a plus of five pixels; dots come in the set's order, which mixes the classes, so none lies on top of all.
-    for down, right in ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)):
-        pixels[(row + down).clip(0, SIDE - 1), (column + right).clip(0, SIDE - 1)] = shade
+    # The fewer, the larger. Dots come in the set's order, which mixes the classes, so none lies on top of all.
+    radius = 2 if len(inside) > 2_000 else 4
+    for lower in range(-radius, radius + 1):
+        for right in range(-radius, radius + 1):
+            if lower**2 + right**2 <= radius**2:
+                pixels[(row + lower).clip(0, SIDE - 1), (column + right).clip(0, SIDE - 1)] = shade
     picture = Image.fromarray(pixels)
     draw = ImageDraw.Draw(picture)
-    middle = SIDE // 2
-    draw.line((0, middle, SIDE, middle), fill=(*ink, 110))
-    draw.line((middle, 0, middle, SIDE), fill=(*ink, 110))
+    middle_x, middle_y = (float(value) for value in window.place(np.float64(0), np.float64(0)))
+    draw.line((0, middle_y, SIDE, middle_y), fill=(*ink, 110))
+    draw.line((middle_x, 0, middle_x, SIDE), fill=(*ink, 110))
     font = ImageFont.load_default(30)
-    paper = (255, 255, 255) if sum(ink) < 384 else (0, 0, 0)
     for index, name in enumerate(found.classes):
         own = found.label == index
         if own.any():
-            x, y = (float(_place(np.median(values[own]), reach)) for values in (found.x, -found.y))
-            draw.text((x, y), name, fill=ink, font=font, anchor="mm", stroke_width=4, stroke_fill=paper)
+            x, y = (float(value) for value in window.place(np.median(found.x[own]), np.median(found.y[own])))
+            draw.text((x, y), name, fill=ink, font=font, anchor="mm", stroke_width=4, stroke_fill=_halo(ink))
     return picture
 
 
 def _mark(
     picture: Image.Image,
     ink: tuple[int, int, int],
-    reach: float,
+    window: _Window,
     z: tuple[float, float],
     sigma: tuple[float, float] | None,
 ) -> None:
+    """Two ellipses, or a point, between four lines that lead the eye to it."""
     draw = ImageDraw.Draw(picture)
-    x, y = float(_place(np.float64(z[0]), reach)), float(_place(np.float64(-z[1]), reach))
-    paper = (255, 255, 255) if sum(ink) < 384 else (0, 0, 0)
-    for width, color in ((9, paper), (4, ink)):
-        if sigma is not None:
-            for times in (1, 2):
-                across, along = (max(3.0, times * deviation / reach * SIDE / 2) for deviation in sigma)
-                draw.ellipse((x - across, y - along, x + across, y + along), outline=color, width=width // times)
-        draw.line((x - 14, y, x + 14, y), fill=color, width=width)
-        draw.line((x, y - 14, x, y + 14), fill=color, width=width)
+    x, y = (float(value) for value in window.place(np.float64(z[0]), np.float64(z[1])))
+    radii = [tuple(max(3.0, times * s / window.reach * SIDE / 2) for s in sigma or (0.0, 0.0)) for times in (1, 2)]
+    wide, high = (side + 8 for side in radii[-1])
+    for width, color in ((7, _halo(ink)), (3, ink)):
+        for across, down in radii if sigma is not None else radii[:1]:
+            draw.ellipse((x - across, y - down, x + across, y + down), outline=color, width=width)
+        for sign in (-1, 1):
+            draw.line((x + sign * wide, y, x + sign * (wide + 16), y), fill=color, width=width)
+            draw.line((x, y + sign * high, x, y + sign * (high + 16)), fill=color, width=width)
 
 
-def _place(values: np.ndarray | np.floating, reach: float) -> np.ndarray:
-    return np.asarray((values / reach + 1) / 2 * SIDE)
+def _halo(ink: tuple[int, int, int]) -> tuple[int, int, int]:
+    return (255, 255, 255) if sum(ink) < 384 else (0, 0, 0)
 
 
 def _color(text: str) -> tuple[int, int, int]:

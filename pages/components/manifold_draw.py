@@ -9,7 +9,7 @@ from genmodels import drawing
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Coded, Plane
-from genmodels.service.plane_map import map_png
+from genmodels.service.plane_map import map_png, zoom_png
 from pages.components import manifold_plot as plot
 from pages.components.canvas import canvas
 from pages.components.i18n import t
@@ -17,6 +17,7 @@ from pages.components.manifold_map import data_caption
 from pages.components.manifold_tiles import Tile, tiles
 from pages.components.theme import friendly_errors, plain
 
+_MAX_MB = 20
 _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
 
 
@@ -30,7 +31,11 @@ def show(info: CheckpointInfo, step: int) -> None:
         st.markdown(t("manifold.draw.text"))
         drawn = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
         uploaded = st.file_uploader(
-            t("manifold.draw.upload"), _UPLOADS, key="manifold_upload", help=t("manifold.draw.upload_help")
+            t("manifold.draw.upload"),
+            _UPLOADS,
+            key="manifold_upload",
+            help=t("manifold.draw.upload_help"),
+            max_upload_size=_MAX_MB,
         )
     with right, friendly_errors():
         ink = drawn if uploaded is None else drawing.from_file(uploaded.getvalue())
@@ -59,6 +64,8 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
             smooth=True,
         )
         st.caption(data_caption(info, scatter))
+        if found.sigma is not None:
+            _near(plane, found.z, found.sigma)
     with pictures:
         tiles(
             [
@@ -74,6 +81,12 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
             width=150,
         )
         _spread(found)
+
+
+def _near(plane: Plane, z: tuple[float, float], sigma: tuple[float, float]) -> None:
+    png, times = zoom_png(plane, plot.colors(), plot.ink(), z, sigma)
+    caption = t("manifold.draw.zoom", times=f"{times:.0f}")
+    tiles([Tile(png, caption, t("manifold.draw.zoom_alt"))], key="manifold_zoom", width=260, smooth=True)
 
 
 def _spread(found: Coded) -> None:

@@ -117,5 +117,5 @@ def _answer(place: Place) -> None:
             for near in drawn.neighbours
         ],
         key="manifold_neighbours",
-        width=72,
+        width=64,
     )

@@ -15,7 +15,7 @@ from pages.components.i18n import t
 # shades moved to stand out from the page of each theme. Names at the middle of each class say it without colour.
 _LIGHT = ("#332288", "#3d9bd1", "#2f9e8c", "#117733", "#8a8a1f", "#c9a227", "#cc6677", "#882255", "#aa4499", "#7b7f83")
 _DARK = ("#8f86f0", "#88ccee", "#44bba4", "#3f9e57", "#b3b34a", "#ddcc77", "#e58292", "#c2487f", "#d07fc4", "#c9cdd0")
-_STOPS = 81  # stops a click can land on, each way; 0.1 apart over [-4, 4]
+_STOPS = 61  # stops a click can land on, each way; 0.13 apart over [-4, 4]
 
 
 def is_dark() -> bool:
@@ -84,7 +84,7 @@ def _dots(x: np.ndarray, y: np.ndarray, name: str, color: str) -> go.Scattergl:
         name=name,
         mode="markers",
         marker={"size": 4, "color": color, "opacity": 0.75},
-        selected=steady,
+        selected={"marker": {"opacity": 1, "size": 16}},
         unselected=steady,
         hovertemplate=t("manifold.hover", name=name),
     )

@@ -20,7 +20,7 @@ class Tile:
 
 
 _CSS = """
-.row { display: flex; flex-wrap: wrap; gap: 0.75rem; justify-content: center; font-family: var(--st-font);
+.row { display: flex; gap: 0.75rem; justify-content: center; font-family: var(--st-font);
        color: var(--st-text-color); }
 figure { margin: 0; display: flex; flex-direction: column; align-items: center; gap: 0.3rem; text-align: center; }
 img { width: 100%; box-sizing: border-box; border-radius: var(--st-base-radius);
@@ -41,9 +41,10 @@ export default function ({ parentElement, data }) {
     figure.append(above, document.createElement("img"), document.createElement("figcaption"));
     row.append(figure);
   }
+  const count = Math.max(1, data.tiles.length);
   data.tiles.forEach((tile, index) => {
     const figure = row.children[index], [above, image, caption] = figure.children;
-    figure.style.width = `min(${data.width}px, 82vw, 100%)`;
+    figure.style.width = `min(${data.width}px, calc((100% - ${count - 1} * 0.75rem) / ${count}))`;
     image.className = data.smooth ? "" : "sharp";
     if (image.src !== tile.src) image.src = tile.src;
     image.alt = tile.alt;
@@ -61,7 +62,7 @@ def data_url(png: bytes) -> str:
 
 
 def tiles(pictures: Sequence[Tile], *, key: str, width: int, smooth: bool = False) -> None:
-    """Show pictures side by side, each at most `width` pixels wide; pixels stay squares unless `smooth`."""
+    """Show pictures in one row, each at most `width` pixels wide; pixels stay squares unless `smooth`."""
     shown = [
         {"src": data_url(tile.png), "caption": tile.caption, "alt": tile.alt, "above": tile.above} for tile in pictures
     ]

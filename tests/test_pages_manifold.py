@@ -1,0 +1,321 @@
+"""The manifold page's requests, and the page as Streamlit runs it; what only a browser draws is tested there."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from genmodels import catalog, data, drawing
+from genmodels.data import DataConfig
+from genmodels.data.loader import to_float
+from genmodels.drawing import EmptyDrawingError
+from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
+from genmodels.losses import bernoulli_nll, gaussian_kl
+from genmodels.service import denoise, manifold, plane_map
+from genmodels.service.denoise import Noise
+from genmodels.service.manifold import Place, Plane
+from tests.test_pages_explorer import open_page
+from tests.test_service import pixels, save_run
+
+COLORS = tuple(f"#{index:02x}8040" for index in range(0, 250, 25))
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Untrained models, no published ones."""
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))  # no MNIST: the embedded digits are used
+    for name in ("mnist_autoencoder_2d", "mnist_vae_2d", "mnist_vae_20", "mnist_autoencoder"):
+        save_run(tmp_path / "runs", name, name, "data.name=digits")
+    save_run(tmp_path / "runs", "denoiser", "mnist_denoising_autoencoder", "data.name=digits")
+    return tmp_path / "runs"
+
+
+def seven() -> np.ndarray:
+    ink = np.zeros((140, 140), np.uint8)
+    ink[30:42, 30:100] = ink[30:120, 88:100] = 255
+    return ink
+
+
+def trained_on(runs: Path, name: str, data_name: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None:
+    """As if a run had been brought here from a machine that has the data."""
+    path = runs / name / "config.json"
+    config = json.loads(path.read_text())
+    config["spec"]["data"]["name"] = data_name
+    config["spec"]["data_spec"]["image_shape"] = shape
+    path.write_text(json.dumps(config))
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    return Image.open(io.BytesIO(png)).size
+
+
+def tile(png: bytes) -> torch.Tensor:
+    return torch.tensor(list(pixels(png))).view(1, 1, 28, 28)
+
+
+def as_pixels(images: torch.Tensor) -> torch.Tensor:
+    return images.add(1).mul(127.5).round().long()
+
+
+def test_only_models_of_two_numbers_are_offered_those_with_a_posterior_first(runs: Path) -> None:
+    assert [info.name for info in manifold.planes()] == ["mnist_vae_2d", "mnist_autoencoder_2d"]
+    with pytest.raises(CapabilityError, match="two numbers"):
+        manifold.decode(Place(model="mnist_vae_20"))
+
+
+def test_the_grid_is_the_decoder_at_its_places(runs: Path) -> None:
+    model = catalog.load("mnist_vae_2d")
+    png = manifold.grid_png(Plane(model="mnist_vae_2d"))
+    picture = np.asarray(Image.open(io.BytesIO(png)))
+    side = picture.shape[0] // 15
+    assert picture.shape == (15 * side, 15 * side)
+    for row, column, z in ((0, 0, (-4.0, 4.0)), (0, 14, (4.0, 4.0)), (14, 0, (-4.0, -4.0)), (7, 7, (0.0, 0.0))):
+        part = picture[row * side : (row + 1) * side : side // 28, column * side : (column + 1) * side : side // 28]
+        expected = as_pixels(model.decode(torch.tensor([z])))[0, 0].numpy()
+        assert np.abs(part.astype(int) - expected).max() <= 1, f"row {row}, column {column}"
+    assert manifold.grid_png(Plane(model="mnist_vae_2d"), "quantiles") != png
+    assert manifold.grid_png(Plane(model="mnist_vae_2d", step=0)) != png
+
+
+def test_the_scatter_is_the_encoded_test_set(runs: Path) -> None:
+    found = manifold.scatter(Plane(model="mnist_vae_2d"))
+    arrays = data.load(DataConfig(), "test")
+    z = catalog.load("mnist_vae_2d").encode(to_float(torch.from_numpy(arrays.images)))
+    assert np.allclose(np.stack([found.x, found.y], 1), z.numpy(), atol=1e-5)
+    assert np.array_equal(found.label, arrays.labels)
+    assert found.classes == tuple("0123456789")
+    assert manifold.scatter(Plane(model="mnist_vae_2d", step=10)) is found, "encoded once a saved step"
+    assert manifold.scatter(Plane(model="mnist_vae_2d", step=0)).key != found.key
+
+
+def test_mnist_missing_the_embedded_digits_take_its_place(runs: Path) -> None:
+    trained_on(runs, "mnist_vae_2d", "mnist")
+    found = manifold.scatter(Plane(model="mnist_vae_2d"))
+    assert found.data == data.get_spec(DataConfig()).title
+    assert len(found.x) == 500
+
+
+def test_a_model_of_other_pictures_has_nothing_to_compare_with(runs: Path) -> None:
+    trained_on(runs, "mnist_vae_2d", "cifar10", (3, 32, 32))
+    with pytest.raises(DataError, match="cifar10"):
+        manifold.scatter(Plane(model="mnist_vae_2d"))
+    with pytest.raises(DataError, match="another format"):
+        manifold.code(Plane(model="mnist_vae_2d"), seven())
+
+
+def test_a_place_shows_its_picture_and_the_nearest_real_ones(runs: Path) -> None:
+    found = manifold.scatter(Plane(model="mnist_vae_2d"))
+    z = (float(found.x[7]), float(found.y[7]))
+    drawn = manifold.decode(Place(model="mnist_vae_2d", z=z))
+    expected = catalog.load("mnist_vae_2d").decode(torch.tensor([z]))
+    assert torch.equal(tile(drawn.png), as_pixels(expected))
+    distances = np.sort(np.hypot(found.x - z[0], found.y - z[1]))[:5]
+    assert [near.distance for near in drawn.neighbours] == pytest.approx(distances.tolist(), abs=1e-6)
+    assert np.array_equal(tile(drawn.neighbours[0].png)[0, 0].numpy(), data.load(DataConfig(), "test").images[7, 0])
+    assert drawn.neighbours[0].label == str(found.label[7])
+
+
+def test_a_drawing_is_encoded_with_its_spread_and_its_nats(runs: Path) -> None:
+    model = catalog.load("mnist_vae_2d")
+    x = drawing.to_mnist(seven()).unsqueeze(0)
+    mu, logvar = model.posterior(x)
+    found = manifold.code(Plane(model="mnist_vae_2d"), seven(), draws=3)
+    assert found.z == pytest.approx(mu[0].tolist(), abs=1e-5)
+    assert found.sigma == pytest.approx((0.5 * logvar[0]).exp().tolist(), rel=1e-4)
+    assert found.kl == pytest.approx(float(gaussian_kl(mu, logvar)), rel=1e-3)
+    assert found.nats == pytest.approx(float(bernoulli_nll(model.decoder(mu), x.add(1).mul(0.5).flatten(1))), rel=1e-3)
+    assert torch.equal(tile(found.prepared), as_pixels(x))
+    assert len(set(found.draws)) == 3
+    assert manifold.code(Plane(model="mnist_vae_2d"), seven(), draws=3).draws == found.draws
+    assert manifold.code(Plane(model="mnist_vae_2d"), seven(), draws=3, seed=1).draws != found.draws
+
+
+def test_an_autoencoder_answers_with_a_point(runs: Path) -> None:
+    found = manifold.code(Plane(model="mnist_autoencoder_2d"), seven())
+    assert (found.sigma, found.kl, found.draws) == (None, None, ())
+
+
+def test_an_empty_drawing_is_refused(runs: Path) -> None:
+    with pytest.raises(EmptyDrawingError):
+        manifold.code(Plane(model="mnist_vae_2d"), np.zeros((140, 140), np.uint8))
+
+
+@pytest.mark.parametrize("z", [(41.0, 0.0), (float("nan"), 0.0), (float("inf"), 0.0), (0.0,), "here"])
+def test_a_place_out_of_bounds_is_refused(z: object) -> None:
+    with pytest.raises(ConfigError, match="z"):
+        Place.parse({"model": "mnist_vae_2d", "z": z})
+
+
+def test_the_map_shows_dots_in_their_colours_and_a_mark(runs: Path) -> None:
+    plane = Plane(model="mnist_vae_2d")
+    found = manifold.scatter(plane)
+    reach = 1.05 * float(np.abs([found.x, found.y]).max())
+    near = plane_map.map_png(plane, COLORS, "#1d2a2e", reach=reach)
+    seen = {color[:3] for _, color in Image.open(io.BytesIO(near)).getcolors(1 << 20) if color[3] == 255}
+    assert sum(tuple(bytes.fromhex(color[1:])) in seen for color in COLORS) == 10
+    plain = plane_map.map_png(plane, COLORS, "#1d2a2e")
+    assert size_of(plain) == (plane_map.SIDE, plane_map.SIDE)
+    point = plane_map.map_png(plane, COLORS, "#1d2a2e", z=(1.0, 1.0))
+    ellipse = plane_map.map_png(plane, COLORS, "#1d2a2e", z=(1.0, 1.0), sigma=(0.5, 0.2))
+    assert len({plain, point, ellipse}) == 3
+    assert plane_map.map_png(plane, COLORS, "#1d2a2e") == plain, "a mark must not stay on the kept picture"
+    png, times = plane_map.zoom_png(plane, COLORS, "#1d2a2e", (0.0, 0.0), (0.1, 0.1))
+    assert size_of(png) == (plane_map.SIDE, plane_map.SIDE)
+    assert times == pytest.approx(manifold.scatter(plane).reach / 0.35)
+
+
+def test_the_map_refuses_what_is_no_colour_and_no_reach(runs: Path) -> None:
+    with pytest.raises(GenmodelsError, match="not a colour"):
+        plane_map.map_png(Plane(model="mnist_vae_2d"), ("teal-ish",), "#000000")
+    with pytest.raises(GenmodelsError, match="reach"):
+        plane_map.map_png(Plane(model="mnist_vae_2d"), COLORS, "#000000", reach=0.0)
+
+
+def test_denoisers_are_found_by_their_salt_and_meet_the_plain_model_of_their_size(runs: Path) -> None:
+    found = denoise.denoisers()
+    assert [info.name for info in found] == ["denoiser"]
+    partner = denoise.plain_partner(found[0])
+    assert partner is not None
+    assert partner.name == "mnist_autoencoder"
+
+
+def test_the_visitors_salt_is_on_what_both_models_see(runs: Path) -> None:
+    none = denoise.clean(("denoiser", "mnist_autoencoder"), Noise(index=3, amount=0.0))
+    some = denoise.clean(("denoiser", "mnist_autoencoder"), Noise(index=3, amount=0.3))
+    assert none.noisy == none.clean
+    assert none.share == 0.0
+    salted, clean = tile(some.noisy), tile(some.clean)
+    assert torch.all((salted == clean) | (salted == 255))
+    assert some.share == pytest.approx(0.3, abs=0.08)
+    assert all(a.png != b.png for a, b in zip(none.answers, some.answers, strict=True))
+    x = to_float(torch.from_numpy(data.load(DataConfig(), "test").images[3:4]))
+    noisy = salted / 127.5 - 1
+    model = catalog.load("denoiser")
+    assert some.answers[0].nats == pytest.approx(manifold.nats(model.decode(model.encode(noisy)), x), rel=1e-3)
+    by_hand = np.zeros((140, 140), np.uint8)
+    by_hand[:70] = 255
+    assert torch.all(tile(denoise.clean(("denoiser",), Noise(amount=0.0), salt=by_hand).noisy)[:, :, :14] == 255)
+    own = denoise.clean(("denoiser",), Noise(amount=0.0), ink=seven())
+    assert torch.equal(tile(own.clean), as_pixels(drawing.to_mnist(seven()).unsqueeze(0)))
+
+
+def test_more_salt_covers_what_less_did(runs: Path) -> None:
+    less, more = (tile(denoise.clean(("denoiser",), Noise(amount=amount)).noisy) for amount in (0.2, 0.5))
+    assert torch.all(more[less == 255] == 255)
+
+
+# ------------------------------------------------------------------------------ the page
+
+
+def test_without_a_model_the_page_says_what_to_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    app = open_page("manifold")
+    assert "No model with a two-dimensional z yet" in app.info[0].value
+
+
+@pytest.mark.parametrize("part", ["grid", "map", "draw", "beside", "denoise"])
+def test_every_part_opens_from_its_address(runs: Path, part: str) -> None:
+    app = open_page("manifold", part=part)
+    assert not app.error
+    assert app.segmented_control(key="manifold_part").value == part
+    for kind in ("selectbox", "slider", "select_slider", "number_input", "button"):
+        for element in getattr(app, kind):
+            assert element.help, f"{kind} {element.key} explains nothing"
+
+
+def test_the_address_names_model_and_part(runs: Path) -> None:
+    app = open_page("manifold", model="mnist_autoencoder_2d", part="map")
+    assert app.selectbox(key="manifold_model").value == "mnist_autoencoder_2d"
+    app.segmented_control(key="manifold_part").set_value("draw").run()
+    assert app.query_params["part"] == "draw"
+    assert app.query_params["model"] == "mnist_autoencoder_2d"
+
+
+def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
+    app = open_page("manifold", model="gone")
+    assert "gone" in app.warning[0].value
+    assert app.selectbox(key="manifold_model").value == "mnist_vae_2d"
+
+
+def test_a_step_is_chosen_and_a_damaged_one_reported(runs: Path) -> None:
+    (runs / "mnist_vae_2d" / "step-000000" / "model.safetensors").write_bytes(b"not weights")
+    app = open_page("manifold")
+    assert not app.error
+    app.select_slider(key="manifold_step").set_value(0).run()
+    assert "damaged" in app.error[0].value
+    app.select_slider(key="manifold_step").set_value(10).run()
+    assert not app.error
+
+
+def test_nothing_drawn_is_a_state_not_an_error(runs: Path) -> None:
+    app = open_page("manifold", part="draw")
+    assert not app.error
+    assert "Nothing is drawn yet" in app.info[0].value
+
+
+def with_upload(app: AppTest, raw: bytes, name: str = "digit.png") -> AppTest:
+    app.file_uploader(key="manifold_upload").upload(name, raw, "image/png").run()
+    assert not app.exception
+    return app
+
+
+def test_an_uploaded_digit_is_encoded(runs: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(255 - seven()).save(buffer, "PNG")
+    app = with_upload(open_page("manifold", part="draw"), buffer.getvalue())
+    assert not app.error
+    assert "KL term" in " ".join(entry.value for entry in app.markdown)
+
+
+@pytest.mark.parametrize("raw", [b"text renamed to .png", b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
+def test_an_uploaded_file_that_is_no_picture_is_explained(runs: Path, raw: bytes) -> None:
+    app = with_upload(open_page("manifold", part="draw"), raw)
+    assert len(app.error) == 1
+
+
+def test_an_uploaded_empty_page_is_explained(runs: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (50, 50), 255).save(buffer, "PNG")
+    app = with_upload(open_page("manifold", part="draw"), buffer.getvalue())
+    assert "nothing is drawn" in app.error[0].value
+
+
+def test_a_kept_drawing_is_shown_again_and_a_forged_one_refused(runs: Path) -> None:
+    app = open_page("manifold", part="draw")
+    app.session_state["manifold_canvas_kept"] = {"ink": base64.b64encode(seven().tobytes()).decode()}
+    app.run()
+    assert "KL term" in " ".join(entry.value for entry in app.markdown)
+    app.session_state["manifold_canvas_kept"] = {"ink": "A" * 999}
+    app.run()
+    assert "base64" in app.error[0].value
+
+
+def test_denoising_answers_sliders_and_other_digits(runs: Path) -> None:
+    app = open_page("manifold", part="denoise")
+    assert not app.error
+    app.slider(key="manifold_amount").set_value(0.5).run()
+    app.number_input(key="manifold_index").set_value(12).run()
+    app.button(key="manifold_reseed").click().run()
+    app.segmented_control(key="manifold_source").set_value("own").run()
+    assert not app.exception
+    assert "Nothing is drawn yet" in app.info[0].value
+
+
+def test_side_by_side_needs_two(runs: Path) -> None:
+    app = open_page("manifold", part="beside")
+    assert app.selectbox(key="manifold_left").value == "mnist_autoencoder_2d"
+    assert app.selectbox(key="manifold_right").value == "mnist_vae_2d"
+    text = " ".join(entry.value for entry in app.markdown)
+    assert "Holes" in text
+    assert "Smooth" in text
