@@ -172,30 +172,28 @@ def _arithmetic(study: SeedStudy, around: Shell) -> None:
             args=(written,),
             help=t("seeds.try_help", expression=f"`{written}`"),
         )
-    try:
-        equation = seeds.arithmetic(study, text)
-    except ExpressionError as error:
-        st.error(f"**{t('common.error.title')}** {plain(error.message)}", icon=":material/error:")
-        if error.pointer:
-            st.code(error.pointer, language=None)
-        return
-    except GenmodelsError as error:
-        st.error(f"**{t('common.error.title')}** {plain(str(error))}", icon=":material/error:")
-        return
-    *operands, value = equation.sheet.tiles
-    tiles = [
-        tile_text(
-            tile,
-            around,
-            t("seeds.seed_alt", seed=seed),
-            above=t("seeds.seed_name", seed=seed),
-            before=signed(weight, first=index == 0),
-        )
-        for index, ((seed, weight), tile) in enumerate(zip(equation.weights, operands, strict=True))
-    ]
-    tiles.append(tile_text(value, around, t("seeds.result_alt"), above=t("seeds.result_name"), before="="))
-    show(equation.sheet, tiles, label=t("seeds.equation_label"), key="seeds_equation")
-    _gauge(study, around, value)
+    with friendly_errors():
+        try:
+            equation = seeds.arithmetic(study, text)
+        except ExpressionError as error:
+            st.error(f"**{t('common.error.title')}** {plain(error.message)}", icon=":material/error:")
+            if error.pointer:
+                st.code(error.pointer, language=None)
+            return
+        *operands, value = equation.sheet.tiles
+        tiles = [
+            tile_text(
+                tile,
+                around,
+                t("seeds.seed_alt", seed=seed),
+                above=t("seeds.seed_name", seed=seed),
+                before=signed(weight, first=index == 0),
+            )
+            for index, ((seed, weight), tile) in enumerate(zip(equation.weights, operands, strict=True))
+        ]
+        tiles.append(tile_text(value, around, t("seeds.result_alt"), above=t("seeds.result_name"), before="="))
+        show(equation.sheet, tiles, label=t("seeds.equation_label"), key="seeds_equation")
+        _gauge(study, around, value)
 
 
 def _gauge(study: SeedStudy, around: Shell, value: Tile) -> None:

@@ -201,6 +201,12 @@ def test_a_mistake_is_shown_with_its_place(runs: Path) -> None:
     assert not app.error
 
 
+def test_a_long_expression_in_the_address_is_cut_and_said_so(runs: Path) -> None:
+    app = seeds_page(model="gan", seeds="1,2", z="s1" + "+s1" * 1000)
+    assert "longer than 200" in app.warning[0].value
+    assert len(app.text_input(key="seeds_expression").value) == 200
+
+
 def test_the_page_says_where_the_vector_lies(runs: Path) -> None:
     app = seeds_page(model="gan", seeds="1,2", z="s1")
     said = " ".join(entry.value for entry in app.markdown)

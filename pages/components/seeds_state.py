@@ -35,7 +35,9 @@ def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
     if "seeds_list" not in state:
         state.seeds_list = list(state.get("seeds_kept", DEFAULT_SEEDS))
     if wanted.get("z", state.get("seeds_address_z")) != state.get("seeds_address_z"):
-        state.seeds_expression = wanted["z"][: MAX_LENGTH + 1]
+        state.seeds_expression = wanted["z"][:MAX_LENGTH]
+        if len(wanted["z"]) > MAX_LENGTH:
+            st.warning(t("seeds.expression_cut", count=MAX_LENGTH), icon=":material/content_cut:")
     if "seeds_expression" not in state:
         listed: list[str] = state.seeds_list
         first, second, third, *_ = [*listed, *DEFAULT_SEEDS]
