@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,13 +18,15 @@ from genmodels.capabilities import (
     SupportsSampling,
 )
 from genmodels.data.loader import to_float
-from genmodels.data.spec import Arrays, DataSpec
-from genmodels.evaluation import judge
+from genmodels.data.spec import Arrays
+from genmodels.evaluation import judge, judged
+from genmodels.evaluation.judged import class_figures
 from genmodels.model import Model
 from genmodels.preview import diversity
 from genmodels.recipes import Spec
 
 SAMPLES = 10_000
+__all__ = ["SAMPLES", "class_figures", "evaluate", "misses", "range_text"]
 
 
 @runtime_checkable
@@ -57,6 +58,12 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     reconstruction/nats       of a test picture from its code; corrupted_nats: from the code of the corrupted picture
     classes/...               of `samples` pictures, as the judge reads them: smallest share of a digit, digits above
                               1 %, KL from uniform in nats
+    labels/agreement          share of pictures, asked for evenly by class, that the judge reads as asked
+    judge/...                 digits only, in the judge's features, `samples` drawn against as many test pictures:
+                              frechet, kernel, precision, recall, density, coverage; each with _spread, the standard
+                              deviation over five splits. frechet_real is that of training against test pictures
+    memory/...                distance of drawn pictures to the nearest training picture, as a share of the test
+                              pictures' own: near 1 is new, near 0 is learned by heart
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
     pattern/worst_error       largest distance of the mean picture from the data's one picture, 0 to 1
     discriminator/loss        what its curve shows, on test pictures against as many drawn
@@ -83,7 +90,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                     for start in range(0, samples, _BATCH)
                 ]
             )
-            found |= _of_samples(model, drawn, arrays, spec.data_spec)
+            found |= _of_samples(model, drawn, arrays, spec)
     return found
 
 
@@ -115,30 +122,19 @@ def _reconstruction(model: Any, inputs: Sequence[Tensor], targets: Sequence[Tens
     return float(torch.cat(parts).double().mean())
 
 
-def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: DataSpec) -> dict[str, float]:
+def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec) -> dict[str, float]:
     real = to_float(torch.from_numpy(arrays.images[:1000].copy()))
     found = {"diversity/samples": diversity(drawn[:1000]), "diversity/data": diversity(real)}
-    if judge.can_judge(spec) and judge.published():
-        shares = judge.class_histogram(drawn)
-        found |= {f"classes/share_{digit}": float(share) for digit, share in enumerate(shares)}
-        found |= class_figures(shares)
-    if spec.target is not None:
-        target = torch.tensor(spec.target)
+    if judge.can_judge(spec.data_spec) and judge.published():
+        found |= judged.figures(drawn, arrays, data.load(spec.data, "train", first=SAMPLES))
+        if isinstance(model, SupportsLatent) and model.conditions.get("label") == 10:
+            found["labels/agreement"] = judged.agreement(model)
+    if spec.data_spec.target is not None:
+        target = torch.tensor(spec.data_spec.target)
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
     if isinstance(model, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
         found["discriminator/loss"] = float(model.discriminator_loss(real, drawn[: len(real)]))
     return found
-
-
-def class_figures(shares: Tensor) -> dict[str, float]:
-    """From a histogram (K,): smallest share, classes above 1 %, KL(shares || uniform) in nats (0 to ln K)."""
-    positive = shares[shares > 0].double()
-    entropy = -float((positive * positive.log()).sum())
-    return {
-        "classes/min_share": float(shares.min()),
-        "classes/above_1_percent": float((shares > 0.01).sum()),
-        "classes/kl_uniform": math.log(len(shares)) - entropy,
-    }
 
 
 def misses(metrics: Mapping[str, float], expect: Mapping[str, tuple[float | None, float | None]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +14,15 @@ from genmodels.data.spec import DataSpec
 from genmodels.errors import CheckpointError
 
 NAME = "mnist_judge"
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """Classifiers whose hidden layer can be asked for."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """The hidden layer (B, D) of images (B, C, H, W) in [-1, 1]."""
+        ...
 
 
 def can_judge(spec: DataSpec) -> bool:
@@ -42,6 +52,15 @@ def probabilities(images: Tensor) -> Tensor:
     with torch.inference_mode():
         parts = [judge.classify(part).softmax(1) for part in torch.split(images, 500)]
     return torch.cat(parts)
+
+
+def features(images: Tensor) -> Tensor:
+    """The judge's hidden layer (B, 128) of images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
+    judge = load_judge()
+    if not isinstance(judge, HasFeatures):
+        raise CheckpointError(f"checkpoint {NAME!r} has no features to compare pictures by; publish the judge again")
+    with torch.inference_mode():
+        return torch.cat([judge.features(part) for part in torch.split(images, 500)])
 
 
 def class_histogram(images: Tensor) -> Tensor:
