@@ -29,6 +29,9 @@ def draw() -> None:
     with right:
         fields = _settings()
     if not uploads:
+        st.markdown(f"**{t('data.bring.folders_title')}**")
+        st.code(t("data.bring.folders_example"), language=None)
+        st.caption(t("data.bring.folders"))
         return
     with friendly_errors():
         kind = datasets.kind_of(uploads)

@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import train_jobs
+from genmodels import recipes
 from genmodels.data import DataSpec
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
@@ -73,7 +74,9 @@ def _actions(entry: Entry, spec: DataSpec) -> None:
         icon=":material/model_training:",
         help=t("data.train_help"),
     ):
-        st.switch_page("train.py", query_params={"data": entry.name})
+        made_for_it = [name for name in recipes.names() if recipes.get(name).data.get("name") == entry.name]
+        recipe = {"recipe": made_for_it[0]} if len(made_for_it) == 1 else {}
+        st.switch_page("train.py", query_params={"data": entry.name, **recipe})
     if entry.own:
         _delete(entry, spec.title, row)
 
@@ -241,8 +244,12 @@ def _caption(found: Sheet) -> None:
 
 
 def _means(entry: Entry, spec: DataSpec) -> None:
-    st.subheader(t("data.mean.title"), anchor=False)
-    st.markdown(t("data.mean.intro" if spec.classes else "data.mean.intro_plain"))
+    if spec.classes:
+        st.subheader(t("data.mean.title"), anchor=False)
+        st.markdown(t("data.mean.intro"))
+    else:  # one picture, where the chart of the classes would be
+        st.markdown(f"**{t('data.mean.title')}**")
+        st.caption(t("data.mean.intro_plain"))
     means = datasets.mean_pictures(entry.name)
     if spec.num_classes > len(means):
         st.caption(t("data.mean.first"))
