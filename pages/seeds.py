@@ -149,8 +149,8 @@ def _downloads(study: SeedStudy, pair: int) -> None:
 
 
 @st.fragment
-def _arithmetic(study: SeedStudy, around: Shell) -> None:
-    """The expression, its equation of pictures, and the length of its vector beside the shell."""
+def _arithmetic(study: SeedStudy, around: Shell, trained: bool) -> None:
+    """The expression, its equation of pictures, its vector beside the shell; `trained`: the model met random z."""
     st.header(t("seeds.arithmetic"), anchor=False)
     st.markdown(t("seeds.arithmetic_text"))
     text = st.text_input(
@@ -193,10 +193,10 @@ def _arithmetic(study: SeedStudy, around: Shell) -> None:
         ]
         tiles.append(tile_text(value, around, t("seeds.result_alt"), above=t("seeds.result_name"), before="="))
         show(equation.sheet, tiles, label=t("seeds.equation_label"), key="seeds_equation")
-        _gauge(study, around, value)
+        _gauge(study, around, value, trained)
 
 
-def _gauge(study: SeedStudy, around: Shell, value: Tile) -> None:
+def _gauge(study: SeedStudy, around: Shell, value: Tile, trained: bool) -> None:
     st.subheader(t("seeds.gauge_title"), anchor=False)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -209,6 +209,7 @@ def _gauge(study: SeedStudy, around: Shell, value: Tile) -> None:
     with right:
         place = "short" if value.length < around.low else "long" if value.length > around.high else "inside"
         verdict = t(f"seeds.verdict.{place}", length=f"{value.length:.1f}")
+        verdict += " " + t(f"seeds.meaning.{place}" if trained else "seeds.not_trained")
         if study.renormalise:
             verdict += " " + t("seeds.verdict_renormalised", drawn=f"{value.drawn_length:.1f}")
         st.markdown(verdict)
@@ -288,7 +289,7 @@ def _page() -> None:
     )
     around = shell(info.latent_dim)
     _between(study, around)
-    _arithmetic(study, around)
+    _arithmetic(study, around, "sampling" in info.capabilities)
     _table(study, around)
 
 

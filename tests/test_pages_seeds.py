@@ -225,6 +225,16 @@ def test_a_small_space_is_not_said_to_have_a_thin_shell(runs: Path) -> None:
     assert "all but empty middle" not in said
 
 
+def test_an_autoencoder_is_not_said_to_know_random_vectors(runs: Path) -> None:
+    save_run(runs, "codes", "mnist_autoencoder", "data.name=digits")
+    said = {
+        name: " ".join(entry.value for entry in seeds_page(model=name, z="s1").markdown) for name in ("gan", "codes")
+    }
+    assert "never trained on random z" in said["codes"]
+    assert "trained on z of such lengths" not in said["codes"]
+    assert "trained on z of such lengths" in said["gan"]
+
+
 def test_a_constant_generator_has_nothing_to_do(runs: Path) -> None:
     app = seeds_page(model="constant")
     assert "Nothing to do here" in app.info[0].value

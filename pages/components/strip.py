@@ -33,6 +33,8 @@ _CSS = """
 @container (max-width: 700px) { .strip.row.foldable { grid-template-columns: repeat(calc(var(--columns) / 2),
   minmax(0, 1fr)); } }
 figure { margin: 0; min-width: 0; text-align: center; }
+.row figure { display: grid; grid-row: span var(--parts); grid-template-rows: subgrid; row-gap: 0; }
+.row .above { align-self: end; }
 .sum figure { display: grid; grid-template-columns: auto 6rem; }
 .sum .sign { align-self: center; font-size: 1.25rem; white-space: nowrap; grid-column: 1;
              padding-right: 0.6rem; }
@@ -57,6 +59,8 @@ export default async function ({ parentElement, data }) {
   if (calls.get(strip) !== call) return;       // a newer message came while this sheet was decoded
   strip.className = `strip ${data.layout}` + (data.columns > 8 && data.columns % 2 === 0 ? " foldable" : "");
   strip.style.setProperty("--columns", data.columns);
+  const above = data.tiles.some(tile => tile.above);
+  strip.style.setProperty("--parts", above ? 3 : 2);        // rows of a figure that stand level with its neighbours
   strip.setAttribute("aria-label", data.label);
   const make = (tag, name, text) => {
     const element = document.createElement(tag);
@@ -75,7 +79,7 @@ export default async function ({ parentElement, data }) {
     const caption = make("figcaption", "", "");
     caption.append(...tile.below.map((line, row) => make("div", row === 0 && tile.warn ? "warn" : "", line)));
     if (tile.before) figure.append(make("div", "sign", tile.before));
-    if (tile.above) figure.append(make("div", "above", tile.above));
+    if (above) figure.append(make("div", "above", tile.above));
     figure.append(canvas, caption);
     return figure;
   }));
