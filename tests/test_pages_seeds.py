@@ -151,6 +151,21 @@ def test_the_address_is_honoured_and_kept(runs: Path) -> None:
     assert app.button_group[0].label == "From and to"
 
 
+def test_everything_is_still_there_after_a_look_at_another_page(runs: Path) -> None:
+    app = seeds_page(model="flat", seeds="4,9,11", z="s4 - s9")
+    app.toggle(key="seeds_renormalise").set_value(True).run()
+    app.switch_page("gallery.py").run()
+    for name in ("model", "seeds", "z"):  # a click in the navigation leaves the address of the page behind
+        app.query_params.pop(name, None)
+    app.switch_page("seeds.py").run()
+    assert not app.exception
+    assert app.selectbox(key="seeds_model").value == "flat"
+    assert app.multiselect(key="seeds_list").value == ["4", "9", "11"]
+    assert app.text_input(key="seeds_expression").value == "s4 - s9"
+    assert app.toggle(key="seeds_renormalise").value is True
+    assert app.query_params["z"] == "s4 - s9"
+
+
 @pytest.mark.parametrize("word", ["abc", "-1", "1.5", "1000000", "９", "9" * 5000, "<b>1</b>"])  # noqa: RUF001
 def test_what_is_no_seed_is_refused_and_the_rest_kept(runs: Path, word: str) -> None:
     app = seeds_page(model="gan", seeds="1,2")
