@@ -35,14 +35,16 @@ def show(info: CheckpointInfo, step: int) -> None:
             help=t("manifold.map.mode_help"),
             persist_state="session",
         )
+    # The picture first: a chart of 10,000 points keeps a browser busy for a second, and a click waits for the picture.
+    with right:
+        st.markdown(t(f"manifold.map.text_{mode}"))
+        _answer(Place.parse({**plane.model_dump(), "z": memory.manifold_z}))
+    with left:
         if mode == "click":
             _chart(found)
         else:
             _pad(plane, found)
         st.caption(data_caption(info, found))
-    with right:
-        st.markdown(t(f"manifold.map.text_{mode}"))
-        _answer(Place.parse({**plane.model_dump(), "z": memory.manifold_z}))
 
 
 def data_caption(info: CheckpointInfo, found: Scatter) -> str:
