@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from genmodels.errors import ConfigError
 from genmodels.losses import adversarial_loss, bernoulli_nll, gaussian_kl
 from genmodels.model import cosine
 from tests.conftest import small_model
@@ -65,3 +66,24 @@ def test_a_vae_whose_rate_falls_trains_with_the_rate_of_its_schedule() -> None:
     assert model.schedule(0, 100) == {"model": 1.0}
     assert model.schedule(100, 100)["model"] == pytest.approx(0.1)
     assert small_model("vae").schedule(50, 100) == {"model": 1.0}, "by default it stays"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # outputs of logits (ln 3, -ln 3): sigmoid (0.75, 0.25); label 0, so the target is (1, 0)
+        ({"loss": "mse", "output": "sigmoid"}, 0.0625),
+        ({"loss": "bce", "output": "sigmoid"}, 0.287682),  # -ln 0.75, twice, halved
+        ({"loss": "mse", "output": "leaky_relu"}, ((math.log(3) - 1) ** 2 + (0.02 * math.log(3)) ** 2) / 2),
+        ({"loss": "cross_entropy", "output": "none"}, 0.105361),  # -ln(9 / 10)
+    ],
+)
+def test_a_classifiers_losses_by_hand(settings: dict[str, str], expected: float) -> None:
+    model = small_model("mlp_classifier", num_classes=2, **settings)
+    logits = torch.tensor([[math.log(3), -math.log(3)]])
+    assert model._loss(logits, torch.tensor([0])).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_classifiers_loss_must_fit_its_output() -> None:
+    with pytest.raises(ConfigError, match="needs output = 'sigmoid'"):
+        small_model("mlp_classifier", loss="bce", output="leaky_relu")
