@@ -12,9 +12,11 @@ from conftest import FAMILIES, SMALL, digit_batch, small_model, small_spec
 from genmodels import capabilities, checkpoint, registry
 from genmodels.capabilities import (
     SupportsClassification,
+    SupportsCorruption,
     SupportsElbo,
     SupportsEncoding,
     SupportsLatent,
+    SupportsPosterior,
     SupportsSampling,
     SupportsScoring,
 )
@@ -122,6 +124,12 @@ def test_capabilities_keep_their_promises(name: str) -> None:
         assert model.latent_dim == model.config.latent_size
     if isinstance(model, SupportsEncoding):
         assert model.encode(x).shape == (4, model.latent_dim)  # type: ignore[attr-defined]
+    if isinstance(model, SupportsPosterior):
+        mu, logvar = model.posterior(x)
+        assert mu.shape == logvar.shape == (4, model.latent_dim)  # type: ignore[attr-defined]
+        assert torch.equal(model.encode(x), mu)  # type: ignore[attr-defined]
+    if isinstance(model, SupportsCorruption):
+        assert twice(lambda g: model.corrupt(x, generator=g)).shape == x.shape
     if isinstance(model, SupportsElbo):
         recon, kl = model.elbo(x, generator=torch.Generator().manual_seed(0))
         assert recon.shape == kl.shape == (4,)
