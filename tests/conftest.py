@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "wgan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "n_critic": 2},
     "wgan_gp": {"networks": "conv", "generator_channels": [16, 8, 8], "discriminator_channels": [8, 8], "n_critic": 2},
     "mlp_classifier": {"hidden_sizes": [32], "optimizer": "adam", "lr": 0.001},
+    "darknet": {"channels": 4, "groups": [1, 1], "lr": 0.1, "shift": 2},
     "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},
 }
 FAMILIES = registry.names()

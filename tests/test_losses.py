@@ -10,6 +10,7 @@ import torch
 from genmodels.errors import ConfigError
 from genmodels.losses import adversarial_loss, bernoulli_nll, gaussian_kl
 from genmodels.model import cosine
+from genmodels.models.darknet import one_cycle
 from tests.conftest import small_model
 
 
@@ -87,3 +88,32 @@ def test_a_classifiers_losses_by_hand(settings: dict[str, str], expected: float)
 def test_a_classifiers_loss_must_fit_its_output() -> None:
     with pytest.raises(ConfigError, match="needs output = 'sigmoid'"):
         small_model("mlp_classifier", loss="bce", output="leaky_relu")
+
+
+def test_one_cycle_by_hand() -> None:
+    # start 1/20, up to 1 at the middle of the first 80 %, back to 1/20 at 80 %, to 0 at the end
+    found = [one_cycle(progress, 20, 0.2) for progress in (0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)]
+    assert found == pytest.approx([0.05, 0.525, 1.0, 0.525, 0.05, 0.025, 0.0])
+
+
+def test_momentum_is_low_where_the_rate_is_high() -> None:
+    model = small_model("darknet", lr=1.0)
+    optimizer = model.configure_optimizers()["model"]
+    for rate, momentum in ((0.05, 0.95), (0.525, 0.90), (1.0, 0.85), (0.0, 0.95)):
+        optimizer.param_groups[0]["lr"] = rate
+        model._cycle_momentum(optimizer)
+        assert optimizer.param_groups[0]["momentum"] == pytest.approx(momentum)
+
+
+def test_pictures_are_varied_by_whole_pixels_and_mirrors_only() -> None:
+    model = small_model("darknet", shift=2, flip=False)
+    x = torch.arange(28 * 28, dtype=torch.float32).view(1, 1, 28, 28).repeat(64, 1, 1, 1)
+    varied = model._varied(x)
+    corners = {tuple(picture[0, 2:4, 2:4].flatten().tolist()) for picture in varied}
+    allowed = {
+        tuple(x[0, 0, 2 + i : 4 + i, 2 + j : 4 + j].flatten().tolist()) for i in range(-2, 3) for j in range(-2, 3)
+    }
+    assert corners <= allowed
+    assert len(corners) > 15, "each picture draws its own shift"
+    mirrored = small_model("darknet", shift=0)._varied(x)
+    assert {bool(picture[0, 0, 0] == 27) for picture in mirrored} == {True, False}
