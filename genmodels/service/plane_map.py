@@ -33,7 +33,7 @@ class _Window:
         )
 
 
-_maps: OrderedDict[tuple[str, tuple[str, ...], str, float], Image.Image] = OrderedDict()
+_maps: OrderedDict[tuple[str, tuple[str, ...], str, float], tuple[Image.Image, bytes]] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -57,10 +57,12 @@ def map_png(
     reach = found.reach if reach is None else reach
     if not 0 < reach <= PLACE_LIMIT:
         raise ConfigError(f"reach = {reach} is not allowed: more than 0, at most {PLACE_LIMIT:g}")
-    picture = _map(found, colors, ink, reach).copy()
-    if z is not None:
-        _mark(picture, _color(ink), _Window((0.0, 0.0), reach), z, sigma)
-    return preview.png(picture, compress_level=1)
+    picture, png = _map(found, colors, ink, reach)
+    if z is None:
+        return png
+    marked = picture.copy()
+    _mark(marked, _color(ink), _Window((0.0, 0.0), reach), z, sigma)
+    return preview.png(marked, compress_level=1)
 
 
 def zoom_png(
@@ -76,11 +78,14 @@ def zoom_png(
     return preview.png(picture, compress_level=1), found.reach / window.reach
 
 
-def _map(found: Scatter, colors: tuple[str, ...], ink: str, reach: float) -> Image.Image:
+def _map(found: Scatter, colors: tuple[str, ...], ink: str, reach: float) -> tuple[Image.Image, bytes]:
     named = (found.key, colors, ink, reach)
     with _lock:
         if named not in _maps:
-            _maps[named] = _drawn(found, [_color(color) for color in colors], _color(ink), _Window((0.0, 0.0), reach))
+            window = _Window((0.0, 0.0), reach)
+            picture = _drawn(found, [_color(color) for color in colors], _color(ink), window)
+            # Kept as a file, too: under a dragged pad it is asked for ten times a second.
+            _maps[named] = picture, preview.png(picture)
             while len(_maps) > _MAPS_KEPT:
                 _maps.popitem(last=False)
         _maps.move_to_end(named)
