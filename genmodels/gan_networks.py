@@ -1,4 +1,4 @@
-"""Settings of the networks that several adversarial models share, without torch; `layers/gan_networks.py` builds them."""
+"""Settings of the networks that adversarial models share, without torch; `layers/gan_networks.py` builds them."""
 
 from __future__ import annotations
 

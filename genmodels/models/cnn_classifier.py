@@ -1,9 +1,10 @@
 """A small convolutional classifier, in the shape of LeCun et al. 1998 (doi 10.1109/5.726791) with today's parts.
 
-Each block is a convolution, batch normalisation, ReLU and, where asked for, a 2x2 maximum; then dropout, one hidden
-layer of `features` and a linear layer to the classes. Training minimises the cross entropy of the true class,
+Each block is a convolution, batch normalisation, a bend and, where asked for, a 2x2 maximum; then dropout, one hidden
+layer of `features` (or none) and a linear layer to the classes. Training minimises
 
-    loss = -log softmax(logits)[label],
+    cross_entropy:  -log softmax(logits)[label]
+    bce:            mean over classes of -y log p - (1 - y) log(1 - p),  p = sigmoid(logits), y one-hot
 
 on pictures shifted by up to `shift` pixels. The hidden features are what the studio measures generators with.
 """
@@ -11,7 +12,7 @@ on pictures shifted by up to `shift` pixels. The hidden features are what the st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,34 +20,67 @@ from genmodels.config import ModelConfig, live
 
 
 class CNNClassifierConfig(ModelConfig):
-    """Blocks of 3x3 convolutions; pictures need sides of at least 2 to the power of the number of pools."""
+    """Blocks of convolutions, the layers after them, and the training."""
 
     requires: ClassVar[tuple[str, ...]] = ("image", "label")
 
     channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
-        (32, 32, 64, 64), min_length=1, max_length=12, description="output channels of each 3x3 convolution"
+        (32, 32, 64, 64), min_length=1, max_length=12, description="output channels of each convolution"
     )
+    kernel_sizes: tuple[Annotated[int, Field(ge=1, le=11)], ...] | None = Field(
+        None, max_length=12, description="side of each convolution's kernel; empty: 3 for all"
+    )
+    strides: tuple[Annotated[int, Field(ge=1, le=4)], ...] | None = Field(
+        None, max_length=12, description="stride of each convolution; empty: 1 for all"
+    )
+    padded: bool = Field(True, description="keep the size at stride 1; if not, each convolution loses the border")
+    activation: Literal["relu", "leaky_relu"] = Field("relu", description="LeakyReLU has a slope of 0.02 below zero")
+    norm_last: bool = Field(False, description="batch normalisation after the bend, as the book has it, not before")
     pool_after: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(
         (2, 4), description="convolutions (from 1) after which the picture is halved by a 2x2 maximum"
     )
-    features: int = Field(128, ge=1, le=4096, description="width of the hidden layer, the judge's features")
+    features: int = Field(
+        128, ge=0, le=4096, description="width of the hidden layer, the judge's features; 0: straight to the classes"
+    )
     dropout: float = Field(0.3, ge=0, lt=1, description="share of values dropped before the last layers")
     shift: int = Field(2, ge=0, le=8, description="pixels a training picture is moved by at random, each way")
-    lr: float = live(2e-3, gt=0, le=1, description="highest learning rate of Adam; it falls to zero along a cosine")
-
-    @property
-    def pools(self) -> int:
-        """How often the picture is halved."""
-        return len(set(self.pool_after) & set(range(1, len(self.channels) + 1)))
+    loss: Literal["cross_entropy", "bce"] = Field("cross_entropy", description="what is minimised")
+    lr: float = live(2e-3, gt=0, le=1, description="highest learning rate of Adam")
+    lr_falls: bool = Field(
+        True, description="the rate warms up over a tenth of the steps and falls to zero; if not, it stays"
+    )
 
     @model_validator(mode="after")
-    def _pictures_survive_the_pools(self) -> Self:
-        if self.image_shape is not None and min(self.image_shape[1:]) < 2**self.pools:
-            height, width = self.image_shape[1:]
-            raise ValueError(
-                f"pool_after halves pictures {self.pools} times, but the data's are only {height}x{width}: pool less"
-            )
+    def _layers_fit(self) -> Self:
+        for name in ("kernel_sizes", "strides"):
+            given = getattr(self, name)
+            if given is not None and len(given) != len(self.channels):
+                raise ValueError(
+                    f"{name} has {len(given)} entries for {len(self.channels)} channels: give one a convolution"
+                )
+        if self.image_shape is not None:
+            map_size(self)
         return self
+
+
+def map_size(config: CNNClassifierConfig) -> tuple[int, int]:
+    """Height and width of the last feature map; raises ValueError where nothing is left of the pictures."""
+    _, height, width = config.image_shape or (0, 0, 0)
+    size = [height, width]
+    layers = zip(
+        config.kernel_sizes or (3,) * len(config.channels), config.strides or (1,) * len(config.channels), strict=True
+    )
+    for index, (kernel, stride) in enumerate(layers, start=1):
+        border = 2 * (kernel // 2) if config.padded else 0
+        size = [(side + border - kernel) // stride + 1 for side in size]
+        if index in config.pool_after:
+            size = [side // 2 for side in size]
+        if min(size) < 1:
+            raise ValueError(
+                f"after convolution {index} nothing is left of pictures of {height}x{width}: pool less (pool_after), "
+                "or take smaller kernel_sizes and strides"
+            )
+    return size[0], size[1]
 
 
 import math
@@ -70,21 +104,29 @@ class CNNClassifier(Model):
 
     def __init__(self, config: CNNClassifierConfig) -> None:
         super().__init__(config)
-        channels, height, width = config.image_shape or (0, 0, 0)
         if not config.num_classes:
             raise ConfigError("model.num_classes is 0: a classifier needs data with classes, for example --data digits")
-        pools = config.pools
+        before, count = (config.image_shape or (0,))[0], len(config.channels)
         layers: list[nn.Module] = []
-        for index, outputs in enumerate(config.channels, start=1):
-            layers += [nn.Conv2d(channels, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        for index, (after, kernel, stride) in enumerate(
+            zip(config.channels, config.kernel_sizes or (3,) * count, config.strides or (1,) * count, strict=True),
+            start=1,
+        ):
+            padding = kernel // 2 if config.padded else 0
+            norm, bend = nn.BatchNorm2d(after), nn.ReLU() if config.activation == "relu" else nn.LeakyReLU(0.02)
+            # A bias before normalisation would be taken out again.
+            layers.append(nn.Conv2d(before, after, kernel, stride, padding, bias=config.norm_last))
+            layers += [bend, norm] if config.norm_last else [norm, bend]
             if index in config.pool_after:
                 layers.append(nn.MaxPool2d(2))
-            channels = outputs
-        flat = channels * (height >> pools) * (width >> pools)
-        self.body = nn.Sequential(
-            *layers, nn.Flatten(), nn.Dropout(config.dropout), nn.Linear(flat, config.features), nn.ReLU()
-        )
-        self.head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.features, config.num_classes))
+            before = after
+        width = before * math.prod(map_size(config))
+        layers.append(nn.Flatten())
+        if config.features:
+            layers += [nn.Dropout(config.dropout), nn.Linear(width, config.features), nn.ReLU()]
+            width = config.features
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(width, config.num_classes))
 
     def learning_rates(self) -> dict[str, float]:
         return {"model": self.config.lr}
@@ -93,7 +135,9 @@ class CNNClassifier(Model):
         return {"model": make_optimizer("adam", self, self.config.lr)}
 
     def schedule(self, step: int, max_steps: int) -> dict[str, float]:
-        """Up over the first tenth, then along a cosine to zero."""
+        """Up over the first tenth, then along a cosine to zero; or 1 throughout."""
+        if not self.config.lr_falls:
+            return {"model": 1.0}
         warm = max(1, max_steps // 10)
         if step < warm:
             return {"model": (step + 1) / warm}
@@ -104,8 +148,12 @@ class CNNClassifier(Model):
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         logits = self.classify(self._shifted(batch["image"])).float()
 
-        # minimise -log softmax(logits)[label], the mean over the batch
-        loss = F.cross_entropy(logits, batch["label"])
+        # minimise the loss of the true class, the mean over the batch
+        if self.config.loss == "bce":
+            target = F.one_hot(batch["label"], logits.shape[1]).float()
+            loss = F.binary_cross_entropy_with_logits(logits, target)
+        else:
+            loss = F.cross_entropy(logits, batch["label"])
         update(optimizers["model"], loss)
         accuracy = (logits.detach().argmax(1) == batch["label"]).float().mean()
         return {"loss/total": loss.detach(), "accuracy/batch": accuracy}
@@ -124,7 +172,9 @@ class CNNClassifier(Model):
         return {
             "loss/total": Curve(
                 "cross entropy (nats)",
-                f"Starts at ln {classes} = {math.log(classes):.2f}, pure guessing; 0 is certainty.",
+                f"Starts at ln {classes} = {math.log(classes):.2f}, pure guessing; 0 is certainty."
+                if self.config.loss == "cross_entropy"
+                else "Binary cross entropy of each class; 0 is certainty.",
                 0.0,
             ),
             "accuracy/batch": Curve("accuracy", "Share of a training batch named rightly.", 1.0),
@@ -137,6 +187,6 @@ class CNNClassifier(Model):
         return logits
 
     def features(self, x: Tensor) -> Tensor:
-        """The hidden layer (B, features) of images (B, C, H, W): what distances between sets of pictures use."""
+        """What the last layer sees, (B, D), of images (B, C, H, W): what distances between sets of pictures use."""
         hidden: Tensor = self.body(x)
         return hidden

@@ -132,7 +132,7 @@ class Darknet(Model):
         update(optimizer, loss)
         return {
             "loss/total": loss.detach(),
-            "accuracy/train": (logits.detach().argmax(1) == batch["label"]).float().mean(),
+            "accuracy/batch": (logits.detach().argmax(1) == batch["label"]).float().mean(),
         }
 
     def _cycle_momentum(self, optimizer: Optimizer) -> None:
@@ -161,7 +161,7 @@ class Darknet(Model):
     def curves(self) -> dict[str, Curve]:
         return {
             "loss/total": Curve("cross entropy (nats)", "0 is certainty; ln K is pure guessing among K classes.", 0.0),
-            "accuracy/train": Curve("accuracy", "Share of the batch named rightly, on varied training pictures.", 1.0),
+            "accuracy/batch": Curve("accuracy", "Share of the batch named rightly, on varied training pictures.", 1.0),
         }
 
     # --------------------------------------------------------------- inference

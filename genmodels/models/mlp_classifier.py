@@ -97,7 +97,7 @@ class MLPClassifier(Model):
         # minimise the loss of the squashed outputs against the one-hot label, the mean over the batch
         loss = self._loss(logits, label)
         update(optimizers["model"], loss)
-        return {"loss/total": loss.detach(), "accuracy/train": (logits.detach().argmax(1) == label).float().mean()}
+        return {"loss/total": loss.detach(), "accuracy/batch": (logits.detach().argmax(1) == label).float().mean()}
 
     def _loss(self, logits: Tensor, label: Tensor) -> Tensor:
         if self.config.loss == "cross_entropy":
@@ -115,7 +115,7 @@ class MLPClassifier(Model):
     def curves(self) -> dict[str, Curve]:
         return {
             "loss/total": Curve("loss", "How far the outputs are from the one-hot label; 0 is certainty.", 0.0),
-            "accuracy/train": Curve("accuracy", "Share of the batch named rightly, on training pictures.", 1.0),
+            "accuracy/batch": Curve("accuracy", "Share of the batch named rightly, on training pictures.", 1.0),
         }
 
     # --------------------------------------------------------------- inference
