@@ -123,6 +123,9 @@ def explain(error: ValidationError, cls: type[BaseModel], prefix: str = "") -> s
             sentences.append(f"unknown setting {name!r}" + (f"; the settings here are {known}" if known else ""))
             continue
         message = item["msg"].removeprefix("Value error, ")
+        if not path:  # settings that do not fit together: the sentence names them, the whole dict would bury it
+            sentences.append(message)
+            continue
         about = f" ({field.description})" if field is not None and field.description else ""
         sentences.append(f"{name} = {item['input']!r} is not allowed: {message[:1].lower()}{message[1:]}{about}")
     return "; ".join(dict.fromkeys(sentences))
