@@ -82,10 +82,30 @@ def _purpose(info: CheckpointInfo) -> str:
     return "other"
 
 
+def _manifold_part(info: CheckpointInfo) -> str | None:
+    """The part of the manifold page that suits the model: its plane, or its denoising."""
+    if "encoding" not in info.capabilities:
+        return None
+    if info.latent_dim == 2:
+        return "grid"
+    return "denoise" if "reconstruction/corrupted_nats" in info.metrics else None
+
+
 def _way(info: CheckpointInfo) -> None:
     """The button to the page that suits the model."""
     key = f"gallery_open_{info.name}"
-    if "latent" in info.capabilities:
+    part = _manifold_part(info)
+    if part is not None:
+        clicked = st.button(
+            t(f"gallery.open_{part}"),
+            key=key,
+            type="primary",
+            icon=":material/bubble_chart:",
+            help=t("gallery.open_manifold_help"),
+        )
+        if clicked:
+            st.switch_page("manifold.py", query_params={"model": info.name, "part": part})
+    elif "latent" in info.capabilities:
         clicked = st.button(
             t("gallery.open_latent" if info.latent_dim else "gallery.open_steps"),
             key=key,

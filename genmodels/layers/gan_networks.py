@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from genmodels.gan_networks import ConvNetworks, EitherNetworks, start_size
+from genmodels.layers.dropout import Dropout
 
 
 def generator(config: ConvNetworks, inputs: int) -> nn.Sequential:
@@ -52,7 +53,7 @@ def _mlp_discriminator(config: EitherNetworks, channels: int, last_bias: bool) -
             layers.append(nn.BatchNorm1d(after))
         layers.append(_activation(config.discriminator_activation, config.leaky_slope)())
         if config.dropout:
-            layers.append(nn.Dropout(config.dropout))
+            layers.append(Dropout(config.dropout))
     layers.append(_spectral(nn.Linear(sizes[-1], 1, bias=last_bias), config))
     return _initialised(nn.Sequential(*layers), config.init_std)
 
@@ -107,7 +108,7 @@ def _conv_discriminator(config: ConvNetworks, channels: int, last_bias: bool) ->
             layers.append(nn.BatchNorm2d(after))
         layers.append(_activation(config.discriminator_activation, config.leaky_slope)())
         if config.dropout:
-            layers.append(nn.Dropout(config.dropout))
+            layers.append(Dropout(config.dropout))
         height, width = ((side + 2 * padding - kernel) // stride + 1 for side in (height, width))
         before = after
     layers += [nn.Flatten(), _spectral(nn.Linear(before * height * width, 1, bias=last_bias), config)]

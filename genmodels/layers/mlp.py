@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from genmodels.layers.dropout import Dropout
+
 
 def mlp(
     sizes: Sequence[int],
@@ -27,5 +29,5 @@ def mlp(
             if layer_norm:
                 layers.append(nn.LayerNorm(outputs))
             if dropout:
-                layers.append(nn.Dropout(dropout))
+                layers.append(Dropout(dropout))
     return nn.Sequential(*layers)
