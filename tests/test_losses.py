@@ -117,3 +117,9 @@ def test_pictures_are_varied_by_whole_pixels_and_mirrors_only() -> None:
     assert len(corners) > 15, "each picture draws its own shift"
     mirrored = small_model("darknet", shift=0)._varied(x)
     assert {bool(picture[0, 0, 0] == 27) for picture in mirrored} == {True, False}
+
+
+def test_the_kl_term_is_faded_in_and_stays() -> None:
+    model = small_model("vae", kl_weight=2.0, kl_warmup=100)
+    assert [model.kl_weight_at(step) for step in (0, 50, 100, 5000)] == pytest.approx([0.2, 1.1, 2.0, 2.0])
+    assert small_model("vae").kl_weight_at(0) == 1.0

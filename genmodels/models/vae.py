@@ -36,6 +36,9 @@ class VAEConfig(ModelConfig):
     kl_weight: float = live(
         1.0, ge=0, le=1000, description="weight of the KL term: 1 is the ELBO, more is a beta-VAE, 0 an autoencoder"
     )
+    kl_warmup: int = Field(
+        0, ge=0, le=10_000_000, description="steps over which the KL term's weight rises from a tenth to kl_weight"
+    )
 
 
 import torch
@@ -85,9 +88,18 @@ class VAE(Model):
         # minimise BCE(decoder(z), x) + kl_weight * KL(N(mu, var) || N(0, I)), the mean over the batch
         recon, kl = self._negative_elbo(x, eps=None)
         recon, kl = recon.mean(), kl.mean()
-        loss = recon + self.config.kl_weight * kl
+        loss = recon + self.kl_weight_at(step) * kl
         update(optimizers["model"], loss)
         return {"loss/total": loss.detach(), "loss/recon": recon.detach(), "loss/kl": kl.detach()}
+
+    def kl_weight_at(self, step: int) -> float:
+        """Low at first where asked for, so that classes find their places before they are pressed together.
+
+        On two latent numbers those places decide the result, and later steps hardly move them (arXiv 1602.02282).
+        """
+        warmup = self.config.kl_warmup
+        share = min(1.0, 0.1 + 0.9 * step / warmup) if warmup else 1.0
+        return share * self.config.kl_weight
 
     def _negative_elbo(self, x: Tensor, eps: Tensor | None) -> tuple[Tensor, Tensor]:
         mu, logvar = self.encoder(x.flatten(1)).float().chunk(2, dim=1)
