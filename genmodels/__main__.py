@@ -65,25 +65,50 @@ def sample(
     z: Annotated[
         str | None, typer.Option(help="Draw this sum of seeds, s12 - s7 + 0.5*s3, and nothing else: no -n, no --seed.")
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Ask for this class, by its name or its number from 0; again for more, one column each."),
+    ] = None,
 ) -> None:
-    """Draw a grid of samples, the same for the same seed, or the picture of a sum of seeds."""
+    """Draw a grid of samples, the same for the same seed, or the picture of a sum of seeds.
+
+    Of a model that can be asked for a class: one column a class, one row a seed.
+    """
     from genmodels import preview
 
     model = catalog.load(name, step)
-    images = preview.samples_of_seeds(model, range(seed, seed + count)) if z is None else _of_expression(model, z)
+    labels = None if label is None else _class_numbers(label, name)
+    if z is None:
+        images = preview.samples_of_seeds(model, range(seed, seed + count), labels)
+        columns = preview.columns_of(model, count) if model.conditions else None
+        if labels:
+            columns = len(labels) if 1 < len(labels) <= preview.MAX_CLASS_COLUMNS else None
+    else:
+        images, columns = _of_expression(model, z, preview.asked_labels(model, labels)), None
     if images is None:
         raise CapabilityError(f"{name} draws no pictures; `python -m genmodels models` tells what each family can do")
     if out.suffix.lower() != ".png":
         raise ConfigError(f"--out {str(out)!r} does not end in .png, the one format written here")
     try:
-        out.write_bytes(preview.png(preview.grid(images)))
+        out.write_bytes(preview.png(preview.grid(images, columns)))
     except OSError as error:
         raise ConfigError(f"--out {str(out)!r} cannot be written: {error}") from error
     typer.echo(out)
 
 
-def _of_expression(model: Model, text: str) -> Tensor:
-    """The picture (1, C, H, W) of an expression over seeds such as `s12 - s7`."""
+def _class_numbers(labels: list[str], name: str) -> list[int]:
+    """Each label as a class's number: a name of the data's classes, or the number itself."""
+    from genmodels.runfolder import RunFolder
+
+    names = RunFolder(catalog.find(name)).spec().data_spec.classes
+    for label in labels:
+        if label not in names and not (label.isascii() and label.isdigit() and len(label) < 6):
+            raise ConfigError(f"--label {label!r} is no class of {name}; its classes: {', '.join(names) or 'none'}")
+    return [names.index(label) if label in names else int(label) for label in labels]
+
+
+def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
+    """The picture of an expression over seeds such as `s12 - s7`, of each class in `labels`: (max(1, L), C, H, W)."""
     import torch
 
     from genmodels.capabilities import SupportsLatent
@@ -92,7 +117,9 @@ def _of_expression(model: Model, text: str) -> Tensor:
     if not isinstance(model, SupportsLatent) or model.latent_dim == 0:
         raise CapabilityError(f"{model.title} draws from no latent vector, so --z has no meaning for it; leave it out")
     with torch.inference_mode():
-        return model.decode(combine(text, model.latent_dim).z()[None].to(model.device)).float().cpu()
+        z = combine(text, model.latent_dim).z()[None].to(model.device)
+        condition = {"label": torch.tensor(labels, device=model.device)} if labels else None
+        return model.decode(z.expand(max(1, len(labels)), -1), condition=condition).float().cpu()
 
 
 @app.command()

@@ -35,6 +35,13 @@ class CheckpointInfo:
     published: bool
     recipe: str | None
     latent_dim: int | None
+    conditions: dict[str, int]
+    """What a sample can be asked for, and among how many; empty where nothing can be asked."""
+    classes: tuple[str, ...]
+    """Names of the data's classes, in the order of their numbers."""
+    image_shape: tuple[int, int, int] | None
+    train_seconds: float | None
+    """Time at work, where it was published."""
 
     @property
     def preview(self) -> Path | None:
@@ -138,6 +145,8 @@ def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tu
     config = folder.config()
     spec = folder.spec()
     cls = registry.get(spec.model)
+    model_config = cls.Config.parse(spec.config, "model.")
+    metrics, train_seconds = _measured(path / MEASURED)
     description = recipes.get(spec.recipe).description if spec.recipe in recipes.names() else cls.title
     return CheckpointInfo(
         name=path.name,
@@ -150,10 +159,14 @@ def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tu
         data=spec.data_spec.title,
         licence=str(config.get("licence", "")),
         capabilities=tuple(config.get("capabilities") or _capabilities(cls)),
-        metrics=_measured(path / MEASURED),
+        metrics=metrics,
         published=published,
         recipe=spec.recipe,
-        latent_dim=cls.Config.parse(spec.config, "model.").latent_size,
+        latent_dim=model_config.latent_size,
+        conditions=model_config.conditions,
+        classes=spec.data_spec.classes,
+        image_shape=spec.data_spec.image_shape,
+        train_seconds=train_seconds,
     )
 
 
@@ -163,12 +176,14 @@ def _capabilities(cls: type[Model]) -> tuple[str, ...]:
     return capabilities.of_class(cls)
 
 
-def _measured(path: Path) -> dict[str, float]:
+def _measured(path: Path) -> tuple[dict[str, float], float | None]:
+    """The figures, and the seconds it was trained for."""
     if not path.is_file():
-        return {}
+        return {}, None
     found = read_json(path)
     try:
-        return {str(name): float(value) for name, value in found["metrics"].items()}
+        figures = {str(name): float(value) for name, value in found["metrics"].items()}
+        return figures, float(found["train_seconds"]) if "train_seconds" in found else None
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} does not hold figures ({error!r}); publish the checkpoint again") from error
 

@@ -58,6 +58,11 @@ class ModelConfig(Frozen):
         size: int | None = getattr(self, "latent_dim", None)
         return size
 
+    @property
+    def conditions(self) -> dict[str, int]:
+        """What a sample can be asked for, and among how many: {"label": 10}; empty where nothing can be asked."""
+        return {}
+
 
 class TrainConfig(Frozen):
     """How long and how to train. Exactly one of max_steps and max_epochs; a resolved spec has max_steps."""

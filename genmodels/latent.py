@@ -89,20 +89,22 @@ def principal_directions(model: Model, images: Tensor | None = None, count: int 
             codes = model.encode(images.to(model.device)).float().cpu()
             matrix = codes - codes.mean(0)
         else:
-            matrix = _first_weight(model).float().cpu()
+            matrix = _first_weight(model, model.latent_dim).float().cpu()
         _, _, directions = torch.linalg.svd(matrix, full_matrices=False)
     count = min(count, model.latent_dim, len(directions))
     return _fix_signs(directions[:count])
 
 
-def _first_weight(model: Model) -> Tensor:
+def _first_weight(model: Model, latent_dim: int) -> Tensor:
     part = getattr(model, "decoder", None) or getattr(model, "generator", None)
+    # A network that is told a class keeps what z enters in `body`; the class stands there beside z, behind it.
+    part = getattr(part, "body", part)
     for module in part.modules() if part is not None else ():
         weight = getattr(module, "weight", None)
         if isinstance(weight, torch.Tensor) and weight.dim() >= 2:
             # Linear is (out, in); a transposed convolution (in, out, kh, kw)
             transposed = isinstance(module, torch.nn.modules.conv._ConvTransposeNd)
-            return weight.flatten(1).T if transposed else weight.flatten(1)
+            return weight.flatten(1).T if transposed else weight.flatten(1)[:, :latent_dim]
     raise CapabilityError(f"{type(model).__name__} has no layer that z passes first")
 
 

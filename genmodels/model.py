@@ -83,7 +83,8 @@ class Model(nn.Module, ABC):
     @property
     def conditions(self) -> dict[str, int]:
         """What a sample can be asked for, and among how many: {"label": 10}; empty where nothing can be asked."""
-        return {}
+        config: ModelConfig = self.config
+        return config.conditions
 
     @property
     def device(self) -> torch.device:

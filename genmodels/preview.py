@@ -11,10 +11,12 @@ from torch import Tensor
 
 from genmodels.capabilities import SupportsClassification, SupportsEncoding, SupportsLatent, SupportsSampling
 from genmodels.data.loader import to_uint8
+from genmodels.errors import CapabilityError, ConfigError
 from genmodels.latent import z_of_seeds
 from genmodels.model import Model
 
 PREVIEW_SEEDS = range(64)
+MAX_CLASS_COLUMNS = 12
 _GREEN, _RED = (46, 160, 67), (207, 34, 46)
 
 
@@ -58,19 +60,59 @@ def diversity(images: Tensor) -> float:
     return float(distances.sqrt()[off_diagonal].mean())
 
 
-def samples_of_seeds(model: Model, seeds: Sequence[int] = PREVIEW_SEEDS) -> Tensor | None:
+def samples_of_seeds(
+    model: Model, seeds: Sequence[int] = PREVIEW_SEEDS, labels: Sequence[int] | None = None
+) -> Tensor | None:
     """Samples (N, C, H, W) in [-1, 1], one a seed; None for a model that draws no pictures.
 
-    One picture for a generator whose input is a constant. Families without a latent vector draw all from seeds[0].
+    A model that can be asked for a class draws as many, seed by seed through `labels` (None: all its classes): picture
+    i is of labels[i % len(labels)] and seeds[i // len(labels)], so in rows of len(labels) a row is a seed and a column
+    a class. One picture for a generator whose input is a constant. Families without a latent vector draw all from
+    seeds[0]. Raises ConfigError or CapabilityError for labels that the model cannot be asked for.
     """
+    asked = asked_labels(model, labels)
+    count = len(seeds)
+    condition = None
+    if asked:
+        condition = {"label": torch.tensor([asked[i % len(asked)] for i in range(count)], device=model.device)}
+        seeds = [seeds[i // len(asked)] for i in range(count)]
     with torch.inference_mode():
         if isinstance(model, SupportsLatent):
-            used = seeds if model.latent_dim else seeds[:1]
-            return model.decode(z_of_seeds(used, model.latent_dim).to(model.device)).float().cpu()
+            used = seeds if model.latent_dim or asked else seeds[:1]
+            z = z_of_seeds(used, model.latent_dim).to(model.device)
+            return model.decode(z, condition=condition).float().cpu()
         if isinstance(model, SupportsSampling):
             generator = torch.Generator(model.device).manual_seed(seeds[0])
-            return model.sample(len(seeds), generator=generator).float().cpu()
+            return model.sample(count, condition=condition, generator=generator).float().cpu()
     return None
+
+
+def asked_labels(model: Model, labels: Sequence[int] | None = None) -> list[int]:
+    """The classes to ask for, all where `labels` is None; empty for a model that cannot be asked for one.
+
+    Raises ConfigError for a class the model does not have, CapabilityError where it cannot be asked at all.
+    """
+    count = model.conditions.get("label", 0)
+    if labels is None:
+        return list(range(count))
+    if not count:
+        raise CapabilityError(
+            f"{model.title} cannot be asked for a class: leave the label out, or choose a conditional model"
+        )
+    for label in labels:
+        if not 0 <= label < count:
+            raise ConfigError(
+                f"label = {label} is not allowed: this {model.title} has {count} classes, 0 to {count - 1}"
+            )
+    return list(labels)
+
+
+def columns_of(model: Model, count: int = len(PREVIEW_SEEDS)) -> int:
+    """Pictures a row in a grid of `count`, such that a column is of one class where there are few enough."""
+    classes = model.conditions.get("label", 0)
+    if 0 < classes <= MAX_CLASS_COLUMNS:
+        return min(count, classes * max(1, 8 // classes))
+    return 8 if count >= 8 else 1
 
 
 def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
@@ -83,12 +125,13 @@ def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
     samples = samples_of_seeds(model)
     if samples is None:
         return None
-    columns = 8 if len(samples) >= 8 else 1
+    columns = columns_of(model, len(samples))
+    samples = samples[: len(samples) // columns * columns]
     if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
-        originals = images[:8].to(model.device)
+        originals = images[:columns].to(model.device)
         with torch.inference_mode():
             recon = model.decode(model.encode(originals)).float().cpu()
-        samples = torch.cat([samples, torch.full_like(samples[:8], 0.0), originals.cpu(), recon])
+        samples = torch.cat([samples, torch.full_like(samples[:columns], 0.0), originals.cpu(), recon])
     return grid(samples, columns)
 
 

@@ -41,6 +41,10 @@ class CGANConfig(EitherNetworks):
             raise ValueError("a conditional GAN needs data with classes, for example --data digits")
         return self
 
+    @property
+    def conditions(self) -> dict[str, int]:
+        return {"label": self.num_classes or 0}
+
 
 import torch
 import torch.nn.functional as F
@@ -114,10 +118,6 @@ class CGAN(Model):
     @property
     def latent_dim(self) -> int:
         return self.config.latent_dim
-
-    @property
-    def conditions(self) -> dict[str, int]:
-        return {"label": self.config.num_classes or 0}
 
     def learning_rates(self) -> dict[str, float]:
         return {"generator": self.config.generator_lr, "discriminator": self.config.discriminator_lr}

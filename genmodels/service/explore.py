@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
@@ -14,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from genmodels import catalog, data, estimate, latent, preview
-from genmodels.capabilities import SupportsLatent, SupportsSampling
+from genmodels.capabilities import Condition, SupportsLatent, SupportsSampling
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
@@ -27,6 +28,7 @@ from genmodels.service.inference import (
     MODELS_KEPT,
     ModelKey,
     Reading,
+    condition_of,
     enlarge,
     has_judge,
     latent_dim,
@@ -56,6 +58,9 @@ class Point(Frozen):
     truncation: float = Field(1.0, ge=0, le=MAX_TRUNCATION, description="factor of z_base: 0 is the middle")
     axes: Literal["first", "principal"] = Field("first", description="what the offsets move along")
     offsets: tuple[Offset, ...] = Field((), max_length=MAX_AXES, description="distance moved along each direction")
+    label: int | None = Field(
+        None, ge=0, lt=10_000, description="class to ask for, counted from 0; empty takes class 0"
+    )
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def render(point: Point, *, judged: bool = True) -> Picture:
 
     def task() -> Picture:
         model, key = model_of(point.model, point.step)
-        pixels = _decode(model, _z(model, key, point, examples))
+        pixels = _decode(model, _z(model, key, point, examples), condition_of(model, [point.label]))
         image = to_image(pixels)
         reading = read(pixels) if judged else None
         return Picture(preview.png(image, compress_level=1), image.width, image.height, reading)
@@ -95,7 +100,8 @@ def enlarged_png(point: Point, side: int = 560) -> bytes:
 
     def task() -> bytes:
         model, key = model_of(point.model, point.step)
-        return preview.png(enlarge(to_image(_decode(model, _z(model, key, point, examples))), side))
+        pixels = _decode(model, _z(model, key, point, examples), condition_of(model, [point.label]))
+        return preview.png(enlarge(to_image(pixels), side))
 
     return run(task)
 
@@ -103,7 +109,8 @@ def enlarged_png(point: Point, side: int = 560) -> bytes:
 def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, milliseconds: int = 60) -> bytes:
     """An endless GIF: on the sphere from each point to the next and back to the first, `frames` pictures each way.
 
-    All points must be of one model; its pictures are drawn by the first point's step.
+    Where points ask for different classes, these are blended too. All points must be of one model; its pictures are
+    drawn by the first point's step.
     """
     if not 2 <= len(points) <= MAX_PINS or not 1 <= frames <= 60:
         raise GenmodelsError(
@@ -118,9 +125,10 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
         stops = [_z(*model_of(point.model, point.step), point, examples) for point in points]
         if latent_dim(model) == 0:
             raise CapabilityError(f"{points[0].model} draws from a constant; there is nowhere to walk")
+        asked = [condition_of(model, [point.label]) for point in points]
         pictures = [
-            enlarge(to_image(_decode(model, latent.slerp(a, b, index / frames))), side)
-            for a, b in zip(stops, [*stops[1:], stops[0]], strict=True)
+            enlarge(to_image(_decode(model, latent.slerp(a, b, index / frames), _blend(c, d, index / frames))), side)
+            for (a, c), (b, d) in pairwise([*zip(stops, asked, strict=True), (stops[0], asked[0])])
             for index in range(frames)
         ]
         buffer = io.BytesIO()
@@ -135,22 +143,27 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
 def walk_of_seeds(point: Point, count: int = 4) -> list[Point]:
     """Points to walk between where nothing is pinned: this seed and the next ones."""
     first = min(point.seed, MAX_SEED - count)
-    return [Point(model=point.model, step=point.step, seed=first + index) for index in range(count)]
+    return [Point(model=point.model, step=point.step, seed=first + index, label=point.label) for index in range(count)]
 
 
 def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int = 3) -> bytes | None:
-    """A PNG grid that the model draws now, of seeds 0, 1, 2, ...; None for a model that draws no pictures."""
+    """A PNG grid that the model draws now, of seeds 0, 1, 2, ...; None for a model that draws no pictures.
+
+    Of a model that can be asked for one of a few classes: a column a class, a row a seed, as wide as high as asked.
+    """
     if not 1 <= columns * rows <= 64:
         raise GenmodelsError(f"a thumbnail has 1 to 64 pictures, not {columns} x {rows}")
 
     def task() -> bytes | None:
         model, _ = model_of(name, step)
-        if isinstance(model, SupportsLatent) and model.latent_dim == 0:
+        if isinstance(model, SupportsLatent) and model.latent_dim == 0 and not model.conditions:
             return preview.png(preview.grid(_decode(model, torch.empty(0)), 1, pad=1))
         if not isinstance(model, SupportsLatent | SupportsSampling) or model.modality != "image":
             return None
-        pixels = preview.samples_of_seeds(model, range(columns * rows))
-        return None if pixels is None else preview.png(preview.grid(pixels, columns, pad=1), compress_level=1)
+        wide = preview.columns_of(model) if model.conditions else columns
+        high = max(1, round(wide * rows / columns))
+        pixels = preview.samples_of_seeds(model, range(wide * high))
+        return None if pixels is None else preview.png(preview.grid(pixels, wide, pad=1), compress_level=1)
 
     return run(task)
 
@@ -188,9 +201,13 @@ def _z(model: Model, key: ModelKey, point: Point, examples: Tensor | None) -> Te
     return z
 
 
-def _decode(model: Model, z: Tensor) -> Tensor:
+def _decode(model: Model, z: Tensor, condition: Condition = None) -> Tensor:
     assert isinstance(model, SupportsLatent)  # _z raised otherwise
-    return model.decode(z.unsqueeze(0))
+    return model.decode(z.unsqueeze(0), condition=condition)
+
+
+def _blend(a: Condition, b: Condition, t: float) -> Condition:
+    return None if a is None or b is None else {key: torch.lerp(a[key], b[key], t) for key in a}
 
 
 _found_directions: OrderedDict[ModelKey, Tensor] = OrderedDict()

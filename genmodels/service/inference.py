@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -90,6 +91,18 @@ def plain(name: str) -> str:
         known = [info.name for info in catalog.list_checkpoints()]
         raise UnknownNameError("checkpoint", name, known, "Only names are accepted here, not paths.")
     return name
+
+
+def condition_of(model: Model, labels: Sequence[int | None]) -> dict[str, Tensor] | None:
+    """The classes to ask for as weights (len(labels), K), so that they can be blended; None is class 0.
+
+    None for a model that cannot be asked; raises ConfigError or CapabilityError for a class it does not have.
+    """
+    asked = preview.asked_labels(model, [label for label in labels if label is not None] or None)
+    count = len(preview.asked_labels(model)) if asked else 0
+    if not count:
+        return None
+    return {"label": F.one_hot(torch.tensor([label or 0 for label in labels]), count).float().to(model.device)}
 
 
 def latent_dim(model: Model) -> int:

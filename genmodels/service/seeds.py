@@ -19,7 +19,7 @@ from genmodels.evaluation import judge
 from genmodels.expression import MAX_SEED, combine
 from genmodels.model import Model
 from genmodels.service.explore import Point, walk_gif
-from genmodels.service.inference import Reading, enlarge, has_judge, latent_dim, model_of, run
+from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, latent_dim, model_of, run
 
 MIN_SEEDS, MAX_SEEDS, STEPS, MAX_ROWS = 2, 8, 12, 8
 COLUMNS = ("start", "end", "between", "sum", "difference")
@@ -36,6 +36,7 @@ class SeedStudy(Frozen):
         (0, 1), min_length=MIN_SEEDS, max_length=MAX_SEEDS, description="seeds, each a draw from N(0, I)"
     )
     renormalise: bool = Field(False, description="scale every z to the length sqrt(d) before it is decoded")
+    label: int | None = Field(None, ge=0, lt=10_000, description="class to ask for; empty takes class 0")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def table_png(study: SeedStudy, side: int = 112) -> bytes:
 
 def seeds_gif(study: SeedStudy) -> bytes:
     """An endless GIF on the sphere through all seeds of the study and back to the first."""
-    return walk_gif([Point(model=study.model, step=study.step, seed=seed) for seed in study.seeds])
+    return walk_gif([Point(model=study.model, step=study.step, seed=seed, label=study.label) for seed in study.seeds])
 
 
 # --------------------------------------------------------------------- on the inference thread
@@ -161,7 +162,8 @@ def _drawn(study: SeedStudy, z: Tensor) -> tuple[Tensor, Tensor]:
     model: Model = model_of(study.model, study.step)[0]
     assert isinstance(model, SupportsLatent)  # _dim raised otherwise
     used = _renormalised(z) if study.renormalise else z
-    return used, model.decode(used.to(model.device)).float().cpu()
+    condition = condition_of(model, [study.label] * len(used))
+    return used, model.decode(used.to(model.device), condition=condition).float().cpu()
 
 
 def _sheet(study: SeedStudy, z: Tensor) -> Sheet:
