@@ -10,8 +10,8 @@ from genmodels.service import manifold
 from genmodels.service.manifold import Plane, Spacing
 from pages.components import manifold_beside, manifold_denoise, manifold_draw, manifold_map
 from pages.components.i18n import t
-from pages.components.manifold_tiles import Tile, tiles
 from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.tiles import Tile, row
 
 _PARTS = ("grid", "map", "draw", "beside", "denoise")
 _ONE_MODEL = ("grid", "map", "draw")
@@ -98,7 +98,7 @@ def _grid(info: CheckpointInfo, step: int) -> None:
     with left:
         png = manifold.grid_png(Plane.parse({"model": info.name, "step": step}), spacing)
         alt = t("manifold.grid.alt", name=info.name, step=f"{step:,}")
-        tiles([Tile(png, t(f"manifold.grid.caption_{spacing}"), alt)], key="manifold_grid", width=640, smooth=True)
+        row([Tile(png, t(f"manifold.grid.caption_{spacing}"), alt)], key="manifold_grid", width=640, smooth=True)
 
 
 def _one_model(part: str, info: CheckpointInfo, step: int) -> None:

@@ -20,7 +20,7 @@ from pydantic import Field
 from genmodels import data
 from genmodels.config import Frozen
 from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own
-from genmodels.data.intake import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted
+from genmodels.data.intake import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
 from genmodels.data.spec import split_rows
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
@@ -29,6 +29,7 @@ __all__ = [
     "MAX_FILES",
     "MAX_SHUFFLE",
     "MAX_UPLOAD_BYTES",
+    "MEAN_CLASSES",
     "SIZES",
     "TILES",
     "Entry",
@@ -51,9 +52,8 @@ __all__ = [
 ]
 
 TILES, MAX_SHUFFLE = 48, 999_999
-kind_of = intake.kind_of
 _DECODED = 2_000  # pictures read of a set that is decoded one by one, 1 ms each
-_MEAN_BYTES, _MEAN_CLASSES = 48 * 2**20, 20
+_MEAN_BYTES, MEAN_CLASSES = 48 * 2**20, 20
 _THUMBNAIL = 112  # pixels a side at most: 48 of them stay under 300 kB in the page's message
 _SHELVES = 4
 
@@ -186,7 +186,7 @@ def mean_pictures(name: str) -> tuple[Tile, ...]:
         first = np.arange(min(len(shelf.labels), _MEAN_BYTES // int(np.prod(spec.image_shape))))
         images, labels = shelf.pictures(first), shelf.labels[first]
         means = []
-        for index in range(min(max(1, spec.num_classes), _MEAN_CLASSES)):
+        for index in range(min(max(1, spec.num_classes), MEAN_CLASSES)):
             chosen = images[labels == index] if spec.classes else images
             if len(chosen):
                 mean = chosen.mean(0, dtype=np.float32).round().astype(np.uint8)

@@ -6,7 +6,6 @@ the end of a stroke: 140x140 grey bytes, which `genmodels.drawing` bounds and pr
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +13,7 @@ import streamlit as st
 
 from genmodels import drawing
 from pages.components.i18n import t
+from pages.components.tiles import data_url
 
 _CSS = """
 :host { display: block; }
@@ -241,8 +241,8 @@ def canvas(
     data = {
         "brush": brush,
         "cleared": cleared,
-        "under": _url(under),
-        "before": _url(_before(key)),
+        "under": data_url(under) if under else "",
+        "before": _before(key),
         "texts": {**texts, "label": f"{label} {t('common.canvas.keys')}", "hint": hint},
     }
 
@@ -274,10 +274,6 @@ def _kept(key: str) -> dict[str, str]:
     return kept
 
 
-def _before(key: str) -> bytes | None:
+def _before(key: str) -> str:
     found = ink(key)
-    return None if found is None else drawing.ink_png(found)
-
-
-def _url(png: bytes | None) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode() if png else ""
+    return "" if found is None else data_url(drawing.ink_png(found))

@@ -161,20 +161,20 @@ def _samples(entry: Entry, spec: DataSpec) -> None:
             st.info(t("data.samples.none"), icon=":material/search_off:")
             return
         _caption(found)
-        tiles.tiles(
+        tiles.flow(
             [
                 tiles.Tile(
                     tile.image,
-                    tile.kind,
                     tile.label or "",
                     t("data.samples.alt", number=f"{tile.number + 1:,}", label=tile.label)
                     if tile.label
                     else t("data.samples.alt_plain", number=f"{tile.number + 1:,}"),
+                    kind=tile.kind,
                 )
                 for tile in found.tiles
             ],
             label=t("data.samples.list"),
-            side=_SIDE,
+            width=_SIDE,
             key="data_samples",
         )
 
@@ -251,21 +251,21 @@ def _means(entry: Entry, spec: DataSpec) -> None:
         st.markdown(f"**{t('data.mean.title')}**")
         st.caption(t("data.mean.intro_plain"))
     means = datasets.mean_pictures(entry.name)
-    if spec.num_classes > len(means):
+    if spec.num_classes > datasets.MEAN_CLASSES:
         st.caption(t("data.mean.first"))
-    tiles.tiles(
+    tiles.flow(
         [
             tiles.Tile(
                 tile.image,
-                tile.kind,
                 tile.label or "",
                 t("data.mean.alt", count=f"{tile.number:,}", label=tile.label)
                 if tile.label
                 else t("data.mean.alt_plain", count=f"{tile.number:,}"),
+                kind=tile.kind,
             )
             for tile in means
         ],
         label=t("data.mean.list"),
-        side=_SIDE,
+        width=_SIDE,
         key="data_means",
     )

@@ -10,7 +10,7 @@ from genmodels.service.manifold import Plane
 from genmodels.service.plane_map import map_png
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t
-from pages.components.manifold_tiles import Tile, tiles
+from pages.components.tiles import Tile, row
 
 _SIDES = ("left", "right")
 
@@ -56,7 +56,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
         with columns[index]:
             kind = "posterior" if manifold.can(info, "posterior") else "point"
             st.markdown(t(f"manifold.beside.why_{kind}"))
-            tiles(
+            row(
                 [Tile(manifold.grid_png(plane), "", t("manifold.beside.grid_alt", name=info.name))],
                 key=f"manifold_grid_{_SIDES[index]}",
                 width=560,
@@ -64,7 +64,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
             )
             caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{reach:.1f}")
             alt = t("manifold.beside.map_alt", name=info.name)
-            tiles(
+            row(
                 [Tile(map_png(plane, plot.colors(), plot.ink(), reach=reach), caption, alt)],
                 key=f"manifold_map_{_SIDES[index]}",
                 width=560,

@@ -12,8 +12,8 @@ from genmodels.service import denoise
 from genmodels.service.denoise import Noise
 from pages.components.canvas import canvas
 from pages.components.i18n import t
-from pages.components.manifold_tiles import Tile, tiles
 from pages.components.theme import friendly_errors
+from pages.components.tiles import Tile, row
 
 _SALT_BRUSH = 0.05
 
@@ -131,7 +131,7 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
     names = (info.name,) if partner is None else (info.name, partner.name)
     found = denoise.clean(names, noise, ink, salt)
     percent = f"{100 * found.share:.0f}"
-    tiles(
+    row(
         [
             Tile(found.clean, found.label, t("manifold.denoise.clean_alt"), t("manifold.denoise.clean")),
             Tile(
@@ -156,7 +156,7 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
                 t(f"manifold.denoise.{role}"),
             )
         )
-    tiles(shown, key="manifold_answers", width=240)
+    row(shown, key="manifold_answers", width=240)
     if partner is None:
         st.caption(t("manifold.denoise.no_partner"))
         return

@@ -14,8 +14,8 @@ from pages.components import manifold_plot as plot
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.manifold_map import data_caption
-from pages.components.manifold_tiles import Tile, tiles
 from pages.components.theme import friendly_errors, plain
+from pages.components.tiles import Tile, row
 
 _MAX_MB = 20
 _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
@@ -57,7 +57,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
         scatter = manifold.scatter(plane)
         png = map_png(plane, plot.colors(), plot.ink(), z=found.z, sigma=found.sigma)
         alt = t(f"manifold.draw.map_alt_{kind}", x=x, y=y, sx=sx, sy=sy)
-        tiles(
+        row(
             [Tile(png, t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy), alt)],
             key="manifold_place",
             width=420,
@@ -67,7 +67,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
         if found.sigma is not None:
             _near(plane, found.z, found.sigma)
     with pictures:
-        tiles(
+        row(
             [
                 Tile(found.prepared, "", t("manifold.draw.prepared_alt"), t("manifold.draw.prepared")),
                 Tile(
@@ -86,7 +86,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
 def _near(plane: Plane, z: tuple[float, float], sigma: tuple[float, float]) -> None:
     png, times = zoom_png(plane, plot.colors(), plot.ink(), z, sigma)
     caption = t("manifold.draw.zoom", times=f"{times:.0f}")
-    tiles([Tile(png, caption, t("manifold.draw.zoom_alt"))], key="manifold_zoom", width=260, smooth=True)
+    row([Tile(png, caption, t("manifold.draw.zoom_alt"))], key="manifold_zoom", width=260, smooth=True)
 
 
 def _spread(found: Coded) -> None:
@@ -95,7 +95,7 @@ def _spread(found: Coded) -> None:
         return
     st.markdown(t("manifold.draw.why_posterior", kl=f"{found.kl:.1f}", total=f"{found.kl + found.nats:.0f}"))
     st.markdown(f"**{t('manifold.draw.draws')}**", help=t("manifold.draw.draws_help"))
-    tiles(
+    row(
         [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(found.draws, start=1)],
         key="manifold_posterior",
         width=60,

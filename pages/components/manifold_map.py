@@ -11,7 +11,7 @@ from genmodels.service.plane_map import map_png
 from pages.components import manifold_plot as plot
 from pages.components import pad
 from pages.components.i18n import t
-from pages.components.manifold_tiles import Tile, data_url, tiles
+from pages.components.tiles import Tile, data_url, row
 
 _MODES = ("click", "drag")
 
@@ -107,9 +107,9 @@ def _answer(place: Place) -> None:
     if drawn.reading:
         percent = f"{100 * drawn.reading.probability:.0f}"
         caption = t("manifold.map.drawn_reading", x=x, y=y, label=drawn.reading.label, percent=percent)
-    tiles([Tile(drawn.png, caption, t("manifold.map.drawn_alt", x=x, y=y))], key="manifold_drawn", width=260)
+    row([Tile(drawn.png, caption, t("manifold.map.drawn_alt", x=x, y=y))], key="manifold_drawn", width=260)
     st.markdown(f"**{t('manifold.map.neighbours')}**", help=t("manifold.map.neighbours_help"))
-    tiles(
+    row(
         [
             Tile(
                 near.png,

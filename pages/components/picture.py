@@ -6,9 +6,9 @@ come along as a data URL. The <img> stays the same element, so nothing flickers 
 
 from __future__ import annotations
 
-import base64
-
 import streamlit as st
+
+from pages.components.tiles import data_url
 
 _CSS = """
 figure { margin: 0; display: flex; flex-direction: column; align-items: center; gap: 0.4rem; }
@@ -36,5 +36,4 @@ _component = st.components.v2.component(
 
 def picture(png: bytes, *, alt: str, caption: str, key: str) -> None:
     """Show a PNG with one pixel a pixel, enlarged without smoothing."""
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
-    _component(key=key, data={"src": source, "alt": alt, "caption": caption})
+    _component(key=key, data={"src": data_url(png), "alt": alt, "caption": caption})

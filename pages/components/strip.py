@@ -6,11 +6,12 @@ alternative text, and the row can break where the window is narrow.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import streamlit as st
+
+from pages.components.tiles import data_url
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def strip(
     With `columns` in rows of so many (more than 8 fold in two where it is narrow), without as an equation.
     """
     data = {
-        "src": "data:image/png;base64," + base64.b64encode(png).decode(),
+        "src": data_url(png),
         "width": size[0],
         "height": size[1],
         "columns": columns or len(tiles),
