@@ -16,6 +16,7 @@ _ICONS = {
     "latent": ":material/open_with:",
     "seeds": ":material/grain:",
     "manifold": ":material/scatter_plot:",
+    "conditional": ":material/tune:",
     "data": ":material/photo_library:",
     "train": ":material/model_training:",
     "runs": ":material/monitoring:",

@@ -1,0 +1,121 @@
+"""A table of small pictures under headings, cut by the browser out of one sheet: a class a column, a seed a row.
+
+A real table: a screen reader says row and column of each picture, and a picture that stands out carries a mark that
+does not rely on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import streamlit as st
+
+from pages.components.tiles import data_url
+
+
+@dataclass(frozen=True)
+class PictureText:
+    """The text of a picture for those who cannot see it, and a short mark on one that stands out."""
+
+    alt: str
+    mark: str = ""
+
+
+_CSS = """
+:host { display: block; }
+.frame { font-family: var(--st-font); color: var(--st-text-color); }
+table { border-collapse: separate; border-spacing: 2px; table-layout: fixed; width: 100%;
+        max-width: calc(var(--columns) * 4.2rem + 3rem); margin: 0; }
+caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+th { font-weight: 600; font-size: 0.85rem; line-height: 1.2; text-align: center; padding: 0 0 0.15rem;
+     overflow: hidden; text-overflow: ellipsis; font-variant-numeric: tabular-nums; }
+tbody th { font-weight: 400; font-size: 0.75rem; text-align: right; padding: 0 0.3rem 0 0; }
+.corner { width: 2.6rem; font-weight: 400; font-size: 0.7rem; text-align: right; padding-right: 0.3rem; }
+td { padding: 0; position: relative; }
+canvas { display: block; width: 100%; image-rendering: pixelated; background: #000; box-sizing: border-box;
+         border-radius: 2px; }
+.marked canvas { outline: 2px solid #e8730c; outline-offset: -2px; }
+.mark { position: absolute; right: 0; bottom: 0; background: #e8730c; color: #000; font-size: 0.72rem; font-weight: 700;
+        line-height: 1; padding: 0.1rem 0.22rem; border-radius: 3px 0 2px 0; }
+@media (max-width: 640px) { th { font-size: 0.7rem; } .corner { width: 1.7rem; } tbody th { font-size: 0.65rem; }
+  .mark { font-size: 0.6rem; padding: 0.05rem 0.12rem; } }
+"""
+_JS = """
+const calls = new WeakMap();
+
+export default async function ({ parentElement, data }) {
+  const table = parentElement.querySelector("table");
+  const call = (calls.get(table) || 0) + 1;
+  calls.set(table, call);
+  const sheet = new Image();
+  sheet.src = data.src;
+  await sheet.decode();
+  if (calls.get(table) !== call) return;       // a newer message came while this sheet was decoded
+  const make = (tag, text, values) => Object.assign(document.createElement(tag), { textContent: text, ...values });
+  const columns = data.heads.length;
+  table.style.setProperty("--columns", columns);
+  const head = make("tr", "");
+  head.append(make("th", data.corner, { className: "corner", scope: "col" }),
+              ...data.heads.map(text => make("th", text, { scope: "col", title: text })));
+  const rows = data.rows.map((name, row) => {
+    const line = make("tr", "");
+    line.append(make("th", name, { scope: "row" }), ...data.heads.map((_, column) => {
+      const picture = data.pictures[row * columns + column], cell = make("td", "");
+      const canvas = make("canvas", "", { width: data.width, height: data.height });
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", picture.alt);
+      canvas.title = picture.alt;
+      canvas.getContext("2d").drawImage(sheet, column * data.width, row * data.height, data.width, data.height,
+                                        0, 0, data.width, data.height);
+      cell.append(canvas);
+      if (picture.mark) {
+        cell.className = "marked";
+        const mark = make("span", picture.mark, { className: "mark" });
+        mark.setAttribute("aria-hidden", "true");
+        cell.append(mark);
+      }
+      return cell;
+    }));
+    return line;
+  });
+  const top = make("thead", ""), body = make("tbody", "");
+  top.append(head);
+  body.append(...rows);
+  table.replaceChildren(make("caption", data.label), top, body);
+  table.dataset.src = data.src;
+}
+"""
+_component = st.components.v2.component(
+    "genmodels_picture_table", html='<div class="frame"><table></table></div>', css=_CSS, js=_JS
+)
+
+
+def picture_table(
+    png: bytes,
+    size: tuple[int, int],
+    pictures: Sequence[PictureText],
+    *,
+    heads: Sequence[str],
+    rows: Sequence[str],
+    corner: str,
+    label: str,
+    key: str,
+) -> None:
+    """Show a sheet of len(rows) x len(heads) pictures, `size` = (width, height) of each, row after row.
+
+    `corner` names what the rows' names are; `label` is the table's caption for those who cannot see it.
+    """
+    _component(
+        key=key,
+        data={
+            "src": data_url(png),
+            "width": size[0],
+            "height": size[1],
+            "heads": list(heads),
+            "rows": list(rows),
+            "corner": corner,
+            "label": label,
+            "pictures": [asdict(picture) for picture in pictures],
+        },
+    )

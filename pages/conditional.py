@@ -1,0 +1,285 @@
+"""Conditional models: ask for a class, keep the seed, and see what z means beside the class."""
+
+from __future__ import annotations
+
+import random
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import GenmodelsError
+from genmodels.service import MAX_SEED, conditional
+from genmodels.service.conditional import Asking, Cell, Sheet
+from pages.components import strip
+from pages.components.class_picker import class_picker
+from pages.components.i18n import t
+from pages.components.picture_table import PictureText, picture_table
+from pages.components.strip import TileText
+from pages.components.theme import friendly_errors, page_title, plain
+
+_LAST_SEED = MAX_SEED - conditional.STEPS
+
+
+def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
+    """The model picker, bound to `?model=`."""
+    memory = st.session_state
+    wanted = st.query_params.get("model")
+    if wanted != memory.get("conditional_address"):
+        if wanted in infos:
+            memory.conditional_model = wanted
+        elif wanted:
+            st.warning(t("conditional.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
+    if memory.get("conditional_model") not in infos:
+        kept = memory.get("conditional_address")
+        memory.conditional_model = kept if kept in infos else next(iter(infos))
+
+    def label(name: str) -> str:
+        info = infos[name]
+        return t(f"conditional.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
+
+    chosen = st.selectbox(
+        t("conditional.model"),
+        list(infos),
+        format_func=label,
+        key="conditional_model",
+        help=t("conditional.model_help"),
+    )
+    memory.conditional_address = st.query_params["model"] = chosen
+    return infos[chosen]
+
+
+def _pick_step(info: CheckpointInfo) -> int:
+    steps, memory = info.steps, st.session_state
+    if memory.get("conditional_step") not in steps:
+        memory.conditional_step = steps[-1]
+    if len(steps) == 1:
+        st.caption(t("conditional.one_step", step=f"{steps[0]:,}"))
+        return steps[0]
+    return int(
+        st.select_slider(
+            t("conditional.step"),
+            steps,
+            format_func=lambda step: f"{step:,}",
+            key="conditional_step",
+            help=t("conditional.step_help"),
+            persist_state="session",
+        )
+    )
+
+
+def _other_seeds() -> None:
+    st.session_state.conditional_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret
+
+
+def _next_seeds() -> None:
+    state = st.session_state
+    state.conditional_seed = min(state.conditional_seed + conditional.STEPS, _LAST_SEED)
+
+
+def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Asking]:
+    st.session_state.setdefault("conditional_seed", 0)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        info = _pick_model(infos)
+    with right:
+        step = _pick_step(info)
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
+    row.number_input(
+        t("conditional.seed"),
+        0,
+        _LAST_SEED,
+        step=1,
+        key="conditional_seed",
+        help=t("conditional.seed_help"),
+        width=180,
+        persist_state="session",
+    )
+    row.button(
+        t("conditional.other_seeds"),
+        key="conditional_shuffle",
+        icon=":material/casino:",
+        on_click=_other_seeds,
+        help=t("conditional.other_seeds_help"),
+    )
+    return info, Asking.parse({"model": info.name, "step": step, "seed": st.session_state.conditional_seed})
+
+
+def _reading(cell: Cell) -> str:
+    if cell.reading is None:
+        return ""
+    percent = f"{100 * cell.reading.probability:.0f}"
+    return t("conditional.reading", label=cell.reading.label, percent=percent)
+
+
+def _asked_alt(name: str, cell: Cell) -> str:
+    return f"{t('conditional.every.alt', name=name, seed=cell.seed)} {_reading(cell)}".strip()
+
+
+def _wrong(cell: Cell) -> bool:
+    return cell.reading is not None and cell.asked is not None and not conditional.as_asked(cell)
+
+
+def _rows(sheet: Sheet) -> list[str]:
+    return [f"{cell.seed}" for cell in sheet.cells[:: sheet.columns]]
+
+
+def _keep(what: str, make: object, info: CheckpointInfo, kind: str = "png") -> None:
+    st.download_button(
+        t(f"conditional.keep.{what}_{kind}"),
+        make,  # type: ignore[arg-type]
+        f"{info.name}-{what}.{kind}",
+        f"image/{kind}",
+        key=f"conditional_{what}_{kind}",
+        icon=":material/download:" if kind == "png" else ":material/animation:",
+        on_click="ignore",
+        help=t(f"conditional.keep.{what}_{kind}_help"),
+    )
+
+
+def _every_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> None:
+    st.header(t("conditional.every.title"), anchor=False)
+    left, right = st.columns([6, 4], gap="medium")
+    with friendly_errors():
+        sheet = conditional.every_class(asking)
+        shown = names[: sheet.columns]
+        with left:
+            texts = [
+                PictureText(
+                    _asked_alt(names[cell.asked or 0], cell),
+                    cell.reading.label if cell.reading and _wrong(cell) else "",
+                )
+                for cell in sheet.cells
+            ]
+            picture_table(
+                sheet.png,
+                (sheet.width, sheet.height),
+                texts,
+                heads=shown,
+                rows=_rows(sheet),
+                corner=t("conditional.corner"),
+                label=t("conditional.every.label"),
+                key="conditional_every",
+            )
+        with right:
+            st.markdown(t("conditional.every.text"))
+            found = conditional.agreement(sheet)
+            if found is None:
+                st.caption(t("conditional.every.no_judge"))
+            else:
+                right_ones, count = found
+                share = f"{100 * right_ones / count:.0f}"
+                st.markdown(t("conditional.every.agreement", right=right_ones, count=count, percent=share))
+                if right_ones < count:
+                    st.caption(t("conditional.every.marked"))
+                if "labels/agreement" in info.metrics and asking.step == info.steps[-1]:
+                    measured = f"{100 * info.metrics['labels/agreement']:.2f}"
+                    st.caption(t("conditional.every.measured", percent=measured))
+            if len(names) > len(shown):
+                st.caption(t("conditional.every.cut", shown=len(shown), count=len(names)))
+            _keep("every", lambda: conditional.every_class_png(asking), info)
+
+
+@st.fragment
+def _one_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> None:
+    st.header(t("conditional.one.title"), anchor=False)
+    st.markdown(t("conditional.one.text"))
+    with friendly_errors():
+        label = class_picker(
+            names,
+            key="conditional_class",
+            label=t("conditional.one.pick"),
+            help_text=t("conditional.one.pick_help"),
+            default=7,
+        )
+        sheet = conditional.one_class(asking, label)
+        tiles = [
+            TileText(
+                _asked_alt(names[label], cell),
+                t("conditional.one.seed", seed=cell.seed),
+                (_reading(cell),) if cell.reading else (),
+                warn=_wrong(cell),
+            )
+            for cell in sheet.cells
+        ]
+        strip.strip(
+            sheet.png,
+            (sheet.width, sheet.height),
+            tiles,
+            label=t("conditional.one.label", name=names[label]),
+            key="conditional_strip",
+            columns=sheet.columns,
+        )
+        row = st.container(horizontal=True)
+        with row:
+            if st.button(
+                t("conditional.one.more"),
+                key="conditional_more",
+                icon=":material/arrow_forward:",
+                on_click=_next_seeds,
+                help=t("conditional.one.more_help"),
+            ):
+                st.rerun()  # the seed stands above this part, and all parts draw from it
+            _keep("one", lambda: conditional.one_class_png(asking, label), info)
+
+
+@st.fragment
+def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> None:
+    st.header(t("conditional.between.title"), anchor=False)
+    left, right = st.columns([6, 4], gap="medium")
+    with friendly_errors():
+        with right:
+            st.markdown(t("conditional.between.text"))
+            start, end = (
+                class_picker(
+                    names,
+                    key=f"conditional_{which}",
+                    label=t(f"conditional.between.{which}"),
+                    help_text=t("conditional.between.pick_help"),
+                    default=default,
+                )
+                for which, default in (("from", 4), ("to", 9))
+            )
+            row = st.container(horizontal=True)
+            with row:
+                _keep("between", lambda: conditional.between_png(asking, start, end), info)
+                _keep("between", lambda: conditional.between_gif(asking, start, end), info, "gif")
+        with left:
+            sheet = conditional.between(asking, start, end)
+            shares = [f"{100 * index / (sheet.columns - 1):.0f}" for index in range(sheet.columns)]
+            texts = []
+            for index, cell in enumerate(sheet.cells):
+                share = shares[index % sheet.columns]
+                alt = t("conditional.between.alt", seed=cell.seed, share=share, name=names[end])
+                texts.append(PictureText(f"{alt} {_reading(cell)}".strip()))
+            picture_table(
+                sheet.png,
+                (sheet.width, sheet.height),
+                texts,
+                heads=shares,
+                rows=_rows(sheet),
+                corner=t("conditional.corner"),
+                label=t("conditional.between.label", start=names[start], end=names[end]),
+                key="conditional_between",
+            )
+            st.caption(t("conditional.between.caption", start=plain(names[start]), end=plain(names[end])))
+            st.markdown(t("conditional.between.same" if start == end else "conditional.between.see"))
+
+
+def _page() -> None:
+    page_title(t("conditional.title"), t("conditional.intro"))
+    infos = {info.name: info for info in conditional.checkpoints()}
+    if not infos:
+        st.info(t("conditional.empty"), icon=":material/model_training:")
+        st.page_link("train.py", label=t("conditional.empty_link"), icon=":material/arrow_forward:")
+        return
+    info, asking = _controls(infos)
+    names = conditional.classes_of(info)
+    _every_class(info, names, asking)
+    _one_class(info, names, asking)
+    _between(info, names, asking)
+
+
+try:
+    _page()
+except GenmodelsError as error:
+    st.error(str(error), icon=":material/error:")
