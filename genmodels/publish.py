@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from genmodels import capabilities, catalog, checkpoint, data, preview, recipes, registry
+from genmodels import capabilities, catalog, checkpoint, data, evaluation, preview, recipes, registry
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError
 from genmodels.evaluation import evaluate, misses, range_text
@@ -86,7 +86,13 @@ def _fill(target: Path, folder: RunFolder, spec: Spec, steps: list[int], trainin
     lines, _ = folder.metrics()
     figures = evaluate(model, spec)
     seconds = _seconds(lines)
-    facts = {"metrics": figures, "train_seconds": seconds, "half": half, "curves": _curves(lines)}
+    facts = {
+        "metrics": figures,
+        "train_seconds": seconds,
+        "half": half,
+        "curves": _curves(lines),
+        "over_training": _over_training(target, spec, steps, lines, figures),
+    }
     write_json(target / MEASURED, facts)
     arrays = data.load(spec.data, "test")
     image = preview.picture(
@@ -94,6 +100,21 @@ def _fill(target: Path, folder: RunFolder, spec: Spec, steps: list[int], trainin
     )
     if image is not None:
         (target / PREVIEW).write_bytes(preview.png(image))
+
+
+def _over_training(
+    target: Path, spec: Spec, steps: list[int], lines: Sequence[Mapping[str, Any]], last: Mapping[str, float]
+) -> list[dict[str, float]]:
+    """The figures worth following, of each published step: what a student sees fall, and when."""
+    rows = []
+    for step in steps[:-1]:
+        figures = evaluation.brief(checkpoint.load_model(target, step), spec)
+        rows.append({"step": step, "seconds": _seconds([line for line in lines if line["step"] <= step]), **figures})
+    if rows:
+        rows.append(
+            {"step": steps[-1], "seconds": _seconds(lines), **{key: last[key] for key in rows[0] if key in last}}
+        )
+    return rows
 
 
 def _seconds(lines: Sequence[Mapping[str, Any]]) -> float:
@@ -165,7 +186,7 @@ on the weights as they are stored here.
 {chr(10).join(rows)}
 
 {verdict}
-
+{_table_over_training(target)}
 ## Limits
 
 It knows {spec.data_spec.title} and nothing else: {_limits(info)}
@@ -177,6 +198,21 @@ It knows {spec.data_spec.title} and nothing else: {_limits(info)}
 Train it again: `{command}`
 """
     (target / CARD).write_text(text, encoding="utf-8")
+
+
+def _table_over_training(target: Path) -> str:
+    rows = _facts(target)["over_training"]
+    if not rows:
+        return ""
+    names = [name for name in rows[0] if name not in ("step", "seconds")]
+    lines = [
+        f"| {row['step']:,} | {row['seconds']:.0f} | "
+        + " | ".join(f"{row.get(name, float('nan')):.4g}" for name in names)
+        + " |"
+        for row in rows
+    ]
+    head = f"| step | seconds | {' | '.join(names)} |\n|{'---|' * (len(names) + 2)}"
+    return f"\n### Over training\n\n{head}\n" + "\n".join(lines) + "\n"
 
 
 def _limits(info: catalog.CheckpointInfo) -> str:

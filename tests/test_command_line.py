@@ -128,7 +128,14 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
     assert info.metrics["elbo/negative"] > 100
     for word in ("CC BY-SA 3.0", "elbo/negative", "float16", "## Limits", "train_jobs submit vae"):
         assert word in info.card
-    assert len(read_json(path / "metrics.json")["curves"]["loss/total"]) >= 2
+    facts = read_json(path / "metrics.json")
+    assert len(facts["curves"]["loss/total"]) >= 2
+    first, last = facts["over_training"]
+    assert (first["step"], last["step"]) == (0, 30)
+    assert last["elbo/negative"] == info.metrics["elbo/negative"] < first["elbo/negative"]
+    assert first["judge/frechet"] > 0
+    row = next(line for line in info.card.splitlines() if line.startswith("| 30 |"))
+    assert f"| {last['elbo/negative']:.4g} |" in row
     again = publish(trained.name, "tiny_vae")
     assert catalog.describe(again, published=True).steps == (30,), "an older one is replaced whole"
     assert not [p for p in own_checkpoints.iterdir() if p.name.startswith(".")]

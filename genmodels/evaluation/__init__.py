@@ -26,7 +26,7 @@ from genmodels.preview import diversity
 from genmodels.recipes import Spec
 
 SAMPLES = 10_000
-__all__ = ["SAMPLES", "class_figures", "evaluate", "misses", "range_text"]
+__all__ = ["SAMPLES", "brief", "class_figures", "evaluate", "misses", "range_text"]
 
 
 @runtime_checkable
@@ -83,15 +83,33 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
                 found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
         if isinstance(model, SupportsSampling):
-            generator = torch.Generator(model.device).manual_seed(seed)
-            drawn = torch.cat(
-                [
-                    model.sample(min(_BATCH, samples - start), generator=generator).float().cpu()
-                    for start in range(0, samples, _BATCH)
-                ]
-            )
+            drawn = _drawn(model, samples, seed)
             found |= _of_samples(model, drawn, arrays, spec)
     return found
+
+
+def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
+    """The few figures of `evaluate` worth following over a training; those that take long are left out."""
+    found: dict[str, float] = {}
+    with torch.inference_mode():
+        if isinstance(model, SupportsClassification):
+            found |= _accuracy(model, data.load(spec.data, "test"))
+        if isinstance(model, SupportsElbo):
+            found["elbo/negative"] = _negative_elbo(model, data.load(spec.data, "test"), seed)["elbo/negative"]
+        if isinstance(model, SupportsSampling) and judge.can_judge(spec.data_spec) and judge.published():
+            drawn = _drawn(model, samples, seed)
+            found |= judged.class_figures(judge.class_histogram(drawn))
+            found["judge/frechet"] = judged.frechet_to(drawn, data.load(spec.data, "test"))
+    return found
+
+
+def _drawn(model: Any, samples: int, seed: int) -> Tensor:
+    generator = torch.Generator(model.device).manual_seed(seed)
+    parts = [
+        model.sample(min(_BATCH, samples - start), generator=generator).float().cpu()
+        for start in range(0, samples, _BATCH)
+    ]
+    return torch.cat(parts)
 
 
 def _accuracy(model: SupportsClassification, arrays: Arrays) -> dict[str, float]:

@@ -41,6 +41,11 @@ def figures(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
     return found | _memory(drawn, pictures_test, pictures_train)
 
 
+def frechet_to(drawn: Tensor, test: Arrays) -> float:
+    """Frechet distance in the judge's features of drawn pictures to the test pictures."""
+    return frechet(judge.features(drawn), judge.features(_pictures(test)))
+
+
 def class_figures(shares: Tensor) -> dict[str, float]:
     """From a histogram (K,): smallest share, classes above 1 %, KL(shares || uniform) in nats (0 to ln K)."""
     positive = shares[shares > 0].double()
