@@ -1,0 +1,117 @@
+"""How fast the manifold page is, in a real browser: opening each of its parts, and a click on the map to the picture.
+
+Aims (median): a part opens in 2 s once the server is warm; a click draws its picture within 250 ms; an expression of
+the seeds page within 250 ms.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import tempfile
+import time
+
+from playwright.sync_api import Page
+
+from tests.browser import Browser, browsing, server_of, settle, widget
+
+OPENINGS, CLICKS = 5, 30
+# What must be on screen before a part counts as open.
+_SIGNS = {
+    "grid": [".st-key-manifold_grid img[src]"],
+    "map": [".st-key-manifold_drawn img[src]", ".st-key-manifold_scatter .nsewdrag"],
+    "draw": [".st-key-manifold_canvas .paper"],
+    "beside": [".st-key-manifold_map_right img[src]"],
+    "denoise": [".st-key-manifold_answers img[src]"],
+}
+# From the release of the mouse to the picture's new address, taken inside the page.
+_WATCH = """
+key => {
+  const find = node => {
+    for (const element of node.querySelectorAll('*')) {
+      if (element.tagName === 'IMG') return element;
+      const inner = element.shadowRoot && find(element.shadowRoot);
+      if (inner) return inner;
+    }
+    return null;
+  };
+  window.pictures = [];
+  new MutationObserver(() => window.pictures.push(performance.now() - window.released))
+    .observe(find(document.querySelector('.st-key-' + key)), {attributes: true, attributeFilter: ['src']});
+  for (const kind of ['mouseup', 'keydown'])
+    window.addEventListener(kind, () => { window.released = performance.now(); }, true);
+}
+"""
+
+
+def opening_seconds(browser: Browser, url: str, part: str) -> list[float]:
+    """From the request to the part's last sign, in a new tab each time."""
+    found = []
+    for _ in range(OPENINGS):
+        page = browser.context.new_page()
+        start = time.perf_counter()
+        page.goto(f"{url}/manifold?part={part}", wait_until="commit")
+        for sign in _SIGNS[part]:
+            page.wait_for_selector(sign)
+        found.append(time.perf_counter() - start)
+        page.close()
+    return found
+
+
+def click_milliseconds(page: Page) -> list[float]:
+    box = widget(page, "manifold_scatter").locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    page.evaluate(_WATCH, "manifold_drawn")
+    places, found = random.Random(0), []
+    for _ in range(CLICKS):
+        page.evaluate("window.pictures.length = 0")
+        page.mouse.move(
+            box["x"] + box["width"] * places.uniform(0.1, 0.9), box["y"] + box["height"] * places.uniform(0.1, 0.9)
+        )
+        page.wait_for_timeout(150)  # Plotly finds out what is under the pointer
+        page.mouse.down()
+        page.mouse.up()
+        page.wait_for_function("window.pictures.length > 0", timeout=5000)
+        found.append(page.evaluate("window.pictures[0]"))
+        page.wait_for_timeout(300)
+    return found
+
+
+def expression_milliseconds(page: Page) -> list[float]:
+    field = widget(page, "seeds_expression").locator("input")
+    page.evaluate(_WATCH, "seeds_equation")
+    found = []
+    for index in range(12):
+        field.fill(f"s{index + 1} - s{index + 20} + 0.5*s3")
+        page.evaluate("window.pictures.length = 0")
+        field.press("Enter")
+        page.wait_for_function("window.pictures.length > 0", timeout=5000)
+        found.append(page.evaluate("window.pictures[0]"))
+        page.wait_for_timeout(300)
+    return found
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, browsing(height=1000) as browser:
+        with server_of({"GENMODELS_RUNS": folder}) as server:
+            page = browser.open(server.url + "/manifold?part=map")
+            widget(page, "manifold_scatter").locator(".nsewdrag").first.wait_for()
+            print("| part of the manifold page | opens in, median of 5 |\n|---|---|")
+            for part in _SIGNS:
+                print(f"| {part} | {statistics.median(opening_seconds(browser, server.url, part)):.2f} s |")
+            page.bring_to_front()
+            clicks = sorted(click_milliseconds(page))
+            print(
+                f"\nclick on the map to picture: median {statistics.median(clicks):.0f} ms, slowest {clicks[-1]:.0f} ms"
+            )
+            page.close()
+            page = browser.open(server.url + "/seeds?model=mnist_gan")
+            settle(page)
+            widget(page, "seeds_equation").locator("img").first.wait_for()
+            typed = sorted(expression_milliseconds(page))
+            print(f"expression to picture: median {statistics.median(typed):.0f} ms, slowest {typed[-1]:.0f} ms")
+        browser.check_console()
+
+
+if __name__ == "__main__":
+    main()
