@@ -14,8 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels import estimate, recipes, registry
+from genmodels import data, estimate, recipes, registry
 from genmodels.config import TrainConfig
+from genmodels.data import DataConfig
 from genmodels.recipes import parse_overrides
 from genmodels.runfolder import RunFolder, runs_root
 from pages.components import config_form, run_curves
@@ -73,6 +74,12 @@ def finished_run(name: str = "pattern_1010_gan-1", steps: int = 20, metrics: int
 # --------------------------------------------------------------------------- Train
 
 
+def test_train_begins_with_what_needs_no_download():
+    app = page("train")
+    assert command_of(app) == ["mnist_vae_20", "--preset", "quick"]
+    assert not app.error
+
+
 def test_train_defaults_to_digits_and_says_the_command():
     app = page("train", recipe="mnist_vae_20")
     assert app.selectbox(key="train_data").value == "digits"
@@ -93,7 +100,19 @@ def test_train_draws_every_field_of_every_recipe_and_family(name):
     assert "train_model_image_shape" not in keys
     for field in config_form.fields_of(TrainConfig):
         assert f"train_train_{field.name}" in keys or field.name in ("max_steps", "max_epochs")
-    assert spec_of_command(command_of(app)).model == model
+    if data.missing(DataConfig(name=app.selectbox(key="train_data").value)):
+        assert "fetch it with" in app.error[0].value
+    else:
+        assert spec_of_command(command_of(app)).model == model
+
+
+def test_a_pair_of_fractions_is_edited_as_text():
+    app = page("train", recipe="darknet")
+    app.text_input(key="train_model_momentum").set_value("0.9, .8").run()
+    assert spec_of_command(command_of(app)).config["momentum"] == [0.9, 0.8]
+    for wrong in ("0.9, nan", "0.9, 1", "0.9", "high, low"):
+        app.text_input(key="train_model_momentum").set_value(wrong).run()
+        assert "model.momentum" in app.error[0].value
 
 
 def test_the_command_shown_resolves_to_what_is_submitted():

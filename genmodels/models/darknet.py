@@ -33,7 +33,7 @@ class DarknetConfig(ModelConfig):
     tail: float = Field(
         0.2, ge=0, lt=1, description="share of the steps after the cycle, on which the rate falls to zero"
     )
-    momentum: tuple[float, float] = Field(
+    momentum: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.95, 0.85), description="momentum at the ends and at the middle of the cycle: it falls where the rate rises"
     )
     weight_decay: float = Field(1e-4, ge=0, le=1, description="pull of the weights towards 0")

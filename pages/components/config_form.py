@@ -19,7 +19,7 @@ from genmodels.errors import ConfigError
 from genmodels.recipes import parse_overrides
 from pages.components.i18n import has, t
 
-Kind = Literal["integer", "number", "boolean", "choice", "integers", "text"]
+Kind = Literal["integer", "number", "boolean", "choice", "numbers", "text"]
 FROM_DATA = frozenset({"image_shape", "num_classes"})
 """Filled in from the data set at submission, so no form shows them."""
 
@@ -76,9 +76,11 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
         kind = "choice"
     elif inner.get("type") in ("integer", "number", "boolean"):
         kind = inner["type"]
-    elif inner.get("type") == "array" and inner.get("items", {}).get("type") == "integer":
-        kind = "integers"
-    bounds = inner.get("items", {}) if kind == "integers" else inner
+    # A tuple of any length describes its items, one of a fixed length each of its places.
+    item: Mapping[str, Any] = inner.get("items") or next(iter(inner.get("prefixItems", ())), {})
+    if inner.get("type") == "array" and item.get("type") in ("integer", "number"):
+        kind = "numbers"
+    bounds = item if kind == "numbers" else inner
     return Field(
         name=name,
         kind=kind,
@@ -128,8 +130,8 @@ def widget(field: Field, key: str, value: Any, help: str, *, reset: bool = False
     if field.kind in ("integer", "number"):
         return _number(field, value, common)
     text = str(st.text_input(field.label, placeholder=t("train.empty"), **common))
-    if field.kind == "integers":
-        return _integers(text)
+    if field.kind == "numbers":
+        return _numbers(text) or (None if field.optional else [])
     return text.strip() or None
 
 
@@ -156,7 +158,7 @@ def _step(value: Any) -> float:
 
 
 def _shown(field: Field, value: Any) -> Any:
-    if field.kind == "integers":
+    if field.kind == "numbers":
         return ", ".join(str(item) for item in value or ())
     if field.kind == "text":
         return "" if value is None else str(value)
@@ -165,10 +167,20 @@ def _shown(field: Field, value: Any) -> Any:
     return value
 
 
-def _integers(text: str) -> list[Any]:
+def _numbers(text: str) -> list[Any]:
     """ "400, 200" -> [400, 200]; what is no number stays a word, for the validation to name."""
-    parts = [part for part in text.replace(",", " ").replace(";", " ").split() if part]
-    return [int(part) if part.lstrip("-").isdecimal() else part for part in parts]
+    return [_number_or_word(part) for part in text.replace(",", " ").replace(";", " ").split()]
+
+
+def _number_or_word(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            return number
+    return text
 
 
 def assignments(section: str, entered: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:

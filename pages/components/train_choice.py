@@ -17,6 +17,8 @@ from pages.components.theme import plain
 from train_jobs.spec import find_recipe
 
 FULL = "full"
+_FIRST = "mnist_vae_20"
+"""What a newcomer is shown: it needs no download and is ready in a minute."""
 _downloads = ThreadPoolExecutor(1, "download")  # one at a time: two visitors must not write the same files
 
 
@@ -43,6 +45,8 @@ def choose() -> Choice:
         persist_state="session",
     )
     known = recipes.names() if start_from == "recipe" else registry.names()
+    if start_from == "recipe" and st.session_state.get("train_recipe") not in known:
+        st.session_state["train_recipe"] = _FIRST if _FIRST in known else known[0]
     name = second.selectbox(
         t(f"train.{start_from}"),
         known,
