@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -46,13 +48,15 @@ def seven() -> np.ndarray:
     return ink
 
 
-def trained_on(runs: Path, name: str, data_name: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None:
+def trained_on(
+    runs: Path, name: str, data_name: str, shape: tuple[int, int, int] = (1, 28, 28), path: str | None = None
+) -> None:
     """As if a run had been brought here from a machine that has the data."""
-    path = runs / name / "config.json"
-    config = json.loads(path.read_text())
-    config["spec"]["data"]["name"] = data_name
-    config["spec"]["data_spec"]["image_shape"] = shape
-    path.write_text(json.dumps(config))
+    file = runs / name / "config.json"
+    config = json.loads(file.read_text())
+    config["spec"]["data"] |= {"name": data_name, "path": path}
+    config["spec"]["data_spec"] |= {"title": data_name, "image_shape": shape}
+    file.write_text(json.dumps(config))
 
 
 def size_of(png: bytes) -> tuple[int, int]:
@@ -103,6 +107,20 @@ def test_mnist_missing_the_embedded_digits_take_its_place(runs: Path) -> None:
     found = manifold.scatter(Plane(model="mnist_vae_2d"))
     assert found.data == data.get_spec(DataConfig()).title
     assert len(found.x) == 500
+    app = open_page("manifold", part="map", model="mnist_vae_2d")
+    assert any("part of MNIST's training set" in entry.value for entry in app.caption)
+
+
+def test_a_set_packed_anew_under_the_same_name_is_read_anew(runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.h5"
+    trained_on(runs, "mnist_vae_2d", "hdf5", path=str(path))
+    for shade in (50, 200):
+        with h5py.File(path, "w") as file:
+            file["images"] = np.full((20, 1, 28, 28), shade, np.uint8)
+        os.utime(path, ns=(shade, shade))
+        near = manifold.decode(Place(model="mnist_vae_2d")).neighbours
+        assert len(near) == 2, "one in ten is held out"
+        assert set(pixels(near[0].png)) == {shade}
 
 
 def test_a_model_of_other_pictures_has_nothing_to_compare_with(runs: Path) -> None:
@@ -304,6 +322,7 @@ def test_a_kept_drawing_is_shown_again_and_a_forged_one_refused(runs: Path) -> N
 def test_denoising_answers_sliders_and_other_digits(runs: Path) -> None:
     app = open_page("manifold", part="denoise")
     assert not app.error
+    assert "Held-out digits of 5,000 MNIST digits" in app.caption[0].value
     app.slider(key="manifold_amount").set_value(0.5).run()
     app.number_input(key="manifold_index").set_value(12).run()
     app.button(key="manifold_reseed").click().run()

@@ -14,7 +14,7 @@ from genmodels import catalog, drawing
 from genmodels.capabilities import SupportsEncoding, SupportsLatent
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, missing
+from genmodels.data import DataConfig, DataSpec, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError
 from genmodels.runfolder import RunFolder
@@ -89,6 +89,11 @@ def clean(
     return run(task)
 
 
+def digits_from() -> DataSpec:
+    """Where the test digits come from: MNIST, else the digits that are always there."""
+    return get_spec(_config())
+
+
 def digit_png(noise: Noise, ink: np.ndarray | None = None) -> bytes:
     """The clean digit alone, for drawing salt on."""
     x, _ = _digit(noise, ink)
@@ -98,10 +103,14 @@ def digit_png(noise: Noise, ink: np.ndarray | None = None) -> bytes:
 def _digit(noise: Noise, ink: np.ndarray | None) -> tuple[Tensor, str]:
     if ink is not None:
         return drawing.to_mnist(ink).unsqueeze(0), ""
-    config = DataConfig(name="mnist")
-    arrays = test_pictures(config if missing(config) is None else DataConfig())
+    arrays = test_pictures(_config())
     index = noise.index % len(arrays.images)
     return to_float(torch.from_numpy(arrays.images[index : index + 1].copy())), str(int(arrays.labels[index]))
+
+
+def _config() -> DataConfig:
+    mnist = DataConfig(name="mnist")
+    return mnist if missing(mnist) is None else DataConfig()
 
 
 def _covered(x: Tensor, noise: Noise, salt: np.ndarray | None) -> Tensor:

@@ -10,6 +10,7 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -148,19 +149,20 @@ def scatter(plane: Plane) -> Scatter:
 
     Raises DataError where neither the model's own data nor the embedded digits fit it.
     """
-    arrays, spec = _real(plane.model)
-    return run(lambda: _scatter(plane, arrays, spec))
+    real = _real(plane.model)
+    return run(lambda: _scatter(plane, real))
 
 
 def decode(place: Place) -> Decoded:
     """The picture at a place and the five real ones whose z lie nearest, nearest first."""
-    arrays, spec = _real(place.model)
+    real = _real(place.model)
+    arrays, spec = real.arrays, real.spec
     judged = has_judge(place.model)
 
     def task() -> Decoded:
         model, _ = _plane_model(place)
         pixels = model.decode(torch.tensor([place.z]))
-        near = _scatter(place, arrays, spec)
+        near = _scatter(place, real)
         distance = np.hypot(near.x - place.z[0], near.y - place.z[1])
         nearest = np.argpartition(distance, min(NEIGHBOURS, len(distance) - 1))[:NEIGHBOURS]
         neighbours = [
@@ -234,9 +236,9 @@ def _plane_model(plane: Plane) -> tuple[_PlaneModel, ModelKey]:
     return model, key  # type: ignore[return-value]
 
 
-def _scatter(plane: Plane, arrays: Arrays, spec: DataSpec) -> Scatter:
+def _scatter(plane: Plane, real: _Real) -> Scatter:
     model, key = _plane_model(plane)
-    named = (key, spec.name)
+    named, arrays, spec = (key, real.key), real.arrays, real.spec
     if named not in _scatters:
         parts = [model.encode(to_float(part)) for part in torch.split(torch.from_numpy(arrays.images.copy()), 1_000)]
         z = torch.nan_to_num(torch.cat(parts).float()).numpy()
@@ -244,7 +246,7 @@ def _scatter(plane: Plane, arrays: Arrays, spec: DataSpec) -> Scatter:
         reach = float(np.clip(1.05 * np.quantile(np.abs(z), 0.99), REACH, PLACE_LIMIT))
         label = arrays.labels if spec.classes else arrays.labels[:0]
         path, step, stamp = key
-        name = f"{path.name} {step} {stamp} {spec.name}"
+        name = f"{path.name} {step} {stamp} {real.key}"
         _scatters[named] = Scatter(name, z[:, 0].copy(), z[:, 1].copy(), label, spec.classes, spec.title, reach)
         while len(_scatters) > _SCATTERS_KEPT:
             _scatters.popitem(last=False)
@@ -268,17 +270,38 @@ def _spec_of(name: str) -> DataSpec:
     return RunFolder(catalog.find(plain(name))).spec().data_spec
 
 
-def _real(name: str) -> tuple[Arrays, DataSpec]:
-    """Pictures to compare with: the test split of the model's own data, else of the digits that are always there."""
+@dataclass(frozen=True)
+class _Real:
+    """Pictures to compare with; `key` changes with their file."""
+
+    arrays: Arrays
+    spec: DataSpec
+    key: str
+
+
+def _real(name: str) -> _Real:
+    """The test split of a model's own data, else of the digits that are always there; raises DataError."""
     run_spec = RunFolder(catalog.find(plain(name))).spec()
     for config in (run_spec.data, DataConfig()):
         if data.missing(config) is None and data.get_spec(config).image_shape == run_spec.data_spec.image_shape:
-            return test_pictures(config), data.get_spec(config)
+            return _Real(test_pictures(config), data.get_spec(config), f"{config.name} {_stamp(config)}")
     raise DataError(f"{run_spec.data.name}, which {name} was trained on, is not here; fetch it on the Data page")
 
 
-@lru_cache(maxsize=2)
 def test_pictures(config: DataConfig) -> Arrays:
     """The first 10,000 pictures of a test split, fewer where they are large."""
+    return _test_pictures(config, _stamp(config))
+
+
+def _stamp(config: DataConfig) -> int:
+    """When a user's own set was written: deleted and packed anew, it has the same name and other pictures."""
+    try:
+        return Path(config.path).stat().st_mtime_ns if config.path else 0
+    except OSError:
+        return 0  # loading says what is missing
+
+
+@lru_cache(maxsize=2)
+def _test_pictures(config: DataConfig, stamp: int) -> Arrays:
     shape = data.get_spec(config).image_shape or (1, 1, 1)
     return data.load(config, "test", min(MAX_POINTS, _IMAGE_BYTES // math.prod(shape)))

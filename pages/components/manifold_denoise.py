@@ -86,6 +86,9 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
             help=t("manifold.denoise.index_help"),
             persist_state="session",
         )
+        found = denoise.digits_from()
+        kind = "data" if found.name == "mnist" else "data_fallback"
+        st.caption(t(f"manifold.denoise.{kind}", data=found.title))
     st.slider(
         t("manifold.denoise.amount"),
         0.0,
