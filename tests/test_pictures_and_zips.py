@@ -159,6 +159,11 @@ def test_a_zip_that_points_outside_itself_is_refused(name: str, tmp_path: Path) 
         sources.Zip(path)
 
 
+def test_a_time_in_a_name_is_no_drive(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "shots.zip", {"Screenshot 12:30.png": encoded(plain())})
+    assert list(sources.Zip(path).names) == ["Screenshot 12:30.png"]
+
+
 @pytest.mark.parametrize("raw", [b"", b"text", b"PK\5\6" + bytes(3), b"PK\3\4" + bytes(100), b"PK\5\6" + b"\xff" * 18])
 def test_what_is_no_zip_is_said(raw: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.zip"

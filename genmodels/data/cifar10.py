@@ -99,7 +99,7 @@ def _from_binary(folder: Path, split: Split) -> Arrays:
     for name in _FILES[split]:
         path = folder / name
         if path.stat().st_size != _PER_FILE * _RECORD:
-            raise DataError(f"{path} is damaged: {_PER_FILE * _RECORD:,} bytes were expected. Remove it, fetch it again")
+            raise DataError(f"{path} is damaged: {_PER_FILE * _RECORD:,} bytes expected. Remove it and fetch it again")
         parts.append(np.fromfile(path, np.uint8).reshape(_PER_FILE, _RECORD))
     records = np.concatenate(parts)
     labels = records[:, 0].astype(np.int64)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from genmodels.data import mnist
-from genmodels.data.spec import Arrays, DataSpec, Split
+from genmodels.data.spec import Arrays, Split
 from genmodels.errors import DataError
 
 SPEC = mnist.SPEC.replace(

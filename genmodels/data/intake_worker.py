@@ -55,8 +55,8 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
         report = packing.pack(source, out, size=size, grey=grey, licence=licence, on_progress=progress)
     if report.count < 2:
         raise DataError(
-            f"a data set needs at least 2 pictures, one to train on and one to test with; {title!r} has only one"
-            + (f" that can be used: {report.skipped[0]}" if report.skipped else "")
+            f"a data set needs at least 2 pictures, one to train on and one to test with; {title!r} has {report.count}"
+            + (f" that can be used. Left out: {report.skipped[0]}" if report.skipped else "")
         )
     say(
         {

@@ -65,7 +65,7 @@ def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarra
         with pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
             _check_pixels(*image.size)
             orientation = image.getexif().get(_ORIENTATION, 1)
-            # A JPEG is decoded at a half, quarter or eighth of its size where that leaves twice what is needed: 3x faster.
+            # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice what is needed: 3x faster.
             image.draft(None, (2 * size, 2 * size))
             return _fit(image, size, channels, orientation, paper)
     except pillow.UnidentifiedImageError as error:

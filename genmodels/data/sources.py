@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -25,6 +26,7 @@ from genmodels.errors import DataError
 
 _SPLITS = {"train": False, "test": True, "val": True, "valid": True, "validation": True}
 _MAX_CLASSES = 1_000
+_DRIVE = re.compile(r"[A-Za-z]:")  # a colon farther behind is part of a name: "Screenshot 12:30.png"
 # What zipfile raises on damaged and hostile archives, found by changing bytes at random.
 _ZIP_ERRORS = (
     OSError,
@@ -138,7 +140,7 @@ class Zip:
             )
         for entry in entries:
             path = PurePosixPath(entry.filename.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in entry.filename.split("/")[0]:
+            if path.is_absolute() or ".." in path.parts or _DRIVE.match(entry.filename):
                 raise DataError(
                     f"{self.title} is refused: its entry {entry.filename[:80]!r} points outside the archive. "
                     "Make the zip again from the folder itself"

@@ -73,7 +73,7 @@ def check_memory(count: int, shape: tuple[int, ...], what: str) -> None:
         fitting = MAX_ARRAY_BYTES // math.prod(shape)
         raise DataError(
             f"{what}: {count:,} pictures of {'x'.join(map(str, shape))} need {needed / 1e9:,.1f} GB of memory; the "
-            f"limit is {MAX_ARRAY_BYTES / 1e9:.1f} GB. Choose a smaller size, or a limit of at most {fitting:,} pictures"
+            f"limit is {MAX_ARRAY_BYTES / 1e9:.1f} GB. Choose a smaller size, or a limit of at most {fitting:,}"
         )
 
 
