@@ -186,6 +186,14 @@ class CNNClassifier(Model):
         logits: Tensor = self.head(self.body(x))
         return logits
 
+    def probabilities(self, x: Tensor) -> Tensor:
+        """What the network says of each class, (B, K) in [0, 1].
+
+        With cross entropy a softmax, which sums to 1; with bce each output was trained on its own: they need not.
+        """
+        logits = self.classify(x).float()
+        return logits.softmax(1) if self.config.loss == "cross_entropy" else logits.sigmoid()
+
     def features(self, x: Tensor) -> Tensor:
         """What the last layer sees, (B, D), of images (B, C, H, W): what distances between sets of pictures use."""
         hidden: Tensor = self.body(x)

@@ -124,3 +124,12 @@ class MLPClassifier(Model):
         """The last layer before squashing, (B, K): the largest is the class, whatever squashes it."""
         logits: Tensor = self.network(x.add(1).mul(0.5).flatten(1))
         return logits
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """What the network says of each class, (B, K) in [0, 1].
+
+        With cross entropy a softmax, which sums to 1. With mse or bce each output was trained on its own, so they need
+        not sum to 1, and a LeakyReLU, which may leave [0, 1], is cut off there.
+        """
+        logits = self.classify(x).float()
+        return logits.softmax(1) if self.config.loss == "cross_entropy" else self._squash(logits).clamp(0, 1)

@@ -38,7 +38,7 @@ figcaption, .above { font-size: 0.9rem; line-height: 1.3; }
 .row { display: flex; gap: 0.75rem; justify-content: center; }
 .flow { display: grid; gap: 0.6rem 0.5rem; grid-template-columns: repeat(auto-fill, minmax(var(--tile), 1fr)); }
 .flow figure { width: var(--tile); gap: 0; }
-.flow figcaption { font-size: 0.8rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.flow figcaption { font-size: 0.8rem; overflow: hidden; text-overflow: ellipsis; white-space: pre; }
 """
 _JS = """
 export default function ({ parentElement, data }) {

@@ -1,0 +1,324 @@
+"""The classify page's requests: what every classifier of digits says of one digit, what each finds typical of a class,
+and which test digits it gets wrong.
+
+A drawing goes to all classifiers in one task: eight small networks answer in about 10 ms. What takes seconds (an
+ascent, ten thousand test digits) is cut into short tasks, so that other visitors' pictures come in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from genmodels import catalog, checkpoint, drawing
+from genmodels.capabilities import SupportsClassification
+from genmodels.catalog import CheckpointInfo
+from genmodels.config import Frozen
+from genmodels.data import DataConfig, get_spec, missing
+from genmodels.data.loader import to_float
+from genmodels.errors import CapabilityError, DataError
+from genmodels.evaluation import judge
+from genmodels.evaluation.backquery import Ascent, Climb, Start, start_pictures
+from genmodels.runfolder import RunFolder
+from genmodels.service.inference import ModelKey, Reading, has_judge, model_of, plain, read, run
+from genmodels.service.manifold import test_pictures, tile_png
+
+MAX_ASKED, CLASSES, WORST = 8, 10, 12
+_SLICE = 0.05  # seconds one task of a long computation may hold the inference thread
+_BATCH = 100
+_KEPT = 32
+
+Strength = Literal["light", "medium", "strong"]
+_SMOOTH: dict[Strength, Climb] = {
+    "light": Climb(l2=4, tv=10, jitter=1, blur=0.5),
+    "medium": Climb(l2=8, tv=30, jitter=1, blur=0.5),
+    "strong": Climb(l2=16, tv=60, jitter=1, blur=0.6),
+}
+
+
+@runtime_checkable
+class HasProbabilities(Protocol):
+    """Classifiers that say themselves how their outputs become numbers in [0, 1]."""
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """(B, K) in [0, 1] of images (B, C, H, W) in [-1, 1]; they need not sum to 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one classifier says of a digit: each class's output in [0, 1], their sum, and the class of the largest."""
+
+    name: str
+    probabilities: tuple[float, ...]
+    total: float
+    top: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The picture as the classifiers get it, its class where it is known, and the answers in the order asked."""
+
+    prepared: bytes
+    label: str
+    answers: tuple[Answer, ...]
+
+
+class Backquery(Frozen):
+    """Which classifier is asked, where the ascent begins, and how smooth its second row is kept."""
+
+    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
+    start: Start = Field("mean", description="the picture to begin with")
+    strength: Strength = Field("medium", description="how much rough and unusual pictures are held back")
+
+
+@dataclass(frozen=True)
+class Typical:
+    """A picture made for a class: the classifier's output for that class, its reading, and the judge's."""
+
+    png: bytes
+    label: str
+    own: Reading
+    judged: Reading | None
+
+
+@dataclass(frozen=True)
+class Typicals:
+    """Ten pictures that only the classifier's certainty led to, and ten that were kept smooth."""
+
+    free: tuple[Typical, ...]
+    smooth: tuple[Typical, ...]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test digit that was misread: its number, its class, and what was read."""
+
+    png: bytes
+    index: int
+    label: str
+    read: Reading
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """counts[true][read] over `total` test digits of `data`, and the misreadings the classifier was surest of."""
+
+    counts: tuple[tuple[int, ...], ...]
+    data: str
+    total: int
+    right: int
+    worst: tuple[Mistake, ...]
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.total
+
+
+# ------------------------------------------------------------------------------ which classifiers
+
+
+def classifiers() -> tuple[CheckpointInfo, ...]:
+    """Published classifiers of digits and then own runs, in each the least accurate first, the unmeasured last."""
+    found = [
+        info
+        for info in catalog.list_checkpoints()
+        if "classification" in info.capabilities and judge.can_judge(RunFolder(info.path).spec().data_spec)
+    ]
+    return tuple(sorted(found, key=lambda info: (not info.published, info.metrics.get("accuracy", 2.0), info.name)))
+
+
+def data_here() -> str:
+    """The title of the test digits that are shown and counted."""
+    return get_spec(_digits()).title
+
+
+# ------------------------------------------------------------------------------ one digit
+
+
+def classify(names: tuple[str, ...], *, ink: np.ndarray | None = None, index: int = 0) -> Answers:
+    """Ask up to eight classifiers about a drawing (white on black, uint8 (H, W)), or about test digit `index`.
+
+    Raises EmptyDrawingError where nothing is drawn, CapabilityError for a model that does not name digits, and
+    UnknownNameError.
+    """
+    if not 1 <= len(names) <= MAX_ASKED:
+        raise CapabilityError(f"{len(names)} classifiers were chosen; choose 1 to {MAX_ASKED}")
+    for name in names:
+        _require_digits(name)
+    x, label = (drawing.to_mnist(ink).unsqueeze(0), "") if ink is not None else _test_digit(index)
+
+    def task() -> Answers:
+        found = []
+        for name in names:
+            values = outputs(_classifier(name)[0], x)[0]
+            found.append(Answer(name, tuple(values.tolist()), float(values.sum()), int(values.argmax())))
+        return Answers(tile_png(x), label, tuple(found))
+
+    return run(task)
+
+
+def digit_count() -> int:
+    """How many test digits there are to pick from."""
+    return len(test_pictures(_digits()).images)
+
+
+def outputs(model: SupportsClassification, x: Tensor) -> Tensor:
+    """What a model says of each class, (B, K) in [0, 1]: its own `probabilities`, else the softmax of its logits."""
+    return model.probabilities(x) if isinstance(model, HasProbabilities) else model.classify(x).float().softmax(1)
+
+
+# ------------------------------------------------------------------------------ backquery
+
+
+_typicals: OrderedDict[tuple[ModelKey, Backquery], Typicals] = OrderedDict()
+
+
+def typical(asked: Backquery) -> Typicals:
+    """Ten digits as a classifier would most like to see them, with and without regularisation; kept once made.
+
+    150 steps take 0.3 s for a perceptron and 2 s for the judge. Raises CapabilityError and UnknownNameError.
+    """
+    _require_digits(asked.model)
+    judged = has_judge(asked.model)
+
+    def load() -> tuple[SupportsClassification, ModelKey]:
+        _, key = _classifier(asked.model)
+        # Loaded anew: weights made in inference mode, as those of the kept models, take no part in gradients.
+        with torch.inference_mode(False):
+            return _as_classifier(checkpoint.load_model(key[0], key[1]), asked.model), key
+
+    model, key = run(load)
+    if (key, asked) not in _typicals:
+        mean, variance = _pixels()
+        rows = []
+        for climb in (Climb(), _SMOOTH[asked.strength]):
+            start, labels = start_pictures(asked.start, mean, CLASSES), torch.arange(CLASSES)
+            ascent = Ascent(start, labels, climb, mean, variance)
+            while not ascent.done:
+                run(_steps(ascent, model))
+            rows.append(run(_verdicts(ascent.images, model, judged)))
+        _typicals[key, asked] = Typicals(*rows)
+        while len(_typicals) > _KEPT:
+            _typicals.popitem(last=False)
+    return _typicals[key, asked]
+
+
+def _steps(ascent: Ascent, model: SupportsClassification) -> Callable[[], None]:
+    def task() -> None:
+        until = time.perf_counter() + _SLICE
+        while not ascent.done and time.perf_counter() < until:
+            ascent.step(model)
+
+    return task
+
+
+def _verdicts(images: Tensor, model: SupportsClassification, judged: bool) -> Callable[[], tuple[Typical, ...]]:
+    def task() -> tuple[Typical, ...]:
+        best, top = outputs(model, images).max(1)
+        return tuple(
+            Typical(
+                tile_png(images[label]),
+                str(label),
+                Reading(str(int(top[label])), float(best[label])),
+                read(images[label : label + 1]) if judged else None,
+            )
+            for label in range(len(images))
+        )
+
+    return task
+
+
+# ------------------------------------------------------------------------------ mistakes
+
+
+_confusions: OrderedDict[tuple[ModelKey, str], Confusion] = OrderedDict()
+
+
+def confusion(name: str) -> Confusion:
+    """Each test digit's class against what is read, and the twelve mistakes made with most certainty; kept once made.
+
+    10,000 digits take a perceptron half a second and the judge about ten. Raises CapabilityError, UnknownNameError.
+    """
+    _require_digits(name)
+    config = _digits()
+    arrays = test_pictures(config)
+    key = run(lambda: _classifier(name)[1])
+    if (key, config.name) not in _confusions:
+        parts = []
+        for start in range(0, len(arrays.images), _BATCH):
+            part = to_float(torch.from_numpy(arrays.images[start : start + _BATCH].copy()))
+            parts.append(run(lambda part=part: outputs(_classifier(name)[0], part)))  # type: ignore[misc]
+        _confusions[key, config.name] = _counted(torch.cat(parts), arrays.images, torch.from_numpy(arrays.labels))
+        while len(_confusions) > _KEPT:
+            _confusions.popitem(last=False)
+    return _confusions[key, config.name]
+
+
+def _counted(values: Tensor, images: np.ndarray, labels: Tensor) -> Confusion:
+    best, top = values.max(1)
+    counts = torch.bincount(labels * CLASSES + top, minlength=CLASSES**2).view(CLASSES, CLASSES)
+    wrong = torch.nonzero(top != labels).flatten()
+    surest = wrong[best[wrong].argsort(descending=True, stable=True)][:WORST]
+    worst = tuple(
+        Mistake(
+            tile_png(to_float(torch.from_numpy(images[i].copy()))),
+            i,
+            str(int(labels[i])),
+            Reading(str(int(top[i])), float(best[i])),
+        )
+        for i in surest.tolist()
+    )
+    rows = tuple(tuple(int(count) for count in row) for row in counts.tolist())
+    return Confusion(rows, data_here(), len(labels), int((top == labels).sum()), worst)
+
+
+# ------------------------------------------------------------------------------ on the inference thread
+
+
+def _classifier(name: str) -> tuple[SupportsClassification, ModelKey]:
+    model, key = model_of(name, None)
+    return _as_classifier(model, name), key
+
+
+def _as_classifier(model: Any, name: str) -> SupportsClassification:
+    if not isinstance(model, SupportsClassification):
+        raise CapabilityError(f"{name} does not name pictures; choose a classifier of digits")
+    return model
+
+
+# ------------------------------------------------------------------------------ on the caller's thread: files only
+
+
+def _require_digits(name: str) -> None:
+    if not judge.can_judge(RunFolder(catalog.find(plain(name))).spec().data_spec):
+        raise CapabilityError(f"{name} was trained on other pictures than digits of 28 x 28; choose one of digits")
+
+
+def _digits() -> DataConfig:
+    """MNIST's test digits where they are, else those that come with the program."""
+    config = DataConfig(name="mnist")
+    return config if missing(config) is None else DataConfig()
+
+
+def _test_digit(index: int) -> tuple[Tensor, str]:
+    arrays = test_pictures(_digits())
+    if not 0 <= index < len(arrays.images):
+        raise DataError(f"test digit {index} does not exist; choose 0 to {len(arrays.images) - 1:,}")
+    return to_float(torch.from_numpy(arrays.images[index : index + 1].copy())), str(int(arrays.labels[index]))
+
+
+@lru_cache(maxsize=1)
+def _pixels() -> tuple[Tensor, Tensor]:
+    """Mean and variance (1, 28, 28) of each pixel in [0, 1], over the digits that come with the program."""
+    x = to_float(torch.from_numpy(test_pictures(DataConfig()).images.copy())).add(1).mul(0.5)
+    return x.mean(0), x.var(0)

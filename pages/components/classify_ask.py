@@ -1,0 +1,169 @@
+"""One digit, drawn, uploaded or picked, and what every chosen classifier says of it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import numpy as np
+import streamlit as st
+
+from genmodels import drawing
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import classify
+from genmodels.service.classify import Answer, Answers
+from pages.components.bars import Panel, bars
+from pages.components.canvas import canvas
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors, plain
+from pages.components.tiles import Tile, row
+
+_MAX_MB = 20
+_UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
+_SOURCES = ("own", "upload", "test")
+
+
+def option(info: CheckpointInfo) -> str:
+    """A classifier in a list: its title, its name, and whether it is a run of one's own."""
+    return t(f"classify.model_option.{'published' if info.published else 'run'}", title=info.title, name=info.name)
+
+
+def show(infos: dict[str, CheckpointInfo]) -> None:
+    """The digit at the left, a chart a classifier at the right."""
+    names = _pick(infos)
+    left, right = st.columns([3, 7], gap="large")
+    with left, friendly_errors():
+        ink, index = _digit()
+    with right, friendly_errors():
+        if not names:
+            st.info(t("classify.ask.none"), icon=":material/info:")
+        elif ink is None and index is None:
+            st.info(t(f"classify.ask.empty_{st.session_state.classify_source}"), icon=":material/draw:")
+        else:
+            _answers(infos, classify.classify(names, ink=ink, index=index or 0))
+
+
+def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
+    memory, most = st.session_state, classify.MAX_ASKED
+    kept = [name for name in memory.get("classify_models", []) if name in infos]
+    memory.classify_models = kept if "classify_models" in memory else list(infos)[:most]
+    chosen = st.multiselect(
+        t("classify.ask.models"),
+        list(infos),
+        format_func=lambda name: option(infos[name]),
+        key="classify_models",
+        max_selections=most,
+        help=t("classify.ask.models_help", count=most),
+        placeholder=t("classify.ask.models_placeholder"),
+        persist_state="session",
+    )
+    return tuple(name for name in infos if name in chosen)
+
+
+def _digit() -> tuple[np.ndarray | None, int | None]:
+    """What is asked about: ink, or the number of a test digit."""
+    memory = st.session_state
+    memory.setdefault("classify_source", _SOURCES[0])
+    source = st.segmented_control(
+        t("classify.ask.source"),
+        _SOURCES,
+        format_func=lambda name: t(f"classify.ask.{name}"),
+        required=True,
+        key="classify_source",
+        help=t("classify.ask.source_help"),
+        persist_state="session",
+    )
+    if source == "own":
+        return canvas(key="classify_canvas", label=t("classify.ask.label"), hint=t("classify.ask.hint")), None
+    if source == "upload":
+        uploaded = st.file_uploader(
+            t("classify.ask.file"),
+            _UPLOADS,
+            key="classify_upload",
+            help=t("classify.ask.file_help"),
+            max_upload_size=_MAX_MB,
+        )
+        return (None if uploaded is None else drawing.from_file(uploaded.getvalue())), None
+    count = classify.digit_count()
+    memory.classify_index = min(memory.get("classify_index", 0), count - 1)
+    index = st.number_input(
+        t("classify.ask.index"),
+        0,
+        count - 1,
+        step=1,
+        key="classify_index",
+        help=t("classify.ask.index_help", count=f"{count:,}", data=classify.data_here()),
+        persist_state="session",
+    )
+    st.button(
+        t("classify.ask.another"),
+        key="classify_another",
+        icon=":material/casino:",
+        on_click=_another,
+        args=(count,),
+        help=t("classify.ask.another_help"),
+    )
+    return None, int(index)
+
+
+def _another(count: int) -> None:
+    st.session_state.classify_index = random.randrange(count)  # noqa: S311 - a picture, no secret
+
+
+def _answers(infos: dict[str, CheckpointInfo], found: Answers) -> None:
+    common = Counter(answer.top for answer in found.answers).most_common()
+    usual = common[0][0] if len(common) == 1 or common[0][1] > common[1][1] else None
+    picture, text = st.columns([1, 3], gap="medium", vertical_alignment="center")
+    with picture:
+        caption = t("classify.ask.label_known", label=found.label) if found.label else ""
+        prepared = Tile(found.prepared, caption, t("classify.ask.prepared_alt"), t("classify.ask.prepared"))
+        row([prepared], key="classify_prepared", width=140)
+    with text:
+        st.markdown(_verdict(infos, found))
+        st.caption(t("classify.ask.how"))
+    bars(
+        [_panel(infos[answer.name], answer, odd=usual is not None and answer.top != usual) for answer in found.answers],
+        label=t("classify.ask.charts"),
+        key="classify_charts",
+    )
+
+
+def _verdict(infos: dict[str, CheckpointInfo], found: Answers) -> str:
+    """Who reads what, in one sentence."""
+    votes: dict[int, list[str]] = {}
+    for answer in found.answers:
+        votes.setdefault(answer.top, []).append(plain(infos[answer.name].title))
+    if len(votes) == 1:
+        top, names = next(iter(votes.items()))
+        text = (
+            t("classify.ask.alone", top=top) if len(names) == 1 else t("classify.ask.agree", count=len(names), top=top)
+        )
+    else:
+        ordered = sorted(votes.items(), key=lambda vote: -len(vote[1]))
+        parts = [
+            t("classify.ask.vote", top=top, count=len(names), names="; ".join(names))
+            if len(names) <= 3
+            else t("classify.ask.vote_many", top=top, count=len(names))
+            for top, names in ordered
+        ]
+        text = t("classify.ask.disagree") + "\n" + "\n".join(f"- {part}" for part in parts)
+    if found.label:
+        right = len(votes.get(int(found.label), []))
+        text += "\n\n" + t("classify.ask.right", label=found.label, right=right, count=len(found.answers))
+    return text
+
+
+def _panel(info: CheckpointInfo, answer: Answer, *, odd: bool) -> Panel:
+    best = answer.probabilities[answer.top]
+    accuracy = info.metrics.get("accuracy")
+    known = t("classify.ask.accuracy", percent=f"{100 * accuracy:.1f}") if accuracy else t("classify.ask.unmeasured")
+    spoken = ", ".join(f"{digit}: {value:.2f}" for digit, value in enumerate(answer.probabilities))
+    return Panel(
+        title=info.title if info.published else t("classify.ask.run_title", title=info.title, name=info.name),
+        verdict=t("classify.ask.verdict", top=answer.top, value=f"{best:.2f}"),
+        note=f"{known} {t('classify.ask.total', total=f'{answer.total:.2f}')}",
+        values=answer.probabilities,
+        top=answer.top,
+        alt=t("classify.ask.chart_alt", title=info.title, values=spoken),
+        odd=odd,
+    )

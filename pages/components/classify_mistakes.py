@@ -1,0 +1,100 @@
+"""Where a classifier goes wrong: its confusion matrix over the test digits, and its surest mistakes."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import classify
+from genmodels.service.classify import Confusion
+from pages.components.i18n import t
+from pages.components.tiles import Tile, flow
+
+_DIGITS = [str(digit) for digit in range(classify.CLASSES)]
+
+
+def show(info: CheckpointInfo) -> None:
+    """The matrix at the left, what it says at the right, the mistakes below."""
+    st.markdown(t("classify.mistakes.text"))
+    with st.spinner(t("classify.mistakes.busy")):
+        found = classify.confusion(info.name)
+    percent = f"{100 * found.accuracy:.2f}"
+    left, right = st.columns([6, 4], gap="medium")
+    with left:
+        st.plotly_chart(_figure(found), key="classify_confusion", config={"displayModeBar": False})
+        counts = t("classify.mistakes.chart_alt", total=f"{found.total:,}", wrong=found.total - found.right)
+        st.caption(counts)
+    with right:
+        values = {"percent": percent, "total": f"{found.total:,}", "wrong": f"{found.total - found.right:,}"}
+        st.markdown(t("classify.mistakes.accuracy", **values, data=found.data))
+        st.markdown(_pairs(found))
+    st.subheader(t("classify.mistakes.worst_title"), anchor=False)
+    if not found.worst:
+        st.markdown(t("classify.mistakes.none"))
+        return
+    st.markdown(t("classify.mistakes.worst_text"))
+    shown = []
+    for mistake in found.worst:
+        values = {"label": mistake.label, "read": mistake.read.label, "value": f"{mistake.read.probability:.3f}"}
+        number = f"{mistake.index:,}"
+        caption = t("classify.mistakes.caption", **values, index=number)
+        shown.append(Tile(mistake.png, caption, t("classify.mistakes.alt", **values, index=number)))
+    flow(shown, label=t("classify.mistakes.worst_title"), width=120, key="classify_worst")
+
+
+def _pairs(found: Confusion) -> str:
+    """The three commonest mix-ups, as a list."""
+    wrong = [
+        (count, true, read)
+        for true, row in enumerate(found.counts)
+        for read, count in enumerate(row)
+        if true != read and count
+    ]
+    if not wrong:
+        return ""
+    lines = [
+        t("classify.mistakes.pair", true=true, read=read, count=count, of=sum(found.counts[true]))
+        for count, true, read in sorted(wrong, reverse=True)[:3]
+    ]
+    return t("classify.mistakes.pairs") + "\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _figure(found: Confusion) -> go.Figure:
+    # The diagonal holds nearly everything: coloured with the rest, every mistake would look like none.
+    wrong = [
+        [None if true == read else count / max(1, sum(row)) for read, count in enumerate(row)]
+        for true, row in enumerate(found.counts)
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            z=wrong,
+            x=_DIGITS,
+            y=_DIGITS,
+            text=[[str(count) if count else "" for count in row] for row in found.counts],
+            customdata=[list(row) for row in found.counts],
+            texttemplate="%{text}",
+            colorscale=[[0, "rgba(194,87,26,0)"], [1, "rgba(214,98,34,0.95)"]],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hoverongaps=False,
+            hovertemplate=t("classify.mistakes.hover"),
+        )
+    )
+    for digit in range(classify.CLASSES):
+        count = found.counts[digit][digit]
+        figure.add_annotation(x=str(digit), y=str(digit), text=f"<b>{count}</b>", showarrow=False)
+    figure.update_layout(
+        height=440,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        xaxis={"title": t("classify.mistakes.x"), "type": "category", "fixedrange": True, "showgrid": False},
+        yaxis={
+            "title": t("classify.mistakes.y"),
+            "type": "category",
+            "fixedrange": True,
+            "autorange": "reversed",
+            "showgrid": False,
+        },
+    )
+    return figure

@@ -1,0 +1,73 @@
+"""Backquery: the picture that a classifier finds most typical of each digit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import classify
+from genmodels.service.classify import Backquery, Typical
+from pages.components.i18n import t
+from pages.components.tiles import Tile, flow
+
+_STARTS = ("mean", "grey", "noise")
+_STRENGTHS = ("light", "medium", "strong")
+
+
+def show(info: CheckpointInfo) -> None:
+    """Two rows of ten: led by nothing but certainty, and kept smooth."""
+    st.markdown(t("classify.typical.text"))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        start = st.segmented_control(
+            t("classify.typical.start"),
+            _STARTS,
+            default=_STARTS[0],
+            format_func=lambda name: t(f"classify.typical.{name}"),
+            required=True,
+            key="classify_start",
+            help=t("classify.typical.start_help"),
+            persist_state="session",
+        )
+    with right:
+        strength = st.segmented_control(
+            t("classify.typical.strength"),
+            _STRENGTHS,
+            default="medium",
+            format_func=lambda name: t(f"classify.typical.{name}"),
+            required=True,
+            key="classify_strength",
+            help=t("classify.typical.strength_help"),
+            persist_state="session",
+        )
+    asked = Backquery.parse({"model": info.name, "start": start, "strength": strength})
+    with st.spinner(t("classify.typical.busy")):
+        found = classify.typical(asked)
+    for row, key in ((found.free, "free"), (found.smooth, "smooth")):
+        st.subheader(t(f"classify.typical.{key}_title"), anchor=False)
+        st.markdown(t(f"classify.typical.{key}_text", **_counts(row)))
+        _row(row, key)
+    st.caption(t("classify.typical.how"))
+
+
+def _counts(row: Sequence[Typical]) -> dict[str, str]:
+    own = [typical for typical in row if typical.own.label == typical.label]
+    judged = [typical for typical in row if typical.judged and typical.judged.label == typical.label]
+    mean = sum(typical.own.probability for typical in row) / len(row)
+    return {"own": str(len(own)), "judged": str(len(judged)), "mean": f"{mean:.2f}"}
+
+
+def _row(row: Sequence[Typical], key: str) -> None:
+    shown = []
+    for typical in row:
+        own = f"{typical.own.label} ({typical.own.probability:.2f})"
+        judged = f"{typical.judged.label} ({typical.judged.probability:.2f})" if typical.judged else ""
+        caption = t("classify.typical.caption", own=own)
+        alt = t("classify.typical.alt", label=typical.label, own=own)
+        if judged:
+            caption += "\n" + t("classify.typical.caption_judge", judged=judged)
+            alt += " " + t("classify.typical.alt_judge", judged=judged)
+        shown.append(Tile(typical.png, caption, alt, t("classify.typical.asked", label=typical.label)))
+    flow(shown, label=t(f"classify.typical.{key}_title"), width=104, key=f"classify_{key}")
