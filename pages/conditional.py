@@ -225,9 +225,9 @@ def _one_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> 
 @st.fragment
 def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> None:
     st.header(t("conditional.between.title"), anchor=False)
-    left, right = st.columns([6, 4], gap="medium")
+    left, right = st.columns([4, 6], gap="medium")
     with friendly_errors():
-        with right:
+        with left:
             st.markdown(t("conditional.between.text"))
             start, end = (
                 class_picker(
@@ -243,7 +243,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
             with row:
                 _keep("between", lambda: conditional.between_png(asking, start, end), info)
                 _keep("between", lambda: conditional.between_gif(asking, start, end), info, "gif")
-        with left:
+        with right:
             sheet = conditional.between(asking, start, end)
             shares = [f"{100 * index / (sheet.columns - 1):.0f}" for index in range(sheet.columns)]
             texts = []

@@ -17,6 +17,7 @@ _ICONS = {
     "seeds": ":material/grain:",
     "manifold": ":material/scatter_plot:",
     "conditional": ":material/tune:",
+    "compare": ":material/compare:",
     "data": ":material/photo_library:",
     "train": ":material/model_training:",
     "runs": ":material/monitoring:",

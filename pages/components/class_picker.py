@@ -36,7 +36,7 @@ def class_picker(
                 persist_state="session",
             )
         )
-    chosen = st.segmented_control(
+    chosen = st.pills(
         label,
         numbers,
         format_func=lambda number: plain(names[number]),

@@ -1,0 +1,220 @@
+"""The compare page's requests: what several checkpoints draw from the same seeds, and what was measured of them."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image
+from pydantic import Field
+
+from genmodels import catalog, preview
+from genmodels.catalog import CheckpointInfo
+from genmodels.config import Frozen
+from genmodels.errors import CapabilityError
+from genmodels.evaluation import judge
+from genmodels.runfolder import RunFolder
+from genmodels.service.explore import MAX_SEED
+from genmodels.service.inference import ModelKey, enlarge, model_of, run
+
+MIN_MODELS, MAX_MODELS, COLUMNS, ROWS = 2, 4, 5, 6
+PICTURES = COLUMNS * ROWS
+_SIDE, _KEPT = 280, 64
+_DRAWS = frozenset({"sampling", "latent"})
+
+Better = Literal["low", "high", "one", "data"]
+
+
+class Drawing(Frozen):
+    """One column of the comparison: a checkpoint at a step, and the first of its PICTURES seeds."""
+
+    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
+    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
+    seed: int = Field(0, ge=0, le=MAX_SEED - PICTURES, description="first seed; the next ones follow it")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """COLUMNS x ROWS pictures in one PNG, the seeds row after row; `parameters` of the network that draws them."""
+
+    png: bytes
+    parameters: int
+    constant: bool
+    """Whether it draws the same picture whatever the seed, and only one is shown."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure to compare by: its names in `CheckpointInfo.metrics`, and which direction is good.
+
+    `better`: the lowest, the highest, the nearest to 1, or the nearest to the real pictures' own figure.
+    """
+
+    name: str
+    metric: str
+    better: Better
+    needs: Literal["samples", "judge", "elbo", "label", "always"]
+
+
+MEASURES = (
+    Measure("frechet", "judge/frechet", "low", "judge"),
+    Measure("kernel", "judge/kernel", "low", "judge"),
+    Measure("precision", "judge/precision", "high", "judge"),
+    Measure("recall", "judge/recall", "high", "judge"),
+    Measure("density", "judge/density", "one", "judge"),
+    Measure("coverage", "judge/coverage", "high", "judge"),
+    Measure("modes", "classes/above_1_percent", "high", "judge"),
+    Measure("kl", "classes/kl_uniform", "low", "judge"),
+    Measure("agreement", "labels/agreement", "high", "label"),
+    Measure("memory", "memory/nearest_ratio", "one", "judge"),
+    Measure("diversity", "diversity/samples", "data", "samples"),
+    Measure("elbo", "elbo/negative", "low", "elbo"),
+    Measure("parameters", "", "low", "always"),
+    Measure("seconds", "", "low", "always"),
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """One figure of the table; `value` None is not measured, or does not apply to this model."""
+
+    value: float | None
+    spread: float | None = None
+    applies: bool = True
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    measure: Measure
+    values: tuple[Value, ...]
+
+
+def checkpoints() -> tuple[CheckpointInfo, ...]:
+    """The checkpoints and runs that draw pictures: published ones first, then those made to draw from random z."""
+    found = [info for info in catalog.list_checkpoints() if _DRAWS & {*info.capabilities} and info.modality == "image"]
+    return tuple(sorted(found, key=lambda info: (not info.published, "sampling" not in info.capabilities)))
+
+
+_drawings: OrderedDict[tuple[ModelKey, int], Drawn] = OrderedDict()
+
+
+def draw(drawing: Drawing) -> Drawn:
+    """What a checkpoint draws from its seeds, drawn once: moving one column's step leaves the others as they are.
+
+    Raises UnknownNameError, CheckpointError, or CapabilityError for a model that draws nothing.
+    """
+
+    def task() -> Drawn:
+        model, key = model_of(drawing.model, drawing.step)
+        kept = (key, drawing.seed)
+        if kept not in _drawings:
+            pictures = preview.samples_of_seeds(model, range(drawing.seed, drawing.seed + PICTURES))
+            if pictures is None:
+                raise CapabilityError(f"{drawing.model} draws no pictures; choose a VAE or a GAN")
+            columns = COLUMNS if len(pictures) > 1 else 1
+            image = enlarge(preview.grid(pictures, columns, scale=1, pad=1), _SIDE)
+            parameters = sum(
+                parameter.numel()
+                for name, parameter in model.named_parameters()
+                if name.split(".")[0] not in model.training_only
+            )
+            _drawings[kept] = Drawn(preview.png(image, compress_level=1), parameters, len(pictures) == 1)
+            while len(_drawings) > _KEPT:
+                _drawings.popitem(last=False)
+        _drawings.move_to_end(kept)
+        return _drawings[kept]
+
+    return run(task)
+
+
+def compared_png(drawings: Sequence[Drawing]) -> bytes:
+    """All columns side by side for keeping, each about 280 pixels wide, on white."""
+
+    parts = [Image.open(io.BytesIO(draw(drawing).png)).convert("RGB") for drawing in drawings]
+    gap = 16
+    whole = Image.new(
+        "RGB", (sum(part.width + gap for part in parts) - gap, max(part.height for part in parts)), "white"
+    )
+    left = 0
+    for part in parts:
+        whole.paste(part, (left, 0))
+        left += part.width + gap
+    return preview.png(whole)
+
+
+def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Sequence[int]) -> tuple[Row, ...]:
+    """The rows of figures, one value a checkpoint; rows that apply to none are left out.
+
+    Figures are of a checkpoint's newest step: of another step nothing is known. The best of a row is marked where all
+    were trained on the same data, and with it whatever cannot be told from it by the spreads; nothing where fewer than
+    two were measured, or where none can be told from the others.
+    """
+    same_data = len({info.data for info in infos}) == 1
+    rows = []
+    for measure in MEASURES:
+        values = [
+            _value(measure, info, step, count) for info, step, count in zip(infos, steps, parameters, strict=True)
+        ]
+        if any(value.applies for value in values):
+            goal = infos[0].metrics.get("diversity/data")
+            rows.append(Row(measure, tuple(_marked(measure, values, goal) if same_data else values)))
+    return tuple(rows)
+
+
+def different_kinds(infos: Sequence[CheckpointInfo]) -> tuple[str, ...]:
+    """The data sets the checkpoints were trained on, where that is more than one; empty where all have the same."""
+    kinds = tuple(dict.fromkeys(info.data for info in infos))
+    return kinds if len(kinds) > 1 else ()
+
+
+def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -> Value:
+    newest = step == info.steps[-1]
+    if measure.name == "parameters":
+        return Value(float(parameters))
+    if measure.name == "seconds":
+        return Value(info.train_seconds if newest else None)
+    value = info.metrics.get(measure.metric) if newest else None
+    spread = info.metrics.get(f"{measure.metric}_spread") if newest else None
+    return Value(value, spread, applies=value is not None or _applies(measure, info))
+
+
+def _applies(measure: Measure, info: CheckpointInfo) -> bool:
+    if measure.needs == "elbo":
+        return "elbo" in info.capabilities
+    judged = "sampling" in info.capabilities and judge.can_judge(RunFolder(info.path).spec().data_spec)
+    if measure.needs == "label":
+        return judged and "label" in info.conditions
+    return judged if measure.needs == "judge" else "sampling" in info.capabilities
+
+
+def _marked(measure: Measure, values: Sequence[Value], goal: float | None) -> list[Value]:
+    """The same values, the best ones marked."""
+
+    def miss(value: Value) -> float:
+        if value.value is None:
+            return math.inf
+        if measure.better == "low":
+            return value.value
+        if measure.better == "high":
+            return -value.value
+        return abs(value.value - (1.0 if measure.better == "one" else goal or 0.0))
+
+    measured = [value for value in values if value.value is not None]
+    if len(measured) < 2 or (measure.better == "data" and goal is None):
+        return list(values)
+    best = min(measured, key=miss)
+
+    def is_best(value: Value) -> bool:
+        return miss(value) - miss(best) <= (value.spread or 0.0) + (best.spread or 0.0)
+
+    if all(is_best(value) for value in measured):
+        return list(values)
+    return [
+        Value(value.value, value.spread, value.applies, best=value.value is not None and is_best(value))
+        for value in values
+    ]

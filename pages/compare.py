@@ -1,0 +1,219 @@
+"""Compare: two to four checkpoints side by side, drawn from the same seeds, with what was measured of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import GenmodelsError
+from genmodels.service import compare
+from genmodels.service.compare import Drawing, Measure, Value
+from pages.components import compare_state as state
+from pages.components import tiles
+from pages.components.i18n import has, t
+from pages.components.measures_table import FigureText, MeasureText, measures_table
+from pages.components.theme import friendly_errors, page_title, plain
+
+_WIDE = 320
+
+
+def _actions() -> None:
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="compare_actions")
+    row.number_input(
+        t("compare.seed"),
+        0,
+        state.LAST_SEED,
+        step=1,
+        key="compare_seed",
+        help=t("compare.seed_help"),
+        width=180,
+        persist_state="session",
+    )
+    row.button(
+        t("compare.shuffle"),
+        key="compare_shuffle",
+        icon=":material/casino:",
+        on_click=state.shuffle,
+        help=t("compare.shuffle_help"),
+    )
+    row.button(
+        t("compare.add"),
+        key="compare_add",
+        icon=":material/add:",
+        on_click=state.add,
+        disabled=state.count() >= compare.MAX_MODELS,
+        help=t("compare.add_help", count=compare.MAX_MODELS),
+    )
+
+
+def _pick(index: int, infos: dict[str, CheckpointInfo]) -> None:
+    """Model and step of one column."""
+
+    def label(name: str) -> str:
+        return t(f"compare.option.{'published' if infos[name].published else 'run'}", name=name)
+
+    chosen = st.selectbox(
+        t("compare.model", number=index + 1),
+        list(infos),
+        format_func=label,
+        key=f"compare_model_{index}",
+        help=t("compare.model_help"),
+        persist_state="session",
+    )
+    steps = infos[chosen].steps
+    if len(steps) == 1:
+        st.caption(t("compare.one_step", step=f"{steps[0]:,}"))
+        return
+    st.select_slider(
+        t("compare.step"),
+        steps,
+        format_func=lambda step: f"{step:,}",
+        key=f"compare_step_{index}",
+        help=t("compare.step_help"),
+        persist_state="session",
+    )
+
+
+def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
+    """Pickers and pictures of one column; its parameters, or None where it could not be drawn."""
+    with st.container(border=True, height="stretch", key=f"compare_column_{index}"), friendly_errors():
+        _pick(index, infos)
+        name, step = state.chosen(index)
+        info = infos[name]
+        drawn = compare.draw(_drawing(index))
+        alt = t("compare.alt", name=name, step=f"{step:,}", seed=st.session_state.compare_seed)
+        tiles.row([tiles.Tile(drawn.png, "", alt)], width=_WIDE, key=f"compare_grid_{index}")
+        note = "constant" if drawn.constant else "classes" if info.conditions else ""
+        st.caption(f"{plain(info.title)}. {t(f'compare.{note}') if note else ''}")
+        if state.count() > compare.MIN_MODELS:
+            st.button(
+                t("compare.remove"),
+                key=f"compare_remove_{index}",
+                icon=":material/close:",
+                on_click=state.remove,
+                args=(index,),
+                help=t("compare.remove_help"),
+                type="tertiary",
+            )
+        return drawn.parameters
+    return None
+
+
+def _drawing(index: int) -> Drawing:
+    name, step = state.chosen(index)
+    return Drawing.parse({"model": name, "step": step, "seed": st.session_state.compare_seed})
+
+
+def _columns(infos: dict[str, CheckpointInfo]) -> list[int | None]:
+    found = []
+    for index, column in enumerate(st.columns(state.count())):
+        with column:
+            found.append(_column(index, infos))
+    return found
+
+
+def _same_seeds(chosen: list[CheckpointInfo]) -> None:
+    """What the same seeds mean for these models."""
+    kinds = compare.different_kinds(chosen)
+    if kinds:
+        listed = ", ".join(f"“{plain(kind)}”" for kind in kinds)
+        st.info(t("compare.kinds", kinds=listed), icon=":material/category:")
+    key = "same_model" if len({info.name for info in chosen}) == 1 else "other_models"
+    st.markdown(t(f"compare.{key}"))
+
+
+def _figure(measure: Measure, value: Value) -> FigureText:
+    if value.value is None:
+        return FigureText(t("compare.not_measured" if value.applies else "compare.not_for_it"), muted=True)
+    if measure.name == "seconds":
+        unit = "seconds" if value.value < 120 else "minutes"
+        return FigureText(
+            t(f"compare.{unit}", count=f"{value.value / (1 if unit == 'seconds' else 60):.0f}"), "", value.best
+        )
+    text = t(f"compare.measure.{measure.name}.value", value=value.value, percent=100 * value.value)
+    if value.spread is None:
+        return FigureText(text, "", value.best)
+    small = t(f"compare.measure.{measure.name}.value", value=value.spread, percent=100 * value.spread)
+    return FigureText(text, f"± {small}", value.best)
+
+
+def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
+    st.header(t("compare.table.title"), anchor=False)
+    st.markdown(t("compare.table.text"))
+    steps = [state.chosen(index)[1] for index in range(state.count())]
+    rows = compare.table(chosen, steps, parameters)
+    heads = [
+        t("compare.table.head", name=info.name, step=f"{step:,}") for info, step in zip(chosen, steps, strict=True)
+    ]
+    lines = []
+    for row in rows:
+        key = f"compare.measure.{row.measure.name}"
+        lines.append(
+            MeasureText(
+                t(f"{key}.name"),
+                t(f"compare.direction.{row.measure.better}"),
+                t(f"{key}.help"),
+                t(f"{key}.source"),
+                t(f"{key}.link") if has(f"{key}.link") else "",
+                tuple(_figure(row.measure, value) for value in row.values),
+            )
+        )
+    measures_table(
+        lines,
+        heads=heads,
+        corner=t("compare.table.corner"),
+        best=t("compare.table.best"),
+        label=t("compare.table.label"),
+        key="compare_table",
+    )
+    st.caption(t("compare.table.caption"))
+    _how_to_measure(chosen, steps, [value for row in rows for value in row.values])
+
+
+def _how_to_measure(chosen: list[CheckpointInfo], steps: list[int], values: list[Value]) -> None:
+    count = len(chosen)
+    lacking = [
+        info.name
+        for index, (info, step) in enumerate(zip(chosen, steps, strict=True))
+        if step == info.steps[-1] and any(value.value is None and value.applies for value in values[index::count])
+    ]
+    if any(step != info.steps[-1] for info, step in zip(chosen, steps, strict=True)):
+        st.caption(t("compare.table.older"))
+    if lacking:
+        st.markdown(t("compare.table.command"))
+        st.code("\n".join(f"python -m genmodels evaluate {name}" for name in dict.fromkeys(lacking)), language="bash")
+
+
+def _page() -> None:
+    page_title(t("compare.title"), t("compare.intro"))
+    infos = {info.name: info for info in compare.checkpoints()}
+    if not infos:
+        st.info(t("compare.empty"), icon=":material/model_training:")
+        st.page_link("train.py", label=t("compare.empty_link"), icon=":material/arrow_forward:")
+        return
+    state.read_address(infos)
+    _actions()
+    parameters = _columns(infos)
+    state.write_address(infos)
+    chosen = [infos[state.chosen(index)[0]] for index in range(state.count())]
+    _same_seeds(chosen)
+    drawings = [_drawing(index) for index in range(state.count())]
+    counted = [number for number in parameters if number is not None]
+    if len(counted) == len(chosen):
+        st.download_button(
+            t("compare.png"),
+            lambda: compare.compared_png(drawings),
+            "compared.png",
+            "image/png",
+            key="compare_png",
+            icon=":material/download:",
+            on_click="ignore",
+            help=t("compare.png_help"),
+        )
+        _table(chosen, counted)
+
+
+try:
+    _page()
+except GenmodelsError as error:
+    st.error(str(error), icon=":material/error:")

@@ -1,0 +1,115 @@
+"""Which checkpoints the compare page shows, and the address that carries them: `?models=mnist_gan,mnist_vae_20@1000`.
+
+A column is a checkpoint and, where it is not the newest, a step behind an @: one model may stand there at several.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import MAX_SEED
+from genmodels.service.compare import MAX_MODELS, MIN_MODELS, PICTURES
+from pages.components.i18n import t
+from pages.components.theme import plain
+
+LAST_SEED = MAX_SEED - PICTURES
+_MOST_CHARACTERS = 1_000
+
+
+def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
+    """Take over what the address asks for, where it is not what the page itself has written there."""
+    state, wanted = st.session_state, st.query_params.get("models")
+    if wanted is not None and wanted != state.get("compare_address"):
+        chosen, unknown = _taken(wanted, infos)
+        if unknown:
+            names = ", ".join(f"“{plain(name)}”" for name in unknown)
+            st.warning(t("compare.unknown", names=names), icon=":material/search_off:")
+        if chosen:
+            _put(chosen)
+    if "compare_count" not in state:
+        state.compare_count = MIN_MODELS
+    state.setdefault("compare_seed", 0)
+    for index in range(state.compare_count):
+        _mend(index, infos)
+
+
+def write_address(infos: Mapping[str, CheckpointInfo]) -> None:
+    """Put models and steps into the address, so that it can be shared and reloaded."""
+    text = ",".join(
+        name if step == infos[name].steps[-1] else f"{name}@{step}"
+        for name, step in (chosen(i) for i in range(count()))
+    )
+    if st.query_params.get("models") != text:
+        st.query_params["models"] = text
+    st.session_state.compare_address = text
+
+
+def count() -> int:
+    shown: int = st.session_state.compare_count
+    return shown
+
+
+def chosen(index: int) -> tuple[str, int]:
+    """Name and step of a column."""
+    return st.session_state[f"compare_model_{index}"], st.session_state[f"compare_step_{index}"]
+
+
+def add() -> None:
+    """One more column: the last one's model again, so that its step can be set beside it."""
+    state = st.session_state
+    last = state.compare_count - 1
+    state.compare_count = min(MAX_MODELS, state.compare_count + 1)
+    state[f"compare_model_{last + 1}"] = state[f"compare_model_{last}"]
+    state[f"compare_step_{last + 1}"] = state[f"compare_step_{last}"]
+
+
+def remove(index: int) -> None:
+    state = st.session_state
+    for place in range(index, state.compare_count - 1):
+        for what in ("model", "step"):
+            state[f"compare_{what}_{place}"] = state[f"compare_{what}_{place + 1}"]
+    state.compare_count = max(MIN_MODELS, state.compare_count - 1)
+
+
+def shuffle() -> None:
+    st.session_state.compare_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret
+
+
+def _mend(index: int, infos: Mapping[str, CheckpointInfo]) -> None:
+    """Fill in what a new session, or a run that was deleted, leaves open."""
+    state, names = st.session_state, list(infos)
+    model, step = f"compare_model_{index}", f"compare_step_{index}"
+    if state.get(model) not in infos:
+        kept = dict(_taken(state.get("compare_address", ""), infos)[0][index : index + 1])
+        state[model] = next(iter(kept), names[min(index, len(names) - 1)])
+        state[step] = kept.get(state[model])
+    steps = infos[state[model]].steps
+    if state.get(step) not in steps:
+        state[step] = steps[-1]
+
+
+def _put(columns: list[tuple[str, int | None]]) -> None:
+    state = st.session_state
+    if len(columns) < MIN_MODELS:
+        columns = columns * MIN_MODELS
+    state.compare_count = len(columns)
+    for index, (name, step) in enumerate(columns):
+        state[f"compare_model_{index}"], state[f"compare_step_{index}"] = name, step
+
+
+def _taken(text: str, infos: Mapping[str, CheckpointInfo]) -> tuple[list[tuple[str, int | None]], list[str]]:
+    """The first columns of an address that exist, and what does not."""
+    good: list[tuple[str, int | None]] = []
+    bad: list[str] = []
+    for word in filter(None, text[:_MOST_CHARACTERS].split(",")):
+        name, _, step = word.strip().partition("@")
+        number = int(step) if step.isascii() and step.isdigit() and len(step) < 12 else None
+        if name in infos and (not step or number in infos[name].steps):
+            good.append((name, number))
+        else:
+            bad.append(word.strip()[:80])
+    return good[:MAX_MODELS], bad[:MAX_MODELS]

@@ -1,0 +1,119 @@
+"""A table of figures: a row a measure, whose name opens its explanation; a column a model; the best of a row marked.
+
+The explanations are <details>, so they open with a click, a finger or the keyboard, and are read out with their row.
+Where the window is narrow the figures scroll sideways under names that stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class FigureText:
+    """A figure as it is written, with a smaller line below it; `muted` where there is none to show."""
+
+    text: str
+    small: str = ""
+    best: bool = False
+    muted: bool = False
+
+
+@dataclass(frozen=True)
+class MeasureText:
+    """A row: its name, in which direction it is good, what it means, and the figures."""
+
+    name: str
+    direction: str
+    explanation: str
+    source: str
+    link: str
+    figures: tuple[FigureText, ...]
+
+
+_CSS = """
+:host { display: block; }
+.frame { overflow-x: auto; font-family: var(--st-font); color: var(--st-text-color); }
+.frame:focus-visible { outline: 2px solid var(--st-primary-color); }
+table { border-collapse: collapse; width: 100%; min-width: calc(9.5rem + var(--columns) * 6.2rem); font-size: 0.9rem; }
+caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+th, td { padding: 0.4rem 0.6rem; border-bottom: 1px solid var(--st-border-color); vertical-align: top;
+         text-align: left; }
+thead th { font-weight: 600; font-size: 0.82rem; overflow-wrap: anywhere; vertical-align: bottom; }
+tbody th { font-weight: 400; position: sticky; left: 0; background: var(--st-background-color); width: 42%;
+           min-width: 8.3rem; max-width: 26rem; }
+summary { cursor: pointer; }
+summary:focus-visible { outline: 2px solid var(--st-primary-color); }
+.direction { opacity: 0.75; font-size: 0.78rem; display: block; padding-left: 1rem; }
+details p { margin: 0.35rem 0 0.2rem; font-size: 0.82rem; line-height: 1.4; max-width: 34rem; }
+a { color: var(--st-link-color, var(--st-primary-color)); }
+td { font-variant-numeric: tabular-nums; }
+td .small { display: block; font-size: 0.76rem; opacity: 0.75; }
+td.muted { font-size: 0.82rem; } td.muted > span { opacity: 0.75; }
+td.best > .number { font-weight: 700; color: var(--st-green-text-color, #157a3a); }
+.star { margin-left: 0.25rem; }
+.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+@media (max-width: 640px) { th, td { padding: 0.35rem 0.4rem; } }
+"""
+_JS = """
+export default function ({ parentElement, data }) {
+  const frame = parentElement.querySelector(".frame"), table = frame.querySelector("table");
+  const open = new Set([...table.querySelectorAll("details[open]")].map(one => one.dataset.name));
+  const make = (tag, text, values) => Object.assign(document.createElement(tag), { textContent: text, ...values });
+  frame.setAttribute("aria-label", data.label);
+  table.style.setProperty("--columns", data.heads.length);
+  const head = make("tr", "");
+  head.append(make("th", data.corner, { scope: "col" }), ...data.heads.map(text => make("th", text, { scope: "col" })));
+  const rows = data.rows.map(row => {
+    const line = make("tr", ""), name = make("th", "", { scope: "row" }), more = make("details", "");
+    more.dataset.name = row.name;
+    more.open = open.has(row.name);
+    const words = make("p", row.explanation + " ");
+    if (row.link) words.append(make("a", row.source, { href: row.link, target: "_blank", rel: "noopener" }));
+    else words.append(row.source);
+    more.append(make("summary", row.name), words);
+    name.append(more, make("span", row.direction, { className: "direction" }));
+    line.append(name, ...row.figures.map(figure => {
+      const cell = make("td", "", { className: (figure.best ? "best " : "") + (figure.muted ? "muted" : "") });
+      cell.append(make("span", figure.text, { className: "number" }));
+      if (figure.best) {
+        const star = make("span", "\\u2605", { className: "star" });
+        star.setAttribute("aria-hidden", "true");
+        cell.append(star, make("span", data.best, { className: "hidden" }));
+      }
+      if (figure.small) cell.append(make("span", figure.small, { className: "small" }));
+      return cell;
+    }));
+    return line;
+  });
+  const top = make("thead", ""), body = make("tbody", "");
+  top.append(head);
+  body.append(...rows);
+  table.replaceChildren(make("caption", data.label), top, body);
+}
+"""
+_component = st.components.v2.component(
+    "genmodels_measures_table",
+    html='<div class="frame" tabindex="0" role="region"><table></table></div>',
+    css=_CSS,
+    js=_JS,
+)
+
+
+def measures_table(
+    rows: Sequence[MeasureText], *, heads: Sequence[str], corner: str, best: str, label: str, key: str
+) -> None:
+    """Show the rows under `heads`, one a figure; `best` is what a screen reader says of a marked figure."""
+    _component(
+        key=key,
+        data={
+            "rows": [asdict(row) for row in rows],
+            "heads": list(heads),
+            "corner": corner,
+            "best": best,
+            "label": label,
+        },
+    )
