@@ -36,11 +36,10 @@ def _pick_view() -> str:
 def _pick_set(entries: dict[str, Entry]) -> Entry:
     """The picker, bound to `?data=`: an address can be shared, reloaded and stepped back to."""
     wanted = st.query_params.get("data")
-    if wanted != st.session_state.get("data_address"):
-        if wanted in entries:
-            st.session_state["data_set"] = wanted
-        elif wanted:
-            st.warning(t("data.unknown_set", name=plain(wanted)), icon=":material/search_off:")
+    if wanted and wanted not in entries:  # also the page's own address, where the set was deleted elsewhere
+        st.warning(t("data.unknown_set", name=plain(wanted[:80])), icon=":material/search_off:")
+    elif wanted and wanted != st.session_state.get("data_address"):
+        st.session_state["data_set"] = wanted
     if st.session_state.get("data_set") not in entries:
         kept = st.session_state.get("data_address")
         st.session_state["data_set"] = kept if kept in entries else next(iter(entries))

@@ -41,11 +41,10 @@ def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     """The model picker, bound to `?model=`."""
     memory = st.session_state
     wanted = st.query_params.get("model")
-    if wanted != memory.get("manifold_address"):
-        if wanted in infos:
-            memory.manifold_model = wanted
-        elif wanted:
-            st.warning(t("manifold.unknown_model", name=plain(wanted)), icon=":material/search_off:")
+    if wanted and wanted not in infos:  # also the page's own address, where the run was deleted meanwhile
+        st.warning(t("manifold.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
+    elif wanted and wanted != memory.get("manifold_address"):
+        memory.manifold_model = wanted
     if memory.get("manifold_model") not in infos:
         kept = memory.get("manifold_address")
         memory.manifold_model = kept if kept in infos else next(iter(infos))

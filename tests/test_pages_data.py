@@ -186,6 +186,16 @@ def test_a_damaged_set_is_said_and_can_be_deleted() -> None:
     assert own.names() == ()
 
 
+def test_a_set_deleted_elsewhere_is_named_once() -> None:
+    name = bring()
+    app = open_page("data", data=name)
+    datasets.remove(name)
+    app.run()
+    assert f"called “{name}”" in app.warning[0].value
+    assert app.selectbox(key="data_set").value == "digits"
+    assert not app.run().warning
+
+
 # --------------------------------------------------------------------------- training on it
 
 

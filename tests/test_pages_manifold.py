@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import h5py
@@ -338,3 +339,12 @@ def test_side_by_side_needs_two(runs: Path) -> None:
     text = " ".join(entry.value for entry in app.markdown)
     assert "Holes" in text
     assert "Smooth" in text
+
+
+def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:
+    app = open_page("manifold", model="mnist_autoencoder_2d")
+    shutil.rmtree(runs / "mnist_autoencoder_2d")
+    app.run()
+    assert "called “mnist\\_autoencoder\\_2d”" in app.warning[0].value
+    assert app.selectbox(key="manifold_model").value == "mnist_vae_2d"
+    assert not app.run().warning

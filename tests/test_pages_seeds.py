@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,12 @@ def test_every_control_has_a_help_text(runs: Path) -> None:
         assert app.get(kind), kind
         for element in app.get(kind):
             assert element.help, f"{kind} {element.key} explains nothing"
+
+
+def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:
+    app = seeds_page(model="flat")
+    shutil.rmtree(runs / "flat")
+    app.run()
+    assert "called “flat”" in app.warning[0].value
+    assert app.selectbox(key="seeds_model").value != "flat"
+    assert not app.run().warning

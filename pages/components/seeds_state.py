@@ -22,11 +22,11 @@ _SHOWN = 24
 def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
     """Take over what the address asks for, where it is not what the page itself has written there."""
     state, wanted = st.session_state, st.query_params
-    if wanted.get("model") != state.get("seeds_address_model"):
-        if wanted.get("model") in infos:
-            state.seeds_model = wanted["model"]
-        elif wanted.get("model"):
-            st.warning(t("seeds.unknown_model", name=plain(wanted["model"][:80])), icon=":material/search_off:")
+    model = wanted.get("model")
+    if model and model not in infos:  # also the page's own address, where the run was deleted meanwhile
+        st.warning(t("seeds.unknown_model", name=plain(model[:80])), icon=":material/search_off:")
+    elif model and model != state.get("seeds_address_model"):
+        state.seeds_model = model
     if state.get("seeds_model") not in infos:
         kept = state.get("seeds_address_model")
         state.seeds_model = next((name for name in (kept, PREFERRED) if name in infos), next(iter(infos)))
