@@ -1,0 +1,277 @@
+"""The evaluate page's requests: figures that were published, figures measured on demand, and what can be looked at.
+
+Measuring takes 10 to 60 seconds of a core, so it is never done on the inference thread: a process of its own, at low
+priority, runs `python -m genmodels evaluate`, one at a time for all visitors. What it found is kept in the runs folder
+by checkpoint, step and the time the step was written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from genmodels import catalog, data
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import CheckpointError, GenmodelsError
+from genmodels.evaluation import range_text
+from genmodels.public import public_mode
+from genmodels.runfolder import MEASURED, RunFolder, read_json, runs_root, write_json
+from genmodels.service.inference import plain
+
+SAMPLES, TIMEOUT, MAX_STEPS, MAX_WAITING = 1_000, 300.0, 8, 16
+_KEPT_FILE, _KEPT = "figures.json", 500
+_ROOT = Path(__file__).parents[2]
+_NICE = 10
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures by name, how many pictures were drawn for them (None: as published), and their step."""
+
+    step: int
+    figures: Mapping[str, float]
+    samples: int | None
+
+
+@dataclass
+class Job:
+    """A measurement that waits, runs or has ended; `problem` tells why it gave nothing."""
+
+    name: str
+    step: int
+    samples: int = SAMPLES
+    started: float | None = None
+    ended: float | None = None
+    problem: str = ""
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    _given_up: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return 0.0 if self.started is None else (self.ended or time.monotonic()) - self.started
+
+
+# ------------------------------------------------------------------------------ what is known
+
+
+def checkpoints() -> tuple[CheckpointInfo, ...]:
+    """Every checkpoint and run that has saved, published ones first."""
+    return catalog.list_checkpoints()
+
+
+def known(info: CheckpointInfo, step: int) -> Measured | None:
+    """The figures of a saved step: as published, else as measured here; None where neither was done."""
+    if info.metrics and step == info.steps[-1]:
+        return Measured(step, info.metrics, None)
+    return measured_here(info, step)
+
+
+def measured_here(info: CheckpointInfo, step: int) -> Measured | None:
+    """What was measured with fewer samples on this machine, of exactly these weights."""
+    entry = _kept().get(_key(info.path, step))
+    if not isinstance(entry, dict) or not isinstance(entry.get("figures"), dict):
+        return None
+    figures = {str(name): float(value) for name, value in entry["figures"].items() if _is_number(value)}
+    return Measured(step, figures, int(entry.get("samples", SAMPLES)))
+
+
+def over_training(info: CheckpointInfo) -> tuple[Measured, ...]:
+    """Figures of several steps, ascending: those of the card, and for other steps those measured here."""
+    rows: dict[int, Measured] = {}
+    for step in info.steps:
+        found = measured_here(info, step)
+        if found is not None:
+            rows[step] = found
+    path = info.path / MEASURED
+    published = read_json(path).get("over_training", []) if path.is_file() else []
+    for row in published:
+        figures = {name: float(value) for name, value in row.items() if name not in ("step", "seconds")}
+        rows[int(row["step"])] = Measured(int(row["step"]), figures, None)
+    if info.metrics:
+        rows[info.steps[-1]] = Measured(info.steps[-1], info.metrics, None)
+    return tuple(rows[step] for step in sorted(rows))
+
+
+def worth_measuring(info: CheckpointInfo) -> tuple[int, ...]:
+    """Saved steps without figures, at most eight, spread evenly; the first and the last are among them."""
+    without = [step for step in info.steps if step not in {row.step for row in over_training(info)}]
+    if len(without) <= MAX_STEPS:
+        return tuple(without)
+    return tuple(without[round(index * (len(without) - 1) / (MAX_STEPS - 1))] for index in range(MAX_STEPS))
+
+
+def expected(info: CheckpointInfo) -> dict[str, str]:
+    """What the recipe expects of a figure: `at least 0.99`; empty where it promises nothing."""
+    return {name: range_text(*bounds) for name, bounds in RunFolder(info.path).spec().expect.items()}
+
+
+def class_shares(name: str) -> tuple[float, ...]:
+    """Share of each class in the training data; empty where that is not here."""
+    spec = RunFolder(catalog.find(plain(name))).spec()
+    if data.missing(spec.data) is not None:
+        return ()
+    counts = _class_counts(spec.data)
+    return tuple(count / sum(counts) for count in counts)
+
+
+@lru_cache(maxsize=16)
+def _class_counts(config: data.DataConfig) -> tuple[int, ...]:
+    return data.class_counts(config)
+
+
+# ------------------------------------------------------------------------------ measuring
+
+
+_lock = threading.Lock()
+_waiting: deque[Job] = deque()
+_jobs: OrderedDict[tuple[str, int], Job] = OrderedDict()
+_worker: threading.Thread | None = None
+
+
+def measure(name: str, step: int, samples: int = SAMPLES) -> Job:
+    """Ask for the figures of a saved step; one that is waiting or running already is not asked for twice.
+
+    Raises GenmodelsError on a public server and where too many wait, UnknownNameError, and CheckpointError for a step
+    that was not saved.
+    """
+    global _worker
+    if public_mode():
+        raise GenmodelsError(
+            "this server only shows: measuring takes up to a minute of its processor, so visitors cannot ask for it. "
+            f"On a machine of your own, `python -m genmodels evaluate {plain(name)}` measures it"
+        )
+    folder = RunFolder(catalog.find(plain(name)))
+    if step not in folder.steps():
+        raise CheckpointError(f"{name} has no checkpoint of step {step}; saved steps: {folder.steps()}")
+    with _lock:
+        old = _jobs.get((name, step))
+        if old is not None and old.ended is None:
+            return old
+        if len(_waiting) >= MAX_WAITING:
+            raise GenmodelsError(f"{MAX_WAITING} measurements are waiting already; wait until some are done")
+        job = _jobs[name, step] = Job(name, step, samples)
+        _jobs.move_to_end((name, step))
+        while len(_jobs) > 4 * MAX_WAITING:
+            _jobs.popitem(last=False)
+        _waiting.append(job)
+        if _worker is None or not _worker.is_alive():
+            _worker = threading.Thread(target=_work, name="measuring", daemon=True)
+            _worker.start()
+    return job
+
+
+def jobs_of(name: str) -> tuple[Job, ...]:
+    """Measurements of a checkpoint that were asked for, in that order; those that ended well are not listed."""
+    with _lock:
+        return tuple(job for job in _jobs.values() if job.name == name and (job.ended is None or job.problem))
+
+
+def cancel(name: str) -> None:
+    """Give up what waits or runs for a checkpoint."""
+    with _lock:
+        for job in [job for job in _jobs.values() if job.name == name and job.ended is None]:
+            job._given_up = True
+            if job in _waiting:
+                _waiting.remove(job)
+                job.ended = time.monotonic()
+            elif job._process is not None:
+                job._process.terminate()
+
+
+def forget(name: str) -> None:
+    """Drop the reports of what failed."""
+    with _lock:
+        for key in [key for key, job in _jobs.items() if job.name == name and job.problem]:
+            del _jobs[key]
+
+
+def _work() -> None:
+    """Measure what waits, one at a time; ends when nothing does."""
+    global _worker
+    while True:
+        with _lock:
+            if not _waiting:
+                _worker = None
+                return
+            job = _waiting.popleft()
+            job.started = time.monotonic()
+        try:
+            _keep(job, _figures(job))
+        except (GenmodelsError, OSError) as error:
+            job.problem = "" if job._given_up else str(error)
+        job.ended = time.monotonic()
+
+
+def _figures(job: Job) -> dict[str, float]:
+    command = [sys.executable, "-m", "genmodels", "evaluate", "--json", f"--samples={job.samples}"]
+    # One thread, and behind everything else: a training or another visitor's slider must not feel it.
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [*command, f"--step={job.step}", "--", job.name],
+        cwd=_ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    job._process = process
+    os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+    try:
+        output, complaint = process.communicate(timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise GenmodelsError(
+            f"{job.name}, step {job.step:,}: not measured in {TIMEOUT:.0f} s; the machine is busy. Try again later"
+        ) from None
+    if process.returncode:
+        reason = complaint.strip().splitlines()[-1:] or [signal.strsignal(-process.returncode) or "no reason given"]
+        raise GenmodelsError(f"{job.name}, step {job.step:,}: {reason[0].removeprefix('error: ')}")
+    found: dict[str, float] = json.loads(output)["metrics"]
+    return found
+
+
+def _keep(job: Job, figures: Mapping[str, float]) -> None:
+    key = _key(catalog.find(job.name), job.step)
+    finite = {name: value for name, value in figures.items() if _is_number(value)}
+    everything = {**_kept(), key: {"figures": finite, "samples": job.samples, "when": time.time()}}
+    newest = sorted(everything, key=lambda name: everything[name].get("when", 0))[-_KEPT:]
+    runs_root().mkdir(parents=True, exist_ok=True)
+    write_json(runs_root() / _KEPT_FILE, {name: everything[name] for name in newest})
+
+
+def _kept() -> dict[str, Any]:
+    """Everything measured here; a damaged file is as good as none, it only costs measuring again."""
+    path = runs_root() / _KEPT_FILE
+    if not path.is_file():
+        return {}
+    try:
+        found = read_json(path)
+    except CheckpointError:
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, dict)} if isinstance(found, dict) else {}
+
+
+def _key(path: Path, step: int) -> str:
+    try:
+        stamp = RunFolder(path).step_path(step).stat().st_mtime_ns
+    except OSError:
+        stamp = 0
+    return f"{path.parent.name}/{path.name} {step} {stamp}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,191 @@
+"""What the evaluate page shows beside the figures: a discriminator's answers, and the nearest real pictures."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genmodels import capabilities, catalog, data, preview
+from genmodels.capabilities import Condition, SupportsSampling, SupportsScoring
+from genmodels.data.loader import to_float
+from genmodels.data.spec import Arrays
+from genmodels.errors import CapabilityError, DataError
+from genmodels.evaluation.distances import nearest
+from genmodels.model import Model
+from genmodels.recipes import Spec
+from genmodels.runfolder import RunFolder
+from genmodels.service.inference import ModelKey, model_of, plain, run, to_image
+
+SCORED, SHOWN, BINS = 500, 8, 20
+_POOL_BYTES = 96 * 2**20
+_CHUNK = 2_000
+_KEPT = 24
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Histograms of a discriminator's answers to 500 real test pictures and 500 drawn ones.
+
+    `probability`: the answers are D in [0, 1], else a critic's scores, whose zero means nothing. `edges` has one entry
+    more than the shares of `real` and `drawn`, which sum to 1 each.
+    """
+
+    probability: bool
+    edges: tuple[float, ...]
+    real: tuple[float, ...]
+    drawn: tuple[float, ...]
+    mean_real: float
+    mean_drawn: float
+    asked_by_class: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A drawn picture, the training picture nearest to it, and their root mean square pixel difference, 0 to 1."""
+
+    drawn: bytes
+    training: bytes
+    distance: float
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Eight drawn pictures with their nearest training pictures, and what real test pictures' own distance is."""
+
+    pairs: tuple[Pair, ...]
+    pool: int
+    typical: float
+
+
+_calibrations: OrderedDict[ModelKey, Calibration | None] = OrderedDict()
+_nearest: OrderedDict[ModelKey, Nearest] = OrderedDict()
+
+
+def calibration(name: str, step: int | None = None) -> Calibration | None:
+    """What the discriminator or critic says of real and of drawn pictures; None where it was not kept.
+
+    Real pictures come with their class where the discriminator needs one, drawn ones with the class asked for. Raises
+    DataError where the test data is missing, and what `model_of` raises.
+    """
+    spec = _spec(name)
+    if "scoring" not in capabilities.of(run(lambda: model_of(name, step)[0])):
+        return None
+    arrays = _arrays(spec, "test", SCORED)
+
+    def task() -> Calibration | None:
+        model, key = model_of(name, step)
+        if key not in _calibrations:
+            _calibrations[key] = _calibrated(model, arrays)
+            _trim(_calibrations)
+        return _calibrations[key]
+
+    return run(task)
+
+
+def nearest_training(name: str, step: int | None = None) -> Nearest:
+    """Pictures of seeds 0 to 7, each beside the training picture nearest to it in pixels.
+
+    At most 96 MB of training pictures are compared (all 60,000 of MNIST). Raises CapabilityError for a model that draws
+    nothing, DataError where the training data is missing.
+    """
+    spec = _spec(name)
+    shape = spec.data_spec.image_shape or (1, 1, 1)
+    train = _arrays(spec, "train", _POOL_BYTES // math.prod(shape))
+    test = _arrays(spec, "test", 100)
+    key, drawn = run(_drawn(name, step))
+    if key not in _nearest:
+        real = to_float(torch.from_numpy(test.images.copy()))
+        distances, index = _nearest_rows(torch.cat([drawn, real]), train.images)
+        scale = 2 * math.sqrt(math.prod(shape))  # from |a - b| over pixels 2 wide to a root mean square of 0 to 1
+        pairs = [
+            Pair(_png(drawn[i]), _png(to_float(torch.from_numpy(train.images[index[i]].copy()))), distances[i] / scale)
+            for i in range(len(drawn))
+        ]
+        typical = float(np.median(distances[len(drawn) :])) / scale
+        _nearest[key] = Nearest(tuple(pairs), len(train.images), typical)
+        _trim(_nearest)
+    return _nearest[key]
+
+
+# ------------------------------------------------------------------------------ on the inference thread
+
+
+def _drawn(name: str, step: int | None) -> Callable[[], tuple[ModelKey, Tensor]]:
+    def task() -> tuple[ModelKey, Tensor]:
+        model, key = model_of(name, step)
+        drawn = preview.samples_of_seeds(model, range(SHOWN))
+        if drawn is None:
+            raise CapabilityError(f"{name} draws no pictures, so it cannot have learned any by heart")
+        return key, drawn[:SHOWN]
+
+    return task
+
+
+def _calibrated(model: Model, arrays: Arrays) -> Calibration:
+    if not isinstance(model, SupportsScoring) or not isinstance(model, SupportsSampling):
+        raise CapabilityError(f"{model.title} has no discriminator to ask")
+    real = to_float(torch.from_numpy(arrays.images.copy()))
+    generator = torch.Generator(model.device).manual_seed(0)
+    asked: Condition = None
+    true: Condition = None
+    if "label" in model.conditions:
+        true = {"label": torch.from_numpy(arrays.labels)}
+        asked = {"label": torch.arange(len(real)) % model.conditions["label"]}
+    drawn = model.sample(len(real), condition=asked, generator=generator)
+    scores = [model.score(real, condition=true).float(), model.score(drawn, condition=asked).float()]
+    curve = model.curves().get("score/real")
+    probability = curve is not None and curve.ideal is not None  # a critic's scores have no ideal value
+    values = [(score.sigmoid() if probability else score).cpu().numpy() for score in scores]
+    low, high = (0.0, 1.0) if probability else (float(min(map(np.min, values))), float(max(map(np.max, values))))
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    shares = [np.histogram(part, edges)[0] / len(part) for part in values]
+    return Calibration(
+        probability,
+        tuple(edges.tolist()),
+        tuple(shares[0].tolist()),
+        tuple(shares[1].tolist()),
+        float(values[0].mean()),
+        float(values[1].mean()),
+        asked is not None,
+    )
+
+
+def _nearest_rows(queries: Tensor, pool: np.ndarray) -> tuple[list[float], list[int]]:
+    """Distance to the nearest row of the pool, and which; in tasks of 2,000, so that others draw in between."""
+    best = torch.full((len(queries),), torch.inf)
+    index = torch.zeros(len(queries), dtype=torch.int64)
+    for start in range(0, len(pool), _CHUNK):
+        part = pool[start : start + _CHUNK]
+        distance, place = run(lambda part=part: nearest(queries, to_float(torch.from_numpy(part.copy()))))  # type: ignore[misc]
+        closer = distance < best
+        best, index = torch.where(closer, distance, best), torch.where(closer, place + start, index)
+    return best.tolist(), index.tolist()
+
+
+# ------------------------------------------------------------------------------ on the caller's thread: files only
+
+
+def _spec(name: str) -> Spec:
+    return RunFolder(catalog.find(plain(name))).spec()
+
+
+def _arrays(spec: Spec, split: data.Split, first: int) -> Arrays:
+    problem = data.missing(spec.data)
+    if problem:
+        raise DataError(problem)
+    return data.load(spec.data, split, max(1, first))
+
+
+def _png(pixels: Tensor) -> bytes:
+    return preview.png(to_image(pixels.reshape(1, *pixels.shape[-3:])), compress_level=1)
+
+
+def _trim(kept: OrderedDict[ModelKey, Nearest] | OrderedDict[ModelKey, Calibration | None]) -> None:
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)

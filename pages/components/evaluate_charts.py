@@ -1,0 +1,200 @@
+"""Charts of the evaluate page: digits drawn, distance to the data, the ELBO's terms, figures over the training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import evaluation
+from genmodels.service.evaluation import Measured
+from genmodels.service.inspection import Calibration
+from pages.components.evaluate_figures import label, value_text
+from pages.components.i18n import t
+
+_GREY = "#8a9499"
+_CONFIG = {"displayModeBar": False}
+_MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+_LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+# What a curve over the training shows first, where it was measured.
+_FIRST = ("judge/frechet", "elbo/negative", "accuracy", "reconstruction/nats", "classes/kl_uniform")
+
+
+def show(info: CheckpointInfo, found: Measured) -> None:
+    """The charts that the figures suffice for, two side by side."""
+    drawn: list[Callable[[], None]] = []
+    shares = _shares(found.figures)
+    if shares:
+        drawn.append(lambda: _classes(info, shares))
+    if "judge/frechet" in found.figures and "judge/frechet_real" in found.figures:
+        drawn.append(lambda: _distance(found))
+    if "elbo/recon" in found.figures and "elbo/kl" in found.figures:
+        drawn.append(lambda: _elbo(found.figures))
+    for start in range(0, len(drawn), 2):
+        for column, draw in zip(st.columns(2, gap="medium"), drawn[start : start + 2], strict=False):
+            with column:
+                draw()
+
+
+def _shares(figures: Mapping[str, float]) -> list[float]:
+    names = [f"classes/share_{digit}" for digit in range(10)]
+    return [figures[name] for name in names] if all(name in figures for name in names) else []
+
+
+def _classes(info: CheckpointInfo, shares: list[float]) -> None:
+    st.subheader(t("evaluate.classes.title"), anchor=False)
+    st.markdown(t("evaluate.classes.text"))
+    digits = [str(digit) for digit in range(10)]
+    figure = go.Figure()
+    figure.add_bar(x=digits, y=[100 * share for share in shares], name=t("evaluate.classes.drawn"))
+    real = evaluation.class_shares(info.name)
+    if real:
+        figure.add_bar(x=digits, y=[100 * share for share in real], name=t("evaluate.classes.data"), marker_color=_GREY)
+    figure.add_hline(10, line={"dash": "dash", "width": 1.5, "color": _GREY})
+    figure.update_traces(hovertemplate="%{x}: %{y:.1f} %")
+    figure.update_layout(
+        height=280,
+        margin=_MARGIN,
+        legend=_LEGEND,
+        barmode="group",
+        xaxis={"title": t("evaluate.classes.x"), "type": "category", "fixedrange": True},
+        yaxis={"ticksuffix": " %", "fixedrange": True, "rangemode": "tozero"},
+    )
+    st.plotly_chart(figure, key="evaluate_classes", config=_CONFIG)
+    listed = ", ".join(f"{digit}: {100 * share:.1f} %" for digit, share in enumerate(shares))
+    st.caption(t("evaluate.classes.caption", shares=listed))
+
+
+def _distance(found: Measured) -> None:
+    value, real = found.figures["judge/frechet"], found.figures["judge/frechet_real"]
+    st.subheader(t("evaluate.distance.title"), anchor=False)
+    st.markdown(t("evaluate.distance.text", times=f"{value / max(real, 1e-9):.1f}"))
+    figure = go.Figure()
+    spread = found.figures.get("judge/frechet_spread", 0.0)
+    names = [t("evaluate.distance.drawn"), t("evaluate.distance.real")]
+    figure.add_bar(
+        y=names,
+        x=[value, real],
+        orientation="h",
+        error_x={"type": "data", "array": [spread, 0]},
+        marker_color=[None, _GREY],
+        text=[f"{value:.1f}", f"{real:.1f}"],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+    )
+    figure.add_vline(real, line={"dash": "dash", "width": 1.5, "color": _GREY})
+    figure.update_layout(
+        height=200,
+        margin={**_MARGIN, "r": 40},
+        showlegend=False,
+        xaxis={"title": t("evaluate.distance.x"), "rangemode": "tozero", "fixedrange": True},
+        yaxis={"autorange": "reversed", "fixedrange": True},
+    )
+    st.plotly_chart(figure, key="evaluate_distance", config=_CONFIG)
+    if found.samples is not None:
+        st.caption(t("evaluate.distance.few", samples=f"{found.samples:,}"))
+
+
+def _elbo(figures: Mapping[str, float]) -> None:
+    recon, kl = figures["elbo/recon"], figures["elbo/kl"]
+    st.subheader(t("evaluate.elbo.title"), anchor=False)
+    st.markdown(t("evaluate.elbo.text", recon=f"{recon:.1f}", kl=f"{kl:.1f}", total=f"{recon + kl:.1f}"))
+    figure = go.Figure()
+    for name, value in ((t("evaluate.elbo.recon"), recon), (t("evaluate.elbo.kl"), kl)):
+        figure.add_bar(
+            y=[""], x=[value], name=name, orientation="h", text=f"{value:.1f}", hovertemplate="%{x:.2f}<extra></extra>"
+        )
+    figure.update_layout(
+        height=150,
+        margin=_MARGIN,
+        legend={**_LEGEND, "traceorder": "normal"},
+        barmode="stack",
+        xaxis={"title": t("evaluate.elbo.x"), "fixedrange": True},
+        yaxis={"fixedrange": True},
+    )
+    st.plotly_chart(figure, key="evaluate_elbo", config=_CONFIG)
+
+
+def over_training(info: CheckpointInfo) -> None:
+    """A figure of several saved steps as a curve; says so where only one was measured."""
+    rows = evaluation.over_training(info)
+    names = sorted({name for row in rows for name in row.figures if sum(name in one.figures for one in rows) > 1})
+    names = [name for name in names if not name.endswith("_spread") and not name.startswith("classes/share_")]
+    if len(info.steps) < 2:
+        return
+    st.header(t("evaluate.curve.title"), anchor=False)
+    if not names:
+        st.markdown(t("evaluate.curve.none"))
+        return
+    memory = st.session_state
+    if memory.get("evaluate_figure") not in names:
+        memory.evaluate_figure = next((name for name in _FIRST if name in names), names[0])
+    chosen = st.selectbox(
+        t("evaluate.curve.figure"),
+        names,
+        format_func=label,
+        key="evaluate_figure",
+        help=t("evaluate.curve.figure_help"),
+        persist_state="session",
+    )
+    points = [(row.step, row.figures[chosen], row.samples) for row in rows if chosen in row.figures]
+    figure = go.Figure()
+    for few, symbol in ((False, "circle"), (True, "circle-open")):
+        own = [(step, value) for step, value, samples in points if (samples is not None) == few]
+        if own:
+            figure.add_scatter(
+                x=[step for step, _ in own],
+                y=[value for _, value in own],
+                name=t(f"evaluate.curve.{'few' if few else 'card'}"),
+                mode="lines+markers",
+                marker={"symbol": symbol, "size": 9},
+                hovertemplate=t("evaluate.curve.hover"),
+            )
+    real = max((row.figures.get("judge/frechet_real", 0.0) for row in rows), default=0.0)
+    if chosen == "judge/frechet" and real:
+        figure.add_hline(
+            real,
+            line={"dash": "dash", "width": 1.5, "color": _GREY},
+            annotation={"text": t("evaluate.distance.real"), "font": {"size": 11}},
+        )
+    figure.update_layout(
+        height=300,
+        margin=_MARGIN,
+        legend=_LEGEND,
+        showlegend=True,
+        xaxis={"title": t("evaluate.step"), "fixedrange": True, "tickformat": ",d"},
+        yaxis={"title": label(chosen), "fixedrange": True},
+    )
+    st.plotly_chart(figure, key="evaluate_curve", config=_CONFIG)
+    listed = "; ".join(f"{step:,}: {value_text(chosen, value)}" for step, value, _ in points)
+    st.caption(t("evaluate.curve.caption", values=listed))
+
+
+def calibration(found: Calibration) -> None:
+    """How often each answer is given to real and to drawn pictures."""
+    figure = go.Figure()
+    middles = [(low + high) / 2 for low, high in zip(found.edges, found.edges[1:], strict=False)]
+    kind = "probability" if found.probability else "score"
+    for shares, name in ((found.real, "real"), (found.drawn, "drawn")):
+        figure.add_bar(
+            x=middles,
+            y=[100 * share for share in shares],
+            name=t(f"evaluate.scores.{kind}_{name}"),
+            opacity=0.75,
+            hovertemplate="%{x:.2f}: %{y:.0f} %",
+        )
+    if found.probability:
+        figure.add_vline(0.5, line={"dash": "dash", "width": 1.5, "color": _GREY})
+    figure.update_layout(
+        height=280,
+        margin=_MARGIN,
+        legend=_LEGEND,
+        barmode="overlay",
+        bargap=0.05,
+        xaxis={"title": t(f"evaluate.scores.{kind}_x"), "fixedrange": True, "range": [found.edges[0], found.edges[-1]]},
+        yaxis={"ticksuffix": " %", "fixedrange": True},
+    )
+    st.plotly_chart(figure, key="evaluate_scores", config=_CONFIG)

@@ -1,0 +1,73 @@
+"""A model's figures as tables: value, spread, what was expected, and what it means."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import evaluation
+from genmodels.service.evaluation import Measured
+from pages.components.i18n import has, t
+from pages.components.theme import plain
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "reading": ("accuracy",),
+    "elbo": ("elbo/negative", "elbo/recon", "elbo/kl"),
+    "reconstruction": ("reconstruction/nats", "reconstruction/corrupted_nats"),
+    "judge": (
+        "judge/frechet",
+        "judge/frechet_real",
+        "judge/kernel",
+        "judge/precision",
+        "judge/recall",
+        "judge/density",
+        "judge/coverage",
+    ),
+    "classes": ("labels/agreement", "classes/above_1_percent", "classes/kl_uniform", "classes/min_share"),
+    "memory": ("memory/nearest_ratio", "diversity/samples", "diversity/data"),
+    "pattern": ("pattern/worst_error",),
+    "discriminator": ("discriminator/loss",),
+}
+_CHARTED = "classes/share_"
+
+
+def show(info: CheckpointInfo, found: Measured) -> None:
+    """A table a group; figures that have no text of their own stand at the end by their names."""
+    st.header(t("evaluate.figures"), anchor=False)
+    told = {name for names in GROUPS.values() for name in names}
+    spread = {f"{name}_spread" for name in told}
+    other = [name for name in found.figures if name not in told | spread and not name.startswith(_CHARTED)]
+    expected = evaluation.expected(info)
+    for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
+        rows = [_line(name, found, expected.get(name, "")) for name in names if name in found.figures]
+        if not rows:
+            continue
+        st.subheader(t(f"evaluate.group.{group}"), anchor=False)
+        if has(f"evaluate.group_text.{group}"):
+            st.markdown(t(f"evaluate.group_text.{group}"))
+        head = t("evaluate.head")
+        st.markdown("\n".join([head, "|---|---:|---|---|", *rows]))
+
+
+def label(name: str) -> str:
+    """A figure's name as people say it."""
+    key = f"evaluate.figure.{name.replace('/', '_')}.name"
+    return t(key) if has(key) else plain(name)
+
+
+def value_text(name: str, value: float) -> str:
+    """With as many digits as are worth reading."""
+    if name in ("accuracy", "labels/agreement"):
+        return f"{100 * value:.2f}\u00a0%"
+    if name == "classes/above_1_percent":
+        return f"{value:.0f} of 10"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _line(name: str, found: Measured, expected: str) -> str:
+    value = f"**{value_text(name, found.figures[name])}**"
+    spread = found.figures.get(f"{name}_spread")
+    if spread is not None:
+        value += f"\u00a0±\u00a0{spread:.2g}"
+    key = f"evaluate.figure.{name.replace('/', '_')}.text"
+    return f"| {label(name)} | {value} | {expected} | {t(key) if has(key) else ''} |"

@@ -1,0 +1,63 @@
+"""What is looked at, not only counted: a discriminator's answers, and drawn pictures beside their nearest real ones."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import inspection
+from genmodels.service.inspection import Nearest
+from pages.components import evaluate_charts
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors
+from pages.components.tiles import Tile, flow
+
+
+def show(info: CheckpointInfo, step: int) -> None:
+    """Nothing for a model that draws no pictures."""
+    if "sampling" not in info.capabilities and "latent" not in info.capabilities:
+        return
+    if "scoring" in info.capabilities:
+        st.header(t("evaluate.scores.title"), anchor=False)
+        with friendly_errors():
+            _scores(info, step)
+    st.header(t("evaluate.nearest.title"), anchor=False)
+    with friendly_errors(), st.spinner(t("evaluate.nearest.busy")):
+        _nearest(inspection.nearest_training(info.name, step))
+
+
+def _scores(info: CheckpointInfo, step: int) -> None:
+    with st.spinner(t("evaluate.scores.busy")):
+        found = inspection.calibration(info.name, step)
+    if found is None:
+        st.info(t("evaluate.scores.none"), icon=":material/info:")
+        return
+    kind = "probability" if found.probability else "score"
+    left, right = st.columns([6, 4], gap="medium")
+    with left:
+        evaluate_charts.calibration(found)
+    with right:
+        values = {"real": f"{found.mean_real:.3g}", "drawn": f"{found.mean_drawn:.3g}"}
+        st.markdown(t(f"evaluate.scores.{kind}_text", **values))
+        st.markdown(t("evaluate.scores.counted", count=inspection.SCORED))
+        if found.asked_by_class:
+            st.markdown(t("evaluate.scores.by_class"))
+
+
+def _nearest(found: Nearest) -> None:
+    mean = sum(pair.distance for pair in found.pairs) / len(found.pairs)
+    st.markdown(t("evaluate.nearest.text", count=f"{found.pool:,}"))
+    shown = []
+    for number, pair in enumerate(found.pairs):
+        distance = f"{pair.distance:.3f}"
+        shown.append(Tile(pair.drawn, "", t("evaluate.nearest.drawn_alt", number=number), t("evaluate.nearest.drawn")))
+        shown.append(
+            Tile(
+                pair.training,
+                t("evaluate.nearest.distance", distance=distance),
+                t("evaluate.nearest.training_alt", number=number, distance=distance),
+                t("evaluate.nearest.training"),
+            )
+        )
+    flow(shown, label=t("evaluate.nearest.title"), width=96, key="evaluate_nearest")
+    st.caption(t("evaluate.nearest.caption", mean=f"{mean:.3f}", typical=f"{found.typical:.3f}"))

@@ -1,0 +1,101 @@
+"""Asking for figures that were not measured yet, and how far that is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import GenmodelsError
+from genmodels.public import public_mode
+from genmodels.service import evaluation
+from genmodels.service.evaluation import Measured
+from pages.components.i18n import t
+from pages.components.theme import plain
+
+_EVERY = 1.0
+_USUAL = 40.0  # seconds a model of digits takes where nothing else runs; only the bar's pace depends on it
+
+
+def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
+    """Where the figures come from, the buttons that measure what is missing, and the measurement that runs."""
+    if found is not None and found.samples is None:
+        st.caption(t("evaluate.from_card", name=plain(info.name), step=f"{step:,}"))
+    elif found is not None:
+        st.info(t("evaluate.from_here", samples=f"{found.samples:,}", step=f"{step:,}"), icon=":material/science:")
+    else:
+        st.info(t("evaluate.unmeasured", step=f"{step:,}"), icon=":material/science:")
+    missing = evaluation.worth_measuring(info)
+    if public_mode():
+        if found is None or missing:
+            st.caption(t("evaluate.public"))
+        return
+    jobs = evaluation.jobs_of(info.name)
+    row = st.container(horizontal=True, key="evaluate_actions")
+    running = any(job.ended is None for job in jobs)
+    if found is None:
+        row.button(
+            t("evaluate.measure"),
+            key="evaluate_measure",
+            type="primary",
+            icon=":material/science:",
+            on_click=_ask,
+            args=(info.name, (step,)),
+            disabled=running,
+            help=t("evaluate.measure_help", samples=f"{evaluation.SAMPLES:,}"),
+        )
+    if len(info.steps) > 1 and missing:
+        row.button(
+            t("evaluate.measure_steps", count=len(missing)),
+            key="evaluate_measure_steps",
+            icon=":material/timeline:",
+            on_click=_ask,
+            args=(info.name, missing),
+            disabled=running,
+            help=t(
+                "evaluate.measure_steps_help",
+                most=evaluation.MAX_STEPS,
+                samples=f"{evaluation.SAMPLES:,}",
+                steps=", ".join(f"{one:,}" for one in missing),
+            ),
+        )
+    if said := st.session_state.pop("evaluate_refused", ""):
+        st.error(said, icon=":material/error:")
+    for job in jobs:
+        if job.problem:
+            st.error(f"**{t('common.error.title')}** {job.problem}", icon=":material/error:")
+    if running:
+        _progress(info.name)
+
+
+def _ask(name: str, steps: tuple[int, ...]) -> None:
+    evaluation.forget(name)
+    try:
+        for step in steps:
+            evaluation.measure(name, step)
+    except GenmodelsError as error:
+        st.session_state.evaluate_refused = str(error)
+
+
+@st.fragment(run_every=_EVERY)
+def _progress(name: str) -> None:
+    """Looks each second, and draws the page anew as soon as something was measured."""
+    waiting = [job for job in evaluation.jobs_of(name) if job.ended is None]
+    shown = st.session_state.get("evaluate_open", 0)
+    st.session_state.evaluate_open = len(waiting)
+    if len(waiting) < shown or not waiting:
+        st.rerun(scope="app")
+    first = next((job for job in waiting if job.started is not None), waiting[0])
+    done = min(0.98, first.seconds / _USUAL)
+    text = "evaluate.running" if first.started is not None else "evaluate.waiting"
+    st.progress(
+        done,
+        t(text, step=f"{first.step:,}", seconds=f"{first.seconds:.0f}", more=len(waiting) - 1),
+    )
+    st.button(
+        t("evaluate.cancel"),
+        key="evaluate_cancel",
+        icon=":material/close:",
+        on_click=evaluation.cancel,
+        args=(name,),
+        help=t("evaluate.cancel_help"),
+    )
