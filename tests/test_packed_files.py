@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from picture_files import book, encoded, own, packed_photos, plain
+from picture_files import book, encoded, own, packed_photos, plain, zipped
 
 from genmodels import data
 from genmodels.data import hdf5, packing, sources
@@ -32,7 +32,7 @@ def test_a_packed_file_is_the_folder_again(tmp_path: Path) -> None:
 
 def test_the_split_that_folders_give_is_kept(tmp_path: Path) -> None:
     files = {f"{split}/{n}.png": encoded(plain()) for split in ("train", "val") for n in range(4)}
-    path = packing.pack(sources.Files(files), tmp_path / "x.h5", size=8).path
+    path = packing.pack(sources.Zip(zipped(tmp_path / "x.zip", files)), tmp_path / "x.h5", size=8).path
     spec = data.get_spec(own(path))
     assert (spec.train_size, spec.test_size) == (4, 4)
     assert hdf5.header(path).rows(np.array([0])).flags.writeable
@@ -52,7 +52,9 @@ def test_chunked_and_compressed_files_of_others_are_read(tmp_path: Path) -> None
 
 def test_texts_survive_and_strings_on_the_heap_are_not_read(tmp_path: Path) -> None:
     files = {f"{name}/{n}.png": encoded(plain()) for name in ("猫", "chien été") for n in range(2)}
-    path = packing.pack(sources.Files(files, "bêtes"), tmp_path / "x.h5", size=8, licence="© moi").path
+    path = packing.pack(
+        sources.Zip(zipped(tmp_path / "x.zip", files), title="bêtes"), tmp_path / "x.h5", size=8, licence="© moi"
+    ).path
     packed = hdf5.header(path)
     assert (packed.title, packed.licence, set(packed.classes)) == ("bêtes", "© moi", {"猫", "chien été"})
     with h5py.File(path, "a") as file:
@@ -80,7 +82,7 @@ def test_packing_keeps_what_is_there_and_leaves_nothing_half_written(tmp_path: P
     with pytest.raises(ConfigError, match="does not exist"):
         packing.pack(source, tmp_path / "no" / "x.h5")
     with pytest.raises(DataError, match="none of the 1 pictures"):
-        packing.pack(sources.Files({"a.png": b"text"}), path, overwrite=True)
+        packing.pack(sources.Zip(zipped(tmp_path / "x.zip", {"a.png": b"text"})), path, overwrite=True)
     assert path.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir() if p.is_file()} == {"photos.h5"}
     seen: list[tuple[int, int]] = []

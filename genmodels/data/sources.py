@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder, a zip, uploaded files, or the faces of the GAN book in HDF5.
+"""Where pictures come from: a folder, a zip, or the faces of the GAN book in HDF5.
 
 A source lists its pictures, says how they are grouped, and reads one as an array. Reading is safe from several
 threads. Nothing is ever unpacked to disk.
@@ -12,7 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -96,18 +96,6 @@ class Folder:
         except OSError as error:
             raise DataError(f"cannot be read: {error}") from error
         return pictures.decode(raw, size, channels)
-
-
-class Files:
-    """Pictures that are in memory already, by name: what a browser uploads."""
-
-    def __init__(self, files: Mapping[str, bytes], title: str = "uploaded pictures") -> None:
-        self.title = title
-        self.files = files
-        self.names: Sequence[str] = sorted(files)
-
-    def read(self, name: str, size: int, channels: int) -> np.ndarray:
-        return pictures.decode(self.files[name], size, channels)
 
 
 class Zip:
