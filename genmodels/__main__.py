@@ -124,7 +124,10 @@ def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
 
 @app.command()
 def evaluate(
-    name: Name, as_json: AsJson = False, samples: Annotated[int, typer.Option(min=500, max=100_000)] = 10_000
+    name: Name,
+    as_json: AsJson = False,
+    samples: Annotated[int, typer.Option(min=500, max=100_000, help="Pictures to draw.")] = 10_000,
+    step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
 ) -> None:
     """Measure a checkpoint on its test data and compare with what its recipe expects."""
     from genmodels import evaluation
@@ -132,7 +135,7 @@ def evaluate(
 
     path = catalog.find(name)
     spec = RunFolder(path).spec()
-    figures = evaluation.evaluate(catalog.load(path), spec, samples=samples)
+    figures = evaluation.evaluate(catalog.load(path, step), spec, samples=samples)
     missed = evaluation.misses(figures, spec.expect)
     if as_json:
         typer.echo(json.dumps({"name": path.name, "metrics": figures, "missed": missed}, indent=1, sort_keys=True))
