@@ -84,7 +84,7 @@ def test_packing_keeps_what_is_there_and_leaves_nothing_half_written(tmp_path: P
     with pytest.raises(DataError, match="none of the 1 pictures"):
         packing.pack(sources.Zip(zipped(tmp_path / "x.zip", {"a.png": b"text"})), path, overwrite=True)
     assert path.read_bytes() == before
-    assert {p.name for p in tmp_path.iterdir() if p.is_file()} == {"photos.h5"}
+    assert {p.name for p in tmp_path.iterdir() if p.is_file()} == {"photos.h5", "x.zip"}
     seen: list[tuple[int, int]] = []
     done = packing.pack(source, path, overwrite=True, limit=5, on_progress=lambda *at: seen.append(at))
     assert (done.count, seen[-1]) == (5, (5, 5))
