@@ -10,6 +10,7 @@ from genmodels.service.manifold import Plane
 from genmodels.service.plane_map import map_png
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t
+from pages.components.manifold_map import data_caption
 from pages.components.tiles import Tile, row
 
 _SIDES = ("left", "right")
@@ -70,3 +71,5 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
                 width=560,
                 smooth=True,
             )
+            if scatters[index].data != info.data:
+                st.caption(data_caption(info, scatters[index]))
