@@ -53,6 +53,12 @@ class CheckpointInfo:
         return previews[-1][1] if previews else None
 
     @property
+    def askable(self) -> tuple[str, ...]:
+        """Names of the classes a sample can be asked for, numbers where the data has no names; empty where none can."""
+        count = self.conditions.get("label", 0)
+        return self.classes if len(self.classes) == count else tuple(map(str, range(count)))
+
+    @property
     def card(self) -> str:
         """The card's Markdown; "" for a run that was not published."""
         path = self.path / CARD

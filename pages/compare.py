@@ -171,17 +171,27 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
 
 
 def _how_to_measure(chosen: list[CheckpointInfo], steps: list[int], values: list[Value]) -> None:
+    """A command for each column that lacks a figure, and the way to the page that measures."""
     count = len(chosen)
-    lacking = [
-        info.name
+    lacking = {
+        info.name + ("" if step == info.steps[-1] else f" --step {step}"): info.name
         for index, (info, step) in enumerate(zip(chosen, steps, strict=True))
-        if step == info.steps[-1] and any(value.value is None and value.applies for value in values[index::count])
-    ]
+        if any(value.value is None and value.applies for value in values[index::count])
+    }
+    if not lacking:
+        return
     if any(step != info.steps[-1] for info, step in zip(chosen, steps, strict=True)):
         st.caption(t("compare.table.older"))
-    if lacking:
-        st.markdown(t("compare.table.command"))
-        st.code("\n".join(f"python -m genmodels evaluate {name}" for name in dict.fromkeys(lacking)), language="bash")
+    st.markdown(t("compare.table.command"))
+    st.code("\n".join(f"python -m genmodels evaluate {what}" for what in lacking), language="bash")
+    with st.container(horizontal=True, key="compare_measure"):
+        for name in dict.fromkeys(lacking.values()):
+            st.page_link(
+                "evaluate.py",
+                label=t("compare.table.link", name=plain(name)),
+                icon=":material/analytics:",
+                query_params={"model": name},
+            )
 
 
 def _page() -> None:

@@ -273,7 +273,7 @@ def _page() -> None:
         st.page_link("train.py", label=t("conditional.empty_link"), icon=":material/arrow_forward:")
         return
     info, asking = _controls(infos)
-    names = conditional.classes_of(info)
+    names = info.askable
     _every_class(info, names, asking)
     _one_class(info, names, asking)
     _between(info, names, asking)

@@ -13,6 +13,7 @@ from genmodels.runfolder import RunFolder
 from genmodels.service import Point
 from pages.components import latent_state as state
 from pages.components import pad, picture
+from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, page_title, plain
 
@@ -160,7 +161,15 @@ def _sliders(names: list[str]) -> None:
         )
 
 
-def _base_controls() -> None:
+def _base_controls(info: CheckpointInfo) -> None:
+    if info.askable:
+        class_picker(
+            info.askable,
+            key="latent_label",
+            label=t("latent.label"),
+            help_text=t("latent.label_help"),
+            on_change=state.touched,
+        )
     columns = st.columns(2)
     columns[0].number_input(
         t("latent.seed"),
@@ -264,7 +273,7 @@ def _show_pins(pins: list[tuple[Point, bytes]]) -> None:
 def _stage(info: CheckpointInfo, step: int, names: list[str], current: dict[str, Point]) -> None:
     """Picture and pad: all that is drawn again while the pad is dragged."""
     with friendly_errors():
-        current["point"] = state.point(info.name, step, len(names))
+        current["point"] = state.point(info.name, step, len(names), len(info.askable))
         left, right = st.columns(2, gap="medium")
         with left:
             _show_picture(info, current["point"], step)
@@ -301,7 +310,7 @@ def _explorer(chosen: CheckpointInfo) -> None:
             with right:
                 _pad_controls(names)
         with side:
-            _base_controls()
+            _base_controls(info)
             _sliders(names)
         _show_pins(pins)
 

@@ -15,6 +15,7 @@ from genmodels.service.seeds import SeedStudy, Tile
 from genmodels.shell import Shell, shell
 from pages.components import seeds_charts
 from pages.components import seeds_state as state
+from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.seeds_tiles import show, signed, tile_text
 from pages.components.theme import friendly_errors, page_title, plain
@@ -70,10 +71,13 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     row.toggle(
         t("seeds.renormalise"), key="seeds_renormalise", help=t("seeds.renormalise_help"), persist_state="session"
     )
+    info = infos[st.session_state.seeds_model]
+    if info.askable:
+        class_picker(info.askable, key="seeds_label", label=t("seeds.label"), help_text=t("seeds.label_help"))
     if bad := state.refused():
         found = ", ".join(f"“{plain(word)}”" for word in bad)
         st.warning(t("seeds.refused", found=found, count=seeds.MAX_SEEDS), icon=":material/block:")
-    return infos[st.session_state.seeds_model]
+    return info
 
 
 def _pair(study: SeedStudy) -> int:
@@ -285,7 +289,12 @@ def _page() -> None:
         st.info(t("seeds.too_few"), icon=":material/info:")
         return
     study = SeedStudy.parse(
-        {"model": info.name, "seeds": chosen, "renormalise": bool(st.session_state.seeds_renormalise)}
+        {
+            "model": info.name,
+            "seeds": chosen,
+            "renormalise": bool(st.session_state.seeds_renormalise),
+            "label": st.session_state.seeds_label if info.askable else None,
+        }
     )
     around = shell(info.latent_dim)
     _between(study, around)

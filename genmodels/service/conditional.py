@@ -54,15 +54,7 @@ class Sheet:
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
     """The checkpoints and runs that can be asked for a class at a chosen z, published ones first."""
-    return tuple(
-        info for info in catalog.list_checkpoints() if "latent" in info.capabilities and "label" in info.conditions
-    )
-
-
-def classes_of(info: CheckpointInfo) -> tuple[str, ...]:
-    """Names of the classes a checkpoint can be asked for; numbers where its data has no names."""
-    count = info.conditions.get("label", 0)
-    return info.classes if len(info.classes) == count else tuple(str(number) for number in range(count))
+    return tuple(info for info in catalog.list_checkpoints() if "latent" in info.capabilities and info.askable)
 
 
 def every_class(asking: Asking) -> Sheet:

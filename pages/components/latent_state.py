@@ -22,6 +22,7 @@ _DEFAULTS: dict[str, Any] = {
     "latent_pad_y": 1,
     "latent_truncation": 1.0,
     "latent_seed": 0,
+    "latent_label": 0,
     "latent_plane": None,
     "latent_drag": None,
     "latent_released": False,
@@ -45,8 +46,15 @@ def settle() -> None:
         state.latent_drag = None
 
 
-def point(model: str, step: int | None, count: int) -> Point:
-    """The place the controls point at, of a model with `count` sliders."""
+def label(classes: int) -> int | None:
+    """The class asked for of a model that has so many; None where none can be asked."""
+    if st.session_state.latent_label not in range(classes):
+        st.session_state.latent_label = 0
+    return st.session_state.latent_label if classes else None
+
+
+def point(model: str, step: int | None, count: int, classes: int = 0) -> Point:
+    """The place the controls point at, of a model with `count` sliders that can be asked for one of `classes`."""
     state = st.session_state
     offsets = [state[f"latent_axis_{index}"] for index in range(count)]
     if state.latent_drag is not None:
@@ -60,6 +68,7 @@ def point(model: str, step: int | None, count: int) -> Point:
             "truncation": state.latent_truncation,
             "axes": state.latent_axes,
             "offsets": tuple(offsets),
+            "label": label(classes),
         }
     )
 
@@ -102,6 +111,7 @@ def go_to(pinned: Point) -> None:
         latent_plane=pinned.plane,
         latent_axes=pinned.axes,
         latent_step=pinned.step,
+        latent_label=pinned.label or 0,
     )
     for index, value in enumerate(pinned.offsets):
         state[f"latent_axis_{index}"] = value

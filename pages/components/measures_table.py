@@ -36,7 +36,7 @@ class MeasureText:
 
 _CSS = """
 :host { display: block; }
-.frame { overflow-x: auto; font-family: var(--st-font); color: var(--st-text-color); }
+.frame { overflow-x: auto; position: relative; font-family: var(--st-font); color: var(--st-text-color); }
 .frame:focus-visible { outline: 2px solid var(--st-primary-color); }
 table { border-collapse: collapse; width: 100%; min-width: calc(9.5rem + var(--columns) * 6.2rem); font-size: 0.9rem; }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }

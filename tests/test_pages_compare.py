@@ -1,0 +1,256 @@
+"""The compare page as Streamlit runs it, what its service draws, and which figures it calls the best."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from genmodels import catalog
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import CapabilityError, ConfigError
+from genmodels.runfolder import write_json
+from genmodels.service import compare
+from genmodels.service.compare import Drawing, Row
+from tests.test_pages_explorer import open_page
+from tests.test_service import save_run
+
+_SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    for name, recipe, *assignments in (
+        ("asked", "mnist_cgan_embedding", *_SMALL),
+        ("constant", "pattern_1010_gan"),
+        ("gan", "mnist_gan", "data.name=digits"),
+        ("judge", "mnist_judge", "data.name=digits"),
+        ("vae", "mnist_vae_20", "data.name=digits"),
+    ):
+        save_run(tmp_path / "runs", name, recipe, *assignments)
+    return tmp_path / "runs"
+
+
+def measured(runs: Path, name: str, seconds: float | None = None, **figures: float) -> CheckpointInfo:
+    """A run with figures, as publishing leaves them; a double underscore stands for the stroke."""
+    facts = {"metrics": {key.replace("__", "/"): value for key, value in figures.items()}}
+    write_json(runs / name / "metrics.json", facts if seconds is None else {**facts, "train_seconds": seconds})
+    return catalog.describe(runs / name)
+
+
+def table(*infos: CheckpointInfo, steps: tuple[int, ...] | None = None) -> dict[str, Row]:
+    steps = steps or tuple(info.steps[-1] for info in infos)
+    return {row.measure.name: row for row in compare.table(infos, steps, [100] * len(infos))}
+
+
+def best(row: Row) -> list[bool]:
+    return [value.best for value in row.values]
+
+
+# --------------------------------------------------------------------- the service
+
+
+def test_models_that_draw_are_offered_and_classifiers_are_not(runs: Path) -> None:
+    assert [info.name for info in compare.checkpoints()] == ["asked", "constant", "gan", "vae"]
+    with pytest.raises(CapabilityError, match="judge draws no pictures"):
+        compare.draw(Drawing(model="judge"))
+
+
+def test_a_grid_is_the_same_again_and_other_with_other_seeds_or_steps(runs: Path) -> None:
+    first = compare.draw(Drawing(model="vae"))
+    assert compare.draw(Drawing(model="vae")) is first, "drawn once"
+    assert compare.draw(Drawing(model="vae", seed=1)).png != first.png
+    assert compare.draw(Drawing(model="vae", step=0)).png != first.png
+    image = Image.open(io.BytesIO(first.png))
+    assert image.width / image.height == pytest.approx(5 / 6, rel=0.02)
+    model = catalog.load("gan")
+    assert compare.draw(Drawing(model="gan")).parameters == sum(
+        value.numel() for name, value in model.named_parameters() if not name.startswith("discriminator")
+    )
+    assert compare.draw(Drawing(model="constant")).constant
+    assert not first.constant
+
+
+def test_all_grids_are_kept_side_by_side(runs: Path) -> None:
+    drawings = [Drawing(model=name) for name in ("vae", "gan", "constant")]
+    image = Image.open(io.BytesIO(compare.compared_png(drawings)))
+    widths = [Image.open(io.BytesIO(compare.draw(drawing).png)).width for drawing in drawings]
+    assert image.width == sum(widths) + 2 * 16
+
+
+def test_the_best_of_each_row_is_marked_in_its_own_direction(runs: Path) -> None:
+    infos = [
+        measured(runs, "gan", 90, judge__frechet=60, judge__precision=0.9, judge__density=1.4, diversity__samples=0.6,
+                 diversity__data=0.7, classes__above_1_percent=8),
+        measured(runs, "vae", 30, judge__frechet=40, judge__precision=0.8, judge__density=0.9, diversity__samples=0.9,
+                 diversity__data=0.7, classes__above_1_percent=10),
+    ]  # fmt: skip
+    rows = table(*infos)
+    assert best(rows["frechet"]) == [False, True]
+    assert best(rows["precision"]) == [True, False]
+    assert best(rows["density"]) == [False, True], "0.9 is nearer to 1 than 1.4"
+    assert best(rows["diversity"]) == [True, False], "0.6 is nearer to the data's 0.7 than 0.9"
+    assert best(rows["modes"]) == [False, True]
+    assert best(rows["seconds"]) == [False, True]
+    assert best(rows["parameters"]) == [False, False], "equal: neither is better"
+
+
+def test_what_the_errors_cannot_tell_apart_is_not_ranked(runs: Path) -> None:
+    close = [
+        measured(runs, "gan", judge__frechet=41, judge__frechet_spread=2),
+        measured(runs, "vae", judge__frechet=40, judge__frechet_spread=1),
+    ]
+    assert best(table(*close)["frechet"]) == [False, False]
+    third = measured(runs, "asked", judge__frechet=90, judge__frechet_spread=2)
+    assert best(table(*close, third)["frechet"]) == [True, True, False]
+
+
+def test_what_is_unknown_is_not_measured_and_what_cannot_be_does_not_apply(runs: Path) -> None:
+    gan, vae, asked = (catalog.describe(runs / name) for name in ("gan", "vae", "asked"))
+    rows = table(gan, measured(runs, "vae", elbo__negative=103), asked)
+    assert [value.applies for value in rows["elbo"].values] == [False, True, False]
+    assert [value.applies for value in rows["agreement"].values] == [False, False, True]
+    assert [value.value for value in rows["frechet"].values] == [None] * 3
+    assert best(rows["elbo"]) == [False] * 3, "one alone is not the best"
+    assert "elbo" not in table(gan, asked)
+    assert vae.metrics == {}
+
+
+def test_figures_belong_to_the_newest_step(runs: Path) -> None:
+    info = measured(runs, "vae", 30, elbo__negative=103)
+    row = table(info, info, steps=(0, 10))["elbo"]
+    assert [value.value for value in row.values] == [None, 103]
+
+
+def test_models_of_other_data_are_not_ranked(runs: Path) -> None:
+    gan, vae = measured(runs, "gan", judge__frechet=60), measured(runs, "vae", judge__frechet=40)
+    other = replace(vae, data="something else")
+    assert best(table(gan, other)["frechet"]) == [False, False]
+    assert compare.different_kinds([gan, other]) == (gan.data, "something else")
+    assert compare.different_kinds([gan, vae]) == ()
+
+
+def test_a_request_out_of_bounds_is_refused_by_name() -> None:
+    for wrong in ({"seed": -1}, {"seed": 999_999}, {"step": -1}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            Drawing.parse({"model": "vae", **wrong})
+
+
+# --------------------------------------------------------------------- the page
+
+
+def page(**query: str) -> AppTest:
+    return open_page("compare", **query)
+
+
+def columns(app: AppTest) -> list[str]:
+    return [app.selectbox(key=f"compare_model_{index}").value for index in range(app.session_state["compare_count"])]
+
+
+def test_the_address_carries_models_and_steps(runs: Path) -> None:
+    app = page(models="vae,gan@0,vae@10")
+    assert columns(app) == ["vae", "gan", "vae"]
+    assert app.query_params["models"] == "vae,gan@0,vae"
+    app.select_slider(key="compare_step_2").set_value(0).run()
+    assert app.query_params["models"] == "vae,gan@0,vae@0"
+    app.selectbox(key="compare_model_1").select("asked").run()
+    assert app.query_params["models"] == "vae,asked@0,vae@0"
+    assert not app.error
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("models", "shown", "said"),
+    [
+        ("gan,gone", ["gan", "gan"], "gone"),
+        ("gan@5,vae,gan", ["vae", "gan"], "gan@5"),
+        ("judge,<b>x</b>", ["asked", "constant"], "judge"),
+        ("gan@" + "9" * 500 + ",vae,gan", ["vae", "gan"], "gan@9"),
+        (",".join(["gan", "vae"] * 400), ["gan", "vae", "gan", "vae"], ""),
+    ],
+)
+def test_an_address_that_cannot_be_shown_is_said_and_the_rest_kept(
+    runs: Path, models: str, shown: list[str], said: str
+) -> None:
+    app = page(models=models)
+    assert columns(app) == shown
+    assert bool(app.warning) == bool(said)
+    if said:
+        assert said in app.warning[0].value
+        assert len(app.warning[0].value) < 700
+
+
+def test_columns_are_added_and_removed(runs: Path) -> None:
+    app = page(models="vae,gan@0")
+    app.button(key="compare_add").click().run()
+    assert app.query_params["models"] == "vae,gan@0,gan@0"
+    app.button(key="compare_add").click().run()
+    assert app.button(key="compare_add").disabled
+    app.button(key="compare_remove_0").click().run()
+    assert app.query_params["models"] == "gan@0,gan@0,gan@0"
+    app.button(key="compare_remove_2").click().run()
+    assert not [button for button in app.button if (button.key or "").startswith("compare_remove")]
+    assert not app.exception
+
+
+def test_seeds_are_shuffled_and_what_they_mean_is_said(runs: Path) -> None:
+    app = page(models="vae,vae@0")
+    assert "The same model at different moments" in " ".join(entry.value for entry in app.markdown)
+    app.button(key="compare_shuffle").click().run()
+    assert 0 <= app.number_input(key="compare_seed").value < 10_000
+    app.selectbox(key="compare_model_1").select("gan").run()
+    assert "nobody has picked the pretty ones" in " ".join(entry.value for entry in app.markdown)
+    assert not app.info
+    app.selectbox(key="compare_model_1").select("constant").run()
+    assert "different kinds of pictures" in app.info[0].value
+    assert "the same picture whatever the seed" in " ".join(entry.value for entry in app.caption)
+
+
+def test_the_command_that_measures_is_given_for_what_lacks(runs: Path) -> None:
+    app = page(models="vae,gan,gan")
+    assert app.code[0].value.splitlines() == [f"python -m genmodels evaluate {name}" for name in ("vae", "gan")]
+    older = page(models="vae@0,gan@0")
+    assert older.code[0].value.splitlines()[1] == "python -m genmodels evaluate gan --step 0"
+    assert "newest step" in " ".join(entry.value for entry in older.caption)
+
+
+def test_a_damaged_column_is_explained_and_the_other_shown(runs: Path) -> None:
+    (runs / "gan" / "step-000010" / "model.safetensors").write_bytes(b"nothing")
+    app = page(models="vae,gan")
+    assert len(app.error) == 1
+    assert "damaged" in app.error[0].value
+    assert not app.exception
+
+
+def test_everything_is_still_there_after_a_look_at_another_page(runs: Path) -> None:
+    app = page(models="vae,gan@0,asked")
+    app.switch_page("gallery.py").run()
+    app.query_params.pop("models", None)
+    app.switch_page("compare.py").run()
+    assert app.query_params["models"] == "vae,gan@0,asked"
+
+
+def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
+    assert "No model that draws pictures yet" in page().info[0].value
+
+
+def test_every_measure_says_what_it_is_and_every_control_has_a_help_text(runs: Path) -> None:
+    from pages.components.i18n import t
+
+    for measure in compare.MEASURES:
+        key = f"compare.measure.{measure.name}"
+        assert all(t(f"{key}.{part}") for part in ("name", "help", "source"))
+        assert t(f"{key}.value", value=0.5, percent=50.0)
+        assert t(f"compare.direction.{measure.better}")
+    app = page(models="vae,gan,asked")
+    for kind in ("selectbox", "select_slider", "number_input", "button"):
+        assert app.get(kind), kind
+        for element in app.get(kind):
+            assert element.help, f"{kind} {element.key} explains nothing"

@@ -1,0 +1,257 @@
+"""The conditional page as Streamlit runs it, what its service draws, and the class pickers of explorer and seeds."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from genmodels import catalog, latent
+from genmodels.errors import CapabilityError, ConfigError
+from genmodels.service import conditional
+from genmodels.service.conditional import Asking, Cell, Reading, Sheet
+from tests.test_pages_explorer import open_page
+from tests.test_service import save_run
+
+_SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Untrained runs beside the published judge alone."""
+    root = tmp_path / "checkpoints"
+    root.mkdir()
+    (root / "mnist_judge").symlink_to(Path(__file__).parents[1] / "checkpoints" / "mnist_judge")
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    save_run(tmp_path / "runs", "asked", "mnist_cgan_embedding", *_SMALL)
+    save_run(tmp_path / "runs", "asked_too", "mnist_cgan_onehot", *_SMALL)
+    save_run(tmp_path / "runs", "vae", "mnist_vae_20", "data.name=digits")
+    return tmp_path / "runs"
+
+
+def pictures_of(sheet: Sheet) -> torch.Tensor:
+    """(rows, columns, height, width), as numbers from 0 to 255."""
+    image = Image.open(io.BytesIO(sheet.png))
+    rows = len(sheet.cells) // sheet.columns
+    assert image.size == (sheet.width * sheet.columns, sheet.height * rows)
+    flat = torch.tensor(list(image.tobytes())).view(rows, sheet.height, sheet.columns, sheet.width)
+    return flat.permute(0, 2, 1, 3)
+
+
+def drawn(seed: int, weights: dict[int, float], step: int | None = None) -> torch.Tensor:
+    label = torch.zeros(1, 10)
+    for number, weight in weights.items():
+        label[0, number] = weight
+    model = catalog.load("asked", step)
+    picture = model.decode(latent.z_of_seed(seed, 8)[None], condition={"label": label})  # type: ignore[operator]
+    return picture[0, 0].add(1).mul(127.5).round().long()  # type: ignore[no-any-return]
+
+
+def near(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Equal but for rounding: in another batch the last bit of a sum may differ."""
+    return int((a - b).abs().max()) <= 1
+
+
+# --------------------------------------------------------------------- the service
+
+
+def test_only_models_that_can_be_asked_are_offered(runs: Path) -> None:
+    assert [info.name for info in conditional.checkpoints()] == ["asked", "asked_too"]
+    assert conditional.checkpoints()[0].askable == tuple("0123456789")
+    with pytest.raises(CapabilityError, match="vae cannot be asked for a class"):
+        conditional.every_class(Asking(model="vae"))
+
+
+def test_every_class_has_a_column_a_class_and_a_row_a_seed(runs: Path) -> None:
+    sheet = conditional.every_class(Asking(model="asked", seed=30, step=0))
+    pictures = pictures_of(sheet)
+    assert pictures.shape[:2] == (10, 10)
+    for row, column in ((0, 0), (0, 9), (9, 4)):
+        cell = sheet.cells[10 * row + column]
+        assert (cell.seed, cell.asked) == (30 + row, column)
+        assert near(pictures[row, column], drawn(30 + row, {column: 1}, step=0))
+    assert not near(pictures[0, 1], pictures[0, 2]), "same seed, another class"
+    assert not near(pictures[0, 1], pictures[1, 1]), "same class, another seed"
+
+
+def test_one_class_is_drawn_from_twelve_seeds(runs: Path) -> None:
+    sheet = conditional.one_class(Asking(model="asked", seed=5), 7)
+    pictures = pictures_of(sheet)
+    assert pictures.shape[:2] == (1, 12)
+    assert near(pictures[0, 11], drawn(16, {7: 1}))
+    assert {cell.asked for cell in sheet.cells} == {7}
+    with pytest.raises(ConfigError, match=r"label = 10 is not allowed: .* 10 classes, 0 to 9"):
+        conditional.one_class(Asking(model="asked"), 10)
+
+
+def test_between_two_classes_the_weight_moves_evenly_and_z_stays(runs: Path) -> None:
+    sheet = conditional.between(Asking(model="asked", seed=2), 4, 9)
+    pictures = pictures_of(sheet)
+    assert pictures.shape[:2] == (4, 12)
+    for row, column in ((0, 0), (1, 5), (3, 11)):
+        share = column / 11
+        assert near(pictures[row, column], drawn(2 + row, {4: 1 - share, 9: share}))
+    asked = [cell.asked for cell in sheet.cells[:12]]
+    assert asked == [4, *[None] * 10, 9], "between the ends no class was asked for, so none can be missed"
+    same = pictures_of(conditional.between(Asking(model="asked"), 3, 3))
+    assert near(same[0, 0], same[0, 7])
+
+
+def test_agreement_counts_what_was_asked_for_and_read() -> None:
+    cells = (
+        Cell(0, 3, Reading("3", 0.9)),
+        Cell(0, 4, Reading("9", 0.6)),
+        Cell(0, None, Reading("9", 0.6)),
+        Cell(0, 9, Reading("9", 0.6)),
+    )
+    assert conditional.agreement(Sheet(b"", 28, 28, 2, cells)) == (2, 3)
+    assert conditional.agreement(Sheet(b"", 28, 28, 1, (Cell(0, 3, None),))) is None
+
+
+def test_the_judge_s_readings_are_those_of_the_pictures(runs: Path) -> None:
+    from genmodels.evaluation import judge
+
+    sheet = conditional.every_class(Asking(model="asked"))
+    pictures = pictures_of(sheet).reshape(100, 1, 28, 28).float().div(127.5).sub(1)
+    best, index = judge.probabilities(pictures).max(1)
+    for cell, label, probability in zip(sheet.cells, index.tolist(), best.tolist(), strict=True):
+        assert cell.reading is not None
+        if probability > 0.6:
+            assert cell.reading.label == str(label)
+
+
+def test_downloads_are_pictures_of_what_is_shown(runs: Path) -> None:
+    asking = Asking(model="asked")
+    for png, ratio in (
+        (conditional.every_class_png(asking), 1),
+        (conditional.one_class_png(asking, 7), 12),
+        (conditional.between_png(asking, 4, 9), 3),
+    ):
+        image = Image.open(io.BytesIO(png))
+        assert image.width / image.height == pytest.approx(ratio, rel=0.1)
+    gif = Image.open(io.BytesIO(conditional.between_gif(asking, 4, 9, side=28)))
+    assert (gif.n_frames, gif.info["loop"]) == (46, 0)
+    first = gif.convert("L").tobytes()
+    gif.seek(23)
+    assert gif.convert("L").tobytes() != first, "at the other end stands the other class"
+
+
+@pytest.mark.parametrize(
+    ("values", "named"), [({"seed": -1}, "seed"), ({"seed": 999_999}, "seed"), ({"step": -1}, "step")]
+)
+def test_a_request_out_of_bounds_is_refused_by_name(values: dict[str, int], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        Asking.parse({"model": "asked", **values})
+
+
+# --------------------------------------------------------------------- the page
+
+
+def page(**query: str) -> AppTest:
+    return open_page("conditional", **query)
+
+
+def test_the_page_follows_its_address_and_keeps_it(runs: Path) -> None:
+    app = page(model="asked_too")
+    assert app.selectbox(key="conditional_model").value == "asked_too"
+    assert not app.error
+    app.selectbox(key="conditional_model").select("asked").run()
+    assert app.query_params["model"] == "asked"
+    app.select_slider(key="conditional_step").set_value(0).run()
+    assert not app.error
+    assert not app.exception
+    gone = page(model="vae")
+    assert "vae" in gone.warning[0].value
+    assert gone.query_params["model"] == "asked"
+
+
+def test_the_judge_s_agreement_is_said(runs: Path) -> None:
+    app = page(model="asked")
+    right, count = conditional.agreement(conditional.every_class(Asking(model="asked", step=10))) or (0, 0)
+    assert count == 100
+    assert f"As asked: {right} of 100" in " ".join(entry.value for entry in app.markdown)
+
+
+def test_next_twelve_and_other_seeds_move_the_first_seed(runs: Path) -> None:
+    app = page(model="asked")
+    app.button(key="conditional_more").click().run()
+    assert app.number_input(key="conditional_seed").value == 12
+    app.number_input(key="conditional_seed").set_value(999_987).run()
+    app.button(key="conditional_more").click().run()
+    assert app.number_input(key="conditional_seed").value == 999_987
+    app.button(key="conditional_shuffle").click().run()
+    assert app.number_input(key="conditional_seed").value < 10_000
+    assert not app.error
+
+
+def test_the_same_class_at_both_ends_is_explained(runs: Path) -> None:
+    app = page(model="asked")
+    ends = [group for group in app.button_group if group.key in ("conditional_from", "conditional_to")]
+    assert [group.value for group in ends] == [4, 9]
+    ends[1].set_value(4).run()
+    assert "Both ends are the same class" in " ".join(entry.value for entry in app.markdown)
+
+
+def test_many_classes_are_chosen_from_a_list(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "pictures"
+    for number in range(14):
+        (folder / f"kind_{number:02}").mkdir(parents=True)
+        for index in range(3):
+            Image.new("L", (8, 8), 10 * number + index).save(folder / f"kind_{number:02}" / f"{index}.png")
+    save_run(
+        runs, "many", "mnist_cgan_embedding", *_SMALL[1:], "data.name=image_folder", f"data.path={folder}",
+        "data.size=8", "data.channels=1", "train.batch_size=4",
+    )  # fmt: skip
+    app = page(model="many")
+    assert app.selectbox(key="conditional_class").options[13] == "kind_13"
+    app.selectbox(key="conditional_class").select_index(13).run()
+    assert not app.error
+    said = " ".join(entry.value for entry in (*app.caption, *app.markdown))
+    assert "first 12 of 14" in said
+    assert "you\nare the judge" in said or "you are the judge" in said
+    app.selectbox(key="conditional_model").select("asked").run()
+    assert not app.exception, "class 13 is not left standing where there are ten"
+
+
+def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
+    assert "No model that can be asked for a class yet" in page().info[0].value
+
+
+def test_every_control_has_a_help_text(runs: Path) -> None:
+    app = page(model="asked")
+    for kind in ("selectbox", "select_slider", "number_input", "button", "button_group"):
+        assert app.get(kind), kind
+        for element in app.get(kind):
+            assert element.help, f"{kind} {element.key} explains nothing"
+
+
+# --------------------------------------------------------------------- the other pages
+
+
+def test_the_explorer_asks_for_a_class_and_pins_it(runs: Path) -> None:
+    app = open_page("latent", model="asked")
+    picker = next(group for group in app.button_group if group.key == "latent_label")
+    picker.set_value(7).run()
+    app.button(key="latent_pin").click().run()
+    assert app.session_state["latent_pins"]["asked"][0][0].label == 7
+    next(group for group in app.button_group if group.key == "latent_label").set_value(2).run()
+    app.button(key="latent_pin_go_0").click().run()
+    assert app.session_state["latent_label"] == 7
+    app.selectbox(key="latent_model").select("vae").run()
+    assert not [group for group in app.button_group if group.key == "latent_label"]
+    assert not app.error
+    assert not app.exception
+
+
+def test_the_seeds_page_asks_for_a_class(runs: Path) -> None:
+    app = open_page("seeds", model="asked", seeds="1,2")
+    next(group for group in app.button_group if group.key == "seeds_label").set_value(7).run()
+    assert not app.error
+    assert app.session_state["seeds_label"] == 7
+    assert not [group for group in open_page("seeds", model="vae").button_group if group.key == "seeds_label"]
