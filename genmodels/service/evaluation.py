@@ -25,7 +25,7 @@ from typing import Any
 from genmodels import catalog, data
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CheckpointError, GenmodelsError
-from genmodels.evaluation import range_text
+from genmodels.evaluation import judge, range_text
 from genmodels.public import public_mode
 from genmodels.runfolder import MEASURED, RunFolder, read_json, runs_root, write_json
 from genmodels.service.inference import plain
@@ -38,11 +38,15 @@ _NICE = 10
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures by name, how many pictures were drawn for them (None: as published), and their step."""
+    """Figures of a step by name, and how many pictures were drawn for them (None: as published).
+
+    `added` are names that the card does not give and that were measured here, with fewer pictures.
+    """
 
     step: int
     figures: Mapping[str, float]
     samples: int | None
+    added: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -74,9 +78,17 @@ def checkpoints() -> tuple[CheckpointInfo, ...]:
 
 def known(info: CheckpointInfo, step: int) -> Measured | None:
     """The figures of a saved step: as published, else as measured here; None where neither was done."""
-    if info.metrics and step == info.steps[-1]:
-        return Measured(step, info.metrics, None)
-    return measured_here(info, step)
+    here = measured_here(info, step)
+    if not info.metrics or step != info.steps[-1]:
+        return here
+    added = dict(here.figures) if here is not None else {}
+    return Measured(step, {**added, **info.metrics}, None, frozenset(added) - frozenset(info.metrics))
+
+
+def lacks(info: CheckpointInfo, found: Measured) -> bool:
+    """Whether a card was written before its model could be compared with the data in the judge's features."""
+    draws = "sampling" in info.capabilities and judge.can_judge(RunFolder(info.path).spec().data_spec)
+    return draws and "judge/frechet" not in found.figures
 
 
 def measured_here(info: CheckpointInfo, step: int) -> Measured | None:
@@ -100,8 +112,9 @@ def over_training(info: CheckpointInfo) -> tuple[Measured, ...]:
     for row in published:
         figures = {name: float(value) for name, value in row.items() if name not in ("step", "seconds")}
         rows[int(row["step"])] = Measured(int(row["step"]), figures, None)
-    if info.metrics:
-        rows[info.steps[-1]] = Measured(info.steps[-1], info.metrics, None)
+    last = known(info, info.steps[-1])
+    if info.metrics and last is not None:
+        rows[last.step] = last
     return tuple(rows[step] for step in sorted(rows))
 
 

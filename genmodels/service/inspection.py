@@ -20,7 +20,7 @@ from genmodels.evaluation.distances import nearest
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
-from genmodels.service.inference import ModelKey, model_of, plain, run, to_image
+from genmodels.service.inference import ModelKey, model_of, plain, run
 
 SCORED, SHOWN, BINS = 500, 8, 20
 _POOL_BYTES = 96 * 2**20
@@ -47,10 +47,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Pair:
-    """A drawn picture, the training picture nearest to it, and their root mean square pixel difference, 0 to 1."""
+    """A drawn picture (left) and the training picture nearest to it, and their root mean square difference, 0 to 1."""
 
-    drawn: bytes
-    training: bytes
+    png: bytes
     distance: float
 
 
@@ -89,7 +88,7 @@ def calibration(name: str, step: int | None = None) -> Calibration | None:
 
 
 def nearest_training(name: str, step: int | None = None) -> Nearest:
-    """Pictures of seeds 0 to 7, each beside the training picture nearest to it in pixels.
+    """Pictures of the first seeds, of several classes where one can ask for them, each with its nearest real one.
 
     At most 96 MB of training pictures are compared (all 60,000 of MNIST). Raises CapabilityError for a model that draws
     nothing, DataError where the training data is missing.
@@ -104,7 +103,7 @@ def nearest_training(name: str, step: int | None = None) -> Nearest:
         distances, index = _nearest_rows(torch.cat([drawn, real]), train.images)
         scale = 2 * math.sqrt(math.prod(shape))  # from |a - b| over pixels 2 wide to a root mean square of 0 to 1
         pairs = [
-            Pair(_png(drawn[i]), _png(to_float(torch.from_numpy(train.images[index[i]].copy()))), distances[i] / scale)
+            Pair(_pair_png(drawn[i], to_float(torch.from_numpy(train.images[index[i]].copy()))), distances[i] / scale)
             for i in range(len(drawn))
         ]
         typical = float(np.median(distances[len(drawn) :])) / scale
@@ -182,8 +181,8 @@ def _arrays(spec: Spec, split: data.Split, first: int) -> Arrays:
     return data.load(spec.data, split, max(1, first))
 
 
-def _png(pixels: Tensor) -> bytes:
-    return preview.png(to_image(pixels.reshape(1, *pixels.shape[-3:])), compress_level=1)
+def _pair_png(left: Tensor, right: Tensor) -> bytes:
+    return preview.png(preview.grid(torch.stack([left, right]), 2, scale=1, pad=1), compress_level=1)
 
 
 def _trim(kept: OrderedDict[ModelKey, Nearest] | OrderedDict[ModelKey, Calibration | None]) -> None:

@@ -32,6 +32,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
     """The digit at the left, a chart a classifier at the right."""
     names = _pick(infos)
     left, right = st.columns([3, 7], gap="large")
+    ink, index = None, None
     with left, friendly_errors():
         ink, index = _digit()
     with right, friendly_errors():

@@ -32,21 +32,24 @@ _CHARTED = "classes/share_"
 
 
 def show(info: CheckpointInfo, found: Measured) -> None:
-    """A table a group; figures that have no text of their own stand at the end by their names."""
+    """One table, a heading a group; figures that have no text of their own stand at the end by their names."""
     st.header(t("evaluate.figures"), anchor=False)
     told = {name for names in GROUPS.values() for name in names}
     spread = {f"{name}_spread" for name in told}
     other = [name for name in found.figures if name not in told | spread and not name.startswith(_CHARTED)]
     expected = evaluation.expected(info)
+    promised = any(name in found.figures for name in expected)
+    lines = [t("evaluate.head_expected"), "|---|---:|---|---|"] if promised else [t("evaluate.head"), "|---|---:|---|"]
     for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
-        rows = [_line(name, found, expected.get(name, "")) for name in names if name in found.figures]
-        if not rows:
-            continue
-        st.subheader(t(f"evaluate.group.{group}"), anchor=False)
-        if has(f"evaluate.group_text.{group}"):
-            st.markdown(t(f"evaluate.group_text.{group}"))
-        head = t("evaluate.head")
-        st.markdown("\n".join([head, "|---|---:|---|---|", *rows]))
+        own = [name for name in names if name in found.figures]
+        if own:
+            lines.append(f"| **{t(f'evaluate.group.{group}')}** | |" + (" | |" if promised else " |"))
+            lines += [_line(name, found, expected.get(name, "") if promised else None) for name in own]
+    st.markdown("\n".join(lines))
+    if found.added:
+        st.caption(t("evaluate.added", samples=f"{evaluation.SAMPLES:,}"))
+    if "judge/frechet" in found.figures:
+        st.caption(t("evaluate.judge_note"))
 
 
 def label(name: str) -> str:
@@ -64,10 +67,13 @@ def value_text(name: str, value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _line(name: str, found: Measured, expected: str) -> str:
-    value = f"**{value_text(name, found.figures[name])}**"
+def _line(name: str, found: Measured, expected: str | None) -> str:
+    value = value_text(name, found.figures[name])
     spread = found.figures.get(f"{name}_spread")
     if spread is not None:
         value += f"\u00a0±\u00a0{spread:.2g}"
+    if name in found.added:
+        value += "\u00a0°"
     key = f"evaluate.figure.{name.replace('/', '_')}.text"
-    return f"| {label(name)} | {value} | {expected} | {t(key) if has(key) else ''} |"
+    middle = "" if expected is None else f" {expected} |"
+    return f"| {label(name)} | {value} |{middle} {t(key) if has(key) else ''} |"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
+from genmodels.errors import DataError
 from genmodels.service import inspection
 from genmodels.service.inspection import Nearest
 from pages.components import evaluate_charts
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors
+from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, flow
 
 
@@ -19,11 +23,20 @@ def show(info: CheckpointInfo, step: int) -> None:
         return
     if "scoring" in info.capabilities:
         st.header(t("evaluate.scores.title"), anchor=False)
-        with friendly_errors():
+        with friendly_errors(), _needs_data():
             _scores(info, step)
     st.header(t("evaluate.nearest.title"), anchor=False)
-    with friendly_errors(), st.spinner(t("evaluate.nearest.busy")):
+    with friendly_errors(), _needs_data(), st.spinner(t("evaluate.nearest.busy")):
         _nearest(inspection.nearest_training(info.name, step))
+
+
+@contextmanager
+def _needs_data() -> Iterator[None]:
+    """Data that were never fetched are no failure: say how to get them."""
+    try:
+        yield
+    except DataError as error:
+        st.info(t("evaluate.no_data", reason=plain(str(error))), icon=":material/download:")
 
 
 def _scores(info: CheckpointInfo, step: int) -> None:
@@ -48,16 +61,9 @@ def _nearest(found: Nearest) -> None:
     mean = sum(pair.distance for pair in found.pairs) / len(found.pairs)
     st.markdown(t("evaluate.nearest.text", count=f"{found.pool:,}"))
     shown = []
-    for number, pair in enumerate(found.pairs):
+    for number, pair in enumerate(found.pairs, start=1):
         distance = f"{pair.distance:.3f}"
-        shown.append(Tile(pair.drawn, "", t("evaluate.nearest.drawn_alt", number=number), t("evaluate.nearest.drawn")))
-        shown.append(
-            Tile(
-                pair.training,
-                t("evaluate.nearest.distance", distance=distance),
-                t("evaluate.nearest.training_alt", number=number, distance=distance),
-                t("evaluate.nearest.training"),
-            )
-        )
-    flow(shown, label=t("evaluate.nearest.title"), width=96, key="evaluate_nearest")
+        alt = t("evaluate.nearest.alt", number=number, distance=distance)
+        shown.append(Tile(pair.png, t("evaluate.nearest.distance", distance=distance), alt))
+    flow(shown, label=t("evaluate.nearest.title"), width=210, key="evaluate_nearest")
     st.caption(t("evaluate.nearest.caption", mean=f"{mean:.3f}", typical=f"{found.typical:.3f}"))

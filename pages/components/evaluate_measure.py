@@ -32,11 +32,13 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
     jobs = evaluation.jobs_of(info.name)
     row = st.container(horizontal=True, key="evaluate_actions")
     running = any(job.ended is None for job in jobs)
-    if found is None:
+    # A card that is older than a figure lacks it.
+    lacks = found is not None and found.samples is None and evaluation.lacks(info, found)
+    if found is None or lacks:
         row.button(
-            t("evaluate.measure"),
+            t("evaluate.measure_again" if lacks else "evaluate.measure"),
             key="evaluate_measure",
-            type="primary",
+            type="secondary" if lacks else "primary",
             icon=":material/science:",
             on_click=_ask,
             args=(info.name, (step,)),

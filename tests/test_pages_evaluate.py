@@ -1,0 +1,306 @@
+"""The evaluate page's requests, measuring in a process of its own, and the page as Streamlit runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from genmodels import catalog, data
+from genmodels.data import DataConfig
+from genmodels.data.loader import to_float
+from genmodels.errors import CapabilityError, CheckpointError, DataError, GenmodelsError
+from genmodels.runfolder import read_json, runs_root, write_json
+from genmodels.service import evaluation, inspection
+from genmodels.service.evaluation import Job
+from tests.test_pages_explorer import open_page
+from tests.test_pages_manifold import trained_on
+from tests.test_service import save_run
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    for name, recipe in (("gan", "mnist_gan"), ("asked", "mnist_cgan_onehot"), ("critic", "mnist_wgan")):
+        save_run(tmp_path / "runs", name, recipe, "data.name=digits")
+    save_run(tmp_path / "runs", "vae", "mnist_vae_20", "data.name=digits", steps=(0, 5, 10))
+    save_run(tmp_path / "runs", "reader", "mnist_mlp_baseline", "data.name=digits", steps=(10,))
+    return tmp_path / "runs"
+
+
+def info_of(name: str) -> catalog.CheckpointInfo:
+    return catalog.describe(catalog.find(name), published=not (runs_root() / name).exists())
+
+
+def ended(job: Job, timeout: float = 120.0) -> Job:
+    end = time.monotonic() + timeout
+    while job.ended is None:
+        assert time.monotonic() < end, "the measurement does not end"
+        time.sleep(0.1)
+    return job
+
+
+# ------------------------------------------------------------------------------ figures
+
+
+def test_the_card_is_taken_where_there_is_one_and_only_for_its_step(runs: Path) -> None:
+    info = info_of("mnist_vae_20")
+    found = evaluation.known(info, info.steps[-1])
+    assert found is not None
+    assert found.samples is None
+    assert found.figures["elbo/negative"] == info.metrics["elbo/negative"]
+    assert evaluation.known(info, info.steps[0]) is None
+    assert evaluation.known(info_of("vae"), 10) is None
+
+
+def test_a_measurement_runs_beside_the_server_and_is_kept_for_exactly_these_weights(runs: Path) -> None:
+    job = ended(evaluation.measure("reader", 10))
+    assert job.problem == ""
+    found = evaluation.known(info_of("reader"), 10)
+    assert found is not None
+    assert found.samples == evaluation.SAMPLES
+    arrays = data.load(DataConfig(), "test")
+    read = catalog.load("reader").classify(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1).numpy()
+    assert found.figures["accuracy"] == pytest.approx(float((read == arrays.labels).mean()))
+    assert evaluation.jobs_of("reader") == ()
+    # The same step written anew is another model.
+    weights = runs / "reader" / "step-000010"
+    weights.rename(runs / "reader" / "step-000011")
+    (runs / "reader" / "step-000011").rename(weights)
+    (weights / "touched").touch()
+    assert evaluation.known(info_of("reader"), 10) is None
+
+
+def test_a_measurement_that_fails_tells_why(runs: Path) -> None:
+    (runs / "reader" / "step-000010" / "model.safetensors").write_bytes(b"not weights")
+    job = ended(evaluation.measure("reader", 10))
+    assert "damaged" in job.problem
+    assert [one.problem for one in evaluation.jobs_of("reader")] == [job.problem]
+    evaluation.forget("reader")
+    assert evaluation.jobs_of("reader") == ()
+
+
+def test_what_waits_is_not_asked_for_twice_and_can_be_given_up(runs: Path) -> None:
+    first, second = evaluation.measure("vae", 0), evaluation.measure("vae", 5)
+    assert evaluation.measure("vae", 5) is second
+    assert len(evaluation.jobs_of("vae")) == 2
+    evaluation.cancel("vae")
+    ended(first, 20)
+    ended(second, 20)
+    assert evaluation.jobs_of("vae") == (), "giving up is no failure"
+    assert evaluation.known(info_of("vae"), 5) is None
+
+
+def test_a_public_server_measures_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    with pytest.raises(GenmodelsError, match="only shows"):
+        evaluation.measure("reader", 10)
+    app = open_page("evaluate", model="reader")
+    assert "not offered here" in " ".join(entry.value for entry in app.caption)
+    assert not [button for button in app.button if button.key == "evaluate_measure"]
+
+
+def test_a_step_that_was_not_saved_and_a_path_are_refused(runs: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint of step 3"):
+        evaluation.measure("reader", 3)
+    with pytest.raises(GenmodelsError, match="not paths"):
+        evaluation.measure("../runs/reader", 10)
+
+
+def test_steps_worth_measuring_are_few_and_spread(runs: Path) -> None:
+    save_run(runs, "long", "mnist_mlp_baseline", "data.name=digits", steps=tuple(range(0, 300, 10)))
+    steps = evaluation.worth_measuring(info_of("long"))
+    assert len(steps) == evaluation.MAX_STEPS
+    assert (steps[0], steps[-1]) == (0, 290)
+    assert evaluation.worth_measuring(info_of("vae")) == (0, 5, 10)
+
+
+def measured(name: str, step: int, **figures: float) -> None:
+    """As if it had been measured here."""
+    evaluation._keep(Job(name, step), {key.replace("__", "/"): value for key, value in figures.items()})
+
+
+def test_kept_figures_are_bounded_finite_and_survive_a_damaged_file(runs: Path) -> None:
+    measured("vae", 0, elbo__negative=500.0, broken=float("nan"))
+    found = evaluation.measured_here(info_of("vae"), 0)
+    assert found is not None
+    assert dict(found.figures) == {"elbo/negative": 500.0}
+    everything = read_json(runs / "figures.json")
+    write_json(runs / "figures.json", everything | {f"old {i}": {"figures": {}, "when": i} for i in range(600)})
+    measured("vae", 5, elbo__negative=400.0)
+    assert len(read_json(runs / "figures.json")) == 500
+    assert [row.step for row in evaluation.over_training(info_of("vae"))] == [0, 5]
+    (runs / "figures.json").write_text("{ half")
+    assert evaluation.over_training(info_of("vae")) == ()
+
+
+def test_a_card_that_lacks_a_figure_is_added_to_not_overwritten(runs: Path) -> None:
+    info = info_of("mnist_vae_20")
+    measured("mnist_vae_20", info.steps[-1], elbo__negative=1.0, new__figure=2.0)
+    found = evaluation.known(info, info.steps[-1])
+    assert found is not None
+    assert found.figures["elbo/negative"] == info.metrics["elbo/negative"]
+    assert found.figures["new/figure"] == 2.0
+    assert found.added == {"new/figure"}
+
+
+def test_a_cards_figures_over_the_training_are_its_curve(runs: Path) -> None:
+    rows = [{"step": 0, "seconds": 1.0, "accuracy": 0.1}, {"step": 10, "seconds": 2.0, "accuracy": 0.8}]
+    write_json(runs / "reader" / "metrics.json", {"metrics": {"accuracy": 0.8}, "over_training": rows})
+    found = evaluation.over_training(info_of("reader"))
+    assert [(row.step, row.figures["accuracy"]) for row in found] == [(0, 0.1), (10, 0.8)]
+
+
+def test_class_shares_are_those_of_the_training_data(runs: Path) -> None:
+    labels = data.load(DataConfig(), "train").labels
+    assert evaluation.class_shares("gan") == pytest.approx((np.bincount(labels, minlength=10) / len(labels)).tolist())
+    trained_on(runs, "gan", "fashion_mnist")
+    if data.missing(DataConfig(name="fashion_mnist")):
+        assert evaluation.class_shares("gan") == ()
+
+
+# ------------------------------------------------------------------------------ looking
+
+
+def test_a_discriminators_answers_are_probabilities(runs: Path) -> None:
+    found = inspection.calibration("gan")
+    assert found is not None
+    assert found.probability
+    assert (found.edges[0], found.edges[-1]) == (0.0, 1.0)
+    model = catalog.load("gan")
+    arrays = data.load(DataConfig(), "test", inspection.SCORED)
+    answers = model.score(to_float(torch.from_numpy(arrays.images.copy()))).sigmoid()
+    assert found.mean_real == pytest.approx(float(answers.mean()), abs=1e-4)
+    expected = np.histogram(answers.numpy(), found.edges)[0] / len(answers)
+    assert found.real == pytest.approx(expected.tolist())
+    assert sum(found.drawn) == pytest.approx(1.0)
+
+
+def test_a_conditional_discriminator_is_told_the_classes(runs: Path) -> None:
+    found = inspection.calibration("asked")
+    assert found is not None
+    assert found.asked_by_class
+    arrays = data.load(DataConfig(), "test", inspection.SCORED)
+    x, label = to_float(torch.from_numpy(arrays.images.copy())), torch.from_numpy(arrays.labels)
+    expected = catalog.load("asked").score(x, condition={"label": label}).sigmoid().mean()
+    assert found.mean_real == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_a_critics_scores_are_no_probabilities(runs: Path) -> None:
+    found = inspection.calibration("critic")
+    assert found is not None
+    assert not found.probability
+    assert sum(found.real) == pytest.approx(1.0)
+    assert sum(found.drawn) == pytest.approx(1.0)
+
+
+def test_without_a_discriminator_there_is_nothing_to_ask(runs: Path) -> None:
+    for path in (runs / "gan").glob("step-*/training_nets.safetensors"):
+        path.unlink()
+    assert inspection.calibration("gan") is None
+    assert inspection.calibration("vae") is None
+
+
+def test_the_nearest_training_picture_is_the_nearest(runs: Path) -> None:
+    found = inspection.nearest_training("vae")
+    train = to_float(torch.from_numpy(data.load(DataConfig(), "train").images.copy())).flatten(1)
+    assert found.pool == len(train)
+    model = catalog.load("vae")
+    from genmodels.latent import z_of_seeds
+
+    drawn = model.decode(z_of_seeds(range(8), 20)).flatten(1)
+    best = ((drawn[:, None] - train[None]).square().mean(2).sqrt() / 2).min(1)
+    assert [pair.distance for pair in found.pairs] == pytest.approx(best.values.tolist(), abs=1e-3)
+    side_by_side = np.asarray(Image.open(io.BytesIO(found.pairs[0].png)))
+    shown = torch.from_numpy(side_by_side[1:29, 30:58].copy()).flatten()
+    assert torch.equal(shown.long(), train[best.indices[0]].add(1).mul(127.5).round().long())
+
+
+def test_pictures_that_cannot_be_compared_are_explained(runs: Path) -> None:
+    with pytest.raises(CapabilityError, match="draws no pictures"):
+        inspection.nearest_training("reader")
+    trained_on(runs, "vae", "cifar10", (3, 32, 32))
+    if data.missing(DataConfig(name="cifar10")):
+        with pytest.raises(DataError, match="cifar10"):
+            inspection.nearest_training("vae")
+
+
+# ------------------------------------------------------------------------------ the page
+
+
+def texts(app: object) -> str:
+    return " ".join(entry.value for entry in [*app.markdown, *app.info, *app.caption])  # type: ignore[attr-defined]
+
+
+def test_without_a_checkpoint_the_page_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "none"))
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    assert "Nothing to evaluate yet" in open_page("evaluate").info[0].value
+
+
+@pytest.mark.parametrize("name", ["gan", "asked", "critic", "vae", "reader", "mnist_vae_20", "pattern_1010_gan"])
+def test_every_model_has_a_page(runs: Path, name: str) -> None:
+    app = open_page("evaluate", model=name)
+    assert not app.error, app.error[0].value
+    assert app.selectbox(key="evaluate_model").value == name
+    for kind in ("selectbox", "select_slider", "button"):
+        for element in getattr(app, kind):
+            assert element.help, f"{kind} {element.key} explains nothing"
+
+
+def test_published_figures_stand_with_their_meaning(runs: Path) -> None:
+    app = open_page("evaluate", model="mnist_vae_20")
+    table = next(entry.value for entry in app.markdown if "negative ELBO" in entry.value)
+    assert f"{info_of('mnist_vae_20').metrics['elbo/negative']:.1f}" in table
+    assert "at most 103.3" in table
+    assert "upper bound" in table
+
+
+def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
+    app = open_page("evaluate", model="reader")
+    assert "was not measured yet" in texts(app)
+    app.button(key="evaluate_measure").click().run()
+    job = evaluation.jobs_of("reader")[0]
+    assert [button for button in app.button if button.key == "evaluate_cancel"]
+    assert app.button(key="evaluate_measure").disabled
+    ended(job)
+    app.run()
+    assert "1,000 drawn pictures" in texts(app)
+    assert "| accuracy |" in texts(app)
+
+
+def test_another_step_has_no_published_figures_and_two_make_a_curve(runs: Path) -> None:
+    app = open_page("evaluate", model="vae")
+    assert "no curve yet" in texts(app)
+    measured("vae", 0, elbo__negative=500.0, elbo__recon=480.0, elbo__kl=20.0)
+    measured("vae", 10, elbo__negative=400.0, elbo__recon=390.0, elbo__kl=10.0)
+    app.run()
+    assert app.selectbox(key="evaluate_figure").value == "elbo/negative"
+    assert "0: 500.0; 10: 400.0" in texts(app)
+    app.select_slider(key="evaluate_step").set_value(5).run()
+    assert "Step 5 was not measured yet" in texts(app)
+
+
+def test_a_figure_without_a_text_is_shown_by_its_name(runs: Path) -> None:
+    measured("reader", 10, accuracy=0.5, brand__new=3.25)
+    app = open_page("evaluate", model="reader")
+    assert "| brand/new | 3.25 |" in texts(app)
+
+
+def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
+    assert "gone" in open_page("evaluate", model="gone").warning[0].value
+
+
+def test_the_command_line_measures_a_saved_step(runs: Path) -> None:
+    from tests.test_command_line import run
+
+    found = run("evaluate", "reader", "--json", "--samples", "500", "--step", "10")
+    assert set(json.loads(found.stdout)["metrics"]) == {"accuracy"}
+    refused = run("evaluate", "reader", "--step", "3")
+    assert (refused.returncode, "no checkpoint of step 3" in refused.stderr) == (1, True)
