@@ -10,7 +10,8 @@ import torch
 from genmodels import catalog, data, preview
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.evaluation import class_figures, evaluate, judge, misses
+from genmodels.data.spec import Arrays
+from genmodels.evaluation import class_figures, evaluate, judge, judged, misses
 from genmodels.runfolder import RunFolder
 
 
@@ -82,3 +83,46 @@ def test_a_grid_keeps_its_pictures() -> None:
     assert image.getpixel((2 * 2, 2 * 2)) == 0
     with pytest.raises(ValueError, match="1 or 3"):
         preview.grid(torch.zeros(1, 2, 4, 4))
+
+
+def digits(split: str) -> tuple[Arrays, torch.Tensor]:
+    arrays = data.load(DataConfig(name="digits"), split)  # type: ignore[arg-type]
+    return arrays, to_float(torch.from_numpy(arrays.images.copy()))
+
+
+def test_figures_tell_real_digits_from_noise_and_from_one_digit_only() -> None:
+    (test, _), (train, pictures) = digits("test"), digits("train")
+    real = judged.figures(pictures[:500], test, train)
+    noise = torch.rand(500, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    ones = pictures[torch.from_numpy(train.labels) == 1][:400]
+    of_noise, of_ones = judged.figures(noise, test, train), judged.figures(ones, test, train)
+    assert real["judge/frechet"] < 0.1 * min(of_noise["judge/frechet"], of_ones["judge/frechet"])
+    assert real["judge/kernel"] < 0.1 * min(of_noise["judge/kernel"], of_ones["judge/kernel"])
+    assert of_noise["judge/precision"] < 0.3 < real["judge/precision"]
+    assert of_ones["judge/precision"] > 0.7
+    assert of_ones["judge/recall"] < 0.3 < real["judge/recall"]
+    assert (of_ones["classes/above_1_percent"], real["classes/above_1_percent"]) == (1, 10)
+    assert all(real[f"judge/{name}_spread"] > 0 for name in ("frechet", "kernel", "precision", "coverage"))
+
+
+def test_what_was_learned_by_heart_is_found() -> None:
+    (test, _), (train, pictures) = digits("test"), digits("train")
+    copied = judged.figures(pictures[:300], test, train)
+    assert copied["memory/nearest_ratio"] < 0.01, "0 but for rounding"
+    _, unseen = digits("test")
+    assert judged.figures(unseen, test, train)["memory/nearest_ratio"] == pytest.approx(1, abs=1e-3)
+
+
+def test_agreement_counts_what_was_drawn_as_asked() -> None:
+    train, pictures = digits("train")
+
+    class Copies:
+        """Draws a training digit of the class it is asked for, but a 3 for every 7."""
+
+        device = torch.device("cpu")
+
+        def sample(self, n: int, *, condition: dict[str, torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+            first = {digit: int((train.labels == digit).argmax()) for digit in range(10)}
+            return pictures[[first[3 if label == 7 else label] for label in condition["label"].tolist()]]
+
+    assert judged.agreement(Copies(), samples=1000) == pytest.approx(0.9, abs=0.001)  # type: ignore[arg-type]
