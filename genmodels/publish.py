@@ -218,12 +218,16 @@ def _table_over_training(target: Path) -> str:
 def _limits(info: catalog.CheckpointInfo) -> str:
     if "classification" in info.capabilities:
         return "any other picture is still given one of its classes, often with confidence."
+    if info.askable:
+        return "what it draws is plausible at best, and it can be asked for one of its classes, for nothing finer."
     return "what it draws is plausible at best, and it cannot be asked for a particular kind of picture."
 
 
 def _caption(info: catalog.CheckpointInfo) -> str:
     if "classification" in info.capabilities:
         return "Test pictures, framed green where it is right and red where it is wrong"
+    if info.askable:
+        return "What it draws when asked: each seed, 0, 1, 2, ..., for one class after another"
     return "What it draws from seeds 0, 1, 2, ..."
 
 

@@ -46,13 +46,11 @@ def _actions() -> None:
     )
 
 
-def _pick(index: int, infos: dict[str, CheckpointInfo]) -> None:
-    """Model and step of one column."""
-
+def _pick_model(index: int, infos: dict[str, CheckpointInfo]) -> None:
     def label(name: str) -> str:
         return t(f"compare.option.{'published' if infos[name].published else 'run'}", name=name)
 
-    chosen = st.selectbox(
+    st.selectbox(
         t("compare.model", number=index + 1),
         list(infos),
         format_func=label,
@@ -60,7 +58,10 @@ def _pick(index: int, infos: dict[str, CheckpointInfo]) -> None:
         help=t("compare.model_help"),
         persist_state="session",
     )
-    steps = infos[chosen].steps
+
+
+def _pick_step(index: int, steps: tuple[int, ...]) -> None:
+    """Below the grid: so the grids stand level also where a model has one step and no slider."""
     if len(steps) == 1:
         st.caption(t("compare.one_step", step=f"{steps[0]:,}"))
         return
@@ -76,14 +77,18 @@ def _pick(index: int, infos: dict[str, CheckpointInfo]) -> None:
 
 def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
     """Pickers and pictures of one column; its parameters, or None where it could not be drawn."""
-    with st.container(border=True, height="stretch", key=f"compare_column_{index}"), friendly_errors():
-        _pick(index, infos)
+    parameters = None
+    with st.container(border=True, height="stretch", key=f"compare_column_{index}"):
+        _pick_model(index, infos)
         name, step = state.chosen(index)
         info = infos[name]
-        drawn = compare.draw(_drawing(index))
-        alt = t("compare.alt", name=name, step=f"{step:,}", seed=st.session_state.compare_seed)
-        tiles.row([tiles.Tile(drawn.png, "", alt)], width=_WIDE, key=f"compare_grid_{index}")
-        note = "constant" if drawn.constant else "classes" if info.conditions else ""
+        with friendly_errors():
+            drawn = compare.draw(_drawing(index))
+            parameters = drawn.parameters
+            alt = t("compare.alt", name=name, step=f"{step:,}", seed=st.session_state.compare_seed)
+            tiles.row([tiles.Tile(drawn.png, "", alt)], width=_WIDE, key=f"compare_grid_{index}")
+        _pick_step(index, info.steps)
+        note = "constant" if info.latent_dim == 0 else "classes" if info.askable else ""
         st.caption(f"{plain(info.title)}. {t(f'compare.{note}') if note else ''}")
         if state.count() > compare.MIN_MODELS:
             st.button(
@@ -95,8 +100,7 @@ def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
                 help=t("compare.remove_help"),
                 type="tertiary",
             )
-        return drawn.parameters
-    return None
+    return parameters
 
 
 def _drawing(index: int) -> Drawing:

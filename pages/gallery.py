@@ -20,6 +20,7 @@ _COLUMNS = 3
 _KEY_METRICS = (
     "elbo/negative",
     "accuracy",
+    "labels/agreement",
     "classes/above_1_percent",
     "pattern/worst_error",
     "reconstruction/corrupted_nats",
@@ -77,6 +78,8 @@ def _hint(info: CheckpointInfo) -> str:
 
 
 def _purpose(info: CheckpointInfo) -> str:
+    if info.askable and "latent" in info.capabilities:
+        return "conditional"
     if "latent" in info.capabilities:
         return "latent" if info.latent_dim else "constant"
     return "other"
@@ -105,6 +108,16 @@ def _way(info: CheckpointInfo) -> None:
         )
         if clicked:
             st.switch_page("manifold.py", query_params={"model": info.name, "part": part})
+    elif _purpose(info) == "conditional":
+        clicked = st.button(
+            t("gallery.open_conditional"),
+            key=key,
+            type="primary",
+            icon=":material/tune:",
+            help=t("gallery.open_conditional_help"),
+        )
+        if clicked:
+            st.switch_page("conditional.py", query_params={"model": info.name})
     elif "latent" in info.capabilities:
         clicked = st.button(
             t("gallery.open_latent" if info.latent_dim else "gallery.open_steps"),

@@ -39,12 +39,13 @@ class Drawing(Frozen):
 
 @dataclass(frozen=True)
 class Drawn:
-    """COLUMNS x ROWS pictures in one PNG, the seeds row after row; `parameters` of the network that draws them."""
+    """COLUMNS x ROWS pictures in one PNG, the seeds row after row; `parameters` of the network that draws them.
+
+    One picture alone where a model draws the same whatever the seed.
+    """
 
     png: bytes
     parameters: int
-    constant: bool
-    """Whether it draws the same picture whatever the seed, and only one is shown."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def draw(drawing: Drawing) -> Drawn:
                 for name, parameter in model.named_parameters()
                 if name.split(".")[0] not in model.training_only
             )
-            _drawings[kept] = Drawn(preview.png(image, compress_level=1), parameters, len(pictures) == 1)
+            _drawings[kept] = Drawn(preview.png(image, compress_level=1), parameters)
             while len(_drawings) > _KEPT:
                 _drawings.popitem(last=False)
         _drawings.move_to_end(kept)
@@ -177,7 +178,7 @@ def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -
     if measure.name == "parameters":
         return Value(float(parameters))
     if measure.name == "seconds":
-        return Value(info.train_seconds if newest else None)
+        return Value(info.train_seconds if newest else None, applies=newest and info.train_seconds is not None)
     value = info.metrics.get(measure.metric) if newest else None
     spread = info.metrics.get(f"{measure.metric}_spread") if newest else None
     return Value(value, spread, applies=value is not None or _applies(measure, info))
