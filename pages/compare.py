@@ -152,10 +152,13 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
     lines = []
     for row in rows:
         key = f"compare.measure.{row.measure.name}"
+        direction = t(f"compare.direction.{row.measure.better}")
+        if row.real is not None:
+            direction += t("compare.table.real", value=t(f"{key}.value", value=row.real, percent=100 * row.real))
         lines.append(
             MeasureText(
                 t(f"{key}.name"),
-                t(f"compare.direction.{row.measure.better}"),
+                direction,
                 t(f"{key}.help"),
                 t(f"{key}.source"),
                 t(f"{key}.link") if has(f"{key}.link") else "",

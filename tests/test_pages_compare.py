@@ -97,6 +97,7 @@ def test_the_best_of_each_row_is_marked_in_its_own_direction(runs: Path) -> None
     assert best(rows["density"]) == [False, True], "0.9 is nearer to 1 than 1.4"
     assert best(rows["diversity"]) == [True, False], "0.6 is nearer to the data's 0.7 than 0.9"
     assert best(rows["modes"]) == [False, True]
+    assert (rows["diversity"].real, rows["frechet"].real, rows["modes"].real) == (0.7, None, None)
     assert best(rows["seconds"]) == [False, True]
     assert best(rows["parameters"]) == [False, False], "equal: neither is better"
 
@@ -132,6 +133,7 @@ def test_models_of_other_data_are_not_ranked(runs: Path) -> None:
     gan, vae = measured(runs, "gan", judge__frechet=60), measured(runs, "vae", judge__frechet=40)
     other = replace(vae, data="something else")
     assert best(table(gan, other)["frechet"]) == [False, False]
+    assert table(replace(gan, metrics={"judge/frechet_real": 5.7}), other)["frechet"].real is None
     assert compare.different_kinds([gan, other]) == (gan.data, "something else")
     assert compare.different_kinds([gan, vae]) == ()
 

@@ -59,10 +59,12 @@ class Measure:
     metric: str
     better: Better
     needs: Literal["samples", "judge", "elbo", "label", "always"]
+    real: str = ""
+    """The metric that says the same of real pictures, where there is one."""
 
 
 MEASURES = (
-    Measure("frechet", "judge/frechet", "low", "judge"),
+    Measure("frechet", "judge/frechet", "low", "judge", "judge/frechet_real"),
     Measure("kernel", "judge/kernel", "low", "judge"),
     Measure("precision", "judge/precision", "high", "judge"),
     Measure("recall", "judge/recall", "high", "judge"),
@@ -72,7 +74,7 @@ MEASURES = (
     Measure("kl", "classes/kl_uniform", "low", "judge"),
     Measure("agreement", "labels/agreement", "high", "label"),
     Measure("memory", "memory/nearest_ratio", "one", "judge"),
-    Measure("diversity", "diversity/samples", "data", "samples"),
+    Measure("diversity", "diversity/samples", "data", "samples", "diversity/data"),
     Measure("elbo", "elbo/negative", "low", "elbo"),
     Measure("parameters", "", "low", "always"),
     Measure("seconds", "", "low", "always"),
@@ -93,6 +95,8 @@ class Value:
 class Row:
     measure: Measure
     values: tuple[Value, ...]
+    real: float | None
+    """The same figure of real pictures, where all models have the same data and it was measured."""
 
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
@@ -162,8 +166,9 @@ def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Seq
             _value(measure, info, step, count) for info, step, count in zip(infos, steps, parameters, strict=True)
         ]
         if any(value.applies for value in values):
-            goal = infos[0].metrics.get("diversity/data")
-            rows.append(Row(measure, tuple(_marked(measure, values, goal) if same_data else values)))
+            known = (info.metrics[measure.real] for info in infos if measure.real in info.metrics)
+            real = next(known, None) if same_data else None
+            rows.append(Row(measure, tuple(_marked(measure, values, real) if same_data else values), real))
     return tuple(rows)
 
 
@@ -193,8 +198,8 @@ def _applies(measure: Measure, info: CheckpointInfo) -> bool:
     return judged if measure.needs == "judge" else "sampling" in info.capabilities
 
 
-def _marked(measure: Measure, values: Sequence[Value], goal: float | None) -> list[Value]:
-    """The same values, the best ones marked."""
+def _marked(measure: Measure, values: Sequence[Value], real: float | None) -> list[Value]:
+    """The same values, the best ones marked; `real` is the figure of real pictures."""
 
     def miss(value: Value) -> float:
         if value.value is None:
@@ -203,10 +208,10 @@ def _marked(measure: Measure, values: Sequence[Value], goal: float | None) -> li
             return value.value
         if measure.better == "high":
             return -value.value
-        return abs(value.value - (1.0 if measure.better == "one" else goal or 0.0))
+        return abs(value.value - (1.0 if measure.better == "one" else real or 0.0))
 
     measured = [value for value in values if value.value is not None]
-    if len(measured) < 2 or (measure.better == "data" and goal is None):
+    if len(measured) < 2 or (measure.better == "data" and real is None):
         return list(values)
     best = min(measured, key=miss)
 
