@@ -58,7 +58,9 @@ def info(name: Name, as_json: AsJson = False) -> None:
 @app.command()
 def sample(
     name: Name,
-    count: Annotated[int, typer.Option("-n", min=1, max=4096, help="Number of pictures.")] = 64,
+    count: Annotated[
+        int | None, typer.Option("-n", min=1, max=4096, help="Number of pictures; about 64 in full rows if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Picture i is that of seed + i.")] = 0,
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
@@ -79,10 +81,11 @@ def sample(
     model = catalog.load(name, step)
     labels = None if label is None else _class_numbers(label, name)
     if z is None:
-        images = preview.samples_of_seeds(model, range(seed, seed + count), labels)
-        columns = preview.columns_of(model, count) if model.conditions else None
+        columns = preview.columns_of(model, count or 64) if model.conditions else None
         if labels:
             columns = len(labels) if 1 < len(labels) <= preview.MAX_CLASS_COLUMNS else None
+        count = count or 64 // (columns or 1) * (columns or 1)
+        images = preview.samples_of_seeds(model, range(seed, seed + count), labels)
     else:
         images, columns = _of_expression(model, z, preview.asked_labels(model, labels)), None
     if images is None:

@@ -154,6 +154,8 @@ def test_the_command_line_asks_for_classes(runs: Path, tmp_path: Path) -> None:
     assert tile.tobytes() == bytes(expected.flatten().tolist())
     every = sampled(out, "asked", "-n", "20")
     assert every.width > 4 * every.height
+    rows = sampled(out, "asked")
+    assert rows.width / rows.height == pytest.approx(10 / 6, rel=0.05), "full rows if no number is given"
     sums = [sampled(out, "asked", "--z", "s1 - s2", *more).tobytes() for more in ((), ("--label", "3"))]
     assert sums[0] != sums[1]
 
