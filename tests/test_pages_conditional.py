@@ -213,7 +213,7 @@ def test_many_classes_are_chosen_from_a_list(runs: Path, tmp_path: Path, monkeyp
     assert not app.error
     said = " ".join(entry.value for entry in (*app.caption, *app.markdown))
     assert "first 12 of 14" in said
-    assert "you\nare the judge" in said or "you are the judge" in said
+    assert "you are the judge" in said
     app.selectbox(key="conditional_model").select("asked").run()
     assert not app.exception, "class 13 is not left standing where there are ten"
 
