@@ -287,6 +287,20 @@ def test_another_step_has_no_published_figures_and_two_make_a_curve(runs: Path) 
     assert "Step 5 was not measured yet" in texts(app)
 
 
+def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:
+    shares = {f"classes__share_{digit}": 0.1 for digit in range(10)}
+    near = {"judge__frechet": 50.0, "judge__frechet_real": 2.0, "judge__frechet_spread": 3.0}
+    for step in (0, 10):
+        measured("gan", step, **shares, **near)
+    app = open_page("evaluate", model="gan")
+    assert not app.error
+    found = texts(app)
+    assert "**25.0 times**" in found
+    assert "9: 10.0 %" in found
+    assert "| FID (our judge's features) | 50" in found
+    assert app.selectbox(key="evaluate_figure").value == "judge/frechet"
+
+
 def test_a_figure_without_a_text_is_shown_by_its_name(runs: Path) -> None:
     measured("reader", 10, accuracy=0.5, brand__new=3.25)
     app = open_page("evaluate", model="reader")

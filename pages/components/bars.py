@@ -28,7 +28,7 @@ class Panel:
 
 _CSS = """
 :host { display: block; }
-.panels { display: grid; gap: 1.1rem 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 190px), 1fr));
+.panels { display: grid; gap: 1.1rem 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 165px), 1fr));
           font-family: var(--st-font); color: var(--st-text-color); }
 .panel { margin: 0; min-width: 0; display: grid; grid-row: span 4; grid-template-rows: subgrid; row-gap: 0.15rem; }
 .title { font-size: 0.9rem; font-weight: 600; line-height: 1.25; overflow-wrap: anywhere; align-self: end; }

@@ -51,7 +51,7 @@ def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
     chosen = st.multiselect(
         t("classify.ask.models"),
         list(infos),
-        format_func=lambda name: option(infos[name]),
+        format_func=lambda name: infos[name].title if infos[name].published else name,
         key="classify_models",
         max_selections=most,
         help=t("classify.ask.models_help", count=most),

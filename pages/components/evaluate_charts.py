@@ -73,18 +73,18 @@ def _distance(found: Measured) -> None:
     st.markdown(t("evaluate.distance.text", times=f"{value / max(real, 1e-9):.1f}"))
     figure = go.Figure()
     spread = found.figures.get("judge/frechet_spread", 0.0)
-    names = [t("evaluate.distance.drawn"), t("evaluate.distance.real")]
-    figure.add_bar(
-        y=names,
-        x=[value, real],
-        orientation="h",
-        error_x={"type": "data", "array": [spread, 0]},
-        marker_color=[None, _GREY],
-        text=[f"{value:.1f}", f"{real:.1f}"],
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="%{y}: %{x:.2f}<extra></extra>",
-    )
+    bars = (("drawn", value, {"type": "data", "array": [spread]}, None), ("real", real, None, _GREY))
+    for name, length, error, color in bars:
+        figure.add_bar(
+            y=[t(f"evaluate.distance.{name}")],
+            x=[length],
+            orientation="h",
+            error_x=error,
+            marker_color=color,
+            text=f"{length:.1f}",
+            textposition="auto",
+            hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+        )
     figure.add_vline(real, line={"dash": "dash", "width": 1.5, "color": _GREY})
     figure.update_layout(
         height=200,

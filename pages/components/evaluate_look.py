@@ -65,5 +65,5 @@ def _nearest(found: Nearest) -> None:
         distance = f"{pair.distance:.3f}"
         alt = t("evaluate.nearest.alt", number=number, distance=distance)
         shown.append(Tile(pair.png, t("evaluate.nearest.distance", distance=distance), alt))
-    flow(shown, label=t("evaluate.nearest.title"), width=210, key="evaluate_nearest")
+    flow(shown, label=t("evaluate.nearest.title"), width=128, key="evaluate_nearest")
     st.caption(t("evaluate.nearest.caption", mean=f"{mean:.3f}", typical=f"{found.typical:.3f}"))

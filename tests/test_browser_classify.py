@@ -1,0 +1,127 @@
+"""The classify and the evaluate page in a real Chromium: strokes, charts, a measurement, narrow windows."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.test_browser_manifold import SEVEN, draw
+from tests.test_service import save_run
+
+__all__ = ["browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+NAMES = ("mnist_mlp_baseline", "mnist_mlp_adam", "mnist_cnn")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    runs = tmp_path_factory.mktemp("runs")
+    for name in NAMES:
+        save_run(runs, f"my_{name}", name, "data.name=digits", steps=(0, 10))
+    save_run(runs, "my_gan", "mnist_gan", "data.name=digits")
+    # Untrained models alone, whatever is published: the same answers for everybody who runs this.
+    env = {"GENMODELS_RUNS": str(runs), "GENMODELS_CHECKPOINTS": str(runs.parent / "none")}
+    with server_of(env, runs.parent / "server.log") as found:
+        yield found
+
+
+def heights(page: Page) -> list[str]:
+    return list(
+        widget(page, "classify_charts").locator(".fill").evaluate_all("fills => fills.map(fill => fill.style.height)")
+    )
+
+
+def test_a_drawn_digit_gives_each_classifier_a_chart(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/classify")
+    expect(page.get_by_text("Nothing is drawn yet")).to_be_visible()
+    draw(page, SEVEN, key="classify_canvas")
+    charts = widget(page, "classify_charts").locator(".plot")
+    expect(charts).to_have_count(len(NAMES))
+    for chart in charts.all():
+        alt = chart.get_attribute("aria-label") or ""
+        assert [int(digit) for digit in re.findall(r"(\d): ", alt)] == list(range(10))
+        assert chart.locator(".bar.top").count() == 1
+    expect(widget(page, "classify_prepared").locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
+    before = heights(page)
+    draw(page, [(0.3, 0.55), (0.75, 0.55)], key="classify_canvas")
+    assert heights(page) != before
+    browser.check_console()
+
+
+def test_the_charts_follow_the_hand(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/classify")
+    box = widget(page, "classify_canvas").locator(".paper").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    seen = set()
+    for index in range(30):
+        page.mouse.move(box["x"] + 40 + 5 * index, box["y"] + 40 + 4 * index)
+        page.wait_for_timeout(100)
+        seen.add(tuple(heights(page)))
+    page.mouse.up()
+    assert len(seen) >= 5, f"only {len(seen)} states before the stroke ended"
+    browser.check_console()
+
+
+def test_backquery_and_mistakes_are_drawn(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/classify?part=typical&model=my_mnist_mlp_adam")
+    for key in ("classify_free", "classify_smooth"):
+        expect(widget(page, key).locator("img")).to_have_count(10)
+        expect(widget(page, key).locator("img").nth(3)).to_have_attribute("alt", re.compile("Most typical 3"))
+    page.get_by_text("Where one goes wrong", exact=True).click()
+    expect(widget(page, "classify_confusion").locator(".nsewdrag").first).to_be_visible()
+    expect(widget(page, "classify_worst").locator("img")).to_have_count(12)
+    browser.check_console()
+
+
+def test_measuring_shows_how_far_it_is_and_then_the_figures(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/evaluate?model=my_mnist_mlp_adam")
+    page.get_by_role("button", name="Measure it now").first.click()
+    expect(page.get_by_text(re.compile("Measuring step 10"))).to_be_visible()
+    expect(page.get_by_role("cell", name="accuracy")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile("Measuring step"))).to_have_count(0)
+    browser.check_console()
+
+
+def test_a_measurement_does_not_hold_up_another_visitor(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/classify")
+    draw(page, SEVEN, key="classify_canvas")
+    other = browser.open(server.url + "/evaluate?model=my_mnist_cnn")
+    other.get_by_role("button", name="Measure saved steps").first.click()
+    expect(other.get_by_text(re.compile("Measuring step"))).to_be_visible()
+    page.bring_to_front()
+    before = heights(page)
+    start = time.monotonic()
+    widget(page, "classify_canvas").get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Nothing is drawn yet")).to_be_visible(timeout=5_000)
+    assert time.monotonic() - start < 5
+    draw(page, SEVEN[1:], key="classify_canvas")
+    assert heights(page) != before
+    other.get_by_role("button", name="Cancel").click()
+    expect(other.get_by_role("button", name="Cancel")).to_have_count(0)
+    browser.check_console()
+
+
+def test_evaluate_draws_the_discriminators_answers_and_pairs(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/evaluate?model=my_gan")
+    expect(widget(page, "evaluate_scores").locator(".nsewdrag").first).to_be_visible()
+    expect(widget(page, "evaluate_nearest").locator("img")).to_have_count(8)
+    browser.check_console()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_both_pages_fit_a_narrow_window(server: Server, dark: bool) -> None:
+    paths = ("/classify?part=ask", "/classify?part=typical", "/classify?part=mistakes", "/evaluate?model=my_gan")
+    with browsing(width=400, dark=dark) as narrow:
+        for path in paths:
+            page = narrow.open(server.url + path)
+            page.wait_for_timeout(1_000)
+            settle(page)
+            assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 400, path
+        narrow.check_console()
