@@ -7,6 +7,7 @@ by checkpoint, step and the time the step was written.
 
 from __future__ import annotations
 
+import atexit
 import json
 import math
 import os
@@ -228,6 +229,14 @@ def _work() -> None:
         job.ended = time.monotonic()
 
 
+@atexit.register
+def _end() -> None:
+    """A measurement does not outlive the server that asked for it."""
+    for job in list(_jobs.values()):
+        if job._process is not None and job.ended is None:
+            job._process.terminate()
+
+
 def _figures(job: Job) -> dict[str, float]:
     command = [sys.executable, "-m", "genmodels", "evaluate", "--json", f"--samples={job.samples}"]
     # One thread, and behind everything else: a training or another visitor's slider must not feel it.
@@ -240,7 +249,10 @@ def _figures(job: Job) -> dict[str, float]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    job._process = process
+    with _lock:
+        job._process = process
+        if job._given_up:  # between the start and here
+            process.terminate()
     os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
     try:
         output, complaint = process.communicate(timeout=TIMEOUT)

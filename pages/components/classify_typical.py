@@ -47,16 +47,20 @@ def show(info: CheckpointInfo) -> None:
         found = classify.typical(asked)
     for row, key in ((found.free, "free"), (found.smooth, "smooth")):
         st.subheader(t(f"classify.typical.{key}_title"), anchor=False)
-        st.markdown(t(f"classify.typical.{key}_text", **_counts(row)))
+        st.markdown(f"{_counts(row)} {t(f'classify.typical.{key}_text')}")
         _row(row, key)
     st.caption(t("classify.typical.how"))
 
 
-def _counts(row: Sequence[Typical]) -> dict[str, str]:
-    own = [typical for typical in row if typical.own.label == typical.label]
-    judged = [typical for typical in row if typical.judged and typical.judged.label == typical.label]
+def _counts(row: Sequence[Typical]) -> str:
+    """How many of the ten are read as asked, by the classifier and, where there is one, by the judge."""
+    own = sum(typical.own.label == typical.label for typical in row)
     mean = sum(typical.own.probability for typical in row) / len(row)
-    return {"own": str(len(own)), "judged": str(len(judged)), "mean": f"{mean:.2f}"}
+    text = t("classify.typical.own", count=own, mean=f"{mean:.2f}")
+    if not any(typical.judged for typical in row):
+        return text
+    judged = sum(typical.judged is not None and typical.judged.label == typical.label for typical in row)
+    return f"{text} {t('classify.typical.judged', count=judged)}"
 
 
 def _row(row: Sequence[Typical], key: str) -> None:

@@ -7,8 +7,8 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import evaluation
 from genmodels.service.evaluation import Measured
+from pages.components.figure_table import Row, figure_table
 from pages.components.i18n import has, t
-from pages.components.theme import plain
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "reading": ("accuracy",),
@@ -32,30 +32,36 @@ _CHARTED = "classes/share_"
 
 
 def show(info: CheckpointInfo, found: Measured) -> None:
-    """One table, a heading a group; figures that have no text of their own stand at the end by their names."""
+    """The table, and what has to be known to read it."""
     st.header(t("evaluate.figures"), anchor=False)
-    told = {name for names in GROUPS.values() for name in names}
-    spread = {f"{name}_spread" for name in told}
-    other = [name for name in found.figures if name not in told | spread and not name.startswith(_CHARTED)]
-    expected = evaluation.expected(info)
-    promised = any(name in found.figures for name in expected)
-    lines = [t("evaluate.head_expected"), "|---|---:|---|---|"] if promised else [t("evaluate.head"), "|---|---:|---|"]
-    for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
-        own = [name for name in names if name in found.figures]
-        if own:
-            lines.append(f"| **{t(f'evaluate.group.{group}')}** | |" + (" | |" if promised else " |"))
-            lines += [_line(name, found, expected.get(name, "") if promised else None) for name in own]
-    st.markdown("\n".join(lines))
+    head = Row(*(t(f"evaluate.head.{name}") for name in ("name", "value", "expected", "text")))
+    label = t("evaluate.figures_label", name=info.name, step=f"{found.step:,}")
+    figure_table(head, rows(info, found), label=label, key="evaluate_figures")
     if found.added:
         st.caption(t("evaluate.added", samples=f"{evaluation.SAMPLES:,}"))
     if "judge/frechet" in found.figures:
         st.caption(t("evaluate.judge_note"))
 
 
+def rows(info: CheckpointInfo, found: Measured) -> list[Row]:
+    """A heading a group, then its figures; those that have no text of their own stand at the end by their names."""
+    told = {name for names in GROUPS.values() for name in names}
+    spread = {f"{name}_spread" for name in told}
+    other = [name for name in found.figures if name not in told | spread and not name.startswith(_CHARTED)]
+    expected = evaluation.expected(info)
+    made = []
+    for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
+        own = [name for name in names if name in found.figures]
+        if own:
+            made.append(Row(t(f"evaluate.group.{group}")))
+            made += [_row(name, found, expected.get(name, "")) for name in own]
+    return made
+
+
 def label(name: str) -> str:
     """A figure's name as people say it."""
     key = f"evaluate.figure.{name.replace('/', '_')}.name"
-    return t(key) if has(key) else plain(name)
+    return t(key) if has(key) else name
 
 
 def value_text(name: str, value: float) -> str:
@@ -67,7 +73,7 @@ def value_text(name: str, value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _line(name: str, found: Measured, expected: str | None) -> str:
+def _row(name: str, found: Measured, expected: str) -> Row:
     value = value_text(name, found.figures[name])
     spread = found.figures.get(f"{name}_spread")
     if spread is not None:
@@ -75,5 +81,6 @@ def _line(name: str, found: Measured, expected: str | None) -> str:
     if name in found.added:
         value += "\u00a0°"
     key = f"evaluate.figure.{name.replace('/', '_')}.text"
-    middle = "" if expected is None else f" {expected} |"
-    return f"| {label(name)} | {value} |{middle} {t(key) if has(key) else ''} |"
+    return Row(
+        label(name), value, t("evaluate.expected", range=expected) if expected else "", t(key) if has(key) else ""
+    )
