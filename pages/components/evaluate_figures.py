@@ -81,6 +81,4 @@ def _row(name: str, found: Measured, expected: str) -> Row:
     if name in found.added:
         value += "\u00a0°"
     key = f"evaluate.figure.{name.replace('/', '_')}.text"
-    return Row(
-        label(name), value, t("evaluate.expected", range=expected) if expected else "", t(key) if has(key) else ""
-    )
+    return Row(label(name), value, expected, t(key) if has(key) else "")
