@@ -30,7 +30,8 @@ th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.75rem 0.35rem
 tr { border-bottom: 1px solid var(--st-border-color); }
 thead th { font-size: 0.85rem; opacity: 0.8; }
 .group th { font-weight: 650; padding-top: 1.1rem; }
-.value { font-weight: 650; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.value { font-weight: 650; text-align: right; padding-right: 1.5rem; white-space: nowrap;
+         font-variant-numeric: tabular-nums; }
 thead .value { font-weight: 400; }
 .expected { white-space: nowrap; }
 tbody .name { min-width: 11rem; }
@@ -39,7 +40,7 @@ tbody .name { min-width: 11rem; }
   table, tbody { display: block; }
   tr { display: grid; grid-template-columns: 1fr auto; padding: 0.3rem 0; }
   th, td { padding: 0.1rem 0; }
-  .value { padding-left: 0.75rem; }
+  .value { padding: 0.1rem 0 0.1rem 0.75rem; }
   .expected, .text { grid-column: 1 / -1; white-space: normal; opacity: 0.85; font-size: 0.88rem; }
   .expected::before { content: attr(data-head) ": "; }
   .expected:empty, .text:empty { display: none; }
