@@ -28,7 +28,7 @@ from genmodels.evaluation import judge
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 
-MODELS_KEPT, MAX_WAITING, TIMEOUT = 8, 128, 60.0
+MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 128, 60.0
 
 T = TypeVar("T")
 ModelKey = tuple[Path, int, int]
