@@ -29,7 +29,7 @@ _WATCH = """
 key => {
   const find = node => {
     for (const element of node.querySelectorAll('*')) {
-      if (element.tagName === 'IMG') return element;
+      if (element.tagName === 'IMG' || element.classList.contains('strip')) return element;
       const inner = element.shadowRoot && find(element.shadowRoot);
       if (inner) return inner;
     }
@@ -37,7 +37,7 @@ key => {
   };
   window.pictures = [];
   new MutationObserver(() => window.pictures.push(performance.now() - window.released))
-    .observe(find(document.querySelector('.st-key-' + key)), {attributes: true, attributeFilter: ['src']});
+    .observe(find(document.querySelector('.st-key-' + key)), {attributes: true, attributeFilter: ['src', 'data-src']});
   for (const kind of ['mouseup', 'keydown'])
     window.addEventListener(kind, () => { window.released = performance.now(); }, true);
 }
@@ -107,7 +107,7 @@ def main() -> None:
             page.close()
             page = browser.open(server.url + "/seeds?model=mnist_gan")
             settle(page)
-            widget(page, "seeds_equation").locator("img").first.wait_for()
+            widget(page, "seeds_equation").locator("canvas").first.wait_for()
             typed = sorted(expression_milliseconds(page))
             print(f"expression to picture: median {statistics.median(typed):.0f} ms, slowest {typed[-1]:.0f} ms")
         browser.check_console()
