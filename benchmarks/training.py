@@ -113,6 +113,14 @@ def main() -> None:
             target=2,
             megaflop=WIDE_GAN_MEGAFLOP,
         )
+        race(
+            "mnist_gan_wide, batch 64, against a tutorial loop at batch 1",
+            wide,
+            MemoryLoader(arrays, 64, 0, torch.device("cpu")),
+            lambda: tutorials.tutorial_gan_rate(root, 200, 1),
+            target=50,
+            megaflop=WIDE_GAN_MEGAFLOP,
+        )
     one = wide.replace(train=wide.train.replace(batch_size=1, max_steps=200).model_dump())
     one_at_a_time = MemoryLoader(arrays, 1, 0, torch.device("cpu"))
     race(

@@ -15,7 +15,7 @@ import torch
 from genmodels import capabilities, catalog, checkpoint, data, evaluation, preview, recipes, registry
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError
-from genmodels.evaluation import evaluate, misses, range_text
+from genmodels.evaluation import SAMPLES, evaluate, misses, range_text
 from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read_json, write_json
 
@@ -30,12 +30,14 @@ def publish(
     steps: Sequence[int] | None = None,
     with_training_nets: bool = False,
     half: bool = False,
+    samples: int = SAMPLES,
 ) -> Path:
     """Publish a run as `checkpoints/<name>/` and return that folder; an older one of that name is replaced whole.
 
     `steps` None takes the last one. `with_training_nets` keeps discriminators, at the last step only; `half` stores
-    half precision. The figures are measured on what is stored, not on what was trained. Raises CheckpointError,
-    ConfigError or DataError; then nothing has changed.
+    half precision. `samples` pictures are drawn for the figures; only cards of as many can be compared. The figures are
+    measured on what is stored, not on what was trained. Raises CheckpointError, ConfigError or DataError; then nothing
+    has changed.
     """
     if not _NAME.match(name):
         raise ConfigError(
@@ -58,7 +60,7 @@ def publish(
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        _fill(temporary, folder, spec, chosen, with_training_nets, half)
+        _fill(temporary, folder, spec, chosen, with_training_nets, half, samples)
         _write_card(temporary, name, folder, spec)
         target = root / name
         if target.exists():
@@ -75,7 +77,9 @@ def publish(
     return target
 
 
-def _fill(target: Path, folder: RunFolder, spec: Spec, steps: list[int], training_nets: bool, half: bool) -> None:
+def _fill(
+    target: Path, folder: RunFolder, spec: Spec, steps: list[int], training_nets: bool, half: bool, samples: int
+) -> None:
     for step in steps:
         copy = target / folder.step_path(step).name
         shutil.copytree(folder.step_path(step), copy)
@@ -84,14 +88,14 @@ def _fill(target: Path, folder: RunFolder, spec: Spec, steps: list[int], trainin
     model = checkpoint.load_model(target)
     write_json(target / CONFIG, {**folder.config(), "capabilities": capabilities.of(model)})
     lines, _ = folder.metrics()
-    figures = evaluate(model, spec)
+    figures = evaluate(model, spec, samples=samples)
     seconds = _seconds(lines)
     facts = {
         "metrics": figures,
         "train_seconds": seconds,
         "half": half,
         "curves": _curves(lines),
-        "over_training": _over_training(target, spec, steps, lines, figures),
+        "over_training": _over_training(target, spec, steps, lines, figures, samples),
     }
     write_json(target / MEASURED, facts)
     arrays = data.load(spec.data, "test")
@@ -103,12 +107,17 @@ def _fill(target: Path, folder: RunFolder, spec: Spec, steps: list[int], trainin
 
 
 def _over_training(
-    target: Path, spec: Spec, steps: list[int], lines: Sequence[Mapping[str, Any]], last: Mapping[str, float]
+    target: Path,
+    spec: Spec,
+    steps: list[int],
+    lines: Sequence[Mapping[str, Any]],
+    last: Mapping[str, float],
+    samples: int,
 ) -> list[dict[str, float]]:
     """The figures worth following, of each published step: what a student sees fall, and when."""
     rows = []
     for step in steps[:-1]:
-        figures = evaluation.brief(checkpoint.load_model(target, step), spec)
+        figures = evaluation.brief(checkpoint.load_model(target, step), spec, samples=samples)
         rows.append({"step": step, "seconds": _seconds([line for line in lines if line["step"] <= step]), **figures})
     if rows:
         rows.append(

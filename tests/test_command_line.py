@@ -117,7 +117,7 @@ def test_mistakes_are_one_clear_line(words: list[str], code: int, text: str) -> 
 
 @pytest.mark.slow
 def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_checkpoints: Path) -> None:
-    path = publish(trained.name, "tiny_vae", steps=[0, 30], half=True)
+    path = publish(trained.name, "tiny_vae", steps=[0, 30], half=True, samples=500)
     assert path == own_checkpoints / "tiny_vae"
     assert sorted(p.name for p in path.iterdir()) == [
         "README.md", "config.json", "metrics.json", "preview.png", "step-000000", "step-000030",
@@ -136,7 +136,7 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
     assert first["judge/frechet"] > 0
     row = next(line for line in info.card.splitlines() if line.startswith("| 30 |"))
     assert f"| {last['elbo/negative']:.4g} |" in row
-    again = publish(trained.name, "tiny_vae")
+    again = publish(trained.name, "tiny_vae", samples=500)
     assert catalog.describe(again, published=True).steps == (30,), "an older one is replaced whole"
     assert not [p for p in own_checkpoints.iterdir() if p.name.startswith(".")]
 

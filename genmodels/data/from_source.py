@@ -61,9 +61,7 @@ def counts_of(source: Source, config: DataConfig, split: Split) -> tuple[int, ..
     return tuple(np.bincount(labels[rows], minlength=len(classes)).tolist()) if classes else ()
 
 
-def gather(
-    source: Source, names: Sequence[str], size: int, channels: int
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def gather(source: Source, names: Sequence[str], size: int, channels: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Images uint8 (N, C, size, size), which of `names` they are, and the others with the reason."""
     images = np.empty((len(names), channels, size, size), np.uint8)
     kept: list[int] = []

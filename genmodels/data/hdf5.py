@@ -77,9 +77,7 @@ class Book:
         with _reading(path):
             self._group = h5py.File(path, "r", locking="best-effort")[BOOK_GROUP]
             if len(self._group) > _MAX_BOOK_PICTURES:
-                raise DataError(
-                    f"{path.name} holds {len(self._group):,} pictures; the limit is {_MAX_BOOK_PICTURES:,}"
-                )
+                raise DataError(f"{path.name} holds {len(self._group):,} pictures; the limit is {_MAX_BOOK_PICTURES:,}")
             self.names: Sequence[str] = sorted(self._group, key=lambda name: (len(name), name))
 
     def read(self, name: str, size: int, channels: int) -> np.ndarray:
