@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 from PIL import Image
@@ -94,48 +95,45 @@ def _manifold_part(info: CheckpointInfo) -> str | None:
     return "denoise" if "reconstruction/corrupted_nats" in info.metrics else None
 
 
-def _way(info: CheckpointInfo) -> None:
-    """The button to the page that suits the model."""
-    key = f"gallery_open_{info.name}"
+class _Way(NamedTuple):
+    """Where a card's button leads; `label` names its text, its help text is `label`_help."""
+
+    label: str
+    icon: str
+    page: str
+    query: dict[str, str]
+    primary: bool = True
+
+
+def _way_of(info: CheckpointInfo) -> _Way:
+    """The page that suits the model best."""
     part = _manifold_part(info)
     if part is not None:
-        clicked = st.button(
-            t(f"gallery.open_{part}"),
-            key=key,
-            type="primary",
-            icon=":material/bubble_chart:",
-            help=t("gallery.open_manifold_help"),
-        )
-        if clicked:
-            st.switch_page("manifold.py", query_params={"model": info.name, "part": part})
-    elif _purpose(info) == "conditional":
-        clicked = st.button(
-            t("gallery.open_conditional"),
-            key=key,
-            type="primary",
-            icon=":material/tune:",
-            help=t("gallery.open_conditional_help"),
-        )
-        if clicked:
-            st.switch_page("conditional.py", query_params={"model": info.name})
-    elif "latent" in info.capabilities:
-        clicked = st.button(
-            t("gallery.open_latent" if info.latent_dim else "gallery.open_steps"),
-            key=key,
-            type="primary",
-            icon=":material/open_with:" if info.latent_dim else ":material/history:",
-            help=t("gallery.open_latent_help"),
-        )
-        if clicked:
-            st.switch_page("latent.py", query_params={"model": info.name})
-    elif info.published and info.recipe:
-        clicked = st.button(
-            t("gallery.open_train"), key=key, icon=":material/model_training:", help=t("gallery.open_train_help")
-        )
-        if clicked:
-            st.switch_page("train.py", query_params={"recipe": info.recipe})
-    elif st.button(t("gallery.open_run"), key=key, icon=":material/monitoring:", help=t("gallery.open_run_help")):
-        st.switch_page("runs.py", query_params={"run": info.name})
+        return _Way(f"open_{part}", "bubble_chart", "manifold.py", {"model": info.name, "part": part})
+    if _purpose(info) == "conditional":
+        return _Way("open_conditional", "tune", "conditional.py", {"model": info.name})
+    if "latent" in info.capabilities and not info.latent_dim:
+        return _Way("open_steps", "history", "latent.py", {"model": info.name})
+    if "latent" in info.capabilities:
+        return _Way("open_latent", "open_with", "latent.py", {"model": info.name})
+    if "classification" in info.capabilities and info.classes == tuple("0123456789"):
+        return _Way("open_classify", "draw", "classify.py", {"model": info.name})
+    if info.published and info.recipe:
+        return _Way("open_train", "model_training", "train.py", {"recipe": info.recipe}, primary=False)
+    return _Way("open_run", "monitoring", "runs.py", {"run": info.name}, primary=False)
+
+
+def _way(info: CheckpointInfo) -> None:
+    way = _way_of(info)
+    clicked = st.button(
+        t(f"gallery.{way.label}"),
+        key=f"gallery_open_{info.name}",
+        type="primary" if way.primary else "secondary",
+        icon=f":material/{way.icon}:",
+        help=t(f"gallery.{way.label}_help"),
+    )
+    if clicked:
+        st.switch_page(way.page, query_params=way.query)
 
 
 def _card(info: CheckpointInfo) -> None:
