@@ -100,4 +100,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # All is on disk. A native thread of torch that aborts while the interpreter takes itself down (seen once:
+    # "terminate called without an active exception") would make a finished run read as a failed one.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
