@@ -60,6 +60,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.errors import ConfigError
+from genmodels.layers import augment
 from genmodels.model import Batch, Curve, Metrics, Model, update
 from genmodels.registry import register
 
@@ -144,19 +145,14 @@ class Darknet(Model):
 
     def _varied(self, x: Tensor) -> Tensor:
         """Each picture mirrored or not, and moved by up to `shift` pixels each way, by two gathers."""
-        count, _, height, width = x.shape
         if self.config.flip:
-            x = torch.where(torch.rand(count, 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
+            x = augment.flip(x)
         shift = self.config.shift
         if not shift:
             return x
         padded = F.pad(x, (shift, shift, shift, shift), mode="reflect")
-        top, left = torch.randint(0, 2 * shift + 1, (2, count, 1), device=x.device)
-        rows = (top + torch.arange(height, device=x.device))[:, None, :, None].expand(
-            -1, x.shape[1], -1, padded.shape[3]
-        )
-        columns = (left + torch.arange(width, device=x.device))[:, None, None, :].expand(-1, x.shape[1], height, -1)
-        return padded.gather(2, rows).gather(3, columns)
+        top, left = torch.randint(0, 2 * shift + 1, (2, len(x)), device=x.device)
+        return augment.crop(padded, top, left, (x.shape[2], x.shape[3]))
 
     def curves(self) -> dict[str, Curve]:
         return {

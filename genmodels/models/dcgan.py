@@ -5,13 +5,15 @@ The game of a GAN with convolutional networks: G enlarges a small feature map to
     discriminator:  minimise  -log D(x) - log(1 - D(G(z)))          (or with D(x)'s target at 1 - label_smoothing)
     generator:      minimise  -log D(G(z))                          (the non-saturating form)
 
-z is N(0, I) outside and inside.
+With augment = "diff" D sees T(x) and T(G(z)) in both, T a random variation that gradients flow through (Zhao et al.,
+arXiv 2006.10738): for small sets, which D would learn by heart. z is N(0, I) outside and inside.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
@@ -28,6 +30,12 @@ class DCGANConfig(ConvNetworks):
         lt=0.5,
         description="how far below 1 the target of real pictures is, so that D does not grow too sure",
     )
+    augment: Literal["none", "diff"] = Field(
+        "none",
+        description="diff: D sees real and drawn pictures in other colours, moved and partly hidden, so that it cannot "
+        "learn a few hundred or thousand by heart; needless with tens of thousands (2006.10738)",
+    )
+    flip: bool = Field(False, description="mirror half of the real pictures: for faces and rooms, not for digits")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
     discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
@@ -39,7 +47,7 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError
-from genmodels.layers import gan_networks
+from genmodels.layers import augment, gan_networks
 from genmodels.losses import adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
@@ -75,11 +83,12 @@ class DCGAN(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         discriminator, real = self._kept_discriminator(), batch["image"]
+        real = augment.flip(real) if self.config.flip else real
         # One drawing serves both updates: G has not changed in between, and a convolutional one is half of the step.
         fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device))
 
         # discriminator: minimise -log D(x) - log(1 - D(G(z))); real and fake apart, for the sake of batch norm
-        real_logits, fake_logits = discriminator(real), discriminator(fake.detach())
+        real_logits, fake_logits = discriminator(self._varied(real)), discriminator(self._varied(fake.detach()))
         discriminator_loss = adversarial_loss(
             real_logits, real=True, smoothing=self.config.label_smoothing
         ) + adversarial_loss(fake_logits, real=False)
@@ -87,7 +96,7 @@ class DCGAN(Model):
 
         # generator: minimise -log D(G(z)), with D frozen: its gradients would be computed and thrown away
         discriminator.requires_grad_(False)
-        generator_loss = adversarial_loss(discriminator(fake), real=True)
+        generator_loss = adversarial_loss(discriminator(self._varied(fake)), real=True)
         update(optimizers["generator"], generator_loss)
         discriminator.requires_grad_(True)
 
@@ -97,6 +106,10 @@ class DCGAN(Model):
             "score/real": real_logits.detach().float().sigmoid().mean(),
             "score/fake": fake_logits.detach().float().sigmoid().mean(),
         }
+
+    def _varied(self, x: Tensor) -> Tensor:
+        """What D is shown of pictures: a new variation each time, or they themselves."""
+        return augment.diff_augment(x) if self.config.augment == "diff" else x
 
     def curves(self) -> dict[str, Curve]:
         undecided = math.log(2)
