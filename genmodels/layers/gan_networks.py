@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from genmodels.gan_networks import ConvNetworks, EitherNetworks, start_size
+from genmodels.layers.convolution import Conv2d, ConvTranspose2d, ToMaps
 from genmodels.layers.dropout import Dropout
 
 
@@ -66,7 +67,7 @@ def _conv_generator(config: ConvNetworks, inputs: int) -> nn.Sequential:
     normalised = config.generator_norm == "batch"
     layers: list[nn.Module] = [
         nn.Linear(inputs, first * height * width, bias=not normalised),
-        nn.Unflatten(1, (first, height, width)),
+        ToMaps(1, (first, height, width)),
     ]
     channels = [*config.generator_channels, picture_channels]
     for index, stride in enumerate(config.generator_strides):
@@ -83,13 +84,13 @@ def _growing(config: ConvNetworks, before: int, after: int, stride: int, *, bias
     """One layer that enlarges a map `stride` times."""
     kernel = config.generator_kernel
     if config.upsample == "nearest" and config.padding == "same":
-        convolution = nn.Conv2d(before, after, kernel, padding="same", bias=bias)
+        convolution = Conv2d(before, after, kernel, padding="same", bias=bias)
         return [nn.Upsample(scale_factor=stride, mode="nearest"), convolution] if stride > 1 else [convolution]
     if config.padding == "none":
-        return [nn.ConvTranspose2d(before, after, kernel, stride, crop, bias=bias)]
+        return [ConvTranspose2d(before, after, kernel, stride, crop, bias=bias)]
     # (n - 1) s - 2p + k + extra = n s, so 2p = k - s + extra
     extra = (kernel - stride) % 2
-    return [nn.ConvTranspose2d(before, after, kernel, stride, (kernel - stride + extra) // 2, extra, bias=bias)]
+    return [ConvTranspose2d(before, after, kernel, stride, (kernel - stride + extra) // 2, extra, bias=bias)]
 
 
 def _conv_discriminator(config: ConvNetworks, channels: int, last_bias: bool) -> nn.Sequential:
@@ -102,7 +103,7 @@ def _conv_discriminator(config: ConvNetworks, channels: int, last_bias: bool) ->
         zip(config.discriminator_channels, config.discriminator_strides, strict=True)
     ):
         normalised = config.discriminator_norm == "batch" and index > 0
-        convolution = nn.Conv2d(before, after, kernel, stride, padding, bias=not normalised)
+        convolution = Conv2d(before, after, kernel, stride, padding, bias=not normalised)
         layers.append(_spectral(convolution, config))
         if normalised:
             layers.append(nn.BatchNorm2d(after))

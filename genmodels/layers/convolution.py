@@ -1,0 +1,182 @@
+"""Convolutions over small maps as matrix products, where a CPU computes in bfloat16.
+
+The last layers of a discriminator see maps of 4 x 4 to 8 x 8. There oneDNN's bfloat16 convolutions, and their weight
+gradients most of all, run at a seventh of the rate its matrix products reach: the weight gradient of a DCGAN's widest
+layer at 64 x 64 takes 34 ms as a convolution and 6 ms as a product. So each window of the picture is copied out as one
+row (im2col; Chellapilla et al. 2006) and the layer becomes a product with the weights:
+
+    y  = columns(x) W^T        dW = dy^T columns(x)        dx = gather(dy W)
+
+In float32, on other devices and for large maps, where the copies cost more than they save, torch's own are used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_input
+
+# In positions of the smaller map, measured at 64 to 512 channels: the weight gradient wins up to 8 x 8, the other two
+# products only up to 4 x 4, because the windows' sums are taken one kernel element at a time.
+_WEIGHTS_UP_TO, _MAPS_UP_TO = 64, 16
+
+
+class Conv2d(nn.Conv2d):
+    """torch's Conv2d: (B, C, H, W) -> (B, D, H', W'), and the same weights."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = _symmetric_padding(self)
+        if padding is None or not _pays(x) or x.shape[0] == 0:
+            return super().forward(x)
+        height, width = (
+            (side + 2 * padding - kernel) // stride + 1
+            for side, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)
+        )
+        if not 0 < height * width <= _WEIGHTS_UP_TO:
+            return super().forward(x)
+        y: Tensor = _Convolution.apply(x.bfloat16(), self.weight.bfloat16(), self.stride[0], padding)
+        return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """torch's ConvTranspose2d: (B, C, H, W) -> (B, D, H', W'), and the same weights."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        padding = _symmetric_padding(self)
+        small = 0 < x.shape[2] * x.shape[3] <= _WEIGHTS_UP_TO and x.shape[0] > 0
+        if padding is None or output_size is not None or not small or not _pays(x):
+            return super().forward(x, output_size)
+        height, width = (
+            (side - 1) * stride - 2 * padding + kernel + extra
+            for side, kernel, stride, extra in zip(
+                x.shape[2:], self.kernel_size, self.stride, self.output_padding, strict=True
+            )
+        )
+        y: Tensor = _Transposed.apply(x.bfloat16(), self.weight.bfloat16(), self.stride[0], padding, (height, width))
+        return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
+
+
+class ToMaps(nn.Unflatten):
+    """torch's Unflatten of rows into maps: (B, C H W) -> (B, C, H, W), laid out as the products above want them.
+
+    Otherwise the first normalisation gets its input in one order and its gradient in the other, which costs it 30 ms.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = super().forward(x)
+        return maps.contiguous(memory_format=torch.channels_last) if _pays(x) else maps
+
+
+def _symmetric_padding(layer: nn.Conv2d | nn.ConvTranspose2d) -> int | None:
+    """Zeros on every side, or None where the layer is of a kind that is left to torch."""
+    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
+    square = len({*layer.kernel_size}) == 1 and len({*layer.stride}) == 1
+    if not (plain and square):
+        return None
+    if layer.padding == "same":
+        return layer.kernel_size[0] // 2 if layer.kernel_size[0] % 2 else None
+    return int(layer.padding[0]) if layer.padding[0] == layer.padding[1] else None
+
+
+def _pays(x: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and torch.is_grad_enabled()
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    )
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.padding = stride, padding
+        return _convolve(x, weight, stride, padding)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, *_ = ctx.needs_input_grad
+        dx = _spread(dy, weight, ctx.stride, ctx.padding, x.shape[2:]) if needs_x else None
+        dw = _weight_gradient(x, dy, weight.shape[2], ctx.stride, ctx.padding) if needs_weight else None
+        return dx, dw, None, None
+
+
+class _Transposed(torch.autograd.Function):
+    """The convolution's own gradient as a forward pass, so its gradients are the convolution's other two products."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.padding = stride, padding
+        return _spread(x, weight, stride, padding, size)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, *_ = ctx.needs_input_grad
+        dx = _convolve(dy, weight, ctx.stride, ctx.padding) if needs_x else None
+        dw = _weight_gradient(dy, x, weight.shape[2], ctx.stride, ctx.padding) if needs_weight else None
+        return dx, dw, None, None, None
+
+
+def _convolve(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """(B, C, H, W) with weights (D, C, k, k) -> (B, D, h, w)."""
+    kernel = weight.shape[2]
+    height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[2:])
+    if height * width > _MAPS_UP_TO:
+        return F.conv2d(x, weight, None, stride, padding)
+    rows = _columns(x, kernel, stride, padding, height, width) @ _as_matrix(weight).t()
+    return rows.view(len(x), height, width, -1).permute(0, 3, 1, 2)
+
+
+def _spread(y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, ...]) -> Tensor:
+    """What `_convolve` maps to y's shape, turned around: (B, D, h, w) -> (B, C, *size)."""
+    batch, _, height, width = y.shape
+    channels, kernel = weight.shape[1], weight.shape[2]
+    if height * width > _MAPS_UP_TO:
+        gradient: Tensor = conv2d_input((batch, channels, *size), weight, y, stride, padding)  # type: ignore[no-untyped-call]
+        return gradient
+    windows = (_rows(y) @ _as_matrix(weight)).view(batch, height, width, kernel, kernel, channels)
+    # Windows reach beyond the padded picture's end only where a transposed convolution leaves rows without input.
+    padded = [max(side + 2 * padding, (n - 1) * stride + kernel) for side, n in zip(size, (height, width), strict=True)]
+    sums = windows.new_zeros(batch, *padded, channels)
+    for row in range(kernel):
+        for column in range(kernel):
+            touched = sums[:, row : row + stride * height : stride, column : column + stride * width : stride]
+            touched += windows[:, :, :, row, column]
+    inside = sums[:, padding : padding + size[0], padding : padding + size[1]]
+    return inside.permute(0, 3, 1, 2)
+
+
+def _weight_gradient(x: Tensor, dy: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+    """(D, C, k, k) from the larger map (B, C, H, W) and the smaller one's gradient (B, D, h, w)."""
+    height, width = dy.shape[2:]
+    flat = _rows(dy).t() @ _columns(x, kernel, stride, padding, height, width)
+    return flat.view(dy.shape[1], kernel, kernel, x.shape[1]).permute(0, 3, 1, 2)
+
+
+def _columns(x: Tensor, kernel: int, stride: int, padding: int, height: int, width: int) -> Tensor:
+    """Every window of a zero-padded picture as one row: (B, C, H, W) -> (B h w, k k C)."""
+    x = F.pad(x, (padding, padding, padding, padding)).permute(0, 2, 3, 1).contiguous()
+    per_picture, per_row, per_column, _ = x.stride()
+    shape = (len(x), height, width, kernel, kernel, x.shape[3])
+    strides = (per_picture, per_row * stride, per_column * stride, per_row, per_column, 1)
+    return x.as_strided(shape, strides).reshape(len(x) * height * width, -1)
+
+
+def _rows(y: Tensor) -> Tensor:
+    """(B, D, h, w) -> (B h w, D)."""
+    return y.permute(0, 2, 3, 1).reshape(-1, y.shape[1])
+
+
+def _as_matrix(weight: Tensor) -> Tensor:
+    """(D, C, k, k) -> (D, k k C), in the order of `_columns`."""
+    return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)

@@ -1,0 +1,113 @@
+"""Convolutions as matrix products against torch's own: values, gradients, and when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genmodels.layers import convolution
+from genmodels.layers.convolution import Conv2d, ConvTranspose2d, _Convolution, _Transposed
+
+# kernel, stride, padding, side of the larger map: odd and even kernels, sizes that leave a rest, 16 and 49 positions
+_CASES = [
+    (4, 2, 1, 8),
+    (3, 2, 1, 7),
+    (5, 2, 2, 8),
+    (5, 2, 2, 14),
+    (3, 1, 1, 4),
+    (5, 1, 2, 7),
+    (4, 2, 0, 9),
+    (8, 2, 0, 14),
+]
+
+
+def _gradients(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
+    x, weight = x.clone().requires_grad_(), weight.clone().requires_grad_()
+    y = function(x, weight)
+    y.backward(torch.sin(torch.arange(y.numel(), dtype=y.dtype)).view(y.shape))
+    assert x.grad is not None
+    assert weight.grad is not None
+    return y.detach(), x.grad, weight.grad
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "side"), _CASES)
+def test_a_convolution_is_torchs(kernel: int, stride: int, padding: int, side: int) -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(3, 5, side, side + 1).double(), torch.randn(6, 5, kernel, kernel).double()
+    ours = _gradients(lambda x, w: _Convolution.apply(x, w, stride, padding), x, weight)
+    torchs = _gradients(lambda x, w: F.conv2d(x, w, None, stride, padding), x, weight)
+    for one, other in zip(ours, torchs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (5, 2, 2), (3, 3, 0), (2, 4, 0), (8, 2, 1)])
+@pytest.mark.parametrize("side", [1, 4, 7])
+def test_a_transposed_convolution_is_torchs(kernel: int, stride: int, padding: int, extra: int, side: int) -> None:
+    torch.manual_seed(1)
+    x, weight = torch.randn(3, 6, side, side).double(), torch.randn(6, 5, kernel, kernel).double()
+    size = (side - 1) * stride - 2 * padding + kernel + extra
+    ours = _gradients(lambda x, w: _Transposed.apply(x, w, stride, padding, (size, size)), x, weight)
+    torchs = _gradients(lambda x, w: F.conv_transpose2d(x, w, None, stride, padding, extra), x, weight)
+    for one, other in zip(ours, torchs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def _layers() -> list[tuple[nn.Module, nn.Module, Tensor]]:
+    return [
+        (Conv2d(8, 16, 4, 2, 1), nn.Conv2d(8, 16, 4, 2, 1), torch.randn(4, 8, 8, 8)),
+        (Conv2d(8, 16, 3, padding="same"), nn.Conv2d(8, 16, 3, padding="same"), torch.randn(4, 8, 7, 7)),
+        (ConvTranspose2d(8, 16, 5, 2, 2, 1), nn.ConvTranspose2d(8, 16, 5, 2, 2, 1), torch.randn(4, 8, 7, 7)),
+    ]
+
+
+def test_layers_share_weights_with_torchs_and_agree_to_bfloat16() -> None:
+    torch.manual_seed(2)
+    for ours, torchs, x in _layers():
+        torchs.load_state_dict(ours.state_dict())
+        results = []
+        for layer in (ours, torchs):
+            inputs = x.clone().requires_grad_()
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                y = layer(inputs)
+            assert y.dtype == torch.bfloat16
+            y.float().square().mean().backward()
+            assert inputs.grad is not None
+            results.append([y.float(), inputs.grad, *(parameter.grad for parameter in layer.parameters())])
+        for one, other in zip(*results, strict=True):
+            assert float(((one - other).norm() / other.norm()).detach()) < 0.01
+
+
+def test_products_are_used_in_bfloat16_on_small_maps_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[tuple[int, ...]] = []
+    columns = convolution._columns
+
+    def counted(x: Tensor, *rest: int) -> Tensor:
+        used.append(tuple(x.shape))
+        return columns(x, *rest)
+
+    monkeypatch.setattr(convolution, "_columns", counted)
+    layer = Conv2d(8, 16, 4, 2, 1)
+    small, large = torch.randn(2, 8, 8, 8), torch.randn(2, 8, 32, 32)
+    layer(small).sum().backward()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        layer(large).sum().backward()
+        with torch.no_grad():
+            layer(small)
+    assert used == []
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        layer(small).sum().backward()
+    assert len(used) == 2  # forward, and the weight gradient
+
+
+def test_the_penalty_of_a_critic_can_still_be_differentiated_twice() -> None:
+    layer = Conv2d(3, 4, 4, 2, 1)
+    x = torch.randn(2, 3, 8, 8, requires_grad=True)
+    (slope,) = torch.autograd.grad(layer(x).tanh().sum(), x, create_graph=True)
+    slope.square().sum().backward()
+    assert layer.weight.grad is not None
+    assert float(layer.weight.grad.abs().sum()) > 0
