@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from genmodels import data, recipes, registry
 from genmodels.data import DataConfig
@@ -103,6 +104,17 @@ def test_missing_mnist_is_an_error_at_submission_with_the_way_out(
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     with pytest.raises(DataError, match=r"python -m genmodels download mnist.*--data digits"):
         resolve(recipes.get("mnist_vae_20"))
+
+
+@pytest.mark.parametrize("name", ["portraits_dcgan_64", "flowers_dcgan_64", "bedrooms_wgan_64"])
+def test_a_recipe_for_ones_own_pictures_asks_for_them_and_takes_a_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--set data\.path=photos"):
+        resolve(recipes.get(name))
+    for index in range(80):
+        Image.new("RGB", (70, 90), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    spec = resolve(recipes.get(name), overrides=parse_overrides([f"data.path={tmp_path}"]))
+    assert spec.config["image_shape"] == [3, 64, 64]
+    assert spec.data_spec.train_size == 72
 
 
 @pytest.mark.parametrize("damage", ["short", "not gzip", "header"])

@@ -82,7 +82,7 @@ def choose() -> Choice:
         st.session_state["train_data"], fresh = asked, True
     elif st.session_state.get("train_data") not in own_sets and (fresh or not _still_here()):
         # A user's own set stays chosen from recipe to recipe: it is what they came to train on.
-        st.session_state["train_data"] = "digits" if wanted == "mnist" else wanted
+        st.session_state["train_data"] = wanted if wanted in data.names() and wanted != "mnist" else "digits"
     with fourth:
         data_name = st.selectbox(
             t("train.data"),
@@ -95,7 +95,11 @@ def choose() -> Choice:
     if "data" in st.query_params:
         st.query_params["data"] = st.session_state["train_data_asked"] = data_name
     for name in (data_name,) if data_name in own_sets else dict.fromkeys((wanted, data_name)):
-        offer(name, "train")
+        if name in data.own_names():
+            st.info(t("train.bring_pictures"), icon=":material/add_photo_alternate:")
+            st.page_link("data.py", label=t("train.bring_pictures_link"), icon=":material/arrow_forward:")
+        else:
+            offer(name, "train")
     return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)
 
 
