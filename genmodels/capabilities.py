@@ -15,6 +15,7 @@ from torch import Tensor
 from genmodels.model import Model
 
 Condition = Mapping[str, Tensor] | None
+Direction = Literal["a_to_b", "b_to_a"]
 
 
 @runtime_checkable
@@ -98,10 +99,13 @@ class SupportsScoring(Protocol):
 
 @runtime_checkable
 class SupportsTranslation(Protocol):
-    multiple: int
+    @property
+    def multiple(self) -> int:
+        """What both sides of a picture must be a multiple of."""
+        ...
 
-    def translate(self, x: Tensor, direction: Literal["a_to_b", "b_to_a"]) -> Tensor:
-        """Sides must be multiples of `multiple`."""
+    def translate(self, x: Tensor, direction: Direction) -> Tensor:
+        """Images -> the same of the other kind; raises CapabilityError where sides are no multiples of `multiple`."""
         ...
 
 

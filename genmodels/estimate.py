@@ -25,6 +25,7 @@ MAX_PRODUCT = 10**10
 """Of parameters and batch size: about the multiplications of one forward pass, here a second of two cores."""
 MAX_ACTIVATIONS = 2**28
 """Numbers that all layers put out for one batch, a gigabyte: convolutions have few parameters and many of these."""
+_RANDOM = {"image", "label", "image_a", "image_b"}  # what can be made up
 _PROBE = 2  # examples that the activations are counted with
 
 
@@ -128,10 +129,9 @@ def _activations(model: Model, optimizers: dict[str, torch.optim.Optimizer], bat
 def _random_batch(model: Model, size: int, classes: int, provides: tuple[str, ...]) -> Batch | None:
     """Random examples of the right shape; None where the model needs something other than pictures and labels."""
     shape: Any = model.config.image_shape
-    if shape is None or not set(model.requires) <= {"image", "label"} or not set(model.requires) <= set(provides):
+    if shape is None or not set(model.requires) <= _RANDOM or not set(model.requires) <= set(provides):
         return None
     generator = torch.Generator().manual_seed(0)
-    return {
-        "image": torch.rand(size, *shape, generator=generator).mul_(2).sub_(1),
-        "label": torch.randint(classes, (size,), generator=generator),
-    }
+    image = torch.rand(size, *shape, generator=generator).mul_(2).sub_(1)
+    label = torch.randint(classes, (size,), generator=generator)
+    return {"image": image, "label": label, "image_a": image, "image_b": -image}

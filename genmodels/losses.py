@@ -31,6 +31,15 @@ def adversarial_loss(
     return (torch.sigmoid(logits) - float(real)).square().mean()
 
 
+def least_squares_loss(scores: Tensor, real: bool) -> Tensor:
+    """mean (D - 1)^2 or mean D^2 over all of a discriminator's scores, of any shape, unbounded (arXiv 1611.04076).
+
+    No sigmoid: a score far on the right side is pulled back too, and one on the wrong side has a slope that grows.
+    0.25 where D says one half to everything.
+    """
+    return (scores.float() - float(real)).square().mean()
+
+
 def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
     """mean f(fake) - mean f(real): what a critic f minimises (arXiv 1701.07875); minus its estimate of the distance.
 

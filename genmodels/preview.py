@@ -9,7 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genmodels.capabilities import SupportsClassification, SupportsEncoding, SupportsLatent, SupportsSampling
+from genmodels.capabilities import (
+    Direction,
+    SupportsClassification,
+    SupportsEncoding,
+    SupportsLatent,
+    SupportsSampling,
+    SupportsTranslation,
+)
 from genmodels.data.loader import to_uint8
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.latent import z_of_seeds
@@ -17,6 +24,7 @@ from genmodels.model import Model
 
 PREVIEW_SEEDS = range(64)
 MAX_CLASS_COLUMNS = 12
+_TRANSLATED = 8  # pictures of each kind in a preview
 _GREEN, _RED = (46, 160, 67), (207, 34, 46)
 
 
@@ -116,12 +124,14 @@ def columns_of(model: Model, count: int = len(PREVIEW_SEEDS)) -> int:
 
 
 def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
-    """What to show of a model: samples, for an encoder with originals and reconstructions below, or its verdicts.
+    """What to show of a model: samples, for an encoder with originals and reconstructions below, verdicts, or trips.
 
     `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are real examples the model was not trained on.
     """
     if isinstance(model, SupportsClassification):
         return _verdicts(model, images[:64], labels[:64])
+    if isinstance(model, SupportsTranslation):
+        return _translations(model, images, labels)
     samples = samples_of_seeds(model)
     if samples is None:
         return None
@@ -133,6 +143,20 @@ def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
             recon = model.decode(model.encode(originals)).float().cpu()
         samples = torch.cat([samples, torch.full_like(samples[:columns], 0.0), originals.cpu(), recon])
     return grid(samples, columns)
+
+
+def _translations(model: SupportsTranslation, images: Tensor, labels: Tensor) -> Image.Image:
+    """Three columns a kind, a picture a row: as it is, translated, and translated back. Left is A, right is B."""
+    kinds = [images[labels == kind][:_TRANSLATED] for kind in (0, 1)]
+    rows = max(1, min(map(len, kinds)))
+    columns = []
+    directions: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
+    for kind, (there, back) in zip(kinds, (directions, directions[::-1]), strict=True):
+        with torch.inference_mode():
+            original = kind[:rows].to(model.device)  # type: ignore[attr-defined]
+            translated = model.translate(original, there)
+            columns += [original, translated, model.translate(translated, back)]
+    return grid(torch.stack([column.float().cpu() for column in columns], 1).flatten(0, 1), len(columns))
 
 
 def _verdicts(model: SupportsClassification, images: Tensor, labels: Tensor) -> Image.Image:

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genmodels import checkpoint, data, preview, tune
+from genmodels import checkpoint, data, preview, registry, tune
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
-from genmodels.data.loader import MemoryLoader, to_float
+from genmodels.data.loader import loader_for, to_float
 from genmodels.errors import CheckpointError, DataError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
@@ -64,7 +64,8 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
             f"data set {spec.data.name!r} holds images of shape {arrays.images.shape[1:]}, "
             f"the run was submitted for {spec.data_spec.image_shape}; submit it again"
         )
-    loader = MemoryLoader(arrays, spec.train.batch_size, spec.train.seed, where)
+    requires = registry.config_class(spec.model).requires
+    loader = loader_for(requires, arrays, spec.train.batch_size, spec.train.seed, where)
     recorder.set_examples(to_float(torch.from_numpy(arrays.images[:512].copy())))
 
     saved = folder.runtime()

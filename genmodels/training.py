@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from genmodels.config import Runtime, TrainConfig
-from genmodels.data.loader import MemoryLoader
+from genmodels.data.loader import Loader
 from genmodels.errors import ConfigError, DivergedError
 from genmodels.model import Model
 
@@ -50,7 +50,7 @@ class Trainer:
     """Drives one model over one loader. `start` is where `restore` left it, else 0."""
 
     def __init__(
-        self, model: Model, loader: MemoryLoader, train: TrainConfig, runtime: Runtime, recorder: Recorder
+        self, model: Model, loader: Loader, train: TrainConfig, runtime: Runtime, recorder: Recorder
     ) -> None:
         if train.max_steps is None:
             raise ConfigError("train.max_steps is empty: a spec is resolved before it is trained")

@@ -20,7 +20,7 @@ import torch
 
 from genmodels import checkpoint
 from genmodels.config import Runtime
-from genmodels.data.loader import MemoryLoader
+from genmodels.data.loader import Loader
 from genmodels.errors import CheckpointError, ConfigError
 from genmodels.model import Model
 from genmodels.recipes import Spec
@@ -35,7 +35,7 @@ _COMPILE_SECONDS = 15.0  # what trying torch.compile costs, measured for these n
 _CACHE = "tuning.json"
 
 
-def choose(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable[[str], None]) -> Runtime:
+def choose(spec: Spec, loader: Loader, device: torch.device, say: Callable[[str], None]) -> Runtime:
     """The Runtime for a spec: what the spec pins, and the fastest of the rest. Never slower than plain float32."""
     key = _key(spec, device)
     cached = _read_cache().get(key)
@@ -49,7 +49,7 @@ def choose(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable
     return runtime
 
 
-def _time_candidates(spec: Spec, loader: MemoryLoader, device: torch.device, say: Callable[[str], None]) -> Runtime:
+def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Callable[[str], None]) -> Runtime:
     most = torch.get_num_threads()
     base = Runtime(threads=spec.run.threads or (1 if device.type == "cpu" else most), why="plain float32")
     if spec.train.precision == "bf16":
@@ -114,7 +114,7 @@ def prepare(model: Model, runtime: Runtime) -> None:
                 part.compile()
 
 
-def _seconds_a_step(spec: Spec, runtime: Runtime, loader: MemoryLoader, device: torch.device, budget: float) -> float:
+def _seconds_a_step(spec: Spec, runtime: Runtime, loader: Loader, device: torch.device, budget: float) -> float:
     """Median seconds of a training step on a fresh model, within about `budget` seconds after the first three."""
     threads = torch.get_num_threads()
     apply(runtime)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from genmodels import registry
 from genmodels.model import Batch, Model
@@ -21,8 +22,17 @@ SMALL: dict[str, dict[str, Any]] = {
     "cgan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "dropout": 0.1},
     "wgan": {"generator_sizes": [32], "discriminator_sizes": [32], "latent_dim": 8, "n_critic": 2},
     "wgan_gp": {"networks": "conv", "generator_channels": [16, 8, 8], "discriminator_channels": [8, 8], "n_critic": 2},
+    "cyclegan": {
+        "resnet_channels": 4,
+        "residual_blocks": 1,
+        "discriminator_channels": [4, 4],
+        "pool_size": 4,
+        "zoom": 1.1,
+    },
     "mlp_classifier": {"hidden_sizes": [32], "optimizer": "adam", "lr": 0.001},
     "darknet": {"channels": 4, "groups": [1, 1], "lr": 0.1, "shift": 2},
+    "pixelcnn": {"channels": 8, "layers": 2, "kernel_size": 3, "levels": 4},
+    "gated_pixelcnn": {"channels": 4, "dilations": [2], "levels": 16, "rounding": "drawn", "conditional": True},
     "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},
 }
 FAMILIES = registry.names()
@@ -39,10 +49,10 @@ def small_model(name: str, **settings: Any) -> Model:
 
 def digit_batch(count: int = 8) -> Batch:
     generator = torch.Generator().manual_seed(1)
-    return {
-        "image": torch.rand(count, 1, 28, 28, generator=generator) * 2 - 1,
-        "label": torch.randint(0, 10, (count,), generator=generator),
-    }
+    image = torch.rand(count, 1, 28, 28, generator=generator) * 2 - 1
+    label = torch.randint(0, 10, (count,), generator=generator)
+    smooth = F.interpolate(torch.rand(count, 1, 4, 4, generator=generator) * 2 - 1, size=28, mode="bilinear")
+    return {"image": image, "label": label, "image_a": smooth, "image_b": -smooth}
 
 
 def small_spec(name: str, *assignments: str) -> Spec:

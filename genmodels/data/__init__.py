@@ -3,7 +3,8 @@
 A module offers `SPEC: DataSpec` and `load(split) -> Arrays`; where the set may be missing, `located() -> str | None`
 (where it was found) and `download()`. A set that can be sized, or is the user's own, offers instead `FIELDS` (the
 fields of DataConfig it heeds), `spec(config)`, `read(config, split, first)` and `class_counts(config, split)`; with a
-path of the user's also `problem(config)`. Importing one reads nothing and needs no torch.
+path of the user's also `problem(config)`. A module of several sets offers `fetch(name)` instead of `download()`.
+Importing one reads nothing and needs no torch.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ __all__ = [
     "data_root",
     "download",
     "fields",
+    "first_with",
     "get_spec",
+    "how_to_get",
     "load",
     "missing",
     "names",
@@ -41,8 +44,15 @@ _MODULES = {
     "cifar10": "cifar10",
     "celeba": "celeba",
     "pattern_1010": "pattern",
+    "digits2inverted": "digit_pair",
+    "horse2zebra": "unpaired_sets",
+    "apple2orange": "unpaired_sets",
+    "summer2winter_yosemite": "unpaired_sets",
+    "monet2photo": "unpaired_sets",
+    "facades": "unpaired_sets",
+    "daisy2sunflower": "unpaired_sets",
 }
-_OWN = {"image_folder": "image_folder", "hdf5": "hdf5"}
+_OWN = {"image_folder": "image_folder", "hdf5": "hdf5", "unpaired": "unpaired"}
 
 
 def data_root() -> Path:
@@ -58,6 +68,11 @@ def names() -> tuple[str, ...]:
 def own_names() -> tuple[str, ...]:
     """Names of the kinds of a user's own sets, which need `data.path`."""
     return tuple(_OWN)
+
+
+def first_with(keys: tuple[str, ...]) -> str:
+    """The first set that provides these batch keys: what a family is offered before somebody chooses."""
+    return next(name for name in names() if set(keys) <= set(get_spec(DataConfig(name=name)).provides))
 
 
 def fields(name: str) -> tuple[str, ...]:
@@ -80,17 +95,23 @@ def missing(config: DataConfig) -> str | None:
         return problem
     if not hasattr(module, "located") or module.located():
         return None
-    terms = getattr(module, "TERMS", "")
+    return how_to_get(config, getattr(module, "TERMS", ""))
+
+
+def how_to_get(config: DataConfig, terms: str = "") -> str:
+    """One sentence: that the set is missing, and how to fetch it."""
     return (
         f"data set {config.name!r} was not found in {data_root()} (the folder that GENMODELS_DATA names); "
         f"fetch it with `python -m genmodels download {config.name}` ({get_spec(config).download_mb:.0f} MB), "
-        f"or train on --data digits, which needs no network{'. ' if terms else ''}{terms}"
+        f"or train on --data {'digits2inverted' if get_spec(config).pairs else 'digits'}, which needs no network{'. ' if terms else ''}{terms}"
     )
 
 
 def download(name: str) -> str:
     """Fetch a data set into `data_root()` and return where it lies; raises DataError with the cause."""
     module = _module(name)
+    if hasattr(module, "fetch"):
+        return str(module.fetch(name))
     if not hasattr(module, "download"):
         return f"data set {name!r} needs no download"
     if not module.located():
@@ -127,7 +148,7 @@ def class_counts(config: DataConfig, split: Split = "train") -> tuple[int, ...]:
 def _checked(config: DataConfig) -> ModuleType:
     module = _module(config.name)
     heeded = fields(config.name)
-    for field in ("path", "size", "channels", "limit"):
+    for field in ("path", "path_b", "size", "channels", "limit"):
         value = getattr(config, field)
         if value is not None and field not in heeded:
             raise ConfigError(

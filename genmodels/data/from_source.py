@@ -45,13 +45,18 @@ def arrays_of(source: Source, config: DataConfig, split: Split, first: int | Non
     channels, size, _ = _shape(config)
     check_memory(len(rows), (channels, size, size), source.title)
     images, kept, skipped = gather(source, [source.names[row] for row in rows], size, channels)
+    report_skipped(skipped, len(rows), f"{split} pictures in {source.title}")
+    return Arrays(images=images, labels=labels[rows[kept]])
+
+
+def report_skipped(skipped: Sequence[str], count: int, what: str) -> None:
+    """Name pictures that were left out of `count` in the log; more than a tenth raise DataError."""
     if skipped:
         some = "; ".join(skipped[:5]) + (" ..." if len(skipped) > 5 else "")
-        text = f"{len(skipped):,} of the {len(rows):,} {split} pictures in {source.title} cannot be used: {some}"
-        if 10 * len(skipped) > len(rows):
+        text = f"{len(skipped):,} of the {count:,} {what} cannot be used: {some}"
+        if 10 * len(skipped) > count:
             raise DataError(f"{text}. Remove or convert them")
         _log.warning("%s", text)
-    return Arrays(images=images, labels=labels[rows[kept]])
 
 
 def counts_of(source: Source, config: DataConfig, split: Split) -> tuple[int, ...]:

@@ -6,6 +6,8 @@ examples batch k holds is a pure function of the seed and k, so resuming needs n
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,22 @@ from torch import Tensor
 from genmodels.data.spec import Arrays
 from genmodels.errors import DataError
 from genmodels.model import Batch
+
+
+class Loader(Protocol):
+    """What the Trainer needs of a loader."""
+
+    def batch(self, step: int) -> Batch:
+        """The batch that `step` (from 0) trains on, a pure function of the loader's seed and the step."""
+        ...
+
+
+def loader_for(
+    requires: tuple[str, ...], arrays: Arrays, batch_size: int, seed: int, device: torch.device
+) -> MemoryLoader | UnpairedLoader:
+    """The loader of the batch keys that a model requires; raises DataError."""
+    kind = UnpairedLoader if "image_a" in requires else MemoryLoader
+    return kind(arrays, batch_size, seed, device)
 
 
 class MemoryLoader:
@@ -46,6 +64,56 @@ class MemoryLoader:
             "image": to_float(self.images.index_select(0, rows)),
             "label": self.labels.index_select(0, rows),
         }
+
+
+class UnpairedLoader:
+    """Training batches `image_a` and `image_b`, float32 (B, C, H, W) in [-1, 1], shuffled apart: nothing pairs them.
+
+    An epoch shows each picture of the larger kind once; each kind starts its own next shuffle when it is through.
+    """
+
+    def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
+        self.kinds = [_Kind(arrays.images[arrays.labels == index], seed, index, device) for index in (0, 1)]
+        most = max(len(kind.images) for kind in self.kinds)
+        if batch_size > most or not all(len(kind.images) for kind in self.kinds):
+            counts = " and ".join(f"{len(kind.images):,}" for kind in self.kinds)
+            raise DataError(
+                f"train.batch_size = {batch_size} does not fit the {counts} pictures that could be read of the two "
+                f"kinds; both must have one, and the batch size be 1 to {most:,}"
+            )
+        self.batch_size = batch_size
+        self.steps_per_epoch = most // batch_size
+
+    def batch(self, step: int) -> Batch:
+        a, b = (kind.pictures(step * self.batch_size, self.batch_size) for kind in self.kinds)
+        return {"image_a": a, "image_b": b}
+
+
+class _Kind:
+    """The pictures of one kind, in one shuffle after another."""
+
+    def __init__(self, images: np.ndarray, seed: int, index: int, device: torch.device) -> None:
+        self.images = _tensor(images).to(device)
+        self.seed, self.index = seed, index
+        self._orders: dict[int, Tensor] = {}
+
+    def pictures(self, start: int, count: int) -> Tensor:
+        """Pictures start, ..., start + count - 1 of the endless sequence, which may reach over several shuffles."""
+        parts: list[Tensor] = []
+        while count:
+            round_, first = divmod(start, len(self.images))
+            rows = self._order(round_)[first : first + count]
+            parts.append(rows)
+            start, count = start + len(rows), count - len(rows)
+        return to_float(self.images.index_select(0, torch.cat(parts)))
+
+    def _order(self, number: int) -> Tensor:
+        if number not in self._orders:
+            # Drawn on the CPU: the same order on every device.
+            generator = torch.Generator().manual_seed(hash_seed(self.seed, self.index, number))
+            order = torch.randperm(len(self.images), generator=generator).to(self.images.device)
+            self._orders = {number: order}
+        return self._orders[number]
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -24,6 +24,12 @@ class DataConfig(Frozen):
     path: str | None = Field(
         None, min_length=1, max_length=4096, description="the folder of pictures, or the HDF5 file, of your own set"
     )
+    path_b: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="the folder of the second kind of pictures, where path holds only the first",
+    )
     size: int | None = Field(
         None, ge=4, le=1024, description="side of the pictures in pixels: cropped to a square at the centre, resized"
     )
@@ -32,7 +38,7 @@ class DataConfig(Frozen):
         None, ge=2, le=100_000_000, description="use at most this many pictures, drawn once by a fixed shuffle"
     )
 
-    @field_validator("path")
+    @field_validator("path", "path_b")
     @classmethod
     def _absolute(cls, path: str | None) -> str | None:
         # The worker that trains has another working directory than the shell a job is submitted from.
@@ -44,12 +50,15 @@ class DataSpec(Frozen):
 
     name: str
     title: str
-    provides: tuple[str, ...] = Field(description="batch keys: image, label, ...")
+    provides: tuple[str, ...] = Field(description="batch keys: image, label, image_a, image_b, ...")
     image_shape: tuple[int, int, int] | None = Field(None, description="channels, height, width")
     num_classes: int = 0
     classes: tuple[str, ...] = ()
     train_size: int = Field(ge=1, description="examples to train on; an epoch is this many")
     test_size: int = Field(0, ge=0)
+    pairs: int = Field(
+        0, ge=0, description="of sets of two kinds of pictures: image_a and image_b in an epoch, the larger kind once"
+    )
     target: tuple[float, ...] | None = Field(
         None, description="where all examples are noisy copies of one picture: that picture, 0 to 1"
     )
@@ -60,7 +69,7 @@ class DataSpec(Frozen):
 
 @dataclass(frozen=True)
 class Arrays:
-    """One split in memory: images uint8 (N, C, H, W), labels int64 (N,)."""
+    """One split in memory: images uint8 (N, C, H, W), labels int64 (N,); of two kinds, 0 is A and 1 is B."""
 
     images: np.ndarray
     labels: np.ndarray

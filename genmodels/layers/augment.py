@@ -64,6 +64,21 @@ def flip(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     return torch.where(mirrored, x.flip(3), x)
 
 
+def zoomed(x: Tensor, factor: float, generator: torch.Generator | None = None) -> Tensor:
+    """Images (B, C, H, W) in [-1, 1] enlarged by `factor` (at least 1), each cut at random to the size it had."""
+    height, width = x.shape[2:]
+    size = (round(height * factor), round(width * factor))
+    if size == (height, width):
+        return x
+    # A cubic curve overshoots at edges.
+    large = F.interpolate(x, size=size, mode="bicubic").clamp_(-1, 1)
+    top, left = (
+        torch.randint(0, most + 1, (len(x),), generator=generator, device=x.device)
+        for most in (size[0] - height, size[1] - width)
+    )
+    return crop(large, top, left, (height, width))
+
+
 def crop(x: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
     """The window of `size` (height, width) of each picture, with its corner at its own `top` and `left` (B,)."""
     height, width = size

@@ -72,14 +72,14 @@ def get(name: str) -> Recipe:
 
 def family(model: str) -> Recipe:
     """A recipe made of a family's defaults, for those who start from the model and not from an experiment."""
-    registry.config_class(model)  # raises UnknownNameError
+    requires = registry.config_class(model).requires  # raises UnknownNameError
     return Recipe(
         name=model,
         title=model,
         description="A family's defaults.",
         source="defaults of the family",
         model=model,
-        data={"name": "digits"},
+        data={"name": data.first_with(requires)},
         train={"max_epochs": 10},
     )
 
@@ -158,7 +158,7 @@ def resolve(
         config=_fit_to_data(recipe.model, sections["model"], spec).model_dump(mode="json"),
         data=data_config,
         data_spec=spec,
-        train=_count_steps(TrainConfig.parse(sections["train"], "train."), spec),
+        train=_count_steps(TrainConfig.parse(sections["train"], "train."), _epoch_size(recipe.model, spec), spec),
         run=RunConfig.parse(sections["run"], "run."),
         expect=recipe.expect if _as_published(recipe, sections) else {},
     )
@@ -190,7 +190,8 @@ def command_of(spec: Spec) -> str:
         if key not in filled and value != base.config[key]
     ]
     lengths = TrainConfig.parse(plain["train"], "train.")
-    counted = _count_steps(lengths, spec.data_spec) if lengths.batch_size == spec.train.batch_size else None
+    size = _epoch_size(spec.model, spec.data_spec)
+    counted = _count_steps(lengths, size, spec.data_spec) if lengths.batch_size == spec.train.batch_size else None
     for key, value in spec.train.model_dump(mode="json").items():
         usual = getattr(counted, key, None) if key == "max_steps" else base.train.model_dump(mode="json")[key]
         if value != usual:
@@ -222,18 +223,23 @@ def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> Model
     return config.replace(image_shape=spec.image_shape, num_classes=spec.num_classes)
 
 
-def _count_steps(train: TrainConfig, spec: DataSpec) -> TrainConfig:
+def _epoch_size(model: str, spec: DataSpec) -> int:
+    """Examples in an epoch of this model: pairs, where it is trained on two kinds of pictures."""
+    return spec.pairs if "image_a" in registry.config_class(model).requires else spec.train_size
+
+
+def _count_steps(train: TrainConfig, size: int, spec: DataSpec) -> TrainConfig:
     if (train.max_steps is None) == (train.max_epochs is None):
         raise ConfigError(
             f"set exactly one of train.max_steps (now {train.max_steps}) and train.max_epochs (now {train.max_epochs})"
         )
-    if train.batch_size > spec.train_size:
+    if train.batch_size > size:
         raise ConfigError(
-            f"train.batch_size = {train.batch_size} is more than the {spec.train_size:,} training examples "
-            f"of {spec.name!r}; choose 1 to {spec.train_size:,}"
+            f"train.batch_size = {train.batch_size} is more than the {size:,} training examples "
+            f"of {spec.name!r}; choose 1 to {size:,}"
         )
     if train.max_epochs is None:
         return train
     # The last, partial batch of an epoch is dropped.
-    steps = max(1, round(train.max_epochs * (spec.train_size // train.batch_size)))
+    steps = max(1, round(train.max_epochs * (size // train.batch_size)))
     return train.replace(max_steps=steps, max_epochs=None)

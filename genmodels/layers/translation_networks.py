@@ -1,0 +1,139 @@
+"""Generators and discriminators of `genmodels.translation_networks`, all with instance norm (arXiv 1703.10593).
+
+Channels that are normalised next get no bias: the mean is taken away again.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genmodels.layers.instance_norm import InstanceNorm
+from genmodels.translation_networks import TranslationNetworks
+
+
+def generator(config: TranslationNetworks) -> nn.Module:
+    """Images (B, C, H, W) in [-1, 1] -> the same; sides are multiples of `config.multiple`."""
+    channels = (config.image_shape or (0,))[0]
+    network = _resnet(config, channels) if config.generator == "resnet" else UNet(config, channels)
+    return _initialised(network, config.init_std)
+
+
+def discriminator(config: TranslationNetworks) -> nn.Module:
+    """Images (B, C, H, W) -> scores (B, 1, h, w), one for each patch."""
+    layers: list[nn.Module] = []
+    sizes = [(config.image_shape or (0,))[0], *config.discriminator_channels]
+    for index, (before, after) in enumerate(pairwise(sizes)):
+        stride = config.discriminator_strides[index]
+        layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=index == 0))
+        if index:
+            layers.append(InstanceNorm())
+        layers.append(nn.LeakyReLU(config.leaky_slope, inplace=True))
+    layers.append(nn.Conv2d(sizes[-1], 1, 4, 1, 1))
+    return _initialised(nn.Sequential(*layers), config.init_std)
+
+
+class ReflectionPad(nn.Module):
+    """Mirrors `width` pixels at each border, in the type it is given: autocast would copy all to float32 and back."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return F.pad(x, (self.width,) * 4, mode="reflect")
+
+
+class ResidualBlock(nn.Module):
+    """x + two convolutions of it (arXiv 1512.03385), with borders reflected."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_normalised(ReflectionPad(1), nn.Conv2d(channels, channels, 3, bias=False)),
+            ReflectionPad(1),
+            nn.Conv2d(channels, channels, 3, bias=False),
+            InstanceNorm(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.layers(x)
+        return y
+
+
+def _resnet(config: TranslationNetworks, channels: int) -> nn.Sequential:
+    width = config.resnet_channels
+    layers = _normalised(ReflectionPad(3), nn.Conv2d(channels, width, 7, bias=False))
+    for before in (width, 2 * width):
+        layers += _normalised(nn.Conv2d(before, 2 * before, 3, 2, 1, bias=False))
+    layers += [ResidualBlock(4 * width) for _ in range(config.residual_blocks)]
+    for before in (4 * width, 2 * width):
+        after = before // 2
+        if config.upsample == "transposed":
+            layers += _normalised(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1, bias=False))
+        else:
+            enlarge = nn.Upsample(scale_factor=2, mode="nearest")
+            layers += _normalised(enlarge, ReflectionPad(1), nn.Conv2d(before, after, 3, bias=False))
+    return nn.Sequential(*layers, ReflectionPad(3), nn.Conv2d(width, channels, 7), nn.Tanh())
+
+
+def _normalised(*layers: nn.Module) -> list[nn.Module]:
+    return [*layers, InstanceNorm(), nn.ReLU(inplace=True)]
+
+
+class UNet(nn.Module):
+    """Reductions by convolutions of stride 2, then enlargements that see the map of their size from the way down."""
+
+    def __init__(self, config: TranslationNetworks, channels: int) -> None:
+        super().__init__()
+        widths = config.unet_channels
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(config.leaky_slope, inplace=True), InstanceNorm()
+            )
+            for before, after in pairwise([channels, *widths])
+        )
+        self.up = nn.ModuleList()
+        incoming = widths[-1]
+        for after in reversed(widths[:-1]):
+            self.up.append(
+                nn.Sequential(
+                    nn.Upsample(scale_factor=2, mode="nearest"),
+                    nn.ZeroPad2d((1, 2, 1, 2)),  # an even kernel has no middle: one more behind
+                    nn.Conv2d(incoming, after, 4),
+                    nn.ReLU(inplace=True),
+                    InstanceNorm(),
+                )
+            )
+            incoming = 2 * after  # its own, and the map from the way down
+        self.last = nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.ZeroPad2d((1, 2, 1, 2)),
+            nn.Conv2d(incoming, channels, 4),
+            nn.Tanh(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = []
+        for down in self.down:
+            x = down(x)
+            maps.append(x)
+        for up, skip in zip(self.up, reversed(maps[:-1]), strict=True):
+            x = torch.cat([up(x), skip], 1)
+        y: Tensor = self.last(x)
+        return y
+
+
+def _initialised(network: nn.Module, std: float | None) -> nn.Module:
+    """The paper's start: weights N(0, std), no offsets."""
+    if std is not None:
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, 0.0, std)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+    return network

@@ -1,0 +1,192 @@
+"""CycleGAN: Zhu, Park, Isola and Efros, arXiv 1703.10593.
+
+Two generators translate between two kinds of pictures of which no pairs are known: G from A to B, F from B to A. Two
+discriminators judge what comes out, and a picture that is translated there and back must be the one it was.
+
+    generators:      minimise  mean (D_B(G(a)) - 1)^2 + mean (D_A(F(b)) - 1)^2
+                               + cycle_weight    * ( mean |F(G(a)) - a| + mean |G(F(b)) - b| )
+                               + identity_weight * ( mean |G(b) - b|    + mean |F(a) - a|    )
+    discriminators:  minimise  1/2 ( mean (D_B(b) - 1)^2 + mean D_B(G(a'))^2 )  +  the same for D_A and F(b')
+
+G(a') and F(b') come from pools of earlier translations. The loss is that of least squares (1611.04076): scores have no
+sigmoid. The rate is constant for the first part of the training and falls evenly to 0 after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from genmodels.config import live
+from genmodels.translation_networks import TranslationNetworks
+
+
+class CycleGANConfig(TranslationNetworks):
+    """Networks of `TranslationNetworks`, the weights of the losses, and how pictures are varied."""
+
+    requires: ClassVar[tuple[str, ...]] = ("image_a", "image_b")
+
+    cycle_weight: float = live(
+        10.0, ge=0, le=1000, description="weight of the way there and back: how much of a picture must be kept"
+    )
+    identity_weight: float = live(
+        5.0,
+        ge=0,
+        le=1000,
+        description="weight of leaving alone what is of the wanted kind already, which keeps colours: 5 is the "
+        "authors' half of cycle_weight, 1 a tenth of it, 0 saves a third of a step",
+    )
+    pool_size: int = Field(50, ge=0, le=1000, description="earlier translations kept for each discriminator")
+    zoom: float = Field(
+        286 / 256,
+        ge=1,
+        le=2,
+        description="training pictures are enlarged by this and cut to size at random; the paper's 286 to 256",
+    )
+    flip: bool = Field(True, description="mirror half of the training pictures; not for digits and letters")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
+    generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both generators")
+    discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both discriminators")
+    decay_from: float = Field(
+        0.5, ge=0, le=1, description="share of the training after which the rates fall evenly to 0; 1 keeps them"
+    )
+
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genmodels.capabilities import Direction
+from genmodels.errors import CapabilityError
+from genmodels.layers import augment, translation_networks
+from genmodels.layers.image_pool import ImagePool
+from genmodels.losses import least_squares_loss
+from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.registry import register
+
+
+@register("cyclegan")
+class CycleGAN(Model):
+    Config = CycleGANConfig
+    title = "CycleGAN"
+    paper = "Zhu et al. 2017, arXiv 1703.10593"
+    training_only = frozenset({"discriminator_a", "discriminator_b", "pool_a", "pool_b"})
+    config: CycleGANConfig
+
+    def __init__(self, config: CycleGANConfig) -> None:
+        super().__init__(config)
+        shape = config.image_shape or (0, 0, 0)
+        self.generator_ab = translation_networks.generator(config)
+        self.generator_ba = translation_networks.generator(config)
+        self.discriminator_a = translation_networks.discriminator(config)
+        self.discriminator_b = translation_networks.discriminator(config)
+        self.pool_a = ImagePool(config.pool_size, shape)
+        self.pool_b = ImagePool(config.pool_size, shape)
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"generators": self.config.generator_lr, "discriminators": self.config.discriminator_lr}
+
+    def configure_optimizers(self) -> dict[str, Optimizer]:
+        rates, betas = self.learning_rates(), (self.config.beta1, 0.999)
+        networks = {
+            "generators": [self.generator_ab, self.generator_ba],
+            "discriminators": [self.discriminator_a, self.discriminator_b],
+        }
+        return {
+            name: make_optimizer("adam", nn.ModuleList(parts), rates[name], betas) for name, parts in networks.items()
+        }
+
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        start = self.config.decay_from * max_steps
+        factor = 1.0 if step <= start else max(0.0, (max_steps - step) / (max_steps - start))
+        return {"generators": factor, "discriminators": factor}
+
+    # ---------------------------------------------------------------- training
+
+    def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        real_a, real_b = self._varied(batch["image_a"]), self._varied(batch["image_b"])
+        discriminators = nn.ModuleList([self.discriminator_a, self.discriminator_b])
+
+        # generators: with both discriminators frozen, whose gradients would be computed and thrown away
+        discriminators.requires_grad_(False)
+        fake_b, same_b = self._translated(self.generator_ab, real_a, real_b)
+        fake_a, same_a = self._translated(self.generator_ba, real_b, real_a)
+        adversarial = least_squares_loss(self.discriminator_b(fake_b), real=True) + least_squares_loss(
+            self.discriminator_a(fake_a), real=True
+        )
+        cycle_a = _distance(self.generator_ba(fake_b), real_a)
+        cycle_b = _distance(self.generator_ab(fake_a), real_b)
+        loss = adversarial + self.config.cycle_weight * (cycle_a + cycle_b)
+        metrics: Metrics = {}
+        if same_a is not None and same_b is not None:
+            identity = _distance(same_b, real_b) + _distance(same_a, real_a)
+            loss = loss + self.config.identity_weight * identity
+            metrics["loss/identity"] = 0.5 * identity.detach()
+        update(optimizers["generators"], loss)
+        discriminators.requires_grad_(True)
+
+        # discriminators: real pictures and pooled translations in one batch, which instance norm keeps apart
+        judged = 0.5 * (
+            self._judged(self.discriminator_a, real_a, self.pool_a.exchange(fake_a.detach()))
+            + self._judged(self.discriminator_b, real_b, self.pool_b.exchange(fake_b.detach()))
+        )
+        update(optimizers["discriminators"], judged)
+
+        return metrics | {
+            "loss/total": loss.detach(),
+            "loss/discriminator": 0.5 * judged.detach(),
+            "loss/generator": 0.5 * adversarial.detach(),
+            "loss/cycle_a": cycle_a.detach(),
+            "loss/cycle_b": cycle_b.detach(),
+        }
+
+    def _varied(self, x: Tensor) -> Tensor:
+        x = augment.zoomed(x, self.config.zoom)
+        return augment.flip(x) if self.config.flip else x
+
+    def _translated(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`source` translated, and, where that counts, `target` left as it is: one pass instead of two."""
+        if not self.config.identity_weight:
+            return generator(source), None
+        fake, same = generator(torch.cat([source, target])).chunk(2)
+        return fake, same
+
+    def _judged(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        on_real, on_fake = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)
+        return least_squares_loss(on_real, real=True) + least_squares_loss(on_fake, real=False)
+
+    def curves(self) -> dict[str, Curve]:
+        return {
+            "loss/total": Curve("generators, all terms", "What the generators minimise; it wanders, as in any game."),
+            "loss/discriminator": Curve(
+                "discriminators", "At 0.25 they cannot tell real from translated; near 0 they win.", 0.25
+            ),
+            "loss/generator": Curve(
+                "adversarial", "At 0.25 translations look as real as not; near 1 they are found out.", 0.25
+            ),
+            "loss/cycle_a": Curve("A to B to A", "Mean difference after the way there and back, of 2 at most.", 0.0),
+            "loss/cycle_b": Curve("B to A to B", "Mean difference after the way there and back, of 2 at most.", 0.0),
+        }
+
+    # --------------------------------------------------------------- inference
+
+    @property
+    def multiple(self) -> int:
+        return self.config.multiple
+
+    def translate(self, x: Tensor, direction: Direction) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] -> the other kind; raises CapabilityError for sides that do not fit."""
+        if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
+            raise CapabilityError(
+                f"sides must be multiples of {self.multiple}, not {x.shape[2]}x{x.shape[3]}: pad the picture, "
+                "as genmodels.translation does"
+            )
+        y: Tensor = (self.generator_ab if direction == "a_to_b" else self.generator_ba)(x)
+        return y.float()
+
+
+def _distance(x: Tensor, y: Tensor) -> Tensor:
+    return F.l1_loss(x.float(), y)
