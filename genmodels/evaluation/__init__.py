@@ -15,11 +15,12 @@ from genmodels.capabilities import (
     SupportsElbo,
     SupportsEncoding,
     SupportsLatent,
+    SupportsLikelihood,
     SupportsSampling,
 )
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import judge, judged
+from genmodels.evaluation import judge, judged, likelihood
 from genmodels.evaluation.judged import class_figures
 from genmodels.model import Model
 from genmodels.preview import diversity
@@ -55,6 +56,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
 
     accuracy                  share of test pictures named rightly
     elbo/negative recon kl    nats a test picture, z drawn once with `seed`
+    likelihood/nats           exact, a test picture; /bits_per_dim: the same in bits, a value
     reconstruction/nats       of a test picture from its code; corrupted_nats: from the code of the corrupted picture
     classes/...               of `samples` pictures, as the judge reads them: smallest share of a digit, digits above
                               1 %, KL from uniform in nats
@@ -75,6 +77,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             found |= _accuracy(model, arrays)
         if isinstance(model, SupportsElbo):
             found |= _negative_elbo(model, arrays, seed)
+        if isinstance(model, SupportsLikelihood):
+            found |= likelihood.figures(model, arrays)
         if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
             found["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
         if isinstance(model, HasCorruption):
@@ -96,6 +100,8 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             found |= _accuracy(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsElbo):
             found["elbo/negative"] = _negative_elbo(model, data.load(spec.data, "test"), seed)["elbo/negative"]
+        if isinstance(model, SupportsLikelihood):
+            found |= likelihood.figures(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsSampling) and judge.can_judge(spec.data_spec) and judge.published():
             drawn = _drawn(model, samples, seed)
             found |= judged.class_figures(judge.class_histogram(drawn))

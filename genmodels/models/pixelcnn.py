@@ -1,0 +1,363 @@
+"""PixelCNN: van den Oord, Kalchbrenner and Kavukcuoglu, Pixel Recurrent Neural Networks, arXiv 1601.06759.
+
+A picture's probability is a product over its values in reading order, red before green before blue in each pixel, and
+each factor is a softmax over the value's levels. Masked convolutions let a value's logits see earlier values only, so
+training predicts all of them at once and minimises the exact cross entropy, in nats a value:
+
+    loss(x) = -1/N sum_i log p(x_i | x_1 ... x_(i-1)),       bits a dimension = loss / ln 2,     nats = N * loss
+
+Drawing goes one value at a time, each fed back. The masks have a blind spot: at the right edge of what a k x k kernel
+sees above, a wedge of earlier pixels never reaches the value, however many layers follow (see gated_pixelcnn).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from genmodels.config import ModelConfig
+from genmodels.pixel_settings import PixelSettings
+
+
+class PixelCNNConfig(PixelSettings):
+    """One convolution with mask A, then `layers` with mask B, each with batch normalisation; 1x1 to the levels."""
+
+    channels: int = Field(64, ge=1, le=512, description="channels of every layer, divided among a pixel's colours")
+    layers: int = Field(7, ge=1, le=32, description="convolutions with mask B after the first, which has mask A")
+    kernel_size: int = Field(7, ge=3, le=15, description="side of the kernels, an odd number")
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError(f"an even kernel has no middle pixel: choose {value - 1} or {value + 1}")
+        return value
+
+    @model_validator(mode="after")
+    def _channels_fit(self) -> Self:
+        self.check_channels("channels", self.channels)
+        return self
+
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genmodels.capabilities import Condition
+from genmodels.errors import CapabilityError, DataError
+from genmodels.layers.masked import MaskedConv2d, causal_bias
+from genmodels.layers.painting import UNPAINTED, Painter, RowBuffer, check_knobs, paint
+from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
+from genmodels.registry import register
+
+_CHUNK = 64  # pictures whose likelihood is computed at once: 256 levels a value are 51 MB of logits at 28 x 28
+
+
+class PixelNetwork(nn.Module):
+    """What a family's network is asked for: logits at once for training, a Painter for drawing."""
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1], classes as weights (B, K) or None -> logits (B, C * levels, H, W)."""
+        raise NotImplementedError
+
+    def painter(self, batch: int, label: Tensor | None) -> Painter:
+        raise NotImplementedError
+
+
+class MaskedLayer(nn.Module):
+    """Masked convolution, batch normalisation, the class's bias, ReLU."""
+
+    def __init__(self, convolution: MaskedConv2d, classes: int) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.norm = nn.BatchNorm2d(convolution.out_channels)
+        self.label = nn.Linear(classes, convolution.out_channels, bias=False) if classes else None
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        x = self.norm(self.convolution(x))
+        return F.relu(x if self.label is None else x + self.label(label)[:, :, None, None])
+
+    def folded(self, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(weight, bias (B or 1, after, 1, 1)) with the normalisation's running statistics and the class folded in."""
+        running_mean, running_var = self.norm.running_mean, self.norm.running_var
+        assert running_mean is not None
+        assert running_var is not None
+        scale = self.norm.weight * (running_var + self.norm.eps).rsqrt()
+        bias = (self.norm.bias - running_mean * scale)[None]
+        bias = bias if self.label is None else bias + self.label(label)
+        return self.convolution.causal_weight() * scale[:, None, None, None], bias[:, :, None, None]
+
+
+class MaskedNetwork(PixelNetwork):
+    """The plain masked convolutions, one after the other."""
+
+    def __init__(self, config: PixelCNNConfig) -> None:
+        super().__init__()
+        self.config, colours, channels = config, config.colours, config.channels
+        classes = (config.num_classes or 0) if config.conditional else 0
+        before = [colours, *[channels] * config.layers]
+        convolutions = [
+            MaskedConv2d(width, channels, config.kernel_size, "B" if index else "A", colours=colours, bias=False)
+            for index, width in enumerate(before)
+        ]
+        self.layers = nn.ModuleList(MaskedLayer(convolution, classes) for convolution in convolutions)
+        self.head = MaskedConv2d(channels, colours * config.levels, 1, "B", colours=colours)
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, label)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def painter(self, batch: int, label: Tensor | None) -> Painter:
+        return MaskedPainter(self, batch, label)
+
+
+class MaskedPainter(Painter):
+    """Planes of every layer's finished rows, and buffers of the row being painted."""
+
+    def __init__(self, network: MaskedNetwork, batch: int, label: Tensor | None) -> None:
+        config, device = network.config, network.head.weight.device
+        _, height, width = config.image_shape or (0, 0, 0)
+        self.reach, self.width, side = config.kernel_size // 2, width, config.kernel_size // 2
+        self.folded = [layer.folded(label) for layer in network.layers]  # type: ignore[operator]
+        # The last row of each kernel, up to the middle, as a matrix (taps * before, after).
+        self.own = [w[:, :, -1, : side + 1].permute(2, 1, 0).flatten(0, 1).contiguous() for w, _ in self.folded]
+        sizes = [config.colours, *[config.channels] * len(self.folded)]
+        self.planes = [torch.zeros(batch, size, height + side, width + 2 * side, device=device) for size in sizes]
+        self.buffers = [RowBuffer(batch, width, size, side + 1, 1, device) for size in sizes]
+        self.pixels = self.buffers[0]
+        self.above: list[Tensor] = []
+        self.head = network.head.causal_weight()[:, :, 0, 0].T.contiguous()
+        self.head_bias = causal_bias(network.head)
+
+    def begin(self, row: int) -> None:
+        self.above = []
+        for plane, (weight, bias) in zip(self.planes, self.folded, strict=False):
+            rows = plane[:, :, row : row + self.reach]
+            # (B, after, 1, W) -> (W, B, after)
+            self.above.append((F.conv2d(rows, weight[:, :, :-1]) + bias).squeeze(2).permute(2, 0, 1).contiguous())
+
+    def advance(self, column: int) -> Tensor:
+        for index, matrix in enumerate(self.own):
+            seen, into = self.buffers[index].window[column], self.buffers[index + 1].column[column]
+            torch.addmm(self.above[index][column], seen, matrix, out=into).relu_()
+        return self.buffers[-1].column[column]
+
+    def logits(self, features: Tensor) -> Tensor:
+        return torch.addmm(self.head_bias, features, self.head)
+
+    def end(self, row: int) -> None:
+        for plane, buffer in zip(self.planes, self.buffers, strict=True):
+            self._keep(plane, row, buffer.row())
+
+    def given(self, row: int, values: Tensor) -> None:
+        self._keep(self.planes[0], row, values)
+        for index, (weight, bias) in enumerate(self.folded):
+            rows = self.planes[index][:, :, row : row + self.reach + 1]
+            self._keep(self.planes[index + 1], row, F.relu(F.conv2d(rows, weight) + bias).squeeze(2))
+
+    def _keep(self, plane: Tensor, row: int, values: Tensor) -> None:
+        plane[:, :, row + self.reach, self.reach : self.reach + self.width] = values
+
+
+@register("pixelcnn")
+class PixelCNN(Model):
+    Config: ClassVar[type[ModelConfig]] = PixelCNNConfig
+    title = "PixelCNN"
+    paper = "van den Oord et al. 2016, arXiv 1601.06759"
+    config: PixelSettings
+
+    def __init__(self, config: PixelSettings) -> None:
+        super().__init__(config)
+        self.network = self._build(config)
+
+    def _build(self, config: PixelSettings) -> PixelNetwork:
+        assert isinstance(config, PixelCNNConfig)
+        return MaskedNetwork(config)
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"model": self.config.lr}
+
+    def configure_optimizers(self) -> dict[str, Optimizer]:
+        return {"model": make_optimizer("adam", self, self.config.lr)}
+
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        return {"model": cosine(step, max_steps, self.config.lr_end)}
+
+    # ---------------------------------------------------------------- training
+
+    def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        index = self._index(batch["image"], None, drawn=self.config.rounding == "drawn")
+        label = self._weights({"label": batch["label"]}, len(index)) if self.config.conditional else None
+
+        # minimise -log p(x_i | earlier values), the mean over values and pictures
+        loss = self._cross_entropy(index, label).mean()
+        update(optimizers["model"], loss)
+        loss = loss.detach()
+        return {
+            "loss/total": loss,
+            "likelihood/bits_per_dim": loss / math.log(2),
+            "likelihood/nats": loss * index[0].numel(),
+        }
+
+    def _cross_entropy(self, index: Tensor, label: Tensor | None) -> Tensor:
+        """-log p of each value, nats (B, C, H, W), of levels (B, C, H, W)."""
+        logits = self._by_value(self.network(self._values(index.device)[index], label))
+        return F.cross_entropy(logits.flatten(0, -2).float(), index.flatten(), reduction="none").view(index.shape)
+
+    def _by_value(self, logits: Tensor) -> Tensor:
+        """(B, C * levels, H, W) -> (B, C, H, W, levels): a view where channels are laid out last."""
+        shape = (len(logits), self.config.colours, self.config.levels, *logits.shape[2:])
+        return logits.view(shape).permute(0, 1, 3, 4, 2)
+
+    def curves(self) -> dict[str, Curve]:
+        levels = self.config.levels
+        return {
+            "loss/total": Curve(
+                "cross entropy (nats)", f"Of one value; starts at ln {levels} = {math.log(levels):.2f}, pure guessing."
+            ),
+            "likelihood/bits_per_dim": Curve("bits a dimension", "What storing one value would cost, on average."),
+            "likelihood/nats": Curve("-log p (nats)", "Of a whole training picture, exact."),
+        }
+
+    # ------------------------------------------------------- levels and classes
+
+    def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Images in [-1, 1] as training sees them, on the model's levels; drawn ones with `generator`."""
+        return self._values(x.device)[self._index(x, generator, drawn=self.config.rounding == "drawn")]
+
+    def _index(self, x: Tensor, generator: torch.Generator | None = None, *, drawn: bool = False) -> Tensor:
+        exact = x.float().add(1).mul(0.5 * (self.config.levels - 1))
+        if drawn:
+            # Uniform numbers from the CPU where a generator asks for the same ones on every device.
+            noise = torch.rand(x.shape, generator=generator, device=x.device if generator is None else generator.device)
+            exact = exact + noise.to(x.device) - 0.5
+        return exact.round().clamp(0, self.config.levels - 1).long()
+
+    def _values(self, device: torch.device) -> Tensor:
+        return torch.linspace(-1, 1, self.config.levels, device=device)
+
+    def _weights(self, condition: Condition, count: int) -> Tensor:
+        """Classes as weights (B, K): one-hot for a label, as they are for a blend."""
+        if condition is None:
+            raise CapabilityError("this model was trained with classes: say which, condition={'label': ...}")
+        label = condition["label"].to(self.device)
+        weights = label if label.is_floating_point() else F.one_hot(label, self.config.num_classes or 0)
+        return weights.float().expand(count, -1)
+
+    # --------------------------------------------------------------- inference
+
+    def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """(B, C, H, W, levels): of each value, from the earlier values of images (B, C, H, W) in [-1, 1]."""
+        label = self._weights(condition, len(x)) if self.config.conditional else None
+        return self._by_value(self.network(self._values(x.device)[self._index(x)], label)).float()
+
+    def log_prob(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """Exact log likelihood (B,), nats, of images in [-1, 1] rounded to the nearest level.
+
+        Of a conditional model without a condition: log of the mean over the classes, each as probable as the others.
+        """
+        parts = torch.split(self._index(x), _CHUNK)
+        if not self.config.conditional:
+            return torch.cat([-self._cross_entropy(part, None).flatten(1).sum(1) for part in parts])
+        if condition is not None:
+            given = torch.split(self._weights(condition, len(x)), _CHUNK)
+            pairs = zip(parts, given, strict=True)
+            return torch.cat([-self._cross_entropy(part, label).flatten(1).sum(1) for part, label in pairs])
+        classes = self.config.num_classes or 1
+        each = [self.log_prob(x, condition={"label": torch.full((len(x),), k)}) for k in range(classes)]
+        return torch.stack(each).logsumexp(0) - math.log(classes)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        condition: Condition = None,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Tensor:
+        """Without a condition the classes are drawn evenly. Draw from a model in eval mode."""
+        *_, last = self.sample_iter(
+            n, condition=condition, generator=generator, temperature=temperature, top_k=top_k, every=10**9
+        )
+        return last
+
+    def sample_iter(
+        self,
+        n: int,
+        *,
+        condition: Condition = None,
+        generator: torch.Generator | None = None,
+        every: int = 1,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Iterator[Tensor]:
+        """The canvas after each `every` rows and at the end, what is unpainted 0 (grey)."""
+        shape = self.config.image_shape or (0, 0, 0)
+        nothing = torch.full((n, *shape), UNPAINTED, device=self.device)
+        known = torch.zeros(shape[1:], dtype=torch.bool)
+        return self.complete(
+            nothing, known, condition=condition, generator=generator, every=every, temperature=temperature, top_k=top_k
+        )
+
+    def complete(
+        self,
+        x: Tensor,
+        known_mask: Tensor,
+        *,
+        condition: Condition = None,
+        generator: torch.Generator | None = None,
+        every: int = 1,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Iterator[Tensor]:
+        """Paint what `known_mask`, bool (H, W) or (B, 1, H, W), leaves open in images (B, C, H, W); as `sample_iter`.
+
+        Known pixels come back as they were given; the network sees them on their nearest level. Each value has a number
+        of its own from `generator`: a sample that was stopped, completed with the same generator, is the same sample.
+        Raises DataError where shapes do not fit, ConfigError for a temperature or top_k out of range.
+        """
+        check_knobs(temperature, top_k, self.config.levels)
+        shape = self.config.image_shape or (0, 0, 0)
+        fits = known_mask.shape in (shape[1:], (1, *shape[1:]), (1, 1, *shape[1:]), (len(x), 1, *shape[1:]))
+        if x.shape[1:] != shape or not fits:
+            raise DataError(
+                f"images of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
+                f"give (N, {', '.join(map(str, shape))}) and a mask ({shape[1]}, {shape[2]})"
+            )
+        return self._painted(x, known_mask, condition, generator, every, temperature, top_k)
+
+    def _painted(
+        self,
+        x: Tensor,
+        known_mask: Tensor,
+        condition: Condition,
+        generator: torch.Generator | None,
+        every: int,
+        temperature: float,
+        top_k: int | None,
+    ) -> Iterator[Tensor]:
+        device = generator.device if generator is not None else self.device
+        label = None
+        if self.config.conditional:
+            asked = torch.randint(0, self.config.num_classes or 1, (len(x),), generator=generator, device=device)
+            label = self._weights(condition or {"label": asked}, len(x))
+        uniform = torch.rand(x.shape, generator=generator, device=device).to(self.device)
+        x, known = x.to(self.device), known_mask.to(self.device).expand(len(x), 1, *x.shape[2:]).bool()
+        values = self._values(self.device)
+        canvas = torch.where(known, values[self._index(x)], UNPAINTED)
+        with torch.inference_mode():
+            painter = self.network.painter(len(x), label)
+        rows = paint(painter, canvas, known[:, 0], uniform, values, temperature=temperature, top_k=top_k)
+        count = 0
+        for count, _ in enumerate(rows, start=1):
+            if count % every == 0:
+                yield torch.where(known, x, canvas)
+        if count == 0 or count % every:
+            yield torch.where(known, x, canvas)
