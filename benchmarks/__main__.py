@@ -8,7 +8,18 @@ import sys
 
 from train_jobs.launchers.local import KEEP_MEMORY
 
-PARTS = ("training", "convolutions", "quality", "jobs", "interface", "manifold", "page_cost", "packing")
+PARTS = (
+    "training",
+    "convolutions",
+    "tiny_judge",
+    "sampling",
+    "quality",
+    "jobs",
+    "interface",
+    "manifold",
+    "page_cost",
+    "packing",
+)
 
 
 def main() -> None:
