@@ -49,8 +49,9 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, DataError
-from genmodels.layers.masked import MaskedConv2d, causal_bias
-from genmodels.layers.painting import UNPAINTED, Painter, RowBuffer, check_knobs, paint
+from genmodels.layers.masked import MaskedConv2d
+from genmodels.layers.masked_painter import MaskedPainter
+from genmodels.layers.painting import UNPAINTED, Painter, check_knobs, paint
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 
@@ -114,55 +115,9 @@ class MaskedNetwork(PixelNetwork):
         return logits
 
     def painter(self, batch: int, label: Tensor | None) -> Painter:
-        return MaskedPainter(self, batch, label)
-
-
-class MaskedPainter(Painter):
-    """Planes of every layer's finished rows, and buffers of the row being painted."""
-
-    def __init__(self, network: MaskedNetwork, batch: int, label: Tensor | None) -> None:
-        config, device = network.config, network.head.weight.device
-        _, height, width = config.image_shape or (0, 0, 0)
-        self.reach, self.width, side = config.kernel_size // 2, width, config.kernel_size // 2
-        self.folded = [layer.folded(label) for layer in network.layers]  # type: ignore[operator]
-        # The last row of each kernel, up to the middle, as a matrix (taps * before, after).
-        self.own = [w[:, :, -1, : side + 1].permute(2, 1, 0).flatten(0, 1).contiguous() for w, _ in self.folded]
-        sizes = [config.colours, *[config.channels] * len(self.folded)]
-        self.planes = [torch.zeros(batch, size, height + side, width + 2 * side, device=device) for size in sizes]
-        self.buffers = [RowBuffer(batch, width, size, side + 1, 1, device) for size in sizes]
-        self.pixels = self.buffers[0]
-        self.above: list[Tensor] = []
-        self.head = network.head.causal_weight()[:, :, 0, 0].T.contiguous()
-        self.head_bias = causal_bias(network.head)
-
-    def begin(self, row: int) -> None:
-        self.above = []
-        for plane, (weight, bias) in zip(self.planes, self.folded, strict=False):
-            rows = plane[:, :, row : row + self.reach]
-            # (B, after, 1, W) -> (W, B, after)
-            self.above.append((F.conv2d(rows, weight[:, :, :-1]) + bias).squeeze(2).permute(2, 0, 1).contiguous())
-
-    def advance(self, column: int) -> Tensor:
-        for index, matrix in enumerate(self.own):
-            seen, into = self.buffers[index].window[column], self.buffers[index + 1].column[column]
-            torch.addmm(self.above[index][column], seen, matrix, out=into).relu_()
-        return self.buffers[-1].column[column]
-
-    def logits(self, features: Tensor) -> Tensor:
-        return torch.addmm(self.head_bias, features, self.head)
-
-    def end(self, row: int) -> None:
-        for plane, buffer in zip(self.planes, self.buffers, strict=True):
-            self._keep(plane, row, buffer.row())
-
-    def given(self, row: int, values: Tensor) -> None:
-        self._keep(self.planes[0], row, values)
-        for index, (weight, bias) in enumerate(self.folded):
-            rows = self.planes[index][:, :, row : row + self.reach + 1]
-            self._keep(self.planes[index + 1], row, F.relu(F.conv2d(rows, weight) + bias).squeeze(2))
-
-    def _keep(self, plane: Tensor, row: int, values: Tensor) -> None:
-        plane[:, :, row + self.reach, self.reach : self.reach + self.width] = values
+        folded = [layer.folded(label) for layer in self.layers]  # type: ignore[operator]
+        _, height, width = self.config.image_shape or (0, 0, 0)
+        return MaskedPainter(folded, self.head, batch, height, width)
 
 
 @register("pixelcnn")
@@ -256,6 +211,23 @@ class PixelCNN(Model):
         """(B, C, H, W, levels): of each value, from the earlier values of images (B, C, H, W) in [-1, 1]."""
         label = self._weights(condition, len(x)) if self.config.conditional else None
         return self._by_value(self.network(self._values(x.device)[self._index(x)], label)).float()
+
+    def receptive_field(self, row: int, column: int, colour: int = 0, *, pictures: int = 4) -> Tensor:
+        """How strongly each value (C, H, W) of a picture moves one value's logits: |gradient|, the mean over noise.
+
+        Exactly 0 where the masks let nothing through. Weights must have been made outside of inference mode.
+        """
+        shape = self.config.image_shape or (0, 0, 0)
+        with torch.inference_mode(False), torch.enable_grad():
+            noise = torch.rand(pictures, *shape, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
+            x = noise.to(self.device).requires_grad_(True)
+            label = torch.zeros(pictures, self.config.num_classes or 0, device=self.device)
+            logits = self._by_value(self.network(x, label if self.config.conditional else None))
+            asked = logits[:, colour, row, column]
+            # Weighted unevenly: what moves all levels alike would cancel where they are normalised.
+            weights = torch.linspace(1, 2, asked.shape[1], device=self.device)
+            (slope,) = torch.autograd.grad((asked * weights).sum(), x)
+        return slope.abs().mean(0)
 
     def log_prob(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """Exact log likelihood (B,), nats, of images in [-1, 1] rounded to the nearest level.
