@@ -11,6 +11,7 @@ from train_jobs.launchers.local import KEEP_MEMORY
 PARTS = (
     "training",
     "convolutions",
+    "pixelcnn",
     "tiny_judge",
     "sampling",
     "quality",

@@ -79,17 +79,20 @@ class GatedLayer(nn.Module):
         self.residual = MaskedConv2d(channels, channels, 1, "B", colours=colours, bias=False)
         self.label = nn.Linear(classes, 4 * channels, bias=False) if classes else None
 
-    def class_bias(self, label: Tensor | None) -> tuple[Tensor | float, Tensor | float]:
-        """What the class adds to z_v and to z_h, (B, 2C, 1, 1) each."""
+    def class_bias(self, label: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """What the class adds to z_v and to z_h, (B, 2C, 1, 1) each; None without classes."""
         if self.label is None:
-            return 0.0, 0.0
+            return None
         vertical, horizontal = self.label(label)[:, :, None, None].chunk(2, dim=1)
         return vertical, horizontal
 
     def forward(self, v: Tensor, h: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        to_vertical, to_horizontal = self.class_bias(label)
-        z_v = self.vertical(v) + to_vertical
-        z_h = self.horizontal(h) + self.link(z_v) + to_horizontal
+        z_v, added = self.vertical(v), self.class_bias(label)
+        if added is not None:
+            z_v = z_v + added[0]
+        z_h = self.horizontal(h) + self.link(z_v)
+        if added is not None:
+            z_h = z_h + added[1]
         return gated(z_v), h + self.residual(gated(z_h))
 
 
@@ -136,9 +139,9 @@ class _LayerCache:
         self.own = (weight[:, :, 0].permute(2, 1, 0).flatten(0, 1) * halves).contiguous()
         self.link = (layer.link.weight[:, :, 0, 0].T * halves).contiguous()
         self.residual = layer.residual.causal_weight()[:, :, 0, 0].T.mul(0.5).contiguous()
-        self.to_vertical, to_horizontal = layer.class_bias(label)
-        bias = causal_bias(layer.link) + (to_horizontal[:, :, 0, 0] if isinstance(to_horizontal, Tensor) else 0.0)
-        self.bias = bias * halves
+        added = layer.class_bias(label)
+        self.to_vertical = None if added is None else added[0]
+        self.bias = (causal_bias(layer.link) + (0.0 if added is None else added[1][:, :, 0, 0])) * halves
         self.plane = torch.zeros(
             batch, channels, height + layer.vertical.above, width + 2 * layer.vertical.left, device=weight.device
         )
@@ -153,7 +156,9 @@ class _LayerCache:
         vertical = self.layer.vertical
         self.plane[:, :, row + vertical.above, vertical.left : vertical.left + self.width] = v
         rows = self.plane[:, :, row : row + vertical.above + 1 : self.dilation]
-        z_v = F.conv2d(rows, vertical.weight, vertical.bias, dilation=(1, self.dilation)) + self.to_vertical
+        z_v = F.conv2d(rows, vertical.weight, vertical.bias, dilation=(1, self.dilation))
+        if self.to_vertical is not None:
+            z_v = z_v + self.to_vertical
         if painted:
             self.above = z_v.squeeze(2).permute(2, 0, 1) @ self.link + self.bias
         return gated(z_v.squeeze(2))

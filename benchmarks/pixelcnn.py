@@ -1,0 +1,107 @@
+"""Gated PixelCNN: painting from caches against a full forward pass a pixel, and training against a tutorial's loop."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks import ceiling, tutorials_pixelcnn
+from benchmarks.convolutions import megaflop_an_image
+from benchmarks.training import race
+from genmodels import checkpoint, data, recipes
+from genmodels.data.loader import MemoryLoader
+
+BATCH, STEPS, ROUNDS = 64, 20, 5
+PIXELS = 28 * 4  # of 784 that the naive loop is timed on: each costs the same, and all of them two minutes
+_WITHOUT_PREVIEWS = {"preview_every": 10_000_000, "save_every": 10_000_000, "keep_steps": [], "max_epochs": None}
+
+
+def model_of(**settings: Any) -> Any:
+    """mnist_gated_pixelcnn's network with random weights, without classes: what it draws does not change the time."""
+    changes = {"data": {"name": "digits"}, "model": {"conditional": False, **settings}}
+    torch.manual_seed(0)
+    return (
+        checkpoint.build(recipes.resolve(recipes.get("mnist_gated_pixelcnn"), overrides=changes).model_dump())
+        .requires_grad_(False)
+        .eval()
+    )
+
+
+def seconds(task: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    task()
+    return time.perf_counter() - start
+
+
+def largest_difference(model: Any, count: int) -> tuple[float, bool]:
+    """Of cached and full logits over a whole picture; and whether the first rows drawn either way are the same."""
+    x = model.sample(count, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted, painter, worst = model.logits(x), model.network.painter(count, None), 0.0
+        for row in range(28):
+            painter.begin(row)
+            for column in range(28):
+                found = painter.logits(painter.advance(column))
+                worst = max(worst, float((found - wanted[:, 0, row, column]).abs().max()))
+                painter.pixels.column[column].copy_(x[:, :, row, column])
+            painter.end(row)
+    uniform = torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
+    naive = tutorials_pixelcnn.sample(lambda v: model.network(v, None), uniform, PIXELS)
+    return worst, bool(torch.allclose(naive[:, :, : PIXELS // 28], x[:, :, : PIXELS // 28], atol=1e-6))
+
+
+def painting() -> None:
+    model = model_of()
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    tutorial = tutorials_pixelcnn.TutorialPixelCNN().eval()
+    print(f"gated PixelCNN, 64 channels, 7 layers, 256 levels, {parameters:,} parameters, 28 x 28")
+    for count, limit in ((16, 0.6), (1, 0.25)):
+        generator, uniform = torch.Generator().manual_seed(0), torch.rand(count, 1, 28, 28)
+        model.sample(count, generator=generator)
+        cached = [seconds(lambda: model.sample(count, generator=generator)) for _ in range(ROUNDS)]  # noqa: B023
+        naive = seconds(lambda: tutorials_pixelcnn.sample(tutorial, uniform, PIXELS)) * 784 / PIXELS  # noqa: B023
+        middle, (worst, same) = statistics.median(cached), largest_difference(model, count)
+        verdict = "reached" if middle <= limit and (count == 1 or naive / middle >= 200) else "missed"
+        print(
+            f"  {count:2} at once: cached {middle:.3f} s ({', '.join(f'{value:.3f}' for value in cached)}), "
+            f"naive {naive:.1f} s ({PIXELS} pixels timed): {naive / middle:.0f}x; target {limit:g} s"
+            f"{' and 200x' if count > 1 else ''}: {verdict}\n"
+            f"     largest logit difference {worst:.1e}, same first rows: {same}"
+        )
+    for count in (64, 256):
+        print(f"  {count} at once: {count / seconds(lambda: model.sample(count)):.0f} pictures/s")  # noqa: B023
+
+
+def training() -> None:
+    changes = {
+        "data": {"name": "digits"},
+        "model": {"conditional": False},
+        "train": {"max_steps": STEPS, "batch_size": BATCH, "ema_decay": None, **_WITHOUT_PREVIEWS},
+    }
+    spec = recipes.resolve(recipes.get("mnist_gated_pixelcnn"), overrides=changes)
+    arrays = data.load(spec.data)
+    loader = MemoryLoader(arrays, BATCH, 0, torch.device("cpu"))
+    images: Tensor = torch.from_numpy(arrays.images.copy())
+    race(
+        "gated PixelCNN, batch 64, against a tutorial's loop",
+        spec,
+        loader,
+        lambda: tutorials_pixelcnn.training_rate(images, STEPS, BATCH),
+        target=4,
+        megaflop=megaflop_an_image(spec, loader),
+    )
+
+
+def main() -> None:
+    ceiling.print_ceiling()
+    painting()
+    training()
+
+
+if __name__ == "__main__":
+    main()
