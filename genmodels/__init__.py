@@ -13,7 +13,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genmodels import capabilities, catalog, checkpoint, data, evaluation, latent, preview, recipes, registry
+    from genmodels import (
+        capabilities,
+        catalog,
+        checkpoint,
+        data,
+        evaluation,
+        latent,
+        preview,
+        recipes,
+        registry,
+        translation,
+    )
     from genmodels.catalog import (
         CheckpointInfo,
         ModelInfo,
@@ -46,7 +57,18 @@ _WHERE = {
     "register": "registry",
     "Trainer": "training",
 }
-_MODULES = ("capabilities", "catalog", "checkpoint", "data", "evaluation", "latent", "preview", "recipes", "registry")
+_MODULES = (
+    "capabilities",
+    "catalog",
+    "checkpoint",
+    "data",
+    "evaluation",
+    "latent",
+    "preview",
+    "recipes",
+    "registry",
+    "translation",
+)
 
 __all__ = [
     "Batch",
@@ -73,6 +95,7 @@ __all__ = [
     "recipes",
     "register",
     "registry",
+    "translation",
 ]
 
 

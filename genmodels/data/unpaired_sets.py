@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ FIELDS = ("size", "channels", "limit")
 _AUTHORS = "https://efrosgans.eecs.berkeley.edu/cyclegan/datasets"
 _FLOWERS = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
 _PHOTOS = "none stated, photographs from Flickr; for research"
-_MAX_ARCHIVE = 512 * 2**20
+_MAX_ARCHIVE, _MAX_UNPACKED = 512 * 2**20, 1024 * 2**20
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,16 @@ def take(name: str, archive: Path, root: Path) -> None:
 
 def _unpack_flowers(archive: Path, root: Path) -> None:
     """The two folders of the five, files only, each bounded, under names of our own making."""
+    total = 0
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
+                total += member.size
+                if total > _MAX_UNPACKED:
+                    raise DataError(f"{archive} unpacks to more than {_MAX_UNPACKED >> 20} MB; it is not the flowers")
                 parts = Path(member.name).parts
-                wanted = len(parts) == 3 and parts[1] in _FLOWER_FOLDERS and parts[2].endswith(".jpg")
+                wanted = len(parts) == 3 and parts[0] == "flower_photos" and parts[1] in _FLOWER_FOLDERS
+                wanted = wanted and parts[2].endswith(".jpg")
                 if not wanted or not member.isreg() or member.size > pictures.MAX_FILE_BYTES:
                     continue
                 stream = tar.extractfile(member)
@@ -180,7 +186,7 @@ def _unpack_flowers(archive: Path, root: Path) -> None:
                 part = target.with_name(f".{target.name}.tmp")
                 part.write_bytes(stream.read(pictures.MAX_FILE_BYTES))
                 os.replace(part, target)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DataError(f"{archive} is damaged: {error}. Remove it and fetch it again") from error
     if _located("daisy2sunflower") is None:
         raise DataError(f"{archive} holds no folders {' and '.join(_FLOWER_FOLDERS)}; remove it and fetch it again")

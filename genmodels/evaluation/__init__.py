@@ -11,12 +11,14 @@ from torch import Tensor
 
 from genmodels import capabilities, data
 from genmodels.capabilities import (
+    Direction,
     SupportsClassification,
     SupportsElbo,
     SupportsEncoding,
     SupportsLatent,
     SupportsLikelihood,
     SupportsSampling,
+    SupportsTranslation,
 )
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
@@ -54,6 +56,7 @@ class HasCorruption(Protocol):
 def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
     """Every figure that the model's capabilities allow. Raises DataError where the test data is missing.
 
+    cycle/a b error           L1 of test pictures translated there and back, in [-1, 1]; error is the mean of both kinds
     accuracy                  share of test pictures named rightly
     elbo/negative recon kl    nats a test picture, z drawn once with `seed`
     likelihood/nats           exact, a test picture; /bits_per_dim: the same in bits, a value
@@ -86,6 +89,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             salted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
             if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
                 found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
+        if isinstance(model, SupportsTranslation):
+            found |= _round_trips(model, arrays)
         if isinstance(model, SupportsSampling):
             drawn = _drawn(model, samples, seed)
             found |= _of_samples(model, drawn, arrays, spec)
@@ -102,6 +107,8 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             found["elbo/negative"] = _negative_elbo(model, data.load(spec.data, "test"), seed)["elbo/negative"]
         if isinstance(model, SupportsLikelihood):
             found |= likelihood.figures(model, data.load(spec.data, "test"))
+        if isinstance(model, SupportsTranslation):
+            found |= _round_trips(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsSampling) and judge.can_judge(spec.data_spec) and judge.published():
             drawn = _drawn(model, samples, seed)
             found |= judged.class_figures(judge.class_histogram(drawn))
@@ -125,6 +132,20 @@ def _accuracy(model: SupportsClassification, arrays: Arrays) -> dict[str, float]
         for part, label in zip(_batches(arrays), torch.split(labels, _BATCH), strict=True)
     )
     return {"accuracy": right / len(labels)}
+
+
+def _round_trips(model: SupportsTranslation, arrays: Arrays) -> dict[str, float]:
+    """Mean absolute difference, of 2 at most, of test pictures after the way there and back; both kinds, their mean."""
+    found = {}
+    ways: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
+    for label, name, (there, back) in ((0, "cycle/a", ways), (1, "cycle/b", ways[::-1])):
+        differences = []
+        for part in torch.split(torch.from_numpy(arrays.images[arrays.labels == label]), 8):
+            x = to_float(part).to(model.device)  # type: ignore[attr-defined]
+            returned = model.translate(model.translate(x, there), back)
+            differences.append((returned - x).abs().flatten(1).mean(1).cpu())
+        found[name] = float(torch.cat(differences).mean())
+    return found | {"cycle/error": sum(found.values()) / 2}
 
 
 def _negative_elbo(model: SupportsElbo, arrays: Arrays, seed: int) -> dict[str, float]:

@@ -1,19 +1,20 @@
 """Instance normalisation: each channel of each picture to mean 0 and variance 1 (Ulyanov et al., arXiv 1607.08022).
 
 Its statistics are of the whole picture, so a tile normalised alone comes out in other colours than its neighbours.
-`frozen_at` gives a network whose statistics are those of a picture it has seen, for tiles and strips of that picture.
+`frozen_copy` gives a network that keeps the statistics of the first picture it sees, for tiles of that picture.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 EPS = 1e-5
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class _Normalise(torch.autograd.Function):
@@ -66,19 +67,16 @@ class _Frozen(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.statistics is None:
-            variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
+            variance, mean = torch.var_mean(x.detach().float(), (0, 2, 3), correction=0)
             self.statistics = mean, variance
         return F.batch_norm(x, *self.statistics, eps=EPS)
 
 
-def frozen_at(network: nn.Module, picture: Tensor) -> nn.Module:
-    """A copy of `network` whose instance norms keep the statistics that they have at `picture` (1, C, H, W).
+def frozen_copy(network: Network) -> Network:
+    """A copy whose instance norms keep the statistics of the first picture (1, C, H, W) that goes through them.
 
-    Costs one pass over `picture`. The copy shares the network's weights, and the network is left as it was.
+    The copy shares the network's weights, and the network is left as it was.
     """
     memo: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     memo |= {id(module): _Frozen() for module in network.modules() if isinstance(module, InstanceNorm)}
-    frozen: nn.Module = copy.deepcopy(network, memo)
-    with torch.inference_mode():
-        frozen(picture)
-    return frozen
+    return copy.deepcopy(network, memo)

@@ -1,0 +1,224 @@
+"""One photograph of any size through a translating model, and back at its size.
+
+A network wants sides that are multiples of some number, and memory for every layer at full size: a photograph of 12
+million pixels would need 30 GB. So it is padded by reflection, and above `TILE` pixels a side cut into tiles that
+overlap by more than a network looks around, and blended where they meet. Instance norm's statistics are of the whole
+picture: they are taken from one pass over a reduced copy and kept for the tiles, else each tile had colours of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from genmodels.capabilities import Direction, SupportsTranslation
+from genmodels.data.loader import to_float, to_uint8
+from genmodels.data.pictures import MAX_PIXELS
+from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.layers.instance_norm import frozen_copy
+from genmodels.model import Model
+
+Precision = Literal["auto", "fp32", "bf16"]
+Progress = Callable[[int, int], None]
+
+TILE = 768
+"""Side of the largest picture that goes through in one piece, and of a tile: 0.5 GB with 64 channels in float32."""
+_HALO = 96  # pixels a tile sees around what is kept of it: a ResNet of nine blocks looks 87 far
+_BLEND = 16  # pixels to either side of a border where two tiles are mixed
+_LEAST = 32  # a smaller picture would be a single number after some reductions
+_MOST_PADDED = 2 * MAX_PIXELS
+_timed: dict[tuple[Any, ...], Literal["fp32", "bf16"]] = {}
+
+
+def translate_image(
+    model: Model,
+    picture: np.ndarray,
+    direction: Direction,
+    *,
+    max_side: int | None = None,
+    tile: int = TILE,
+    precision: Precision = "auto",
+    on_progress: Progress | None = None,
+) -> np.ndarray:
+    """`picture`, uint8 (H, W, 3) or with transparency (H, W, 4), as the other kind: the same shape, uint8.
+
+    Above `max_side` pixels it is translated reduced and enlarged again: what a network knows has the size of its
+    training pictures. Transparency is laid on white and given back. `on_progress(done, total)` is called after each
+    tile. `auto` times float32 and bfloat16 once for each kind of model. Raises CapabilityError, ConfigError or
+    DataError.
+    """
+    if not isinstance(model, SupportsTranslation):
+        raise CapabilityError(f"{model.title} cannot translate pictures; choose a model that can, such as a CycleGAN")
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4) or not picture.size:
+        raise DataError(
+            f"a picture is uint8 of (height, width, 3 or 4), not {picture.dtype} of {picture.shape}; "
+            "genmodels.data.pictures.decode_whole makes one of a file"
+        )
+    if max_side is not None and max_side < 1:
+        raise ConfigError(f"max_side = {max_side} is not allowed: at least 1 pixel, or none for the full size")
+    height, width = picture.shape[:2]
+    colours, alpha = _without_alpha(picture)
+    channels = model.config.image_shape[0]
+    image = Image.fromarray(colours).convert("L" if channels == 1 else "RGB")
+    if max_side is not None and max(height, width) > max_side:
+        factor = max_side / max(height, width)
+        image = image.resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS)
+    with torch.inference_mode():
+        done = _through(model, image, direction, tile, precision, on_progress)
+    image = Image.fromarray(done)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    result = np.asarray(image.convert("RGB"))
+    return result if alpha is None else np.concatenate([result, alpha], 2)
+
+
+def _without_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours (H, W, 3) on white, and how opaque they were (H, W, 1)."""
+    if picture.shape[2] == 3:
+        return picture, None
+    white = Image.new("RGBA", picture.shape[1::-1], (255, 255, 255, 255))
+    laid = Image.alpha_composite(white, Image.fromarray(picture))
+    return np.asarray(laid.convert("RGB")), picture[:, :, 3:]
+
+
+def _through(
+    model: Model,
+    image: Image.Image,
+    direction: Direction,
+    tile: int,
+    precision: Precision,
+    on_progress: Progress | None,
+) -> np.ndarray:
+    """The picture translated, uint8 (H, W) or (H, W, 3)."""
+    assert isinstance(model, SupportsTranslation)
+    multiple, (width, height) = model.multiple, image.size
+    padded_width, padded_height = (_up(max(side, _LEAST), multiple) for side in (width, height))
+    if padded_width * padded_height > _MOST_PADDED:
+        raise DataError(
+            f"{width} x {height} would be padded to {padded_width} x {padded_height}, more than {_MOST_PADDED:,} "
+            "pixels; cut it into parts, or set max_side"
+        )
+    pixels = np.atleast_3d(np.asarray(image))
+    # bottom and right; numpy reflects again and again where a side is shorter than what it lacks
+    pixels = np.pad(pixels, ((0, padded_height - height), (0, padded_width - width), (0, 0)), mode="reflect")
+    prepared = _prepared(model, _chosen(model) if precision == "auto" else precision)
+    if padded_width * padded_height <= tile * tile:
+        done = to_uint8(_pass(prepared, pixels, direction))[0].cpu()
+        _report(on_progress, 1, 1)
+    else:
+        done = _tiled(prepared, pixels, direction, tile, on_progress)
+    kept = done[:, :height, :width].permute(1, 2, 0)
+    return kept.squeeze(2).numpy() if kept.shape[2] == 1 else kept.contiguous().numpy()
+
+
+def _tiled(model: Model, pixels: np.ndarray, direction: Direction, tile: int, on_progress: Progress | None) -> Tensor:
+    """(C, H, W) uint8, tile by tile with the statistics of the whole."""
+    assert isinstance(model, SupportsTranslation)
+    height, width, channels = pixels.shape
+    multiple = model.multiple
+    halo = _up(_HALO, multiple)
+    core = max(_up(2 * _BLEND, multiple), (tile - 2 * halo) // multiple * multiple)
+    rows, columns = list(_cores(height, core, multiple)), list(_cores(width, core, multiple))
+    total = 1 + len(rows) * len(columns)
+
+    model = frozen_copy(model)
+    _pass(model, _reduced(pixels, tile, multiple), direction)
+    _report(on_progress, 1, total)
+
+    canvas = torch.zeros(channels, height, width)
+    done = 1
+    for top, bottom in rows:
+        for left, right in columns:
+            above, below = max(0, top - halo), min(height, bottom + halo)
+            before, behind = max(0, left - halo), min(width, right + halo)
+            translated = _pass(model, pixels[above:below, before:behind], direction)[0].float().cpu()
+            weight = _ramp(top, bottom, above, below, height)[:, None] * _ramp(left, right, before, behind, width)
+            canvas[:, above:below, before:behind] += translated * weight
+            done += 1
+            _report(on_progress, done, total)
+    return torch.cat([to_uint8(plane[None]) for plane in canvas])
+
+
+def _cores(length: int, core: int, multiple: int) -> Iterator[tuple[int, int]]:
+    """Equal parts of `length`, each at most `core` long and a multiple; the last may be shorter."""
+    parts = -(-length // core)
+    size = _up(-(-length // parts), multiple)
+    for start in range(0, length, size):
+        yield start, min(length, start + size)
+
+
+def _ramp(start: int, end: int, first: int, last: int, length: int) -> Tensor:
+    """Weight of each pixel first ... last - 1 of a tile that answers for start ... end - 1; tiles' weights sum to 1."""
+    at = torch.arange(first, last) + 0.5
+    weight = torch.ones(last - first)
+    if start > 0:
+        weight = weight * ((at - start) / (2 * _BLEND) + 0.5).clamp(0, 1)
+    if end < length:
+        weight = weight * ((end - at) / (2 * _BLEND) + 0.5).clamp(0, 1)
+    return weight
+
+
+def _reduced(pixels: np.ndarray, tile: int, multiple: int) -> np.ndarray:
+    """The picture small enough for one pass, its sides still multiples."""
+    height, width, channels = pixels.shape
+    factor = tile / (height * width) ** 0.5
+    size = [_up(max(_LEAST, int(side * factor)), multiple) for side in (width, height)]
+    image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+    return np.atleast_3d(np.asarray(image.resize(size, Image.Resampling.BOX)))
+
+
+def _pass(model: Model, pixels: np.ndarray, direction: Direction) -> Tensor:
+    """uint8 (H, W, C) -> (1, C, H, W) in [-1, 1]."""
+    assert isinstance(model, SupportsTranslation)
+    # (H, W, C) is channels-last already: seen as (1, C, H, W) its floats need no second copy
+    x = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
+    return model.translate(to_float(x.to(model.device)).to(next(model.parameters()).dtype), direction)
+
+
+# ---------------------------------------------------------------- precision
+
+
+def _prepared(model: Model, precision: Literal["fp32", "bf16"]) -> Model:
+    """A copy to translate with: channels-last, in its own number format, without what only training needs."""
+    memo: dict[int, Any] = {id(getattr(model, part)): None for part in model.training_only}
+    memo.pop(id(None), None)
+    prepared: Model = copy.deepcopy(model, memo).requires_grad_(False).eval()
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    return prepared.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _chosen(model: Model) -> Literal["fp32", "bf16"]:
+    """The faster number format for this kind of model on this machine, from two passes of each, once a process."""
+    key = (model.name, model.config.model_dump_json(), str(model.device), torch.get_num_threads())
+    if key not in _timed:
+        assert isinstance(model, SupportsTranslation)
+        side = _up(128, model.multiple)
+        pixels = np.zeros((side, side, model.config.image_shape[0]), np.uint8)
+        half, full = _seconds(_prepared(model, "bf16"), pixels), _seconds(_prepared(model, "fp32"), pixels)
+        _timed[key] = "bf16" if half < 0.9 * full else "fp32"
+    return _timed[key]
+
+
+def _seconds(model: Model, pixels: np.ndarray) -> float:
+    times = []
+    for _ in range(3):  # the first fills caches
+        began = time.perf_counter()
+        _pass(model, pixels, "a_to_b").cpu()
+        times.append(time.perf_counter() - began)
+    return min(times[1:])
+
+
+def _report(on_progress: Progress | None, done: int, total: int) -> None:
+    if on_progress is not None:
+        on_progress(done, total)
+
+
+def _up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

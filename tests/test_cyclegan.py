@@ -1,0 +1,239 @@
+"""CycleGAN: networks, objective against values by hand, pool, schedule, what an update leaves alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from conftest import digit_batch, small_model
+
+from genmodels import data, evaluation, preview, recipes, registry
+from genmodels.data import DataConfig
+from genmodels.data.loader import to_float
+from genmodels.errors import ConfigError
+from genmodels.layers import augment
+from genmodels.layers.image_pool import ImagePool
+from genmodels.losses import least_squares_loss
+
+
+def built(**settings: Any) -> Any:
+    torch.manual_seed(0)
+    shape = settings.pop("image_shape", (3, 32, 32))
+    return registry.get("cyclegan").build(image_shape=shape, **settings)
+
+
+# ------------------------------------------------------------------ networks
+
+
+def test_the_canonical_networks_have_the_papers_sizes() -> None:
+    with torch.device("meta"):
+        model = registry.get("cyclegan").build(image_shape=(3, 256, 256))
+    # The authors' counts, 11.378 and 2.765 million, less the biases in front of instance norm: 3,648 - 3 and 896.
+    assert sum(p.numel() for p in model.generator_ab.parameters()) == 11_378_179 - sum(
+        [64, 128, 256, 18 * 256, 128, 64]
+    )
+    assert sum(p.numel() for p in model.discriminator_a.parameters()) == 2_764_737 - sum([128, 256, 512])
+    scores = model.discriminator_a(torch.empty(1, 3, 256, 256, device="meta"))
+    assert scores.shape == (1, 1, 30, 30), "one for each patch of 70 pixels"
+
+
+@pytest.mark.parametrize(
+    ("settings", "multiple"),
+    [
+        ({"resnet_channels": 4, "residual_blocks": 2}, 4),
+        ({"resnet_channels": 4, "residual_blocks": 1, "upsample": "nearest"}, 4),
+        ({"generator": "unet", "unet_channels": [4, 4, 4, 4]}, 16),
+        ({"generator": "unet", "unet_channels": [4]}, 2),
+    ],
+)
+def test_generators_keep_the_shape_and_pictures_of_a_batch_apart(settings: dict[str, Any], multiple: int) -> None:
+    model = built(discriminator_channels=[4], init_std=None, **settings).eval()
+    assert model.multiple == multiple
+    x = torch.rand(3, 3, 4 * multiple, 6 * multiple) * 2 - 1
+    y = model.translate(x, "a_to_b").detach()
+    assert y.shape == x.shape
+    assert float(y.abs().max()) <= 1
+    torch.testing.assert_close(y[1:2], model.translate(x[1:2], "a_to_b"), atol=1e-5, rtol=1e-4)
+    # a batch of real and translated pictures is judged as each alone
+    scores = model.discriminator_b(x)
+    torch.testing.assert_close(scores[2:], model.discriminator_b(x[2:]), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image_shape": (3, 30, 32)}, r"30x32 is no multiple of 4: change data\.size"),
+        ({"image_shape": (3, 24, 24), "generator": "unet"}, "no multiple of 16: change data.size, or take fewer"),
+        ({"image_shape": (3, 4, 4)}, "below 8x8"),
+        ({"image_shape": (3, 8, 8)}, "discriminator_channels leave nothing of a 8x8 picture"),
+    ],
+)
+def test_pictures_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        built(**settings)
+
+
+# ----------------------------------------------------------------- objective
+
+
+def test_least_squares_by_hand() -> None:
+    scores = torch.tensor([[0.0, 2.0], [0.5, 1.0]])
+    assert float(least_squares_loss(scores, real=True)) == pytest.approx((1 + 1 + 0.25 + 0) / 4)
+    assert float(least_squares_loss(scores, real=False)) == pytest.approx((0 + 4 + 0.25 + 1) / 4)
+
+
+class _Constant(torch.nn.Module):
+    """Gives `weight` for every pixel, whatever it sees."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(value))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight.expand_as(x)
+
+
+@pytest.mark.parametrize("identity", [5.0, 1.0, 0.0])
+def test_the_objective_by_hand(identity: float) -> None:
+    """Generators that paint one grey, discriminators that give one score: every term can be written down."""
+    model = small_model("cyclegan", zoom=1, flip=False, identity_weight=identity, cycle_weight=10.0)
+    model.generator_ab, model.generator_ba = _Constant(0.25), _Constant(-0.5)
+    model.discriminator_a, model.discriminator_b = _Constant(0.75), _Constant(0.25)
+    optimizers = model.configure_optimizers()
+    for optimizer in optimizers.values():
+        optimizer.param_groups[0]["lr"] = 0.0
+    a, b = torch.full((2, 1, 28, 28), 1.0), torch.full((2, 1, 28, 28), -1.0)
+    found = {k: float(v) for k, v in model.training_step({"image_a": a, "image_b": b}, optimizers, 0).items()}
+    adversarial = (0.25 - 1) ** 2 + (0.75 - 1) ** 2  # D_B on G(a), D_A on F(b)
+    cycle_a, cycle_b = abs(-0.5 - 1), abs(0.25 + 1)  # F(G(a)) against a, G(F(b)) against b
+    same = abs(0.25 + 1) + abs(-0.5 - 1)  # G(b) against b, F(a) against a
+    assert found["loss/generator"] == pytest.approx(adversarial / 2)
+    assert (found["loss/cycle_a"], found["loss/cycle_b"]) == pytest.approx((cycle_a, cycle_b))
+    assert found["loss/total"] == pytest.approx(adversarial + 10 * (cycle_a + cycle_b) + identity * same)
+    judged = 0.5 * (((0.75 - 1) ** 2 + 0.75**2) + ((0.25 - 1) ** 2 + 0.25**2))
+    assert found["loss/discriminator"] == pytest.approx(judged / 2)
+    assert ("loss/identity" in found) == bool(identity)
+
+
+@pytest.mark.parametrize("still", ["generators", "discriminators"])
+def test_each_update_leaves_the_other_networks_alone(still: str) -> None:
+    model: Any = small_model("cyclegan").train()
+    optimizers = model.configure_optimizers()
+    optimizers[still].param_groups[0]["lr"] = 0.0
+    before = {key: value.clone() for key, value in model.named_parameters()}
+    gradients: list[bool] = []
+    step = optimizers["generators"].step
+    optimizers["generators"].step = lambda: (  # type: ignore[method-assign]
+        gradients.append(any(p.grad is not None for p in model.discriminator_a.parameters())),
+        step(),
+    )[1]
+    model.training_step(digit_batch(2), optimizers, 0)
+    changed = {
+        key.split(".")[0][:-2].rstrip("_") for key, v in model.named_parameters() if not torch.equal(before[key], v)
+    }
+    assert changed == ({"discriminator"} if still == "generators" else {"generator"})
+    assert gradients == [False], "the generators' update must not pay for the discriminators' gradients"
+
+
+def test_the_rate_is_constant_and_then_falls_to_nothing() -> None:
+    model = small_model("cyclegan")
+    factors = [model.schedule(step, 200)["generators"] for step in (0, 50, 100, 125, 150, 199, 200, 300)]
+    assert factors == pytest.approx([1, 1, 1, 0.75, 0.5, 0.01, 0, 0])
+    assert model.schedule(150, 200)["discriminators"] == 0.5
+    kept = small_model("cyclegan", decay_from=1.0)
+    assert [kept.schedule(step, 200)["generators"] for step in (0, 200)] == [1, 1]
+
+
+# ---------------------------------------------------------------------- pool
+
+
+def pictures(*values: float) -> torch.Tensor:
+    return torch.tensor(values).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
+
+
+def test_a_pool_gives_back_what_fills_it_and_then_half_of_what_comes() -> None:
+    torch.manual_seed(0)
+    pool = ImagePool(50, (1, 2, 2))
+    first = pictures(*torch.linspace(-1, 0, 50).tolist())
+    assert torch.equal(pool.exchange(first), first)
+    assert pool.filled == 50
+    older = sum(int((pool.exchange(pictures(1.0)) <= 0).all()) for _ in range(50))
+    assert 12 <= older <= 32, "half of 50, less those that replaced one another"
+    for _ in range(20):
+        pool.exchange(pictures(*([1.0] * 50)))
+    assert pool.pictures.min() == 255, "long since all of the first are gone"
+    torch.manual_seed(1)
+    pool = ImagePool(50, (1, 2, 2))
+    pool.exchange(first)
+    old = sum(int((pool.exchange(pictures(2 * n / 2000)) < 1e-3).all()) for n in range(1, 1001))
+    assert 35 <= old <= 50, "of 50 first ones each is given once, when it is replaced"
+
+
+def test_a_picture_leaves_the_pool_as_it_came_but_for_rounding() -> None:
+    pool = ImagePool(1, (1, 2, 2))
+    pool.exchange(pictures(0.3))
+    torch.manual_seed(0)
+    given = [float(pool.exchange(pictures(0.3)).mean()) for _ in range(20)]
+    assert max(abs(value - 0.3) for value in given) <= 1 / 255
+    assert {round(value, 4) for value in given} == {0.3, round(float(to_float(pool.pictures).mean()), 4)}
+    assert torch.equal(ImagePool(0, (1, 2, 2)).exchange(pictures(0.5)), pictures(0.5))
+
+
+def test_a_pools_state_goes_with_the_weights() -> None:
+    pool, other = ImagePool(4, (1, 2, 2)), ImagePool(4, (1, 2, 2))
+    pool.exchange(pictures(0.1, 0.2, 0.3))
+    other.load_state_dict(pool.state_dict())
+    assert other.filled == 3
+    assert torch.equal(other.pictures, pool.pictures)
+
+
+def test_zooming_cuts_the_enlarged_picture_and_keeps_its_range() -> None:
+    ramp = torch.linspace(-1, 1, 32).expand(2, 1, 32, 32)
+    zoomed = augment.zoomed(ramp, 1.25, torch.Generator().manual_seed(0))
+    assert zoomed.shape == ramp.shape
+    assert float(zoomed.abs().max()) <= 1
+    slope = (zoomed[:, :, :, 20] - zoomed[:, :, :, 10]) / (ramp[:, :, :, 20] - ramp[:, :, :, 10])
+    torch.testing.assert_close(slope, torch.full_like(slope, 1 / 1.25), atol=0.01, rtol=0.01)
+    assert augment.zoomed(ramp, 1.0) is ramp
+
+
+# ------------------------------------------------------------------- around it
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.names() if "cyclegan" in name])
+def test_each_recipe_has_a_quick_preset_without_downloads(name: str) -> None:
+    recipe = recipes.get(name)
+    spec = recipes.resolve(recipe, preset="quick")
+    assert spec.data.name == "digits2inverted"
+    assert spec.data_spec.pairs == 2_250
+    with torch.device("meta"):
+        whole = registry.get("cyclegan").build(
+            image_shape=(3, recipe.data["size"], recipe.data["size"]), **recipe.config
+        )
+    assert whole.multiple in (4, 16)
+    epoch = recipes.resolve(recipe, preset="quick", overrides={"train": {"max_epochs": 2, "batch_size": 50}})
+    assert epoch.train.max_steps == 2 * 2_250 // 50, "an epoch is counted in pairs"
+
+
+def test_the_cycle_error_and_the_preview_show_the_way_there_and_back() -> None:
+    model = small_model("cyclegan", cycle_weight=1.0)
+    model.generator_ab, model.generator_ba = _Negative(), _Negative()
+    spec = recipes.resolve(recipes.family("cyclegan"))
+    figures = evaluation.brief(model, spec)
+    assert figures == {"cycle/a": 0, "cycle/b": 0, "cycle/error": 0}
+    model.generator_ba = _Constant(1.0)
+    arrays = data.load(DataConfig(name="digits2inverted"), "test")
+    figures = evaluation.evaluate(model, spec)
+    images = to_float(torch.from_numpy(arrays.images))
+    labels = torch.from_numpy(arrays.labels)
+    assert figures["cycle/a"] == pytest.approx(float((1 - images[labels == 0]).mean()), rel=1e-4)
+    assert figures["cycle/error"] == pytest.approx((figures["cycle/a"] + figures["cycle/b"]) / 2)
+    image = preview.picture(model, images[:64], labels[:64])
+    assert image is not None
+    assert image.height > image.width, "eight rows of two times three pictures"
+
+
+class _Negative(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return -x

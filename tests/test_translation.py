@@ -1,0 +1,240 @@
+"""Pictures of any size through a translating model: tiles without seams, odd sizes, what files may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import small_spec
+from picture_files import BLUE, RED, claimed_png, encoded, plain
+from PIL import Image
+
+from genmodels import __main__ as command_line
+from genmodels import checkpoint, registry, translation
+from genmodels.data import pictures
+from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.layers.instance_norm import EPS, InstanceNorm, frozen_copy
+from genmodels.model import Model
+from genmodels.runfolder import RunFolder, runs_root
+from genmodels.translation import translate_image
+
+SMALL = {
+    "resnet": {"resnet_channels": 4, "residual_blocks": 2},
+    "nearest": {"resnet_channels": 4, "residual_blocks": 1, "upsample": "nearest"},
+    "unet": {"generator": "unet", "unet_channels": [4, 8, 8]},
+}
+
+
+def model_of(kind: str = "resnet", channels: int = 3) -> Model:
+    torch.manual_seed(0)
+    # PyTorch's own start: with the paper's, an untrained network paints everything the same grey.
+    found = registry.get("cyclegan").build(
+        image_shape=(channels, 32, 32), init_std=None, discriminator_channels=[4], **SMALL[kind]
+    )
+    return found.eval().requires_grad_(False)
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    """Something with slopes, edges and grain, and other colours on one side than on the other."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width]
+    channels = [128 + 100 * np.sin(x / 40), 255 * x / width, 60 + 120 * ((x // 50 + y // 50) % 2)]
+    return (np.stack(channels, 2) + rng.normal(0, 8, (height, width, 3))).clip(0, 255).astype(np.uint8)
+
+
+def test_instance_norm_is_pytorchs_in_both_layouts_and_so_is_its_gradient() -> None:
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(3, 5, 9, 7).mul(3).add(1).to(memory_format=layout).requires_grad_(True)
+        other = x.detach().clone().requires_grad_(True)
+        weight = torch.randn(3, 5, 9, 7)
+        (InstanceNorm()(x) * weight).sum().backward()
+        wanted = F.instance_norm(other, eps=EPS)
+        (wanted * weight).sum().backward()
+        torch.testing.assert_close(InstanceNorm()(x), wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(x.grad, other.grad, atol=1e-5, rtol=1e-4)
+    assert torch.autograd.gradcheck(InstanceNorm(), (torch.randn(2, 3, 4, 5, dtype=torch.double, requires_grad=True),))
+    assert float(InstanceNorm()(torch.ones(1, 2, 1, 1)).abs().max()) == 0, "one value is its own mean"
+
+
+def test_a_frozen_copy_keeps_the_first_pictures_statistics_and_shares_the_weights() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), InstanceNorm())
+    first, second = torch.randn(1, 3, 8, 8), 5 * torch.randn(1, 3, 8, 8) + 2
+    frozen = frozen_copy(network)
+    torch.testing.assert_close(frozen(first), network(first), atol=1e-5, rtol=1e-4)
+    inner = network[0](first)
+    mean, variance = inner.mean((2, 3), keepdim=True), inner.var((2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(frozen(second), (network[0](second) - mean) / (variance + EPS).sqrt())
+    assert frozen[0].weight is network[0].weight
+    assert isinstance(network[1], InstanceNorm)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None:
+    """Every network here looks less far than a tile sees around what is kept of it, so rounding alone differs."""
+    model, picture = model_of(kind), photo(345, 390)
+    tiled = translate_image(model, picture, "a_to_b", tile=320, precision="fp32")
+    height, width = (translation._up(side, model.multiple) for side in picture.shape[:2])  # type: ignore[arg-type]
+    padded = np.pad(picture, ((0, height - 345), (0, width - 390), (0, 0)), mode="reflect")
+    with torch.inference_mode():
+        frozen = frozen_copy(translation._prepared(model, "fp32"))
+        translation._pass(frozen, translation._reduced(padded, 320, model.multiple), "a_to_b")  # type: ignore[arg-type]
+        whole = translation.to_uint8(translation._pass(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
+    assert whole.float().std() > 10, "a picture of one colour has no seams to see"
+    assert np.abs(tiled.astype(int) - whole.numpy()).max() <= 1
+
+
+def test_no_step_at_the_borders_of_tiles() -> None:
+    """Beside it: tiles that are normalised alone, whose steps the same measure finds."""
+    model = model_of()
+    for parameter in model.parameters():
+        parameter.abs_()  # means instead of differences: untrained ones make grain of a smooth picture
+    y, x = np.mgrid[:300, :580]
+    picture = np.stack([255 * x / 580, 200 - 150 * x / 580 + 30 * np.sin(y / 30), 100 + 60 * np.sin(x / 60)], 2)
+    picture = picture.astype(np.uint8)
+    cores = list(translation._cores(580, 128, 4))
+    borders = [start for start, _ in cores[1:]]
+    tiled = translate_image(model, picture, "a_to_b", tile=320, precision="fp32").astype(float)
+    alone = np.concatenate(
+        [translate_image(model, picture[:, start:end], "a_to_b", precision="fp32") for start, end in cores], 1
+    ).astype(float)
+
+    def excess(pixels: np.ndarray) -> float:
+        """The step that a whole column takes at a border, over that of one column in twenty elsewhere."""
+        steps = np.abs(np.diff(pixels, axis=1).mean(0)).mean(1)
+        return float(max(steps[border - 1] for border in borders) / np.quantile(steps, 0.95))
+
+    assert tiled.std() > 10
+    assert excess(tiled) < 1 < 5 < excess(alone)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "unet"])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (17, 33), (20, 3000), (3000, 20), (2, 5), (64, 64)])
+def test_any_size_comes_back_at_its_size(kind: str, height: int, width: int) -> None:
+    picture = photo(height, width)
+    done = translate_image(model_of(kind), picture, "b_to_a", precision="fp32")
+    assert (done.shape, done.dtype) == (picture.shape, np.uint8)
+
+
+def test_what_fits_is_not_touched_by_padding_tiles_or_formats() -> None:
+    model, picture = model_of(), photo(64, 96)
+    x = torch.from_numpy(picture).permute(2, 0, 1)[None].float().mul(2 / 255).sub(1)
+    wanted = model.translate(x, "a_to_b").add(1).mul(127.5).round().clamp(0, 255)  # type: ignore[operator]
+    done = translate_image(model, picture, "a_to_b", precision="fp32")
+    assert np.abs(done.astype(int) - wanted[0].permute(1, 2, 0).numpy()).max() <= 1
+    half = translate_image(model, picture, "a_to_b", precision="bf16")
+    assert np.abs(done.astype(int) - half).mean() < 3
+    calls: list[tuple[int, int]] = []
+    translate_image(model, photo(100, 700), "a_to_b", tile=256, on_progress=lambda *at: calls.append(at))
+    assert calls == [(step, calls[-1][1]) for step in range(1, calls[-1][1] + 1)]
+    assert len(calls) > 3
+
+
+def test_transparency_is_laid_on_white_and_given_back() -> None:
+    model = model_of()
+    opaque = np.full((40, 40, 4), 255, np.uint8)
+    clear = np.dstack([photo(40, 40), np.zeros((40, 40), np.uint8)])
+    assert np.array_equal(
+        translate_image(model, clear, "a_to_b", precision="fp32")[:, :, :3],
+        translate_image(model, opaque, "a_to_b", precision="fp32")[:, :, :3],
+    )
+    assert translate_image(model, clear, "a_to_b")[:, :, 3].max() == 0
+
+
+def test_a_grey_model_takes_colour_and_a_large_picture_may_be_reduced() -> None:
+    done = translate_image(model_of(channels=1), photo(50, 41), "a_to_b")
+    assert done.shape == (50, 41, 3)
+    assert np.array_equal(done[:, :, 0], done[:, :, 2])
+    reduced = translate_image(model_of(), photo(600, 300), "a_to_b", max_side=60)
+    assert reduced.shape == (600, 300, 3)
+
+
+def test_what_cannot_be_translated_is_said() -> None:
+    classifier = registry.get("mlp_classifier").build(image_shape=(1, 28, 28), num_classes=10, hidden_sizes=[4])
+    with pytest.raises(CapabilityError, match="cannot translate"):
+        translate_image(classifier, photo(8, 8), "a_to_b")
+    for wrong in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)):
+        with pytest.raises(DataError, match="uint8 of"):
+            translate_image(model_of(), wrong, "a_to_b")
+    with pytest.raises(DataError, match="would be padded to 5000000 x 32"):
+        translate_image(model_of(), np.zeros((1, 5_000_000, 3), np.uint8), "a_to_b")
+    with pytest.raises(ConfigError, match="max_side = 0"):
+        translate_image(model_of(), photo(8, 8), "a_to_b", max_side=0)
+
+
+# ------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "wanted"),
+    [
+        (plain(RED), "PNG", RED),
+        (plain(RED).quantize(4), "PNG", RED),
+        (plain((120,), mode="L"), "PNG", (120, 120, 120)),
+        (Image.fromarray(np.full((12, 20), 40_000, np.uint16)), "PNG", (156, 156, 156)),
+        (plain((0, 0, 0, 128), mode="CMYK"), "JPEG", (127, 127, 127)),
+        (plain((9, 8, 7, 255), mode="RGBA"), "PNG", (9, 8, 7)),
+        (plain((9, 8, 7, 100), mode="RGBA"), "PNG", (9, 8, 7, 100)),
+    ],
+    ids=["colour", "palette", "grey", "16 bit", "CMYK", "opaque", "transparent"],
+)
+def test_a_whole_picture_of_each_mode(image: Image.Image, kind: str, wanted: tuple[int, ...]) -> None:
+    pixels = pictures.decode_whole(encoded(image, kind))
+    assert pixels.shape == (12, 20, len(wanted))
+    assert np.abs(pixels.astype(int) - np.array(wanted)).max() <= 2
+
+
+def test_a_whole_picture_is_turned_and_of_an_animation_the_first_frame() -> None:
+    upright = plain(RED, (16, 32))
+    upright.paste(BLUE, (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = pictures.decode_whole(encoded(upright, "JPEG", quality=95, exif=exif))
+    assert turned.shape == (16, 32, 3)
+    assert turned[:, 20:, 2].min() > 150 > turned[:, :12, 2].max(), "the blue top is now at the right"
+    frames = encoded(plain(RED), "GIF", save_all=True, append_images=[plain(BLUE)])
+    assert pictures.decode_whole(frames)[..., 0].min() > 200
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"this is text", "not a PNG"),
+        (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:900], "damaged"),
+        (claimed_png(13_000, 13_000), "more than 64,000,000 pixels"),
+        (bytes(pictures.MAX_FILE_BYTES + 1), "larger than 64 MB"),
+    ],
+    ids=["renamed", "truncated", "bomb", "large"],
+)
+def test_a_bad_file_is_refused_whole(raw: bytes, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        pictures.decode_whole(raw)
+
+
+def test_the_command_line_translates_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = small_spec("cyclegan", "train.max_steps=1", "train.batch_size=2")
+    folder = RunFolder.create(runs_root() / "tiny", spec)
+    checkpoint.save(folder, 1, checkpoint.build(spec.model_dump()))
+    (tmp_path / "in.jpg").write_bytes(encoded(plain(RED, (31, 45)), "JPEG"))
+    (tmp_path / "text.png").write_text("no picture")
+    out = tmp_path / "out.png"
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr("sys.argv", ["genmodels", "translate", "tiny", *words])
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        return int(ended.value.code or 0)
+
+    assert run(str(tmp_path / "in.jpg"), str(out), "--direction", "ba") == 0
+    assert Image.open(out).size == (31, 45)
+    assert run(str(tmp_path / "in.jpg"), str(out), "--direction", "left") == 2
+    assert "ab, from the first kind" in capsys.readouterr().err
+    assert run(str(tmp_path / "in.jpg"), str(tmp_path / "out.tiff")) == 2
+    assert run(str(tmp_path / "none.jpg"), str(out)) == 1
+    assert run(str(tmp_path / "text.png"), str(out)) == 1
+    assert "text.png' cannot be used: not a PNG" in capsys.readouterr().err
