@@ -9,7 +9,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import classify
 from pages.components import classify_ask, classify_mistakes, classify_typical
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _PARTS = ("ask", "typical", "mistakes")
 
@@ -90,4 +90,4 @@ def _page() -> None:
 try:
     _page()
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

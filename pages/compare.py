@@ -12,7 +12,7 @@ from pages.components import compare_state as state
 from pages.components import tiles
 from pages.components.i18n import has, t
 from pages.components.measures_table import FigureText, MeasureText, measures_table
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _WIDE = 320
 
@@ -233,4 +233,4 @@ def _page() -> None:
 try:
     _page()
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

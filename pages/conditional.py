@@ -15,7 +15,7 @@ from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.picture_table import PictureText, picture_table
 from pages.components.strip import TileText
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _LAST_SEED = MAX_SEED - conditional.STEPS
 
@@ -282,4 +282,4 @@ def _page() -> None:
 try:
     _page()
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

@@ -9,7 +9,7 @@ from genmodels.service import datasets
 from genmodels.service.datasets import Entry
 from pages.components import data_bring, data_browse
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _VIEWS = ("browse", "bring")
 
@@ -70,4 +70,4 @@ try:
         with friendly_errors():
             data_browse.draw(_entry)
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

@@ -9,7 +9,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import evaluation
 from pages.components import evaluate_charts, evaluate_figures, evaluate_look, evaluate_measure
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 
 def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
@@ -81,4 +81,4 @@ def _page() -> None:
 try:
     _page()
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

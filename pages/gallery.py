@@ -14,7 +14,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.preview import png
 from genmodels.runfolder import RunFolder
 from pages.components.i18n import has, t
-from pages.components.theme import page_title
+from pages.components.theme import page_title, plain
 
 _COLUMNS = 3
 # The most telling measured number first; how it is written is in gallery.yaml.
@@ -141,7 +141,7 @@ def _card(info: CheckpointInfo) -> None:
         try:
             thumbnail = _thumbnail(info)
         except (GenmodelsError, OSError) as error:
-            st.warning(str(error), icon=":material/broken_image:")
+            st.warning(plain(str(error)), icon=":material/broken_image:")
             thumbnail = None
         if thumbnail is not None:
             st.image(thumbnail, width="stretch", alt=t("gallery.alt", title=info.title))

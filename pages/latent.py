@@ -15,7 +15,7 @@ from pages.components import latent_state as state
 from pages.components import pad, picture
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _POLL_SECONDS, _HEARTBEAT_LIMIT = 3, 15
 _PIN_PIXELS = 84
@@ -329,4 +329,4 @@ def _page() -> None:
 try:
     _page()
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

@@ -10,7 +10,7 @@ from genmodels.service import manifold
 from genmodels.service.manifold import Plane, Spacing
 from pages.components import manifold_beside, manifold_denoise, manifold_draw, manifold_map
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 from pages.components.tiles import Tile, row
 
 _PARTS = ("grid", "map", "draw", "beside", "denoise")
@@ -140,4 +140,4 @@ def _page() -> None:
 try:
     _page()
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

@@ -18,7 +18,7 @@ from pages.components import seeds_state as state
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.seeds_tiles import show, signed, tile_text
-from pages.components.theme import friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _LOW_DIMENSIONS = 6
 _EXAMPLES = {
@@ -305,4 +305,4 @@ def _page() -> None:
 try:
     _page()
 except GenmodelsError as error:
-    st.error(str(error), icon=":material/error:")
+    error_box(str(error))

@@ -15,7 +15,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe, Spec
 from pages.components import config_form, run_view
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, page_title
+from pages.components.theme import error_box, friendly_errors, page_title
 from pages.components.train_choice import Choice, choose
 
 _LENGTHS = ("max_steps", "max_epochs")
@@ -169,7 +169,7 @@ def _start(spec: Spec | None) -> None:
         args=(spec,),
     )
     if refusal := st.session_state.pop("train_refusal", None):
-        st.error(refusal, icon=":material/error:")
+        error_box(refusal)
 
 
 def _submit(spec: Spec) -> None:
@@ -187,7 +187,7 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
         problem = str(error)
     cost = st.container()
     if problem:
-        st.error(f"**{t('train.problem')}** {problem}", icon=":material/error:")
+        error_box(problem, t("train.problem"))
     else:
         st.markdown(f"**{t('train.command')}**")
         st.code(shlex.join(_arguments(choice, assignments)), language="bash", wrap_lines=True)

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from genmodels.runfolder import write_json
 from tests.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.test_components import NASTY
 from tests.test_service import save_run
 
 __all__ = ["browser"]
@@ -187,6 +189,16 @@ def test_moving_one_step_leaves_the_other_columns_alone(browser: Browser, server
 
 
 # --------------------------------------------------------------------- both
+
+
+def test_a_strange_name_is_shown_as_it_is_written(server: Server, browser: Browser) -> None:
+    assert len(NASTY) <= 80, "the page shows no more"
+    page = browser.open(f"{server.url}/compare?models={quote(NASTY)}")
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text("Not found")
+    assert NASTY in alert.inner_text().replace("\u2060", "")
+    assert alert.locator("a, img, strong, b, .katex, [role=img][aria-label*=home]").count() == 0
+    browser.check_console()
 
 
 @pytest.mark.parametrize("dark", [False, True])

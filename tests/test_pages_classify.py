@@ -21,6 +21,7 @@ from genmodels.evaluation import backquery
 from genmodels.evaluation.backquery import Ascent, Climb
 from genmodels.service import classify
 from genmodels.service.classify import Backquery
+from pages.components import classify_mistakes
 from pages.components.classify_ask import option
 from tests.test_pages_explorer import open_page
 from tests.test_pages_manifold import seven, tile, trained_on
@@ -211,6 +212,29 @@ def test_the_confusion_matrix_counts_every_test_digit(runs: Path) -> None:
     for mistake in found.worst:
         assert mistake.label == str(int(arrays.labels[mistake.index])) != mistake.read.label
         assert np.array_equal(tile(mistake.png)[0, 0].numpy(), arrays.images[mistake.index, 0])
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of #rrggbb, as WCAG 2.1 defines it."""
+    shares = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(("theme", "page"), [("light", (252, 250, 247)), ("dark", (19, 24, 28))])
+def test_counts_can_be_read_on_the_strongest_cell(runs: Path, theme: str, page: tuple[int, int, int]) -> None:
+    matrix = classify_mistakes.figure(classify.confusion("my_mnist_cnn"), theme)
+    wrong = [count for row in classify.confusion("my_mnist_cnn").counts for count in row if count]
+    assert len(matrix.layout.annotations) == len(wrong)
+    red, green, blue, alpha = (float(one) for one in matrix.data[0].colorscale[1][1][5:-1].split(","))
+    cell = "#" + "".join(
+        f"{round(alpha * ink + (1 - alpha) * paper):02x}"
+        for ink, paper in zip((red, green, blue), page, strict=True)
+    )  # fmt: skip
+    for text in matrix.layout.annotations:
+        for under in (cell, "#" + "".join(f"{one:02x}" for one in page)):
+            low, high = sorted((luminance(text.font.color), luminance(under)))
+            assert (high + 0.05) / (low + 0.05) > 4.5
 
 
 # ------------------------------------------------------------------------------ the page

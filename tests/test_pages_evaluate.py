@@ -306,7 +306,7 @@ def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:
     found = texts(app)
     assert "**25.0 times**" in found
     assert "9: 10.0 %" in found
-    assert row_of("gan", 10, "FID (our judge's features)").value == "50\u00a0±\u00a03"
+    assert row_of("gan", 10, "FID (our judge's features)").value == "50.0\u00a0±\u00a03.0"
     assert app.selectbox(key="evaluate_figure").value == "judge/frechet"
 
 
@@ -327,3 +327,18 @@ def test_the_command_line_measures_a_saved_step(runs: Path) -> None:
     assert set(json.loads(found.stdout)["metrics"]) == {"accuracy"}
     refused = run("evaluate", "reader", "--step", "3")
     assert (refused.returncode, "no checkpoint of step 3" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (16.6, 1.04, "16.6 ± 1.0"),
+        (0.9, 0.012, "0.900 ± 0.012"),
+        (2700.4, 0.29, "2,700.40 ± 0.29"),
+        (1234.5, 25.0, "1,234 ± 25"),
+        (1.0, 0.0, "1.000 ± 0.000"),
+        (0.0016, 0.000_001, "0.0016 ± 0.0000"),
+    ],
+)
+def test_a_value_and_its_error_have_the_same_decimals(value: float, spread: float, text: str) -> None:
+    assert evaluate_figures.spread_text(value, spread) == text.replace(" ", "\u00a0")

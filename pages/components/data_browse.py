@@ -13,7 +13,7 @@ from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
 from pages.components import tiles, train_choice
 from pages.components.i18n import has, t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import error_box, friendly_errors, plain
 
 _SIDE = 84
 _CHART_HEIGHT = 290
@@ -23,7 +23,7 @@ _ALL = -1
 def draw(entry: Entry) -> None:
     """Everything about one set; raises GenmodelsError where it cannot be read after all."""
     if entry.spec is None:
-        st.error(f"**{t('data.damaged')}** {entry.problem}", icon=":material/error:")
+        error_box(str(entry.problem), t("data.damaged"))
         _delete(entry, entry.name, st.container(horizontal=True))
         return
     left, right = st.columns([5, 6], gap="large")

@@ -76,13 +76,11 @@ def _distance(found: Measured) -> None:
     bars = (("drawn", value, {"type": "data", "array": [spread]}, None), ("real", real, None, _GREY))
     for name, length, error, color in bars:
         figure.add_bar(
-            y=[t(f"evaluate.distance.{name}")],
+            y=[f"{t(f'evaluate.distance.{name}')}: {length:,.1f}"],
             x=[length],
             orientation="h",
             error_x=error,
             marker_color=color,
-            text=f"{length:.1f}",
-            textposition="auto",
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         )
     figure.add_vline(real, line={"dash": "dash", "width": 1.5, "color": _GREY})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
@@ -73,11 +75,17 @@ def value_text(name: str, value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def spread_text(value: float, spread: float) -> str:
+    """A value and its error with the same decimals, two digits of the error: neither is known better."""
+    places = 3 if spread <= 0 else min(4, max(0, 1 - math.floor(math.log10(spread))))
+    return f"{value:,.{places}f}\u00a0±\u00a0{spread:,.{places}f}"
+
+
 def _row(name: str, found: Measured, expected: str) -> Row:
     value = value_text(name, found.figures[name])
     spread = found.figures.get(f"{name}_spread")
     if spread is not None:
-        value += f"\u00a0±\u00a0{spread:.2g}"
+        value = spread_text(found.figures[name], spread)
     if name in found.added:
         value += "\u00a0°"
     key = f"evaluate.figure.{name.replace('/', '_')}.text"

@@ -10,7 +10,7 @@ from genmodels.public import public_mode
 from genmodels.service import evaluation
 from genmodels.service.evaluation import Measured
 from pages.components.i18n import t
-from pages.components.theme import plain
+from pages.components.theme import error_box, plain
 
 _EVERY = 1.0
 _USUAL = 40.0  # seconds a model of digits takes where nothing else runs; only the bar's pace depends on it
@@ -61,10 +61,10 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
             ),
         )
     if said := st.session_state.pop("evaluate_refused", ""):
-        st.error(said, icon=":material/error:")
+        error_box(said)
     for job in jobs:
         if job.problem:
-            st.error(f"**{t('common.error.title')}** {job.problem}", icon=":material/error:")
+            error_box(job.problem, t("common.error.title"))
     if running:
         _progress(info.name)
 

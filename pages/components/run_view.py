@@ -133,7 +133,9 @@ def in_words(job: Job) -> str:
         phase = t(f"runs.phase.{job.phase}") if has(f"runs.phase.{job.phase}") else str(job.phase)
         return t("runs.in_words.RUNNING", device=job.device or t("runs.no_device"), phase=phase)
     if job.state == "FAILED":
-        return t("runs.in_words.FAILED", step=job.step, error=job.error or t("runs.no_error_text"))
+        return t(
+            "runs.in_words.FAILED", step=job.step, error=plain(job.error) if job.error else t("runs.no_error_text")
+        )
     return t(f"runs.in_words.{job.state}", step=job.step, max_steps=job.max_steps, device=job.device or "cpu")
 
 

@@ -50,8 +50,19 @@ def page_title(title: str, intro: str) -> None:
 
 
 def plain(text: str) -> str:
-    """A user's text inside a line of Markdown: shown as it was typed, no link, picture, icon or formula in it."""
-    return re.sub(r"([\\`*_\[\]<>#|~$:&])", r"\\\1", text)
+    """A user's text inside Markdown: shown as it was typed, no link, picture, icon, list or formula in it.
+
+    Icons, emoji and bare addresses are looked for after the escapes are gone, so an invisible word joiner parts them.
+    """
+    text = re.sub(r"([\\`*_\[\]<>#|~$:&])", r"\\\1", text)
+    text = re.sub(r":(?=[\w/+-])|@|\bwww(?=\.)", "\\g<0>\u2060", text)
+    text = re.sub(r"^(\s*\d*)(?=[-+=.)])", r"\1\\", text, flags=re.MULTILINE)
+    return re.sub(r"\s*\n\s*", "  \n", text)
+
+
+def error_box(text: str, heading: str = "") -> None:
+    """An error written for users as a box; it may hold the name of a file or of a run, so nothing in it is Markdown."""
+    st.error(f"**{heading}** {plain(text)}" if heading else plain(text), icon=":material/error:")
 
 
 @contextmanager
@@ -60,4 +71,4 @@ def friendly_errors() -> Iterator[None]:
     try:
         yield
     except GenmodelsError as error:
-        st.error(f"**{t('common.error.title')}** {error}", icon=":material/error:")
+        error_box(str(error), t("common.error.title"))

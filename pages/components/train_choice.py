@@ -13,7 +13,7 @@ from genmodels.data import DataConfig, own
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
 from pages.components.i18n import t
-from pages.components.theme import plain
+from pages.components.theme import error_box, plain
 from train_jobs.spec import find_recipe
 
 FULL = "full"
@@ -132,7 +132,7 @@ def _follow_address() -> None:
     try:
         find_recipe(asked)
     except GenmodelsError as error:
-        st.warning(str(error), icon=":material/link_off:")
+        st.warning(plain(str(error)), icon=":material/link_off:")
         return
     kind = "recipe" if asked in recipes.names() else "family"
     st.session_state["train_start_from"] = kind
@@ -158,7 +158,7 @@ def offer(name: str, page: str) -> None:
         return
     spec = data.get_spec(config)
     if not spec.download_mb:
-        st.info(problem, icon=":material/folder_off:")
+        st.info(plain(problem), icon=":material/folder_off:")
         return
     public = train_jobs.public_mode()
     if st.button(
@@ -172,7 +172,7 @@ def offer(name: str, page: str) -> None:
             try:
                 _downloads.submit(train_jobs.get_data, name).result()
             except GenmodelsError as error:
-                st.error(str(error), icon=":material/error:")
+                error_box(str(error))
                 return
         st.toast(t("train.got"), icon=":material/check:")
         st.rerun()
