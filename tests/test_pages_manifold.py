@@ -24,6 +24,7 @@ from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsE
 from genmodels.losses import bernoulli_nll, gaussian_kl
 from genmodels.service import denoise, manifold, plane_map
 from genmodels.service.denoise import Noise
+from genmodels.service.explore import Point, render
 from genmodels.service.manifold import Place, Plane
 from tests.test_pages_explorer import open_page
 from tests.test_service import pixels, save_run
@@ -122,6 +123,20 @@ def test_a_set_packed_anew_under_the_same_name_is_read_anew(runs: Path, tmp_path
         near = manifold.decode(Place(model="mnist_vae_2d")).neighbours
         assert len(near) == 2, "one in ten is held out"
         assert set(pixels(near[0].png)) == {shade}
+
+
+def test_principal_axes_follow_a_set_packed_anew(runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.h5"
+    trained_on(runs, "mnist_vae_2d", "hdf5", path=str(path))
+    point = Point(model="mnist_vae_2d", axes="principal", offsets=(3.0,))
+    drawn = []
+    for written in (1, 2):
+        noise = np.random.default_rng(written).integers(0, 256, (40, 1, 28, 28), np.uint8)
+        with h5py.File(path, "w") as file:
+            file["images"] = noise // written**4
+        os.utime(path, ns=(written, written))
+        drawn.append(render(point).png)
+    assert drawn[0] != drawn[1]
 
 
 def test_a_model_of_other_pictures_has_nothing_to_compare_with(runs: Path) -> None:

@@ -30,7 +30,7 @@ from genmodels.evaluation import judge
 from genmodels.evaluation.backquery import Ascent, Climb, Start, start_pictures
 from genmodels.runfolder import RunFolder
 from genmodels.service.inference import ModelKey, Reading, has_judge, model_of, plain, read, run
-from genmodels.service.manifold import test_pictures, tile_png
+from genmodels.service.real_pictures import test_pictures, tile_png
 
 MAX_ASKED, CLASSES, WORST = 8, 10, 12
 _SLICE = 0.05  # seconds one task of a long computation may hold the inference thread

@@ -19,7 +19,8 @@ from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError
 from genmodels.runfolder import RunFolder
 from genmodels.service.inference import model_of, run
-from genmodels.service.manifold import can, nats, test_pictures, tile_png
+from genmodels.service.manifold import can, nats
+from genmodels.service.real_pictures import test_pictures, tile_png
 
 MAX_SALT = 0.8
 DIGITS = 500

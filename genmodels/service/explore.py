@@ -6,7 +6,6 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -19,7 +18,6 @@ from genmodels.capabilities import Condition, SupportsLatent, SupportsSampling
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
-from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
@@ -38,9 +36,9 @@ from genmodels.service.inference import (
     run,
     to_image,
 )
+from genmodels.service.real_pictures import training_pictures
 
 MAX_AXES, AXIS_RANGE, MAX_TRUNCATION, MAX_SEED, MAX_PINS = 10, 3.0, 1.5, 999_999, 24
-_PCA_IMAGES = 2_000
 
 Offset = Annotated[float, Field(ge=-AXIS_RANGE, le=AXIS_RANGE)]
 PlaneCoordinate = Annotated[float, Field(ge=0, le=MAX_SEED)]
@@ -210,18 +208,19 @@ def _blend(a: Condition, b: Condition, t: float) -> Condition:
     return None if a is None or b is None else {key: torch.lerp(a[key], b[key], t) for key in a}
 
 
-_found_directions: OrderedDict[ModelKey, Tensor] = OrderedDict()
+_found_directions: OrderedDict[ModelKey, tuple[Tensor | None, Tensor]] = OrderedDict()
 
 
 def _directions(model: Model, key: ModelKey, axes: str, examples: Tensor | None) -> Tensor:
     if axes == "first":
         dim = latent_dim(model)
         return latent.axis_directions(dim)[:MAX_AXES]
-    if key not in _found_directions:
-        _found_directions[key] = latent.principal_directions(model, examples, MAX_AXES)
+    kept = _found_directions.get(key)
+    if kept is None or kept[0] is not examples:  # other pictures have other principal components
+        _found_directions[key] = (examples, latent.principal_directions(model, examples, MAX_AXES))
         while len(_found_directions) > 4 * MODELS_KEPT:
             _found_directions.popitem(last=False)
-    return _found_directions[key]
+    return _found_directions[key][1]
 
 
 def seconds_of(spec: Spec) -> float | None:
@@ -240,10 +239,5 @@ def _examples_for(*points: Point) -> Tensor | None:
     spec = RunFolder(catalog.find(plain(asking.model))).spec()
     for config in (spec.data, DataConfig()):
         if data.missing(config) is None and data.get_spec(config).image_shape == spec.data_spec.image_shape:
-            return _examples(config)
+            return training_pictures(config)
     return None
-
-
-@lru_cache(maxsize=4)
-def _examples(config: DataConfig) -> Tensor:
-    return to_float(torch.from_numpy(data.load(config, first=_PCA_IMAGES).images.copy()))

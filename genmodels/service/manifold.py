@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -27,12 +25,12 @@ from genmodels.data.loader import hash_seed, to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.losses import bernoulli_nll, gaussian_kl
 from genmodels.runfolder import RunFolder
-from genmodels.service.inference import ModelKey, Reading, has_judge, model_of, plain, read, run, to_image
+from genmodels.service.inference import ModelKey, Reading, has_judge, model_of, plain, read, run
+from genmodels.service.real_pictures import stamp, test_pictures, tile_png
 
-REACH, GRID_SIDE, MAX_POINTS, NEIGHBOURS = 4.0, 15, 10_000, 5
+REACH, GRID_SIDE, NEIGHBOURS = 4.0, 15, 5
 PLACE_LIMIT = 40.0
 """Codes of an autoencoder may lie far out; a place farther than this is a mistake."""
-_IMAGE_BYTES = 64 * 2**20
 _SCATTERS_KEPT = 12
 
 Spacing = Literal["even", "quantiles"]
@@ -254,10 +252,6 @@ def _scatter(plane: Plane, real: _Real) -> Scatter:
     return _scatters[named]
 
 
-def tile_png(pixels: Tensor) -> bytes:
-    return preview.png(to_image(pixels.view(1, *pixels.shape[-3:])), compress_level=1)
-
-
 def _pair(values: Tensor) -> tuple[float, float]:
     first, second = values.flatten().tolist()
     return first, second
@@ -284,24 +278,5 @@ def _real(name: str) -> _Real:
     run_spec = RunFolder(catalog.find(plain(name))).spec()
     for config in (run_spec.data, DataConfig()):
         if data.missing(config) is None and data.get_spec(config).image_shape == run_spec.data_spec.image_shape:
-            return _Real(test_pictures(config), data.get_spec(config), f"{config.name} {_stamp(config)}")
+            return _Real(test_pictures(config), data.get_spec(config), f"{config.name} {stamp(config)}")
     raise DataError(f"{run_spec.data.name}, which {name} was trained on, is not here; fetch it on the Data page")
-
-
-def test_pictures(config: DataConfig) -> Arrays:
-    """The first 10,000 pictures of a test split, fewer where they are large."""
-    return _test_pictures(config, _stamp(config))
-
-
-def _stamp(config: DataConfig) -> int:
-    """When a user's own set was written: deleted and packed anew, it has the same name and other pictures."""
-    try:
-        return Path(config.path).stat().st_mtime_ns if config.path else 0
-    except OSError:
-        return 0  # loading says what is missing
-
-
-@lru_cache(maxsize=2)
-def _test_pictures(config: DataConfig, stamp: int) -> Arrays:
-    shape = data.get_spec(config).image_shape or (1, 1, 1)
-    return data.load(config, "test", min(MAX_POINTS, _IMAGE_BYTES // math.prod(shape)))
