@@ -100,10 +100,12 @@ def missing(config: DataConfig) -> str | None:
 
 def how_to_get(config: DataConfig, terms: str = "") -> str:
     """One sentence: that the set is missing, and how to fetch it."""
+    spec = get_spec(config)
     return (
         f"data set {config.name!r} was not found in {data_root()} (the folder that GENMODELS_DATA names); "
-        f"fetch it with `python -m genmodels download {config.name}` ({get_spec(config).download_mb:.0f} MB), "
-        f"or train on --data {'digits2inverted' if get_spec(config).pairs else 'digits'}, which needs no network{'. ' if terms else ''}{terms}"
+        f"fetch it with `python -m genmodels download {config.name}` ({spec.download_mb:.0f} MB), "
+        f"or train on --data {'digits2inverted' if spec.pairs else 'digits'}, which needs no network"
+        f"{'. ' if terms else ''}{terms}"
     )
 
 
