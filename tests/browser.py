@@ -20,11 +20,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -137,20 +138,40 @@ def widget(page: Page, key: str) -> Locator:
 
 
 @contextmanager
-def browsing(*, width: int = 1280, height: int = 900, dark: bool = False) -> Iterator[Browser]:
+def _launched() -> Iterator[Chromium]:
     with sync_playwright() as playwright:
         chrome = playwright.chromium.launch(executable_path=chromium(), args=_FLAGS)
-        context = chrome.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
-        )
-        context.set_default_timeout(20_000)
         try:
-            yield Browser(context)
+            yield chrome
         finally:
             chrome.close()
 
 
+_shared: list[Chromium] = []
+"""The Chromium of the test module that runs: starting one for every test would cost a second each time."""
+
+
+@contextmanager
+def browsing(*, width: int = 1280, height: int = 900, dark: bool = False) -> Iterator[Browser]:
+    """A window of its own: nothing is kept from another one, neither cookies nor cache."""
+    with ExitStack() as stack:
+        chrome = _shared[0] if _shared else stack.enter_context(_launched())
+        context = chrome.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        stack.callback(context.close)
+        context.set_default_timeout(20_000)
+        yield Browser(context)
+
+
 @pytest.fixture
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    module = request.node.getparent(pytest.Module)
+    if not _shared:
+        stack = ExitStack()
+        _shared.append(stack.enter_context(_launched()))
+        # Not for the whole session: a living Playwright holds this thread's event loop, which other tests may need.
+        module.addfinalizer(stack.close)
+        module.addfinalizer(_shared.clear)
     with browsing() as found:
         yield found
