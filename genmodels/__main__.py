@@ -227,7 +227,9 @@ def pack(
     size: Annotated[int, typer.Option(min=4, max=1024, help="Side of the pictures in pixels.")] = 64,
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
     limit: Annotated[int | None, typer.Option(min=2, help="Take at most this many, drawn by a fixed shuffle.")] = None,
+    title: Annotated[str, typer.Option(help="What the set is called; the folder's name if not given.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the pictures, kept in the file.")] = "",
+    origin: Annotated[str, typer.Option(help="Where the pictures come from, kept in the file.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Pack pictures of any sizes into one file that trains without decoding; folders inside become classes."""
@@ -236,7 +238,15 @@ def pack(
 
     source = packing.open_source(pictures)
     done = packing.pack(
-        source, out, size=size, grey=grey, limit=limit, licence=licence or UNKNOWN_LICENCE, overwrite=force
+        source,
+        out,
+        size=size,
+        grey=grey,
+        limit=limit,
+        title=title,
+        licence=licence or UNKNOWN_LICENCE,
+        origin=origin,
+        overwrite=force,
     )
     for name in done.skipped[:20]:
         typer.echo(f"left out {name}", err=True)

@@ -21,6 +21,7 @@ from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
 _CURVE_POINTS = 200
+_PATHS = ("path", "path_b")
 
 
 def publish(
@@ -86,7 +87,7 @@ def _fill(
         checkpoint.strip(copy, training_nets=training_nets and step == steps[-1], half=half)
     write_json(target / CONFIG, folder.config())
     model = checkpoint.load_model(target)
-    write_json(target / CONFIG, {**folder.config(), "capabilities": capabilities.of(model)})
+    write_json(target / CONFIG, {**_without_folders(folder.config()), "capabilities": capabilities.of(model)})
     lines, _ = folder.metrics()
     figures = evaluate(model, spec, samples=samples)
     seconds = _seconds(lines)
@@ -95,7 +96,7 @@ def _fill(
         "train_seconds": seconds,
         "half": half,
         "curves": _curves(lines),
-        "over_training": _over_training(target, spec, steps, lines, figures, samples),
+        "over_training": _over_training(folder, spec, steps[-1], lines, figures, samples),
     }
     write_json(target / MEASURED, facts)
     arrays = data.load(spec.data, "test")
@@ -106,22 +107,29 @@ def _fill(
         (target / PREVIEW).write_bytes(preview.png(image))
 
 
+def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with a user's own files by name alone: where they lie is nobody else's business."""
+    spec = config["spec"]
+    names = {key: Path(spec["data"][key]).name for key in _PATHS if spec["data"].get(key)}
+    return {**config, "spec": {**spec, "data": {**spec["data"], **names}}}
+
+
 def _over_training(
-    target: Path,
+    folder: RunFolder,
     spec: Spec,
-    steps: list[int],
+    published: int,
     lines: Sequence[Mapping[str, Any]],
     last: Mapping[str, float],
     samples: int,
 ) -> list[dict[str, float]]:
-    """The figures worth following, of each published step: what a student sees fall, and when."""
+    """The figures worth following, of each step the run saved, published or not: what a student sees fall, and when."""
     rows = []
-    for step in steps[:-1]:
-        figures = evaluation.brief(checkpoint.load_model(target, step), spec, samples=samples)
+    for step in (step for step in folder.steps() if step < published):
+        figures = evaluation.brief(checkpoint.load_model(folder.path, step), spec, samples=samples)
         rows.append({"step": step, "seconds": _seconds([line for line in lines if line["step"] <= step]), **figures})
     if rows:
         rows.append(
-            {"step": steps[-1], "seconds": _seconds(lines), **{key: last[key] for key in rows[0] if key in last}}
+            {"step": published, "seconds": _seconds(lines), **{key: last[key] for key in rows[0] if key in last}}
         )
     return rows
 
@@ -175,6 +183,8 @@ def _write_card(target: Path, name: str, folder: RunFolder, spec: Spec) -> None:
         verdict = "Not reached: " + "; ".join(missed) + "."
     settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
     command = recipes.command_of(spec)
+    for path in (getattr(spec.data, key) for key in _PATHS):
+        command = command.replace(path, Path(path).name) if path else command
     text = f"""# {spec.title}
 
 {info.description}

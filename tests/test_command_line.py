@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import small_spec
+from picture_files import packed_photos
 from PIL import Image
 
 from genmodels import catalog, run_training
@@ -130,8 +131,8 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
         assert word in info.card
     facts = read_json(path / "metrics.json")
     assert len(facts["curves"]["loss/total"]) >= 2
-    first, last = facts["over_training"]
-    assert (first["step"], last["step"]) == (0, 30)
+    first, middle, last = facts["over_training"]
+    assert (first["step"], middle["step"], last["step"]) == (0, 10, 30), "also of steps that are not published"
     assert last["elbo/negative"] == info.metrics["elbo/negative"] < first["elbo/negative"]
     assert first["judge/frechet"] > 0
     row = next(line for line in info.card.splitlines() if line.startswith("| 30 |"))
@@ -139,6 +140,22 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
     again = publish(trained.name, "tiny_vae", samples=500)
     assert catalog.describe(again, published=True).steps == (30,), "an older one is replaced whole"
     assert not [p for p in own_checkpoints.iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_a_published_run_does_not_say_where_ones_own_pictures_lie(tmp_path: Path, own_checkpoints: Path) -> None:
+    packed = packed_photos(tmp_path, title="Cats and dogs", licence="CC0", origin="our garden")
+    spec = small_spec("vae", "data.name=hdf5", f"data.path={packed}", "train.max_steps=2", "train.batch_size=4")
+    folder = RunFolder.create(runs_root() / "pets", spec)
+    assert run_training.train_folder(folder, device="cpu") == "finished"
+    path = publish("pets", "pets", samples=500)
+    for text in ("README.md", "config.json", "metrics.json"):
+        assert str(tmp_path) not in (path / text).read_text()
+    info = catalog.describe(path, published=True)
+    for word in ("Cats and dogs", "our garden", "CC0", "--set data.path=photos.h5"):
+        assert word in info.card
+    packed.unlink()
+    assert catalog.load("pets").sample(2).shape == (2, 3, 8, 8), "its pictures are not needed to draw"
 
 
 def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints: Path) -> None:

@@ -56,7 +56,9 @@ def pack(
     size: int = from_source.DEFAULT_SIZE,
     grey: bool = False,
     limit: int | None = None,
+    title: str = "",
     licence: str = from_source.UNKNOWN_LICENCE,
+    origin: str = "",
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -92,7 +94,9 @@ def pack(
                 raise DataError(f"none of the {len(names):,} pictures in {source.title} can be used: {skipped[0]}")
             spool.seek(0)
             test = None if groups.test is None else groups.test[kept]
-            attributes = _attributes(source.title, f"packed from {source.title}", groups.classes, licence)
+            attributes = _attributes(
+                title or source.title, origin or f"packed from {source.title}", groups.classes, licence
+            )
             _write(temporary, spool, shape, groups.labels[kept], test, attributes)
         os.replace(temporary, out)
     except OSError as error:

@@ -17,7 +17,7 @@ import yaml
 from pydantic import Field
 
 from genmodels import data, registry
-from genmodels.config import Frozen, ModelConfig, RunConfig, TrainConfig
+from genmodels.config import FROM_DATA, Frozen, ModelConfig, RunConfig, TrainConfig
 from genmodels.data import DataConfig, DataSpec
 from genmodels.errors import ConfigError, DataError, UnknownNameError
 
@@ -176,24 +176,27 @@ def command_of(spec: Spec) -> str:
     """The command that submits the same experiment again: what differs from its recipe is set on it."""
     known = spec.recipe in names()
     recipe = get(spec.recipe) if known and spec.recipe else family(spec.model)
-    patch = {"data": spec.data.model_dump(mode="json", exclude_defaults=True), "train": {"max_steps": 1}}
+    # The recipe's own batch may be larger than a small set.
+    train = {"max_steps": 1, "batch_size": spec.train.batch_size}
+    patch = {"data": spec.data.model_dump(mode="json", exclude_defaults=True), "train": train}
     base = resolve(recipe, preset=spec.preset, overrides=patch)
     plain = merge(recipe, spec.preset, None)
     words = ["python -m train_jobs submit", recipe.name]
     words += [f"--preset {spec.preset}"] if spec.preset else []
     if spec.data != DataConfig.parse(plain["data"], "data."):
         words += [f"--set data.{key}={_written(value)}" for key, value in patch["data"].items()]
-    filled = ("image_shape", "num_classes")
     words += [
         f"--set model.{key}={_written(value)}"
         for key, value in spec.config.items()
-        if key not in filled and value != base.config[key]
+        if key not in FROM_DATA and value != base.config[key]
     ]
     lengths = TrainConfig.parse(plain["train"], "train.")
     size = _epoch_size(spec.model, spec.data_spec)
     counted = _count_steps(lengths, size, spec.data_spec) if lengths.batch_size == spec.train.batch_size else None
     for key, value in spec.train.model_dump(mode="json").items():
-        usual = getattr(counted, key, None) if key == "max_steps" else base.train.model_dump(mode="json")[key]
+        usual = base.train.model_dump(mode="json")[key]
+        if key in ("max_steps", "batch_size"):
+            usual = getattr(counted, key, None) if key == "max_steps" else lengths.batch_size
         if value != usual:
             words.append(f"--set train.{key}={_written(value)}")
     return " ".join(words)
@@ -213,14 +216,15 @@ def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> Model
             f"{' and '.join(spec.provides)} only; choose other data with --data"
         )
     config = config_class.parse(values, "model.")
-    for field, offered in (("image_shape", spec.image_shape), ("num_classes", spec.num_classes)):
+    filled = {field: getattr(spec, field) for field in FROM_DATA if field in config_class.model_fields}
+    for field, offered in filled.items():
         wanted = getattr(config, field)
         if wanted is not None and wanted != offered:
             raise ConfigError(
                 f"model.{field} = {wanted!r} does not fit data set {spec.name!r}, which has {offered!r}; "
                 f"leave model.{field} empty to take the data's, or choose other data with --data"
             )
-    return config.replace(image_shape=spec.image_shape, num_classes=spec.num_classes)
+    return config.replace(**filled)
 
 
 def _epoch_size(model: str, spec: DataSpec) -> int:
