@@ -64,8 +64,11 @@ def from_file(raw: bytes) -> np.ndarray:
     Turned as its EXIF orientation says and cropped to a square at the centre. Dark ink on light paper is inverted,
     uneven light is taken out, and a transparent picture is laid on the shade its ink stands out from.
     """
-    on_black = pictures.decode(raw, _PHOTO_SIDE, 1, paper=0)[0]
-    on_white = pictures.decode(raw, _PHOTO_SIDE, 1, paper=255)[0]
+    try:
+        on_black = pictures.decode(raw, _PHOTO_SIDE, 1, paper=0)[0]
+        on_white = pictures.decode(raw, _PHOTO_SIDE, 1, paper=255)[0]
+    except DataError as error:
+        raise DataError(f"this picture cannot be read: {error}, or choose another picture") from error
     grey = max((on_black, on_white), key=lambda laid: float(laid.std()))
     return _white_on_black(grey)
 

@@ -108,7 +108,7 @@ def test_a_zip_is_packed_with_its_classes_and_what_is_no_picture_left_alone(tmp_
     files |= {"all/readme.txt": b"hello", "__MACOSX/all/a/._0.png": b"shadow", "all/b/text.png": b"text"}
     done = packing.pack(packing.open_source(zipped(tmp_path / "pets.zip", files)), tmp_path / "pets.h5", size=8)
     assert (done.count, done.shape, done.classes) == (6, (3, 8, 8), ("a", "b"))
-    assert done.skipped == ("all/b/text.png: not a PNG, JPEG, WEBP, BMP or GIF picture",)
+    assert done.skipped == ("all/b/text.png: not a PNG, JPEG, WEBP, BMP or GIF picture; save it as one of these",)
     packed = hdf5.header(done.path)
     assert packed.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert packed.view()[4, 2].min() == BLUE[2]

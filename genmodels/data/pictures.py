@@ -27,6 +27,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MAX_PIXELS = 64_000_000  # a phone's camera reaches 50 million
 MAX_FILE_BYTES = 64 * 2**20
+_TOO_MANY_PIXELS = f"more than {MAX_PIXELS:,} pixels; scale it down, for example to 2,000 x 2,000"
 _ORIENTATION = 0x0112
 # What Pillow's decoders raise on damaged and hostile files; anything else is a defect of ours.
 _DECODER_ERRORS = (
@@ -87,17 +88,17 @@ def _opened(raw: bytes) -> Iterator[Image]:
     """The picture in a file's bytes, its header checked; what is raised in the block is a DataError with the reason."""
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:
-        raise DataError(f"larger than {MAX_FILE_BYTES >> 20} MB")
+        raise DataError(f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller")
     try:
         with pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
             _check_pixels(*image.size)
             yield image
     except pillow.UnidentifiedImageError as error:
-        raise DataError(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
+        raise DataError(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture; save it as one of these") from error
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
-        raise DataError(f"more than {MAX_PIXELS:,} pixels") from error
+        raise DataError(_TOO_MANY_PIXELS) from error
     except _DECODER_ERRORS as error:
-        raise DataError(f"damaged: {error or type(error).__name__}") from error
+        raise DataError(f"damaged: {error or type(error).__name__}; save it anew") from error
 
 
 def fit_array(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
@@ -109,9 +110,9 @@ def fit_array(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
 
 def _check_pixels(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise DataError(f"{width} x {height} is more than {MAX_PIXELS:,} pixels")
+        raise DataError(f"{width} x {height} is {_TOO_MANY_PIXELS}")
     if not width * height:
-        raise DataError("it has no pixels")
+        raise DataError("it has no pixels; save it anew")
 
 
 def _fit(image: Image, size: int, channels: int, orientation: int, paper: int = 0) -> np.ndarray:

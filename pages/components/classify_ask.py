@@ -32,16 +32,16 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
     """The digit at the left, a chart a classifier at the right."""
     names = _pick(infos)
     left, right = st.columns([3, 7], gap="large")
-    ink, index = None, None
+    ink, index, refused = None, None, True
     with left, friendly_errors():
-        ink, index = _digit()
+        (ink, index), refused = _digit(), False
     with right, friendly_errors():
         if not names:
             st.info(t("classify.ask.none"), icon=":material/info:")
-        elif ink is None and index is None:
-            st.info(t(f"classify.ask.empty_{st.session_state.classify_source}"), icon=":material/draw:")
-        else:
+        elif ink is not None or index is not None:
             _answers(infos, classify.classify(names, ink=ink, index=index or 0))
+        elif not refused:
+            st.info(t(f"classify.ask.empty_{st.session_state.classify_source}"), icon=":material/draw:")
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:

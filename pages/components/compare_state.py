@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import MAX_SEED
+from genmodels.service import MAX_SEED, compare
 from genmodels.service.compare import MAX_MODELS, MIN_MODELS, PICTURES
 from pages.components.i18n import t
 from pages.components.theme import plain
@@ -29,7 +29,7 @@ def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
             names = ", ".join(f"“{plain(name)}”" for name in unknown)
             st.warning(t("compare.unknown", names=names), icon=":material/search_off:")
         if chosen:
-            _put(chosen)
+            _put(chosen, infos)
     if "compare_count" not in state:
         state.compare_count = MIN_MODELS
     state.setdefault("compare_seed", 0)
@@ -92,13 +92,20 @@ def _mend(index: int, infos: Mapping[str, CheckpointInfo]) -> None:
         state[step] = steps[-1]
 
 
-def _put(columns: list[tuple[str, int | None]]) -> None:
+def _put(columns: list[tuple[str, int | None]], infos: Mapping[str, CheckpointInfo]) -> None:
     state = st.session_state
     if len(columns) < MIN_MODELS:
-        columns = columns * MIN_MODELS
+        columns = [*columns, (_other(columns[0][0], infos), None)]
     state.compare_count = len(columns)
     for index, (name, step) in enumerate(columns):
         state[f"compare_model_{index}"], state[f"compare_step_{index}"] = name, step
+
+
+def _other(name: str, infos: Mapping[str, CheckpointInfo]) -> str:
+    """The first other model, best of those trained on the same data; the model itself where it is the only one."""
+    others = [info for info in infos.values() if info.name != name]
+    alike = [info for info in others if not compare.different_kinds([info, infos[name]])]
+    return next((info.name for info in (*alike, *others)), name)
 
 
 def _taken(text: str, infos: Mapping[str, CheckpointInfo]) -> tuple[list[tuple[str, int | None]], list[str]]:
