@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import small_spec
 from picture_files import GREEN, ROOT, encoded, own, photos, plain
+from PIL import Image
 
 from genmodels import data, run_training
 from genmodels.data import DataConfig, celeba, cifar10, hdf5, packing, sources
@@ -21,6 +22,8 @@ from genmodels.data.loader import MemoryLoader
 from genmodels.data.spec import Arrays, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder, runs_root
+from genmodels.service import datasets
+from genmodels.service.datasets import SheetRequest
 
 
 @pytest.mark.parametrize(
@@ -187,6 +190,53 @@ def test_a_damaged_cifar10_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "y.tar.gz").write_bytes(b"no archive")
     with pytest.raises(DataError, match="fetch it again"):
         cifar10.unpack(tmp_path / "y.tar.gz", tmp_path)
+
+
+def test_a_cifar10_of_picture_files_is_counted_by_name_and_decoded_as_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    monkeypatch.setattr(cifar10, "SPEC", cifar10.SPEC.model_copy(update={"train_size": 600, "test_size": 20}))
+    monkeypatch.setattr(datasets, "_DECODED", 100)
+    raw = {
+        name: encoded(plain((20 * row, 255 - 20 * row, 0), (32, 32))) for row, name in enumerate(cifar10.SPEC.classes)
+    }
+    for split, count in (("train", 60), ("test", 2)):
+        for name, picture in raw.items():
+            (tmp_path / "cifar10" / split / name).mkdir(parents=True)
+            for number in range(count):
+                (tmp_path / "cifar10" / split / name / f"{number:04d}.png").write_bytes(picture)
+    opened: list[str] = []
+    read = sources.Folder.read
+
+    def counted(folder: sources.Folder, name: str, size: int, channels: int) -> np.ndarray:
+        opened.append(name)
+        return read(folder, name, size, channels)
+
+    monkeypatch.setattr(sources.Folder, "read", counted)
+    config = DataConfig(name="cifar10")
+    datasets.prepare("cifar10")
+    assert datasets.class_counts("cifar10") == {"train": (60,) * 10, "test": (2,) * 10}
+    assert data.class_counts(config) == (60,) * 10
+    assert datasets.page_count(SheetRequest(name="cifar10")) == 13
+    assert not opened, "names are enough to count"
+    page = datasets.sheet(SheetRequest(name="cifar10", label=3, page=1))
+    assert ({tile.label for tile in page.tiles}, len(page.tiles), page.count) == ({"cat"}, 12, 60)
+    assert (len(opened), {Path(name).parent.name for name in opened}) == (12, {"cat"})
+    assert sum(mean.number for mean in datasets.mean_pictures("cifar10")) == 100
+    assert len(opened) == 112
+    first = data.load(config, first=30)
+    assert len(opened) == 142
+    assert first.images[:, 0, 16, 16].tolist() == (20 * first.labels).tolist(), "each picture beside its own label"
+    assert data.load(config).images[:30].tolist() == first.images.tolist()
+    shown = np.asarray(Image.open(io.BytesIO(datasets.sheet(SheetRequest(name="cifar10")).tiles[5].image)))
+    assert shown.transpose(2, 0, 1).tolist() == first.images[5].tolist()
+    (tmp_path / "cifar10" / "train" / "cat" / "0007.png").write_bytes(b"text")
+    with pytest.raises(DataError, match=r"1 pictures in .*cat/0007\.png: not a PNG.*Fetch it again"):
+        data.load(config)
+    (tmp_path / "cifar10" / "train" / "cat" / "0007.png").unlink()
+    with pytest.raises(DataError, match=r"holds 599 pictures in 10 classes; 600"):
+        data.load(config, first=1)
 
 
 def test_celeba_says_its_terms_and_reads_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 A module offers `SPEC: DataSpec` and `load(split) -> Arrays`; where the set may be missing, `located() -> str | None`
 (where it was found) and `download()`. A set that can be sized, or is the user's own, offers instead `FIELDS` (the
 fields of DataConfig it heeds), `spec(config)`, `read(config, split, first)` and `class_counts(config, split)`; with a
-path of the user's also `problem(config)`. A module of several sets offers `fetch(name)` instead of `download()`.
+path of the user's also `problem(config)`. A module of several sets offers `fetch(name)` instead of `download()`;
+one that may lie there as picture files also `listed(split) -> Listed | None`.
 Importing one reads nothing and needs no torch.
 """
 
@@ -13,11 +14,15 @@ import importlib
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import ConfigError, DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    from genmodels.data.sources import Listed
 
 __all__ = [
     "Arrays",
@@ -31,6 +36,7 @@ __all__ = [
     "first_with",
     "get_spec",
     "how_to_get",
+    "listed",
     "load",
     "missing",
     "names",
@@ -132,6 +138,16 @@ def load(config: DataConfig, split: Split = "train", first: int | None = None) -
         return own
     arrays: Arrays = module.load(split)
     return arrays if first is None else Arrays(images=arrays.images[:first], labels=arrays.labels[:first])
+
+
+def listed(config: DataConfig, split: Split = "train") -> Listed | None:
+    """The split where it lies there as picture files, none of them opened; None where it is read in one piece."""
+    problem = missing(config)
+    if problem:
+        raise DataError(problem)
+    module = _module(config.name)
+    found: Listed | None = module.listed(split) if hasattr(module, "listed") else None
+    return found
 
 
 def class_counts(config: DataConfig, split: Split = "train") -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -62,6 +62,14 @@ class Source(Protocol):
 
     def read(self, name: str, size: int, channels: int) -> np.ndarray:
         """One picture, uint8 (channels, size, size); raises DataError."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One split of picture files, none of them opened: labels int64 (N,); `pictures(rows)` decodes those rows."""
+
+    labels: np.ndarray
+    pictures: Callable[[np.ndarray], np.ndarray]
 
 
 def is_picture(name: str) -> bool:

@@ -7,6 +7,7 @@ bounds, so that turning a page costs milliseconds and not a second of unpacking.
 from __future__ import annotations
 
 import io
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from genmodels import data
 from genmodels.config import Frozen
 from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own
 from genmodels.data.intake import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
+from genmodels.data.sources import Listed
 from genmodels.data.spec import split_rows
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
@@ -52,7 +54,7 @@ __all__ = [
 ]
 
 TILES, MAX_SHUFFLE = 48, 999_999
-_DECODED = 2_000  # pictures read of a set that is decoded one by one, 1 ms each
+_DECODED = 2_000  # pictures read at most of a set that is decoded one by one, 1 ms each
 _MEAN_BYTES, MEAN_CLASSES = 48 * 2**20, 20
 _THUMBNAIL = 112  # pixels a side at most: 48 of them stay under 300 kB in the page's message
 _SHELVES = 4
@@ -183,7 +185,7 @@ def mean_pictures(name: str) -> tuple[Tile, ...]:
     spec, shelf = _spec(entry), _shelf(entry, "train")
     if shelf.means is None:
         assert spec.image_shape is not None  # every set here is of pictures
-        first = np.arange(min(len(shelf.labels), _MEAN_BYTES // int(np.prod(spec.image_shape))))
+        first = np.arange(min(len(shelf.labels), _MEAN_BYTES // int(np.prod(spec.image_shape)), shelf.most))
         images, labels = shelf.pictures(first), shelf.labels[first]
         means = []
         for index in range(min(max(1, spec.num_classes), MEAN_CLASSES)):
@@ -226,14 +228,16 @@ def _refuse_in_public_mode(what: str) -> None:
 
 
 class _Shelf:
-    """One split at hand: labels in memory, pictures in memory or, of an own set, in their file."""
+    """One split at hand: labels in memory, pictures in memory or in their files."""
 
     def __init__(self, entry: Entry, split: Split) -> None:
         self.means: tuple[Tile, ...] | None = None
+        self.most = sys.maxsize  # to be read at once: of files, each of which is decoded, fewer
         self._entry, self._split = entry, split
         self._lock, self._ready = threading.Lock(), False
         self._images: np.ndarray | None = None
         self._packed: hdf5.Packed | None = None
+        self._listed: Listed | None = None
         self.labels = self._rows = np.empty(0, np.int64)
 
     def load(self) -> _Shelf:
@@ -250,6 +254,8 @@ class _Shelf:
             self._packed = hdf5.header(Path(str(entry.config.path)))
             self._rows = split_rows(self._packed.count, self._split, None, self._packed.test)
             self.labels = self._packed.labels[self._rows]
+        elif found := data.listed(entry.config, self._split):
+            self._listed, self.labels, self.most = found, found.labels, _DECODED
         else:
             first = _DECODED if "limit" in data.fields(entry.name) else None
             arrays = data.load(entry.config, self._split, first)
@@ -258,6 +264,8 @@ class _Shelf:
     def pictures(self, rows: np.ndarray) -> np.ndarray:
         if self._images is not None:
             return np.asarray(self._images[rows])
+        if self._listed is not None:
+            return self._listed.pictures(rows)
         assert self._packed is not None
         return self._packed.rows(self._rows[rows])
 
