@@ -41,11 +41,17 @@ class Frozen(BaseModel):
         return self.parse({**self.model_dump(), **changes})
 
 
+FROM_DATA = ("image_shape", "num_classes", "sample_rate", "clip_samples", "num_speakers")
+"""Settings of a model that the data set fills when a job is submitted, where the model has them."""
+
+
 class ModelConfig(Frozen):
-    """What every model's config has; the data fills these two when a job is submitted."""
+    """What every model's config has; the data fills both fields when a job is submitted."""
 
     requires: ClassVar[tuple[str, ...]] = ("image",)
     """Batch keys that the model's training needs from its data."""
+    needs: ClassVar[str] = "image_shape"
+    """The field, filled by the data, without which no network can be built."""
 
     image_shape: tuple[int, int, int] | None = Field(
         None, description="channels, height and width of a picture; taken from the data set"

@@ -18,7 +18,10 @@ from genmodels.errors import ConfigError, DivergedError
 __all__ = ["Batch", "Curve", "Metrics", "Model", "ModelConfig", "cosine", "make_optimizer", "update"]
 
 Batch = Mapping[str, Tensor]
-"""Keys `image label audio length image_a image_b content style`; images float32 (B, C, H, W) in [-1, 1]."""
+"""Keys `image label audio length speaker image_a image_b content style`.
+
+Images are float32 (B, C, H, W) in [-1, 1]; audio is float32 (B, T) in [-1, 1], silent behind each `length`, int64 (B,).
+"""
 
 Metrics = dict[str, Tensor]
 """Detached 0-d tensors, read (a CPU-GPU sync point) only on logged steps."""
@@ -51,8 +54,8 @@ class Model(nn.Module, ABC):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        if config.image_shape is None:
-            raise ConfigError("model.image_shape is empty; a job fills it from its data set, in code pass it yourself")
+        if getattr(config, config.needs) is None:
+            raise ConfigError(f"model.{config.needs} is empty; a job fills it from its data set, in code pass it")
         self.config = config
 
     @classmethod

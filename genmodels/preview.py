@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from genmodels.audio import spectrogram
 from genmodels.capabilities import (
     Direction,
     SupportsClassification,
@@ -24,6 +25,7 @@ from genmodels.model import Model
 
 PREVIEW_SEEDS = range(64)
 MAX_CLASS_COLUMNS = 12
+_HEARD = 10  # recordings in a preview: some seconds on one core
 _TRANSLATED = 8  # pictures of each kind in a preview
 _GREEN, _RED = (46, 160, 67), (207, 34, 46)
 
@@ -84,6 +86,8 @@ def samples_of_seeds(
     if asked:
         condition = {"label": torch.tensor([asked[i % len(asked)] for i in range(count)], device=model.device)}
         seeds = [seeds[i // len(asked)] for i in range(count)]
+    if model.modality != "image":
+        return None
     with torch.inference_mode():
         if isinstance(model, SupportsLatent):
             used = seeds if model.latent_dim or asked else seeds[:1]
@@ -143,6 +147,23 @@ def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
             recon = model.decode(model.encode(originals)).float().cpu()
         samples = torch.cat([samples, torch.full_like(samples[:columns], 0.0), originals.cpu(), recon])
     return grid(samples, columns)
+
+
+def heard(model: Model, seed: int = 0) -> Image.Image | None:
+    """Spectrograms of ten recordings that a model of sound draws from one seed, of one class each where it has some.
+
+    Low pitches are below, time runs to the right. None for a model that draws nothing.
+    """
+    if not isinstance(model, SupportsSampling):
+        return None
+    classes = model.conditions.get("label", 1)
+    condition = {"label": torch.arange(_HEARD) % classes} if "label" in model.conditions else {}
+    if "speaker" in model.conditions:
+        condition["speaker"] = torch.arange(_HEARD) // classes % model.conditions["speaker"]
+    generator = torch.Generator(model.device).manual_seed(seed)
+    with torch.inference_mode():
+        drawn = model.sample(_HEARD, condition=condition, generator=generator).cpu()
+    return grid(spectrogram(drawn, model.config.sample_rate), 5)
 
 
 def _translations(model: SupportsTranslation, images: Tensor, labels: Tensor) -> Image.Image:

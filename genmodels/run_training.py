@@ -9,12 +9,14 @@ from contextlib import suppress
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from genmodels import checkpoint, data, preview, registry, tune
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
-from genmodels.data.loader import loader_for, to_float
+from genmodels.data.audio_loader import AudioLoader
+from genmodels.data.loader import Loader, loader_for, to_float
 from genmodels.errors import CheckpointError, DataError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
@@ -58,15 +60,7 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     torch.set_flush_denormal(True)
     where = resolve_device(device)
     recorder.device = str(where)
-    arrays = data.load(spec.data)
-    if arrays.images.shape[1:] != spec.data_spec.image_shape:
-        raise DataError(
-            f"data set {spec.data.name!r} holds images of shape {arrays.images.shape[1:]}, "
-            f"the run was submitted for {spec.data_spec.image_shape}; submit it again"
-        )
-    requires = registry.config_class(spec.model).requires
-    loader = loader_for(requires, arrays, spec.train.batch_size, spec.train.seed, where)
-    recorder.set_examples(to_float(torch.from_numpy(arrays.images[:512].copy())))
+    loader = _loader(spec, recorder, where)
 
     saved = folder.runtime()
     if saved is None:
@@ -85,6 +79,20 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
     return trainer.fit(stop)
+
+
+def _loader(spec: Spec, recorder: FolderRecorder, where: torch.device) -> Loader:
+    batch_size, seed = spec.train.batch_size, spec.train.seed
+    if spec.data_spec.sample_rate is not None:
+        return AudioLoader(data.load_audio(spec.data), batch_size, seed, where, most=spec.data_spec.clip_samples)
+    arrays = data.load(spec.data)
+    if arrays.images.shape[1:] != spec.data_spec.image_shape:
+        raise DataError(
+            f"data set {spec.data.name!r} holds images of shape {arrays.images.shape[1:]}, "
+            f"the run was submitted for {spec.data_spec.image_shape}; submit it again"
+        )
+    recorder.set_examples(to_float(torch.from_numpy(arrays.images[:512].copy())))
+    return loader_for(registry.config_class(spec.model).requires, arrays, batch_size, seed, where)
 
 
 def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:
@@ -188,6 +196,9 @@ class FolderRecorder:
         self.folder.add_event(step, kind, **values)
 
     def preview(self, step: int, model: Model) -> None:
+        if model.modality == "audio":
+            self._keep_preview(step, preview.heard(model))
+            return
         if self._test is None:
             arrays = data.load(self.spec.data, "test")
             rows = slice(0, 64)
@@ -195,18 +206,21 @@ class FolderRecorder:
                 to_float(torch.from_numpy(arrays.images[rows].copy())),
                 torch.from_numpy(arrays.labels[rows].copy()),
             )
-        image = preview.picture(model, *self._test)
-        if image is not None:
-            path = self.folder.preview_path(step)
-            path.parent.mkdir(exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(preview.png(image))
-            temporary.replace(path)
+        self._keep_preview(step, preview.picture(model, *self._test))
         samples = None if isinstance(model, SupportsClassification) else preview.samples_of_seeds(model)
         if samples is not None and self._real is not None and len(samples) > 1:
             values = {"preview/diversity": preview.diversity(samples)}
             values["preview/diversity_data"] = preview.diversity(self._real)
             self.folder.append_metrics(step, values)
+
+    def _keep_preview(self, step: int, image: Image | None) -> None:
+        if image is None:
+            return
+        path = self.folder.preview_path(step)
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(preview.png(image))
+        temporary.replace(path)
 
     def save(self, step: int, model: Model, average: Mapping[str, Tensor] | None, resume: Mapping[str, Any]) -> None:
         checkpoint.save(self.folder, step, model, average=average, resume=resume)

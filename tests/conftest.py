@@ -33,9 +33,28 @@ SMALL: dict[str, dict[str, Any]] = {
     "darknet": {"channels": 4, "groups": [1, 1], "lr": 0.1, "shift": 2},
     "pixelcnn": {"channels": 8, "layers": 2, "kernel_size": 3, "levels": 4},
     "gated_pixelcnn": {"channels": 4, "dilations": [2], "levels": 16, "rounding": "drawn", "conditional": True},
+    "wavenet": {
+        "channels": 8,
+        "skip_channels": 16,
+        "layers": 3,
+        "stacks": 2,
+        "silence": 20,
+        "levels": 32,
+        "conditional": True,
+        "speaker": True,
+    },
     "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},
 }
 FAMILIES = registry.names()
+CLIP = 250
+
+
+def shape_of(name: str) -> dict[str, Any]:
+    """What the data would fill in: digits, or short recordings of two speakers."""
+    if "audio" in registry.config_class(name).requires:
+        return {"sample_rate": 8_000, "clip_samples": CLIP, "num_classes": 10, "num_speakers": 2}
+    return {"image_shape": (1, 28, 28), "num_classes": 10}
+
 
 # Two threads meet at a barrier in every layer; beside workers and browsers, which tests start, each barrier waits.
 torch.set_num_threads(1)
@@ -43,7 +62,7 @@ torch.set_num_threads(1)
 
 def small_model(name: str, **settings: Any) -> Model:
     torch.manual_seed(0)
-    values = {"image_shape": (1, 28, 28), "num_classes": 10, **SMALL[name], **settings}
+    values = {**shape_of(name), **SMALL[name], **settings}
     return registry.get(name).build(**values)
 
 
@@ -52,11 +71,17 @@ def digit_batch(count: int = 8) -> Batch:
     image = torch.rand(count, 1, 28, 28, generator=generator) * 2 - 1
     label = torch.randint(0, 10, (count,), generator=generator)
     smooth = F.interpolate(torch.rand(count, 1, 4, 4, generator=generator) * 2 - 1, size=28, mode="bilinear")
-    return {"image": image, "label": label, "image_a": smooth, "image_b": -smooth}
+    pictures = {"image": image, "label": label, "image_a": smooth, "image_b": -smooth}
+    time = torch.arange(CLIP) / CLIP
+    audio = 0.5 * torch.sin(2 * torch.pi * (5 + label[:, None]) * time)
+    length = torch.full((count,), CLIP)
+    length[0] = CLIP - 50
+    audio[0, CLIP - 50 :] = 0
+    return {**pictures, "audio": audio, "length": length, "speaker": label % 2}
 
 
 def small_spec(name: str, *assignments: str) -> Spec:
-    """A short float32 run of a family on the embedded digits."""
+    """A short float32 run of a family on the embedded digits, or the synthesised tones."""
     patch = parse_overrides(["train.precision=fp32", "train.compile=off", "run.threads=1", *assignments])
     patch["model"] = {**SMALL[name], **patch.get("model", {})}
     return resolve(family(name), overrides=patch)

@@ -4,7 +4,8 @@ A module offers `SPEC: DataSpec` and `load(split) -> Arrays`; where the set may 
 (where it was found) and `download()`. A set that can be sized, or is the user's own, offers instead `FIELDS` (the
 fields of DataConfig it heeds), `spec(config)`, `read(config, split, first)` and `class_counts(config, split)`; with a
 path of the user's also `problem(config)`. A module of several sets offers `fetch(name)` instead of `download()`;
-one that may lie there as picture files also `listed(split) -> Listed | None`.
+one that may lie there as picture files also `listed(split) -> Listed | None`. Of
+recordings, `load` returns Recordings: they are asked for with `load_audio`.
 Importing one reads nothing and needs no torch.
 """
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
+from genmodels.data.spec import Arrays, DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import ConfigError, DataError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "Arrays",
     "DataConfig",
     "DataSpec",
+    "Recordings",
     "Split",
     "class_counts",
     "data_root",
@@ -38,6 +40,7 @@ __all__ = [
     "how_to_get",
     "listed",
     "load",
+    "load_audio",
     "missing",
     "names",
     "own_names",
@@ -57,6 +60,8 @@ _MODULES = {
     "monet2photo": "unpaired_sets",
     "facades": "unpaired_sets",
     "daisy2sunflower": "unpaired_sets",
+    "tones": "tones",
+    "fsdd": "fsdd",
 }
 _OWN = {"image_folder": "image_folder", "hdf5": "hdf5", "unpaired": "unpaired"}
 
@@ -110,9 +115,13 @@ def how_to_get(config: DataConfig, terms: str = "") -> str:
     return (
         f"data set {config.name!r} was not found in {data_root()} (the folder that GENMODELS_DATA names); "
         f"fetch it with `python -m genmodels download {config.name}` ({spec.download_mb:.0f} MB), "
-        f"or train on --data {'digits2inverted' if spec.pairs else 'digits'}, which needs no network"
+        f"or train on --data {_without_download(spec)}, which needs no network"
         f"{'. ' if terms else ''}{terms}"
     )
+
+
+def _without_download(spec: DataSpec) -> str:
+    return "tones" if spec.sample_rate else "digits2inverted" if spec.pairs else "digits"
 
 
 def download(name: str) -> str:
@@ -129,15 +138,29 @@ def download(name: str) -> str:
 
 def load(config: DataConfig, split: Split = "train", first: int | None = None) -> Arrays:
     """Read one split into memory, or its `first` examples; raises DataError where it is missing or damaged."""
-    problem = missing(config)
-    if problem:
-        raise DataError(problem)
-    module = _module(config.name)
+    module = _ready(config, audio=False)
     if hasattr(module, "read"):
         own: Arrays = module.read(config, split, first)
         return own
     arrays: Arrays = module.load(split)
     return arrays if first is None else Arrays(images=arrays.images[:first], labels=arrays.labels[:first])
+
+
+def load_audio(config: DataConfig, split: Split = "train") -> Recordings:
+    """Read one split of recordings into memory; raises DataError where it is missing or damaged."""
+    recordings: Recordings = _ready(config, audio=True).load(split)
+    return recordings
+
+
+def _ready(config: DataConfig, *, audio: bool) -> ModuleType:
+    """The set's module; raises DataError where it is not here, or holds the other kind of thing."""
+    problem = missing(config)
+    if problem:
+        raise DataError(problem)
+    if (get_spec(config).sample_rate is not None) != audio:
+        held, asked = ("pictures", "recordings") if audio else ("recordings", "pictures")
+        raise DataError(f"data set {config.name!r} holds {held}, and {asked} were asked for; choose another set")
+    return _module(config.name)
 
 
 def listed(config: DataConfig, split: Split = "train") -> Listed | None:

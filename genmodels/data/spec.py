@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,6 +57,9 @@ class DataSpec(Frozen):
     classes: tuple[str, ...] = ()
     train_size: int = Field(ge=1, description="examples to train on; an epoch is this many")
     test_size: int = Field(0, ge=0)
+    sample_rate: int | None = Field(None, ge=1_000, le=48_000, description="of recordings: samples a second")
+    clip_samples: int | None = Field(None, ge=16, description="of recordings: samples that almost all stay within")
+    speakers: tuple[str, ...] = Field((), description="of recordings: who speaks, in the order of their numbers")
     pairs: int = Field(
         0, ge=0, description="of sets of two kinds of pictures: image_a and image_b in an epoch, the larger kind once"
     )
@@ -66,6 +70,10 @@ class DataSpec(Frozen):
     source: str
     download_mb: float = Field(0, description="what fetching it costs; 0 where nothing is fetched")
 
+    @property
+    def num_speakers(self) -> int:
+        return len(self.speakers)
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -73,6 +81,39 @@ class Arrays:
 
     images: np.ndarray
     labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """One split of recordings in memory, end to end: no sample is spent on padding.
+
+    samples int16 (total,); ends int64 (N,), where in it each recording ends; labels and speakers int64 (N,).
+    """
+
+    samples: np.ndarray
+    ends: np.ndarray
+    labels: np.ndarray
+    speakers: np.ndarray
+
+    @classmethod
+    def of(cls, clips: Sequence[np.ndarray], labels: Sequence[int], speakers: Sequence[int]) -> Recordings:
+        """From one int16 (T,) a recording."""
+        ends = np.cumsum([len(clip) for clip in clips], dtype=np.int64)
+        return cls(np.concatenate(clips), ends, np.array(labels, np.int64), np.array(speakers, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Samples of each recording, int64 (N,)."""
+        return np.diff(self.ends, prepend=0)
+
+    def clip(self, index: int) -> np.ndarray:
+        """One recording as float32 (T,) in [-1, 1)."""
+        start = self.ends[index - 1] if index else 0
+        clip: np.ndarray = self.samples[start : self.ends[index]].astype(np.float32) / 32_768
+        return clip
 
 
 def check_memory(count: int, shape: tuple[int, ...], what: str) -> None:

@@ -14,14 +14,12 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from genmodels.config import Frozen
+from genmodels.config import FROM_DATA, Frozen
 from genmodels.errors import ConfigError
 from genmodels.recipes import parse_overrides
 from pages.components.i18n import has, t
 
 Kind = Literal["integer", "number", "boolean", "choice", "numbers", "text"]
-FROM_DATA = frozenset({"image_shape", "num_classes"})
-"""Filled in from the data set at submission, so no form shows them."""
 
 
 @dataclass(frozen=True)

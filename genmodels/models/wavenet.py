@@ -1,0 +1,408 @@
+"""WaveNet: van den Oord et al., WaveNet: A Generative Model for Raw Audio, arXiv 1609.03499.
+
+A recording's probability is a product over its samples in time, and each factor is a softmax over the 256 levels that
+mu-law companding rounds a sample to. Causal convolutions with dilations 1, 2, 4, ... see a long past in few layers:
+
+    z_l = tanh(W_f,l * x_l + V_f,l h) . sigmoid(W_g,l * x_l + V_g,l h),       x_(l+1) = x_l + R_l z_l
+    logits = 1x1 ReLU 1x1 ReLU sum_l S_l z_l,       h: who speaks, and what
+
+Training predicts every sample of a recording at once from the true past and minimises the exact cross entropy, in nats
+a sample: loss(x) = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h). Drawing feeds each sample back; queues keep what the
+layers computed before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from genmodels.config import ModelConfig, live
+
+
+class WaveNetConfig(ModelConfig):
+    """`stacks` times `layers` causal layers, their dilations doubling within a stack from 1 on."""
+
+    requires: ClassVar[tuple[str, ...]] = ("audio",)
+    needs: ClassVar[str] = "sample_rate"
+
+    sample_rate: int | None = Field(None, ge=1_000, le=48_000, description="samples a second; taken from the data set")
+    clip_samples: int | None = Field(
+        None, ge=16, le=480_000, description="samples drawn unless asked otherwise; taken from the data set"
+    )
+    num_speakers: int | None = Field(None, ge=0, le=1_000, description="number of speakers; taken from the data set")
+    levels: int = Field(256, ge=2, le=256, description="values a sample can have, by mu-law finer near silence")
+    channels: int = Field(48, ge=1, le=512, description="channels of each layer's input, filter and gate")
+    skip_channels: int = Field(192, ge=1, le=2048, description="channels that all layers' skip connections add up in")
+    layers: int = Field(9, ge=1, le=14, description="layers of a stack; the last one's dilation is 2^(layers - 1)")
+    stacks: int = Field(3, ge=1, le=16, description="stacks of layers, each beginning at dilation 1 again")
+    conditional: bool = Field(False, description="tell the network each recording's class, to be asked for it")
+    speaker: bool = Field(False, description="tell the network who speaks, to be asked for a voice")
+    silence: int = Field(
+        800, ge=0, le=48_000, description="silent samples learned behind each recording, so that a drawn one ends"
+    )
+    lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
+    lr_end: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the learning rate left at the last step, reached along a cosine; 1 keeps it",
+    )
+
+    @model_validator(mode="after")
+    def _there_is_what_it_is_told(self) -> Self:
+        for field, count in (("conditional", self.num_classes), ("speaker", self.num_speakers)):
+            if getattr(self, field) and count is not None and count < 1:
+                what = "classes" if field == "conditional" else "speakers"
+                raise ValueError(f"{field} = true needs recordings with {what}; set model.{field}=false")
+        return self
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        return tuple(2**layer for _ in range(self.stacks) for layer in range(self.layers))
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples of the past that one sample's logits depend on."""
+        return sum(self.dilations) + 2
+
+    @property
+    def conditions(self) -> dict[str, int]:
+        asked = {"label": self.num_classes} if self.conditional else {}
+        return {k: v or 0 for k, v in {**asked, **({"speaker": self.num_speakers} if self.speaker else {})}.items()}
+
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genmodels.audio import mu_law_decode, mu_law_encode
+from genmodels.capabilities import Condition
+from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.layers.causal import GatedLayer
+from genmodels.layers.painting import check_knobs
+from genmodels.layers.queues import BatchedQueues, Sampler, Task, Weights
+from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
+from genmodels.registry import register
+
+MAX_SECONDS = 60
+"""Longest recording that can be drawn or continued."""
+_COMPILED_STREAMS = 12
+"""Up to so many recordings the compiled queues are faster than a batch in torch, on one core."""
+_CHUNK = 8  # recordings whose likelihood is computed at once
+
+
+class CausalNetwork(nn.Module):
+    """Codes -> logits of the same times, each from earlier codes only."""
+
+    def __init__(self, config: WaveNetConfig) -> None:
+        super().__init__()
+        self.silence = int(mu_law_encode(torch.zeros(1), config.levels))
+        dilations, channels = config.dilations, config.channels
+        # The first causal convolution sees one-hot codes of two times: each tap is a row of a table.
+        self.now = nn.Embedding(config.levels, channels)
+        self.before = nn.Embedding(config.levels, channels)
+        self.layers = nn.ModuleList(
+            GatedLayer(channels, dilation, last=index == len(dilations) - 1) for index, dilation in enumerate(dilations)
+        )
+        told = sum(config.conditions.values())
+        self.condition = nn.Linear(told, len(dilations) * 2 * channels, bias=False) if told else None
+        # One product for the skip 1x1s of all layers, and their sum with it.
+        self.skip = nn.Linear(len(dilations) * channels, config.skip_channels)
+        self.hidden = nn.Linear(config.skip_channels, config.skip_channels)
+        self.head = nn.Linear(config.skip_channels, config.levels)
+
+    def forward(self, codes: Tensor, told: Tensor | None) -> Tensor:
+        """Codes int64 (B, T), what it is told (B, K) or None -> logits (B, T, levels) of the same times."""
+        return self.logits(self.first(codes), self.biases(told))
+
+    def first(self, codes: Tensor) -> Tensor:
+        """The first layer's input (B, T, C): at each time, of the two codes before it; silence before the beginning."""
+        past = F.pad(codes, (2, 0), value=self.silence)
+        x: Tensor = self.now(past[:, 1:-1]) + self.before(past[:, :-2])
+        return x
+
+    def biases(self, told: Tensor | None) -> Tensor | None:
+        """The condition's share of each layer's filter and gate, (B, layers, 2 C)."""
+        if self.condition is None or told is None:
+            return None
+        shares: Tensor = self.condition(told)
+        return shares.view(len(told), len(self.layers), -1)
+
+    def logits(self, x: Tensor, biases: Tensor | None, inputs: list[Tensor] | None = None) -> Tensor:
+        """From the first layer's input (B, T, C); each layer's own is put into `inputs` where that is given."""
+        parts = []
+        for index, layer in enumerate(self.layers):
+            if inputs is not None:
+                inputs.append(x)
+            x, z = layer(x, None if biases is None else biases[:, index])
+            parts.append(z)
+        logits: Tensor = self.head(F.relu(self.hidden(F.relu(self.skip(torch.cat(parts, -1))))))
+        return logits
+
+    def weights(self) -> Weights:
+        """As the queues read them: each matrix (inputs, outputs)."""
+        layers: list[GatedLayer] = list(self.layers)  # type: ignore[arg-type]
+        *behind, _ = layers
+        nothing = torch.zeros_like(self.now.weight[:1])
+        square = nothing.T @ nothing
+        return Weights(
+            before=self.before.weight,
+            now=self.now.weight,
+            gates=torch.stack([layer.gates.weight.T for layer in layers]),
+            residual=torch.stack([*(layer.residual.weight.T for layer in behind if layer.residual), square]),
+            residual_bias=torch.stack([*(layer.residual.bias for layer in behind if layer.residual), nothing[0]]),
+            skip=(self.skip.weight.T, self.skip.bias),
+            hidden=(self.hidden.weight.T, self.hidden.bias),
+            head=(self.head.weight.T, self.head.bias),
+            dilations=tuple(layer.dilation for layer in layers),
+        )
+
+    def task_biases(self, told: Tensor | None, count: int) -> Tensor:
+        """Of filter and gate in each layer, what it is told included, (count, layers, 2 C)."""
+        own = torch.stack([layer.gates.bias for layer in self.layers])  # type: ignore[misc, union-attr]
+        shares = self.biases(told)
+        return (own if shares is None else own + shares).expand(count, -1, -1)
+
+    def tails(self, codes: Tensor, told: Tensor | None) -> list[Tensor]:
+        """Of each layer, its last `dilation` inputs up to the end of codes (B, T), zeros before the beginning."""
+        inputs: list[Tensor] = []
+        self.logits(self.first(codes), self.biases(told), inputs)
+        dilations: list[int] = [layer.dilation for layer in self.layers]  # type: ignore[misc]
+        # Left of the beginning lie the zeros that `delayed` shifts in.
+        return [F.pad(x, (0, 0, d, 0))[:, -d:] for x, d in zip(inputs, dilations, strict=True)]
+
+
+@register("wavenet")
+class WaveNet(Model):
+    Config: ClassVar[type[ModelConfig]] = WaveNetConfig
+    title = "WaveNet"
+    paper = "van den Oord et al. 2016, arXiv 1609.03499"
+    modality = "audio"
+    config: WaveNetConfig
+
+    def __init__(self, config: WaveNetConfig) -> None:
+        super().__init__(config)
+        self.network = CausalNetwork(config)
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"model": self.config.lr}
+
+    def configure_optimizers(self) -> dict[str, Optimizer]:
+        return {"model": make_optimizer("adam", self, self.config.lr)}
+
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        return {"model": cosine(step, max_steps, self.config.lr_end)}
+
+    # ---------------------------------------------------------------- training
+
+    def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        codes = mu_law_encode(F.pad(batch["audio"], (0, self.config.silence)), self.config.levels)
+        told = self._told(batch, len(codes)) if self.config.conditions else None
+        heard = _within(codes, batch["length"] + self.config.silence)
+
+        # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
+        loss = self._cross_entropy(codes, told)[heard].mean()
+        update(optimizers["model"], loss)
+        loss = loss.detach()
+        return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
+
+    def _cross_entropy(self, codes: Tensor, told: Tensor | None) -> Tensor:
+        """-log p of each sample, nats (B, T), of codes (B, T)."""
+        logits = self.network(codes, told)
+        return F.cross_entropy(logits.flatten(0, 1).float(), codes.flatten(), reduction="none").view(codes.shape)
+
+    def curves(self) -> dict[str, Curve]:
+        levels = self.config.levels
+        return {
+            "loss/total": Curve(
+                "cross entropy (nats)", f"Of one sample; starts at ln {levels} = {math.log(levels):.2f}, pure guessing."
+            ),
+            "likelihood/bits_per_sample": Curve("bits a sample", "What storing one sample would cost, on average."),
+        }
+
+    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
+        """Classes and speakers as weights (B, K) side by side: one-hot for a number, as they are for a blend."""
+        parts = []
+        for key, among in self.config.conditions.items():
+            if key not in condition:
+                raise CapabilityError(f"this model was trained with a {key}: say which, condition={{{key!r}: ...}}")
+            asked = condition[key].to(self.device)
+            weights = asked if asked.is_floating_point() else F.one_hot(asked, among)
+            parts.append(weights.float().expand(count, -1))
+        return torch.cat(parts, 1)
+
+    # --------------------------------------------------------------- inference
+
+    def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """(B, T, levels): of each sample, from the earlier samples of audio (B, T) in [-1, 1]."""
+        told = self._told(condition or {}, len(x)) if self.config.conditions else None
+        logits: Tensor = self.network(mu_law_encode(x, self.config.levels), told)
+        return logits.float()
+
+    def log_prob(self, x: Tensor, *, condition: Condition = None, length: Tensor | None = None) -> Tensor:
+        """Exact log likelihood (B,), nats, of audio (B, T) rounded to the levels, up to each `length` where given.
+
+        Of a conditional model without a condition: log of the mean over all classes and speakers, each as probable.
+        """
+        codes = mu_law_encode(x, self.config.levels)
+        length = torch.full((len(x),), x.shape[1], device=x.device) if length is None else length
+        if self.config.conditions and condition is None:
+            keys, counts = self.config.conditions.keys(), self.config.conditions.values()
+            every = itertools.product(*(range(count) for count in counts))
+            conditions = [{k: torch.full((len(x),), v) for k, v in zip(keys, one, strict=True)} for one in every]
+            each = [self.log_prob(x, condition=one, length=length) for one in conditions]
+            return torch.stack(each).logsumexp(0) - math.log(len(each))
+        told = self._told(condition or {}, len(x)) if self.config.conditions else None
+        found = []
+        for start in range(0, len(codes), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            longest = int(length[rows].max())
+            part = codes[rows, :longest]
+            nats = self._cross_entropy(part, None if told is None else told[rows])
+            found.append(-(nats * _within(part, length[rows])).sum(1))
+        return torch.cat(found)
+
+    def receptive_field(self, samples: int | None = None) -> Tensor:
+        """How strongly each earlier time moves the next sample's logits: |gradient| (samples,), the newest last.
+
+        Exactly 0 behind `config.receptive_field`. Weights must have been made outside of inference mode.
+        """
+        samples = samples or self.config.receptive_field
+        with torch.inference_mode(False), torch.enable_grad():
+            generator = torch.Generator().manual_seed(0)
+            noise = torch.randint(0, self.config.levels, (1, samples + 1), generator=generator).to(self.device)
+            # A code is a choice and has no slope: asked of what the tables make of it, one tap at a time.
+            past = F.pad(noise, (2, 0), value=self.network.silence)
+            now, before = self.network.now(past).detach(), self.network.before(past).detach()
+            now, before = now.requires_grad_(True), before.requires_grad_(True)
+            told = torch.zeros(1, sum(self.config.conditions.values()), device=self.device)
+            x = now[:, 1:-1] + before[:, :-2]
+            asked = self.network.logits(x, self.network.biases(told))[:, -1]
+            # Weighted unevenly: what moves all levels alike would cancel where they are normalised.
+            weights = torch.linspace(1, 2, asked.shape[1], device=self.device)
+            of_now, of_before = torch.autograd.grad((asked * weights).sum(), (now, before))
+        return (of_now.abs() + of_before.abs())[0, 2:-1].sum(-1)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        condition: Condition = None,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        samples: int | None = None,
+    ) -> Tensor:
+        """Audio (n, T), of `samples` or the data's usual length; what is not in the condition is drawn evenly."""
+        knobs = {"temperature": temperature, "top_k": top_k, "samples": samples}
+        *_, last = self.sample_iter(n, condition=condition, generator=generator, every=10**9, **knobs)  # type: ignore[arg-type]
+        return last
+
+    def sample_iter(
+        self,
+        n: int,
+        *,
+        condition: Condition = None,
+        generator: torch.Generator | None = None,
+        every: int = 400,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        samples: int | None = None,
+    ) -> Iterator[Tensor]:
+        """All of it after each `every` samples and at the end, silent where nothing is drawn yet."""
+        samples = samples or self.config.clip_samples or self.config.sample_rate or 0
+        nothing = torch.zeros(n, samples, device=self.device)
+        known = torch.zeros(samples, dtype=torch.bool)
+        knobs = {"temperature": temperature, "top_k": top_k}
+        return self.complete(nothing, known, condition=condition, generator=generator, every=every, **knobs)  # type: ignore[arg-type]
+
+    def complete(
+        self,
+        x: Tensor,
+        known_mask: Tensor,
+        *,
+        condition: Condition = None,
+        generator: torch.Generator | None = None,
+        every: int = 400,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Iterator[Tensor]:
+        """Draw what `known_mask`, bool (T,) or (B, T), leaves open in audio (B, T); as `sample_iter`.
+
+        Known samples come back as they were given; the network hears them on their nearest level. Each sample has a
+        number of its own from `generator`: what was stopped, completed with the same generator, is the same recording.
+        Raises DataError where shapes do not fit, ConfigError for a temperature, top_k or length out of range.
+        """
+        check_knobs(temperature, top_k, self.config.levels)
+        if x.dim() != 2 or known_mask.shape not in (x.shape[1:], x.shape):
+            raise DataError(
+                f"audio of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
+                "give (N, T) and a mask (T,)"
+            )
+        most = MAX_SECONDS * (self.config.sample_rate or 0)
+        if not 1 <= x.shape[1] <= most:
+            raise ConfigError(f"samples = {x.shape[1]:,} is not allowed: 1 to {most:,}, which is {MAX_SECONDS} seconds")
+        return self._drawn(x, known_mask, condition, generator, every, temperature, top_k)
+
+    def _drawn(
+        self,
+        x: Tensor,
+        known_mask: Tensor,
+        condition: Condition,
+        generator: torch.Generator | None,
+        every: int,
+        temperature: float,
+        top_k: int | None,
+    ) -> Iterator[Tensor]:
+        device, count = generator.device if generator is not None else self.device, len(x)
+        asked = dict(condition or {})
+        for key, among in self.config.conditions.items():
+            drawn = torch.randint(0, among, (count,), generator=generator, device=device)  # always: the same uniforms
+            asked.setdefault(key, drawn)
+        told = self._told(asked, count) if self.config.conditions else None
+        # One number a sample, sample by sample: a longer recording begins like a shorter one.
+        uniform = torch.rand(x.shape[::-1], generator=generator, device=device).T.contiguous().to(self.device)
+        x, known = x.to(self.device).float(), known_mask.to(self.device).expand(x.shape).contiguous()
+        codes = mu_law_encode(x, self.config.levels)
+        everywhere = known.all(0)
+        start = x.shape[1] if bool(everywhere.all()) else int((~everywhere).nonzero()[0])
+        sampler = self.sampler(codes, known, uniform, told, start, temperature, top_k)
+        for end in [*range(start + every, x.shape[1], every), x.shape[1]]:
+            sampler.advance(end)
+            heard = torch.arange(x.shape[1], device=self.device) < end
+            yield torch.where(known, x, torch.where(heard, mu_law_decode(codes, self.config.levels), 0.0))
+
+    @torch.inference_mode()
+    def sampler(
+        self,
+        codes: Tensor,
+        known: Tensor,
+        uniform: Tensor,
+        told: Tensor | None,
+        start: int,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Sampler:
+        """Queues that have heard codes (n, T) before `start`, and draw the rest in place; see `queues.Task`."""
+        network = self.network
+        # Earlier than twice the receptive field nothing is heard any more, not even by what the queues hold.
+        recent = codes[:, max(0, start - 2 * self.config.receptive_field) : start]
+        biases = network.task_biases(told, len(codes))
+        task = Task(
+            codes, known, uniform, biases, network.tails(recent, told), start, network.silence, temperature, top_k
+        )
+        if self.device.type == "cpu" and len(codes) <= _COMPILED_STREAMS:
+            from genmodels.layers.queue_kernel import CompiledQueues
+
+            return CompiledQueues(network.weights(), task)
+        return BatchedQueues(network.weights(), task)
+
+
+def _within(codes: Tensor, length: Tensor) -> Tensor:
+    """bool (B, T): before each recording's `length`."""
+    return torch.arange(codes.shape[1], device=codes.device) < length.to(codes.device)[:, None]
