@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8501
+TESTERS ?= 2
 BIN = $(VENV)/bin
+# One thread each: two processes with two threads on two cores wait for one another at every layer.
+TEST_TOGETHER = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 .PHONY: help setup run test check bench clean
 
@@ -35,13 +38,14 @@ check: $(VENV)/.ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow and not browser"
+	$(TEST_TOGETHER) -q -m "not slow and not browser and not alone"
 
 test: $(VENV)/.ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(TEST_TOGETHER) -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m benchmarks

@@ -49,9 +49,7 @@ class Recorder(Protocol):
 class Trainer:
     """Drives one model over one loader. `start` is where `restore` left it, else 0."""
 
-    def __init__(
-        self, model: Model, loader: Loader, train: TrainConfig, runtime: Runtime, recorder: Recorder
-    ) -> None:
+    def __init__(self, model: Model, loader: Loader, train: TrainConfig, runtime: Runtime, recorder: Recorder) -> None:
         if train.max_steps is None:
             raise ConfigError("train.max_steps is empty: a spec is resolved before it is trained")
         self.model, self.loader, self.train, self.runtime, self.recorder = model, loader, train, runtime, recorder

@@ -53,6 +53,7 @@ def test_a_drawn_digit_gives_each_classifier_a_chart(browser: Browser, server: S
     browser.check_console()
 
 
+@pytest.mark.alone
 def test_the_charts_follow_the_hand(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/classify")
     box = widget(page, "classify_canvas").locator(".paper").bounding_box()
@@ -89,6 +90,7 @@ def test_measuring_shows_how_far_it_is_and_then_the_figures(browser: Browser, se
     browser.check_console()
 
 
+@pytest.mark.alone
 def test_a_measurement_does_not_hold_up_another_visitor(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/classify")
     draw(page, SEVEN, key="classify_canvas")
@@ -117,11 +119,17 @@ def test_evaluate_draws_the_discriminators_answers_and_pairs(browser: Browser, s
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_both_pages_fit_a_narrow_window(server: Server, dark: bool) -> None:
-    paths = ("/classify?part=ask", "/classify?part=typical", "/classify?part=mistakes", "/evaluate?model=my_gan")
+    widest = {  # what a page draws last, and what would be the first to stick out
+        "/classify?part=ask": ".st-key-classify_canvas .paper",
+        "/classify?part=typical": ".st-key-classify_smooth img",
+        "/classify?part=mistakes": ".st-key-classify_confusion .nsewdrag",
+        "/evaluate?model=my_gan": ".st-key-evaluate_nearest img",
+    }
     with browsing(width=400, dark=dark) as narrow:
-        for path in paths:
+        for path, drawn in widest.items():
             page = narrow.open(server.url + path)
-            page.wait_for_timeout(1_000)
+            expect(page.locator(drawn).first).to_be_visible()
             settle(page)
-            assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 400, path
+            # A chart is drawn at its own width first, then fitted.
+            page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollWidth <= 400")
         narrow.check_console()

@@ -71,6 +71,7 @@ def test_a_set_is_shown_with_its_chart_and_labelled_pictures(browser: Browser, s
     browser.check_console()
 
 
+@pytest.mark.alone
 def test_the_page_opens_quickly(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/data")
     tiles(page)

@@ -49,6 +49,7 @@ def test_a_cold_deep_link_has_its_frame(browser: Browser, tmp_path: Path, path: 
         browser.check_console()
 
 
+@pytest.mark.alone
 def test_dragging_the_pad_redraws_all_the_while(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/latent?model=mnist_vae_20")
     box = widget(page, "latent_pad").locator("canvas").bounding_box()

@@ -99,6 +99,7 @@ def test_a_click_in_the_legend_hides_a_class(browser: Browser, server: Server) -
     browser.check_console()
 
 
+@pytest.mark.alone
 def test_the_pad_over_the_dots_redraws_all_the_while(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/manifold?part=map")
     page.get_by_text("dragging", exact=True).click()
@@ -119,6 +120,7 @@ def test_the_pad_over_the_dots_redraws_all_the_while(browser: Browser, server: S
     browser.check_console()
 
 
+@pytest.mark.alone
 def test_what_is_drawn_is_encoded_while_the_hand_moves(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/manifold?part=draw")
     expect(page.get_by_text("Nothing is drawn yet")).to_be_visible()

@@ -167,6 +167,7 @@ def test_models_without_and_with_one_dimension(browser: Browser, server: Server)
     browser.check_console()
 
 
+@pytest.mark.alone
 def test_an_expression_answers_within_a_quarter_of_a_second(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + _SUM)
     before = shown(page, "seeds_equation")

@@ -88,6 +88,7 @@ def logged_steps(folder: RunFolder) -> list[int]:
     ]
 
 
+@pytest.mark.alone
 def test_submit_wait_show_and_list_from_the_command_line(runs: Path) -> None:
     began = time.monotonic()
     submitted = cli("submit", "pattern_1010_gan", "--set", "train.max_steps=300", "--name", "first")
