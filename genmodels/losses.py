@@ -49,7 +49,7 @@ def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-    """mean (|grad f(x)| - 1)^2 at x = mix * real + (1 - mix) * fake (arXiv 1704.00028), in float32.
+    """mean (|grad f(x)| - 1)^2 at x = mix * real + (1 - mix) * fake (arXiv 1704.00028); lengths and mean in float32.
 
     `mix` (B, 1, 1, 1) is drawn from U(0, 1), one number a picture; the norm is over all of a picture's pixels.
     """

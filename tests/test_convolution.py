@@ -111,3 +111,19 @@ def test_the_penalty_of_a_critic_can_still_be_differentiated_twice() -> None:
     slope.square().sum().backward()
     assert layer.weight.grad is not None
     assert float(layer.weight.grad.abs().sum()) > 0
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "side"), _CASES)
+def test_second_derivatives_are_torchs(kernel: int, stride: int, padding: int, side: int) -> None:
+    torch.manual_seed(3)
+    x, weight = torch.randn(2, 3, side, side).double(), torch.randn(4, 3, kernel, kernel).double()
+
+    def penalty(function: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, ...]:
+        inputs, weights = x.clone().requires_grad_(), weight.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(function(inputs, weights).tanh().sum(), inputs, create_graph=True)
+        return torch.autograd.grad((slope.flatten(1).norm(dim=1) - 1).square().sum(), (inputs, weights))
+
+    ours = penalty(lambda x, w: _Convolution.apply(x, w, stride, padding))
+    torchs = penalty(lambda x, w: F.conv2d(x, w, None, stride, padding))
+    for one, other in zip(ours, torchs, strict=True):
+        torch.testing.assert_close(one, other)

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
 # In positions of the smaller map, measured at 64 to 512 channels: the weight gradient wins up to 8 x 8, the other two
@@ -91,40 +90,56 @@ def _pays(x: Tensor) -> bool:
     )
 
 
+# One trilinear form, sum(y * convolve(x, weight)), has three derivatives: each Function below is one of them, and the
+# gradient of each is the other two. So all of them can be differentiated again, which a gradient penalty needs.
+
+
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding = stride, padding
+        ctx.settings = stride, padding
         return _convolve(x, weight, stride, padding)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, *_ = ctx.needs_input_grad
-        dx = _spread(dy, weight, ctx.stride, ctx.padding, x.shape[2:]) if needs_x else None
-        dw = _weight_gradient(x, dy, weight.shape[2], ctx.stride, ctx.padding) if needs_weight else None
+        dx = _Transposed.apply(dy, weight, *ctx.settings, x.shape[2:]) if needs_x else None
+        dw = _WeightGradient.apply(x, dy, *ctx.settings, weight.shape[2]) if needs_weight else None
         return dx, dw, None, None
 
 
 class _Transposed(torch.autograd.Function):
-    """The convolution's own gradient as a forward pass, so its gradients are the convolution's other two products."""
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(y, weight)
+        ctx.settings = stride, padding
+        return _spread(y, weight, stride, padding, size)
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, int]) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding = stride, padding
-        return _spread(x, weight, stride, padding, size)
+    def backward(ctx: Any, dx: Tensor) -> tuple[Tensor | None, ...]:
+        y, weight = ctx.saved_tensors
+        needs_y, needs_weight, *_ = ctx.needs_input_grad
+        dy = _Convolution.apply(dx, weight, *ctx.settings) if needs_y else None
+        dw = _WeightGradient.apply(dx, y, *ctx.settings, weight.shape[2]) if needs_weight else None
+        return dy, dw, None, None, None
+
+
+class _WeightGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, stride: int, padding: int, kernel: int) -> Tensor:
+        ctx.save_for_backward(x, y)
+        ctx.settings = stride, padding
+        return _weight_gradient(x, y, kernel, stride, padding)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        needs_x, needs_weight, *_ = ctx.needs_input_grad
-        dx = _convolve(dy, weight, ctx.stride, ctx.padding) if needs_x else None
-        dw = _weight_gradient(dy, x, weight.shape[2], ctx.stride, ctx.padding) if needs_weight else None
-        return dx, dw, None, None, None
+    def backward(ctx: Any, dw: Tensor) -> tuple[Tensor | None, ...]:
+        x, y = ctx.saved_tensors
+        needs_x, needs_y, *_ = ctx.needs_input_grad
+        dx = _Transposed.apply(y, dw, *ctx.settings, x.shape[2:]) if needs_x else None
+        dy = _Convolution.apply(x, dw, *ctx.settings) if needs_y else None
+        return dx, dy, None, None, None
 
 
 def _convolve(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:

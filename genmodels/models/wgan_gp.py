@@ -95,9 +95,8 @@ class WGANGP(Model):
         real_scores, fake_scores = critic(torch.cat([real, fake.to(real.dtype)])).chunk(2)
         loss = critic_loss(real_scores, fake_scores)
         mix = torch.rand(len(real), 1, 1, 1, device=real.device)
-        # Differentiated twice: in bf16 the gradient's length would be off by a percent.
-        with torch.autocast(real.device.type, enabled=False):
-            penalty = gradient_penalty(critic, real, fake, mix)
+        # In bf16 too: the lengths, whose spread over pictures is 12 %, move by half a percent, and it takes half the time.
+        penalty = gradient_penalty(critic, real, fake, mix)
         update(optimizers["critic"], loss + self.config.gp_weight * penalty)
 
         # generator, every n_critic batches: minimise -mean f(G(z))
