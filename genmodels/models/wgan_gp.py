@@ -95,7 +95,7 @@ class WGANGP(Model):
         real_scores, fake_scores = critic(torch.cat([real, fake.to(real.dtype)])).chunk(2)
         loss = critic_loss(real_scores, fake_scores)
         mix = torch.rand(len(real), 1, 1, 1, device=real.device)
-        # In bf16 too: the lengths, whose spread over pictures is 12 %, move by half a percent, and it takes half the time.
+        # In bf16 too: lengths, which spread by 12 % over pictures, move by half a percent, in half the time.
         penalty = gradient_penalty(critic, real, fake, mix)
         update(optimizers["critic"], loss + self.config.gp_weight * penalty)
 
