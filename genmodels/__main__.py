@@ -173,6 +173,40 @@ def translate(
 
 
 @app.command()
+def speak(
+    name: Name,
+    out: Annotated[Path, typer.Argument(help="The WAV to write.")],
+    digit: Annotated[
+        str | None, typer.Option("--digit", "--label", help="The class to ask for, by its name or its number from 0.")
+    ] = None,
+    speaker: Annotated[str | None, typer.Option(help="Who is to speak, by name or number from 0.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same sound.")] = 0,
+    seconds: Annotated[float | None, typer.Option(min=0.01, max=60, help="Its length; as the data's if not given.")] = (
+        None
+    ),
+    temperature: Annotated[float, typer.Option(help="Below 1 what is likely becomes likelier.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Draw among this many likeliest levels only.")] = None,
+    after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG or MP3 to continue.")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
+) -> None:
+    """Draw a recording with a model of sound such as a WaveNet, or continue one."""
+    from genmodels import speech
+
+    if out.suffix.lower() != ".wav":
+        raise ConfigError(f"{str(out)!r} does not end in .wav, the one format written here")
+    asked = {"label": digit, "speaker": speaker}
+    wish = speech.Wish(
+        {key: value for key, value in asked.items() if value is not None}, seed, seconds, temperature, top_k
+    )
+    said = speech.say(name, wish, step=step, after=None if after is None else speech.read(after, name))
+    try:
+        out.write_bytes(said.wav)
+    except OSError as error:
+        raise ConfigError(f"{str(out)!r} cannot be written: {error}") from error
+    typer.echo(f"{out}: {said.seconds:.2f} s, {said.samples_per_second:,.0f} samples a second")
+
+
+@app.command()
 def evaluate(
     name: Name,
     as_json: AsJson = False,

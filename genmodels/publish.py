@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image
 
 from genmodels import capabilities, catalog, checkpoint, data, evaluation, preview, recipes, registry
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError
 from genmodels.evaluation import SAMPLES, evaluate, misses, range_text
+from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read_json, write_json
 
@@ -99,10 +101,7 @@ def _fill(
         "over_training": _over_training(folder, spec, steps[-1], lines, figures, samples),
     }
     write_json(target / MEASURED, facts)
-    arrays = data.load(spec.data, "test")
-    image = preview.picture(
-        model, to_float(torch.from_numpy(arrays.images[:64].copy())), torch.from_numpy(arrays.labels[:64].copy())
-    )
+    image = _picture(model, spec)
     if image is not None:
         (target / PREVIEW).write_bytes(preview.png(image))
 
@@ -112,6 +111,15 @@ def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
     spec = config["spec"]
     names = {key: Path(spec["data"][key]).name for key in _PATHS if spec["data"].get(key)}
     return {**config, "spec": {**spec, "data": {**spec["data"], **names}}}
+
+
+def _picture(model: Model, spec: Spec) -> Image | None:
+    if model.modality == "audio":
+        return preview.heard(model)
+    arrays = data.load(spec.data, "test")
+    return preview.picture(
+        model, to_float(torch.from_numpy(arrays.images[:64].copy())), torch.from_numpy(arrays.labels[:64].copy())
+    )
 
 
 def _over_training(
@@ -245,6 +253,8 @@ def _limits(info: catalog.CheckpointInfo) -> str:
 def _caption(info: catalog.CheckpointInfo) -> str:
     if "classification" in info.capabilities:
         return "Test pictures, framed green where it is right and red where it is wrong"
+    if info.modality == "audio":
+        return "Spectrograms of what it speaks, one class after another: low pitches below, time to the right"
     if info.askable:
         return "What it draws when asked: each seed, 0, 1, 2, ..., for one class after another"
     return "What it draws from seeds 0, 1, 2, ..."

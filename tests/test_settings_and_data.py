@@ -38,7 +38,7 @@ def test_every_recipe_resolves_with_every_preset(name: str) -> None:
         spec = resolve(recipe, preset=preset, overrides=on_digits)
         assert spec.train.max_steps is not None
         assert spec.train.max_epochs is None
-        assert spec.config["image_shape"] == list(spec.data_spec.image_shape or ())
+        assert list(spec.config["image_shape"] or ()) == list(spec.data_spec.image_shape or ())
         assert recipes.Spec.parse(spec.model_dump(mode="json")) == spec
 
 
@@ -137,6 +137,16 @@ def test_every_data_set_is_what_its_spec_says(name: str) -> None:
         pytest.skip(problem)
     spec = data.get_spec(config)
     for split, size in (("train", spec.train_size), ("test", spec.test_size)):
+        if spec.sample_rate is not None:
+            recordings = data.load_audio(config, split)  # type: ignore[arg-type]
+            assert len(recordings) == len(recordings.labels) == len(recordings.speakers) == size
+            assert set(np.unique(recordings.labels)) == set(range(spec.num_classes))
+            assert set(np.unique(recordings.speakers)) == set(range(spec.num_speakers))
+            assert recordings.lengths.min() > 0
+            assert len(recordings.samples) == recordings.ends[-1]
+            with pytest.raises(DataError, match="holds recordings, and pictures were asked for"):
+                data.load(config)
+            continue
         arrays = data.load(config, split)  # type: ignore[arg-type]
         assert arrays.images.shape == (size, *(spec.image_shape or ()))
         assert arrays.images.dtype == np.uint8

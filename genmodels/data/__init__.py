@@ -62,6 +62,7 @@ _MODULES = {
     "daisy2sunflower": "unpaired_sets",
     "tones": "tones",
     "fsdd": "fsdd",
+    "fsdd_spectrograms": "spectrograms",
 }
 _OWN = {"image_folder": "image_folder", "hdf5": "hdf5", "unpaired": "unpaired"}
 

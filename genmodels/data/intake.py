@@ -24,16 +24,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
+import numpy as np
 from pydantic import Field
 
 from genmodels.config import Frozen
-from genmodels.data import own, sources
+from genmodels.data import own, recording, sources
 from genmodels.errors import DataError
 
 SIZES = (16, 28, 32, 48, 64, 96, 128, 192, 256)
 MAX_FILES = 5_000  # uploaded one by one; more come as a zip
 MAX_UPLOAD_BYTES = 500 * 2**20
 PATIENCE, MAX_SECONDS = 60.0, 1_800.0
+RECORDING_MEMORY = 2 * 2**30
 MEMORY = 6 * 2**30  # a picture of 64 million pixels is decoded in half a gigabyte, on up to 8 threads
 _ZIP_MAGIC, _HDF5_MAGIC = b"PK", b"\x89HDF\r\n\x1a\n"
 _STALE = 86_400.0
@@ -153,6 +155,29 @@ def take_in(
         bytes=done["bytes"],
         seconds=done["seconds"],
     )
+
+
+def decode_recording(
+    raw: bytes,
+    sample_rate: int,
+    seconds: float = recording.MAX_SECONDS,
+    *,
+    patience: float = PATIENCE,
+    memory: int = RECORDING_MEMORY,
+) -> np.ndarray:
+    """One channel of a stranger's recording at `sample_rate`, float32 (T,) in [-1, 1]; at most `seconds` long.
+
+    WAV, FLAC, OGG or MP3. Decoded in a process of its own, which takes half a second. Raises DataError with the reason.
+    """
+    if len(raw) > recording.MAX_FILE_BYTES:
+        raise DataError(f"larger than {recording.MAX_FILE_BYTES >> 20} MB; cut out what you need first")
+    with tempfile.TemporaryDirectory(prefix="genmodels-recording-") as scratch:
+        spool, out = Path(scratch, "spool"), Path(scratch, "samples")
+        spool.write_bytes(raw)
+        request = {"spool": str(spool), "out": str(out), "kind": "recording", "memory": memory}
+        done = _run({**request, "sample_rate": sample_rate, "seconds": seconds}, None, patience)
+        samples = np.fromfile(out, "<f4", done["count"])
+    return samples.astype(np.float32)
 
 
 def _sweep() -> None:

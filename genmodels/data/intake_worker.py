@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from genmodels.data import from_source, hdf5, packing, sources
+from genmodels.data import from_source, hdf5, packing, recording, sources
 from genmodels.errors import DataError, GenmodelsError
 
 _EACH = 0.1  # seconds between two reports of progress
@@ -71,12 +71,20 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
     )
 
 
+def _decode(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+    raw = Path(request["spool"]).read_bytes()
+    samples = recording.decode(raw, request["sample_rate"], request["seconds"])
+    samples.astype("<f4").tofile(request["out"])
+    say({"count": len(samples)})
+
+
 def main() -> None:
     """Read one request from stdin, report to stdout: a line of JSON each."""
     request = json.loads(sys.stdin.buffer.read())
     _limit(request["memory"])
     try:
-        _pack(request, lambda message: print(json.dumps(message), flush=True))
+        task = _decode if request["kind"] == "recording" else _pack
+        task(request, lambda message: print(json.dumps(message), flush=True))
     except GenmodelsError as error:
         print(json.dumps({"error": str(error)}), flush=True)
 

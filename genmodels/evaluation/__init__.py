@@ -22,7 +22,7 @@ from genmodels.capabilities import (
 )
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import judge, judged, likelihood
+from genmodels.evaluation import judge, judged, likelihood, sound
 from genmodels.evaluation.judged import class_figures
 from genmodels.model import Model
 from genmodels.preview import diversity
@@ -72,7 +72,12 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
     pattern/worst_error       largest distance of the mean picture from the data's one picture, 0 to 1
     discriminator/loss        what its curve shows, on test pictures against as many drawn
+
+    Of a model of sound: `sound.figures`.
     """
+    if model.modality == "audio":
+        with torch.inference_mode():
+            return sound.figures(model, spec, seed=seed)
     arrays = data.load(spec.data, "test")
     found: dict[str, float] = {}
     with torch.inference_mode():
@@ -99,6 +104,10 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
 
 def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
     """The few figures of `evaluate` worth following over a training; those that take long are left out."""
+    if model.modality == "audio":
+        with torch.inference_mode():
+            bits = sound.bits_per_sample(model, data.load_audio(spec.data, "test"))
+        return {"likelihood/bits_per_sample": bits}
     found: dict[str, float] = {}
     with torch.inference_mode():
         if isinstance(model, SupportsClassification):

@@ -101,7 +101,7 @@ class CausalNetwork(nn.Module):
 
     def __init__(self, config: WaveNetConfig) -> None:
         super().__init__()
-        self.silence = int(mu_law_encode(torch.zeros(1), config.levels))
+        self.silence = config.levels // 2  # the code of 0
         dilations, channels = config.dilations, config.channels
         # The first causal convolution sees one-hot codes of two times: each tap is a row of a table.
         self.now = nn.Embedding(config.levels, channels)

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from genmodels import data
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own
+from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own, spectrograms
 from genmodels.data.intake import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
 from genmodels.data.sources import Listed
 from genmodels.data.spec import split_rows
@@ -184,8 +184,8 @@ def mean_pictures(name: str) -> tuple[Tile, ...]:
     entry = find(name)
     spec, shelf = _spec(entry), _shelf(entry, "train")
     if shelf.means is None:
-        assert spec.image_shape is not None  # every set here is of pictures
-        first = np.arange(min(len(shelf.labels), _MEAN_BYTES // int(np.prod(spec.image_shape)), shelf.most))
+        each = int(np.prod(shelf.pictures(np.arange(1)).shape))  # of recordings, their spectrograms are shown
+        first = np.arange(min(len(shelf.labels), _MEAN_BYTES // each, shelf.most))
         images, labels = shelf.pictures(first), shelf.labels[first]
         means = []
         for index in range(min(max(1, spec.num_classes), MEAN_CLASSES)):
@@ -256,6 +256,9 @@ class _Shelf:
             self.labels = self._packed.labels[self._rows]
         elif found := data.listed(entry.config, self._split):
             self._listed, self.labels, self.most = found, found.labels, _DECODED
+        elif entry.spec is not None and entry.spec.sample_rate is not None:
+            arrays = spectrograms.of(data.load_audio(entry.config, self._split), entry.spec.sample_rate)
+            self._images, self.labels = arrays.images, arrays.labels
         else:
             first = _DECODED if "limit" in data.fields(entry.name) else None
             arrays = data.load(entry.config, self._split, first)

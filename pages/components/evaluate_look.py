@@ -19,6 +19,8 @@ from pages.components.tiles import Tile, flow
 
 def show(info: CheckpointInfo, step: int) -> None:
     """Nothing for a model that draws no pictures."""
+    if info.modality != "image":
+        return
     if "sampling" not in info.capabilities and "latent" not in info.capabilities:
         return
     if "scoring" in info.capabilities:

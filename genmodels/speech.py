@@ -1,0 +1,113 @@
+"""Asking a model of sound for a recording: names of classes and speakers, lengths in seconds, WAV bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genmodels import audio, catalog
+from genmodels.capabilities import SupportsCompletion
+from genmodels.data import intake, recording
+from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.recipes import Spec
+from genmodels.runfolder import RunFolder
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be said: names or numbers by `label` and `speaker` (None drawn), seconds behind what is continued."""
+
+    asked: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    seconds: float | None = None
+    temperature: float = 1.0
+    top_k: int | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A recording, float32 (T,) in [-1, 1], as WAV bytes, and how fast it was drawn."""
+
+    samples: Tensor
+    sample_rate: int
+    samples_per_second: float
+
+    @property
+    def wav(self) -> bytes:
+        return audio.wav(self.samples, self.sample_rate)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+
+def read(path: Path, name: str) -> Tensor:
+    """A recording in a file, float32 (T,) at the rate of the model called `name`; raises DataError."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(recording.MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error}") from error
+    try:
+        return torch.from_numpy(intake.decode_recording(raw, _rate(name, _spec(name))))
+    except DataError as error:
+        raise DataError(f"{str(path)!r} cannot be used: {error}") from error
+
+
+def say(name: str, wish: Wish, *, step: int | None = None, after: Tensor | None = None) -> Said:
+    """Draw a recording, or what follows `after` (T,); raises UnknownNameError, CapabilityError or ConfigError."""
+    start = time.perf_counter()
+    *_, last = say_iter(name, wish, step=step, after=after, every=10**9)
+    drawn = len(last.samples) - (0 if after is None else len(after))
+    return Said(last.samples, last.sample_rate, drawn / (time.perf_counter() - start))
+
+
+def say_iter(
+    name: str, wish: Wish, *, step: int | None = None, after: Tensor | None = None, every: int = 400
+) -> Iterator[Said]:
+    """All of it again after each `every` samples, silent where nothing is drawn yet; stop by not asking on."""
+    spec = _spec(name)
+    rate = _rate(name, spec)
+    usual = spec.data_spec.clip_samples or rate
+    count = usual if wish.seconds is None else max(1, round(wish.seconds * rate))
+    model = catalog.load(name, step)
+    if not isinstance(model, SupportsCompletion):
+        raise CapabilityError(f"{name} draws no recordings; `python -m genmodels models` tells what each family can do")
+    names = {"label": spec.data_spec.classes, "speaker": spec.data_spec.speakers}
+    condition = {
+        key: torch.tensor([_number(key, value, names[key], model.conditions.get(key, 0), name)])
+        for key, value in wish.asked.items()
+    }
+    given = torch.zeros(0) if after is None else after
+    x = torch.cat([given, torch.zeros(count)])[None]
+    known = torch.arange(x.shape[1]) < len(given)
+    generator = torch.Generator().manual_seed(wish.seed)
+    knobs = {"temperature": wish.temperature, "top_k": wish.top_k}
+    for heard in model.complete(x, known, condition=condition, generator=generator, every=every, **knobs):  # type: ignore[call-arg]
+        yield Said(heard[0].cpu(), rate, 0.0)
+
+
+def _spec(name: str) -> Spec:
+    return RunFolder(catalog.find(name)).spec()
+
+
+def _rate(name: str, spec: Spec) -> int:
+    if spec.data_spec.sample_rate is None:
+        raise CapabilityError(f"{name} was trained on pictures, so it cannot speak; choose a model of recordings")
+    return spec.data_spec.sample_rate
+
+
+def _number(key: str, value: str, names: tuple[str, ...], count: int, model: str) -> int:
+    """A class or speaker as a number: its name, or the number itself."""
+    if not count:
+        raise CapabilityError(f"{model} cannot be asked for a {key}: leave it out")
+    if value in names:
+        return names.index(value)
+    if value.isascii() and value.isdigit() and len(value) < 6 and int(value) < count:
+        return int(value)
+    raise ConfigError(f"{key} = {value!r} is not allowed: {model} knows {', '.join(names) or f'0 to {count - 1}'}")
