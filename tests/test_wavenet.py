@@ -1,0 +1,245 @@
+"""WaveNet: nothing later is heard, queues change nothing, and mu-law loses only what it must."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from genmodels import audio, registry
+from genmodels.capabilities import Condition
+from genmodels.data import DataConfig, load_audio
+from genmodels.data.audio_loader import AudioLoader
+from genmodels.data.spec import Recordings
+from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.evaluation import sound
+from genmodels.layers.causal import GatedLayer
+from genmodels.layers.painting import draw
+from genmodels.layers.queue_kernel import CompiledQueues
+from genmodels.layers.queues import BatchedQueues
+from genmodels.models import wavenet
+
+TOLD = {"conditional": True, "speaker": True}
+
+
+def tiny(**settings: Any) -> Any:
+    """A small network whose weights are large enough for its levels to differ."""
+    torch.manual_seed(0)
+    shape = {"sample_rate": 8000, "clip_samples": 60, "num_classes": 3, "num_speakers": 2}
+    small = {"levels": 16, "channels": 6, "skip_channels": 10, "layers": 3, "stacks": 2}
+    model = registry.get("wavenet").build(**{**shape, **small, **settings})
+    for parameter in model.parameters():
+        parameter.data.mul_(2)
+    return model.requires_grad_(False).eval()
+
+
+def condition(n: int) -> Condition:
+    return {"label": torch.arange(n) % 3, "speaker": torch.arange(n) % 2}
+
+
+def naive(model: Any, x: Tensor, known: Tensor, told: Condition, seed: int, **knobs: Any) -> Tensor:
+    """The whole network for each sample, as a tutorial draws."""
+    generator = torch.Generator().manual_seed(seed)
+    for among in model.config.conditions.values():
+        torch.randint(0, among, (len(x),), generator=generator)
+    uniform = torch.rand(x.shape[::-1], generator=generator).T
+    x = x.clone()
+    for time in range(x.shape[1]):
+        logits = model.logits(x, condition=told)[:, time]
+        drawn = audio.mu_law_decode(draw(logits, uniform[:, time, None], **knobs), model.config.levels)
+        x[:, time] = torch.where(known[time], x[:, time], drawn)
+    return x
+
+
+@pytest.mark.parametrize("levels", [2, 3, 16, 255, 256])
+def test_mu_law_there_and_back(levels: int) -> None:
+    codes = torch.arange(levels)
+    decoded = audio.mu_law_decode(codes, levels)
+    assert torch.equal(audio.mu_law_encode(decoded, levels), codes)
+    assert (float(decoded[0]), float(decoded[-1])) == (-1.0, 1.0)
+    assert bool((decoded.diff() > 0).all())
+    assert int(audio.mu_law_encode(torch.zeros(1), levels)) == levels // 2
+    assert audio.mu_law_encode(torch.tensor([-9.0, 9.0]), levels).tolist() == [0, levels - 1]
+
+
+def test_mu_law_is_the_texts() -> None:
+    # by hand: ln(1 + 255 * 0.1) / ln 256 = 0.5910, (0.5910 + 1) / 2 * 255 = 202.9
+    assert int(audio.mu_law_encode(torch.tensor([0.1]))) == 203
+    assert int(audio.mu_law_encode(torch.tensor([-0.1]))) == 52
+    x = torch.linspace(-1, 1, 20_001)
+    error = (audio.mu_law_decode(audio.mu_law_encode(x)) - x).abs()
+    assert float(error.max()) < 0.5 * math.log(256) * (1 + 1 / 255) * 2 / 255 * 1.01, "half the widest step"
+    assert float(error[9_950:10_051].max()) < 3e-4, "finer near silence"
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 4, 8])
+@pytest.mark.parametrize("told", [False, True])
+def test_a_layer_hears_now_and_one_dilation_ago_and_nothing_else(dilation: int, told: bool) -> None:
+    torch.manual_seed(0)
+    layer = GatedLayer(4, dilation, last=False)
+    x = torch.randn(2, 20, 4, requires_grad=True)
+    following, z = layer(x, torch.randn(2, 8) if told else None)
+    (slope,) = torch.autograd.grad(following[0, 12].sum() + z[0, 12].sum(), x)
+    heard = slope.abs().sum(-1).nonzero().tolist()
+    assert heard == [[0, 12 - dilation], [0, 12]]
+    wanted = x[:, 5] + layer.residual(z[:, 5])  # type: ignore[misc]
+    torch.testing.assert_close(following[:, 5], wanted)
+
+
+@pytest.mark.parametrize(("layers", "stacks", "told"), [*itertools.product((1, 2, 4), (1, 3), (False, True))])
+def test_the_whole_network_hears_its_receptive_field_and_nothing_later(layers: int, stacks: int, told: bool) -> None:
+    model = tiny(layers=layers, stacks=stacks, **(TOLD if told else {}))
+    field = model.config.receptive_field
+    assert field == stacks * (2**layers - 1) + 2
+    slope = model.receptive_field(field + 5)
+    assert bool((slope[:5] == 0).all())
+    assert bool((slope[5:] > 0).all())
+    x = torch.rand(1, field + 6) * 2 - 1
+    changed = x.clone()
+    changed[0, -3:] *= -1
+    asked = condition(1) if told else None
+    one, two = model.logits(x, condition=asked), model.logits(changed, condition=asked)
+    assert torch.equal(one[:, :-2], two[:, :-2]), "a sample's logits know neither it nor what follows"
+    assert not torch.equal(one[:, -2], two[:, -2])
+
+
+def test_what_it_is_told_changes_every_layer() -> None:
+    model = tiny(**TOLD)
+    x = torch.rand(1, 40) * 2 - 1
+    by = {k: model.logits(x, condition={"label": torch.tensor([k]), "speaker": torch.tensor([0])}) for k in range(3)}
+    assert not torch.allclose(by[0], by[1])
+    blend = torch.tensor([[0.0, 1.0, 0.0]])
+    torch.testing.assert_close(model.logits(x, condition={"label": blend, "speaker": torch.tensor([0])}), by[1])
+    with pytest.raises(CapabilityError, match="trained with a speaker"):
+        model.logits(x, condition={"label": torch.tensor([0])})
+    with pytest.raises(ConfigError, match=r"model\.speaker=false"):
+        tiny(speaker=True, num_speakers=0)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_likelihoods_of_all_short_recordings_sum_to_one(told: bool) -> None:
+    model = tiny(levels=3, **(TOLD if told else {}))
+    codes = torch.tensor([*itertools.product(range(3), repeat=4)])
+    for asked in (condition(1), None) if told else (None,):
+        total = model.log_prob(audio.mu_law_decode(codes, 3), condition=asked).double().exp().sum()
+        assert float(total) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
+    model = tiny(silence=5, **TOLD)
+    x, length = torch.rand(2, 30) * 2 - 1, torch.tensor([30, 12])
+    x[1, 12:] = 0
+    batch = {"audio": x, "length": length, "label": torch.tensor([2, 0]), "speaker": torch.tensor([1, 0])}
+    nats = model.log_prob(torch.nn.functional.pad(x, (0, 5)), condition=batch, length=length + 5)
+    model.requires_grad_(True)
+    loss = model.training_step(batch, model.configure_optimizers(), 0)["loss/total"]
+    assert float(loss) == pytest.approx(float(-nats.sum() / (30 + 12 + 10)), rel=1e-5)
+    model = tiny(silence=5, **TOLD)
+    codes = audio.mu_law_encode(x[1:, :12], 16)
+    logits = model.logits(x[1:, :12], condition={k: v[1:] for k, v in batch.items() if k in TOLD or k == "label"})
+    by_hand = logits.log_softmax(-1).gather(-1, codes[..., None]).sum()
+    own = model.log_prob(x[1:], condition={"label": torch.tensor([0]), "speaker": torch.tensor([0])}, length=length[1:])
+    assert float(own) == pytest.approx(float(by_hand), rel=1e-5)
+
+
+@pytest.mark.parametrize("streams", [0, 99])
+@pytest.mark.parametrize("knobs", [{}, {"temperature": 0.7}, {"top_k": 3, "temperature": 1.3}, {"top_k": 1}])
+@pytest.mark.parametrize("start", [0, 1, 23])
+def test_queues_draw_what_the_whole_network_draws(
+    streams: int, knobs: dict[str, Any], start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", streams)
+    model = tiny(**TOLD)
+    x = torch.zeros(3, 60)
+    x[:, :start] = torch.rand(3, start, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    known = torch.arange(60) < start
+    known[40:42] = True  # also in between: given, never drawn
+    wanted = naive(model, x, known, condition(3), 7, **knobs)
+    generator = torch.Generator().manual_seed(7)
+    parts = list(model.complete(x, known, condition=condition(3), generator=generator, every=10, **knobs))
+    torch.testing.assert_close(parts[-1], wanted, rtol=0, atol=0)
+    assert torch.equal(parts[-1][:, :start], x[:, :start])
+    assert len(parts) == math.ceil((60 - start) / 10)
+    assert not parts[0][:, start + 10 : 40].any(), "silent where nothing is drawn yet"
+
+
+@pytest.mark.parametrize("sampler", [CompiledQueues, BatchedQueues])
+def test_queues_have_the_whole_networks_logits(sampler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", 99 if sampler is CompiledQueues else 0)
+    model = tiny(levels=256, channels=10, **TOLD)
+    told = model._told(condition(2), 2)
+    codes, start = torch.zeros(2, 40, dtype=torch.int64), 9
+    codes[:, :start] = torch.randint(0, 256, (2, start))
+    queues = model.sampler(codes, torch.zeros(2, 40, dtype=torch.bool), torch.rand(2, 40), told, start)
+    assert isinstance(queues, sampler)
+    for time in range(start, 40):
+        found = queues.step(time) if isinstance(queues, BatchedQueues) else None
+        if found is None:
+            queues.advance(time + 1)
+            found = torch.from_numpy(queues.logits)
+        else:
+            codes[:, time] = found.argmax(1)
+        wanted = model.network(codes, told)[:, time]
+        torch.testing.assert_close(found, wanted, rtol=0, atol=2e-5)
+        assert torch.equal(found.argmax(1), wanted.argmax(1))
+
+
+def test_what_was_stopped_is_completed_to_the_same_recording() -> None:
+    model = tiny()
+    whole = model.sample(2, generator=torch.Generator().manual_seed(4))
+    parts = model.sample_iter(2, generator=torch.Generator().manual_seed(4), every=25)
+    first = next(parts)
+    rest = model.complete(first, torch.arange(60) < 25, generator=torch.Generator().manual_seed(4))
+    assert torch.equal([*rest][-1], whole)
+    longer = model.sample(2, generator=torch.Generator().manual_seed(4), samples=80)
+    assert torch.equal(longer[:, :60], whole)
+    assert torch.equal(whole, model.sample(2, generator=torch.Generator().manual_seed(4)))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "error", "part"),
+    [
+        ({"temperature": 0.0}, ConfigError, "temperature = 0.0"),
+        ({"top_k": 17}, ConfigError, "top_k = 17"),
+        ({"samples": 480_001}, ConfigError, "1 to 480,000, which is 60 seconds"),
+    ],
+)
+def test_knobs_have_bounds(knobs: dict[str, Any], error: type[Exception], part: str) -> None:
+    with pytest.raises(error, match=part):
+        tiny().sample(1, **knobs)
+    with pytest.raises(DataError, match="cannot be completed"):
+        tiny().complete(torch.zeros(1, 8), torch.zeros(9, dtype=torch.bool))
+
+
+def test_bits_of_an_untold_network_are_counted_a_sample() -> None:
+    model = tiny(levels=256)
+    for parameter in model.network.head.parameters():
+        parameter.zero_()  # every level as probable: 8 bits, whatever the recordings
+    rng = np.random.default_rng(0)
+    clips = [rng.integers(-9000, 9000, length).astype(np.int16) for length in (40, 7, 90)]
+    recordings = Recordings.of(clips, [0, 1, 2], [0, 1, 0])
+    assert sound.bits_per_sample(model, recordings) == pytest.approx(8, abs=1e-5)
+
+
+def test_batches_hold_every_recording_once_and_little_padding() -> None:
+    recordings = load_audio(DataConfig(name="tones"))
+    one, two = (AudioLoader(recordings, 8, 3, torch.device("cpu")) for _ in range(2))
+    epoch = [one.batch(step) for step in range(one.steps_per_epoch)]
+    assert torch.equal(epoch[7]["audio"], two.batch(7)["audio"]), "a pure function of seed and step"
+    counted = torch.bincount(torch.cat([batch["label"] for batch in epoch]))
+    assert counted.tolist() == [40] * 10
+    heard = sum(int(batch["length"].sum()) for batch in epoch)
+    assert heard == len(recordings.samples)
+    assert heard > 0.95 * sum(batch["audio"].numel() for batch in epoch)
+    for batch in epoch[:3]:
+        row = int(batch["length"].argmin())
+        assert not batch["audio"][row, int(batch["length"][row]) :].any()
+    short = AudioLoader(recordings, 8, 3, torch.device("cpu"), most=500)
+    assert short.batch(0)["audio"].shape == (8, 500)
+    with pytest.raises(DataError, match="batch_size = 401"):
+        AudioLoader(recordings, 401, 0, torch.device("cpu"))
