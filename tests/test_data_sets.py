@@ -151,11 +151,17 @@ def test_more_than_fits_into_memory_is_refused_before_it_is_read() -> None:
         MemoryLoader(arrays, 4, 0, torch.device("cpu"))
 
 
+@pytest.fixture
+def thousands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of CIFAR-10's files: 180 MB take seconds to compress."""
+    monkeypatch.setattr(cifar10, "_PER_FILE", 1_000)
+
+
 def cifar_archive(path: Path, short: str = "") -> Path:
-    record = np.zeros((10_000, 3073), np.uint8)
+    record = np.zeros((1_000, 3073), np.uint8)
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for index, name in enumerate((*cifar10._FILES["train"], *cifar10._FILES["test"])):
-            record[:, 0] = np.arange(10_000) % 10
+            record[:, 0] = np.arange(1_000) % 10
             record[:, 1:1025] = 40 * index  # the red plane comes first
             raw = record.tobytes()[: 1000 if name == short else None]
             info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
@@ -166,6 +172,7 @@ def cifar_archive(path: Path, short: str = "") -> Path:
     return path
 
 
+@pytest.mark.usefixtures("thousands")
 def test_cifar10_is_unpacked_by_name_and_read_without_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "data"
     monkeypatch.setenv("GENMODELS_DATA", str(root))
@@ -176,16 +183,17 @@ def test_cifar10_is_unpacked_by_name_and_read_without_a_pickle(tmp_path: Path, m
     cifar10.unpack(cifar_archive(tmp_path / "x.tar.gz"), root)
     assert not (tmp_path / "evil.txt").exists()
     train, test = (data.load(DataConfig(name="cifar10"), split) for split in ("train", "test"))  # type: ignore[arg-type]
-    assert (train.images.shape, test.images.shape) == ((50_000, 3, 32, 32), (10_000, 3, 32, 32))
-    assert train.images[10_000:10_002, :, 0, 0].tolist() == [[40, 0, 0]] * 2
+    assert (train.images.shape, test.images.shape) == ((5_000, 3, 32, 32), (1_000, 3, 32, 32))
+    assert train.images[1_000:1_002, :, 0, 0].tolist() == [[40, 0, 0]] * 2
     assert train.labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
     (root / "cifar-10-batches-bin" / "data_batch_3.bin").write_bytes(b"short")
-    with pytest.raises(DataError, match=r"data_batch_3\.bin is damaged: 30,730,000 bytes"):
+    with pytest.raises(DataError, match=r"data_batch_3\.bin is damaged: 3,073,000 bytes"):
         data.load(DataConfig(name="cifar10"))
 
 
+@pytest.mark.usefixtures("thousands")
 def test_a_damaged_cifar10_archive_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"test_batch\.bin is no file of 30,730,000 bytes"):
+    with pytest.raises(DataError, match=r"test_batch\.bin is no file of 3,073,000 bytes"):
         cifar10.unpack(cifar_archive(tmp_path / "x.tar.gz", short="test_batch.bin"), tmp_path)
     (tmp_path / "y.tar.gz").write_bytes(b"no archive")
     with pytest.raises(DataError, match="fetch it again"):
@@ -224,9 +232,10 @@ def test_a_cifar10_of_picture_files_is_counted_by_name_and_decoded_as_it_is_show
     assert ({tile.label for tile in page.tiles}, len(page.tiles), page.count) == ({"cat"}, 12, 60)
     assert (len(opened), {Path(name).parent.name for name in opened}) == (12, {"cat"})
     assert sum(mean.number for mean in datasets.mean_pictures("cifar10")) == 100
-    assert len(opened) == 112
+    assert len(set(opened[12:])) == 100, "of a bounded number"
+    opened.clear()
     first = data.load(config, first=30)
-    assert len(opened) == 142
+    assert len(opened) == 30
     assert first.images[:, 0, 16, 16].tolist() == (20 * first.labels).tolist(), "each picture beside its own label"
     assert data.load(config).images[:30].tolist() == first.images.tolist()
     shown = np.asarray(Image.open(io.BytesIO(datasets.sheet(SheetRequest(name="cifar10")).tiles[5].image)))
