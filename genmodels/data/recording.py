@@ -58,15 +58,14 @@ def resample(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     """Samples (T,) at another rate, by cutting or extending the spectrum: what lies above half the new rate is gone."""
     if rate == wanted:
         return x
-    # The transform takes the recording for a circle; silence at its ends keeps them from hearing each other.
-    margin = rate // 20
-    padded = np.pad(x.astype(np.float64), (margin, margin + -(len(x) + 2 * margin) % rate))  # whole seconds: exact
+    # The transform takes the recording for a circle; a second of silence keeps its ends from hearing each other, and
+    # whole seconds have a whole number of samples at both rates.
+    padded = np.pad(x.astype(np.float64), (rate, -len(x) % rate))
     spectrum = np.fft.rfft(padded)
     count = len(padded) // rate * wanted
     kept = np.zeros(count // 2 + 1, complex)
     shared = min(len(spectrum), len(kept))
     kept[:shared] = spectrum[:shared]
     kept[shared - 1] = 0  # at exactly half the rate, sine and cosine cannot be told apart
-    start = round(margin * wanted / rate)
-    resampled: np.ndarray = np.fft.irfft(kept, count)[start : start + max(1, round(len(x) * wanted / rate))]
+    resampled: np.ndarray = np.fft.irfft(kept, count)[wanted : wanted + max(1, round(len(x) * wanted / rate))]
     return resampled * (wanted / rate)

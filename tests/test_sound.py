@@ -1,0 +1,230 @@
+"""Recordings: strangers' files within bounds, Free Spoken Digits, spectrograms, and speaking on the command line."""
+
+from __future__ import annotations
+
+import io
+import math
+import subprocess
+import sys
+import tarfile
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import small_spec
+
+from genmodels import audio, data, run_training, speech
+from genmodels.data import DataConfig, fsdd, intake, recording, spectrograms
+from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.runfolder import RunFolder, runs_root
+
+ROOT = Path(__file__).parents[1]
+
+
+def encoded(samples: np.ndarray, rate: int = 16_000, form: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format=form, subtype=subtype)
+    return buffer.getvalue()
+
+
+def tone(rate: int = 16_000, pitch: float = 440.0, seconds: float = 0.5) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * pitch * np.arange(round(rate * seconds)) / rate)
+
+
+# --------------------------------------------------------------------------- strangers' files
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype", "close"),
+    [
+        ("WAV", "PCM_16", 1e-4),
+        ("WAV", "PCM_24", 1e-5),
+        ("WAV", "FLOAT", 1e-5),
+        ("FLAC", "PCM_24", 1e-5),
+        ("OGG", "VORBIS", 0.1),
+        ("MP3", "MPEG_LAYER_III", 0.1),
+    ],
+)
+def test_every_format_is_read_resampled_and_made_one_channel(form: str, subtype: str, close: float) -> None:
+    stereo = np.stack([tone(), np.zeros(8000)], 1)
+    found = recording.decode(encoded(stereo, form=form, subtype=subtype), 8_000)
+    assert found.dtype == np.float32
+    assert found.shape == (4_000,)
+    middle = slice(500, -500)  # a file that ends in the middle of a wave rings at its ends
+    assert float(np.abs(found - tone(8_000) / 2)[middle].max()) < close
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(44_100, 8_000), (11_025, 16_000), (8_000, 22_050)])
+def test_resampling_keeps_pitch_and_drops_what_no_longer_fits(rate: int, wanted: int) -> None:
+    found = recording.resample(tone(rate), rate, wanted)
+    assert len(found) == round(rate * 0.5) * wanted // rate
+    inside = slice(wanted // 20, -wanted // 20)
+    assert float(np.abs(found - tone(wanted)[: len(found)])[inside].max()) < 5e-3
+    too_high = recording.resample(tone(44_100, 6_000.0), 44_100, 8_000)
+    assert float(np.abs(too_high[400:-400]).max()) < 5e-3
+
+
+@pytest.mark.parametrize(
+    ("raw", "part"),
+    [
+        (encoded(np.zeros(8_000 * 600), 8_000, "FLAC"), "longer than 60 seconds"),
+        (encoded(np.zeros(0)), "zero samples"),
+        (encoded(np.array([0.0, np.nan, 0.0]), subtype="FLOAT"), "infinite or not a number"),
+        (encoded(np.array([0.0, np.inf]), subtype="FLOAT"), "infinite or not a number"),
+        (encoded(tone(), form="AIFF"), "AIFF files are not read here"),
+        (encoded(np.zeros((100, 12))), "in at most 8"),
+        (encoded(np.zeros(100), 1_000), "1,000 samples a second"),
+        (b"no sound at all" * 20, "not a WAV, FLAC, OGG or MP3"),
+        (b"", "not a WAV, FLAC, OGG or MP3"),
+    ],
+    ids=["ten minutes", "empty", "nan", "inf", "aiff", "channels", "rate", "text", "nothing"],
+)
+def test_a_recording_that_cannot_be_used_is_refused_with_the_reason(raw: bytes, part: str) -> None:
+    assert len(raw) < 90_000
+    with pytest.raises(DataError, match=part):
+        recording.decode(raw, 8_000)
+
+
+def test_a_cut_file_is_refused_or_gives_what_is_there() -> None:
+    for form, subtype in (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")):
+        whole = encoded(tone(), form=form, subtype=subtype)
+        for cut in range(0, len(whole), max(1, len(whole) // 23)):
+            try:
+                found = recording.decode(whole[:cut], 8_000)
+            except DataError:
+                continue
+            assert len(found) <= 4_000
+            assert np.isfinite(found).all()
+
+
+def test_a_strangers_recording_is_decoded_in_a_process_of_its_own() -> None:
+    found = intake.decode_recording(encoded(tone(8_000), 8_000), 8_000)
+    assert np.abs(found - tone(8_000)).max() < 1e-4
+    with pytest.raises(DataError, match="longer than 2 seconds"):
+        intake.decode_recording(encoded(np.zeros(8_000 * 3), 8_000), 8_000, seconds=2)
+    with pytest.raises(DataError, match="larger than 20 MB"):
+        intake.decode_recording(bytes(recording.MAX_FILE_BYTES + 1), 8_000)
+
+
+# --------------------------------------------------------------------------- Free Spoken Digits
+
+
+def spoken(folder: Path, samples: int = 400) -> None:
+    """A stand-in: every file of the set, each of its own constant value."""
+    folder.mkdir(parents=True)
+    for name in fsdd._NAMES:
+        digit, speaker, index = name.removesuffix(".wav").split("_")
+        value = 3_000 * int(digit) + 400 * fsdd.SPEC.speakers.index(speaker) + int(index)
+        with wave.open(str(folder / name), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8_000)
+            file.writeframes(np.full(samples, value, "<i2").tobytes())
+
+
+def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    config = DataConfig(name="fsdd")
+    problem = data.missing(config)
+    assert problem is not None
+    assert "or train on --data tones" in problem
+    spoken(tmp_path / "recordings")
+    assert data.missing(config) is None
+    for split, indices in (("test", range(5)), ("train", range(5, 50))):
+        found = data.load_audio(config, split)  # type: ignore[arg-type]
+        values = (found.samples.reshape(len(found), 400)[:, 0]).astype(int)
+        assert (values == 3_000 * found.labels + 400 * found.speakers + values % 100).all()
+        assert set(values % 100) == set(indices)
+        assert np.bincount(found.labels).tolist() == [6 * len(indices)] * 10
+    pictures = spectrograms.load("test")
+    assert (pictures.images.shape, pictures.images.dtype) == ((300, 1, 32, 32), np.uint8)
+    assert not (np.diff(pictures.labels) >= 0).all(), "mixed"
+    (tmp_path / "recordings" / "7_theo_3.wav").write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=r"7_theo_3\.wav is damaged"):
+        data.load_audio(config, "test")
+
+
+def test_an_archive_is_unpacked_by_name_and_size_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    source, archive = tmp_path / "top" / "recordings", tmp_path / "a.tar.gz"
+    spoken(source, 10)
+    (source / "evil.py").write_text("no recording")
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "top", "free-spoken-digit-dataset-1.0.10")
+        info = tarfile.TarInfo("../../outside.wav")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"abc"))
+    fsdd.unpack(archive, tmp_path / "data" / "fsdd")
+    assert {path.name for path in (tmp_path / "data" / "fsdd").iterdir()} == fsdd._NAMES
+    assert not list(tmp_path.rglob("outside.wav"))
+    (source / "0_theo_0.wav").write_bytes(bytes(300_000))
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(source, "recordings")
+    with pytest.raises(DataError, match="300,000 bytes"):
+        fsdd.unpack(archive, tmp_path / "data" / "other")
+    archive.write_bytes(archive.read_bytes()[:5_000])
+    with pytest.raises(DataError, match=r"damaged|not whole"):
+        fsdd.unpack(archive, tmp_path / "data" / "other")
+    assert not (tmp_path / "data" / "other").exists()
+
+
+# --------------------------------------------------------------------------- pictures of sound
+
+
+def test_a_spectrogram_has_its_tone_where_it_belongs() -> None:
+    low, high = (torch.from_numpy(tone(8_000, pitch)).float()[None] for pitch in (300.0, 3_000.0))
+    pictures = audio.spectrogram(torch.cat([low, high]), 8_000)
+    assert pictures.shape == (2, 1, 32, 32)
+    assert (float(pictures.min()), float(pictures.max())) == (-1.0, pytest.approx(1.0))
+    rows = pictures[:, 0, :, 16].argmax(1)
+    mel = 2595 * torch.log10(1 + torch.tensor([300.0, 3000.0]) / 700)
+    expected = 32 - mel / (2595 * math.log10(1 + 4000 / 700)) * 33
+    assert float((rows - expected).abs().max()) < 1.0, "high pitches above"
+    louder = audio.spectrogram(0.1 * torch.cat([low, high]), 8_000)
+    assert float((louder - pictures).abs().max()) < 0.01, "loudness changes nothing"
+    assert torch.isfinite(audio.spectrogram(torch.zeros(1, 5), 8_000)).all()
+
+
+def test_silence_at_the_ends_is_cut_and_a_wav_is_what_it_was() -> None:
+    x = torch.zeros(8_000)
+    x[3_000:3_100] = 0.5
+    assert len(audio.trim(x, 8_000)) == 100 + 2 * 160
+    assert torch.equal(audio.trim(torch.zeros(9), 8_000), torch.zeros(9))
+    samples, rate = soundfile.read(io.BytesIO(audio.wav(torch.tensor([0.0, 1.0, -1.0, 7.0]), 8_000)))
+    assert rate == 8_000
+    assert np.abs(samples - [0, 1, -1, 1]).max() < 1e-4
+
+
+# --------------------------------------------------------------------------- speaking
+
+
+@pytest.fixture
+def spoken_run() -> str:
+    spec = small_spec("wavenet", "train.max_steps=2", "train.max_epochs=null", "train.batch_size=16")
+    folder = RunFolder.create(runs_root() / "voice", spec)
+    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert [step for step, _ in folder.previews()] == [0, 2]
+    return "voice"
+
+
+def test_a_trained_model_speaks_continues_and_says_what_it_does_not_know(spoken_run: str, tmp_path: Path) -> None:
+    wish = speech.Wish({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
+    said = speech.say(spoken_run, wish)
+    assert said.samples.shape == (160,)
+    assert torch.equal(said.samples, speech.say(spoken_run, wish).samples)
+    after = torch.from_numpy(tone(8_000, seconds=0.1)).float()
+    more = [*speech.say_iter(spoken_run, wish, after=after, every=40)]
+    assert len(more) == 4
+    assert torch.equal(more[-1].samples[:800], after)
+    assert more[-1].samples.shape == (960,)
+    with pytest.raises(ConfigError, match="label = 'purr' is not allowed: voice knows steady, rising"):
+        speech.say(spoken_run, speech.Wish({"label": "purr"}))
+    with pytest.raises(CapabilityError, match="trained on pictures"):
+        speech.say("mnist_vae_20", wish)
+    out = tmp_path / "out.wav"
+    command = [sys.executable, "-m", "genmodels", "speak", spoken_run, str(out), "--digit", "rising", "--speaker", "1"]
+    subprocess.run([*command, "--seed", "3", "--seconds", "0.02"], cwd=ROOT, check=True, capture_output=True)
+    assert out.read_bytes() == said.wav
