@@ -25,8 +25,10 @@ MAX_PRODUCT = 10**10
 """Of parameters and batch size: about the multiplications of one forward pass, here a second of two cores."""
 MAX_ACTIVATIONS = 2**28
 """Numbers that all layers put out for one batch, a gigabyte: convolutions have few parameters and many of these."""
+MAX_STEP_S = 1.0
+"""A longer step is reckoned from one on a tiny batch: convolutions use each weight once a pixel, up to seconds each."""
 _RANDOM = {"image", "label", "image_a", "image_b"}  # what can be made up
-_PROBE = 2  # examples that the activations are counted with
+_PROBE = 2  # examples that the activations are counted with, and long steps reckoned from
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def seconds_of(spec: Spec) -> float | None:
     Never timed on a public server, nor above the ceilings: a visitor must not choose how much memory the server takes.
 
     Real steps in plain float32 on random data: what the tuner wins later (bf16, threads, compile) is not in it, nor
-    is what previews and checkpoints cost. Two warm-up steps are not counted; one that is longer than the budget is.
+    is what previews and checkpoints cost. Two warm-up steps are not counted; one that is longer than the budget is,
+    and one of over a second is reckoned from a step on two examples.
     """
     count = parameter_count(spec)
     if public_mode() or count > MAX_PARAMETERS or count * spec.train.batch_size > MAX_PRODUCT:
@@ -99,6 +102,11 @@ def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, prov
     optimizers = model.configure_optimizers()
     if _activations(model, optimizers, batch) * batch_size > MAX_ACTIVATIONS:
         return None
+    begin = time.perf_counter()
+    model.training_step(batch, optimizers, 1)
+    reckoned = (time.perf_counter() - begin) * batch_size / _PROBE
+    if reckoned > MAX_STEP_S:
+        return reckoned
     rows = torch.arange(batch_size) % _PROBE
     batch = {key: tensor[rows] for key, tensor in batch.items()}
     durations: list[float] = []

@@ -380,6 +380,23 @@ def test_no_estimate_takes_the_memory_of_the_server(family, assignments):
     assert psutil.Process().memory_info().rss - before < 400e6
 
 
+@pytest.mark.parametrize(("longest", "largest"), [(0.0, 2), (1e9, 24)])
+def test_a_long_step_is_reckoned_from_a_tiny_batch(monkeypatch, longest, largest):
+    model = registry.get("pixelcnn")
+    step, sizes = model.training_step, []
+
+    def watched(self, batch, optimizers, number):
+        sizes.append(len(batch["image"]))
+        return step(self, batch, optimizers, number)
+
+    monkeypatch.setattr(model, "training_step", watched)
+    monkeypatch.setattr(estimate, "MAX_STEP_S", longest)
+    estimate._seconds_of_step.cache_clear()
+    small = ["model.channels=4", "model.layers=1", "train.batch_size=24", "train.max_steps=10"]
+    assert estimate.seconds_of(train_jobs.make_spec("pixelcnn", None, small)) > 0
+    assert (max(sizes), sizes[:2]) == (largest, [2, 2])
+
+
 def test_no_step_is_timed_on_a_public_server(monkeypatch):
     spec = train_jobs.make_spec("vae")
     assert estimate.seconds_of(spec) is not None
