@@ -12,6 +12,7 @@ PARTS = (
     "training",
     "convolutions",
     "pixelcnn",
+    "wavenet",
     "tiny_judge",
     "sampling",
     "quality",

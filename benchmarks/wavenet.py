@@ -1,0 +1,115 @@
+"""WaveNet: drawing from queues against a whole forward pass a sample, and training against a tutorial's Conv1d loop.
+
+Seconds are of the processor, not of the clock, on one thread: what else the machine does is not measured.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks import tutorials_wavenet
+from benchmarks.tutorials_wavenet import TutorialWaveNet
+from genmodels import checkpoint, data, recipes, tune
+from genmodels.audio import mu_law_encode
+from genmodels.config import Runtime
+from genmodels.data.audio_loader import AudioLoader
+
+ROUNDS, STEPS, BATCH = 3, 2, 8
+NAIVE = 12  # samples that the naive loop is timed on: each costs the same
+
+
+def model_of() -> Any:
+    """fsdd_wavenet's network with random weights: what it draws does not change the time."""
+    torch.manual_seed(0)
+    spec = recipes.resolve(recipes.get("fsdd_wavenet"), overrides={"data": {"name": "tones"}})
+    return checkpoint.build(spec.model_dump())
+
+
+def seconds(task: Callable[[], object]) -> float:
+    start = time.process_time()
+    task()
+    return time.process_time() - start
+
+
+def drawing() -> None:
+    model = model_of().requires_grad_(False).eval()
+    config = model.config
+    tutorial = TutorialWaveNet(config.dilations, config.channels, config.skip_channels).eval()
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(
+        f"WaveNet, {len(config.dilations)} layers, {config.channels} channels, {config.skip_channels} skip channels, "
+        f"{config.levels} levels, {parameters:,} parameters, receptive field {config.receptive_field:,}"
+    )
+    model.sample(1, samples=10)  # compiles once a machine
+    naive = NAIVE / seconds(lambda: tutorials_wavenet.generate(tutorial, config.receptive_field, NAIVE))
+    print(f"   naive: {naive:.1f} samples/s ({NAIVE} timed)")
+    for streams, samples in ((1, 8_000), (64, 500)):
+        rates = [streams * samples / seconds(lambda: model.sample(streams, samples=samples)) for _ in range(ROUNDS)]  # noqa: B023
+        middle = statistics.median(rates)
+        verdict = f"; target 8,000: {'reached' if middle >= 8_000 else 'missed'}" if streams == 1 else ""
+        shown = ", ".join(f"{rate:,.0f}" for rate in rates)
+        print(f"  {streams:2} at once: {middle:,.0f} samples/s ({shown}), {middle / naive:,.0f}x naive{verdict}")
+    exact()
+
+
+def exact() -> None:
+    """Likeliest samples drawn from queues are those of the whole network."""
+    model = model_of().requires_grad_(False).eval()
+    told = {"label": torch.tensor([3]), "speaker": torch.tensor([1])}
+    drawn = model.sample(1, condition=told, top_k=1, samples=2_000, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = model.logits(drawn, condition=told).argmax(-1)
+    same = int((mu_law_encode(drawn) == wanted).sum())
+    print(f"  likeliest samples equal to the whole network's: {same:,} of 2,000")
+
+
+def training() -> None:
+    loader = AudioLoader(data.load_audio(data.DataConfig(name="tones")), BATCH, 0, torch.device("cpu"))
+    batches = [loader.batch(step) for step in range(STEPS)]
+    codes = [mu_law_encode(torch.nn.functional.pad(batch["audio"], (0, 800))) for batch in batches]
+    count = sum(part.numel() for part in codes)
+    config = model_of().config
+    tutorial = TutorialWaveNet(config.dilations, config.channels, config.skip_channels)
+    theirs = torch.optim.Adam(tutorial.parameters(), lr=1e-4)
+    ours = model_of().train()
+    optimizers = ours.configure_optimizers()
+
+    def step_through(precision: str) -> None:
+        tune.apply(Runtime.parse({"precision": precision}))
+        for step, batch in enumerate(batches):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+                ours.training_step(batch, optimizers, step)
+        tune.apply(Runtime())
+
+    def by_tutorial() -> None:
+        for part in codes:
+            tutorials_wavenet.train(tutorial, theirs, part)
+
+    tasks: dict[str, Callable[[], None]] = {"tutorial": by_tutorial}
+    tasks |= {name: lambda name=name: step_through(name) for name in ("fp32", "bf16", "bf16_matmul")}  # type: ignore[misc]
+    for task in tasks.values():
+        task()
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(ROUNDS):
+        for name, task in tasks.items():
+            times[name].append(seconds(task))
+    rates = {name: count / statistics.median(values) for name, values in times.items()}
+    best = max(rate for name, rate in rates.items() if name != "tutorial") / rates["tutorial"]
+    print("training, samples/s: " + ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items()))
+    print(f"  best against the tutorial's: {best:.2f}x; target 1.8: {'reached' if best >= 1.8 else 'missed'}")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    drawing()
+    training()
+
+
+if __name__ == "__main__":
+    main()
