@@ -70,6 +70,17 @@ def test_a_vae_whose_rate_falls_trains_with_the_rate_of_its_schedule() -> None:
 
 
 @pytest.mark.parametrize(
+    ("family", "names"), [("dcgan", ("discriminator", "generator")), ("wgan_gp", ("critic", "generator"))]
+)
+def test_rates_of_an_adversarial_pair_fall_evenly_and_alike(family: str, names: tuple[str, str]) -> None:
+    model = small_model(family, lr_end=0.2)
+    assert [model.schedule(step, 100)[name] for name in names for step in (0, 50, 100, 200)] == pytest.approx(
+        [1, 0.6, 0.2, 0.2] * 2
+    )
+    assert set(small_model(family).schedule(70, 100).values()) == {1.0}, "by default they stay"
+
+
+@pytest.mark.parametrize(
     ("settings", "expected"),
     [
         # outputs of logits (ln 3, -ln 3): sigmoid (0.75, 0.25); label 0, so the target is (1, 0)
