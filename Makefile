@@ -44,8 +44,8 @@ test: $(VENV)/.ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(TEST_TOGETHER) -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	$(TEST_TOGETHER) -m "not alone and not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "alone or browser"
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m benchmarks
