@@ -110,7 +110,7 @@ def prepare(model: Model, runtime: Runtime) -> None:
         model.to(memory_format=torch.channels_last)
     if runtime.compile:
         for name, part in model.named_children():
-            if name not in model.pretrained:
+            if name not in model.pretrained | model.differentiated_twice:
                 part.compile()
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels import registry
+from genmodels import registry, tune
+from genmodels.config import Runtime
 from genmodels.errors import ConfigError
 from genmodels.losses import adversarial_loss, critic_loss, gradient_penalty
 from genmodels.models.wgan import generator_is_due
@@ -194,3 +195,10 @@ def test_networks_that_do_not_fit_say_which_setting_to_change(settings: dict[str
 def test_a_penalised_critic_may_not_mix_pictures() -> None:
     with pytest.raises(ConfigError, match="forbids"):
         registry.get("wgan_gp").build(image_shape=(1, 28, 28), discriminator_norm="batch")
+
+
+def test_a_penalised_critic_is_not_compiled_because_its_gradient_is_differentiated() -> None:
+    model = registry.get("wgan_gp").build(image_shape=(1, 28, 28))
+    tune.prepare(model, Runtime(threads=1, compile=True))
+    assert model.generator._compiled_call_impl is not None
+    assert model.critic._compiled_call_impl is None

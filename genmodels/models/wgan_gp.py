@@ -58,6 +58,7 @@ class WGANGP(Model):
     title = "Wasserstein GAN with gradient penalty"
     paper = "Gulrajani et al. 2017, arXiv 1704.00028"
     training_only = frozenset({"critic"})
+    differentiated_twice = frozenset({"critic"})
     config: WGANGPConfig
 
     def __init__(self, config: WGANGPConfig) -> None:
