@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -54,33 +54,26 @@ def translate_image(
     tile. `auto` times float32 and bfloat16 once for each kind of model. Raises CapabilityError, ConfigError or
     DataError.
     """
-    if not isinstance(model, SupportsTranslation):
-        raise CapabilityError(f"{model.title} cannot translate pictures; choose a model that can, such as a CycleGAN")
+    if max_side is not None and max_side < 1:
+        raise ConfigError(f"max_side = {max_side} is not allowed: at least 1 pixel, or none for the full size")
+    colours, alpha = without_alpha(picture)
+    height, width = colours.shape[:2]
+    factor = 1.0 if max_side is None else min(1.0, max_side / max(height, width))
+    colours = resized(colours, max(1, round(width * factor)), max(1, round(height * factor)))
+    with torch.inference_mode():
+        steps = translating(model, colours, direction, tile=tile, precision=precision)
+        done = finished(steps, on_progress)
+    result = resized(done, width, height)
+    return result if alpha is None else np.concatenate([result, alpha], 2)
+
+
+def without_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours (H, W, 3), on white where transparent, and how opaque they were (H, W, 1); raises DataError."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4) or not picture.size:
         raise DataError(
             f"a picture is uint8 of (height, width, 3 or 4), not {picture.dtype} of {picture.shape}; "
             "genmodels.data.pictures.decode_whole makes one of a file"
         )
-    if max_side is not None and max_side < 1:
-        raise ConfigError(f"max_side = {max_side} is not allowed: at least 1 pixel, or none for the full size")
-    height, width = picture.shape[:2]
-    colours, alpha = _without_alpha(picture)
-    channels = model.config.image_shape[0]
-    image = Image.fromarray(colours).convert("L" if channels == 1 else "RGB")
-    if max_side is not None and max(height, width) > max_side:
-        factor = max_side / max(height, width)
-        image = image.resize((max(1, round(width * factor)), max(1, round(height * factor))), Image.Resampling.LANCZOS)
-    with torch.inference_mode():
-        done = _through(model, image, direction, tile, precision, on_progress)
-    image = Image.fromarray(done)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
-    result = np.asarray(image.convert("RGB"))
-    return result if alpha is None else np.concatenate([result, alpha], 2)
-
-
-def _without_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colours (H, W, 3) on white, and how opaque they were (H, W, 1)."""
     if picture.shape[2] == 3:
         return picture, None
     white = Image.new("RGBA", picture.shape[1::-1], (255, 255, 255, 255))
@@ -88,37 +81,64 @@ def _without_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return np.asarray(laid.convert("RGB")), picture[:, :, 3:]
 
 
-def _through(
+def resized(colours: np.ndarray, width: int, height: int) -> np.ndarray:
+    """uint8 (H, W, 3) at another size."""
+    if colours.shape[:2] == (height, width):
+        return colours
+    return np.asarray(Image.fromarray(colours).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def finished(steps: Generator[tuple[int, int], None, np.ndarray], on_progress: Progress | None = None) -> np.ndarray:
+    """What `translating` comes to, all at once."""
+    while True:
+        try:
+            done, total = next(steps)
+        except StopIteration as end:
+            found: np.ndarray = end.value
+            return found
+        if on_progress is not None:
+            on_progress(done, total)
+
+
+def translating(
     model: Model,
-    image: Image.Image,
+    colours: np.ndarray,
     direction: Direction,
-    tile: int,
-    precision: Precision,
-    on_progress: Progress | None,
-) -> np.ndarray:
-    """The picture translated, uint8 (H, W) or (H, W, 3)."""
-    assert isinstance(model, SupportsTranslation)
-    multiple, (width, height) = model.multiple, image.size
+    *,
+    tile: int = TILE,
+    precision: Precision = "auto",
+) -> Generator[tuple[int, int], None, np.ndarray]:
+    """Yields (done, total) after each tile of a picture, uint8 (H, W, 3), and returns it translated.
+
+    A caller may stop between any two, for instance to let others use the thread; each is to be asked for in inference
+    mode. Raises CapabilityError or DataError.
+    """
+    if not isinstance(model, SupportsTranslation):
+        raise CapabilityError(f"{model.title} cannot translate pictures; choose a model that can, such as a CycleGAN")
+    multiple, (height, width) = model.multiple, colours.shape[:2]
     padded_width, padded_height = (_up(max(side, _LEAST), multiple) for side in (width, height))
     if padded_width * padded_height > _MOST_PADDED:
         raise DataError(
             f"{width} x {height} would be padded to {padded_width} x {padded_height}, more than {_MOST_PADDED:,} "
             "pixels; cut it into parts, or set max_side"
         )
-    pixels = np.atleast_3d(np.asarray(image))
+    grey = model.config.image_shape[0] == 1
+    pixels = np.atleast_3d(np.asarray(Image.fromarray(colours).convert("L")) if grey else colours)
     # bottom and right; numpy reflects again and again where a side is shorter than what it lacks
     pixels = np.pad(pixels, ((0, padded_height - height), (0, padded_width - width), (0, 0)), mode="reflect")
     prepared = _prepared(model, _chosen(model) if precision == "auto" else precision)
     if padded_width * padded_height <= tile * tile:
         done = to_uint8(_pass(prepared, pixels, direction))[0].cpu()
-        _report(on_progress, 1, 1)
+        yield 1, 1
     else:
-        done = _tiled(prepared, pixels, direction, tile, on_progress)
+        done = yield from _tiled(prepared, pixels, direction, tile)
     kept = done[:, :height, :width].permute(1, 2, 0)
-    return kept.squeeze(2).numpy() if kept.shape[2] == 1 else kept.contiguous().numpy()
+    return (kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy()
 
 
-def _tiled(model: Model, pixels: np.ndarray, direction: Direction, tile: int, on_progress: Progress | None) -> Tensor:
+def _tiled(
+    model: Model, pixels: np.ndarray, direction: Direction, tile: int
+) -> Generator[tuple[int, int], None, Tensor]:
     """(C, H, W) uint8, tile by tile with the statistics of the whole."""
     assert isinstance(model, SupportsTranslation)
     height, width, channels = pixels.shape
@@ -130,7 +150,7 @@ def _tiled(model: Model, pixels: np.ndarray, direction: Direction, tile: int, on
 
     model = frozen_copy(model)
     _pass(model, _reduced(pixels, tile, multiple), direction)
-    _report(on_progress, 1, total)
+    yield 1, total
 
     canvas = torch.zeros(channels, height, width)
     done = 1
@@ -142,7 +162,7 @@ def _tiled(model: Model, pixels: np.ndarray, direction: Direction, tile: int, on
             weight = _ramp(top, bottom, above, below, height)[:, None] * _ramp(left, right, before, behind, width)
             canvas[:, above:below, before:behind] += translated * weight
             done += 1
-            _report(on_progress, done, total)
+            yield done, total
     return torch.cat([to_uint8(plane[None]) for plane in canvas])
 
 
@@ -213,11 +233,6 @@ def _seconds(model: Model, pixels: np.ndarray) -> float:
         _pass(model, pixels, "a_to_b").cpu()
         times.append(time.perf_counter() - began)
     return min(times[1:])
-
-
-def _report(on_progress: Progress | None, done: int, total: int) -> None:
-    if on_progress is not None:
-        on_progress(done, total)
 
 
 def _up(value: int, multiple: int) -> int:

@@ -23,14 +23,15 @@ def diff_augment(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     return cutout(translate(colour(x.float(), generator), generator), generator)
 
 
-def colour(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Brightness moved by U(-1/2, 1/2), saturation scaled by U(0, 2), contrast by U(1/2, 3/2)."""
-    brightness, saturation, contrast = torch.rand(3, len(x), 1, 1, 1, generator=generator, device=x.device)
-    x = x + (brightness - 0.5)
+def colour(x: Tensor, generator: torch.Generator | None = None, *, strength: float = 1.0) -> Tensor:
+    """Brightness moved by U(-1/2, 1/2), saturation scaled by U(0, 2), contrast by U(1/2, 3/2); less with `strength`."""
+    draws = torch.rand(3, len(x), 1, 1, 1, generator=generator, device=x.device)
+    brightness, saturation, contrast = (draws - 0.5) * strength
+    x = x + brightness
     grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * (2 * saturation)
+    x = grey + (x - grey) * (1 + 2 * saturation)
     mean = x.mean((1, 2, 3), keepdim=True)
-    varied: Tensor = mean + (x - mean) * (contrast + 0.5)
+    varied: Tensor = mean + (x - mean) * (1 + contrast)
     return varied
 
 

@@ -6,7 +6,8 @@ halves the picture) and followed by residual blocks
     x + conv3x3(conv1x1(x)),    the 1x1 halving the channels, each conv with batch normalisation and LeakyReLU 0.1
 
 then the mean over the picture and one linear layer. Training minimises -log softmax(logits)[label], with one cycle of
-learning rate and momentum (Smith & Topin, arXiv 1708.07120); pictures are flipped and shifted at random.
+learning rate and momentum (Smith & Topin, arXiv 1708.07120); pictures are flipped, shifted and, where asked for,
+enlarged and recoloured at random.
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ class DarknetConfig(ModelConfig):
     weight_decay: float = Field(1e-4, ge=0, le=1, description="pull of the weights towards 0")
     flip: bool = Field(True, description="mirror half of the pictures; not for digits and letters")
     shift: int = Field(4, ge=0, le=16, description="pixels a picture is moved by at random, its border reflected")
+    zoom: float = Field(
+        1.0, ge=1, le=2, description="pictures are enlarged by up to this, one factor a batch, and cut at random"
+    )
+    colour: float = Field(
+        0.0, ge=0, le=1, description="how far brightness, saturation and contrast are varied at random; 1: to grey"
+    )
 
     @model_validator(mode="after")
     def _pictures_survive_the_groups(self) -> Self:
@@ -144,7 +151,11 @@ class Darknet(Model):
             group["momentum"] = high - (high - low) * min(1.0, max(0.0, height))
 
     def _varied(self, x: Tensor) -> Tensor:
-        """Each picture mirrored or not, and moved by up to `shift` pixels each way, by two gathers."""
+        """Each picture recoloured, enlarged, mirrored or not, and moved by up to `shift` pixels each way."""
+        if self.config.colour:
+            x = augment.colour(x, strength=self.config.colour)
+        if self.config.zoom > 1:
+            x = augment.zoomed(x, 1 + (self.config.zoom - 1) * float(torch.rand(())))
         if self.config.flip:
             x = augment.flip(x)
         shift = self.config.shift
