@@ -17,6 +17,8 @@ _ICONS = {
     "seeds": ":material/grain:",
     "manifold": ":material/scatter_plot:",
     "conditional": ":material/tune:",
+    "speak": ":material/record_voice_over:",
+    "translate": ":material/swap_horiz:",
     "classify": ":material/quiz:",
     "compare": ":material/compare:",
     "evaluate": ":material/analytics:",

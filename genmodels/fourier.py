@@ -1,0 +1,59 @@
+"""Which pitches a sound is made of: windows, the spectrum of one piece, and of many pieces along time.
+
+A spectrum is taken of a piece of sound, and the transform takes that piece for one turn of a circle. Where its ends do
+not meet, the jump is spread over all frequencies: leakage. A window lets the ends fade, and pays with a wider peak.
+Plain numpy: pages ask for it while somebody drags a slider, on threads that are to load no torch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+Window = Literal["rectangular", "hann", "hamming", "bartlett"]
+WINDOWS: tuple[Window, ...] = get_args(Window)
+FLOOR_DB = -120.0
+"""What silence is drawn as: no 16-bit recording is quieter."""
+
+
+def window(name: Window, length: int) -> np.ndarray:
+    """Weights (length,) of the samples of a piece, one period of each formula.
+
+    Hann 1/2 - 1/2 cos, Hamming 0.54 - 0.46 cos (both of 2 pi n / N), Bartlett a triangle, rectangular no window at all.
+    """
+    turn = np.arange(length) / length
+    if name == "hann":
+        return 0.5 - 0.5 * np.cos(2 * np.pi * turn)
+    if name == "hamming":
+        return 0.54 - 0.46 * np.cos(2 * np.pi * turn)
+    if name == "bartlett":
+        return 1 - np.abs(2 * turn - 1)
+    return np.ones(length)
+
+
+def decibels(amplitude: np.ndarray) -> np.ndarray:
+    """20 log10 of amplitudes, at least FLOOR_DB."""
+    found: np.ndarray = np.maximum(20 * np.log10(np.maximum(amplitude, 1e-12)), FLOOR_DB)
+    return found
+
+
+def spectrum(x: np.ndarray, rate: int, name: Window, *, points: int = 4096) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies in Hz and decibels of one piece (N,), N <= points; a sine of amplitude 1 stands at 0 dB.
+
+    Zeros behind the piece draw the curve between the transform's own frequencies; they add no resolution.
+    """
+    weights = window(name, len(x))
+    amplitude = np.abs(np.fft.rfft(x * weights, points)) * (2 / weights.sum())
+    return np.fft.rfftfreq(points, 1 / rate), decibels(amplitude)
+
+
+def stft(x: np.ndarray, name: Window, length: int, hop: int) -> np.ndarray:
+    """Decibels (length / 2 + 1, frames): the spectra of pieces of `length` samples, `hop` apart.
+
+    Frame k is centred on sample k * hop; before the beginning and behind the end there is silence.
+    """
+    padded = np.pad(x.astype(np.float64), (length // 2, length))
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, length)[: len(x) + 1 : hop]
+    weights = window(name, length)
+    return decibels(np.abs(np.fft.rfft(pieces * weights, axis=1)).T * (2 / weights.sum()))

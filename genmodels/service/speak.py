@@ -1,0 +1,275 @@
+"""The speak page's requests: what a model of sound can be asked for, recordings drawn while one listens, what it hears.
+
+A second of sound costs about a second of a core, so it is drawn in slices on the inference thread, other visitors'
+requests in between, and a `Drawing` can be looked at, stopped and gone on with at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from genmodels import catalog, checkpoint, registry, speech
+from genmodels.catalog import CheckpointInfo
+from genmodels.config import Frozen
+from genmodels.errors import CapabilityError, GenmodelsError
+from genmodels.runfolder import RunFolder
+from genmodels.service.explore import MAX_SEED
+from genmodels.service.inference import plain, run
+from genmodels.service.sound import Sound
+
+MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 8, 8
+EVERY = 400
+"""Samples drawn at once: 50 ms of a core, and as long of sound at 8 kHz."""
+_KEPT = 64
+
+
+class Asked(Frozen):
+    """Whom to ask for what, and which of the many recordings that fit: that of `seed`."""
+
+    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
+    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
+    label: str | None = Field(None, max_length=100, description="what is to be said; empty leaves it to the seed")
+    speaker: str | None = Field(None, max_length=100, description="who is to say it; empty leaves it to the seed")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="the same seed gives the same sound")
+    temperature: float = Field(1.0, ge=0.1, le=2, description="below 1 what is likely becomes likelier")
+    top_k: int | None = Field(None, ge=1, le=256, description="draw among this many likeliest levels only")
+    seconds: float = Field(1.0, ge=0.05, le=MAX_SECONDS, description="length of what is drawn")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What a model of sound is, read from its config without its weights."""
+
+    rate: int
+    usual_seconds: float
+    levels: int
+    labels: tuple[str, ...]
+    """What it can be asked to say; empty where it says what it likes."""
+    speakers: tuple[str, ...]
+    dilations: tuple[int, ...]
+    """Of its causal layers, the lowest first; empty for a model without such layers."""
+    receptive_field: int
+
+
+@runtime_checkable
+class HasDilations(Protocol):
+    """Configs of models that hear through dilated causal layers."""
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """Of each layer, the lowest first."""
+        ...
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples of the past that a sample depends on."""
+        ...
+
+
+@runtime_checkable
+class HasReceptiveField(Protocol):
+    """Models that can tell which past samples move their next one."""
+
+    def receptive_field(self, samples: int | None = None) -> torch.Tensor:
+        """(samples,), the newest last."""
+        ...
+
+
+def checkpoints() -> tuple[CheckpointInfo, ...]:
+    """The checkpoints and runs that can speak, published ones first."""
+    return tuple(
+        info for info in catalog.list_checkpoints() if info.modality == "audio" and "completion" in info.capabilities
+    )
+
+
+def voice(name: str) -> Voice:
+    """Raises UnknownNameError, and CapabilityError for a model of pictures."""
+    spec = RunFolder(catalog.find(plain(name))).spec()
+    config = registry.config_class(spec.model).parse(spec.config)
+    described = spec.data_spec
+    if described.sample_rate is None:
+        raise CapabilityError(f"{name} was trained on pictures, so it cannot speak; choose a model of recordings")
+
+    def names(key: str, known: tuple[str, ...]) -> tuple[str, ...]:
+        count = config.conditions.get(key, 0)
+        return known if len(known) == count else tuple(map(str, range(count)))
+
+    layered = config if isinstance(config, HasDilations) else None
+    return Voice(
+        rate=described.sample_rate,
+        usual_seconds=(described.clip_samples or described.sample_rate) / described.sample_rate,
+        levels=getattr(config, "levels", 256),
+        labels=names("label", described.classes),
+        speakers=names("speaker", described.speakers),
+        dilations=layered.dilations if layered else (),
+        receptive_field=layered.receptive_field if layered else 0,
+    )
+
+
+# --------------------------------------------------------------------- drawing
+
+
+class Drawing:
+    """One recording in the making. `samples` is what can be heard so far, what was given to continue included."""
+
+    def __init__(self, asked: Asked, given: Sound | None = None) -> None:
+        found = voice(asked.model)
+        self.asked, self.rate = asked, found.rate
+        self.given = given.samples if given is not None else np.empty(0, np.float32)
+        self.total = len(self.given) + max(1, round(asked.seconds * self.rate))
+        self.samples = self.given
+        self.problem = ""
+        self.speed = 0.0
+        """Samples a second of the computation alone, without loading and compiling."""
+        self._stop, self._thread = threading.Event(), None  # type: tuple[threading.Event, threading.Thread | None]
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def finished(self) -> bool:
+        return len(self.samples) == self.total
+
+    @property
+    def share(self) -> float:
+        """How much of what is to be drawn is there, 0 to 1."""
+        return (len(self.samples) - len(self.given)) / (self.total - len(self.given))
+
+    @property
+    def sound(self) -> Sound:
+        return Sound(self.samples, self.rate)
+
+    def start(self) -> None:
+        """Draw what is missing, in the background; raises GenmodelsError where too many recordings are being drawn."""
+        if self.finished or self.running:
+            return
+        if not _places.acquire(blocking=False):
+            raise GenmodelsError(f"{MAX_DRAWING} recordings are already being drawn; try again in a few seconds")
+        self._stop.clear()
+        self.problem = ""
+        self._thread = threading.Thread(target=self._draw, name="speak", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the slice that is being drawn; `start` goes on from there to the same recording."""
+        self._stop.set()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Until it has ended, or for `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _draw(self) -> None:
+        try:
+            for samples, speed in _slices(self.asked, self.samples, self.total):
+                self.samples, self.speed = samples, speed
+                if self._stop.is_set():
+                    return
+            _keep(self)
+        except GenmodelsError as error:
+            self.problem = str(error)
+        finally:
+            _places.release()
+
+
+def draw(asked: Asked, given: Sound | None = None) -> Drawing:
+    """A recording, being drawn: finished at once where the same was drawn before.
+
+    `given`, at the model's rate, is what it continues. Raises UnknownNameError, CapabilityError, and GenmodelsError
+    where too many are being drawn; what goes wrong later is the drawing's `problem`.
+    """
+    drawing = Drawing(asked, given)
+    found = _kept.get(_key(drawing))
+    if found is not None:
+        drawing.samples, drawing.speed = found
+    else:
+        drawing.start()
+    return drawing
+
+
+_places = threading.BoundedSemaphore(MAX_DRAWING)
+_kept: OrderedDict[tuple[object, ...], tuple[np.ndarray, float]] = OrderedDict()
+
+
+def _key(drawing: Drawing) -> tuple[object, ...]:
+    folder = RunFolder(catalog.find(plain(drawing.asked.model)))
+    step = drawing.asked.step if drawing.asked.step is not None else max(folder.steps(), default=0)
+    try:
+        stamp = folder.step_path(step).stat().st_mtime_ns
+    except OSError:
+        stamp = 0  # drawing says what is missing
+    return folder.path, step, stamp, drawing.asked, hashlib.sha256(drawing.given.tobytes()).digest()
+
+
+def _keep(drawing: Drawing) -> None:
+    _kept[_key(drawing)] = (drawing.samples, drawing.speed)
+    while len(_kept) > _KEPT:
+        _kept.popitem(last=False)
+
+
+def _slices(asked: Asked, heard: np.ndarray, total: int) -> Iterator[tuple[np.ndarray, float]]:
+    """All samples so far, again and again, and how many a second."""
+    rate = voice(asked.model).rate
+    names = {"label": asked.label, "speaker": asked.speaker}
+    wish = speech.Wish(
+        {key: name for key, name in names.items() if name is not None},
+        asked.seed,
+        (total - len(heard)) / rate,
+        asked.temperature,
+        asked.top_k,
+    )
+    after = torch.from_numpy(heard) if len(heard) else None
+    drawn = speech.say_iter(plain(asked.model), wish, step=asked.step, after=after, every=EVERY)
+    known, seconds = len(heard), 0.0
+    until = known
+    while until < total:
+        began = time.perf_counter()
+        said = run(lambda: next(drawn))
+        first, until = until == known, min(until + EVERY, total)
+        # The first slice loads the weights, hears what was given and may compile: no measure of drawing.
+        if not first or until == total:
+            seconds += time.perf_counter() - began
+        counted = until - known - (0 if first or known + EVERY >= total else EVERY)
+        yield said.samples[:until].numpy(), counted / seconds if seconds else 0.0
+
+
+# --------------------------------------------------------------------- over the training, and into the past
+
+
+def steps_to_hear(info: CheckpointInfo) -> tuple[int, ...]:
+    """At most MAX_STEPS saved steps, the first and the last among them, the others spread evenly."""
+    count = min(MAX_STEPS, len(info.steps))
+    if count < 2:
+        return info.steps
+    return tuple(info.steps[round(index * (len(info.steps) - 1) / (count - 1))] for index in range(count))
+
+
+def influence(name: str, step: int | None = None) -> np.ndarray:
+    """How strongly each past sample moves the next one, newest last, its largest 1; one forward and backward pass.
+
+    Raises CapabilityError for a model that cannot tell.
+    """
+    path = catalog.find(plain(name))
+
+    def task() -> np.ndarray:
+        # Loaded anew: weights made in inference mode take no part in gradients.
+        with torch.inference_mode(False):
+            model = checkpoint.load_model(path, step)
+            if not isinstance(model, HasReceptiveField):
+                raise CapabilityError(f"{name} does not tell what it hears; choose a WaveNet")
+            found = model.receptive_field()
+        array: np.ndarray = (found / found.max().clamp_min(1e-20)).numpy()
+        return array
+
+    return run(task)

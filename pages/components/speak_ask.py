@@ -1,0 +1,26 @@
+"""Ask a model of sound to say something, and watch it come, sample by sample."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import speak
+from pages.components import speak_drawing, speak_state
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors
+
+
+def show(info: CheckpointInfo) -> None:
+    """Controls at the left, what was said at the right."""
+    st.markdown(t("speak.ask.text"))
+    left, right = st.columns([4, 6], gap="large")
+    voice = speak.voice(info.name)
+    with left, friendly_errors():
+        speak_state.follow_address(voice)
+        whom = speak_state.whom(voice)
+        asked = speak_state.how(info, speak_state.pick_step(info), voice, whom)
+        speak_state.keep_address(asked)
+        speak_drawing.buttons("ask", asked)
+    with right, friendly_errors():
+        speak_drawing.result("ask")

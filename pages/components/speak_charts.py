@@ -1,0 +1,103 @@
+"""Sound drawn: waveforms thinned to what a screen can show, and spectrograms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.fourier import Window
+from genmodels.service import sound
+from genmodels.service.sound import Sound
+from pages.components.i18n import t
+
+GREY = "#8a9499"
+CONFIG = {"displayModeBar": False}
+MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+COLOURS = ("#1f949b", "#d9772b", "#7a68c4")
+"""Own, given, a second one: each stands out from both themes' pages."""
+_DEPTH = 80.0  # dB below the loudest that are shown
+
+
+def chart(figure: go.Figure, key: str, alt: str, height: int = 220, **layout: Any) -> None:
+    """Draw a figure, and say what it shows to those who cannot see it."""
+    figure.update_layout(height=height, margin=MARGIN, **layout)
+    st.plotly_chart(figure, key=key, config=CONFIG)
+    st.caption(alt)
+
+
+def waveform(shown: Sound, *, key: str, seam: float | None = None, alt: str, seconds: float | None = None) -> None:
+    """A waveform; with a `seam`, in seconds, what lies before it has another colour. `seconds` keeps the axis still."""
+    figure = go.Figure()
+    cut = len(shown.samples) if seam is None else round(seam * shown.rate)
+    parts = [(shown.samples, 0.0, "drawn")] if seam is None else []
+    if seam is not None:
+        parts = [(shown.samples[:cut], 0.0, "given"), (shown.samples[cut:], seam, "drawn")]
+    for samples, start, name in parts:
+        found = sound.envelope(samples, shown.rate)
+        color = COLOURS[0 if name == "drawn" else 1]
+        line = {"width": 1, "color": color}
+        figure.add_scatter(
+            x=found.times + start, y=found.low, mode="lines", line=line, showlegend=False, hoverinfo="skip"
+        )
+        figure.add_scatter(
+            x=found.times + start,
+            y=found.high,
+            mode="lines",
+            line=line,
+            fill="tonexty",
+            fillcolor=color,
+            name=t(f"speak.charts.{name}"),
+            hovertemplate="%{x:.3f} s: %{y:.2f}<extra></extra>",
+        )
+    if seam is not None:
+        figure.add_vline(seam, line={"dash": "dash", "width": 2, "color": GREY})
+    reach = max(0.05, float(abs(shown.samples).max())) if len(shown.samples) else 1.0
+    chart(
+        figure,
+        key,
+        alt,
+        xaxis={"title": t("speak.charts.seconds"), "range": [0, seconds or shown.seconds], "fixedrange": True},
+        yaxis={"range": [-1.05 * reach, 1.05 * reach], "fixedrange": True, "nticks": 5},
+        showlegend=seam is not None,
+        legend=LEGEND,
+    )
+
+
+def spectrogram(
+    shown: Sound, *, key: str, alt: str, window: Window = "hann", length: int = 256, hop: int = 64, height: int = 220
+) -> None:
+    """Pitch against time, brighter is louder, the last 80 dB below the loudest spot."""
+    found = sound.spectrogram(shown, window, length, hop)
+    loudest = float(found.decibels.max())
+    figure = go.Figure(
+        go.Heatmap(
+            z=found.decibels.round().astype("int16"),
+            x=found.times,
+            y=found.frequencies,
+            zmin=loudest - _DEPTH,
+            zmax=loudest,
+            colorscale="Viridis",
+            colorbar={"ticksuffix": " dB", "thickness": 10, "nticks": 4},
+            hovertemplate="%{x:.3f} s, %{y:.0f} Hz: %{z} dB<extra></extra>",
+        )
+    )
+    chart(
+        figure,
+        key,
+        alt,
+        height,
+        xaxis={"title": t("speak.charts.seconds"), "fixedrange": True},
+        yaxis={"ticksuffix": " Hz", "fixedrange": True, "nticks": 6},
+    )
+
+
+def both(shown: Sound, *, key: str, seam: float | None = None, what: str) -> None:
+    """Waveform and spectrogram side by side."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        waveform(shown, key=f"{key}_wave", seam=seam, alt=t("speak.charts.wave_alt", what=what))
+    with right:
+        spectrogram(shown, key=f"{key}_spectrogram", alt=t("speak.charts.spectrogram_alt", what=what))

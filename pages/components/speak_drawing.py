@@ -1,0 +1,134 @@
+"""A recording in the making: how far it is, a stop, and when it is there how it sounds and looks."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.errors import GenmodelsError
+from genmodels.service import speak
+from genmodels.service.sound import Sound
+from genmodels.service.speak import Asked, Drawing
+from pages.components import speak_charts
+from pages.components.i18n import t
+from pages.components.speak_state import in_words
+from pages.components.theme import error_box, plain
+
+_EVERY = 0.5
+
+
+def current(part: str) -> Drawing | None:
+    """What was last drawn in a part of the page."""
+    found = st.session_state.get(f"speak_drawing_{part}")
+    return found if isinstance(found, Drawing) else None
+
+
+def buttons(part: str, asked: Asked, given: Sound | None = None, *, disabled: bool = False) -> None:
+    """Speak, and where a drawing was stopped, go on."""
+    row = st.container(horizontal=True, key=f"speak_actions_{part}")
+    row.button(
+        t(f"speak.go_{part}"),
+        key=f"speak_go_{part}",
+        type="primary",
+        icon=":material/record_voice_over:",
+        on_click=_draw,
+        args=(part, asked, given),
+        disabled=disabled,
+        help=t("speak.go_help"),
+    )
+    if said := st.session_state.pop("speak_refused", ""):
+        error_box(said)
+
+
+def _draw(part: str, asked: Asked, given: Sound | None) -> None:
+    before = current(part)
+    if before is not None:
+        before.stop()
+    try:
+        st.session_state[f"speak_drawing_{part}"] = speak.draw(asked, given)
+        st.session_state[f"speak_fresh_{part}"] = True
+    except GenmodelsError as error:
+        st.session_state.speak_refused = str(error)
+
+
+def result(part: str) -> None:
+    """The drawing of this part, looked at twice a second while it grows."""
+    drawing = current(part)
+    if drawing is None:
+        st.info(t(f"speak.empty_{part}"), icon=":material/hearing:")
+        return
+    running = drawing.running
+
+    def tick() -> None:
+        if running and not drawing.running:
+            st.rerun(scope="app")  # ends the timer, and offers what is only offered of a whole recording
+        if running:
+            _growing(part, drawing)
+        else:
+            _whole(part, drawing)
+
+    st.fragment(tick, run_every=_EVERY if running else None)()
+
+
+def _growing(part: str, drawing: Drawing) -> None:
+    seconds, total = drawing.sound.seconds, drawing.total / drawing.rate
+    text = t("speak.growing", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{drawing.speed:,.0f}")
+    st.progress(drawing.share, text if drawing.share else t("speak.preparing"))
+    st.button(
+        t("speak.stop"),
+        key=f"speak_stop_{part}",
+        icon=":material/stop:",
+        on_click=drawing.stop,
+        help=t("speak.stop_help"),
+    )
+    if drawing.share:
+        speak_charts.waveform(
+            drawing.sound,
+            key=f"speak_{part}_growing",
+            seam=_seam(drawing),
+            alt=t("speak.charts.wave_alt", what=plain(in_words(drawing.asked))),
+            seconds=total,
+        )
+
+
+def _whole(part: str, drawing: Drawing) -> None:
+    what = plain(in_words(drawing.asked))
+    if drawing.problem:
+        error_box(drawing.problem, t("common.error.title"))
+    if not len(drawing.samples):
+        return
+    st.markdown(f"**{what}**")
+    fresh = st.session_state.pop(f"speak_fresh_{part}", False)
+    st.audio(drawing.sound.wav, "audio/wav", autoplay=bool(fresh) and drawing.finished)
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if drawing.finished:
+        known = t("speak.speed", speed=f"{drawing.speed:,.0f}", times=f"{drawing.speed / drawing.rate:.1f}")
+    else:
+        known = t("speak.stopped", seconds=f"{drawing.sound.seconds:.2f}", total=f"{drawing.total / drawing.rate:.2f}")
+        row.button(
+            t("speak.on"),
+            key=f"speak_on_{part}",
+            icon=":material/play_arrow:",
+            on_click=drawing.start,
+            help=t("speak.on_help"),
+        )
+    row.download_button(
+        t("speak.wav"),
+        drawing.sound.wav,
+        f"{_file_name(drawing.asked)}.wav",
+        "audio/wav",
+        key=f"speak_wav_{part}",
+        icon=":material/download:",
+        on_click="ignore",
+        help=t("speak.wav_help", rate=f"{drawing.rate:,}"),
+    )
+    st.caption(known)
+    speak_charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
+
+
+def _seam(drawing: Drawing) -> float | None:
+    return len(drawing.given) / drawing.rate if len(drawing.given) else None
+
+
+def _file_name(asked: Asked) -> str:
+    parts = [asked.model, asked.label, asked.speaker, f"seed-{asked.seed}"]
+    return "-".join(part.replace(" ", "_") for part in parts if part)

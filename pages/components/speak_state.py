@@ -1,0 +1,222 @@
+"""What the speak page is asked for: the model, and the wish, both bound to the address."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import MAX_SEED, speak
+from genmodels.service.speak import Asked, Voice
+from pages.components.class_picker import class_picker
+from pages.components.i18n import t
+from pages.components.theme import plain
+
+TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
+TOP_KS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""The last one leaves all levels in."""
+_FIRST_TEMPERATURE = 1.0
+
+
+def pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
+    """The model picker, bound to `?model=`."""
+    memory = st.session_state
+    wanted = st.query_params.get("model")
+    if wanted != memory.get("speak_address"):
+        if wanted in infos:
+            memory.speak_model = wanted
+        elif wanted:
+            st.warning(t("speak.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
+    if memory.get("speak_model") not in infos:
+        kept = memory.get("speak_address")
+        memory.speak_model = kept if kept in infos else next(iter(infos))
+
+    def label(name: str) -> str:
+        info = infos[name]
+        return t(f"speak.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
+
+    chosen = st.selectbox(
+        t("speak.model"), list(infos), format_func=label, key="speak_model", help=t("speak.model_help")
+    )
+    memory.speak_address = st.query_params["model"] = chosen
+    return infos[chosen]
+
+
+def pick_step(info: CheckpointInfo) -> int:
+    """A saved step; said, where there is only one."""
+    steps, memory = info.steps, st.session_state
+    if memory.get("speak_step") not in steps:
+        memory.speak_step = steps[-1]
+    if len(steps) == 1:
+        st.caption(t("speak.one_step", step=f"{steps[0]:,}"))
+        return steps[0]
+    return int(
+        st.select_slider(
+            t("speak.step"),
+            steps,
+            format_func=lambda step: f"{step:,}",
+            key="speak_step",
+            help=t("speak.step_help"),
+            persist_state="session",
+        )
+    )
+
+
+def follow_address(voice: Voice) -> None:
+    """Take what is to be said from an address that was opened or changed; what does not fit is left as it was."""
+    memory = st.session_state
+    known: dict[str, Callable[[str], object]] = {
+        "say": lambda text: voice.labels.index(text),
+        "voice": lambda text: voice.speakers.index(text),
+        "seed": lambda text: _within(int(text), 0, MAX_SEED),
+        "seconds": lambda text: _within(round(float(text), 2), 0.1, speak.MAX_SECONDS),
+        "temperature": lambda text: TEMPERATURES[TEMPERATURES.index(float(text))],
+        "top_k": lambda text: TOP_KS[TOP_KS.index(int(text))],
+    }
+    for name, read in known.items():
+        text = st.query_params.get(name)
+        if text is None or text == memory.get(f"speak_address_{name}"):
+            continue
+        memory[f"speak_address_{name}"] = text
+        try:
+            memory[_KEYS[name]] = read(text)
+        except ValueError:
+            st.warning(t("speak.bad_address", name=name, value=plain(text[:40])), icon=":material/link_off:")
+
+
+_KEYS = {
+    "say": "speak_label",
+    "voice": "speak_speaker",
+    "seed": "speak_seed",
+    "seconds": "speak_seconds",
+    "temperature": "speak_temperature",
+    "top_k": "speak_top_k",
+}
+
+
+def keep_address(asked: Asked) -> None:
+    """What is asked for as the page's address."""
+    values = {
+        "say": asked.label,
+        "voice": asked.speaker,
+        "seed": asked.seed,
+        "seconds": f"{asked.seconds:g}",
+        "temperature": f"{asked.temperature:g}",
+        "top_k": asked.top_k,
+    }
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+            st.session_state.pop(f"speak_address_{name}", None)
+        else:
+            st.session_state[f"speak_address_{name}"] = st.query_params[name] = str(value)
+
+
+def _within(value: float, low: float, high: float) -> float:
+    if not low <= value <= high:
+        raise ValueError(value)
+    return value
+
+
+def whom(voice: Voice) -> tuple[str | None, str | None]:
+    """What is to be said and by whom, where the model can be asked."""
+    label = speaker = None
+    if voice.labels:
+        index = class_picker(
+            voice.labels, key="speak_label", label=t("speak.say"), help_text=t("speak.say_help"), default=7
+        )
+        label = voice.labels[index]
+    if voice.speakers:
+        index = class_picker(
+            voice.speakers, key="speak_speaker", label=t("speak.voice"), help_text=t("speak.voice_help")
+        )
+        speaker = voice.speakers[index]
+    if not voice.labels and not voice.speakers:
+        st.caption(t("speak.unconditional"))
+    return label, speaker
+
+
+def how(info: CheckpointInfo, step: int, voice: Voice, whom: tuple[str | None, str | None]) -> Asked:
+    """Seed, length, temperature and top-k."""
+    memory = st.session_state
+    memory.setdefault("speak_seed", 0)
+    memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(0.1, round(voice.usual_seconds, 2))))
+    memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
+    memory.setdefault("speak_top_k", TOP_KS[-1])
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    row.number_input(
+        t("speak.seed"),
+        0,
+        MAX_SEED,
+        step=1,
+        key="speak_seed",
+        help=t("speak.seed_help"),
+        width=150,
+        persist_state="session",
+    )
+    row.button(
+        t("speak.shuffle"),
+        key="speak_shuffle",
+        icon=":material/casino:",
+        on_click=_shuffle,
+        help=t("speak.shuffle_help"),
+    )
+    left, right = st.columns(2)
+    with left:
+        st.select_slider(
+            t("speak.temperature"),
+            TEMPERATURES,
+            key="speak_temperature",
+            help=t("speak.temperature_help"),
+            persist_state="session",
+        )
+        st.slider(
+            t("speak.seconds"),
+            0.1,
+            speak.MAX_SECONDS,
+            step=0.05,
+            key="speak_seconds",
+            help=t("speak.seconds_help"),
+            persist_state="session",
+        )
+    with right:
+        st.select_slider(
+            t("speak.top_k"),
+            TOP_KS,
+            format_func=lambda k: t("speak.all_levels") if k == TOP_KS[-1] else str(k),
+            key="speak_top_k",
+            help=t("speak.top_k_help", levels=voice.levels),
+            persist_state="session",
+        )
+    top_k = None if memory.speak_top_k >= voice.levels else memory.speak_top_k
+    return Asked.parse(
+        {
+            "model": info.name,
+            "step": step,
+            "label": whom[0],
+            "speaker": whom[1],
+            "seed": memory.speak_seed,
+            "temperature": memory.speak_temperature,
+            "top_k": top_k,
+            "seconds": memory.speak_seconds,
+        }
+    )
+
+
+def _shuffle() -> None:
+    st.session_state.speak_seed = random.randrange(10_000)  # noqa: S311 - a sound, no secret
+
+
+def in_words(asked: Asked) -> str:
+    """What was asked for, as a caption says it: it stays true while the controls are moved on."""
+    parts = [part for part in (asked.label, asked.speaker) if part is not None]
+    parts.append(t("speak.of_seed", seed=asked.seed))
+    if asked.temperature != _FIRST_TEMPERATURE:
+        parts.append(t("speak.of_temperature", temperature=f"{asked.temperature:g}"))
+    if asked.top_k is not None:
+        parts.append(t("speak.of_top_k", top_k=asked.top_k))
+    if asked.step is not None:
+        parts.append(t("speak.of_step", step=f"{asked.step:,}"))
+    return ", ".join(parts)

@@ -1,0 +1,65 @@
+"""Speak: hear a model of sound, let it go on where a recording ends, and see what levels, pasts and windows do."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.errors import GenmodelsError
+from genmodels.service import speak
+from pages.components import speak_ask, speak_state
+from pages.components.i18n import t
+from pages.components.theme import error_box, friendly_errors, page_title
+
+_OF_A_MODEL = {"ask": speak_ask.show}
+_OF_SOUND: dict = {}
+_PARTS = (*_OF_A_MODEL, *_OF_SOUND)
+
+
+def _pick_part() -> str:
+    """Which view is shown, bound to `?part=`. Only that one is computed."""
+    memory = st.session_state
+    wanted = st.query_params.get("part")
+    if wanted != memory.get("speak_part_address") and wanted in _PARTS:
+        memory.speak_part = wanted
+    memory.setdefault("speak_part", memory.get("speak_part_address", _PARTS[0]))
+    chosen = st.segmented_control(
+        t("speak.part"),
+        _PARTS,
+        format_func=lambda part: t(f"speak.parts.{part}"),
+        required=True,
+        key="speak_part",
+        help=t("speak.part_help"),
+        label_visibility="collapsed",
+    )
+    memory.speak_part_address = st.query_params["part"] = str(chosen)
+    return str(chosen)
+
+
+def _page() -> None:
+    page_title(t("speak.title"), t("speak.intro"))
+    part = _pick_part()
+    if part in _OF_SOUND:
+        with friendly_errors():
+            st.fragment(_OF_SOUND[part])()
+        return
+    infos = {info.name: info for info in speak.checkpoints()}
+    if not infos:
+        st.info(t("speak.empty"), icon=":material/model_training:")
+        st.page_link(
+            "train.py",
+            label=t("speak.empty_link"),
+            icon=":material/arrow_forward:",
+            query_params={"recipe": "tones_wavenet"},
+        )
+        return
+    left, _ = st.columns([6, 4], gap="medium")
+    with left:
+        info = speak_state.pick_model(infos)
+    with friendly_errors():
+        st.fragment(_OF_A_MODEL[part])(info)
+
+
+try:
+    _page()
+except GenmodelsError as error:
+    error_box(str(error))
