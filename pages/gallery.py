@@ -21,6 +21,7 @@ _COLUMNS = 3
 _KEY_METRICS = (
     "elbo/negative",
     "accuracy",
+    "cycle/error",
     "labels/agreement",
     "classes/above_1_percent",
     "pattern/worst_error",
@@ -29,7 +30,7 @@ _KEY_METRICS = (
     "diversity/samples",
 )
 # What a visitor can do decides where a card stands, not the name of a family.
-_KINDS = ("encoding", "latent", "classification", "other")
+_KINDS = ("encoding", "latent", "translation", "classification", "other")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -83,7 +84,7 @@ def _purpose(info: CheckpointInfo) -> str:
         return "conditional"
     if "latent" in info.capabilities:
         return "latent" if info.latent_dim else "constant"
-    return "other"
+    return "translation" if "translation" in info.capabilities else "other"
 
 
 def _manifold_part(info: CheckpointInfo) -> str | None:
@@ -116,6 +117,8 @@ def _way_of(info: CheckpointInfo) -> _Way:
         return _Way("open_steps", "history", "latent.py", {"model": info.name})
     if "latent" in info.capabilities:
         return _Way("open_latent", "open_with", "latent.py", {"model": info.name})
+    if "translation" in info.capabilities:
+        return _Way("open_translate", "swap_horiz", "translate.py", {"model": info.name})
     if "classification" in info.capabilities and info.classes == tuple("0123456789"):
         return _Way("open_classify", "draw", "classify.py", {"model": info.name})
     if info.published and info.recipe:

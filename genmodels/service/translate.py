@@ -1,0 +1,304 @@
+"""The translate page's requests: a picture of any size as the other kind, and what the way there and back loses.
+
+A large picture takes a minute, in tiles: each is a task of its own for the inference thread, so that whatever other
+visitors ask for is answered between two tiles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import threading
+import time
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from genmodels import catalog, data, preview, translation
+from genmodels.capabilities import Direction, SupportsTranslation
+from genmodels.catalog import CheckpointInfo
+from genmodels.config import Frozen
+from genmodels.data import DataConfig, pictures
+from genmodels.errors import CapabilityError, DataError
+from genmodels.model import Model
+from genmodels.runfolder import RunFolder
+from genmodels.service.heat import heat_map
+from genmodels.service.inference import ModelKey, model_of, plain, run
+from genmodels.service.real_pictures import test_pictures
+from genmodels.translation import Progress
+
+MAX_PICTURES, MAX_MB = 12, pictures.MAX_FILE_BYTES >> 20
+DETAILS = (1, 2, 4, 0)
+"""How large a picture is translated: its shorter side as so many times the training pictures', 0 as it is."""
+HEAT_TOP = 0.5
+"""Difference, of 2 at most, that the heat map paints in its lightest colour."""
+_MOST_WORKED = 16_000_000  # pixels; what is larger is reduced to so many, translated and enlarged
+_TILE = 512  # a tile is what another visitor may have to wait for: a second with the largest network
+_SHOWN, _EXACT = 1024, 256**2  # pixels of the longer side of what a page shows, and in all of what it shows exactly
+_KEPT_BYTES = 256 * 2**20
+
+T = TypeVar("T")
+
+
+class Asking(Frozen):
+    """Which model translates, which way, and how large."""
+
+    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
+    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
+    direction: Direction = Field("a_to_b", description="from the first kind to the second, or back")
+    detail: int = Field(
+        1, ge=0, le=16, description="shorter side as so many times the training pictures'; 0 takes the picture's own"
+    )
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it came: its name is only ever shown and used to name what is made of it."""
+
+    name: str
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture for a page, at most 1,024 pixels a side; `kind` is png or jpeg."""
+
+    image: bytes
+    kind: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A picture and its translation; `worked` is the size at which it went through the network, (width, height)."""
+
+    before: Shown
+    after: Shown
+    pixels: np.ndarray
+    worked: tuple[int, int]
+    seconds: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture and of its translation."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+@dataclass(frozen=True)
+class Trip:
+    """There and back: the picture as it went in, translated, returned, and where the two differ.
+
+    `error` is the mean absolute difference in [-1, 1], 2 at most.
+    """
+
+    before: Shown
+    there: Shown
+    back: Shown
+    heat: Shown
+    error: float
+
+
+def checkpoints() -> tuple[CheckpointInfo, ...]:
+    """The checkpoints and runs that translate pictures, published ones first."""
+    return tuple(info for info in catalog.list_checkpoints() if "translation" in info.capabilities)
+
+
+def kinds(info: CheckpointInfo) -> tuple[str, str]:
+    """The two kinds by name, A and B."""
+    return (info.classes[0], info.classes[1]) if len(info.classes) == 2 else ("A", "B")
+
+
+def training_side(info: CheckpointInfo) -> int:
+    """The shorter side of the pictures it was trained on."""
+    return min((info.image_shape or (0, 1, 1))[1:])
+
+
+# ------------------------------------------------------------------------------ pictures to translate
+
+
+def test_count(name: str, kind: int) -> int:
+    """How many test pictures of a kind (0 or 1) there are of the data a model was trained on.
+
+    Raises DataError where the data is not on this machine, UnknownNameError.
+    """
+    return len(_of_kind(_config(name), kind))
+
+
+def test_picture(name: str, kind: int, index: int) -> Upload:
+    """A test picture of a kind as a PNG; raises DataError where there is none of this number, or no data."""
+    config = _config(name)
+    rows = _of_kind(config, kind)
+    if not 0 <= index < len(rows):
+        raise DataError(f"test picture {index} does not exist; choose 0 to {len(rows) - 1:,}")
+    pixels = test_pictures(config).images[rows[index]].transpose(1, 2, 0)
+    image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    return Upload(f"test-{index}.png", preview.png(image, compress_level=1))
+
+
+def _config(name: str) -> DataConfig:
+    return RunFolder(catalog.find(plain(name))).spec().data
+
+
+def _of_kind(config: DataConfig, kind: int) -> np.ndarray:
+    problem = data.missing(config)
+    if problem is not None:
+        raise DataError(problem)
+    return np.flatnonzero(test_pictures(config).labels == kind)
+
+
+# ------------------------------------------------------------------------------ translating
+
+
+def translate(asked: Asking, upload: Upload, on_progress: Progress | None = None) -> Translated:
+    """A file's picture as the other kind, at its own size; kept, so that asking again costs nothing.
+
+    Turned as its EXIF orientation says; transparency is laid on white and given back. `on_progress(done, total)` is
+    called after each tile, on the caller's thread. Raises DataError for a file that is no picture or too large,
+    CapabilityError for a model that does not translate, UnknownNameError and CheckpointError.
+    """
+
+    def make(model: Model) -> tuple[Translated, int]:
+        picture = pictures.decode_whole(upload.raw)
+        colours, alpha = translation.without_alpha(picture)
+        began = time.perf_counter()
+        worked = _reduced(model, asked, colours)
+        there = _stepwise(model, worked, asked.direction, on_progress)
+        pixels = translation.resized(there, colours.shape[1], colours.shape[0])
+        if alpha is not None:
+            pixels = np.concatenate([pixels, alpha], 2)
+        seconds = time.perf_counter() - began
+        size = worked.shape[1], worked.shape[0]
+        return Translated(_shown(picture), _shown(pixels), pixels, size, seconds), pixels.nbytes
+
+    return _once(Translated, asked, upload, make)
+
+
+def round_trip(asked: Asking, upload: Upload, on_progress: Progress | None = None) -> Trip:
+    """There and back again, at the size at which the network works; raises what `translate` does."""
+    back_again: Direction = "b_to_a" if asked.direction == "a_to_b" else "a_to_b"
+
+    def half(part: int) -> Progress | None:
+        return None if on_progress is None else lambda done, total: on_progress(done + part * total, 2 * total)
+
+    def make(model: Model) -> tuple[Trip, int]:
+        worked = _reduced(model, asked, translation.without_alpha(pictures.decode_whole(upload.raw))[0])
+        if _is_grey(model):
+            worked = np.asarray(Image.fromarray(worked).convert("L").convert("RGB"))
+        there = _stepwise(model, worked, asked.direction, half(0))
+        back = _stepwise(model, there, back_again, half(1))
+        away = np.abs(back.astype(np.float32) - worked).mean(2) / 127.5
+        heat = heat_map(away / HEAT_TOP)
+        trip = Trip(_shown(worked), _shown(there), _shown(back), _shown(heat), float(away.mean()))
+        return trip, 4 * _SHOWN * _SHOWN
+
+    return _once(Trip, asked, upload, make)
+
+
+def png(asked: Asking, upload: Upload) -> bytes:
+    """The translation as a PNG of the picture's own size."""
+    return preview.png(Image.fromarray(translate(asked, upload).pixels), compress_level=3)
+
+
+def file_name(upload: Upload, kind: str) -> str:
+    """What to call a translation: `pony.jpg` becomes `pony-zebra.png`."""
+    stem, kind = (re.sub(r"[^\w-]+", "_", part).strip("_")[:60] for part in (PurePath(upload.name).stem, kind))
+    return f"{stem or 'picture'}-{kind or 'translated'}.png"
+
+
+def archive(asked: Asking, uploads: Sequence[Upload], kind: str) -> bytes:
+    """A zip of the translations as PNGs; pictures of one name are numbered."""
+    buffer, taken = io.BytesIO(), set[str]()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
+        for upload in uploads[:MAX_PICTURES]:
+            name = file_name(upload, kind)
+            number = 2
+            while name in taken:
+                name = f"{PurePath(file_name(upload, kind)).stem}-{number}.png"
+                number += 1
+            taken.add(name)
+            packed.writestr(name, png(asked, upload))
+    return buffer.getvalue()
+
+
+# ------------------------------------------------------------------------------ inside
+
+
+_kept: OrderedDict[tuple[object, ...], tuple[Any, int]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _once(what: type[T], asked: Asking, upload: Upload, make: Callable[[Model], tuple[T, int]]) -> T:
+    """What `make` makes, with its bytes; kept by weights, wishes and the file's content, the oldest go first."""
+    model, key = run(lambda: _translator(asked))
+    digest = hashlib.blake2b(upload.raw, digest_size=16).digest()
+    at = (what, key, asked.direction, asked.detail, digest)
+    with _lock:
+        if at in _kept:
+            _kept.move_to_end(at)
+            found: T = _kept[at][0]
+            return found
+    made = make(model)
+    with _lock:
+        _kept[at] = made
+        while len(_kept) > 1 and sum(size for _, size in _kept.values()) > _KEPT_BYTES:
+            _kept.popitem(last=False)
+    return made[0]
+
+
+def _translator(asked: Asking) -> tuple[Model, ModelKey]:
+    model, key = model_of(asked.model, asked.step)
+    if not isinstance(model, SupportsTranslation):
+        raise CapabilityError(
+            f"{asked.model} does not translate pictures; choose a model that does, such as a CycleGAN"
+        )
+    return model, key
+
+
+def _is_grey(model: Model) -> bool:
+    return (model.config.image_shape or (3,))[0] == 1
+
+
+def _reduced(model: Model, asked: Asking, colours: np.ndarray) -> np.ndarray:
+    """The picture at the size it is to be translated at; it is never enlarged for that."""
+    height, width = colours.shape[:2]
+    factor = min(1.0, (_MOST_WORKED / (height * width)) ** 0.5)
+    if asked.detail:
+        factor = min(factor, asked.detail * min((model.config.image_shape or (0, 1, 1))[1:]) / min(height, width))
+    return translation.resized(colours, max(1, round(width * factor)), max(1, round(height * factor)))
+
+
+def _stepwise(model: Model, colours: np.ndarray, direction: Direction, on_progress: Progress | None) -> np.ndarray:
+    """The translation, each tile a task of its own for the inference thread."""
+    steps = translation.translating(model, colours, direction, tile=_TILE)
+
+    def task() -> tuple[int, int] | np.ndarray:
+        try:
+            return next(steps)
+        except StopIteration as end:
+            found: np.ndarray = end.value
+            return found
+
+    while not isinstance(step := run(task), np.ndarray):
+        if on_progress is not None:
+            on_progress(*step)
+    return step
+
+
+def _shown(pixels: np.ndarray) -> Shown:
+    """Small or transparent pictures exactly, others as JPEG: a page sends it with every answer."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((_SHOWN, _SHOWN), Image.Resampling.LANCZOS)
+    if image.mode == "RGBA" or image.width * image.height <= _EXACT:
+        return Shown(preview.png(image), "png", image.width, image.height)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    return Shown(buffer.getvalue(), "jpeg", image.width, image.height)

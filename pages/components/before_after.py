@@ -1,0 +1,98 @@
+"""Two pictures of one size, one over the other, and a border between them to drag: mouse, finger, arrow keys.
+
+A native range input lies over both, unseen: it brings keyboard, touch and screen readers along, and dragging it asks
+nothing of the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.components.tiles import data_url
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two pictures (`kind` is png or jpeg), its caption, and its text for those who cannot see it."""
+
+    image: bytes
+    kind: str
+    caption: str
+    alt: str
+
+
+_CSS = """
+:host { display: block; }
+figure { margin: 0; font-family: var(--st-font); color: var(--st-text-color); }
+.frame { position: relative; margin: 0 auto; aspect-ratio: var(--ratio); min-width: 44px; min-height: 44px;
+         width: min(100%, var(--wide), calc(68vh * var(--ratio))); overflow: hidden; box-sizing: border-box;
+         border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
+         background: repeating-conic-gradient(#8884 0 25%, #8881 0 50%) 0 0 / 16px 16px; }
+.frame:has(input:focus-visible) { box-shadow: 0 0 0 3px var(--st-primary-color); }
+img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
+img.pixels { image-rendering: pixelated; }
+.before { clip-path: inset(0 calc(100% - var(--at)) 0 0); }
+.after { clip-path: inset(0 0 0 var(--at)); }
+.border { position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px; margin-left: -1px; background: #fff;
+          box-shadow: 0 0 3px #000a; pointer-events: none; }
+.border::after { content: "\\25C2\\25B8"; position: absolute; top: 50%; left: 50%; transform: translate(-50%, -50%);
+          width: 2.1rem; height: 2.1rem; border-radius: 50%; background: #fff; color: #1d2a2e; line-height: 2.1rem;
+          text-align: center; font-size: 0.95rem; box-shadow: 0 0 4px #000a; }
+input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize;
+        appearance: none; touch-action: pan-y; }
+input::-webkit-slider-thumb { appearance: none; width: 2px; height: 100vh; }
+input::-moz-range-thumb { width: 2px; height: 100vh; border: 0; }
+figcaption { display: flex; justify-content: space-between; gap: 1rem; margin: 0.3rem auto 0; font-size: 0.95rem;
+             width: min(100%, max(var(--wide), 12rem)); }
+"""
+_JS = """
+export default function ({ parentElement, data }) {
+  const find = name => parentElement.querySelector(name);
+  const frame = find(".frame"), input = find("input"), figure = find("figure");
+  const move = () => {
+    frame.style.setProperty("--at", input.value + "%");
+    input.setAttribute("aria-valuetext", data.value_text.replace("{percent}", 100 - input.value));
+  };
+  figure.style.setProperty("--ratio", data.width / data.height);
+  figure.style.setProperty("--wide", data.wide + "px");
+  for (const side of ["before", "after"]) {
+    const image = find("." + side);
+    if (image.src !== data[side].src) image.src = data[side].src;
+    image.alt = data[side].alt;
+    image.classList.toggle("pixels", data.width < 200);
+    find(".caption-" + side).textContent = data[side].caption;
+  }
+  input.setAttribute("aria-label", data.label);
+  input.oninput = move;
+  move();
+}
+"""
+_component = st.components.v2.component(
+    "genmodels_before_after",
+    html=(
+        '<figure><div class="frame"><img class="before" alt=""><img class="after" alt=""><div class="border"></div>'
+        '<input type="range" min="0" max="100" value="50" step="1"></div><figcaption>'
+        '<span class="caption-before"></span><span class="caption-after"></span></figcaption></figure>'
+    ),
+    css=_CSS,
+    js=_JS,
+)
+
+
+def before_after(before: Side, after: Side, size: tuple[int, int], *, label: str, value_text: str, key: str) -> None:
+    """Show both at `size` (width, height), small ones enlarged to squares of pixels.
+
+    `value_text` says where the border is; "{percent}" in it becomes how much of the second picture shows.
+    """
+    width, height = size
+    data = {
+        side: {"src": data_url(one.image, one.kind), "caption": one.caption, "alt": one.alt}
+        for side, one in (("before", before), ("after", after))
+    }
+    wide = width if width >= 512 else min(512, width * max(1, 512 // width))
+    _component(
+        key=key,
+        data={**data, "width": width, "height": height, "wide": wide, "label": label, "value_text": value_text},
+    )

@@ -1,0 +1,85 @@
+"""What is to be translated: files, a photograph taken now, or a test picture of the model's own data."""
+
+from __future__ import annotations
+
+import random
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.data import pictures
+from genmodels.errors import DataError
+from genmodels.service import translate
+from genmodels.service.translate import Upload
+from pages.components.i18n import t
+from pages.components.theme import plain
+
+_SOURCES = ("upload", "camera", "test")
+
+
+def uploads(info: CheckpointInfo, kind: int) -> list[Upload]:
+    """The pictures chosen, at most twelve; says so where there are more, and where test pictures are not here."""
+    memory = st.session_state
+    memory.setdefault("translate_source", _SOURCES[0])
+    source = st.segmented_control(
+        t("translate.source"),
+        _SOURCES,
+        format_func=lambda name: t(f"translate.sources.{name}"),
+        required=True,
+        key="translate_source",
+        help=t("translate.source_help"),
+        persist_state="session",
+    )
+    if source == "upload":
+        return _files()
+    if source == "camera":
+        taken = st.camera_input(t("translate.camera"), key="translate_camera", help=t("translate.camera_help"))
+        return [] if taken is None else [Upload(t("translate.camera_name"), taken.getvalue())]
+    return _test(info, kind)
+
+
+def _files() -> list[Upload]:
+    files = st.file_uploader(
+        t("translate.files"),
+        [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
+        accept_multiple_files=True,
+        key="translate_upload",
+        help=t("translate.files_help", count=translate.MAX_PICTURES, megabytes=translate.MAX_MB),
+        max_upload_size=translate.MAX_MB,
+    )
+    if len(files) > translate.MAX_PICTURES:
+        st.warning(t("translate.too_many", count=len(files), most=translate.MAX_PICTURES), icon=":material/filter_9:")
+    return [Upload(file.name, file.getvalue()) for file in files[: translate.MAX_PICTURES]]
+
+
+def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
+    try:
+        count = translate.test_count(info.name, kind)
+    except DataError as error:
+        st.info(f"{t('translate.no_data')} {plain(str(error))}", icon=":material/folder_off:")
+        return []
+    memory = st.session_state
+    memory.translate_index = max(0, min(memory.get("translate_index", 0), count - 1))
+    name = translate.kinds(info)[kind]
+    index = st.number_input(
+        t("translate.index", kind=name),
+        0,
+        count - 1,
+        step=1,
+        key="translate_index",
+        help=t("translate.index_help", count=f"{count:,}", kind=name),
+        persist_state="session",
+    )
+    st.button(
+        t("translate.another"),
+        key="translate_another",
+        icon=":material/casino:",
+        on_click=_another,
+        args=(count,),
+        help=t("translate.another_help"),
+    )
+    return [translate.test_picture(info.name, kind, int(index))]
+
+
+def _another(count: int) -> None:
+    st.session_state.translate_index = random.randrange(count)  # noqa: S311 - a picture, no secret

@@ -1,0 +1,144 @@
+"""Translate: a photograph of any size as the other kind, and the way back."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import GenmodelsError
+from genmodels.service import translate
+from genmodels.service.translate import Asking
+from pages.components import translate_result, translate_source
+from pages.components.i18n import t
+from pages.components.theme import error_box, friendly_errors, page_title, plain
+
+_DIRECTIONS = ("a_to_b", "b_to_a")
+
+
+def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
+    """The model picker, bound to `?model=`."""
+    memory = st.session_state
+    wanted = st.query_params.get("model")
+    if wanted != memory.get("translate_address"):
+        if wanted in infos:
+            memory.translate_model = wanted
+        elif wanted:
+            st.warning(t("translate.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
+    if memory.get("translate_model") not in infos:
+        kept = memory.get("translate_address")
+        memory.translate_model = kept if kept in infos else next(iter(infos))
+
+    def label(name: str) -> str:
+        info = infos[name]
+        return t(f"translate.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
+
+    chosen = st.selectbox(
+        t("translate.model"), list(infos), format_func=label, key="translate_model", help=t("translate.model_help")
+    )
+    memory.translate_address = st.query_params["model"] = chosen
+    return infos[chosen]
+
+
+def _pick_step(info: CheckpointInfo) -> int:
+    steps, memory = info.steps, st.session_state
+    # Another model, or one that has learned on: its newest step, unless an older one was chosen.
+    if memory.get("translate_step") not in steps or memory.get("translate_newest") == memory.get("translate_step"):
+        memory.translate_step = steps[-1]
+    memory.translate_newest = steps[-1]
+    if len(steps) == 1:
+        st.caption(t("translate.one_step", step=f"{steps[0]:,}"))
+        return steps[0]
+    return int(
+        st.select_slider(
+            t("translate.step"),
+            steps,
+            format_func=lambda step: f"{step:,}",
+            key="translate_step",
+            help=t("translate.step_help"),
+            persist_state="session",
+        )
+    )
+
+
+def _pick_direction(info: CheckpointInfo) -> str:
+    st.session_state.setdefault("translate_direction", _DIRECTIONS[0])
+    first, second = translate.kinds(info)
+    names = {"a_to_b": (first, second), "b_to_a": (second, first)}
+    return str(
+        st.segmented_control(
+            t("translate.direction"),
+            _DIRECTIONS,
+            format_func=lambda way: t("translate.way", start=plain(names[way][0]), end=plain(names[way][1])),
+            required=True,
+            key="translate_direction",
+            help=t("translate.direction_help"),
+            persist_state="session",
+        )
+    )
+
+
+def _pick_detail(info: CheckpointInfo) -> int:
+    side = translate.training_side(info)
+
+    def label(detail: int) -> str:
+        if not detail:
+            return t("translate.detail_full")
+        return t(
+            "translate.detail_trained" if detail == 1 else "translate.detail_times", times=detail, side=side * detail
+        )
+
+    st.session_state.setdefault("translate_detail", translate.DETAILS[0])
+    return int(
+        st.selectbox(
+            t("translate.detail"),
+            translate.DETAILS,
+            format_func=label,
+            key="translate_detail",
+            help=t("translate.detail_help", side=side),
+            persist_state="session",
+        )
+    )
+
+
+@st.fragment
+def _studio(info: CheckpointInfo, step: int) -> None:
+    left, right = st.columns([3, 7], gap="large")
+    with left, friendly_errors():
+        direction = _pick_direction(info)
+        uploads = translate_source.uploads(info, _DIRECTIONS.index(direction))
+        detail = _pick_detail(info)
+        trip = st.toggle(
+            t("translate.trip.toggle"), key="translate_trip", help=t("translate.trip.help"), persist_state="session"
+        )
+    with right, friendly_errors():
+        if uploads:
+            asked = Asking.parse({"model": info.name, "step": step, "direction": direction, "detail": detail})
+            translate_result.show(info, asked, uploads, trip=trip)
+        else:
+            st.info(t(f"translate.waiting.{st.session_state.translate_source}"), icon=":material/add_photo_alternate:")
+
+
+def _page() -> None:
+    page_title(t("translate.title"), t("translate.intro"))
+    infos = {info.name: info for info in translate.checkpoints()}
+    if not infos:
+        st.info(t("translate.empty"), icon=":material/model_training:")
+        st.page_link(
+            "train.py",
+            label=t("translate.empty_link"),
+            icon=":material/arrow_forward:",
+            query_params={"recipe": "horse2zebra_cyclegan_128"},
+        )
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        info = _pick_model(infos)
+    with right:
+        step = _pick_step(info)
+    _studio(info, step)
+
+
+try:
+    _page()
+except GenmodelsError as error:
+    error_box(str(error))
