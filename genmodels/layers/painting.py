@@ -68,17 +68,22 @@ class Painter(Protocol):
         ...
 
 
-def draw(logits: Tensor, uniform: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    """A level for each row of logits (B, levels), by where uniform (B, 1) falls in the cumulative distribution.
-
-    Below temperature 1 likely levels become likelier; with `top_k` only the k likeliest are left. int64 (B,).
-    """
+def adjusted(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
+    """Logits (B, levels) as `draw` uses them: divided by the temperature, and but for the k likeliest -infinity."""
     if temperature != 1:
         logits = logits / temperature
     if top_k is not None and top_k < logits.shape[1]:
         least = logits.topk(top_k).values[:, -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
-    cumulative = logits.softmax(1).cumsum(1)
+    return logits
+
+
+def draw(logits: Tensor, uniform: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
+    """A level for each row of logits (B, levels), by where uniform (B, 1) falls in the cumulative distribution.
+
+    Below temperature 1 likely levels become likelier; with `top_k` only the k likeliest are left. int64 (B,).
+    """
+    cumulative = adjusted(logits, temperature, top_k).softmax(1).cumsum(1)
     # Times the total, which may be rounded to just below 1; `right`: a level of probability 0 is never drawn.
     level = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     return level.squeeze(1).clamp_(max=logits.shape[1] - 1)

@@ -13,7 +13,7 @@ sees above, a wedge of earlier pixels never reaches the value, however many laye
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -54,6 +54,9 @@ from genmodels.layers.masked_painter import MaskedPainter
 from genmodels.layers.painting import UNPAINTED, Painter, check_knobs, paint
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
+
+Randomness = torch.Generator | Sequence[torch.Generator] | None
+"""One generator for all pictures, or one each: then a picture does not depend on those drawn beside it."""
 
 _CHUNK = 64  # pictures whose likelihood is computed at once: 256 levels a value are 51 MB of logits at 28 x 28
 
@@ -250,7 +253,7 @@ class PixelCNN(Model):
         n: int,
         *,
         condition: Condition = None,
-        generator: torch.Generator | None = None,
+        generator: Randomness = None,
         temperature: float = 1.0,
         top_k: int | None = None,
     ) -> Tensor:
@@ -265,7 +268,7 @@ class PixelCNN(Model):
         n: int,
         *,
         condition: Condition = None,
-        generator: torch.Generator | None = None,
+        generator: Randomness = None,
         every: int = 1,
         temperature: float = 1.0,
         top_k: int | None = None,
@@ -284,7 +287,7 @@ class PixelCNN(Model):
         known_mask: Tensor,
         *,
         condition: Condition = None,
-        generator: torch.Generator | None = None,
+        generator: Randomness = None,
         every: int = 1,
         temperature: float = 1.0,
         top_k: int | None = None,
@@ -303,24 +306,33 @@ class PixelCNN(Model):
                 f"images of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
                 f"give (N, {', '.join(map(str, shape))}) and a mask ({shape[1]}, {shape[2]})"
             )
+        if isinstance(generator, Sequence) and len(generator) != len(x):
+            raise DataError(f"{len(generator)} generators for {len(x)} pictures; give one for all, or one each")
         return self._painted(x, known_mask, condition, generator, every, temperature, top_k)
+
+    def _random(self, shape: Sequence[int], generator: Randomness) -> tuple[Tensor, Tensor]:
+        """A class (B,) for each picture of a conditional model, and a number in [0, 1) for each value."""
+        if isinstance(generator, Sequence):
+            each = [self._random((1, *shape[1:]), one) for one in generator]
+            return torch.cat([asked for asked, _ in each]), torch.cat([uniform for _, uniform in each])
+        device = generator.device if generator is not None else self.device
+        asked = torch.zeros(shape[0], dtype=torch.long)
+        if self.config.conditional:
+            asked = torch.randint(0, self.config.num_classes or 1, shape[:1], generator=generator, device=device)
+        return asked, torch.rand(*shape, generator=generator, device=device).to(self.device)
 
     def _painted(
         self,
         x: Tensor,
         known_mask: Tensor,
         condition: Condition,
-        generator: torch.Generator | None,
+        generator: Randomness,
         every: int,
         temperature: float,
         top_k: int | None,
     ) -> Iterator[Tensor]:
-        device = generator.device if generator is not None else self.device
-        label = None
-        if self.config.conditional:
-            asked = torch.randint(0, self.config.num_classes or 1, (len(x),), generator=generator, device=device)
-            label = self._weights(condition or {"label": asked}, len(x))
-        uniform = torch.rand(x.shape, generator=generator, device=device).to(self.device)
+        asked, uniform = self._random(x.shape, generator)
+        label = self._weights(condition or {"label": asked}, len(x)) if self.config.conditional else None
         x, known = x.to(self.device), known_mask.to(self.device).expand(len(x), 1, *x.shape[2:]).bool()
         values = self._values(self.device)
         canvas = torch.where(known, values[self._index(x)], UNPAINTED)

@@ -1,0 +1,314 @@
+"""The paint page's requests: pictures painted row by row, halves of digits completed, and what a pixel was drawn from.
+
+A painting is advanced a few rows at a time, each a short task on the inference thread: so it can be watched and
+stopped, and other visitors' pictures come in between. What is painted is its only state: one that was stopped goes on
+from there, and ends as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from genmodels import catalog, preview, registry
+from genmodels.capabilities import Condition
+from genmodels.catalog import CheckpointInfo
+from genmodels.config import Frozen
+from genmodels.errors import CapabilityError, ConfigError
+from genmodels.evaluation import judge
+from genmodels.evaluation.likelihood import BINARY_SEED
+from genmodels.layers.painting import UNPAINTED, adjusted
+from genmodels.model import Model
+from genmodels.pixel_settings import PixelSettings
+from genmodels.runfolder import RunFolder
+from genmodels.service.explore import MAX_SEED
+from genmodels.service.inference import Reading, condition_of, has_judge, model_of, plain, run
+
+MAX_PICTURES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
+_MAX_PIXELS = 16 * 64 * 64  # of all pictures of one painting: about half a minute of the published networks
+
+
+@runtime_checkable
+class Painter(Protocol):
+    """Families that paint values in reading order, each drawn from a softmax over levels."""
+
+    config: PixelSettings
+
+    def complete(self, x: Tensor, known_mask: Tensor, **knobs: Any) -> Iterator[Tensor]: ...
+
+    def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """(B, C, H, W, levels): of each value, from the values before it."""
+        ...
+
+    def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor: ...
+
+    def receptive_field(self, row: int, column: int, colour: int = 0) -> Tensor: ...
+
+
+class Asking(Frozen):
+    """What is painted: by which model, from which seeds (seed, seed + 1, ...), of which class, how boldly."""
+
+    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
+    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
+    seed: int = Field(0, ge=0, le=MAX_SEED - MAX_PICTURES, description="first seed; the next ones follow it")
+    count: int = Field(8, ge=1, le=MAX_PICTURES, description="pictures painted side by side")
+    label: int | None = Field(None, ge=0, lt=10_000, description="class to ask for; empty: each seed draws its own")
+    temperature: float = Field(
+        1.0, ge=MIN_TEMPERATURE, le=MAX_TEMPERATURE, description="below 1 likely levels become likelier"
+    )
+    top_k: int | None = Field(None, ge=1, le=256, description="only the k likeliest levels; empty: all of them")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a page must know of a model before it asks: shape of a picture, levels of a value."""
+
+    channels: int
+    height: int
+    width: int
+    levels: int
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+
+@dataclass(eq=False)
+class Painting:
+    """Pictures (N, C, H, W) in [-1, 1] on CPU, finished down to `rows`; the first `given` rows were not painted.
+
+    `labels` are the classes told, one a picture; None for a model without classes.
+    """
+
+    asking: Asking
+    canvas: Tensor
+    given: int
+    labels: tuple[int, ...] | None
+    rows: int
+    _coming: Iterator[Tensor] | None = field(default=None, repr=False)
+    _logits: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def height(self) -> int:
+        return int(self.canvas.shape[2])
+
+    @property
+    def done(self) -> bool:
+        return self.rows >= self.height
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(range(self.asking.seed, self.asking.seed + len(self.canvas)))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What one value was drawn from: each level's probability, and before temperature and top-k; the level it got.
+
+    `level` is None where it has not been painted yet, `bits` the surprise of the level under the model's own
+    distribution, `entropy` what that surprise is on average.
+    """
+
+    probabilities: tuple[float, ...]
+    own: tuple[float, ...]
+    level: int | None
+    bits: float | None
+    entropy: float
+
+
+# ------------------------------------------------------------------------------ which models
+
+
+def painters() -> tuple[CheckpointInfo, ...]:
+    """Checkpoints and runs that paint pictures value by value, published ones first."""
+    return tuple(
+        info
+        for info in catalog.list_checkpoints()
+        if info.modality == "image" and {"progressive_sampling", "completion"} <= set(info.capabilities)
+    )
+
+
+def facts(name: str) -> Facts:
+    """Of a checkpoint, from its config alone; raises CapabilityError for a model that does not paint."""
+    spec = RunFolder(catalog.find(plain(name))).spec()
+    config = registry.config_class(spec.model).parse(spec.config, "model.")
+    if not isinstance(config, PixelSettings):
+        raise CapabilityError(f"{name} does not paint pixel by pixel; choose a PixelCNN")
+    channels, height, width = config.image_shape or spec.data_spec.image_shape or (1, 1, 1)
+    return Facts(channels, height, width, config.levels)
+
+
+def most_pictures(known: Facts) -> int:
+    """How many pictures of a model can be painted side by side; 0 where one is too large already."""
+    return min(MAX_PICTURES, _MAX_PIXELS // known.pixels)
+
+
+# ------------------------------------------------------------------------------ painting
+
+
+def begin(asking: Asking, picture: Tensor | None = None, given: int = 0) -> Painting:
+    """A painting of which nothing is painted yet but, with `picture` (1, C, H, W), its first `given` rows.
+
+    Raises UnknownNameError, CheckpointError, CapabilityError, and ConfigError for a class, a top_k or a number of rows
+    that the model does not have.
+    """
+    known = facts(asking.model)
+    most = most_pictures(known)
+    if asking.count > most:
+        raise ConfigError(
+            f"count = {asking.count} pictures of {known.height} x {known.width} are too many; choose 1 to {most}"
+            if most
+            else f"pictures of {known.height} x {known.width} are too large to be painted here; use sample() in Python"
+        )
+    if asking.top_k is not None and asking.top_k > known.levels:
+        raise ConfigError(f"top_k = {asking.top_k} is not allowed: choose 1 to {known.levels}, or none for all levels")
+    if not 0 <= given < known.height:
+        raise ConfigError(f"given = {given} rows are not allowed: choose 0 to {known.height - 1}")
+    canvas = torch.full((asking.count, known.channels, known.height, known.width), UNPAINTED)
+
+    def task() -> Painting:
+        model = painter_of(asking)
+        labels = _labels(model, asking)
+        if picture is not None:
+            canvas[:, :, :given] = on_levels(model, picture)[:, :, :given]
+        return Painting(asking, canvas, given, labels, given)
+
+    return run(task)
+
+
+def advance(painting: Painting, rows: int = 1) -> None:
+    """Paint the next `rows` rows."""
+
+    def task() -> None:
+        if painting._coming is None:
+            painting._coming = _rows(painting)
+        painting.canvas = next(painting._coming).float().cpu()
+        painting.rows += 1
+
+    for _ in range(min(rows, painting.height - painting.rows)):
+        run(task)
+    if painting.done:
+        stop(painting)
+
+
+def stop(painting: Painting) -> None:
+    """Give up the caches; `advance` goes on from what is painted, and comes to the same pictures."""
+    painting._coming = None
+
+
+def drawn_from(painting: Painting, picture: int, row: int, column: int, colour: int = 0) -> Drawn:
+    """The distribution of one value given those before it, of one forward pass that serves all values of a picture.
+
+    Raises ConfigError for a value that is not there, or lies behind the next one to be painted.
+    """
+    _, channels, height, width = painting.canvas.shape
+    place = {"picture": (picture, len(painting.canvas)), "row": (row, height), "column": (column, width)}
+    for name, (value, most) in {**place, "colour": (colour, channels)}.items():
+        if not 0 <= value < most:
+            raise ConfigError(f"{name} = {value} is not allowed: choose 0 to {most - 1}")
+    if row > painting.rows or (row == painting.rows and column):
+        raise ConfigError(f"row = {row} is not painted yet: choose 0 to {painting.rows - 1}")
+    asking = painting.asking
+
+    def task() -> Drawn:
+        model = painter_of(asking)
+        key = (picture, painting.rows)
+        if key not in painting._logits:
+            while len(painting._logits) >= 2:  # 256 levels of a picture of 28 x 28 are 0.8 MB
+                painting._logits.pop(next(iter(painting._logits)))
+            told = None if painting.labels is None else painting.labels[picture : picture + 1]
+            painting._logits[key] = model.logits(
+                painting.canvas[picture : picture + 1].to(_device(model)), condition=_told(model, told)
+            ).cpu()
+        logits = painting._logits[key][:, colour, row, column]
+        own = logits.softmax(1)[0]
+        changed = adjusted(logits, asking.temperature, asking.top_k).softmax(1)[0]
+        level = None
+        if row < painting.rows:
+            level = level_of(painting.canvas[picture, colour, row, column], model.config.levels)
+        bits = None if level is None else float(-logits.log_softmax(1)[0, level] / math.log(2))
+        entropy = float(-torch.xlogy(own, own).sum() / math.log(2))
+        return Drawn(tuple(changed.tolist()), tuple(own.tolist()), level, bits, max(0.0, entropy))
+
+    return run(task)
+
+
+def readings(painting: Painting) -> tuple[Reading | None, ...]:
+    """What the judge reads in each finished picture; None where it cannot read them, or they are not finished."""
+    if not painting.done or not has_judge(painting.asking.model):
+        return (None,) * len(painting.canvas)
+
+    def task() -> tuple[Reading, ...]:
+        best, index = judge.probabilities(painting.canvas).max(1)
+        return tuple(Reading(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
+
+    return run(task)
+
+
+# ------------------------------------------------------------------------------ on the inference thread
+
+
+def level_of(value: Tensor, levels: int) -> int:
+    """Which level a value in [-1, 1] lies on."""
+    return int((value + 1).mul(0.5 * (levels - 1)).round())
+
+
+def painter_of(asking: Asking) -> Painter:
+    """The model, on the inference thread only; raises CapabilityError for one that does not paint."""
+    return as_painter(model_of(asking.model, asking.step)[0], asking.model)
+
+
+def as_painter(model: Model, name: str) -> Painter:
+    if not isinstance(model, Painter):
+        raise CapabilityError(f"{name} does not paint pixel by pixel; choose a PixelCNN")
+    return model
+
+
+def on_levels(model: Painter, picture: Tensor) -> Tensor:
+    """A real picture (1, C, H, W) as the model has learned them: on its levels, drawn ones always in the same way."""
+    return model.to_levels(picture, generator=torch.Generator().manual_seed(BINARY_SEED))
+
+
+def _device(model: Painter) -> torch.device:
+    assert isinstance(model, Model)
+    return model.device
+
+
+def _told(model: Painter, labels: tuple[int, ...] | None) -> Condition:
+    assert isinstance(model, Model)
+    return None if labels is None else condition_of(model, labels)
+
+
+def _generators(asking: Asking) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(asking.seed + index) for index in range(asking.count)]
+
+
+def _labels(model: Painter, asking: Asking) -> tuple[int, ...] | None:
+    """The classes told; where none is asked for, those the model itself would draw, so that they can be named."""
+    classes = model.config.conditions.get("label", 0)
+    if asking.label is not None:
+        assert isinstance(model, Model)
+        return tuple(preview.asked_labels(model, [asking.label] * asking.count))
+    if not classes:
+        return None
+    return tuple(int(torch.randint(0, classes, (1,), generator=generator)) for generator in _generators(asking))
+
+
+def _rows(painting: Painting) -> Iterator[Tensor]:
+    asking, model = painting.asking, painter_of(painting.asking)
+    _, _, height, width = painting.canvas.shape
+    known = torch.arange(height)[:, None].expand(height, width) < painting.rows
+    return model.complete(
+        painting.canvas,
+        known,
+        condition=_told(model, painting.labels),
+        generator=_generators(asking),
+        temperature=asking.temperature,
+        top_k=asking.top_k,
+    )

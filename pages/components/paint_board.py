@@ -1,0 +1,242 @@
+"""Pictures that are being painted, pixel by pixel, and in which a pixel can be chosen: mouse, finger or arrow keys.
+
+What is not painted yet is paper, not grey. Python sends whole rows; the browser lets their pixels appear one after the
+other, as they were painted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import streamlit as st
+
+from pages.components.tiles import data_url
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A pixel of one of the pictures."""
+
+    picture: int
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class BoardTile:
+    """The text of a picture for those who cannot see it, and what stands above and below it."""
+
+    alt: str
+    above: str = ""
+    below: str = ""
+
+
+_CSS = """
+:host { display: block; }
+.board { display: grid; gap: 0.7rem 0.6rem; font-family: var(--st-font); color: var(--st-text-color);
+         grid-template-columns: repeat(auto-fill, minmax(min(var(--tile), 30%), 1fr));
+         max-width: calc(var(--columns) * (var(--tile) + 0.6rem)); }
+figure { margin: 0; min-width: 0; text-align: center; display: flex; flex-direction: column; gap: 0.2rem; }
+.above { font-size: 0.85rem; font-weight: 600; line-height: 1.3; }
+.above:empty, figcaption:empty { display: none; }
+figcaption { font-size: 0.8rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
+.paper { position: relative; border: 1px solid var(--st-border-color); border-radius: 4px; overflow: hidden;
+         outline: none; touch-action: manipulation; background: var(--st-secondary-background-color)
+         repeating-linear-gradient(45deg, transparent 0 5px, var(--st-border-color) 5px 6px); }
+.paper.pick { cursor: crosshair; touch-action: none; }
+.paper:focus-visible { box-shadow: 0 0 0 3px var(--st-primary-color); }
+.chosen .paper { border-color: var(--st-primary-color); box-shadow: 0 0 0 1px var(--st-primary-color); }
+canvas { display: block; width: 100%; image-rendering: pixelated; }
+.mark { position: absolute; box-sizing: border-box; border: 2px solid #f2711c; outline: 1px solid #fff;
+        pointer-events: none; min-width: 7px; min-height: 7px; transform: translate(-50%, -50%); }
+"""
+_JS = """
+const INTERVAL = 60, PACE = 4;          // ms between two messages; pixels that appear in a frame, at least
+const instances = new WeakMap();
+
+function create(board) {
+  const self = { data: null, send: null, sheet: null, source: "", shown: 0, frame: 0, at: null, moved: null, run: null,
+                 timer: 0, last: 0 };
+  const clamp = (value, most) => Math.min(most - 1, Math.max(0, value));
+
+  const paint = () => {
+    const { width, height } = self.data, rows = Math.floor(self.shown / width), rest = self.shown % width;
+    [...board.children].forEach((figure, index) => {
+      const canvas = figure.querySelector("canvas"), context = canvas.getContext("2d"), left = index * width;
+      if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+      context.clearRect(0, 0, width, height);
+      if (rows) context.drawImage(self.sheet, left, 0, width, rows, 0, 0, width, rows);
+      if (rest) context.drawImage(self.sheet, left, rows, rest, 1, 0, rows, rest, 1);
+    });
+    board.dataset.shown = self.shown;
+  };
+  const animate = () => {
+    cancelAnimationFrame(self.frame);
+    const still = !self.data.animate || matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const behind = self.data.painted - self.shown;
+    const pixels = Math.min(behind, Math.max(PACE, Math.ceil(behind / 6)));
+    self.shown = still || behind < 0 ? self.data.painted : self.shown + pixels;
+    paint();
+    if (self.shown < self.data.painted) self.frame = requestAnimationFrame(animate);
+  };
+  self.mark = () => [...board.children].forEach((figure, index) => {
+    const mark = figure.querySelector(".mark"), here = self.at && self.at.picture === index, data = self.data;
+    const every = self.at && data.every;
+    figure.classList.toggle("chosen", !!here && data.tiles.length > 1 && !data.every);
+    mark.hidden = !(here || every);
+    if (mark.hidden) return;
+    Object.assign(mark.style, { left: `${100 * (self.at.column + 0.5) / data.width}%`,
+      top: `${100 * (self.at.row + 0.5) / data.height}%`, width: `${100 / data.width}%`,
+      height: `${100 / data.height}%` });
+    const paper = figure.querySelector(".paper");
+    paper.setAttribute("aria-valuenow", self.at.row * data.width + self.at.column + 1);
+    paper.setAttribute("aria-valuetext", data.spoken.replace("{row}", self.at.row + 1)
+      .replace("{column}", self.at.column + 1));
+  });
+  const report = () => {
+    clearTimeout(self.timer);
+    const wait = self.last + INTERVAL - performance.now();
+    if (wait > 0) { self.timer = setTimeout(report, wait); return; }
+    self.last = performance.now();
+    self.send("at", { ...self.at });
+  };
+  const move = (picture, row, column) => {
+    const next = { picture, row: clamp(row, self.data.height), column: clamp(column, self.data.width) };
+    if (self.at && next.picture === self.at.picture && next.row === self.at.row && next.column === self.at.column)
+      return;
+    self.at = next; self.mark(); report();
+  };
+  self.make = index => {
+    const figure = document.createElement("figure"), paper = document.createElement("div");
+    const above = document.createElement("div"), mark = document.createElement("div");
+    above.className = "above"; paper.className = "paper"; mark.className = "mark"; mark.hidden = true;
+    paper.append(document.createElement("canvas"), mark);
+    figure.append(above, paper, document.createElement("figcaption"));
+    const follow = event => {
+      const box = paper.querySelector("canvas").getBoundingClientRect();
+      move(index, Math.floor((event.clientY - box.top) / box.height * self.data.height),
+           Math.floor((event.clientX - box.left) / box.width * self.data.width));
+    };
+    let held = false;
+    paper.addEventListener("pointerdown", event => {
+      if (!self.data.pick || event.button > 0) return;
+      held = true; paper.setPointerCapture(event.pointerId); follow(event);
+    });
+    paper.addEventListener("pointermove", event => { if (held) follow(event); });
+    for (const end of ["pointerup", "pointercancel"]) paper.addEventListener(end, () => { held = false; });
+    paper.addEventListener("keydown", event => {
+      const way = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      if (!way || !self.data.pick) return;
+      event.preventDefault();
+      const from = self.at && (self.at.picture === index || self.data.every) ? self.at
+        : { row: self.data.height >> 1, column: self.data.width >> 1 };
+      const stride = event.shiftKey ? 5 : 1;
+      move(index, from.row + stride * way[0], from.column + stride * way[1]);
+    });
+    return figure;
+  };
+  self.lay = () => {
+    if (self.run !== self.data.run) { self.run = self.data.run; self.shown = self.data.animate ? self.data.start : 0; }
+    const source = self.data.src;
+    if (self.source === source && self.sheet) { animate(); return; }
+    self.source = source;
+    const sheet = new Image();
+    sheet.onload = () => {
+      if (self.source !== source) return;       // a newer message came while this sheet was decoded
+      self.sheet = sheet; board.dataset.src = source; animate();
+    };
+    sheet.src = source;
+  };
+  self.end = () => { clearTimeout(self.timer); cancelAnimationFrame(self.frame); };
+  return self;
+}
+
+export default function ({ parentElement, data, setStateValue }) {
+  const board = parentElement.querySelector(".board");
+  let self = instances.get(parentElement);
+  if (!self) { self = create(board); instances.set(parentElement, self); }
+  self.data = data; self.send = setStateValue;
+  board.setAttribute("aria-label", data.label);
+  board.style.setProperty("--tile", data.tile + "px");
+  board.style.setProperty("--columns", data.columns);
+  while (board.children.length > data.tiles.length) board.lastChild.remove();
+  while (board.children.length < data.tiles.length) board.append(self.make(board.children.length));
+  data.tiles.forEach((tile, index) => {
+    const [above, paper, caption] = board.children[index].children;
+    above.textContent = tile.above; caption.textContent = tile.below;
+    paper.classList.toggle("pick", data.pick);
+    paper.setAttribute("role", data.pick ? "slider" : "img");
+    paper.setAttribute("aria-label", tile.alt);
+    paper.tabIndex = data.pick ? 0 : -1;
+    if (data.pick) {
+      paper.setAttribute("aria-valuemin", 1); paper.setAttribute("aria-valuemax", data.width * data.height);
+      if (!paper.hasAttribute("aria-valuenow")) paper.setAttribute("aria-valuenow", 1);
+    }
+  });
+  // Python moves the mark only where Python changed something: echoes of a drag come late.
+  if (self.moved !== data.moved || !data.at) { self.moved = data.moved; self.at = data.at; }
+  self.mark();
+  self.lay();
+  return self.end;
+}
+"""
+_component = st.components.v2.component(
+    "genmodels_paint_board", html='<div class="board" role="group"></div>', css=_CSS, js=_JS
+)
+
+
+def board(
+    png: bytes,
+    size: tuple[int, int],
+    tiles: Sequence[BoardTile],
+    *,
+    label: str,
+    spoken: str,
+    key: str,
+    columns: int = 8,
+    tile: int = 110,
+    painted: int | None = None,
+    start: int = 0,
+    animate: bool = False,
+    run: str = "",
+    at: Spot | None = None,
+    moved: int = 0,
+    every: bool = False,
+    on_pick: Callable[[], None] | None = None,
+) -> None:
+    """Show the pictures of a sheet side by side, `size` = (width, height) of each; `painted` pixels of each are shown.
+
+    With `animate` they appear from `start` on, anew for another `run`. `spoken` says where the mark is, with {row} and
+    {column}. The mark jumps to `at` only where `moved` has changed; `every`: in all pictures at once.
+    """
+    width, height = size
+    data = {
+        "src": data_url(png),
+        "width": width,
+        "height": height,
+        "tiles": [asdict(one) for one in tiles],
+        "label": label,
+        "spoken": spoken,
+        "columns": columns,
+        "tile": tile,
+        "painted": width * height if painted is None else painted,
+        "start": start,
+        "animate": animate,
+        "run": run,
+        "at": None if at is None else asdict(at),
+        "moved": moved,
+        "every": every,
+        "pick": on_pick is not None,
+    }
+    _component(key=key, data=data, on_at_change=on_pick or _ignore)
+
+
+def picked(key: str) -> Spot | None:
+    """Where the visitor has pointed, or None."""
+    at = (st.session_state.get(key) or {}).get("at")
+    return Spot(int(at["picture"]), int(at["row"]), int(at["column"])) if at else None
+
+
+def _ignore() -> None:
+    """A board in which nothing can be chosen reports nothing."""

@@ -1,0 +1,193 @@
+"""What the paint page remembers and what its address carries: `?model=&part=&seed=&class=&temperature=&levels=`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import MAX_SEED, paint
+from genmodels.service.paint import Asking, Facts
+from pages.components.i18n import t
+from pages.components.theme import plain
+
+PARTS = ("generate", "complete", "field", "surprise")
+ANY, OWN = -1, -2
+LAST_SEED = MAX_SEED - paint.MAX_PICTURES
+
+
+def option(info: CheckpointInfo) -> str:
+    """A model in a list."""
+    return t(f"paint.model_option.{'published' if info.published else 'run'}", title=info.title, name=info.name)
+
+
+def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
+    """Take over what the address asks for, where it is not what the page itself has written there."""
+    memory, wanted = st.session_state, st.query_params
+    model = wanted.get("model")
+    if model and model not in infos:  # also the page's own address, where the run was deleted meanwhile
+        st.warning(t("paint.unknown_model", name=plain(model[:80])), icon=":material/search_off:")
+    elif _is_news("model"):
+        memory.paint_model = model
+    if memory.get("paint_model") not in infos:
+        kept = memory.get("paint_address_model")
+        memory.paint_model = kept if kept in infos else next(iter(infos))
+    if _is_news("part") and wanted["part"] in PARTS:
+        memory.paint_part = wanted["part"]
+    memory.setdefault("paint_part", memory.get("paint_address_part", PARTS[0]))
+    for name, key, low, high, default in (
+        ("seed", "paint_seed", 0, LAST_SEED, 0),
+        ("class", "paint_label", ANY, 9_999, ANY),
+        ("temperature", "paint_temperature", paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE, 1.0),
+        ("levels", "paint_top_k", 1, 256, 256),
+    ):
+        if _is_news(name):
+            number = _number(wanted[name])
+            if number is not None and low <= number <= high:
+                memory[key] = number if isinstance(default, float) else int(number)
+        memory.setdefault(key, default)
+
+
+def write_address(asking: Asking) -> None:
+    """Put into the address what was asked for, so that it can be shared and reloaded."""
+    _write("model", asking.model)
+    _write("part", st.session_state.paint_part)
+    _write("seed", str(asking.seed))
+    _write("class", None if asking.label is None else str(asking.label))
+    _write("temperature", None if asking.temperature == 1 else f"{asking.temperature:g}")
+    _write("levels", None if asking.top_k is None else str(asking.top_k))
+
+
+def pick_step(info: CheckpointInfo) -> int:
+    steps, memory = info.steps, st.session_state
+    if memory.get("paint_step") not in steps:
+        memory.paint_step = steps[-1]
+    if len(steps) == 1:
+        st.caption(t("paint.one_step", step=f"{steps[0]:,}"))
+        return steps[0]
+    return int(
+        st.select_slider(
+            t("paint.step"),
+            steps,
+            format_func=lambda step: f"{step:,}",
+            key="paint_step",
+            help=t("paint.step_help"),
+            persist_state="session",
+        )
+    )
+
+
+def knobs(info: CheckpointInfo, step: int, known: Facts, *, own_class: bool | None = None) -> Asking:
+    """Seed, temperature, levels and class; what they ask for.
+
+    `own_class` is None where the class is bound to the address; else whether the class of the picture that is completed
+    can be told.
+    """
+    memory = st.session_state
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    row.number_input(
+        t("paint.seed"),
+        0,
+        LAST_SEED,
+        step=1,
+        key="paint_seed",
+        help=t("paint.seed_help"),
+        width=150,
+        persist_state="session",
+    )
+    row.button(
+        t("paint.other_seeds"),
+        key="paint_shuffle",
+        icon=":material/casino:",
+        on_click=_other_seeds,
+        help=t("paint.other_seeds_help"),
+    )
+    most = paint.most_pictures(known)
+    counts = [count for count in (1, 2, 4, 8, 12, 16) if count <= most] or [1]
+    if memory.get("paint_count") not in counts:
+        memory.paint_count = max(count for count in counts if count <= 8)
+    if len(counts) > 1:
+        st.select_slider(
+            t("paint.count"), counts, key="paint_count", help=t("paint.count_help"), persist_state="session"
+        )
+    st.slider(
+        t("paint.temperature"),
+        paint.MIN_TEMPERATURE,
+        paint.MAX_TEMPERATURE,
+        step=0.05,
+        key="paint_temperature",
+        help=t("paint.temperature_help"),
+        persist_state="session",
+    )
+    memory.paint_top_k = min(memory.paint_top_k, known.levels)
+    if known.levels > 2:
+        memory.paint_top_k = max(memory.paint_top_k, 1)
+        st.slider(
+            t("paint.top_k"),
+            1,
+            known.levels,
+            key="paint_top_k",
+            help=t("paint.top_k_help", levels=known.levels),
+            persist_state="session",
+        )
+    label = _class(info, own_class) if info.askable else ANY
+    top_k = memory.paint_top_k if 2 < known.levels > memory.paint_top_k else None
+    return Asking.parse(
+        {
+            "model": info.name,
+            "step": step,
+            "seed": memory.paint_seed,
+            "count": memory.paint_count,
+            "label": label if label >= 0 else None,
+            "temperature": round(memory.paint_temperature, 2),
+            "top_k": top_k,
+        }
+    )
+
+
+def _class(info: CheckpointInfo, own_class: bool | None) -> int:
+    """The class to be told; ANY: each seed draws its own; OWN: the one of the picture that is completed."""
+    key = "paint_label" if own_class is None else "paint_told"
+    options = [*([OWN] if own_class else []), ANY, *range(len(info.askable))]
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[0]
+
+    def name(number: int) -> str:
+        return t("paint.class_own" if number == OWN else "paint.class_any") if number < 0 else info.askable[number]
+
+    return int(
+        st.selectbox(
+            t("paint.class"),
+            options,
+            format_func=name,
+            key=key,
+            help=t("paint.class_help"),
+            persist_state="session",
+        )
+    )
+
+
+def _other_seeds() -> None:
+    st.session_state.paint_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret
+
+
+def _is_news(name: str) -> bool:
+    value = st.query_params.get(name)
+    return value is not None and value != st.session_state.get(f"paint_address_{name}")
+
+
+def _write(name: str, value: str | None) -> None:
+    if value is None:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value
+    st.session_state[f"paint_address_{name}"] = value
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text[:20])
+    except ValueError:
+        return None

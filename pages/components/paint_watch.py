@@ -1,0 +1,262 @@
+"""A painting as it grows, buttons that hold it, its files, and what a chosen pixel was drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+import streamlit as st
+from torch import Tensor
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import paint, paint_files
+from genmodels.service.paint import Asking, Facts, Painting
+from pages.components.i18n import t
+from pages.components.paint_board import BoardTile, Spot, board, picked
+from pages.components.paint_levels import levels_chart
+from pages.components.theme import friendly_errors, plain
+
+_TICK = 0.12
+_PACES = {"row": 1, "four": 4, "once": 1_000}
+
+
+def show(
+    info: CheckpointInfo,
+    known: Facts,
+    asking: Asking,
+    picture: Tensor | None = None,
+    given: int = 0,
+    what: Hashable = "",
+) -> None:
+    """The painting that is asked for, begun where it is another than before; `what` tells one `picture` from another.
+
+    The painting lives in this session; while it grows, a timer draws this part of the page again.
+    """
+    memory = st.session_state
+    asked = (asking, given, what, memory.get("paint_again", 0))
+    if memory.get("paint_asked") != asked:
+        with friendly_errors():
+            memory.paint_painting = paint.begin(asking, picture, given)
+            memory.paint_asked, memory.paint_held, memory.paint_readings = asked, False, None
+            memory.paint_run = memory.get("paint_run", 0) + 1
+        if memory.get("paint_asked") != asked:
+            return
+    painting: Painting = memory.paint_painting
+    going = not painting.done and not memory.paint_held
+    st.fragment(_watch, run_every=_TICK if going else None)(info, known)
+
+
+def _watch(info: CheckpointInfo, known: Facts) -> None:
+    memory = st.session_state
+    painting: Painting = memory.paint_painting
+    was_going = not painting.done and not memory.paint_held
+    with friendly_errors():
+        if was_going:
+            memory.paint_held = True  # where the next line fails, no timer shall try again and again
+            paint.advance(painting, _PACES[memory.get("paint_pace", "row")])
+            memory.paint_held = False
+    left, right = st.columns([6, 4], gap="medium")
+    with left, friendly_errors():
+        _actions(painting)
+        at = None if was_going and not painting.done else _spot(painting)
+        _board(info, known, painting, at)
+        if painting.rows > painting.given:
+            _files(info, painting)
+    with right, friendly_errors():
+        if at is None:
+            done = painting.rows * known.width
+            st.progress(painting.rows / known.height, t("paint.progress", done=f"{done:,}", all=f"{known.pixels:,}"))
+            st.markdown(t("paint.watch"))
+        else:
+            _pixel(known, painting, at)
+    if was_going and (painting.done or memory.paint_held):
+        st.rerun()  # the timer is set where this part is called
+
+
+def _actions(painting: Painting) -> None:
+    memory = st.session_state
+    memory.setdefault("paint_pace", "row")
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="paint_actions")
+    held = memory.paint_held
+    clicked = row.button(
+        t("paint.go_on" if held else "paint.stop"),
+        key="paint_stop",
+        icon=":material/play_arrow:" if held else ":material/pause:",
+        disabled=painting.done,
+        on_click=_hold,
+        args=(painting, not held),
+        help=t("paint.go_on_help" if held else "paint.stop_help"),
+    )
+    again = row.button(
+        t("paint.again"),
+        key="paint_again_button",
+        icon=":material/replay:",
+        on_click=_again,
+        help=t("paint.again_help"),
+    )
+    row.segmented_control(
+        t("paint.pace"),
+        list(_PACES),
+        format_func=lambda name: t(f"paint.paces.{name}"),
+        required=True,
+        key="paint_pace",
+        help=t("paint.pace_help"),
+        persist_state="session",
+    )
+    if clicked or again:
+        st.rerun()
+
+
+def _hold(painting: Painting, held: bool) -> None:
+    st.session_state.paint_held = held
+    if held:
+        paint.stop(painting)
+
+
+def _again() -> None:
+    st.session_state.paint_again = st.session_state.get("paint_again", 0) + 1
+
+
+# ------------------------------------------------------------------------------ the pictures
+
+
+def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | None) -> None:
+    memory = st.session_state
+    if painting.done and memory.paint_readings is None:
+        memory.paint_readings = paint.readings(painting)
+    found = memory.paint_readings if painting.done else [None] * len(painting.canvas)
+    tiles = []
+    for index, seed in enumerate(painting.seeds):
+        below = t("paint.seed_of", seed=seed)
+        if painting.labels is not None:
+            below += " · " + t("paint.asked_for", label=info.askable[painting.labels[index]])
+        if reading := found[index]:
+            below += " · " + t("paint.reads", label=reading.label, percent=f"{100 * reading.probability:.0f}")
+        kind = "completed" if painting.given else "painted"
+        alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=known.height, note=below)
+        tiles.append(BoardTile(alt, "", below))
+    shown = painting.rows * known.width
+    if at is not None and memory.get("paint_before"):
+        shown = at.row * known.width + at.column
+    board(
+        paint_files.sheet_png(painting),
+        (known.width, known.height),
+        tiles,
+        label=t("paint.board"),
+        spoken=t("paint.spoken"),
+        key="paint_board",
+        columns=min(4, len(tiles)),
+        tile=280 if len(tiles) == 1 else 112,
+        painted=shown,
+        start=painting.given * known.width,
+        animate=not memory.get("paint_before"),
+        run=str(memory.paint_run),
+        at=at,
+        moved=memory.get("paint_moved", 0),
+        on_pick=_picked if at is not None else None,
+    )
+
+
+def _files(info: CheckpointInfo, painting: Painting) -> None:
+    row = st.container(horizontal=True)
+
+    def keep(kind: str, icon: str, make: Callable[[], bytes]) -> None:
+        row.download_button(
+            t(f"paint.{kind}"),
+            make,
+            f"{info.name}-seed-{painting.asking.seed}.{kind}",
+            f"image/{kind}",
+            key=f"paint_{kind}",
+            icon=icon,
+            on_click="ignore",
+            help=t(f"paint.{kind}_help"),
+        )
+
+    keep("png", ":material/download:", lambda: paint_files.kept_png(painting))
+    keep("gif", ":material/animation:", lambda: paint_files.gif(painting))
+
+
+# ------------------------------------------------------------------------------ the chosen pixel
+
+
+def _spot(painting: Painting) -> Spot | None:
+    """The chosen pixel; one that is not painted yet becomes the next one to be painted."""
+    memory = st.session_state
+    width = int(painting.canvas.shape[3])
+    last = min(painting.rows * width, painting.height * width - 1)
+    memory.paint_picture = min(memory.get("paint_picture", 0), len(painting.canvas) - 1)
+    if "paint_pixel" not in memory or memory.get("paint_pixel_run") != memory.paint_run:
+        memory.setdefault("paint_pixel", (painting.height * width + width) // 2 + 1)
+        memory.paint_pixel_run = memory.paint_run
+        memory.paint_moved = memory.get("paint_moved", 0) + 1
+    memory.paint_pixel = min(max(1, memory.paint_pixel), last + 1)
+    return Spot(memory.paint_picture, *divmod(memory.paint_pixel - 1, width))
+
+
+def _picked() -> None:
+    memory = st.session_state
+    spot, painting = picked("paint_board"), memory.paint_painting
+    if spot is not None:
+        memory.paint_picture = spot.picture
+        memory.paint_pixel = spot.row * int(painting.canvas.shape[3]) + spot.column + 1
+
+
+def _slid() -> None:
+    st.session_state.paint_moved = st.session_state.get("paint_moved", 0) + 1
+
+
+def _pixel(known: Facts, painting: Painting, at: Spot) -> None:
+    st.subheader(t("paint.pixel.title"), anchor=False)
+    last = min(painting.rows * known.width, known.pixels - 1) + 1
+    st.slider(
+        t("paint.pixel.slider", all=f"{known.pixels:,}"),
+        1,
+        last,
+        key="paint_pixel",
+        on_change=_slid,
+        help=t("paint.pixel.slider_help"),
+    )
+    st.toggle(t("paint.pixel.before"), key="paint_before", help=t("paint.pixel.before_help"), persist_state="session")
+    colour = _colour(known)
+    drawn = paint.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
+    where = {"seed": painting.seeds[at.picture], "row": at.row + 1, "column": at.column + 1}
+    best = max(range(known.levels), key=drawn.own.__getitem__)
+    facts = {"best": best, "percent": f"{100 * drawn.own[best]:.1f}", "entropy": f"{drawn.entropy:.2f}"}
+    if drawn.level is None:
+        text = t("paint.pixel.next", **where, **facts)
+    else:
+        kind = "given" if at.row < painting.given else "drawn"
+        chance = f"{100 * drawn.probabilities[drawn.level]:.1f}"
+        text = t(f"paint.pixel.{kind}", **where, **facts, level=drawn.level, chance=chance, bits=f"{drawn.bits:.2f}")
+    levels_chart(
+        drawn.probabilities,
+        drawn.own,
+        drawn.level,
+        axis=t("paint.pixel.axis"),
+        caption="",
+        alt=text,
+        key="paint_levels",
+        colour=colour,
+    )
+    st.markdown(plain(text))
+    asking = painting.asking
+    changed = asking.temperature != 1 or asking.top_k is not None
+    st.caption(t("paint.pixel.how_changed" if changed else "paint.pixel.how"))
+
+
+def _colour(known: Facts) -> int | None:
+    """Which colour's distribution is shown; None for grey pictures."""
+    if known.channels != 3:
+        return None
+    return int(
+        st.segmented_control(
+            t("paint.pixel.colour"),
+            (0, 1, 2),
+            default=0,
+            format_func=lambda number: t(f"paint.pixel.colours.{('red', 'green', 'blue')[number]}"),
+            required=True,
+            key="paint_colour",
+            help=t("paint.pixel.colour_help"),
+            persist_state="session",
+        )
+        or 0
+    )
