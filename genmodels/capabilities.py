@@ -118,8 +118,23 @@ class SupportsClassification(Protocol):
 
 @runtime_checkable
 class SupportsStylizing(Protocol):
+    @property
+    def multiple(self) -> int:
+        """What both sides of a large picture's tiles must be a multiple of."""
+        ...
+
     def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:
-        """style is None where the network has one baked in."""
+        """Content (B, C, H, W) of any size, painted: after each of `steps`, or once where one pass does it.
+
+        `style` (1, C, h, w) is None where the network has one baked in, and given where it has not.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsPainting(Protocol):
+    def painting(self) -> Tensor:
+        """The one picture (1, C, H, W) in [-1, 1] that training paints, as it is now."""
         ...
 
 
@@ -137,6 +152,7 @@ _PROTOCOLS: dict[str, type] = {
     "translation": SupportsTranslation,
     "classification": SupportsClassification,
     "stylizing": SupportsStylizing,
+    "painting": SupportsPainting,
 }
 
 

@@ -77,6 +77,9 @@ class Model(nn.Module, ABC):
         """Learning-rate factor by optimizer, a pure function of the step; 1 where an optimizer is not named."""
         return {}
 
+    def start(self, batch: Batch) -> None:
+        """Called once before step 0 with its batch, for weights that begin as data do: a canvas as a photograph."""
+
     @abstractmethod
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         """Perform every parameter update that one batch pays for."""

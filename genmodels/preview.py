@@ -15,7 +15,9 @@ from genmodels.capabilities import (
     SupportsClassification,
     SupportsEncoding,
     SupportsLatent,
+    SupportsPainting,
     SupportsSampling,
+    SupportsStylizing,
     SupportsTranslation,
 )
 from genmodels.data.loader import to_uint8
@@ -27,6 +29,7 @@ PREVIEW_SEEDS = range(64)
 MAX_CLASS_COLUMNS = 12
 _HEARD = 10  # recordings in a preview: some seconds on one core
 _TRANSLATED = 8  # pictures of each kind in a preview
+_ROW = 4  # photographs in a row of a preview of styles
 _GREEN, _RED = (46, 160, 67), (207, 34, 46)
 
 
@@ -128,7 +131,8 @@ def columns_of(model: Model, count: int = len(PREVIEW_SEEDS)) -> int:
 
 
 def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
-    """What to show of a model: samples, for an encoder with originals and reconstructions below, verdicts, or trips.
+    """What to show of a model: samples, for an encoder with originals and reconstructions below, verdicts, trips, or
+    what it paints.
 
     `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are real examples the model was not trained on.
     """
@@ -136,6 +140,10 @@ def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
         return _verdicts(model, images[:64], labels[:64])
     if isinstance(model, SupportsTranslation):
         return _translations(model, images, labels)
+    if isinstance(model, SupportsPainting):
+        return grid(model.painting().cpu(), 1, scale=1, pad=0)
+    if isinstance(model, SupportsStylizing):
+        return _stylized(model, images[:_TRANSLATED])
     samples = samples_of_seeds(model)
     if samples is None:
         return None
@@ -178,6 +186,14 @@ def _translations(model: SupportsTranslation, images: Tensor, labels: Tensor) ->
             translated = model.translate(original, there)
             columns += [original, translated, model.translate(translated, back)]
     return grid(torch.stack([column.float().cpu() for column in columns], 1).flatten(0, 1), len(columns))
+
+
+def _stylized(model: SupportsStylizing, images: Tensor) -> Image.Image:
+    """Photographs, and each one painted below it."""
+    with torch.inference_mode():
+        (painted,) = model.stylize(images.to(model.device))  # type: ignore[attr-defined]
+    rows = zip(images.split(_ROW), painted.cpu().clamp(-1, 1).split(_ROW), strict=True)
+    return grid(torch.cat([part for row in rows for part in row]), min(_ROW, len(images)))
 
 
 def _verdicts(model: SupportsClassification, images: Tensor, labels: Tensor) -> Image.Image:

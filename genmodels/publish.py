@@ -23,7 +23,7 @@ from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
 _CURVE_POINTS = 200
-_PATHS = ("path", "path_b")
+_PATHS = ("path", "path_b", "style")
 
 
 def publish(
@@ -243,6 +243,10 @@ def _table_over_training(target: Path) -> str:
 
 
 def _limits(info: catalog.CheckpointInfo) -> str:
+    if "painting" in info.capabilities:
+        return "it is one picture, painted once."
+    if "stylizing" in info.capabilities:
+        return "it paints any photograph, but in one style, and best at about the size it was trained on."
     if "classification" in info.capabilities:
         return "any other picture is still given one of its classes, often with confidence."
     if info.askable:
@@ -253,6 +257,10 @@ def _limits(info: catalog.CheckpointInfo) -> str:
 def _caption(info: catalog.CheckpointInfo) -> str:
     if "classification" in info.capabilities:
         return "Test pictures, framed green where it is right and red where it is wrong"
+    if "painting" in info.capabilities:
+        return "The picture that was painted"
+    if "stylizing" in info.capabilities:
+        return "Test photographs, and each one painted below it"
     if info.modality == "audio":
         return "Spectrograms of what it speaks, one class after another: low pitches below, time to the right"
     if info.askable:

@@ -23,7 +23,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from genmodels.errors import CheckpointError, ConfigError
+from genmodels import data
+from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.recipes import Spec
 
 FORMAT = 1
@@ -104,12 +105,20 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, spec: Spec) -> RunFolder:
-        """A new folder with its config.json; raises CheckpointError where one is already there."""
+        """A new folder with its config.json, and copies of a user's few pictures that the run needs (`inputs/`).
+
+        Raises CheckpointError where one is already there, DataError where such a picture cannot be used.
+        """
+        inputs = data.prepared_inputs(spec.data)
         try:
             path.mkdir(parents=True, exist_ok=False)
         except FileExistsError:
             raise CheckpointError(f"{path} exists already; choose another run name") from None
         folder = cls(path)
+        if inputs:
+            (path / INPUTS).mkdir()
+        for name, raw in inputs.items():
+            (path / INPUTS / name).write_bytes(raw)
         write_json(
             path / CONFIG,
             {
@@ -143,10 +152,15 @@ class RunFolder:
         return dict(config)
 
     def spec(self) -> Spec:
-        """The resolved spec; raises CheckpointError where config.json holds none that this program understands."""
+        """The resolved spec; raises CheckpointError where config.json holds none that this program understands.
+
+        Pictures that were copied when it was submitted are named by their copies: the originals may have gone.
+        """
         try:
-            return Spec.parse(self.config().get("spec", {}))
-        except ConfigError as error:
+            spec = Spec.parse(self.config().get("spec", {}))
+            located = data.with_inputs(spec.data, self.path.absolute() / INPUTS)
+            return spec if located is spec.data else spec.replace(data=located)
+        except (ConfigError, UnknownNameError) as error:
             raise CheckpointError(
                 f"{self.path / CONFIG} is damaged, or was written by another version of the program: {error}"
             ) from error

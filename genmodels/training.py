@@ -71,6 +71,7 @@ class Trainer:
             getattr(self.model, part).requires_grad_(False).eval()
         self._apply_rates()
         if self.step == 0:
+            self._start()
             self._preview()
             self._save()
         autocast = self._autocast()
@@ -94,6 +95,13 @@ class Trainer:
             self.step += 1
             self._after_step(metrics)
         return "finished"
+
+    def _start(self) -> None:
+        if type(self.model).start is Model.start:
+            return
+        self.model.start(self.loader.batch(0))
+        if self.average is not None:
+            self.average = {k: v.clone() for k, v in _averaged(self.model).items()}
 
     def _after_step(self, metrics: Mapping[str, Tensor]) -> None:
         step, train, last = self.step, self.train, self.step == self.max_steps

@@ -18,13 +18,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genmodels.capabilities import Direction, SupportsTranslation
+from genmodels.capabilities import Direction, SupportsPainting, SupportsStylizing, SupportsTranslation
 from genmodels.data.loader import to_float, to_uint8
 from genmodels.data.pictures import MAX_PIXELS
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.layers.instance_norm import frozen_copy
 from genmodels.model import Model
 
+Way = Direction | Literal["stylize"]
+"""Through which of a model's networks a picture goes: `stylize` is the one of a network that paints in one style."""
 Precision = Literal["auto", "fp32", "bf16"]
 Progress = Callable[[int, int], None]
 
@@ -40,7 +42,7 @@ _timed: dict[tuple[Any, ...], Literal["fp32", "bf16"]] = {}
 def translate_image(
     model: Model,
     picture: np.ndarray,
-    direction: Direction,
+    direction: Way,
     *,
     max_side: int | None = None,
     tile: int = TILE,
@@ -103,7 +105,7 @@ def finished(steps: Generator[tuple[int, int], None, np.ndarray], on_progress: P
 def translating(
     model: Model,
     colours: np.ndarray,
-    direction: Direction,
+    direction: Way,
     *,
     tile: int = TILE,
     precision: Precision = "auto",
@@ -113,9 +115,8 @@ def translating(
     A caller may stop between any two, for instance to let others use the thread; each is to be asked for in inference
     mode. Raises CapabilityError or DataError.
     """
-    if not isinstance(model, SupportsTranslation):
-        raise CapabilityError(f"{model.title} cannot translate pictures; choose a model that can, such as a CycleGAN")
-    multiple, (height, width) = model.multiple, colours.shape[:2]
+    _check(model, direction)
+    multiple, (height, width) = _multiple(model), colours.shape[:2]
     padded_width, padded_height = (_up(max(side, _LEAST), multiple) for side in (width, height))
     if padded_width * padded_height > _MOST_PADDED:
         raise DataError(
@@ -136,13 +137,24 @@ def translating(
     return (kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy()
 
 
-def _tiled(
-    model: Model, pixels: np.ndarray, direction: Direction, tile: int
-) -> Generator[tuple[int, int], None, Tensor]:
+def _check(model: Model, way: Way) -> None:
+    """Raises CapabilityError where the model has no network of that kind."""
+    if way == "stylize":
+        if not isinstance(model, SupportsStylizing) or isinstance(model, SupportsPainting):
+            raise CapabilityError(f"{model.title} cannot paint at once; choose a fast style network")
+    elif not isinstance(model, SupportsTranslation):
+        raise CapabilityError(f"{model.title} cannot translate pictures; choose a model that can, such as a CycleGAN")
+
+
+def _multiple(model: Model) -> int:
+    assert isinstance(model, SupportsTranslation | SupportsStylizing)
+    return model.multiple
+
+
+def _tiled(model: Model, pixels: np.ndarray, direction: Way, tile: int) -> Generator[tuple[int, int], None, Tensor]:
     """(C, H, W) uint8, tile by tile with the statistics of the whole."""
-    assert isinstance(model, SupportsTranslation)
     height, width, channels = pixels.shape
-    multiple = model.multiple
+    multiple = _multiple(model)
     halo = _up(_HALO, multiple)
     core = max(_up(2 * _BLEND, multiple), (tile - 2 * halo) // multiple * multiple)
     rows, columns = list(_cores(height, core, multiple)), list(_cores(width, core, multiple))
@@ -194,12 +206,16 @@ def _reduced(pixels: np.ndarray, tile: int, multiple: int) -> np.ndarray:
     return np.atleast_3d(np.asarray(image.resize(size, Image.Resampling.BOX)))
 
 
-def _pass(model: Model, pixels: np.ndarray, direction: Direction) -> Tensor:
+def _pass(model: Model, pixels: np.ndarray, direction: Way) -> Tensor:
     """uint8 (H, W, C) -> (1, C, H, W) in [-1, 1]."""
-    assert isinstance(model, SupportsTranslation)
     # (H, W, C) is channels-last already: seen as (1, C, H, W) its floats need no second copy
     x = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
-    return model.translate(to_float(x.to(model.device)).to(next(model.parameters()).dtype), direction)
+    x = to_float(x.to(model.device)).to(next(model.parameters()).dtype)
+    if direction == "stylize":
+        assert isinstance(model, SupportsStylizing)
+        return next(iter(model.stylize(x)))
+    assert isinstance(model, SupportsTranslation)
+    return model.translate(x, direction)
 
 
 # ---------------------------------------------------------------- precision
@@ -218,19 +234,19 @@ def _chosen(model: Model) -> Literal["fp32", "bf16"]:
     """The faster number format for this kind of model on this machine, from two passes of each, once a process."""
     key = (model.name, model.config.model_dump_json(), str(model.device), torch.get_num_threads())
     if key not in _timed:
-        assert isinstance(model, SupportsTranslation)
-        side = _up(128, model.multiple)
+        side = _up(128, _multiple(model))
         pixels = np.zeros((side, side, model.config.image_shape[0]), np.uint8)
-        half, full = _seconds(_prepared(model, "bf16"), pixels), _seconds(_prepared(model, "fp32"), pixels)
+        way: Way = "a_to_b" if isinstance(model, SupportsTranslation) else "stylize"
+        half, full = (_seconds(_prepared(model, precision), pixels, way) for precision in ("bf16", "fp32"))
         _timed[key] = "bf16" if half < 0.9 * full else "fp32"
     return _timed[key]
 
 
-def _seconds(model: Model, pixels: np.ndarray) -> float:
+def _seconds(model: Model, pixels: np.ndarray, way: Way) -> float:
     times = []
     for _ in range(3):  # the first fills caches
         began = time.perf_counter()
-        _pass(model, pixels, "a_to_b").cpu()
+        _pass(model, pixels, way).cpu()
         times.append(time.perf_counter() - began)
     return min(times[1:])
 

@@ -14,6 +14,7 @@ from genmodels.model import Batch, Model
 from genmodels.recipes import Spec, family, parse_overrides, resolve
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
+_SHALLOW = {"style_relu3_1": 0, "content_relu3_2": 0, "content_relu2_2": 1}
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"hidden_sizes": [32], "latent_dim": 4, "salt": 0.25},
     "vae": {"hidden_sizes": [32], "latent_dim": 4},
@@ -29,6 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "pool_size": 4,
         "zoom": 1.1,
     },
+    "style_transfer": {"optimizer": "adam", "style_relu4_1": 0, "style_relu5_1": 0, "content_relu4_2": 0, **_SHALLOW},
+    "fast_style": {"width": 4, "residual_blocks": 1, "kernel": 3, "style_relu4_1": 0, "flip": False, **_SHALLOW},
     "mlp_classifier": {"hidden_sizes": [32], "optimizer": "adam", "lr": 0.001},
     "darknet": {"channels": 4, "groups": [1, 1], "lr": 0.1, "shift": 2},
     "pixelcnn": {"channels": 8, "layers": 2, "kernel_size": 3, "levels": 4},
@@ -72,6 +75,7 @@ def digit_batch(count: int = 8) -> Batch:
     label = torch.randint(0, 10, (count,), generator=generator)
     smooth = F.interpolate(torch.rand(count, 1, 4, 4, generator=generator) * 2 - 1, size=28, mode="bilinear")
     pictures = {"image": image, "label": label, "image_a": smooth, "image_b": -smooth}
+    pictures |= {"content": smooth[:1], "style": -smooth[1:2]}
     time = torch.arange(CLIP) / CLIP
     audio = 0.5 * torch.sin(2 * torch.pi * (5 + label[:, None]) * time)
     length = torch.full((count,), CLIP)

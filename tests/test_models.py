@@ -22,6 +22,7 @@ from genmodels.capabilities import (
     SupportsProgressiveSampling,
     SupportsSampling,
     SupportsScoring,
+    SupportsStylizing,
     SupportsTranslation,
 )
 from genmodels.config import ModelConfig
@@ -158,6 +159,15 @@ def test_capabilities_keep_their_promises(name: str) -> None:
         assert not torch.equal(there, back)
         with pytest.raises(CapabilityError, match=f"multiples of {model.multiple}"):
             model.translate(x[..., : model.multiple + 1], "a_to_b")
+    if isinstance(model, SupportsStylizing):
+        needs_style = "painting" in capabilities.of(model)
+        style = x[:1, :, :20, :24] if needs_style else None
+        painted = list(model.stylize(x[1:2, :, :27], style, steps=3))
+        assert len(painted) == (3 if needs_style else 1)
+        assert all(p.shape == (1, 1, 27, 28) and float(p.abs().max()) <= 1 for p in painted)
+        assert not torch.equal(painted[-1], x[1:2, :, :27])
+        with pytest.raises(CapabilityError, match="style"):
+            next(model.stylize(x[:1], None if needs_style else x[:1]))
     if isinstance(model, SupportsScoring):
         condition = {key: torch.arange(4) % count for key, count in model.conditions.items()} or None
         assert model.score(x, condition=condition).shape == (4,)

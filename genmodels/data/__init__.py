@@ -3,7 +3,8 @@
 A module offers `SPEC: DataSpec` and `load(split) -> Arrays`; where the set may be missing, `located() -> str | None`
 (where it was found) and `download()`. A set that can be sized, or is the user's own, offers instead `FIELDS` (the
 fields of DataConfig it heeds), `spec(config)`, `read(config, split, first)` and `class_counts(config, split)`; with a
-path of the user's also `problem(config)`. A module of several sets offers `fetch(name)` instead of `download()`;
+path of the user's also `problem(config)`; with single pictures that a run copies, `prepared(config)` and INPUTS, the
+file names of the copies by field. A module of several sets offers `fetch(name)` instead of `download()`;
 one that may lie there as picture files also `listed(split) -> Listed | None`. Of
 recordings, `load` returns Recordings: they are asked for with `load_audio`.
 Importing one reads nothing and needs no torch.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -44,6 +46,8 @@ __all__ = [
     "missing",
     "names",
     "own_names",
+    "prepared_inputs",
+    "with_inputs",
 ]
 
 _MODULES = {
@@ -54,6 +58,7 @@ _MODULES = {
     "celeba": "celeba",
     "pattern_1010": "pattern",
     "digits2inverted": "digit_pair",
+    "striped_digits": "striped_digits",
     "horse2zebra": "unpaired_sets",
     "apple2orange": "unpaired_sets",
     "summer2winter_yosemite": "unpaired_sets",
@@ -64,7 +69,7 @@ _MODULES = {
     "fsdd": "fsdd",
     "fsdd_spectrograms": "spectrograms",
 }
-_OWN = {"image_folder": "image_folder", "hdf5": "hdf5", "unpaired": "unpaired"}
+_OWN = {"image_folder": "image_folder", "hdf5": "hdf5", "unpaired": "unpaired", "style_pair": "style_pair"}
 
 
 def data_root() -> Path:
@@ -144,7 +149,24 @@ def load(config: DataConfig, split: Split = "train", first: int | None = None) -
         own: Arrays = module.read(config, split, first)
         return own
     arrays: Arrays = module.load(split)
-    return arrays if first is None else Arrays(images=arrays.images[:first], labels=arrays.labels[:first])
+    return arrays if first is None else replace(arrays, images=arrays.images[:first], labels=arrays.labels[:first])
+
+
+def prepared_inputs(config: DataConfig) -> dict[str, bytes]:
+    """A user's own few pictures that a run needs for itself, by the file name they are to have in its folder.
+
+    Decoded, bounded and written anew: nothing of what a file claimed is kept. Raises DataError.
+    """
+    module = _checked(config)
+    found: dict[str, bytes] = module.prepared(config) if hasattr(module, "prepared") else {}
+    return found
+
+
+def with_inputs(config: DataConfig, folder: Path) -> DataConfig:
+    """The same choice with those pictures taken from `folder`, where `prepared_inputs` was written to."""
+    names: dict[str, str] = getattr(_module(config.name), "INPUTS", {})
+    copies = {field: str(folder / name) for field, name in names.items() if (folder / name).is_file()}
+    return config.replace(**copies) if copies else config
 
 
 def load_audio(config: DataConfig, split: Split = "train") -> Recordings:
@@ -190,7 +212,7 @@ def class_counts(config: DataConfig, split: Split = "train") -> tuple[int, ...]:
 def _checked(config: DataConfig) -> ModuleType:
     module = _module(config.name)
     heeded = fields(config.name)
-    for field in ("path", "path_b", "size", "channels", "limit"):
+    for field in ("path", "path_b", "size", "channels", "limit", "style", "style_size"):
         value = getattr(config, field)
         if value is not None and field not in heeded:
             raise ConfigError(

@@ -5,14 +5,17 @@ Decoded anew at each start: for more than some thousand pictures, pack them once
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from genmodels.data import from_source
+from genmodels.data import from_source, style_picture
+from genmodels.data.pictures import encode_png
 from genmodels.data.sources import Folder
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
 
-FIELDS = ("path", "size", "channels", "limit")
+FIELDS = ("path", "size", "channels", "limit", "style", "style_size")
+INPUTS = {"style": "style.png"}
 
 
 def problem(config: DataConfig) -> str | None:
@@ -22,17 +25,26 @@ def problem(config: DataConfig) -> str | None:
             "data set 'image_folder' needs a folder of pictures: set data.path, "
             "for example --set data.path=photos --set data.size=64"
         )
-    return None if Path(config.path).is_dir() else f"data.path = {config.path!r} is not a folder on this machine"
+    if not Path(config.path).is_dir():
+        return f"data.path = {config.path!r} is not a folder on this machine"
+    return None if config.style is None else style_picture.problem(config.style)
 
 
 def spec(config: DataConfig) -> DataSpec:
     """Counted from the file names; raises DataError."""
-    return from_source.spec_of(_source(config), config)
+    found = from_source.spec_of(_source(config), config)
+    return found if config.style is None else found.replace(provides=(*found.provides, "style"))
 
 
 def read(config: DataConfig, split: Split, first: int | None) -> Arrays:
     """The split, decoded; raises DataError."""
-    return from_source.arrays_of(_source(config), config, split, first)
+    arrays = from_source.arrays_of(_source(config), config, split, first)
+    return arrays if config.style is None else replace(arrays, style=style_picture.read(config)[None])
+
+
+def prepared(config: DataConfig) -> dict[str, bytes]:
+    """The style picture as the run will use it; raises DataError."""
+    return {} if config.style is None else {INPUTS["style"]: encode_png(style_picture.read(config))}
 
 
 def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:

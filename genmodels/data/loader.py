@@ -27,14 +27,19 @@ class Loader(Protocol):
 
 def loader_for(
     requires: tuple[str, ...], arrays: Arrays, batch_size: int, seed: int, device: torch.device
-) -> MemoryLoader | UnpairedLoader:
+) -> MemoryLoader | UnpairedLoader | PairLoader:
     """The loader of the batch keys that a model requires; raises DataError."""
+    if "content" in requires:
+        return PairLoader(arrays, device)
     kind = UnpairedLoader if "image_a" in requires else MemoryLoader
     return kind(arrays, batch_size, seed, device)
 
 
 class MemoryLoader:
-    """Training batches `image` float32 (B, C, H, W) in [-1, 1] and `label` int64 (B,)."""
+    """Training batches `image` float32 (B, C, H, W) in [-1, 1] and `label` int64 (B,).
+
+    `style` (1, C, h, w) beside them, where the set has one: the same tensor in every batch.
+    """
 
     def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
         if batch_size > len(arrays.images):
@@ -44,6 +49,7 @@ class MemoryLoader:
             )
         self.images = _tensor(arrays.images).to(device)
         self.labels = _tensor(arrays.labels).to(device)
+        self._style = _style(arrays, device)
         self.batch_size = batch_size
         self.seed = seed
         self.steps_per_epoch = len(self.images) // batch_size
@@ -63,7 +69,19 @@ class MemoryLoader:
         return {
             "image": to_float(self.images.index_select(0, rows)),
             "label": self.labels.index_select(0, rows),
+            **self._style,
         }
+
+
+class PairLoader:
+    """The same batch again and again: `content` (1, C, H, W) and `style` (1, C, h, w), float32 in [-1, 1]."""
+
+    def __init__(self, arrays: Arrays, device: torch.device) -> None:
+        content = to_float(_tensor(arrays.images[:1])).to(device)
+        self._batch: Batch = {"content": content, **_style(arrays, device)}
+
+    def batch(self, step: int) -> Batch:
+        return self._batch
 
 
 class UnpairedLoader:
@@ -114,6 +132,10 @@ class _Kind:
             order = torch.randperm(len(self.images), generator=generator).to(self.images.device)
             self._orders = {number: order}
         return self._orders[number]
+
+
+def _style(arrays: Arrays, device: torch.device) -> dict[str, Tensor]:
+    return {} if arrays.style is None else {"style": to_float(_tensor(arrays.style)).to(device)}
 
 
 def _tensor(array: np.ndarray) -> Tensor:

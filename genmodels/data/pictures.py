@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MAX_PIXELS = 64_000_000  # a phone's camera reaches 50 million
 MAX_FILE_BYTES = 64 * 2**20
 _TOO_MANY_PIXELS = f"more than {MAX_PIXELS:,} pixels; scale it down, for example to 2,000 x 2,000"
+_TOO_LARGE = f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller"
+MIN_SIDE = 16  # of a picture kept in its shape: less is a single number after VGG's four halvings
 _ORIENTATION = 0x0112
 # What Pillow's decoders raise on damaged and hostile files; anything else is a defect of ours.
 _DECODER_ERRORS = (
@@ -83,12 +86,70 @@ def decode_whole(raw: bytes) -> np.ndarray:
         return np.array(image if image.mode == "RGBA" else image.convert("RGB"))
 
 
+def read(path: str | Path) -> bytes:
+    """A picture file's bytes; raises DataError, before it is read where it is too large."""
+    try:
+        if Path(path).stat().st_size > MAX_FILE_BYTES:
+            raise DataError(_TOO_LARGE)
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"it cannot be read: {error.strerror or error}") from error
+
+
+def size_of(raw: bytes) -> tuple[int, int]:
+    """Width and height of the picture in a file's bytes, upright, from its header; raises DataError."""
+    with _opened(raw) as image:
+        width, height = image.size
+        return (height, width) if image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) else (width, height)
+
+
+def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Width and height reduced to `longest` at most; raises DataError where too little would be left."""
+    factor = min(1.0, longest / max(width, height))
+    reduced = round(width * factor), round(height * factor)
+    if min(reduced) < MIN_SIDE:
+        raise DataError(
+            f"{width} x {height} pixels, at most {longest} a side, become {reduced[0]} x {reduced[1]}; at least "
+            f"{MIN_SIDE} are needed: take a larger or a less narrow picture, or a larger size"
+        )
+    return reduced
+
+
+def decode_fitted(raw: bytes, longest: int) -> np.ndarray:
+    """The whole picture in a file's bytes as uint8 (3, H, W), reduced to `longest` at most; raises DataError.
+
+    Turned as its EXIF orientation says; transparency is laid on white; of an animation the first frame is taken.
+    """
+    width, height = fitted(*size_of(raw), longest)
+    pillow = _pillow()
+    with _opened(raw) as image:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        image.draft(None, (2 * longest, 2 * longest))
+        image = _plain_mode(image)
+        turn = _turn(orientation)
+        if turn is not None:
+            image = image.transpose(turn)
+        if image.size != (width, height):
+            image = image.resize((width, height), pillow.Resampling.LANCZOS, reducing_gap=3.0)
+        if image.mode == "RGBA":
+            image = pillow.alpha_composite(pillow.new("RGBA", image.size, (255, 255, 255, 255)), image)
+        return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """PNG bytes of uint8 (1 or 3, H, W): what `decode_fitted` gives back unchanged."""
+    buffer = io.BytesIO()
+    array = pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
+    _pillow().fromarray(np.ascontiguousarray(array)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 @contextmanager
 def _opened(raw: bytes) -> Iterator[Image]:
     """The picture in a file's bytes, its header checked; what is raised in the block is a DataError with the reason."""
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:
-        raise DataError(f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller")
+        raise DataError(_TOO_LARGE)
     try:
         with pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
             _check_pixels(*image.size)

@@ -34,6 +34,15 @@ class DataConfig(Frozen):
     size: int | None = Field(
         None, ge=4, le=1024, description="side of the pictures in pixels: cropped to a square at the centre, resized"
     )
+    style: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="the picture to be painted like: a file, or the name of one in style_images of the data folder",
+    )
+    style_size: int | None = Field(
+        None, ge=16, le=1024, description="longer side of that picture in pixels: larger gives coarser strokes"
+    )
     channels: Literal[1, 3] | None = Field(None, description="1 for grey pictures, 3 for colour")
     limit: int | None = Field(
         None, ge=2, le=100_000_000, description="use at most this many pictures, drawn once by a fixed shuffle"
@@ -44,6 +53,13 @@ class DataConfig(Frozen):
     def _absolute(cls, path: str | None) -> str | None:
         # The worker that trains has another working directory than the shell a job is submitted from.
         return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+
+    @field_validator("style")
+    @classmethod
+    def _file_or_name(cls, style: str | None) -> str | None:
+        # A bare word is looked up in the data folder by whoever reads it; a path is this shell's.
+        is_path = style is not None and (os.sep in style or os.path.isfile(style))  # noqa: PTH113
+        return cls._absolute(style) if is_path else style
 
 
 class DataSpec(Frozen):
@@ -77,10 +93,14 @@ class DataSpec(Frozen):
 
 @dataclass(frozen=True)
 class Arrays:
-    """One split in memory: images uint8 (N, C, H, W), labels int64 (N,); of two kinds, 0 is A and 1 is B."""
+    """One split in memory: images uint8 (N, C, H, W), labels int64 (N,); of two kinds, 0 is A and 1 is B.
+
+    `style` uint8 (1, C, h, w) is the picture to be painted like, where the set has one.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+    style: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

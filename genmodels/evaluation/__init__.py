@@ -17,6 +17,7 @@ from genmodels.capabilities import (
     SupportsEncoding,
     SupportsLatent,
     SupportsLikelihood,
+    SupportsPainting,
     SupportsSampling,
     SupportsTranslation,
 )
@@ -42,6 +43,16 @@ class HasDiscriminatorLoss(Protocol):
 
 
 _BATCH = 500
+_PAINTED = 64  # photographs painted for the figures
+
+
+@runtime_checkable
+class HasPerceivedLoss(Protocol):
+    """Families that paint, and can say how far a picture is from a content and a style."""
+
+    def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """`content`, `style` and `variation` of pictures in [-1, 1]."""
+        ...
 
 
 @runtime_checkable
@@ -70,6 +81,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     memory/...                distance of drawn pictures to the nearest training picture, as a share of the test
                               pictures' own: near 1 is new, near 0 is learned by heart
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
+    paint/content style       losses of painted test pictures (64 at most), or of the canvas; paint/style_before: of the
+                              photographs as they are
     pattern/worst_error       largest distance of the mean picture from the data's one picture, 0 to 1
     discriminator/loss        what its curve shows, on test pictures against as many drawn
 
@@ -96,6 +109,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                 found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
         if isinstance(model, SupportsTranslation):
             found |= _round_trips(model, arrays)
+        if isinstance(model, HasPerceivedLoss):
+            found |= _perceived(model, arrays)
         if isinstance(model, SupportsSampling):
             drawn = _drawn(model, samples, seed)
             found |= _of_samples(model, drawn, arrays, spec)
@@ -155,6 +170,24 @@ def _round_trips(model: SupportsTranslation, arrays: Arrays) -> dict[str, float]
             differences.append((returned - x).abs().flatten(1).mean(1).cpu())
         found[name] = float(torch.cat(differences).mean())
     return found | {"cycle/error": sum(found.values()) / 2}
+
+
+def _perceived(model: Any, arrays: Arrays) -> dict[str, float]:
+    """How much of the content is lost and how far the style is, each relative to its target; means over pictures."""
+    if arrays.style is None:
+        return {}
+    style = to_float(torch.from_numpy(arrays.style.copy())).to(model.device)
+    totals = {"paint/content": 0.0, "paint/style": 0.0, "paint/style_before": 0.0}
+    photos = to_float(torch.from_numpy(arrays.images[:_PAINTED].copy())).to(model.device)
+    if isinstance(model, SupportsPainting):
+        photos = photos[:1]
+    for photo in photos.split(1):
+        painted = model.painting() if isinstance(model, SupportsPainting) else next(model.stylize(photo))
+        after, before = model.perceived(painted, photo, style), model.perceived(photo, photo, style)
+        found = (after["content"], after["style"], before["style"])
+        for name, value in zip(totals, found, strict=True):
+            totals[name] += float(value) / len(photos)
+    return totals
 
 
 def _negative_elbo(model: SupportsElbo, arrays: Arrays, seed: int) -> dict[str, float]:

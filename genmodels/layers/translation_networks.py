@@ -18,7 +18,11 @@ from genmodels.translation_networks import TranslationNetworks
 def generator(config: TranslationNetworks) -> nn.Module:
     """Images (B, C, H, W) in [-1, 1] -> the same; sides are multiples of `config.multiple`."""
     channels = (config.image_shape or (0,))[0]
-    network = _resnet(config, channels) if config.generator == "resnet" else UNet(config, channels)
+    network = (
+        resnet(channels, config.resnet_channels, config.residual_blocks, transposed=config.upsample == "transposed")
+        if config.generator == "resnet"
+        else UNet(config, channels)
+    )
     return _initialised(network, config.init_std)
 
 
@@ -65,20 +69,24 @@ class ResidualBlock(nn.Module):
         return y
 
 
-def _resnet(config: TranslationNetworks, channels: int) -> nn.Sequential:
-    width = config.resnet_channels
-    layers = _normalised(ReflectionPad(3), nn.Conv2d(channels, width, 7, bias=False))
+def resnet(channels: int, width: int, blocks: int, *, transposed: bool = False, kernel: int = 7) -> nn.Sequential:
+    """Images (B, channels, H, W) in [-1, 1] -> the same, at least 8 pixels a side and multiples of 4 (arXiv 1603.08155).
+
+    A first convolution of `kernel`, two halvings, residual blocks, two enlargements, a last convolution and tanh.
+    """
+    border = kernel // 2
+    layers = _normalised(ReflectionPad(border), nn.Conv2d(channels, width, kernel, bias=False))
     for before in (width, 2 * width):
         layers += _normalised(nn.Conv2d(before, 2 * before, 3, 2, 1, bias=False))
-    layers += [ResidualBlock(4 * width) for _ in range(config.residual_blocks)]
+    layers += [ResidualBlock(4 * width) for _ in range(blocks)]
     for before in (4 * width, 2 * width):
         after = before // 2
-        if config.upsample == "transposed":
+        if transposed:
             layers += _normalised(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1, bias=False))
         else:
             enlarge = nn.Upsample(scale_factor=2, mode="nearest")
             layers += _normalised(enlarge, ReflectionPad(1), nn.Conv2d(before, after, 3, bias=False))
-    return nn.Sequential(*layers, ReflectionPad(3), nn.Conv2d(width, channels, 7), nn.Tanh())
+    return nn.Sequential(*layers, ReflectionPad(border), nn.Conv2d(width, channels, kernel), nn.Tanh())
 
 
 def _normalised(*layers: nn.Module) -> list[nn.Module]:

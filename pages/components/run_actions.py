@@ -78,6 +78,8 @@ def _can_explore(job: Job) -> bool:
 
 # --------------------------------------------------------------------------- knobs
 
+_KNOBS_A_ROW = 4
+
 
 def knobs(job: Job, spec: Spec) -> None:
     """The live settings of a running model, as number inputs."""
@@ -95,7 +97,10 @@ def knobs(job: Job, spec: Spec) -> None:
     with st.expander(t("runs.knobs"), icon=":material/tune:", key="runs_knobs"), friendly_errors():
         st.caption(t("runs.knobs_help") if ready else t("runs.not_yet"))
         entered = {}
-        for cell, field in zip(st.columns(len(fields)), fields, strict=True):
+        cells = [
+            cell for _ in range(0, len(fields), _KNOBS_A_ROW) for cell in st.columns(min(len(fields), _KNOBS_A_ROW))
+        ]
+        for cell, field in zip(cells, fields, strict=False):
             with cell:
                 entered[field.name] = config_form.widget(
                     field,

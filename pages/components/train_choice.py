@@ -82,7 +82,8 @@ def choose() -> Choice:
         st.session_state["train_data"], fresh = asked, True
     elif st.session_state.get("train_data") not in own_sets and (fresh or not _still_here()):
         # A user's own set stays chosen from recipe to recipe: it is what they came to train on.
-        st.session_state["train_data"] = wanted if wanted in data.names() and wanted != "mnist" else "digits"
+        small = data.first_with(registry.config_class(recipe.model).requires)
+        st.session_state["train_data"] = wanted if wanted in data.names() and wanted != "mnist" else small
     with fourth:
         data_name = st.selectbox(
             t("train.data"),

@@ -1,0 +1,24 @@
+"""Style transfer that needs no network: the digits, and a small picture of slanting stripes to paint them like."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genmodels.data import digits
+from genmodels.data.spec import Arrays, Split
+
+_SIDE = 32
+SPEC = digits.SPEC.replace(
+    name="striped_digits",
+    title="Digits and a striped style (no download)",
+    provides=("image", "label", "content", "style"),
+    source=digits.SPEC.source + "; the stripes are drawn",
+)
+
+
+def load(split: Split) -> Arrays:
+    """The digits, the first of which is the content picture, and the stripes uint8 (1, 1, 32, 32)."""
+    arrays = digits.load(split)
+    down, right = np.mgrid[:_SIDE, :_SIDE]
+    stripes = np.rint(127.5 + 127.5 * np.sin((down + 2 * right) * (2 * np.pi / 12)))
+    return Arrays(images=arrays.images, labels=arrays.labels, style=stripes.astype(np.uint8)[None, None])

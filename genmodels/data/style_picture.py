@@ -1,0 +1,76 @@
+"""One picture to be painted like: a file of the user's, or one of `style_images` in the data folder by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from genmodels.data import pictures
+from genmodels.data.spec import DataConfig
+from genmodels.errors import DataError
+
+FOLDER = "style_images"
+DEFAULT_SIZE = 256
+
+
+def names() -> tuple[str, ...]:
+    """Names of the pictures in the data folder's `style_images`, sorted, without their endings."""
+    return tuple(sorted(path.stem for path in _files()))
+
+
+def located(style: str) -> Path | None:
+    """The file of a name, or of a path; None where there is none."""
+    if os.sep in style:
+        return Path(style) if Path(style).is_file() else None
+    return next((path for path in _files() if style in (path.name, path.stem)), None)
+
+
+def problem(style: str) -> str | None:
+    """None where it is there, else one sentence."""
+    if located(style):
+        return None
+    known = ", ".join(names())
+    return f"data.style = {style!r} is no picture on this machine; give the path of a file, or one of " + (
+        known or f"the names in {FOLDER} of the data folder, of which there are none yet"
+    )
+
+
+def read(config: DataConfig) -> np.ndarray:
+    """uint8 (C, h, w), at most `style_size` on its longer side, in as many channels as the photographs; raises DataError."""
+    path = located(config.style or "")
+    if path is None:
+        raise DataError(problem(config.style or "") or "")
+    colours = read_file(str(path), config.style_size or DEFAULT_SIZE)
+    if config.channels != 1:
+        return colours
+    grey = np.tensordot(np.array([0.299, 0.587, 0.114]), colours, 1)
+    return np.rint(grey).astype(np.uint8)[None]
+
+
+def read_file(path: str, size: int) -> np.ndarray:
+    """One file as uint8 (3, H, W), at most `size` on its longer side; raises DataError naming the file."""
+    with named(path):
+        return pictures.decode_fitted(pictures.read(path), size)
+
+
+@contextmanager
+def named(path: str) -> Iterator[None]:
+    """Puts the file's name before what is wrong with it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{Path(path).name}: {error}") from error
+
+
+def _files() -> list[Path]:
+    from genmodels.data import data_root
+
+    try:
+        found = sorted((data_root() / FOLDER).iterdir())
+    except OSError:  # no such folder: there are no names then
+        return []
+    return [path for path in found if path.suffix.lower() in pictures.SUFFIXES and not path.name.startswith(".")]

@@ -1,0 +1,137 @@
+"""Fast style transfer: Johnson, Alahi and Fei-Fei, arXiv 1603.08155.
+
+A network f that paints any photograph in one pass in the style it was trained for. Its loss is that of Gatys
+(`style_transfer`), paid once while it learns instead of anew for each picture:
+
+    minimise over f:  content_weight * sum_l w_l |F_l(f(x)) - F_l(x)|^2     / |F_l(x)|^2
+                      + style_weight * sum_l v_l |G_l(f(x)) - G_l(style)|^2 / |G_l(style)|^2
+                      + tv_weight    * total variation of f(x)
+
+over photographs x, with one style picture. Instance norm (Ulyanov et al., arXiv 1607.08022) takes out each photograph's
+contrast, which the style is not to depend on; borders are reflected, maps grow by repeated pixels and a convolution,
+which leaves no checkerboard. Images (B, C, H, W) in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from genmodels.config import live
+from genmodels.perceptual_settings import PerceptualSettings, content_layer, style_layer
+
+
+class FastStyleConfig(PerceptualSettings):
+    """The network that paints, and how it learns; what the losses are is in `PerceptualSettings`."""
+
+    requires: ClassVar[tuple[str, ...]] = ("image", "style")
+
+    content_relu3_2: float = content_layer("3_2", 1.0)
+    content_relu4_2: float = content_layer("4_2")
+    style_relu5_1: float = style_layer("5_1", 0.0)
+    width: int = Field(32, ge=1, le=256, description="channels at full size; four times as many in the blocks")
+    residual_blocks: int = Field(5, ge=1, le=24, description="residual blocks, at a quarter of the size")
+    kernel: Literal[3, 5, 7, 9] = Field(9, description="side of the first and the last convolution")
+    flip: bool = Field(True, description="mirror half of the training pictures; not for digits and letters")
+    lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
+    decay_from: float = Field(
+        0.7, ge=0, le=1, description="share of the training after which the rate falls evenly to 0; 1 keeps it"
+    )
+
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim import Optimizer
+
+from genmodels.errors import CapabilityError
+from genmodels.layers import augment
+from genmodels.layers.perceptual import PerceptualLoss, weighted
+from genmodels.layers.translation_networks import resnet
+from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.registry import register
+
+_LEAST = 16  # pixels a side: below, a reflected border is wider than the reduced maps
+
+
+@register("fast_style")
+class FastStyle(Model):
+    Config = FastStyleConfig
+    title = "Fast style transfer"
+    paper = "Johnson et al. 2016, arXiv 1603.08155"
+    pretrained = frozenset({"vgg"})
+    config: FastStyleConfig
+
+    multiple = 4
+    """What both sides of a picture are padded to: the network halves it twice."""
+
+    def __init__(self, config: FastStyleConfig) -> None:
+        super().__init__(config)
+        channels = (config.image_shape or (0,))[0]
+        self.network = resnet(channels, config.width, config.residual_blocks, kernel=config.kernel)
+        self.vgg = PerceptualLoss(config)
+        self._seen: tuple[Tensor, dict[str, Tensor]] | None = None
+
+    def learning_rates(self) -> dict[str, float]:
+        return {"model": self.config.lr}
+
+    def configure_optimizers(self) -> dict[str, Optimizer]:
+        return {"model": make_optimizer("adam", self.network, self.config.lr)}
+
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        start = self.config.decay_from * max_steps
+        return {"model": 1.0 if step <= start else max(0.0, (max_steps - step) / (max_steps - start))}
+
+    # ---------------------------------------------------------------- training
+
+    def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        photos, style = batch["image"], batch["style"]
+        if self.config.flip:
+            photos = augment.flip(photos)
+        if self._seen is None or self._seen[0] is not style:
+            self._seen = style, self.vgg.style_of(style[:1])
+        content = self.vgg.content_of(photos, self.config.content_layers)
+        painted = self.network(_padded(photos))[..., : photos.shape[2], : photos.shape[3]]
+        parts = self.vgg(painted, content, self._seen[1], self.config)
+        loss = weighted(parts, self.config)
+        update(optimizers["model"], loss)
+        return {"loss/total": loss.detach()} | {f"loss/{name}": part.detach() for name, part in parts.items()}
+
+    def curves(self) -> dict[str, Curve]:
+        return {
+            "loss/total": Curve("all terms", "What is minimised, on a few photographs a step: it wanders as it falls."),
+            "loss/content": Curve(
+                "content", "Share of the photographs' features that is lost: 0 shows the same things."
+            ),
+            "loss/style": Curve("style", "Distance of the textures from the painting's, all layers added; 0 at best."),
+            "loss/variation": Curve("total variation", "Mean squared difference of neighbouring pixels."),
+        }
+
+    # --------------------------------------------------------------- inference
+
+    def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:
+        """Yields `content` (B, C, H, W), of any size, painted: one pass, however many `steps` are asked for.
+
+        Raises CapabilityError where a style is given: its own cannot be exchanged.
+        """
+        if style is not None:
+            raise CapabilityError(f"{self.title} paints in the style it was trained for; leave the style out")
+        painted: Tensor = self.network(_padded(content))
+        yield painted[..., : content.shape[2], : content.shape[3]].float()
+
+    def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """`content`, `style` and `variation` losses of pictures `x` (B, C, H, W), without a gradient."""
+        with torch.no_grad():
+            found: dict[str, Tensor] = self.vgg(x, self.vgg.content_of(content), self.vgg.style_of(style), self.config)
+        return found
+
+
+def _padded(x: Tensor) -> Tensor:
+    """Right and below, mirrored, to sides that the network can halve twice; a tiny one repeats its border."""
+    height, width = x.shape[2:]
+    below, beside = (max(_LEAST, -(-side // 4) * 4) - side for side in (height, width))
+    if not (below or beside):
+        return x
+    return F.pad(x, (0, beside, 0, below), mode="reflect" if below < height and beside < width else "replicate")
