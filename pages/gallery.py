@@ -119,7 +119,7 @@ def _way_of(info: CheckpointInfo) -> _Way:
         return _Way("open_latent", "open_with", "latent.py", {"model": info.name})
     if "translation" in info.capabilities:
         return _Way("open_translate", "swap_horiz", "translate.py", {"model": info.name})
-    if "classification" in info.capabilities and info.classes == tuple("0123456789"):
+    if "classification" in info.capabilities and info.image_shape == (1, 28, 28) and len(info.classes) == 10:
         return _Way("open_classify", "draw", "classify.py", {"model": info.name})
     if info.published and info.recipe:
         return _Way("open_train", "model_training", "train.py", {"recipe": info.recipe}, primary=False)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
+from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import speak
-from pages.components import speak_ask, speak_state
+from pages.components import (
+    speak_ask,
+    speak_continue,
+    speak_fourier,
+    speak_levels,
+    speak_past,
+    speak_state,
+    speak_steps,
+)
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title
 
-_OF_A_MODEL = {"ask": speak_ask.show}
-_OF_SOUND: dict = {}
+_OF_A_MODEL: dict[str, Callable[[CheckpointInfo], None]] = {
+    "ask": speak_ask.show,
+    "continue": speak_continue.show,
+    "steps": speak_steps.show,
+    "past": speak_past.show,
+}
+_OF_SOUND: dict[str, Callable[[], None]] = {"levels": speak_levels.show, "fourier": speak_fourier.show}
 _PARTS = (*_OF_A_MODEL, *_OF_SOUND)
 
 

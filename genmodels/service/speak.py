@@ -27,7 +27,7 @@ from genmodels.service.explore import MAX_SEED
 from genmodels.service.inference import plain, run
 from genmodels.service.sound import Sound
 
-MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 8, 8
+MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 6, 12
 EVERY = 400
 """Samples drawn at once: 50 ms of a core, and as long of sound at 8 kHz."""
 _KEPT = 64
@@ -116,6 +116,11 @@ def voice(name: str) -> Voice:
     )
 
 
+def data_of(name: str) -> str:
+    """The name of the set a model learned from."""
+    return RunFolder(catalog.find(plain(name))).spec().data.name
+
+
 # --------------------------------------------------------------------- drawing
 
 
@@ -196,6 +201,13 @@ def draw(asked: Asked, given: Sound | None = None) -> Drawing:
     else:
         drawing.start()
     return drawing
+
+
+def draw_steps(asked: Asked, steps: tuple[int, ...]) -> list[Drawing]:
+    """The same wish at several saved steps, all being drawn: their slices take turns. At most MAX_STEPS."""
+    if not 1 <= len(steps) <= MAX_STEPS:
+        raise GenmodelsError(f"{len(steps)} steps were asked for; choose 1 to {MAX_STEPS}")
+    return [draw(asked.replace(step=step)) for step in steps]
 
 
 _places = threading.BoundedSemaphore(MAX_DRAWING)

@@ -44,6 +44,7 @@ def class_picker(
         key=key,
         help=help_text,
         on_change=on_change,
+        wrap=True,
         persist_state="session",
     )
     return int(chosen or 0)

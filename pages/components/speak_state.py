@@ -141,7 +141,7 @@ def whom(voice: Voice) -> tuple[str | None, str | None]:
 def how(info: CheckpointInfo, step: int, voice: Voice, whom: tuple[str | None, str | None]) -> Asked:
     """Seed, length, temperature and top-k."""
     memory = st.session_state
-    memory.setdefault("speak_seed", 0)
+    memory.setdefault("speak_seed", 1)
     memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(0.1, round(voice.usual_seconds, 2))))
     memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
     memory.setdefault("speak_top_k", TOP_KS[-1])

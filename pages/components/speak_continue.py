@@ -1,0 +1,57 @@
+"""A recording goes on: the model hears its beginning and draws what could follow."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import sound, speak
+from genmodels.service.sound import Sound
+from pages.components import speak_drawing, speak_source, speak_state
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors, plain
+
+_SHORTEST = 0.05
+
+
+def show(info: CheckpointInfo) -> None:
+    """What is given and what is asked for at the left, the seam at the right."""
+    st.markdown(t("speak.continue.text"))
+    left, right = st.columns([4, 6], gap="large")
+    voice = speak.voice(info.name)
+    with left, friendly_errors():
+        speak_state.follow_address(voice)
+        config = sound.real_set(speak.data_of(info.name))
+        found = speak_source.pick("continue", config, voice.rate)
+        given = None if found is None else _beginning(found)
+        whom = speak_state.whom(voice)
+        asked = speak_state.how(info, speak_state.pick_step(info), voice, whom)
+        speak_state.keep_address(asked)
+        speak_drawing.buttons("continue", asked, given, disabled=given is None)
+    with right, friendly_errors():
+        if given is not None:
+            st.markdown(f"**{t('speak.continue.given', what=plain(given.title), seconds=f'{given.seconds:.2f}')}**")
+            st.audio(given.wav, "audio/wav", alt=t("speak.continue.given_alt"))
+        speak_drawing.result("continue")
+
+
+def _beginning(found: Sound) -> Sound:
+    """As much of the recording as is to be given."""
+    if found.seconds <= 2 * _SHORTEST:
+        return found
+    memory, most = st.session_state, round(found.seconds, 2)
+    kept = memory.get("speak_given")
+    if kept is None or not _SHORTEST <= kept <= most:
+        memory.speak_given = round(max(_SHORTEST, most / 2), 2)
+    seconds = st.slider(
+        t("speak.continue.keep"),
+        _SHORTEST,
+        most,
+        step=0.01,
+        key="speak_given",
+        format="%.2f s",
+        help=t("speak.continue.keep_help"),
+        persist_state="session",
+    )
+    return Sound(np.ascontiguousarray(found.samples[: max(1, round(seconds * found.rate))]), found.rate, found.title)

@@ -1,0 +1,169 @@
+"""Fourier: what a window does to a spectrum, on two tones and on a recording, and the spectra along time."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.fourier import WINDOWS, Window
+from genmodels.service import sound
+from genmodels.service.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
+from pages.components import speak_charts, speak_source
+from pages.components.i18n import t
+from pages.components.speak_charts import COLOURS, GREY
+from pages.components.theme import friendly_errors
+
+_FLOOR = -100
+
+
+def show() -> None:
+    """Window, length and hop above; two tones and a recording below."""
+    st.markdown(t("speak.fourier.text"))
+    window, length, hop = _controls()
+    st.caption(t("speak.fourier.trade", hertz=f"{RATE / length:.1f}", milliseconds=f"{1_000 * length / RATE:.0f}"))
+    with friendly_errors():
+        _two_tones(window, length)
+    with friendly_errors():
+        _recording(window, length, hop)
+
+
+def _controls() -> tuple[Window, int, int]:
+    memory = st.session_state
+    memory.setdefault("speak_window", _asked("window", WINDOWS, "hann"))
+    memory.setdefault("speak_length", int(_asked("length", tuple(map(str, LENGTHS)), "256")))
+    memory.setdefault("speak_hop", int(_asked("hop", tuple(map(str, HOPS)), "4")))
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        chosen = st.segmented_control(
+            t("speak.fourier.window"),
+            WINDOWS,
+            format_func=lambda name: t(f"speak.fourier.windows.{name}"),
+            required=True,
+            key="speak_window",
+            help=t("speak.fourier.window_help"),
+            wrap=True,
+            persist_state="session",
+        )
+    window: Window = chosen or "hann"
+    with middle:
+        length = st.select_slider(
+            t("speak.fourier.length"),
+            LENGTHS,
+            key="speak_length",
+            help=t("speak.fourier.length_help"),
+            persist_state="session",
+        )
+    with right:
+        part = st.select_slider(
+            t("speak.fourier.hop"),
+            HOPS,
+            format_func=lambda part: t("speak.fourier.hop_of", part=part, samples=length // part),
+            key="speak_hop",
+            help=t("speak.fourier.hop_help"),
+            persist_state="session",
+        )
+    for name, value in (("window", window), ("length", length), ("hop", part)):
+        st.query_params[name] = str(value)
+    return window, int(length), int(length) // int(part)
+
+
+def _asked(name: str, allowed: tuple[str, ...], otherwise: str) -> str:
+    wanted = st.query_params.get(name, otherwise)
+    return wanted if wanted in allowed else otherwise
+
+
+def _two_tones(window: Window, length: int) -> None:
+    st.subheader(t("speak.fourier.tones"), anchor=False)
+    left, right = st.columns([3, 7], gap="large")
+    memory = st.session_state
+    memory.setdefault("speak_apart", 300)
+    memory.setdefault("speak_weaker", 40)
+    with left:
+        st.markdown(t("speak.fourier.tones_text"))
+        for name, least, most, step, unit in (("apart", 20, 2_000, 10, "Hz"), ("weaker", 0, 80, 5, "dB")):
+            st.slider(
+                t(f"speak.fourier.{name}"),
+                least,
+                most,
+                step=step,
+                key=f"speak_{name}",
+                format=f"%d {unit}",
+                help=t(f"speak.fourier.{name}_help"),
+                persist_state="session",
+            )
+        tones = sound.two_tones(TwoTones.parse({"apart": memory.speak_apart, "weaker": memory.speak_weaker}))
+        st.audio(tones.wav, "audio/wav", alt=t("speak.fourier.tones_alt"))
+    with right:
+        figure = go.Figure()
+        second = 1_010 + memory.speak_apart
+        for frequency in (1_010, second):
+            figure.add_vline(frequency, line={"dash": "dot", "width": 1, "color": GREY})
+        _spectra(figure, tones, window, length, 0.3)
+        speak_charts.chart(
+            figure,
+            "speak_two_tones",
+            t("speak.fourier.tones_chart_alt", first="1,010", second=f"{second:,}"),
+            320,
+            xaxis={"ticksuffix": " Hz", "range": [0, RATE / 2], "fixedrange": True},
+            yaxis={"ticksuffix": " dB", "range": [_FLOOR, 0], "fixedrange": True},
+            legend=speak_charts.LEGEND,
+        )
+
+
+def _spectra(figure: go.Figure, shown: Sound, window: Window, length: int, at: float) -> None:
+    """The chosen window's spectrum, and that of no window behind it."""
+    for name in dict.fromkeys(("rectangular", window)):
+        frequencies, decibels = sound.spectrum(shown, name, length, at)
+        chosen = name == window
+        figure.add_scatter(
+            x=frequencies,
+            y=decibels.clip(_FLOOR),
+            mode="lines",
+            line={"width": 2 if chosen else 1, "color": COLOURS[0] if chosen else COLOURS[1]},
+            name=t(f"speak.fourier.windows.{name}"),
+            hovertemplate="%{x:.0f} Hz: %{y:.0f} dB",
+        )
+
+
+def _recording(window: Window, length: int, hop: int) -> None:
+    st.subheader(t("speak.fourier.recording"), anchor=False)
+    left, right = st.columns([3, 7], gap="large")
+    memory = st.session_state
+    memory.setdefault("speak_at", 40)
+    with left:
+        st.markdown(t("speak.fourier.recording_text"))
+        found = speak_source.pick("fourier", sound.real_set(), RATE)
+        if found is None:
+            return
+        st.audio(found.wav, "audio/wav", alt=found.title or t("speak.source.own"))
+        at = st.slider(
+            t("speak.fourier.at"),
+            0,
+            100,
+            key="speak_at",
+            format="%d %%",
+            help=t("speak.fourier.at_help"),
+            persist_state="session",
+        )
+    with right:
+        what = found.title or t("speak.source.own")
+        speak_charts.spectrogram(
+            found,
+            key="speak_stft",
+            alt=t("speak.charts.spectrogram_alt", what=what),
+            window=window,
+            length=length,
+            hop=hop,
+            height=300,
+        )
+        figure = go.Figure()
+        _spectra(figure, found, window, length, at / 100)
+        speak_charts.chart(
+            figure,
+            "speak_spectrum",
+            t("speak.fourier.spectrum_alt", seconds=f"{at / 100 * max(0, found.seconds - length / RATE):.2f}"),
+            280,
+            xaxis={"ticksuffix": " Hz", "range": [0, RATE / 2], "fixedrange": True},
+            yaxis={"ticksuffix": " dB", "range": [_FLOOR - 20, 0], "fixedrange": True},
+            legend=speak_charts.LEGEND,
+        )

@@ -1,0 +1,109 @@
+"""Few levels: what mu-law rounding does to a recording, heard, measured and drawn."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.service import sound
+from genmodels.service.sound import LEVELS, RATE
+from pages.components import speak_charts, speak_source
+from pages.components.i18n import t
+from pages.components.speak_charts import COLOURS, GREY
+from pages.components.theme import friendly_errors
+
+
+def show() -> None:
+    """The recording and the number of levels at the left, what became of it at the right."""
+    st.markdown(t("speak.levels.text"))
+    left, right = st.columns([4, 6], gap="large")
+    memory = st.session_state
+    if memory.get("speak_levels") not in LEVELS:
+        wanted = st.query_params.get("levels", "")
+        memory.speak_levels = int(wanted) if wanted in map(str, LEVELS) else 16
+    with left:
+        found = speak_source.pick("levels", sound.real_set(), RATE)
+        levels = int(
+            st.select_slider(
+                t("speak.levels.levels"),
+                LEVELS,
+                key="speak_levels",
+                help=t("speak.levels.levels_help"),
+                persist_state="session",
+            )
+        )
+        st.query_params["levels"] = str(levels)
+        with friendly_errors():
+            _staircase(levels)
+    with right, friendly_errors():
+        if found is None:
+            st.info(t("speak.levels.empty"), icon=":material/hearing:")
+            return
+        heard = sound.rounded(found, levels)
+        st.markdown(t("speak.levels.snr", levels=levels, bits=levels.bit_length() - 1, snr=f"{heard.snr:.1f}"))
+        st.audio(heard.sound.wav, "audio/wav", alt=t("speak.levels.heard_alt", levels=levels))
+        st.caption(t("speak.levels.loudness"))
+        st.markdown(t("speak.levels.original"))
+        st.audio(found.wav, "audio/wav", alt=t("speak.levels.original_alt"))
+        speak_charts.waveform(
+            heard.sound,
+            key="speak_levels_wave",
+            alt=t("speak.charts.wave_alt", what=t("speak.levels.what", levels=levels)),
+        )
+        _curve(heard.mu_law, heard.even, levels)
+
+
+def _staircase(levels: int) -> None:
+    x, y = sound.staircase(levels)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[-1, 1],
+        y=[-1, 1],
+        mode="lines",
+        line={"dash": "dash", "width": 1.5, "color": GREY},
+        name=t("speak.levels.exact"),
+    )
+    figure.add_scatter(
+        x=x, y=y, mode="lines", line={"width": 2, "color": COLOURS[0], "shape": "hv"}, name=t("speak.levels.rounded")
+    )
+    axis = {"range": [-1.05, 1.05], "fixedrange": True, "nticks": 5}
+    speak_charts.chart(
+        figure,
+        "speak_staircase",
+        t("speak.levels.staircase_alt", levels=levels),
+        300,
+        xaxis={**axis, "title": t("speak.levels.x")},
+        yaxis={**axis, "title": t("speak.levels.y")},
+        legend=speak_charts.LEGEND,
+    )
+
+
+def _curve(mu_law: tuple[float, ...], even: tuple[float, ...], levels: int) -> None:
+    figure = go.Figure()
+    for name, values, color in (("mu_law", mu_law, COLOURS[0]), ("even", even, COLOURS[1])):
+        figure.add_scatter(
+            x=[str(count) for count in LEVELS],
+            y=values,
+            mode="lines+markers",
+            line={"color": color},
+            name=t(f"speak.levels.{name}"),
+            hovertemplate="%{x}: %{y:.1f} dB",
+        )
+    figure.add_scatter(
+        x=[str(levels)],
+        y=[mu_law[LEVELS.index(levels)]],
+        mode="markers",
+        marker={"size": 16, "symbol": "circle-open", "line": {"width": 3}, "color": COLOURS[0]},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    listed = ", ".join(f"{count}: {value:.0f} dB" for count, value in zip(LEVELS, mu_law, strict=True))
+    speak_charts.chart(
+        figure,
+        "speak_snr",
+        t("speak.levels.curve_alt", values=listed),
+        260,
+        xaxis={"title": t("speak.levels.levels"), "type": "category", "fixedrange": True},
+        yaxis={"ticksuffix": " dB", "fixedrange": True},
+        legend=speak_charts.LEGEND,
+    )

@@ -1,0 +1,140 @@
+"""What a dilated causal network hears: which past samples each layer reaches, and which of them matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import speak
+from genmodels.service.speak import Voice
+from pages.components import speak_charts, speak_state
+from pages.components.i18n import t
+from pages.components.speak_charts import COLOURS, GREY
+from pages.components.theme import friendly_errors
+
+_MOST_LINES = 1_100  # a tree of ten layers; below that all past samples are reached, and a bar says it
+
+
+def show(info: CheckpointInfo) -> None:
+    """The taps of one stack as a tree, the reach of all layers as bars, and the gradient."""
+    voice = speak.voice(info.name)
+    if not voice.dilations:
+        st.info(t("speak.past.none"), icon=":material/info:")
+        return
+    milliseconds = 1_000 * voice.receptive_field / voice.rate
+    plain_reach = len(voice.dilations) + 2
+    st.markdown(
+        t(
+            "speak.past.text",
+            layers=len(voice.dilations),
+            samples=f"{voice.receptive_field:,}",
+            milliseconds=f"{milliseconds:.0f}",
+            undilated=plain_reach,
+            undilated_ms=f"{1_000 * plain_reach / voice.rate:.1f}",
+        )
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(t("speak.past.tree"), anchor=False)
+        _tree(voice)
+    with right:
+        st.subheader(t("speak.past.reach"), anchor=False)
+        _reach(voice)
+    st.subheader(t("speak.past.heard"), anchor=False)
+    st.markdown(t("speak.past.heard_text"))
+    with friendly_errors():
+        _influence(speak.influence(info.name, speak_state.pick_step(info)), voice)
+
+
+def _tree(voice: Voice) -> None:
+    """Which samples the newest one reaches through one stack: each layer joins two times, a dilation apart."""
+    stack = voice.dilations[: _stack_length(voice.dilations)]
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    reached, lines, lowest = [0], 0, len(stack)
+    for height in range(len(stack), 0, -1):
+        lines += 2 * len(reached)
+        if lines > _MOST_LINES:
+            break
+        lowest = height - 1
+        for time in reached:
+            for tap in (0, stack[height - 1]):
+                xs += [-time, -time - tap, None]
+                ys += [height, height - 1, None]
+        reached = sorted({time + tap for time in reached for tap in (0, stack[height - 1])})
+    figure = go.Figure()
+    figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 1, "color": COLOURS[0]}, hoverinfo="skip")
+    figure.add_scatter(
+        x=[-time for time in reached],
+        y=[lowest] * len(reached),
+        mode="markers",
+        marker={"size": 4, "color": COLOURS[1]},
+        hovertemplate=t("speak.past.tap_hover"),
+    )
+    names = [t("speak.past.input"), *(t("speak.past.layer", index=i + 1, dilation=d) for i, d in enumerate(stack))]
+    speak_charts.chart(
+        figure,
+        "speak_tree",
+        t("speak.past.tree_alt", layers=len(stack), samples=f"{sum(stack) + 1:,}"),
+        380,
+        showlegend=False,
+        xaxis={"title": t("speak.past.x"), "fixedrange": True},
+        yaxis={"tickvals": list(range(len(names))), "ticktext": names, "fixedrange": True},
+    )
+
+
+def _stack_length(dilations: tuple[int, ...]) -> int:
+    """Layers before the dilations begin again."""
+    return next((i for i in range(1, len(dilations)) if dilations[i] <= dilations[i - 1]), len(dilations))
+
+
+def _reach(voice: Voice) -> None:
+    """How far back the output hears through the layers from the top down to each one."""
+    reach = np.cumsum(voice.dilations) + 2
+    each = 1_000 / voice.rate
+    figure = go.Figure(
+        go.Bar(
+            x=reach * each,
+            y=list(range(1, len(reach) + 1)),
+            orientation="h",
+            marker_color=COLOURS[0],
+            customdata=np.stack([reach, voice.dilations], 1),
+            hovertemplate=t("speak.past.reach_hover"),
+        )
+    )
+    size = _stack_length(voice.dilations)
+    for start in range(size, len(reach), size):
+        figure.add_hline(start + 0.5, line={"dash": "dot", "width": 1, "color": GREY})
+    speak_charts.chart(
+        figure,
+        "speak_reach",
+        t("speak.past.reach_alt", values=", ".join(f"{value * each:.0f}" for value in reach[size - 1 :: size])),
+        380,
+        xaxis={"title": t("speak.past.reach_x"), "fixedrange": True},
+        yaxis={"title": t("speak.past.reach_y"), "fixedrange": True},
+    )
+
+
+def _influence(found: np.ndarray, voice: Voice) -> None:
+    times = -np.arange(len(found), 0, -1)
+    figure = go.Figure(
+        go.Scatter(
+            x=times,
+            y=np.maximum(found, 1e-6),
+            mode="lines",
+            line={"width": 1, "color": COLOURS[0]},
+            hovertemplate=t("speak.past.heard_hover"),
+        )
+    )
+    half = int(np.searchsorted(np.cumsum(found[::-1]), 0.5 * found.sum())) + 1
+    figure.add_vline(-half, line={"dash": "dash", "width": 1.5, "color": GREY})
+    speak_charts.chart(
+        figure,
+        "speak_influence",
+        t("speak.past.heard_alt", half=f"{half:,}", milliseconds=f"{1_000 * half / voice.rate:.1f}"),
+        260,
+        xaxis={"title": t("speak.past.x"), "fixedrange": True},
+        yaxis={"type": "log", "exponentformat": "power", "fixedrange": True, "title": t("speak.past.heard_y")},
+    )

@@ -1,0 +1,91 @@
+"""A recording to work with: a real one, a file of one's own, or what the microphone hears."""
+
+from __future__ import annotations
+
+import random
+
+import streamlit as st
+
+from genmodels import data
+from genmodels.data import DataConfig
+from genmodels.service import sound
+from genmodels.service.sound import Sound
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors
+
+_SOURCES = ("real", "upload", "microphone")
+_SUFFIXES = ("wav", "flac", "ogg", "mp3")
+_MAX_MB = 20
+
+
+def pick(part: str, config: DataConfig, rate: int) -> Sound | None:
+    """The chosen recording at `rate` samples a second; None while there is none, and why is said."""
+    memory = st.session_state
+    memory.setdefault("speak_source", _SOURCES[0])
+    source = st.segmented_control(
+        t("speak.source.pick"),
+        _SOURCES,
+        format_func=lambda name: t(f"speak.source.{name}"),
+        required=True,
+        key="speak_source",
+        help=t("speak.source.pick_help"),
+        wrap=True,
+        persist_state="session",
+    )
+    with friendly_errors():
+        if source == "real":
+            return sound.at_rate(_real(config), rate)
+        found = _upload() if source == "upload" else _microphone()
+        if found is not None:
+            return sound.decoded(found, rate)
+        st.info(t(f"speak.source.none_{source}"), icon=":material/mic:")
+    return None
+
+
+def _real(config: DataConfig) -> Sound:
+    memory, count = st.session_state, sound.real_count(config)
+    memory.speak_index = min(memory.get("speak_index", 0), count - 1)
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    index = row.number_input(
+        t("speak.source.index"),
+        0,
+        count - 1,
+        step=1,
+        key="speak_index",
+        help=t("speak.source.index_help", count=f"{count:,}", data=data.get_spec(config).title),
+        width=170,
+        persist_state="session",
+    )
+    row.button(
+        t("speak.source.another"),
+        key="speak_another",
+        icon=":material/casino:",
+        on_click=_another,
+        args=(count,),
+        help=t("speak.source.another_help"),
+    )
+    return sound.real(config, int(index))
+
+
+def _another(count: int) -> None:
+    st.session_state.speak_index = random.randrange(count)  # noqa: S311 - a sound, no secret
+
+
+def _upload() -> bytes | None:
+    file = st.file_uploader(
+        t("speak.source.file"),
+        _SUFFIXES,
+        key="speak_upload",
+        help=t("speak.source.file_help", seconds=f"{sound.MAX_SECONDS:g}"),
+        max_upload_size=_MAX_MB,
+    )
+    return None if file is None else file.getvalue()
+
+
+def _microphone() -> bytes | None:
+    file = st.audio_input(
+        t("speak.source.speak"),
+        key="speak_microphone",
+        help=t("speak.source.speak_help", seconds=f"{sound.MAX_SECONDS:g}"),
+    )
+    return None if file is None else file.getvalue()

@@ -1,0 +1,103 @@
+"""The same seed at successive saved steps: how noise became speech."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.errors import GenmodelsError
+from genmodels.service import speak
+from genmodels.service.speak import Asked, Drawing
+from pages.components import speak_charts, speak_state
+from pages.components.i18n import t
+from pages.components.speak_state import in_words
+from pages.components.theme import error_box, friendly_errors, plain
+
+_EVERY = 0.5
+_COLUMNS = 3
+
+
+def show(info: CheckpointInfo) -> None:
+    """What is asked of all steps at the left, a player a step at the right."""
+    st.markdown(t("speak.steps.text"))
+    steps = speak.steps_to_hear(info)
+    if len(steps) < 2:
+        st.info(t("speak.steps.one"), icon=":material/history:")
+    left, right = st.columns([4, 6], gap="large")
+    voice = speak.voice(info.name)
+    with left, friendly_errors():
+        speak_state.follow_address(voice)
+        asked = speak_state.how(info, steps[-1], voice, speak_state.whom(voice))
+        speak_state.keep_address(asked)
+        st.button(
+            t("speak.steps.go", count=len(steps)),
+            key="speak_go_steps",
+            type="primary",
+            icon=":material/history:",
+            on_click=_draw,
+            args=(asked, steps),
+            help=t("speak.steps.go_help"),
+        )
+        if said := st.session_state.pop("speak_refused", ""):
+            error_box(said)
+    with right, friendly_errors():
+        _result()
+
+
+def _draw(asked: Asked, steps: tuple[int, ...]) -> None:
+    _stop()
+    try:
+        st.session_state.speak_steps = speak.draw_steps(asked, steps)
+    except GenmodelsError as error:
+        st.session_state.speak_refused = str(error)
+
+
+def _stop() -> None:
+    for drawing in _drawings():
+        drawing.stop()
+
+
+def _drawings() -> list[Drawing]:
+    found: list[Drawing] = st.session_state.get("speak_steps", [])
+    return found
+
+
+def _result() -> None:
+    drawings = _drawings()
+    if not drawings:
+        st.info(t("speak.steps.empty"), icon=":material/hearing:")
+        return
+    running = any(drawing.running for drawing in drawings)
+
+    def tick() -> None:
+        if running and not any(drawing.running for drawing in drawings):
+            st.rerun(scope="app")  # ends the timer
+        done = sum(drawing.share for drawing in drawings) / len(drawings)
+        if running:
+            st.progress(done, t("speak.steps.growing", done=sum(d.finished for d in drawings), count=len(drawings)))
+            st.button(
+                t("speak.stop"),
+                key="speak_stop_steps",
+                icon=":material/stop:",
+                on_click=_stop,
+                help=t("speak.stop_help"),
+            )
+        _tiles([drawing for drawing in drawings if drawing.finished or drawing.problem])
+
+    st.fragment(tick, run_every=_EVERY if running else None)()
+
+
+def _tiles(drawings: list[Drawing]) -> None:
+    for start in range(0, len(drawings), _COLUMNS):
+        for column, drawing in zip(st.columns(_COLUMNS), drawings[start : start + _COLUMNS], strict=False):
+            with column:
+                step = drawing.asked.step or 0
+                st.markdown(f"**{t('speak.steps.step', step=f'{step:,}')}**")
+                if drawing.problem:
+                    error_box(drawing.problem)
+                    continue
+                what = plain(in_words(drawing.asked))
+                st.audio(drawing.sound.wav, "audio/wav", alt=what)
+                speak_charts.spectrogram(
+                    drawing.sound, key=f"speak_step_{step}", alt=t("speak.steps.alt", step=f"{step:,}"), height=170
+                )
