@@ -11,7 +11,6 @@ from torch import Tensor
 
 from genmodels import capabilities, data
 from genmodels.capabilities import (
-    Direction,
     SupportsClassification,
     SupportsElbo,
     SupportsEncoding,
@@ -23,7 +22,7 @@ from genmodels.capabilities import (
 )
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import judge, judged, likelihood, sound
+from genmodels.evaluation import judge, judged, likelihood, sound, translated
 from genmodels.evaluation.judged import class_figures
 from genmodels.model import Model
 from genmodels.preview import diversity
@@ -67,7 +66,7 @@ class HasCorruption(Protocol):
 def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
     """Every figure that the model's capabilities allow. Raises DataError where the test data is missing.
 
-    cycle/a b error           L1 of test pictures translated there and back, in [-1, 1]; error is the mean of both kinds
+    cycle/... kinds/...       of models that translate: `translated.figures`
     accuracy                  share of test pictures named rightly
     elbo/negative recon kl    nats a test picture, z drawn once with `seed`
     likelihood/nats           exact, a test picture; /bits_per_dim: the same in bits, a value
@@ -108,7 +107,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
                 found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
         if isinstance(model, SupportsTranslation):
-            found |= _round_trips(model, arrays)
+            found |= translated.figures(model, arrays, spec.data_spec)
         if isinstance(model, HasPerceivedLoss):
             found |= _perceived(model, arrays)
         if isinstance(model, SupportsSampling):
@@ -132,7 +131,7 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
         if isinstance(model, SupportsLikelihood):
             found |= likelihood.figures(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsTranslation):
-            found |= _round_trips(model, data.load(spec.data, "test"))
+            found |= translated.figures(model, data.load(spec.data, "test"), spec.data_spec)
         if isinstance(model, SupportsSampling) and judge.can_judge(spec.data_spec) and judge.published():
             drawn = _drawn(model, samples, seed)
             found |= judged.class_figures(judge.class_histogram(drawn))
@@ -156,20 +155,6 @@ def _accuracy(model: SupportsClassification, arrays: Arrays) -> dict[str, float]
         for part, label in zip(_batches(arrays), torch.split(labels, _BATCH), strict=True)
     )
     return {"accuracy": right / len(labels)}
-
-
-def _round_trips(model: SupportsTranslation, arrays: Arrays) -> dict[str, float]:
-    """Mean absolute difference, of 2 at most, of test pictures after the way there and back; both kinds, their mean."""
-    found = {}
-    ways: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
-    for label, name, (there, back) in ((0, "cycle/a", ways), (1, "cycle/b", ways[::-1])):
-        differences = []
-        for part in torch.split(torch.from_numpy(arrays.images[arrays.labels == label]), 8):
-            x = to_float(part).to(model.device)  # type: ignore[attr-defined]
-            returned = model.translate(model.translate(x, there), back)
-            differences.append((returned - x).abs().flatten(1).mean(1).cpu())
-        found[name] = float(torch.cat(differences).mean())
-    return found | {"cycle/error": sum(found.values()) / 2}
 
 
 def _perceived(model: Any, arrays: Arrays) -> dict[str, float]:

@@ -97,7 +97,7 @@ def _trip(info: CheckpointInfo, names: tuple[str, str], gone: Trip, index: int) 
     flow(
         [Tile(shown.image, "", alt, above, shown.kind) for shown, above, alt in parts],
         label=t("translate.trip.label"),
-        width=170,
+        width=150,
         key=f"translate_trip_{index}",
     )
     known = info.metrics.get("cycle/error")
