@@ -232,6 +232,8 @@ def _table_over_training(target: Path) -> str:
     if not rows:
         return ""
     names = [name for name in rows[0] if name not in ("step", "seconds")]
+    if not names:
+        return ""
     lines = [
         f"| {row['step']:,} | {row['seconds']:.0f} | "
         + " | ".join(f"{row.get(name, float('nan')):.4g}" for name in names)
@@ -247,6 +249,8 @@ def _limits(info: catalog.CheckpointInfo) -> str:
         return "it is one picture, painted once."
     if "stylizing" in info.capabilities:
         return "it paints any photograph, but in one style, and best at about the size it was trained on."
+    if "translation" in info.capabilities:
+        return "every picture is translated, whatever it shows, best at about the size it was trained on."
     if "classification" in info.capabilities:
         return "any other picture is still given one of its classes, often with confidence."
     if info.askable:
@@ -261,6 +265,8 @@ def _caption(info: catalog.CheckpointInfo) -> str:
         return "The picture that was painted"
     if "stylizing" in info.capabilities:
         return "Test photographs, and each one painted below it"
+    if "translation" in info.capabilities:
+        return "Test pictures, three columns a kind: given, translated, and translated back"
     if info.modality == "audio":
         return "Spectrograms of what it speaks, one class after another: low pitches below, time to the right"
     if info.askable:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import threading
 import time
 import zipfile
@@ -19,20 +18,23 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from PIL import Image
 from pydantic import Field
 
-from genmodels import catalog, data, preview, translation
+from genmodels import catalog, preview, translation
 from genmodels.capabilities import Direction, SupportsTranslation
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, pictures
-from genmodels.errors import CapabilityError, DataError
+from genmodels.data import pictures
+from genmodels.data.loader import to_float
+from genmodels.errors import CapabilityError
+from genmodels.evaluation.translated import judge_of, second_kind
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service.heat import heat_map
 from genmodels.service.inference import ModelKey, model_of, plain, run
-from genmodels.service.real_pictures import test_pictures
+from genmodels.service.translate_given import Upload, file_name
 from genmodels.translation import Progress
 
 MAX_PICTURES, MAX_MB = 12, pictures.MAX_FILE_BYTES >> 20
@@ -60,14 +62,6 @@ class Asking(Frozen):
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file as it came: its name is only ever shown and used to name what is made of it."""
-
-    name: str
-    raw: bytes
-
-
-@dataclass(frozen=True)
 class Shown:
     """A picture for a page, at most 1,024 pixels a side; `kind` is png or jpeg."""
 
@@ -79,13 +73,18 @@ class Shown:
 
 @dataclass(frozen=True)
 class Translated:
-    """A picture and its translation; `worked` is the size at which it went through the network, (width, height)."""
+    """A picture and its translation; `worked` is the size at which it went through the network, (width, height).
+
+    `sure` is how sure the judge is, 0 to 1, that picture and translation are of the kind it is translated to; None
+    where nobody has published one of these two kinds.
+    """
 
     before: Shown
     after: Shown
     pixels: np.ndarray
     worked: tuple[int, int]
     seconds: float
+    sure: tuple[float, float] | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -122,39 +121,6 @@ def training_side(info: CheckpointInfo) -> int:
     return min((info.image_shape or (0, 1, 1))[1:])
 
 
-# ------------------------------------------------------------------------------ pictures to translate
-
-
-def test_count(name: str, kind: int) -> int:
-    """How many test pictures of a kind (0 or 1) there are of the data a model was trained on.
-
-    Raises DataError where the data is not on this machine, UnknownNameError.
-    """
-    return len(_of_kind(_config(name), kind))
-
-
-def test_picture(name: str, kind: int, index: int) -> Upload:
-    """A test picture of a kind as a PNG; raises DataError where there is none of this number, or no data."""
-    config = _config(name)
-    rows = _of_kind(config, kind)
-    if not 0 <= index < len(rows):
-        raise DataError(f"test picture {index} does not exist; choose 0 to {len(rows) - 1:,}")
-    pixels = test_pictures(config).images[rows[index]].transpose(1, 2, 0)
-    image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-    return Upload(f"test-{index}.png", preview.png(image, compress_level=1))
-
-
-def _config(name: str) -> DataConfig:
-    return RunFolder(catalog.find(plain(name))).spec().data
-
-
-def _of_kind(config: DataConfig, kind: int) -> np.ndarray:
-    problem = data.missing(config)
-    if problem is not None:
-        raise DataError(problem)
-    return np.flatnonzero(test_pictures(config).labels == kind)
-
-
 # ------------------------------------------------------------------------------ translating
 
 
@@ -176,8 +142,8 @@ def translate(asked: Asking, upload: Upload, on_progress: Progress | None = None
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         seconds = time.perf_counter() - began
-        size = worked.shape[1], worked.shape[0]
-        return Translated(_shown(picture), _shown(pixels), pixels, size, seconds), pixels.nbytes
+        size, sure = (worked.shape[1], worked.shape[0]), _judged(asked, worked, there)
+        return Translated(_shown(picture), _shown(pixels), pixels, size, seconds, sure), pixels.nbytes
 
     return _once(Translated, asked, upload, make)
 
@@ -206,12 +172,6 @@ def round_trip(asked: Asking, upload: Upload, on_progress: Progress | None = Non
 def png(asked: Asking, upload: Upload) -> bytes:
     """The translation as a PNG of the picture's own size."""
     return preview.png(Image.fromarray(translate(asked, upload).pixels), compress_level=3)
-
-
-def file_name(upload: Upload, kind: str) -> str:
-    """What to call a translation: `pony.jpg` becomes `pony-zebra.png`."""
-    stem, kind = (re.sub(r"[^\w-]+", "_", part).strip("_")[:60] for part in (PurePath(upload.name).stem, kind))
-    return f"{stem or 'picture'}-{kind or 'translated'}.png"
 
 
 def archive(asked: Asking, uploads: Sequence[Upload], kind: str) -> bytes:
@@ -291,6 +251,18 @@ def _stepwise(model: Model, colours: np.ndarray, direction: Direction, on_progre
         if on_progress is not None:
             on_progress(*step)
     return step
+
+
+def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:
+    """What the judge says of the square at the middle of picture and translation: that is how it learned."""
+    info = judge_of(RunFolder(catalog.find(plain(asked.model))).spec().data_spec)
+    if info is None or info.image_shape is None:
+        return None
+    squares = [pictures.fit_array(pixels, info.image_shape[1], info.image_shape[0]) for pixels in found]
+    x = to_float(torch.from_numpy(np.stack(squares)))
+    second = run(lambda: second_kind(model_of(info.name, None)[0], x))
+    before, after = (second if asked.direction == "a_to_b" else 1 - second).tolist()
+    return before, after
 
 
 def _shown(pixels: np.ndarray) -> Shown:

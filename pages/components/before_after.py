@@ -37,9 +37,9 @@ img.pixels { image-rendering: pixelated; }
 .after { clip-path: inset(0 0 0 var(--at)); }
 .border { position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px; margin-left: -1px; background: #fff;
           box-shadow: 0 0 3px #000a; pointer-events: none; }
-.border::after { content: "\\2039\\2009\\203A"; position: absolute; top: 50%; left: 50%; transform: translate(-50%, -50%);
-          width: 2.1rem; height: 2.1rem; border-radius: 50%; background: #fff; color: #1d2a2e; line-height: 1.75rem;
-          text-align: center; font-size: 1.5rem; box-shadow: 0 0 4px #000a; }
+.border::after { content: "\\2039\\2009\\203A"; position: absolute; top: 50%; left: 50%; width: 2.1rem; height: 2.1rem;
+          transform: translate(-50%, -50%); border-radius: 50%; background: #fff; color: #1d2a2e; text-align: center;
+          line-height: 1.75rem; font-size: 1.5rem; box-shadow: 0 0 4px #000a; }
 input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize;
         appearance: none; touch-action: pan-y; }
 input::-webkit-slider-thumb { appearance: none; width: 2px; height: 100vh; }

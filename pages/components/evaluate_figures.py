@@ -14,6 +14,7 @@ from pages.components.i18n import has, t
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "reading": ("accuracy",),
+    "translation": ("cycle/error", "cycle/a", "cycle/b", "kinds/a_as_b", "kinds/b_as_a", "kinds/judge"),
     "elbo": ("elbo/negative", "elbo/recon", "elbo/kl"),
     "reconstruction": ("reconstruction/nats", "reconstruction/corrupted_nats"),
     "judge": (
@@ -68,7 +69,7 @@ def label(name: str) -> str:
 
 def value_text(name: str, value: float) -> str:
     """With as many digits as are worth reading."""
-    if name in ("accuracy", "labels/agreement"):
+    if name in ("accuracy", "labels/agreement") or name.startswith("kinds/"):
         return f"{100 * value:.2f}\u00a0%"
     if name == "classes/above_1_percent":
         return f"{value:.0f} of 10"

@@ -9,7 +9,8 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import DataError
 from genmodels.service import translate
-from genmodels.service.translate import Asking, Translated, Trip, Upload
+from genmodels.service.translate import Asking, Translated, Trip
+from genmodels.service.translate_given import Upload, file_name
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
@@ -59,7 +60,7 @@ def _one(info: CheckpointInfo, asked: Asking, upload: Upload, index: int, *, tri
         st.download_button(
             t("translate.png"),
             lambda: translate.png(asked, upload),
-            translate.file_name(upload, names[1]),
+            file_name(upload, names[1]),
             "image/png",
             key=f"translate_png_{index}",
             icon=":material/download:",
@@ -67,6 +68,9 @@ def _one(info: CheckpointInfo, asked: Asking, upload: Upload, index: int, *, tri
             help=t("translate.png_help"),
         )
         st.caption(_told(upload, found))
+    if found.sure is not None:
+        before, after = (f"{100 * sure:.0f}" for sure in found.sure)
+        st.markdown(t("translate.judged", kind=plain(names[1]), before=before, after=after))
     if gone is not None:
         _trip(info, names, gone, index)
 

@@ -9,8 +9,8 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.data import pictures
 from genmodels.errors import DataError
-from genmodels.service import translate
-from genmodels.service.translate import Upload
+from genmodels.service import translate, translate_given
+from genmodels.service.translate_given import Upload
 from pages.components.i18n import t
 from pages.components.theme import plain
 
@@ -54,7 +54,7 @@ def _files() -> list[Upload]:
 
 def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
     try:
-        count = translate.test_count(info.name, kind)
+        count = translate_given.test_count(info.name, kind)
     except DataError as error:
         st.info(f"{t('translate.no_data')} {plain(str(error))}", icon=":material/folder_off:")
         return []
@@ -78,7 +78,7 @@ def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
         args=(count,),
         help=t("translate.another_help"),
     )
-    return [translate.test_picture(info.name, kind, int(index))]
+    return [translate_given.test_picture(info.name, kind, int(index))]
 
 
 def _another(count: int) -> None:
