@@ -50,7 +50,7 @@ class Model(nn.Module, ABC):
     pretrained: ClassVar[frozenset[str]] = frozenset()
     """Submodules that are neither trained nor saved (VGG features)."""
     differentiated_twice: ClassVar[frozenset[str]] = frozenset()
-    """Submodules whose gradient is part of a loss: torch.compile keeps no graph of a backward pass, so they stay eager."""
+    """Submodules whose gradient is part of a loss. torch.compile keeps no graph of a backward pass: they stay eager."""
 
     config: Any  # the subclass's Config: each narrows it with an annotation of its own
 

@@ -126,3 +126,11 @@ def test_agreement_counts_what_was_drawn_as_asked() -> None:
             return pictures[[first[3 if label == 7 else label] for label in condition["label"].tolist()]]
 
     assert judged.agreement(Copies(), samples=1000) == pytest.approx(0.9, abs=0.001)  # type: ignore[arg-type]
+
+
+def test_pictures_without_a_judge_are_compared_with_training_pictures_by_their_pixels() -> None:
+    generator = torch.Generator().manual_seed(0)
+    train, test = torch.rand(40, 3, 4, 4, generator=generator), torch.rand(40, 3, 4, 4, generator=generator)
+    assert judged.memory(train[:10], test, train)["memory/nearest_ratio"] < 0.01, "0 but for rounding"
+    assert judged.memory(test, test, train)["memory/nearest_ratio"] == pytest.approx(1)
+    assert judged.memory(test, train[:1].expand(40, -1, -1, -1), train[:1]) == {}, "one picture, seen: nothing to tell"

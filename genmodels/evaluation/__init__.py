@@ -78,7 +78,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                               frechet, kernel, precision, recall, density, coverage; each with _spread, the standard
                               deviation over five splits. frechet_real is that of training against test pictures
     memory/...                distance of drawn pictures to the nearest training picture, as a share of the test
-                              pictures' own: near 1 is new, near 0 is learned by heart
+                              pictures' own: near 1 is new, near 0 is learned by heart. Digits in the judge's
+                              features, others in pixels
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
     paint/content style       losses of painted test pictures (64 at most), or of the canvas; paint/style_before: of the
                               photographs as they are
@@ -132,10 +133,13 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             found |= likelihood.figures(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsTranslation):
             found |= translated.figures(model, data.load(spec.data, "test"), spec.data_spec)
-        if isinstance(model, SupportsSampling) and judge.can_judge(spec.data_spec) and judge.published():
-            drawn = _drawn(model, samples, seed)
-            found |= judged.class_figures(judge.class_histogram(drawn))
-            found["judge/frechet"] = judged.frechet_to(drawn, data.load(spec.data, "test"))
+        if isinstance(model, SupportsSampling):
+            if judge.can_judge(spec.data_spec) and judge.published():
+                drawn = _drawn(model, samples, seed)
+                found |= judged.class_figures(judge.class_histogram(drawn))
+                found["judge/frechet"] = judged.frechet_to(drawn, data.load(spec.data, "test"))
+            else:
+                found["diversity/samples"] = diversity(_drawn(model, min(samples, 1000), seed))
     return found
 
 
@@ -201,6 +205,10 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec) -> dict
         found |= judged.figures(drawn, arrays, data.load(spec.data, "train", first=SAMPLES))
         if isinstance(model, SupportsLatent) and model.conditions.get("label") == 10:
             found["labels/agreement"] = judged.agreement(model)
+    elif len(real) > 1:
+        found |= judged.memory(
+            drawn, real, to_float(torch.from_numpy(data.load(spec.data, "train", first=SAMPLES).images))
+        )
     if spec.data_spec.target is not None:
         target = torch.tensor(spec.data_spec.target)
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())

@@ -22,6 +22,7 @@ SPLITS = 5
 _MOST_NEIGHBOURS = 5_000  # pictures a side for precision, recall, density, coverage: 10,000 take four times as long
 _MOST_KERNEL = 2_000  # pictures a side for the kernel distance
 _MOST_MEMORY = 1_000
+_ROUNDING = 1e-2  # what a distance of a picture to itself comes to, computed by products
 
 
 def figures(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
@@ -38,7 +39,7 @@ def figures(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
         "judge/kernel", features[: SPLITS * _MOST_KERNEL], lambda part: kernel_distance(part, few), whole=False
     )
     found |= _manifold_figures(real[:_MOST_NEIGHBOURS], features[:_MOST_NEIGHBOURS])
-    return found | _memory(drawn, pictures_test, pictures_train)
+    return found | memory(drawn, pictures_test, pictures_train)
 
 
 def frechet_to(drawn: Tensor, test: Arrays) -> float:
@@ -91,7 +92,9 @@ def _manifold_figures(real: Tensor, drawn: Tensor) -> dict[str, float]:
     return found
 
 
-def _memory(drawn: Tensor, test: Tensor, train: Tensor) -> dict[str, float]:
+def memory(drawn: Tensor, test: Tensor, train: Tensor) -> dict[str, float]:
+    """Median distance to the nearest training picture, drawn against test; empty where test pictures are in it."""
     of_drawn, _ = nearest(drawn[:_MOST_MEMORY], train)
     of_test, _ = nearest(test[:_MOST_MEMORY], train)
-    return {"memory/nearest_ratio": float(of_drawn.median() / of_test.median())}
+    usual = float(of_test.median())
+    return {"memory/nearest_ratio": float(of_drawn.median()) / usual} if usual > _ROUNDING else {}
