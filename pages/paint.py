@@ -7,10 +7,10 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import paint
+from pages.components import paint_complete, paint_field, paint_surprise, paint_watch
 from pages.components import paint_state as state
-from pages.components import paint_watch
 from pages.components.i18n import t
-from pages.components.theme import error_box, page_title
+from pages.components.theme import error_box, friendly_errors, page_title
 
 
 def _generate(info: CheckpointInfo, step: int) -> None:
@@ -21,6 +21,19 @@ def _generate(info: CheckpointInfo, step: int) -> None:
     state.write_address(asking)
     with pictures:
         paint_watch.show(info, known, asking)
+
+
+def _pick_part() -> str:
+    chosen = st.segmented_control(
+        t("paint.part"),
+        state.PARTS,
+        format_func=lambda part: t(f"paint.parts.{part}"),
+        required=True,
+        key="paint_part",
+        help=t("paint.part_help"),
+        label_visibility="collapsed",
+    )
+    return str(chosen)
 
 
 def _page() -> None:
@@ -48,7 +61,14 @@ def _page() -> None:
     info = infos[st.session_state.paint_model]
     with right:
         step = state.pick_step(info)
-    _generate(info, step)
+    part = _pick_part()
+    with friendly_errors():
+        if part == "generate":
+            _generate(info, step)
+        else:
+            {"complete": paint_complete, "field": paint_field, "surprise": paint_surprise}[part].show(info, step)
+    if part in ("field", "surprise"):
+        state.write_view()
 
 
 try:

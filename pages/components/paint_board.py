@@ -48,6 +48,7 @@ figcaption { font-size: 0.8rem; line-height: 1.35; font-variant-numeric: tabular
 .paper:focus-visible { box-shadow: 0 0 0 3px var(--st-primary-color); }
 .chosen .paper { border-color: var(--st-primary-color); box-shadow: 0 0 0 1px var(--st-primary-color); }
 canvas { display: block; width: 100%; image-rendering: pixelated; }
+.given { position: absolute; left: 0; right: 0; border-top: 1.5px dashed #f2711c; pointer-events: none; }
 .mark { position: absolute; box-sizing: border-box; border: 2px solid #f2711c; outline: 1px solid #fff;
         pointer-events: none; min-width: 7px; min-height: 7px; transform: translate(-50%, -50%); }
 """
@@ -111,7 +112,9 @@ function create(board) {
     const figure = document.createElement("figure"), paper = document.createElement("div");
     const above = document.createElement("div"), mark = document.createElement("div");
     above.className = "above"; paper.className = "paper"; mark.className = "mark"; mark.hidden = true;
-    paper.append(document.createElement("canvas"), mark);
+    const given = document.createElement("div");
+    given.className = "given";
+    paper.append(document.createElement("canvas"), mark, given);
     figure.append(above, paper, document.createElement("figcaption"));
     const follow = event => {
       const box = paper.querySelector("canvas").getBoundingClientRect();
@@ -164,6 +167,8 @@ export default function ({ parentElement, data, setStateValue }) {
   while (board.children.length < data.tiles.length) board.append(self.make(board.children.length));
   data.tiles.forEach((tile, index) => {
     const [above, paper, caption] = board.children[index].children;
+    const given = paper.querySelector(".given");
+    given.hidden = !data.start; given.style.top = `${100 * data.start / (data.width * data.height)}%`;
     above.textContent = tile.above; caption.textContent = tile.below;
     paper.classList.toggle("pick", data.pick);
     paper.setAttribute("role", data.pick ? "slider" : "img");
@@ -207,7 +212,7 @@ def board(
 ) -> None:
     """Show the pictures of a sheet side by side, `size` = (width, height) of each; `painted` pixels of each are shown.
 
-    With `animate` they appear from `start` on, anew for another `run`. `spoken` says where the mark is, with {row} and
+    With `animate` they appear from `start` on, where a line is drawn, anew for another `run`. `spoken` says where the mark is, with {row} and
     {column}. The mark jumps to `at` only where `moved` has changed; `every`: in all pictures at once.
     """
     width, height = size

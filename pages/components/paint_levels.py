@@ -35,7 +35,7 @@ function draw(canvas, data) {
   for (const share of [0, 0.5, 1]) {
     const line = Math.round(y(most * share)) + 0.5;
     context.beginPath(); context.moveTo(left, line); context.lineTo(width - right, line); context.stroke();
-    context.fillText((most * share).toPrecision(most < 0.095 ? 1 : 2), left - 6, line);
+    context.fillText(share ? String(Number((most * share).toPrecision(2))) : "0", left - 6, line);
   }
   const gap = step > 4 ? Math.min(8, step / 5) : 0;
   data.values.forEach((value, level) => {

@@ -52,12 +52,17 @@ def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
 
 def write_address(asking: Asking) -> None:
     """Put into the address what was asked for, so that it can be shared and reloaded."""
-    _write("model", asking.model)
-    _write("part", st.session_state.paint_part)
+    write_view()
     _write("seed", str(asking.seed))
     _write("class", None if asking.label is None else str(asking.label))
     _write("temperature", None if asking.temperature == 1 else f"{asking.temperature:g}")
     _write("levels", None if asking.top_k is None else str(asking.top_k))
+
+
+def write_view() -> None:
+    """Put model and part into the address."""
+    _write("model", st.session_state.paint_model)
+    _write("part", st.session_state.paint_part)
 
 
 def pick_step(info: CheckpointInfo) -> int:
@@ -79,12 +84,8 @@ def pick_step(info: CheckpointInfo) -> int:
     )
 
 
-def knobs(info: CheckpointInfo, step: int, known: Facts, *, own_class: bool | None = None) -> Asking:
-    """Seed, temperature, levels and class; what they ask for.
-
-    `own_class` is None where the class is bound to the address; else whether the class of the picture that is completed
-    can be told.
-    """
+def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = False, own: int | None = None) -> Asking:
+    """Seed, temperature, levels and class; what they ask for. `own` is the class of the picture that is completed."""
     memory = st.session_state
     row = st.container(horizontal=True, vertical_alignment="bottom")
     row.number_input(
@@ -132,7 +133,9 @@ def knobs(info: CheckpointInfo, step: int, known: Facts, *, own_class: bool | No
             help=t("paint.top_k_help", levels=known.levels),
             persist_state="session",
         )
-    label = _class(info, own_class) if info.askable else ANY
+    label = told(info, own is not None) if completing else _class(info, "paint_label", [])
+    if label == OWN and own is not None:
+        label = own
     top_k = memory.paint_top_k if 2 < known.levels > memory.paint_top_k else None
     return Asking.parse(
         {
@@ -147,10 +150,15 @@ def knobs(info: CheckpointInfo, step: int, known: Facts, *, own_class: bool | No
     )
 
 
-def _class(info: CheckpointInfo, own_class: bool | None) -> int:
-    """The class to be told; ANY: each seed draws its own; OWN: the one of the picture that is completed."""
-    key = "paint_label" if own_class is None else "paint_told"
-    options = [*([OWN] if own_class else []), ANY, *range(len(info.askable))]
+def told(info: CheckpointInfo, own: bool) -> int:
+    """The class to tell of a real picture: ANY: each seed draws one; OWN: the picture's, where that is known."""
+    return _class(info, "paint_told", [OWN] if own else [])
+
+
+def _class(info: CheckpointInfo, key: str, first: list[int]) -> int:
+    if not info.askable:
+        return ANY
+    options = [*first, ANY, *range(len(info.askable))]
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
 

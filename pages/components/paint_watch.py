@@ -13,7 +13,7 @@ from genmodels.service.paint import Asking, Facts, Painting
 from pages.components.i18n import t
 from pages.components.paint_board import BoardTile, Spot, board, picked
 from pages.components.paint_levels import levels_chart
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import friendly_errors
 
 _TICK = 0.12
 _PACES = {"row": 1, "four": 4, "once": 1_000}
@@ -145,7 +145,7 @@ def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | No
         spoken=t("paint.spoken"),
         key="paint_board",
         columns=min(4, len(tiles)),
-        tile=280 if len(tiles) == 1 else 112,
+        tile=280 if len(tiles) == 1 else 100,
         painted=shown,
         start=painting.given * known.width,
         animate=not memory.get("paint_before"),
@@ -207,39 +207,48 @@ def _slid() -> None:
 def _pixel(known: Facts, painting: Painting, at: Spot) -> None:
     st.subheader(t("paint.pixel.title"), anchor=False)
     last = min(painting.rows * known.width, known.pixels - 1) + 1
-    st.slider(
-        t("paint.pixel.slider", all=f"{known.pixels:,}"),
-        1,
-        last,
-        key="paint_pixel",
-        on_change=_slid,
-        help=t("paint.pixel.slider_help"),
-    )
+    if last > 1:
+        st.slider(
+            t("paint.pixel.slider", all=f"{known.pixels:,}"),
+            1,
+            last,
+            key="paint_pixel",
+            on_change=_slid,
+            help=t("paint.pixel.slider_help"),
+        )
     st.toggle(t("paint.pixel.before"), key="paint_before", help=t("paint.pixel.before_help"), persist_state="session")
+    pixel_chart(known, painting, at, key="paint_levels")
+
+
+def pixel_chart(known: Facts, painting: Painting, at: Spot, *, key: str) -> None:
+    """The distribution that a pixel was drawn from, in a chart and in words."""
     colour = _colour(known)
     drawn = paint.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
-    where = {"seed": painting.seeds[at.picture], "row": at.row + 1, "column": at.column + 1}
     best = max(range(known.levels), key=drawn.own.__getitem__)
-    facts = {"best": best, "percent": f"{100 * drawn.own[best]:.1f}", "entropy": f"{drawn.entropy:.2f}"}
+    facts = {
+        "row": at.row + 1,
+        "column": at.column + 1,
+        "best": best,
+        "percent": f"{100 * drawn.own[best]:.1f}",
+        "entropy": f"{drawn.entropy:.2f}",
+    }
     if drawn.level is None:
-        text = t("paint.pixel.next", **where, **facts)
+        text = t("paint.pixel.next", **facts)
     else:
         kind = "given" if at.row < painting.given else "drawn"
         chance = f"{100 * drawn.probabilities[drawn.level]:.1f}"
-        text = t(f"paint.pixel.{kind}", **where, **facts, level=drawn.level, chance=chance, bits=f"{drawn.bits:.2f}")
+        text = t(f"paint.pixel.{kind}", **facts, level=drawn.level, chance=chance, bits=f"{drawn.bits:.2f}")
     levels_chart(
         drawn.probabilities,
         drawn.own,
         drawn.level,
         axis=t("paint.pixel.axis"),
-        caption="",
+        caption=text,
         alt=text,
-        key="paint_levels",
+        key=key,
         colour=colour,
     )
-    st.markdown(plain(text))
-    asking = painting.asking
-    changed = asking.temperature != 1 or asking.top_k is not None
+    changed = painting.asking.temperature != 1 or painting.asking.top_k is not None
     st.caption(t("paint.pixel.how_changed" if changed else "paint.pixel.how"))
 
 

@@ -1,0 +1,118 @@
+"""What a pixel sees: three maps side by side, of a plain stack, of a gated one, and of the checkpoint."""
+
+from __future__ import annotations
+
+import html
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import paint, paint_field
+from genmodels.service.paint_field import Looking, Seen
+from pages.components.i18n import t
+from pages.components.paint_board import BoardTile, Spot, board, picked
+from pages.components.theme import friendly_errors
+
+_KINDS = ("plain", "gated", "own")
+
+
+@st.fragment
+def show(info: CheckpointInfo, step: int) -> None:
+    """Kernel, layers and pixel at the left; the maps, their legend and what the blind spot is at the right."""
+    known, memory = paint.facts(info.name), st.session_state
+    memory.paint_row = min(memory.get("paint_row", known.height // 2), known.height - 1)
+    memory.paint_column = min(memory.get("paint_column", known.width // 2), known.width - 1)
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        st.segmented_control(
+            t("paint.field.kernel"),
+            (3, 5, 7),
+            default=3,
+            format_func=lambda side: t("paint.field.side", side=side),
+            required=True,
+            key="paint_kernel",
+            help=t("paint.field.kernel_help"),
+            persist_state="session",
+        )
+        memory.setdefault("paint_layers", 8)
+        st.slider(
+            t("paint.field.layers"),
+            2,
+            paint_field.MAX_LAYERS,
+            key="paint_layers",
+            help=t("paint.field.layers_help"),
+            persist_state="session",
+        )
+        for name, most in (("row", known.height), ("column", known.width)):
+            if most == 1:
+                continue
+            st.slider(
+                t(f"paint.field.{name}"),
+                0,
+                most - 1,
+                key=f"paint_{name}",
+                on_change=_moved,
+                help=t(f"paint.field.{name}_help"),
+                persist_state="session",
+            )
+    with right, friendly_errors():
+        found = paint_field.fields(
+            Looking.parse(
+                {
+                    "model": info.name,
+                    "step": step,
+                    "row": memory.paint_row,
+                    "column": memory.paint_column,
+                    "kernel_size": memory.paint_kernel,
+                    "layers": memory.paint_layers,
+                }
+            )
+        )
+        tiles = [_tile(kind, info, getattr(found, kind)) for kind in _KINDS]
+        board(
+            found.png,
+            (known.width, known.height),
+            tiles,
+            label=t("paint.field.label"),
+            spoken=t("paint.spoken"),
+            key="paint_field",
+            columns=3,
+            tile=230,
+            at=Spot(0, memory.paint_row, memory.paint_column),
+            moved=memory.get("paint_field_moved", 0),
+            every=True,
+            on_pick=_picked,
+        )
+        _legend()
+        st.markdown(t("paint.field.text"))
+        if not found.plain.blind:
+            st.caption(t("paint.field.none_here"))
+
+
+def _tile(kind: str, info: CheckpointInfo, seen: Seen) -> BoardTile:
+    counts = {"seen": seen.seen, "earlier": seen.earlier, "blind": seen.blind}
+    below = t("paint.field.counts", **counts)
+    above = t(f"paint.field.{kind}", name=info.name)
+    return BoardTile(t("paint.field.alt", above=above, below=below), above, below)
+
+
+def _legend() -> None:
+    swatches = (("seen", paint_field.STRONG), ("blind", paint_field.BLIND), ("unseen", paint_field.UNSEEN),
+                ("later", paint_field.LATER))  # fmt: skip
+    parts = [
+        f'<span style="white-space:nowrap;margin-right:1.2em"><span style="display:inline-block;width:0.9em;'
+        f"height:0.9em;border:1px solid #8a9499;border-radius:2px;vertical-align:-0.1em;margin-right:0.4em;"
+        f'background:rgb{colour}"></span>{html.escape(t(f"paint.field.legend.{name}"))}</span>'
+        for name, colour in swatches
+    ]
+    st.html(f'<div style="font-size:0.9rem;line-height:1.8">{"".join(parts)}</div>')
+
+
+def _moved() -> None:
+    st.session_state.paint_field_moved = st.session_state.get("paint_field_moved", 0) + 1
+
+
+def _picked() -> None:
+    spot = picked("paint_field")
+    if spot is not None:
+        st.session_state.paint_row, st.session_state.paint_column = spot.row, spot.column

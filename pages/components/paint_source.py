@@ -1,0 +1,93 @@
+"""Which real picture is shown to the model: a test picture by its number, or the visitor's own drawing."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.service import paint_given
+from genmodels.service.paint_given import Given
+from pages.components.canvas import canvas
+from pages.components.i18n import t
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The picture, and what tells it from another one."""
+
+    given: Given
+    what: Hashable
+
+
+def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
+    """The controls, and what was chosen; None while nothing is. With `guide` the first rows are drawn, where they are.
+
+    Without, a whole digit is drawn, and centred as those the model has learned.
+    """
+    memory, count = st.session_state, paint_given.test_count(info.name)
+    sources = [*(["test"] if count else []), *(["own"] if paint_given.takes_drawings(info.name) else [])]
+    if not sources:
+        st.info(t("paint.source.none"), icon=":material/photo_library:")
+        st.page_link("data.py", label=t("paint.source.none_link"), icon=":material/arrow_forward:")
+        return None
+    if memory.get("paint_source") not in sources:
+        memory.paint_source = sources[0]
+    if len(sources) > 1:
+        st.segmented_control(
+            t("paint.source.source"),
+            sources,
+            format_func=lambda name: t(f"paint.source.{name}"),
+            required=True,
+            key="paint_source",
+            help=t("paint.source.source_help"),
+            persist_state="session",
+        )
+    if memory.paint_source == "own":
+        return _drawn(info, guide)
+    memory.paint_index = min(memory.get("paint_index", 0), count - 1)
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    data = paint_given.test_data(info.name)
+    index = row.number_input(
+        t("paint.source.index"),
+        0,
+        count - 1,
+        step=1,
+        key="paint_index",
+        help=t("paint.source.index_help", count=f"{count:,}", data="" if data is None else data.title),
+        width=150,
+        persist_state="session",
+    )
+    row.button(
+        t("paint.source.another"),
+        key="paint_another",
+        icon=":material/casino:",
+        on_click=_another,
+        args=(count,),
+        help=t("paint.source.another_help"),
+    )
+    return Chosen(paint_given.test_picture(info.name, int(index)), ("test", int(index)))
+
+
+def _drawn(info: CheckpointInfo, guide: int | None) -> Chosen | None:
+    upper = guide is not None
+    ink = canvas(
+        key="paint_upper" if upper else "paint_digit",
+        label=t(f"paint.source.{'upper' if upper else 'digit'}_label"),
+        hint=t(f"paint.source.{'upper' if upper else 'digit'}_hint"),
+        under=None if guide is None else paint_given.guide_png(guide),
+    )
+    if upper:
+        st.caption(t("paint.source.upper_how"))
+    if ink is None:
+        return None
+    given = paint_given.drawn_digit(info.name, ink, centred=not upper)
+    return Chosen(given, ("own", hashlib.blake2b(ink.tobytes(), digest_size=8).hexdigest()))
+
+
+def _another(count: int) -> None:
+    st.session_state.paint_index = random.randrange(count)  # noqa: S311 - a picture, no secret
