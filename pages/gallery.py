@@ -13,6 +13,8 @@ from genmodels.catalog import CheckpointInfo, list_checkpoints
 from genmodels.errors import GenmodelsError
 from genmodels.preview import png
 from genmodels.runfolder import RunFolder
+from genmodels.service.speak import speaks
+from pages.components import speak_card
 from pages.components.i18n import has, t
 from pages.components.theme import page_title, plain
 
@@ -22,7 +24,9 @@ _KEY_METRICS = (
     "elbo/negative",
     "accuracy",
     "cycle/error",
+    "likelihood/bits_per_dim",
     "labels/agreement",
+    "likelihood/bits_per_sample",
     "classes/above_1_percent",
     "pattern/worst_error",
     "reconstruction/corrupted_nats",
@@ -30,7 +34,7 @@ _KEY_METRICS = (
     "diversity/samples",
 )
 # What a visitor can do decides where a card stands, not the name of a family.
-_KINDS = ("encoding", "latent", "translation", "classification", "other")
+_KINDS = ("encoding", "latent", "paint", "translation", "sound", "classification", "other")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -56,7 +60,15 @@ def _upper_half(path: Path, stamp: int) -> bytes:
 
 
 def _kind(info: CheckpointInfo) -> str:
+    if speaks(info):
+        return "sound"
+    if _paints(info):
+        return "paint"
     return next((kind for kind in _KINDS if kind in info.capabilities), "other")
+
+
+def _paints(info: CheckpointInfo) -> bool:
+    return "progressive_sampling" in info.capabilities and info.modality == "image"
 
 
 def _order(info: CheckpointInfo) -> tuple[bool, bool, int]:
@@ -84,6 +96,10 @@ def _purpose(info: CheckpointInfo) -> str:
         return "conditional"
     if "latent" in info.capabilities:
         return "latent" if info.latent_dim else "constant"
+    if speaks(info):
+        return "sound"
+    if _paints(info):
+        return "paint"
     return "translation" if "translation" in info.capabilities else "other"
 
 
@@ -117,8 +133,12 @@ def _way_of(info: CheckpointInfo) -> _Way:
         return _Way("open_steps", "history", "latent.py", {"model": info.name})
     if "latent" in info.capabilities:
         return _Way("open_latent", "open_with", "latent.py", {"model": info.name})
+    if _paints(info):
+        return _Way("open_paint", "brush", "paint.py", {"model": info.name})
     if "translation" in info.capabilities:
         return _Way("open_translate", "swap_horiz", "translate.py", {"model": info.name})
+    if speaks(info):
+        return _Way("open_speak", "record_voice_over", "speak.py", {"model": info.name})
     if "classification" in info.capabilities and info.image_shape == (1, 28, 28) and len(info.classes) == 10:
         return _Way("open_classify", "draw", "classify.py", {"model": info.name})
     if info.published and info.recipe:
@@ -148,6 +168,8 @@ def _card(info: CheckpointInfo) -> None:
             thumbnail = None
         if thumbnail is not None:
             st.image(thumbnail, width="stretch", alt=t("gallery.alt", title=info.title))
+        if speaks(info):
+            speak_card.hear(info)
         st.subheader(info.title, anchor=False)
         st.caption(f"`{info.name}` · {info.data}")
         st.markdown(info.description)

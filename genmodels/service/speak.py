@@ -31,6 +31,7 @@ MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 6, 12
 EVERY = 400
 """Samples drawn at once: 50 ms of a core, and as long of sound at 8 kHz."""
 _KEPT = 64
+_AUDIBLE = 0.01
 
 
 class Asked(Frozen):
@@ -87,9 +88,12 @@ class HasReceptiveField(Protocol):
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
     """The checkpoints and runs that can speak, published ones first."""
-    return tuple(
-        info for info in catalog.list_checkpoints() if info.modality == "audio" and "completion" in info.capabilities
-    )
+    return tuple(filter(speaks, catalog.list_checkpoints()))
+
+
+def speaks(info: CheckpointInfo) -> bool:
+    """Whether a checkpoint draws sound, and can go on where a recording ends."""
+    return info.modality == "audio" and "completion" in info.capabilities
 
 
 def voice(name: str) -> Voice:
@@ -119,6 +123,14 @@ def voice(name: str) -> Voice:
 def data_of(name: str) -> str:
     """The name of the set a model learned from."""
     return RunFolder(catalog.find(plain(name))).spec().data.name
+
+
+def first_wish(name: str) -> Asked:
+    """What a card plays: one word of one voice, at most two seconds."""
+    found = voice(name)
+    label = found.labels[min(7, len(found.labels) - 1)] if found.labels else None
+    speaker = found.speakers[0] if found.speakers else None
+    return Asked(model=name, label=label, speaker=speaker, seed=1, seconds=min(2.0, max(0.05, found.usual_seconds)))
 
 
 # --------------------------------------------------------------------- drawing
@@ -154,6 +166,12 @@ class Drawing:
     @property
     def sound(self) -> Sound:
         return Sound(self.samples, self.rate)
+
+    @property
+    def fell_silent(self) -> bool:
+        """Whether next to nothing of what was drawn can be heard."""
+        drawn = self.samples[len(self.given) :]
+        return len(drawn) > 0 and float(np.mean(np.abs(drawn) > _AUDIBLE)) < 0.2
 
     def start(self) -> None:
         """Draw what is missing, in the background; raises GenmodelsError where too many recordings are being drawn."""

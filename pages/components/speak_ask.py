@@ -19,8 +19,9 @@ def show(info: CheckpointInfo) -> None:
     with left, friendly_errors():
         speak_state.follow_address(voice)
         whom = speak_state.whom(voice)
-        asked = speak_state.how(info, speak_state.pick_step(info), voice, whom)
+        asked, actions = speak_state.how(info, voice, whom)
         speak_state.keep_address(asked)
-        speak_drawing.buttons("ask", asked)
+        with actions:
+            speak_drawing.buttons("ask", asked)
     with right, friendly_errors():
         speak_drawing.result("ask")

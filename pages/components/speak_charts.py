@@ -67,7 +67,15 @@ def waveform(shown: Sound, *, key: str, seam: float | None = None, alt: str, sec
 
 
 def spectrogram(
-    shown: Sound, *, key: str, alt: str, window: Window = "hann", length: int = 256, hop: int = 64, height: int = 220
+    shown: Sound,
+    *,
+    key: str,
+    alt: str,
+    window: Window = "hann",
+    length: int = 256,
+    hop: int = 64,
+    height: int = 220,
+    bar: bool = True,
 ) -> None:
     """Pitch against time, brighter is louder, the last 80 dB below the loudest spot."""
     found = sound.spectrogram(shown, window, length, hop)
@@ -80,7 +88,8 @@ def spectrogram(
             zmin=loudest - _DEPTH,
             zmax=loudest,
             colorscale="Viridis",
-            colorbar={"ticksuffix": " dB", "thickness": 10, "nticks": 4},
+            showscale=bar,
+            colorbar={"ticksuffix": " dB", "thickness": 10, "dtick": 20},
             hovertemplate="%{x:.3f} s, %{y:.0f} Hz: %{z} dB<extra></extra>",
         )
     )

@@ -26,12 +26,14 @@ def show(info: CheckpointInfo) -> None:
         found = speak_source.pick("continue", config, voice.rate)
         given = None if found is None else _beginning(found)
         whom = speak_state.whom(voice)
-        asked = speak_state.how(info, speak_state.pick_step(info), voice, whom)
+        asked, actions = speak_state.how(info, voice, whom)
         speak_state.keep_address(asked)
-        speak_drawing.buttons("continue", asked, given, disabled=given is None)
+        with actions:
+            speak_drawing.buttons("continue", asked, given, disabled=given is None)
     with right, friendly_errors():
         if given is not None:
-            st.markdown(f"**{t('speak.continue.given', what=plain(given.title), seconds=f'{given.seconds:.2f}')}**")
+            what = plain(given.title or t("speak.source.own"))
+            st.markdown(f"**{t('speak.continue.given', what=what, seconds=f'{given.seconds:.2f}')}**")
             st.audio(given.wav, "audio/wav", alt=t("speak.continue.given_alt"))
         speak_drawing.result("continue")
 

@@ -98,7 +98,7 @@ def _whole(part: str, drawing: Drawing) -> None:
         return
     st.markdown(f"**{what}**")
     fresh = st.session_state.pop(f"speak_fresh_{part}", False)
-    st.audio(drawing.sound.wav, "audio/wav", autoplay=bool(fresh) and drawing.finished)
+    st.audio(drawing.sound.wav, "audio/wav", autoplay=bool(fresh) and drawing.finished, alt=what)
     row = st.container(horizontal=True, vertical_alignment="center")
     if drawing.finished:
         known = t("speak.speed", speed=f"{drawing.speed:,.0f}", times=f"{drawing.speed / drawing.rate:.1f}")
@@ -122,6 +122,8 @@ def _whole(part: str, drawing: Drawing) -> None:
         help=t("speak.wav_help", rate=f"{drawing.rate:,}"),
     )
     st.caption(known)
+    if drawing.fell_silent:
+        st.info(t("speak.silent"), icon=":material/volume_off:")
     speak_charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
 
 

@@ -91,7 +91,7 @@ def _stack_length(dilations: tuple[int, ...]) -> int:
 
 
 def _reach(voice: Voice) -> None:
-    """How far back the output hears through the layers from the top down to each one."""
+    """How far back each layer hears, through all the layers below it."""
     reach = np.cumsum(voice.dilations) + 2
     each = 1_000 / voice.rate
     figure = go.Figure(

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import MAX_SEED, speak
@@ -138,8 +139,13 @@ def whom(voice: Voice) -> tuple[str | None, str | None]:
     return label, speaker
 
 
-def how(info: CheckpointInfo, step: int, voice: Voice, whom: tuple[str | None, str | None]) -> Asked:
-    """Seed, length, temperature and top-k."""
+def how(
+    info: CheckpointInfo, voice: Voice, whom: tuple[str | None, str | None], *, with_step: bool = True
+) -> tuple[Asked, DeltaGenerator]:
+    """Seed, step, length, temperature and top-k, and a place between them for what starts the drawing.
+
+    What one changes most stands nearest to the button.
+    """
     memory = st.session_state
     memory.setdefault("speak_seed", 1)
     memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(0.1, round(voice.usual_seconds, 2))))
@@ -163,6 +169,8 @@ def how(info: CheckpointInfo, step: int, voice: Voice, whom: tuple[str | None, s
         on_click=_shuffle,
         help=t("speak.shuffle_help"),
     )
+    actions = st.container()
+    step = pick_step(info) if with_step else info.steps[-1]
     left, right = st.columns(2)
     with left:
         st.select_slider(
@@ -191,7 +199,7 @@ def how(info: CheckpointInfo, step: int, voice: Voice, whom: tuple[str | None, s
             persist_state="session",
         )
     top_k = None if memory.speak_top_k >= voice.levels else memory.speak_top_k
-    return Asked.parse(
+    asked = Asked.parse(
         {
             "model": info.name,
             "step": step,
@@ -203,6 +211,7 @@ def how(info: CheckpointInfo, step: int, voice: Voice, whom: tuple[str | None, s
             "seconds": memory.speak_seconds,
         }
     )
+    return asked, actions
 
 
 def _shuffle() -> None:

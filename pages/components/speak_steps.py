@@ -27,19 +27,20 @@ def show(info: CheckpointInfo) -> None:
     voice = speak.voice(info.name)
     with left, friendly_errors():
         speak_state.follow_address(voice)
-        asked = speak_state.how(info, steps[-1], voice, speak_state.whom(voice))
+        asked, actions = speak_state.how(info, voice, speak_state.whom(voice), with_step=False)
         speak_state.keep_address(asked)
-        st.button(
-            t("speak.steps.go", count=len(steps)),
-            key="speak_go_steps",
-            type="primary",
-            icon=":material/history:",
-            on_click=_draw,
-            args=(asked, steps),
-            help=t("speak.steps.go_help"),
-        )
-        if said := st.session_state.pop("speak_refused", ""):
-            error_box(said)
+        with actions:
+            st.button(
+                t("speak.steps.go", count=len(steps)),
+                key="speak_go_steps",
+                type="primary",
+                icon=":material/history:",
+                on_click=_draw,
+                args=(asked, steps),
+                help=t("speak.steps.go_help"),
+            )
+            if said := st.session_state.pop("speak_refused", ""):
+                error_box(said)
     with right, friendly_errors():
         _result()
 
@@ -99,5 +100,9 @@ def _tiles(drawings: list[Drawing]) -> None:
                 what = plain(in_words(drawing.asked))
                 st.audio(drawing.sound.wav, "audio/wav", alt=what)
                 speak_charts.spectrogram(
-                    drawing.sound, key=f"speak_step_{step}", alt=t("speak.steps.alt", step=f"{step:,}"), height=170
+                    drawing.sound,
+                    key=f"speak_step_{step}",
+                    alt=t("speak.steps.alt", step=f"{step:,}"),
+                    height=170,
+                    bar=False,
                 )
