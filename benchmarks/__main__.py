@@ -13,6 +13,7 @@ PARTS = (
     "convolutions",
     "pixelcnn",
     "wavenet",
+    "style",
     "tiny_judge",
     "sampling",
     "quality",

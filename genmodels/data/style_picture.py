@@ -40,7 +40,10 @@ def problem(style: str) -> str | None:
 
 
 def read(config: DataConfig) -> np.ndarray:
-    """uint8 (C, h, w), at most `style_size` on its longer side, in as many channels as the photographs; raises DataError."""
+    """uint8 (C, h, w), at most `style_size` on its longer side, in as many channels as the photographs.
+
+    Raises DataError.
+    """
     path = located(config.style or "")
     if path is None:
         raise DataError(problem(config.style or "") or "")

