@@ -35,7 +35,7 @@ class BoardTile:
 _CSS = """
 :host { display: block; }
 .board { display: grid; gap: 0.7rem 0.6rem; font-family: var(--st-font); color: var(--st-text-color);
-         grid-template-columns: repeat(auto-fill, minmax(min(var(--tile), 30%), 1fr));
+         grid-template-columns: repeat(auto-fill, minmax(min(var(--tile), 100% / var(--columns) - 0.6rem), 1fr));
          max-width: calc(var(--columns) * (var(--tile) + 0.6rem)); }
 figure { margin: 0; min-width: 0; text-align: center; display: flex; flex-direction: column; gap: 0.2rem; }
 .above { font-size: 0.85rem; font-weight: 600; line-height: 1.3; }
@@ -212,8 +212,8 @@ def board(
 ) -> None:
     """Show the pictures of a sheet side by side, `size` = (width, height) of each; `painted` pixels of each are shown.
 
-    With `animate` they appear from `start` on, where a line is drawn, anew for another `run`. `spoken` says where the mark is, with {row} and
-    {column}. The mark jumps to `at` only where `moved` has changed; `every`: in all pictures at once.
+    With `animate` they appear from `start` on, where a line is drawn, anew for another `run`. `spoken` says where the
+    mark is, with {row} and {column}. It jumps to `at` only where `moved` has changed; `every`: in all pictures at once.
     """
     width, height = size
     data = {

@@ -35,7 +35,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         asking = Asking.parse({"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None})
         found = surprise(asking, chosen.given)
         memory.paint_width = known.width
-        memory.paint_where = min(memory.get("paint_where", known.pixels // 2), known.pixels - 1)
+        memory.paint_where = min(memory.get("paint_where", (known.pixels + known.width) // 2), known.pixels - 1)
         at = Spot(0, *divmod(memory.paint_where, known.width))
         maps, text = st.columns([5, 4], gap="medium")
         with maps:

@@ -145,7 +145,7 @@ def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | No
         spoken=t("paint.spoken"),
         key="paint_board",
         columns=min(4, len(tiles)),
-        tile=280 if len(tiles) == 1 else 100,
+        tile=280 if len(tiles) == 1 else 112,
         painted=shown,
         start=painting.given * known.width,
         animate=not memory.get("paint_before"),
