@@ -170,10 +170,8 @@ def spectrogram(sound: Sound, window: Window = "hann", length: int = 256, hop: i
             "of two, and a hop of all, a half, a quarter or an eighth of them"
         )
     found = _loudest(_loudest(fourier.stft(sound.samples, window, length, hop), ROWS, 0), COLUMNS, 1)
-    frames, bands = len(sound.samples) // hop + 1, length // 2 + 1
-    per_column, per_row = -(-frames // COLUMNS), -(-bands // ROWS)
-    times = (np.arange(found.shape[1]) * per_column + (per_column - 1) / 2) * hop / sound.rate
-    frequencies = (np.arange(found.shape[0]) * per_row + (per_row - 1) / 2) * sound.rate / length
+    times = _middles(len(sound.samples) // hop + 1, COLUMNS) * hop / sound.rate
+    frequencies = _middles(length // 2 + 1, ROWS) * sound.rate / length
     return Spectrogram(found.astype(np.float32), times.astype(np.float32), frequencies.astype(np.float32))
 
 
@@ -190,6 +188,13 @@ def _loudest(values: np.ndarray, most: int, axis: int) -> np.ndarray:
     """At most `most` entries along an axis, each the largest of those it stands for."""
     each = -(-values.shape[axis] // most)
     return np.maximum.reduceat(values, np.arange(0, values.shape[axis], each), axis)
+
+
+def _middles(count: int, most: int) -> np.ndarray:
+    """Of each entry that `_loudest` leaves, the middle of those it stands for."""
+    each = -(-count // most)
+    starts = np.arange(0, count, each)
+    return (starts + np.minimum(starts + each, count) - 1) / 2
 
 
 # --------------------------------------------------------------------- few levels

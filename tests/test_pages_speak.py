@@ -1,0 +1,190 @@
+"""The speak page as Streamlit runs it; what is drawn and heard in a browser is tested there."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from streamlit.testing.v1 import AppTest
+
+from genmodels.service import speak
+from pages.components import i18n
+from tests.test_pages_explorer import open_page
+from tests.test_service import save_run
+from tests.test_service_speak import SMALL
+
+PARTS = ("ask", "continue", "steps", "past", "levels", "fourier")
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    save_run(tmp_path / "runs", "voice", "tones_wavenet", *SMALL)
+    save_run(tmp_path / "runs", "mute", "tones_wavenet", *SMALL, "model.conditional=false", "model.speaker=false")
+    save_run(tmp_path / "runs", "pictures", "mnist_vae_2d", "data.name=digits")
+    return tmp_path / "runs"
+
+
+def page(part: str, **query: str) -> AppTest:
+    app = open_page("speak", part=part, **query)
+    assert not app.error, [entry.value for entry in app.error]
+    return app
+
+
+def said(app: AppTest) -> str:
+    return " ".join(entry.value for entry in (*app.markdown, *app.caption, *app.info))
+
+
+def pills(app: AppTest, key: str) -> object:
+    return next(group for group in app.button_group if group.key == key)
+
+
+def drawing(app: AppTest, part: str) -> speak.Drawing:
+    found = app.session_state[f"speak_drawing_{part}"]
+    assert isinstance(found, speak.Drawing)
+    found.wait(60)
+    return found
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_view_opens_cold_and_each_control_explains_itself(part: str, runs: Path) -> None:
+    app = page(part)
+    assert app.query_params["part"] == part
+    for kind in ("selectbox", "select_slider", "slider", "number_input", "button", "button_group"):
+        for element in app.get(kind):
+            assert element.help, f"{kind} {element.key} explains nothing"
+
+
+def test_the_address_says_what_is_asked_for(runs: Path) -> None:
+    app = page(
+        "ask", model="voice", say="falling", voice="reed", seed="17", seconds="0.3", temperature="0.8", top_k="16"
+    )
+    assert (pills(app, "speak_label").value, pills(app, "speak_speaker").value) == (2, 1)
+    app.button(key="speak_go_ask").click().run()
+    asked = drawing(app, "ask").asked
+    assert (asked.label, asked.speaker, asked.seed, asked.seconds) == ("falling", "reed", 17, 0.3)
+    assert (asked.temperature, asked.top_k) == (0.8, 16)
+    app.number_input(key="speak_seed").set_value(18).run()
+    assert app.query_params["seed"] == "18"
+    assert app.query_params["say"] == "falling"
+
+
+def test_an_address_that_does_not_fit_is_said_and_changes_nothing(runs: Path) -> None:
+    app = page("ask", model="gone", say="purr", seed="-3", top_k="one")
+    warnings = " ".join(entry.value for entry in app.warning)
+    for part in ("gone", "purr", "\\-3", "one"):
+        assert part in warnings, part
+    assert app.query_params["model"] == "mute"
+    assert app.query_params["seed"] == "1"
+
+
+def test_what_was_drawn_is_played_and_its_speed_said(runs: Path) -> None:
+    app = page("ask", model="voice")
+    assert "press **Speak**" in said(app)
+    app.button(key="speak_go_ask").click().run()
+    found = drawing(app, "ask")
+    app.run()
+    assert found.finished
+    assert "samples a second" in said(app)
+    assert "three notes, flute, seed 1" not in said(app)
+    assert "step up, flute, seed 1, step 10" in said(app)
+    assert len(app.get("audio")) == 1
+    assert app.get("download_button")
+
+
+def test_a_stopped_drawing_goes_on(runs: Path) -> None:
+    app = page("ask", model="voice", seconds="8")
+    app.button(key="speak_go_ask").click().run()
+    app.session_state["speak_drawing_ask"].stop()
+    found = drawing(app, "ask")
+    assert 0 < found.share < 1
+    app.run()
+    assert f"Stopped at {found.sound.seconds:.2f} of 8.00 s" in said(app)
+    app.button(key="speak_on_ask").click().run()
+    drawing(app, "ask")
+    app.run()
+    assert found.finished
+    assert not app.error
+
+
+def test_a_model_that_is_told_nothing_says_so(runs: Path) -> None:
+    app = page("ask", model="mute")
+    assert "told nothing" in said(app)
+    assert not [group for group in app.button_group if group.key in ("speak_label", "speak_speaker")]
+    app.button(key="speak_go_ask").click().run()
+    assert drawing(app, "ask").finished
+
+
+def test_a_real_recording_is_continued_behind_the_seam(runs: Path) -> None:
+    app = page("continue", model="voice")
+    app.number_input(key="speak_index").set_value(3).run()
+    app.slider(key="speak_given").set_value(0.1).run()
+    app.button(key="speak_go_continue").click().run()
+    found = drawing(app, "continue")
+    assert len(found.given) == 800
+    assert found.finished
+    app.run()
+    assert len(app.get("audio")) == 2
+    assert not app.error
+
+
+def test_one_s_own_file_is_heard_on_few_levels_and_a_bad_one_is_refused(runs: Path) -> None:
+    app = page("levels", levels="4")
+    assert app.select_slider(key="speak_levels").value == 4
+    pills(app, "speak_source").set_value("upload").run()
+    assert "Choose a file first" in said(app)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, 0.4 * np.sin(np.arange(16_000) / 7), 16_000, format="OGG", subtype="VORBIS")
+    app.get("file_uploader")[0].set_value(("mine.ogg", buffer.getvalue(), "audio/ogg")).run()
+    assert "4 levels (2 bits): signal-to-noise ratio" in said(app)
+    assert len(app.get("audio")) == 2
+    app.get("file_uploader")[0].set_value(("mine.wav", b"no sound" * 99, "audio/wav")).run()
+    assert "not a WAV, FLAC, OGG or MP3 file" in app.error[0].value
+    assert not app.exception
+
+
+def test_steps_are_drawn_side_by_side(runs: Path) -> None:
+    app = page("steps", model="voice")
+    app.button(key="speak_go_steps").click().run()
+    for one in app.session_state["speak_steps"]:
+        one.wait(60)
+    app.run()
+    assert "**Step 0**" in said(app)
+    assert "**Step 10**" in said(app)
+    assert len(app.get("audio")) == 2
+
+
+def test_the_past_is_stated_in_samples_and_milliseconds(runs: Path) -> None:
+    assert "**6 layers, 16 samples of the past: 2 ms.**" in said(page("past", model="voice"))
+
+
+def test_without_a_model_levels_and_fourier_are_still_there(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
+    assert "No model that can speak yet" in said(page("ask"))
+    assert "Which pitches" in said(page("fourier"))
+    assert "signal-to-noise" in said(page("levels"))
+
+
+def test_window_length_and_hop_are_in_the_address(runs: Path) -> None:
+    app = page("fourier", window="bartlett", length="512", hop="8")
+    assert pills(app, "speak_window").value == "bartlett"
+    assert app.select_slider(key="speak_length").value == 512
+    app.select_slider(key="speak_length").set_value(64).run()
+    assert app.query_params["length"] == "64"
+    assert "125.0 Hz apart" in said(app)
+    assert not app.error
+
+
+def test_the_gallery_plays_it_and_leads_here(runs: Path) -> None:
+    app = open_page("gallery")
+    assert next(b for b in app.button if b.key == "gallery_open_voice").label == i18n.t("gallery.open_speak")
+    assert not [b for b in app.button if b.key == "gallery_hear_pictures"]
+    app.button(key="gallery_hear_voice").click().run()
+    assert len(app.get("audio")) == 1
+    assert not app.error
+    assert not app.exception

@@ -1,0 +1,282 @@
+"""The speak page's service: recordings drawn in the background, strangers' files, few levels, spectra, pasts."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from genmodels import audio, catalog, fourier, speech
+from genmodels.data import DataConfig
+from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels.service import sound, speak
+from genmodels.service.sound import Sound, TwoTones
+from genmodels.service.speak import Asked
+from tests.test_service import save_run
+
+SMALL = ("model.channels=4", "model.skip_channels=8", "model.layers=3", "model.stacks=2")
+WISH = {"model": "voice", "label": "rising", "speaker": "reed", "seed": 3, "seconds": 0.2}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    save_run(tmp_path / "runs", "voice", "tones_wavenet", *SMALL)
+    save_run(tmp_path / "runs", "mute", "tones_wavenet", *SMALL, "model.conditional=false", "model.speaker=false")
+    save_run(tmp_path / "runs", "pictures", "mnist_vae_2d", "data.name=digits")
+    return tmp_path / "runs"
+
+
+def drawn(drawing: speak.Drawing) -> np.ndarray:
+    drawing.wait(60)
+    assert drawing.problem == ""
+    assert drawing.finished
+    return drawing.samples
+
+
+def tone(pitch: float, seconds: float = 0.5, loud: float = 0.5) -> Sound:
+    return Sound((loud * np.sin(2 * np.pi * pitch * np.arange(round(8_000 * seconds)) / 8_000)).astype("f4"), 8_000)
+
+
+# --------------------------------------------------------------------- which models, and what they can be asked for
+
+
+def test_only_models_of_sound_are_offered(runs: Path) -> None:
+    assert [info.name for info in speak.checkpoints()] == ["mute", "voice"]
+    found = speak.voice("voice")
+    assert (found.rate, found.levels, found.usual_seconds) == (8_000, 256, 0.25)
+    assert found.speakers == ("flute", "reed")
+    assert found.labels[1] == "rising"
+    assert found.dilations == (1, 2, 4, 1, 2, 4)
+    assert found.receptive_field == 16
+    assert speak.voice("mute").labels == speak.voice("mute").speakers == ()
+    with pytest.raises(CapabilityError, match="pictures was trained on pictures"):
+        speak.voice("pictures")
+    with pytest.raises(UnknownNameError, match="not paths"):
+        speak.voice("../voice")
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"seconds": 9}, "seconds = 9"),
+        ({"temperature": 0}, "temperature = 0"),
+        ({"top_k": 0}, "top_k"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_a_wish_out_of_bounds_is_refused_by_name(change: dict[str, float], part: str) -> None:
+    with pytest.raises(ConfigError, match=part):
+        Asked.parse({**WISH, **change})
+
+
+# --------------------------------------------------------------------- drawing
+
+
+def test_a_drawing_is_what_the_command_line_draws(runs: Path) -> None:
+    found = drawn(speak.draw(Asked(**WISH)))
+    wish = speech.Wish({"label": "rising", "speaker": "reed"}, 3, 0.2)
+    assert np.array_equal(found, speech.say("voice", wish).samples.numpy())
+    assert not np.array_equal(found, drawn(speak.draw(Asked(**{**WISH, "speaker": "flute"}))))
+    assert not np.array_equal(found, drawn(speak.draw(Asked(**{**WISH, "step": 0}))))
+
+
+def test_the_same_wish_is_not_drawn_twice(runs: Path) -> None:
+    first = speak.draw(Asked(**WISH))
+    drawn(first)
+    again = speak.draw(Asked(**WISH))
+    assert again.finished
+    assert not again.running
+    assert again.samples is first.samples
+    assert again.speed == first.speed > 0
+
+
+def test_what_was_stopped_goes_on_to_the_same_recording(runs: Path) -> None:
+    whole = drawn(speak.draw(Asked(**WISH)))
+    speak._kept.clear()
+    drawing = speak.draw(Asked(**WISH))
+    drawing.stop()
+    drawing.wait(60)
+    assert 0 < len(drawing.samples) < len(whole)
+    assert drawing.share == len(drawing.samples) / 1_600
+    drawing.start()
+    assert np.array_equal(drawn(drawing), whole)
+
+
+def test_a_recording_goes_on_from_what_was_given(runs: Path) -> None:
+    given = tone(440, 0.1)
+    drawing = speak.draw(Asked(**WISH), given)
+    found = drawn(drawing)
+    assert len(found) == 800 + 1_600
+    assert np.array_equal(found[:800], given.samples)
+    assert drawing.share == 1
+    other = drawn(speak.draw(Asked(**WISH), tone(300, 0.1)))
+    assert not np.array_equal(found[800:], other[800:]), "what follows depends on what was given"
+
+
+def test_a_wish_that_the_model_does_not_know_is_the_drawing_s_problem(runs: Path) -> None:
+    for wish, part in (({"label": "purr"}, "label = 'purr' is not allowed"), ({"step": 7}, "7")):
+        drawing = speak.draw(Asked(**{**WISH, **wish}))
+        drawing.wait(60)
+        assert part in drawing.problem
+        assert not drawing.finished
+
+
+def test_too_many_at_once_are_refused(runs: Path) -> None:
+    taken = [speak._places.acquire(blocking=False) for _ in range(speak.MAX_DRAWING)]
+    try:
+        assert all(taken)
+        with pytest.raises(GenmodelsError, match="already being drawn"):
+            speak.draw(Asked(**{**WISH, "seed": 99}))
+    finally:
+        for _ in filter(None, taken):
+            speak._places.release()
+    drawn(speak.draw(Asked(**{**WISH, "seed": 99})))
+
+
+def test_steps_are_heard_from_the_first_to_the_last(runs: Path) -> None:
+    info = speak.checkpoints()[1]
+    assert speak.steps_to_hear(info) == (0, 10)
+    many = tuple(range(0, 200, 10))
+    chosen = speak.steps_to_hear(catalog.CheckpointInfo(**{**vars(info), "steps": many}))
+    assert len(chosen) == speak.MAX_STEPS
+    assert (chosen[0], chosen[-1]) == (0, 190)
+    first, last = speak.draw_steps(Asked(**WISH), (0, 10))
+    assert not np.array_equal(drawn(first), drawn(last))
+    with pytest.raises(GenmodelsError, match="choose 1 to"):
+        speak.draw_steps(Asked(**WISH), many)
+
+
+def test_influence_ends_with_the_receptive_field(runs: Path) -> None:
+    found = speak.influence("voice")
+    assert found.shape == (16,)
+    assert found.max() == 1
+    assert (found > 0).all(), "each sample in the receptive field moves the next one"
+    with pytest.raises(CapabilityError, match="does not tell what it hears"):
+        speak.influence("pictures")
+
+
+# --------------------------------------------------------------------- recordings
+
+
+def test_without_spoken_digits_tones_are_taken(runs: Path) -> None:
+    config = sound.real_set("fsdd")
+    assert config == DataConfig(name="tones")
+    assert sound.real_count(config) == 100
+    assert sound.real(config, 1).title == "rising, flute"
+    with pytest.raises(DataError, match="recording 100 does not exist"):
+        sound.real(config, 100)
+
+
+def test_a_visitor_s_file_is_decoded_once_and_bounded() -> None:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.stack([tone(440).samples] * 2, 1), 8_000, format="FLAC", subtype="PCM_24")
+    found = sound.decoded(buffer.getvalue())
+    assert np.abs(found.samples - tone(440).samples).max() < 1e-4
+    assert sound.decoded(buffer.getvalue()).samples is found.samples
+    long = io.BytesIO()
+    soundfile.write(long, np.zeros(8_000 * 600), 8_000, format="FLAC")
+    assert len(long.getvalue()) < 90_000
+    with pytest.raises(DataError, match="longer than 15 seconds"):
+        sound.decoded(long.getvalue())
+
+
+def test_no_peak_is_lost_where_a_waveform_is_thinned() -> None:
+    samples = np.zeros(100_000, np.float32)
+    samples[[777, 50_000]] = 0.9, -0.8
+    found = sound.envelope(samples, 8_000)
+    assert len(found.times) <= 700
+    assert (found.high.max(), found.low.min()) == (np.float32(0.9), np.float32(-0.8))
+    assert found.times[found.high.argmax()] == pytest.approx(777 / 8_000, abs=100_000 / 700 / 8_000)
+    assert len(sound.envelope(samples[:0], 8_000).times) == 0
+
+
+# --------------------------------------------------------------------- levels
+
+
+def test_rounding_is_the_model_s_own_and_its_noise_is_measured() -> None:
+    shown = tone(440, loud=0.3)
+    found = sound.rounded(shown, 16)
+    x = torch.from_numpy(shown.samples)
+    y = audio.mu_law_decode(audio.mu_law_encode(x, 16), 16)
+    expected = 10 * math.log10(float(x.square().sum() / (x - y).square().sum()))
+    assert found.snr == pytest.approx(expected, abs=1e-3)
+    assert found.mu_law[3] == found.snr
+    assert all(b > a for a, b in zip(found.mu_law, found.mu_law[1:], strict=False)), "more levels, less noise"
+    assert found.mu_law[3] > found.even[3], "a quiet sound gains by levels near silence"
+    assert len(np.unique(found.sound.samples)) <= 16
+    with pytest.raises(ConfigError, match="levels = 3 is not allowed: choose one of 2, 4"):
+        sound.rounded(shown, 3)
+
+
+def test_two_levels_are_played_no_louder_than_the_original() -> None:
+    quiet = tone(440, loud=0.05)
+    played = sound.rounded(quiet, 2).sound.samples
+    assert float(np.sqrt((played**2).mean())) == pytest.approx(float(np.sqrt((quiet.samples**2).mean())), rel=1e-3)
+    silent = sound.rounded(Sound(np.zeros(100, np.float32), 8_000), 2)
+    assert (silent.snr, float(np.abs(silent.sound.samples).max())) == (0.0, 0.0)
+
+
+def test_the_staircase_has_a_step_a_level() -> None:
+    for levels in (2, 16, 256):
+        x, y = sound.staircase(levels, 20_001)
+        assert len(np.unique(y)) == levels
+        assert (np.diff(y) >= 0).all()
+        assert (y[0], y[-1], x[0]) == (-1, 1, -1)
+
+
+# --------------------------------------------------------------------- Fourier
+
+
+@pytest.mark.parametrize(
+    ("name", "sidelobe"), [("rectangular", -13.3), ("hann", -31.5), ("hamming", -42.7), ("bartlett", -26.5)]
+)
+def test_each_window_leaks_as_the_textbook_says(name: fourier.Window, sidelobe: float) -> None:
+    x = np.sin(2 * np.pi * 0.25 * np.arange(256) + 0.3)
+    frequencies, decibels = fourier.spectrum(x, 1, name, points=2**15)
+    peak = int(decibels.argmax())
+    assert frequencies[peak] == pytest.approx(0.25, abs=1e-3)
+    assert decibels[peak] == pytest.approx(0, abs=0.05), "a sine of amplitude 1 stands at 0 dB"
+    falling = np.diff(decibels[peak:]) < 0
+    valley = peak + int(falling.argmin())  # the main lobe's end
+    assert decibels[valley:].max() == pytest.approx(sidelobe, abs=0.6)
+
+
+def test_a_window_shows_the_weak_tone_that_leakage_buries() -> None:
+    tones = sound.two_tones(TwoTones(apart=500, weaker=45))
+    weak = {}
+    for name in fourier.WINDOWS:
+        frequencies, decibels = sound.spectrum(tones, name, 256, 0.3)
+        at = np.abs(frequencies - 1_510).argmin()
+        around = decibels[(np.abs(frequencies - 1_510) > 60) & (np.abs(frequencies - 1_510) < 110)]
+        weak[name] = decibels[at] - around.max()
+    assert weak["hann"] > 10
+    assert weak["rectangular"] < 3
+
+
+def test_a_spectrogram_has_its_tone_where_and_when_it_is() -> None:
+    shown = Sound(np.concatenate([tone(500).samples, tone(3_000).samples]), 8_000)
+    for length, part in ((64, 1), (256, 4), (1024, 8)):
+        found = sound.spectrogram(shown, "hann", length, length // part)
+        assert found.decibels.shape == (len(found.frequencies), len(found.times))
+        assert found.decibels.shape[0] <= sound.ROWS
+        assert found.decibels.shape[1] <= sound.COLUMNS
+        for when, pitch in ((0.25, 500), (0.75, 3_000)):
+            column = found.decibels[:, np.abs(found.times - when).argmin()]
+            assert found.frequencies[column.argmax()] == pytest.approx(pitch, abs=8_000 / length + 40)
+    with pytest.raises(ConfigError, match="length = 256 and hop = 3"):
+        sound.spectrogram(shown, "hann", 256, 3)
+
+
+def test_the_longest_recording_at_the_smallest_hop_stays_small() -> None:
+    noise = Sound(np.random.default_rng(0).normal(0, 0.1, 8_000 * 15).astype("f4"), 8_000)
+    found = sound.spectrogram(noise, "hamming", 32, 4)
+    assert found.decibels.size <= sound.ROWS * sound.COLUMNS
+    assert 14.9 < found.times[-1] <= 15
