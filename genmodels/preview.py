@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -30,6 +31,7 @@ MAX_CLASS_COLUMNS = 12
 _HEARD = 10  # recordings in a preview: some seconds on one core
 _TRANSLATED = 8  # pictures of each kind in a preview
 _ROW = 4  # photographs in a row of a preview of styles
+_VERDICT = 64  # pixels a side of a classified picture
 _GREEN, _RED = (46, 160, 67), (207, 34, 46)
 
 
@@ -200,6 +202,8 @@ def _verdicts(model: SupportsClassification, images: Tensor, labels: Tensor) -> 
     """Real pictures, framed green where the classifier is right and red where it is wrong."""
     with torch.inference_mode():
         guessed = model.classify(images.to(model.device)).argmax(1).cpu()  # type: ignore[attr-defined]
+    if max(images.shape[2:]) > _VERDICT:  # a page of photographs is megabytes, and the frames are what it is about
+        images = F.interpolate(images, (_VERDICT, _VERDICT), mode="bicubic", antialias=True).clamp(-1, 1)
     frame = 3
     count, _, height, width = images.shape
     framed = torch.zeros(count, 3, height + 2 * frame, width + 2 * frame)
