@@ -118,7 +118,7 @@ def race(title: str, theirs: Callable[[], object], ours: Callable[[], object], t
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Structural similarity of two uint8 pictures (Wang et al. 2004): windows of 7x7, means over places and channels."""
+    """Structural similarity of two uint8 pictures (Wang et al. 2004): windows of 7x7, the mean over all."""
     x, y = (torch.from_numpy(p.copy()).permute(2, 0, 1)[None].double() for p in (a, b))
 
     def mean(z: Tensor) -> Tensor:
@@ -150,7 +150,8 @@ def gatys() -> None:
 def fast_style(model: FastStyle, side: int, target: float) -> None:
     photo = photograph(side)
     half = _prepared(model, "bf16")
-    plain = plain_network(_prepared(model, "fp32").to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
+    plain = plain_network(_prepared(model, "fp32"))
+    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     x = to_float(torch.from_numpy(photo)).permute(2, 0, 1)[None].contiguous()
     pictures: dict[str, Tensor] = {}
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         resume,
         stop,
         submit,
+        submit_pair,
     )
     from train_jobs.errors import JobError, PublicModeError, QueueError
     from train_jobs.spec import JobSpec, make_spec
@@ -44,6 +45,7 @@ _HOMES = {
         "resume",
         "stop",
         "submit",
+        "submit_pair",
     ),
     "train_jobs.errors": ("JobError", "PublicModeError", "QueueError"),
     "train_jobs.spec": ("JobSpec", "make_spec"),
@@ -69,6 +71,7 @@ __all__ = [
     "resume",
     "stop",
     "submit",
+    "submit_pair",
 ]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from genmodels.public import public_mode
 from genmodels.runfolder import RunFolder
 from train_jobs import devices, scheduler
 from train_jobs.errors import JobError, PublicModeError, QueueError
-from train_jobs.spec import JobSpec, checked_name
+from train_jobs.spec import JobSpec, checked_name, make_spec
 from train_jobs.store import NewJob, State, Store
 from train_jobs.views import Job, damage, ensure_scheduler, folders, job, jobs, of_folder
 
@@ -37,6 +38,7 @@ __all__ = [
     "resume",
     "stop",
     "submit",
+    "submit_pair",
 ]
 
 
@@ -55,6 +57,29 @@ def submit(spec: JobSpec) -> Job:
     job_id = enter(spec)
     ensure_scheduler()
     return job(job_id)
+
+
+def submit_pair(
+    content: bytes,
+    style: bytes,
+    *,
+    recipe: str = "style_transfer",
+    preset: str | None = None,
+    assignments: Sequence[str] = (),
+    name: str | None = None,
+) -> Job:
+    """Queue a painting of `content` like `style`, both the bytes of picture files, which only the run keeps.
+
+    `assignments` are as in `make_spec`, for example "data.size=256". Raises DataError naming the picture at fault, and
+    what `submit` raises.
+    """
+    refuse_in_public_mode("starting a training")
+    with tempfile.TemporaryDirectory(prefix="genmodels-") as folder:
+        paths = {"path": Path(folder, "content"), "path_b": Path(folder, "style")}
+        for path, raw in zip(paths.values(), (content, style), strict=True):
+            path.write_bytes(raw)
+        given = [f"data.{field}={path}" for field, path in paths.items()]
+        return submit(make_spec(recipe, preset, [*assignments, *given], "style_pair", name=name))
 
 
 def enter(spec: JobSpec, running: tuple[str, int, float] | None = None) -> str:

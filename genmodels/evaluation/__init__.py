@@ -133,6 +133,8 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             found |= likelihood.figures(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsTranslation):
             found |= translated.figures(model, data.load(spec.data, "test"), spec.data_spec)
+        if isinstance(model, HasPerceivedLoss):
+            found |= _perceived(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsSampling):
             if judge.can_judge(spec.data_spec) and judge.published():
                 drawn = _drawn(model, samples, seed)

@@ -53,7 +53,7 @@ from genmodels.layers.translation_networks import resnet
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
 
-_LEAST = 16  # pixels a side: below, a reflected border is wider than the reduced maps
+_MARGIN = 8  # pixels painted around a picture and cut off again: what a network makes of its border is no painting
 
 
 @register("fast_style")
@@ -93,7 +93,7 @@ class FastStyle(Model):
         if self._seen is None or self._seen[0] is not style:
             self._seen = style, self.vgg.style_of(style[:1])
         content = self.vgg.content_of(photos, self.config.content_layers)
-        painted = self.network(_padded(photos))[..., : photos.shape[2], : photos.shape[3]]
+        painted = self._painted(photos)
         parts = self.vgg(painted, content, self._seen[1], self.config)
         loss = weighted(parts, self.config)
         update(optimizers["model"], loss)
@@ -109,6 +109,11 @@ class FastStyle(Model):
             "loss/variation": Curve("total variation", "Mean squared difference of neighbouring pixels."),
         }
 
+    def _painted(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        painted: Tensor = self.network(_padded(x))
+        return painted[..., _MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
+
     # --------------------------------------------------------------- inference
 
     def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:
@@ -118,8 +123,7 @@ class FastStyle(Model):
         """
         if style is not None:
             raise CapabilityError(f"{self.title} paints in the style it was trained for; leave the style out")
-        painted: Tensor = self.network(_padded(content))
-        yield painted[..., : content.shape[2], : content.shape[3]].float()
+        yield self._painted(content).float()
 
     def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """`content`, `style` and `variation` losses of pictures `x` (B, C, H, W), without a gradient."""
@@ -129,9 +133,12 @@ class FastStyle(Model):
 
 
 def _padded(x: Tensor) -> Tensor:
-    """Right and below, mirrored, to sides that the network can halve twice; a tiny one repeats its border."""
+    """With a mirrored margin, and more of it right and below, to sides that the network can halve twice.
+
+    A picture too small to be mirrored so far repeats its border.
+    """
     height, width = x.shape[2:]
-    below, beside = (max(_LEAST, -(-side // 4) * 4) - side for side in (height, width))
-    if not (below or beside):
-        return x
-    return F.pad(x, (0, beside, 0, below), mode="reflect" if below < height and beside < width else "replicate")
+    below, beside = (_MARGIN + -side % 4 for side in (height, width))
+    mode = "reflect" if below < height and beside < width else "replicate"
+    with torch.autocast(x.device.type, enabled=False):
+        return F.pad(x, (_MARGIN, beside, _MARGIN, below), mode=mode)
