@@ -1,0 +1,248 @@
+"""The paint page as Streamlit runs it: watching, stopping, looking into a pixel, the four parts, the address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from genmodels.service import paint
+from genmodels.service.paint import Asking, Painting
+from pages.components.paint_state import PARTS
+from tests.test_pages_explorer import open_page
+from tests.test_service_paint import painted, runs, save_colours
+
+__all__ = ["runs"]
+
+
+def page(**query: str) -> AppTest:
+    return open_page("paint", **query)
+
+
+def painting_of(app: AppTest) -> Painting:
+    found: Painting = app.session_state["paint_painting"]
+    return found
+
+
+def said(app: AppTest) -> str:
+    return " ".join(
+        entry.value for kind in ("markdown", "caption", "info", "warning", "error") for entry in app.get(kind)
+    )
+
+
+def finished(app: AppTest) -> AppTest:
+    """The timer does not tick here: each run of the page paints what one tick would."""
+    group(app, "paint_pace").set_value("once").run()  # type: ignore[attr-defined]
+    assert painting_of(app).done
+    return app
+
+
+def group(app: AppTest, key: str) -> object:
+    return next(found for found in app.button_group if found.key == key)
+
+
+# ------------------------------------------------------------------------------ generate
+
+
+def test_a_painting_begins_by_itself_and_grows_row_by_row(runs: Path) -> None:
+    app = page(model="plain", seed="40")
+    assert not app.error
+    first = painting_of(app)
+    assert (first.asking.seed, first.asking.count, first.rows) == (40, 8, 1)
+    app.run()
+    assert painting_of(app) is first
+    assert first.rows == 2
+    assert "What to look for" in said(app)
+    finished(app)
+    assert torch.equal(first.canvas, painted(first.asking).canvas)
+    assert "What a pixel was drawn from" in [entry.value for entry in app.subheader]
+    assert app.button(key="paint_stop").disabled
+
+
+def test_stop_holds_it_and_go_on_ends_with_the_same_pictures(runs: Path) -> None:
+    app = page(model="asked")
+    app.run().button(key="paint_stop").click().run()
+    rows = painting_of(app).rows
+    app.run()
+    assert painting_of(app).rows == rows
+    assert app.button(key="paint_stop").label == "Go on"
+    assert app.slider(key="paint_pixel").max == rows * 28 + 1, "the next pixel can be looked at too"
+    app.button(key="paint_stop").click().run()
+    finished(app)
+    assert torch.equal(painting_of(app).canvas, painted(painting_of(app).asking).canvas)
+
+
+def test_other_knobs_begin_another_painting(runs: Path) -> None:
+    app = page(model="asked")
+    group(app, "paint_pace").set_value("once").run()  # type: ignore[attr-defined]
+    assert painting_of(app).done
+    app.slider(key="paint_temperature").set_value(0.5).run()
+    app.slider(key="paint_top_k").set_value(4).run()
+    app.selectbox(key="paint_label").select("7").run()
+    app.select_slider(key="paint_count").set_value(2).run()
+    app.select_slider(key="paint_step").set_value(0).run()
+    app.button(key="paint_shuffle").click().run()
+    asking = painting_of(app).asking
+    assert (asking.temperature, asking.top_k, asking.label, asking.count, asking.step) == (0.5, 4, 7, 2, 0)
+    assert asking.seed == app.number_input(key="paint_seed").value
+    assert painting_of(app).labels == (7, 7)
+    same = painting_of(app)
+    app.button(key="paint_again_button").click().run()
+    assert painting_of(app) is not same
+    assert torch.equal(painting_of(app).canvas, same.canvas)
+    assert not app.error
+
+
+def test_the_address_brings_back_the_same_painting(runs: Path) -> None:
+    query = {"model": "asked", "part": "generate", "seed": "12", "class": "3", "temperature": "0.6", "levels": "5"}
+    app = page(**query)
+    assert {key: app.query_params[key] for key in query} == query
+    assert painting_of(app).asking == Asking(
+        model="asked", step=10, seed=12, count=8, label=3, temperature=0.6, top_k=5
+    )
+    app.number_input(key="paint_seed").set_value(13).run()
+    assert app.query_params["seed"] == "13"
+    app.selectbox(key="paint_label").select("any").run()
+    assert "class" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    "query", [{"seed": "-4"}, {"seed": "x"}, {"temperature": "nan"}, {"class": "99"}, {"levels": "0"}]
+)
+def test_nonsense_in_the_address_is_passed_over(runs: Path, query: dict[str, str]) -> None:
+    app = page(model="asked", **query)
+    asking = painting_of(app).asking
+    assert (asking.seed, asking.label, asking.temperature, asking.top_k) == (0, None, 1.0, None)
+    assert not app.error
+
+
+def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
+    app = page(model="vae")
+    assert "vae" in app.warning[0].value
+    assert app.query_params["model"] == "asked"
+
+
+def test_a_pixel_is_chosen_along_the_order_of_painting(runs: Path) -> None:
+    app = finished(page(model="asked"))
+    app.slider(key="paint_pixel").set_value(1).run()
+    drawn = paint.drawn_from(painting_of(app), 0, 0, 0)
+    assert drawn.level is not None
+    app.toggle(key="paint_before").set_value(True).run()
+    app.slider(key="paint_pixel").set_value(784).run()
+    assert not app.error
+    assert not app.exception
+
+
+def test_a_damaged_step_is_told_and_stops_the_timer(runs: Path) -> None:
+    app = page(model="plain")
+    app.button(key="paint_stop").click().run()
+    (runs / "plain" / "step-000010" / "model.safetensors").unlink()
+    app.select_slider(key="paint_step").set_value(0).run()
+    app.select_slider(key="paint_step").set_value(10).run()
+    assert app.error
+    assert not app.exception
+
+
+# ------------------------------------------------------------------------------ the other parts
+
+
+def test_the_upper_half_of_a_test_digit_is_completed(runs: Path) -> None:
+    app = page(model="asked", part="complete")
+    painting = painting_of(app)
+    assert (painting.given, painting.rows) == (14, 15)
+    assert painting.labels is not None
+    assert len(set(painting.labels)) == 1, "told the digit's own class"
+    app.slider(key="paint_given").set_value(20).run()
+    app.number_input(key="paint_index").set_value(5).run()
+    other = painting_of(app)
+    assert other.given == 20
+    assert not torch.equal(other.canvas[0, :, :14], painting.canvas[0, :, :14])
+    app.selectbox(key="paint_told").select("any").run()
+    assert len(set(painting_of(app).labels or ())) > 1
+    finished(app)
+    assert "What a pixel was drawn from" in [entry.value for entry in app.subheader]
+    app.button(key="paint_another").click().run()
+    group(app, "paint_source").set_value("own").run()  # type: ignore[attr-defined]
+    assert "Draw the upper part of a digit" in said(app)
+    assert not app.error
+    assert not app.exception
+
+
+def test_what_a_pixel_sees_follows_the_controls(runs: Path) -> None:
+    app = page(model="plain", part="field")
+    assert "blind spot" in said(app)
+    assert app.query_params["part"] == "field"
+    app.slider(key="paint_row").set_value(0).run()
+    assert "outside the picture" in said(app)
+    app.slider(key="paint_layers").set_value(2).run()
+    group(app, "paint_kernel").set_value(7).run()  # type: ignore[attr-defined]
+    app.slider(key="paint_column").set_value(27).run()
+    assert not app.error
+    assert not app.exception
+
+
+def test_surprise_says_nats_bits_and_the_cheapest_class(runs: Path) -> None:
+    app = page(model="asked", part="surprise")
+    text = said(app)
+    assert "bits a dimension" in text
+    assert "told class" in text
+    app.number_input(key="paint_index").set_value(7).run()
+    assert said(app) != text
+    app.selectbox(key="paint_model").select("binary").run()
+    assert "told class" not in said(app)
+    assert not app.error
+
+
+def test_colour_models_have_every_part_but_drawing(runs: Path, tmp_path: Path) -> None:
+    save_colours(runs, tmp_path / "pictures")
+    app = finished(page(model="colours"))
+    group(app, "paint_colour").set_value(2).run()  # type: ignore[attr-defined]
+    for part in ("complete", "field", "surprise"):
+        group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
+        assert not app.error, [entry.value for entry in app.error]
+        assert not app.exception
+        assert "paint_source" not in [found.key for found in app.button_group]
+
+
+def test_models_of_other_shapes_follow_each_other(runs: Path, tmp_path: Path) -> None:
+    """A pixel, a row, a class chosen in one model may not exist in the next."""
+    save_colours(runs, tmp_path / "pictures")
+    app = finished(page(model="asked"))
+    app.slider(key="paint_pixel").set_value(784).run()
+    app.selectbox(key="paint_label").select("9").run()
+    for part, key, value in (("complete", "paint_given", 27), ("field", "paint_row", 27), ("surprise", "", 0)):
+        app.selectbox(key="paint_model").select("asked").run()
+        group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
+        if key:
+            app.slider(key=key).set_value(value).run()
+        app.selectbox(key="paint_model").select("colours").run()
+        assert not app.error, [entry.value for entry in app.error]
+        assert not app.exception
+    group(app, "paint_part").set_value("generate").run()  # type: ignore[attr-defined]
+    finished(app)
+    assert not app.exception
+
+
+# ------------------------------------------------------------------------------ all of it
+
+
+def test_every_control_has_a_help_text(runs: Path) -> None:
+    app = finished(page(model="asked"))
+    for part in PARTS:
+        group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
+        for kind in ("selectbox", "select_slider", "slider", "number_input", "button", "button_group", "toggle"):
+            for element in app.get(kind):
+                assert element.help, f"{part}: {kind} {element.key} explains nothing"
+
+
+def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
+    assert "No model that paints pixel by pixel yet" in page().info[0].value
+
+
+def test_the_gallery_leads_to_the_paint_page(runs: Path) -> None:
+    labels = {button.key: button.label for button in open_page("gallery").button}
+    assert labels["gallery_open_asked"] == labels["gallery_open_plain"] == "Watch it paint"
+    assert labels["gallery_open_vae"] == "Explore its latent space"
