@@ -82,7 +82,8 @@ def plain_evaluation(content: Tensor, style: Tensor) -> Callable[[], Tensor]:
         for name, gram in grams.items():
             loss = loss + F.mse_loss(plain_gram(maps[name]), gram) / gram.square().mean()
         loss.backward()
-        return loss.detach()
+        found: Tensor = loss.detach()
+        return found
 
     return evaluate
 
@@ -103,7 +104,8 @@ def plain_network(module: nn.Module) -> nn.Module:
 
 def race(title: str, theirs: Callable[[], object], ours: Callable[[], object], target: float) -> None:
     theirs(), ours()
-    slow, fast = [], []
+    slow: list[float] = []
+    fast: list[float] = []
     for _ in range(ROUNDS):
         for function, times in ((theirs, slow), (ours, fast)):
             begin = time.perf_counter()
@@ -151,12 +153,12 @@ def fast_style(model: FastStyle, side: int, target: float) -> None:
     photo = photograph(side)
     half = _prepared(model, "bf16")
     plain = plain_network(_prepared(model, "fp32"))
-    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    plain.to(memory_format=torch.contiguous_format)
     x = to_float(torch.from_numpy(photo)).permute(2, 0, 1)[None].contiguous()
     pictures: dict[str, Tensor] = {}
 
     def theirs() -> None:
-        pictures["plain"] = plain.network(x)  # type: ignore[operator]
+        pictures["plain"] = plain.get_submodule("network")(x)
 
     def ours() -> None:
         pictures["ours"] = _pass(half, photo, "stylize")

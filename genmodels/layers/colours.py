@@ -47,4 +47,5 @@ def _covariance(flat: Tensor) -> Tensor:
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     # A grey picture has no spread in two directions: what is not there is not enlarged without limit.
-    return vectors @ torch.diag(values.clamp_min(1e-5) ** exponent) @ vectors.T
+    raised: Tensor = vectors @ torch.diag(values.clamp_min(1e-5) ** exponent) @ vectors.T
+    return raised

@@ -66,7 +66,8 @@ class Features(nn.Module):
 
 def fits(x: Tensor, layer: str) -> bool:
     """Whether a picture (B, C, H, W) is large enough to be halved as often as `layer` needs."""
-    return min(x.shape[2:]) >= 2 ** (int(layer.removeprefix("relu")[0]) - 1)
+    halvings = int(layer.removeprefix("relu")[0]) - 1
+    return bool(min(x.shape[2:]) >> halvings)
 
 
 def _prepared(x: Tensor, source: Source) -> Tensor:

@@ -121,7 +121,7 @@ class StyleTransfer(Model):
                 metrics.update(measured)
                 return value * _LBFGS_SCALE
 
-            optimizer.step(closure)
+            optimizer.step(closure)  # type: ignore[no-untyped-call]
         else:
             loss, metrics = self._losses(canvas, targets)
             update(optimizer, loss)
