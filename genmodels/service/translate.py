@@ -6,16 +6,13 @@ visitors ask for is answered between two tiles.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import threading
 import time
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +32,7 @@ from genmodels.runfolder import RunFolder
 from genmodels.service.heat import heat_map
 from genmodels.service.inference import ModelKey, model_of, plain, run
 from genmodels.service.translate_given import Upload, file_name
+from genmodels.service.whole_pictures import SHOWN, Shown, once, shown, stepwise
 from genmodels.translation import Progress
 
 MAX_PICTURES, MAX_MB = 12, pictures.MAX_FILE_BYTES >> 20
@@ -43,9 +41,6 @@ DETAILS = (1, 2, 4, 0)
 HEAT_TOP = 0.5
 """Difference, of 2 at most, that the heat map paints in its lightest colour."""
 _MOST_WORKED = 16_000_000  # pixels; what is larger is reduced to so many, translated and enlarged
-_TILE = 512  # a tile is what another visitor may have to wait for: a second with the largest network
-_SHOWN, _EXACT = 1024, 256**2  # pixels of the longer side of what a page shows, and in all of what it shows exactly
-_KEPT_BYTES = 256 * 2**20
 
 T = TypeVar("T")
 
@@ -59,16 +54,6 @@ class Asking(Frozen):
     detail: int = Field(
         1, ge=0, le=16, description="shorter side as so many times the training pictures'; 0 takes the picture's own"
     )
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture for a page, at most 1,024 pixels a side; `kind` is png or jpeg."""
-
-    image: bytes
-    kind: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -137,13 +122,13 @@ def translate(asked: Asking, upload: Upload, on_progress: Progress | None = None
         colours, alpha = translation.without_alpha(picture)
         began = time.perf_counter()
         worked = _reduced(model, asked, colours)
-        there = _stepwise(model, worked, asked.direction, on_progress)
+        there = stepwise(model, worked, asked.direction, on_progress)
         pixels = translation.resized(there, colours.shape[1], colours.shape[0])
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         seconds = time.perf_counter() - began
         size, sure = (worked.shape[1], worked.shape[0]), _judged(asked, worked, there)
-        return Translated(_shown(picture), _shown(pixels), pixels, size, seconds, sure), pixels.nbytes
+        return Translated(shown(picture), shown(pixels), pixels, size, seconds, sure), pixels.nbytes
 
     return _once(Translated, asked, upload, make)
 
@@ -159,12 +144,12 @@ def round_trip(asked: Asking, upload: Upload, on_progress: Progress | None = Non
         worked = _reduced(model, asked, translation.without_alpha(pictures.decode_whole(upload.raw))[0])
         if _is_grey(model):
             worked = np.asarray(Image.fromarray(worked).convert("L").convert("RGB"))
-        there = _stepwise(model, worked, asked.direction, half(0))
-        back = _stepwise(model, there, back_again, half(1))
+        there = stepwise(model, worked, asked.direction, half(0))
+        back = stepwise(model, there, back_again, half(1))
         away = np.abs(back.astype(np.float32) - worked).mean(2) / 127.5
         heat = heat_map(away / HEAT_TOP)
-        trip = Trip(_shown(worked), _shown(there), _shown(back), _shown(heat), float(away.mean()))
-        return trip, 4 * _SHOWN * _SHOWN
+        trip = Trip(shown(worked), shown(there), shown(back), shown(heat), float(away.mean()))
+        return trip, 4 * SHOWN * SHOWN
 
     return _once(Trip, asked, upload, make)
 
@@ -192,26 +177,10 @@ def archive(asked: Asking, uploads: Sequence[Upload], kind: str) -> bytes:
 # ------------------------------------------------------------------------------ inside
 
 
-_kept: OrderedDict[tuple[object, ...], tuple[Any, int]] = OrderedDict()
-_lock = threading.Lock()
-
-
 def _once(what: type[T], asked: Asking, upload: Upload, make: Callable[[Model], tuple[T, int]]) -> T:
-    """What `make` makes, with its bytes; kept by weights, wishes and the file's content, the oldest go first."""
+    """What `make` makes of the file, kept by weights and wishes."""
     model, key = run(lambda: _translator(asked))
-    digest = hashlib.blake2b(upload.raw, digest_size=16).digest()
-    at = (what, key, asked.direction, asked.detail, digest)
-    with _lock:
-        if at in _kept:
-            _kept.move_to_end(at)
-            found: T = _kept[at][0]
-            return found
-    made = make(model)
-    with _lock:
-        _kept[at] = made
-        while len(_kept) > 1 and sum(size for _, size in _kept.values()) > _KEPT_BYTES:
-            _kept.popitem(last=False)
-    return made[0]
+    return once(what, (key, asked.direction, asked.detail), upload.raw, lambda: make(model))
 
 
 def _translator(asked: Asking) -> tuple[Model, ModelKey]:
@@ -236,23 +205,6 @@ def _reduced(model: Model, asked: Asking, colours: np.ndarray) -> np.ndarray:
     return translation.resized(colours, max(1, round(width * factor)), max(1, round(height * factor)))
 
 
-def _stepwise(model: Model, colours: np.ndarray, direction: Direction, on_progress: Progress | None) -> np.ndarray:
-    """The translation, each tile a task of its own for the inference thread."""
-    steps = translation.translating(model, colours, direction, tile=_TILE)
-
-    def task() -> tuple[int, int] | np.ndarray:
-        try:
-            return next(steps)
-        except StopIteration as end:
-            found: np.ndarray = end.value
-            return found
-
-    while not isinstance(step := run(task), np.ndarray):
-        if on_progress is not None:
-            on_progress(*step)
-    return step
-
-
 def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:
     """What the judge says of the square at the middle of picture and translation: that is how it learned."""
     info = judge_of(RunFolder(catalog.find(plain(asked.model))).spec().data_spec)
@@ -263,14 +215,3 @@ def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:
     second = run(lambda: second_kind(model_of(info.name, None)[0], x))
     before, after = (second if asked.direction == "a_to_b" else 1 - second).tolist()
     return before, after
-
-
-def _shown(pixels: np.ndarray) -> Shown:
-    """Small or transparent pictures exactly, others as JPEG: a page sends it with every answer."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((_SHOWN, _SHOWN), Image.Resampling.LANCZOS)
-    if image.mode == "RGBA" or image.width * image.height <= _EXACT:
-        return Shown(preview.png(image), "png", image.width, image.height)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
-    return Shown(buffer.getvalue(), "jpeg", image.width, image.height)
