@@ -19,6 +19,7 @@ _ICONS = {
     "conditional": ":material/tune:",
     "speak": ":material/record_voice_over:",
     "translate": ":material/swap_horiz:",
+    "stylize": ":material/palette:",
     "paint": ":material/brush:",
     "classify": ":material/quiz:",
     "compare": ":material/compare:",

@@ -28,28 +28,32 @@ def newest(job: Job) -> None:
 def film(job: Job) -> None:
     """A slider over the saved pictures; it follows the newest until it is moved."""
     st.subheader(t("runs.previews"), anchor=False)
-    steps = [step for step, _ in job.folder.previews()]
-    if not steps:
+    step = scrubbed(job, "runs_preview", t("runs.preview_step"), t("runs.preview_step_help"))
+    if step is None:
         st.caption(t("runs.no_previews"))
         return
-    key, seen = "runs_preview_step", (job.id, steps[-1])
-    before = st.session_state.get("runs_preview_seen")
+    _show(job, step)
+    st.caption(t("runs.previews_note"))
+
+
+def scrubbed(job: Job, name: str, label: str, help: str) -> int | None:
+    """A slider, keyed `<name>_step`, over the steps of the saved pictures; it follows the newest until it is moved.
+
+    None while there is no picture.
+    """
+    steps = [step for step, _ in job.folder.previews()]
+    if not steps:
+        return None
+    key, kept, seen = f"{name}_step", f"{name}_seen", (job.id, steps[-1])
+    before = st.session_state.get(kept)
     # Moved only by the visitor: a new picture takes along a slider that stood at the end, and no other.
     follows = before is None or before[0] != job.id or st.session_state.get(key) == before[1]
     if follows or st.session_state.get(key) not in steps:
         st.session_state[key] = steps[-1]
-    st.session_state["runs_preview_seen"] = seen
-    step = steps[0]
-    if len(steps) > 1:
-        step = st.select_slider(
-            t("runs.preview_step"),
-            steps,
-            format_func=lambda value: f"{value:,}",
-            key=key,
-            help=t("runs.preview_step_help"),
-        )
-    _show(job, step)
-    st.caption(t("runs.previews_note"))
+    st.session_state[kept] = seen
+    if len(steps) == 1:
+        return steps[0]
+    return int(st.select_slider(label, steps, format_func=lambda value: f"{value:,}", key=key, help=help))
 
 
 def _show(job: Job, step: int) -> None:

@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 def compact(job_id: str) -> None:
     """The panel of the Train page: state, main curves, newest picture. Raises UnknownNameError."""
     job = train_jobs.job(job_id)
-    _live(job, _draw_compact)
+    live(job, _draw_compact)
     run_actions.main(job)
 
 
@@ -60,7 +60,7 @@ def full(job_id: str) -> None:
     with right.container(horizontal=True, horizontal_alignment="right"):
         st.badge(t(f"runs.state.{job.state}"), color=_COLORS[job.state])
     run_actions.main(job)
-    _live(job, _draw_full)
+    live(job, _draw_full)
     spec = _spec_of(job)
     if spec is not None:
         run_actions.knobs(job, spec)
@@ -68,7 +68,7 @@ def full(job_id: str) -> None:
     run_actions.manage(job)
 
 
-def _live(job: Job, draw: Callable[[Job], None]) -> None:
+def live(job: Job, draw: Callable[[Job], None]) -> None:
     """Draw again and again while the run goes on; when it ends, once more with the whole page and without a timer."""
     seen = _stage(job)
 
@@ -98,7 +98,7 @@ def _awaited(job: Job) -> bool:
 
 
 def _draw_compact(job: Job) -> None:
-    _progress(job)
+    progress(job)
     series = run_curves.series_of(job.folder)
     outline = _outline_of(job)
     groups = list(run_curves.groups_of(series).items())[:1]
@@ -107,7 +107,7 @@ def _draw_compact(job: Job) -> None:
 
 
 def _draw_full(job: Job) -> None:
-    _progress(job)
+    progress(job)
     series = run_curves.series_of(job.folder)
     outline = _outline_of(job)
     left, right = st.columns([3, 2], gap="large")
@@ -139,7 +139,8 @@ def in_words(job: Job) -> str:
     return t(f"runs.in_words.{job.state}", step=job.step, max_steps=job.max_steps, device=job.device or "cpu")
 
 
-def _progress(job: Job) -> None:
+def progress(job: Job) -> None:
+    """The state in words, and a bar with the step, the speed and the time left."""
     if job.state == "FAILED":
         st.error(in_words(job), icon=":material/error:")
     else:

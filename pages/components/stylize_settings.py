@@ -1,0 +1,177 @@
+"""What the slow painting is to be like: a mixture to begin with, every weight to turn, and the button to start it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+import train_jobs
+from genmodels import registry
+from genmodels.errors import GenmodelsError
+from genmodels.recipes import get
+from genmodels.service import stylize
+from genmodels.service.stylize import Wish
+from genmodels.service.translate_given import Upload
+from pages.components import config_form, run_actions
+from pages.components.i18n import t
+from pages.components.theme import error_box, friendly_errors
+from train_jobs import Job
+
+_TOTALS = {
+    "content_weight": (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "style_weight": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "tv_weight": (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0),
+}
+_OF_A_LAYER = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_CHOICES = ("start", "colour", "optimizer")
+
+
+def show(content: Upload | None, style: Upload | None, running: Job | None) -> None:
+    """Mixture, settings, and the button; a weight that is moved draws this part alone again."""
+    st.fragment(_form)(content, style, running)
+
+
+def _form(content: Upload | None, style: Upload | None, running: Job | None) -> None:
+    memory = st.session_state
+    for name, value in stylize.settings().items():
+        if name in _names():
+            memory.setdefault(f"stylize_{name}", value)
+    memory.setdefault("stylize_size", Wish().size)
+    memory.setdefault("stylize_iterations", Wish().iterations)
+    memory["stylize_preset"] = stylize.preset_of(_values())
+    st.segmented_control(
+        t("stylize.preset"),
+        list(stylize.PRESETS),
+        format_func=lambda name: t(f"stylize.presets.{name}"),
+        key="stylize_preset",
+        help=t("stylize.preset_help"),
+        on_change=_take_preset,
+    )
+    left, right = st.columns(2)
+    with left:
+        _slider("size", stylize.SIZES)
+    with right:
+        _slider("iterations", stylize.ITERATIONS)
+    with st.expander(t("stylize.weights"), icon=":material/tune:", key="stylize_weights"):
+        for name, values in _TOTALS.items():
+            _slider(name, values)
+        _layers()
+        for cell, name in zip(st.columns(len(_CHOICES)), _CHOICES, strict=True):
+            with cell:
+                _choice(name)
+    with st.container(horizontal=True):
+        _start(content, style)
+        if running is not None and running.phase == "training":
+            _turn(running)
+
+
+def _names() -> list[str]:
+    layers = [f"{part}_{layer}" for part, names in stylize.LAYERS.items() for layer in names]
+    return [*_TOTALS, *layers, *_CHOICES]
+
+
+def _values() -> dict[str, Any]:
+    return {name: st.session_state[f"stylize_{name}"] for name in _names()}
+
+
+def _take_preset() -> None:
+    chosen = st.session_state["stylize_preset"]
+    values = stylize.preset(chosen if chosen in stylize.PRESETS else "balanced")
+    for name in _names():
+        st.session_state[f"stylize_{name}"] = values[name]
+
+
+def _slider(name: str, values: Sequence[float], label: str | None = None, help: str | None = None) -> None:
+    st.select_slider(
+        label or t(f"stylize.set.{name}"),
+        values,
+        format_func=lambda value: f"{value:g}",
+        key=f"stylize_{name}",
+        help=help or t(f"stylize.set.{name}_help"),
+        persist_state="session",
+    )
+
+
+def _layers() -> None:
+    for cell, (part, layers) in zip(st.columns(2, gap="medium"), stylize.LAYERS.items(), strict=True):
+        with cell:
+            st.markdown(f"**{t(f'stylize.layers.{part}')}**")
+            st.caption(t(f"stylize.layers.{part}_note"))
+            for depth, layer in enumerate(layers):
+                _slider(
+                    f"{part}_{layer}", _OF_A_LAYER, t("stylize.layers.label", layer=layer),
+                    t(f"stylize.layers.depth_{depth}"),
+                )  # fmt: skip
+
+
+def _choice(name: str) -> None:
+    field = next(field for field in config_form.fields_of(_settings()) if field.name == name)
+    st.selectbox(
+        t(f"stylize.set.{name}"),
+        field.choices,
+        format_func=lambda value: t(f"stylize.choice.{name}.{value}"),
+        key=f"stylize_{name}",
+        help=t(f"stylize.set.{name}_help"),
+        persist_state="session",
+    )
+
+
+def _settings() -> type[Any]:
+    return registry.config_class(get(stylize.RECIPE).model)
+
+
+# ------------------------------------------------------------------------------ starting and turning
+
+
+def _start(content: Upload | None, style: Upload | None) -> None:
+    ready = content is not None and style is not None
+    clicked = st.button(
+        t("stylize.start"),
+        key="stylize_begin",
+        type="primary",
+        icon=":material/brush:",
+        disabled=not ready,
+        help=t("stylize.start_help" if ready else "stylize.start_not_ready"),
+    )
+    if clicked and content is not None and style is not None:
+        _try(lambda: _submit(content, style))
+
+
+def _submit(content: Upload, style: Upload) -> None:
+    memory = st.session_state
+    wish = Wish.parse({"size": memory.stylize_size, "iterations": memory.stylize_iterations})
+    job = train_jobs.submit_pair(
+        content.raw,
+        style.raw,
+        recipe=stylize.RECIPE,
+        assignments=stylize.assignments(wish, _values()),
+        name=stylize.run_name(content, style),
+    )
+    memory["stylize_run"] = job.id
+    st.rerun()
+
+
+def _try(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except GenmodelsError as error:
+        error_box(str(error), t("common.error.title"))
+
+
+def _turn(job: Job) -> None:
+    """Give the painting that is on its way the weights that are set now."""
+    clicked = st.button(
+        t("stylize.turn"), key="stylize_turn", icon=":material/tune:", help=t("stylize.turn_help", name=job.name)
+    )
+    if not clicked:
+        return
+    with friendly_errors():
+        current = run_actions.settings_now(job, job.folder.spec())
+        live = {field.name for field in config_form.fields_of(_settings()) if field.live}
+        changed = {name: value for name, value in _values().items() if name in live and value != current[name]}
+        for name, value in changed.items():
+            train_jobs.request(job.id, "set", path=f"model.{name}", value=value)
+        text = ", ".join(f"{name} = {value:g}" for name, value in changed.items())
+        st.toast(t("stylize.turned", changes=text) if changed else t("stylize.nothing_changed"))

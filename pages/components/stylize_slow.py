@@ -1,0 +1,98 @@
+"""The painting on its way: its canvas and losses while a job paints it, and all its iterations to go back through."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import train_jobs
+from genmodels import estimate
+from genmodels.errors import UnknownNameError
+from genmodels.service.translate_given import Upload
+from pages.components import run_actions, run_curves, run_pictures, run_view, stylize_settings
+from pages.components.i18n import t
+from pages.components.theme import friendly_errors, plain
+from pages.components.tiles import Tile, row
+from train_jobs import Job
+
+_SHOWN = 560
+
+
+def show(content: Upload | None, style: Upload | None) -> None:
+    """Settings, the button, and the painting that was started last, or that the address names."""
+    st.subheader(t("stylize.slow.title"), anchor=False)
+    st.markdown(t("stylize.slow.intro"))
+    if train_jobs.public_mode():
+        st.info(t("stylize.public"), icon=":material/lock:")
+        return
+    job = _job()
+    with friendly_errors():
+        stylize_settings.show(content, style, job if job is not None and job.active else None)
+    if job is None:
+        st.info(t("stylize.slow.empty"), icon=":material/brush:")
+        return
+    with friendly_errors():
+        st.markdown(f"**{plain(job.name)}**")
+        run_view.live(job, _draw)
+        run_actions.main(job)
+        st.page_link(
+            "runs.py",
+            label=t("stylize.slow.run"),
+            icon=":material/monitoring:",
+            help=t("stylize.slow.run_help"),
+            query_params={"run": job.id},
+        )
+
+
+def _job() -> Job | None:
+    """The painting to show, kept in the address; what the visitor has just started goes before the address."""
+    memory = st.session_state
+    asked = st.query_params.get("run")
+    if asked and asked != memory.get("stylize_run_address"):
+        memory.setdefault("stylize_run", asked)
+    wanted = memory.get("stylize_run")
+    if wanted is None:
+        return None
+    memory["stylize_run_address"] = st.query_params["run"] = wanted
+    try:
+        return train_jobs.job(wanted)
+    except UnknownNameError:
+        st.warning(t("stylize.slow.unknown", id=plain(str(wanted)[:80])), icon=":material/link_off:")
+        memory.pop("stylize_run")
+        st.query_params.pop("run")
+        return None
+
+
+def _draw(job: Job) -> None:
+    run_view.progress(job)
+    canvas = st.container()
+    step = run_pictures.scrubbed(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
+    with canvas:
+        _canvas(job, step)
+    series = run_curves.series_of(job.folder)
+    names = run_curves.groups_of(series).get("loss")
+    if names:
+        run_curves.chart(series, names, estimate.outline(job.folder.spec()).curves, height=200)
+        st.caption(t("stylize.slow.losses"))
+
+
+def _canvas(job: Job, step: int | None) -> None:
+    if step is None:
+        st.caption(t("stylize.slow.waiting" if job.active else "stylize.slow.nothing"))
+        return
+    try:
+        raw = job.folder.preview_path(step).read_bytes()
+    except FileNotFoundError:  # a resume has just cut it away; the next look knows
+        st.caption(t("stylize.slow.waiting"))
+        return
+    alt = t("stylize.slow.alt", name=job.name, step=f"{step:,}")
+    row([Tile(raw, t("stylize.slow.caption", step=f"{step:,}"), alt)], width=_SHOWN, key="stylize_canvas", smooth=True)
+    st.download_button(
+        t("stylize.png"),
+        raw,
+        f"{job.id}-{step:06d}.png",
+        "image/png",
+        key="stylize_canvas_png",
+        icon=":material/download:",
+        on_click="ignore",
+        help=t("stylize.slow.png_help"),
+    )

@@ -1,0 +1,97 @@
+"""What is to be painted, and what like: files, a photograph taken now, or one of those that the studio offers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from genmodels.data import pictures
+from genmodels.errors import DataError
+from genmodels.service import stylize, stylize_given
+from genmodels.service.stylize_given import Kind
+from genmodels.service.translate_given import Upload
+from pages.components.i18n import t
+from pages.components.theme import error_box, friendly_errors, plain
+from pages.components.tiles import Tile, row
+
+_SOURCES: dict[Kind, tuple[str, ...]] = {
+    "photograph": ("offered", "upload", "camera"),
+    "painting": ("offered", "upload"),
+}
+
+
+def content() -> Upload | None:
+    """The photograph; None where there is none yet, or none that can be used, which is then said."""
+    return _picture("photograph", "content")
+
+
+def style() -> Upload | None:
+    """The painting, likewise."""
+    return _picture("painting", "style")
+
+
+def _picture(kind: Kind, name: str) -> Upload | None:
+    memory = st.session_state
+    offered = stylize_given.offered(kind)
+    source_key = f"stylize_{name}_source"
+    memory.setdefault(source_key, "offered" if offered else "upload")
+    st.subheader(t(f"stylize.{name}.title"), anchor=False)
+    source = st.segmented_control(
+        t(f"stylize.{name}.source"),
+        _SOURCES[kind],
+        format_func=lambda source: t(f"stylize.{name}.sources.{source}"),
+        required=True,
+        key=source_key,
+        help=t(f"stylize.{name}.source_help"),
+        persist_state="session",
+    )
+    with friendly_errors():
+        upload = _offered(kind, name, offered) if source == "offered" else _brought(name, str(source))
+        if upload is not None and _shown(name, upload):
+            return upload
+    return None
+
+
+def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
+    if not offered:
+        st.info(
+            f"{t(f'stylize.{name}.none')} {plain(stylize_given.how_to_get(kind).capitalize())}.",
+            icon=":material/folder_off:",
+        )
+        return None
+    chosen = st.selectbox(
+        t(f"stylize.{name}.pick"),
+        list(offered),
+        format_func=lambda stem: offered[stem],
+        key=f"stylize_{name}_pick",
+        help=t(f"stylize.{name}.pick_help"),
+        persist_state="session",
+    )
+    return stylize_given.given(kind, chosen)
+
+
+def _brought(name: str, source: str) -> Upload | None:
+    if source == "camera":
+        taken = st.camera_input(
+            t("stylize.content.camera"), key=f"stylize_{name}_camera", help=t("stylize.content.camera_help")
+        )
+        return None if taken is None else Upload(t("stylize.content.camera_name"), taken.getvalue())
+    file = st.file_uploader(
+        t(f"stylize.{name}.file"),
+        [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
+        key=f"stylize_{name}_upload",
+        help=t("stylize.file_help", megabytes=stylize.MAX_MB),
+        max_upload_size=stylize.MAX_MB,
+    )
+    return None if file is None else Upload(file.name, file.getvalue())
+
+
+def _shown(name: str, upload: Upload) -> bool:
+    try:
+        small = stylize.thumb(upload)
+    except DataError as error:
+        error_box(str(error), t("stylize.refused", name=plain(upload.name[:60])))
+        return False
+    alt = t(f"stylize.{name}.alt", name=upload.name)
+    row([Tile(small.image, "", alt, kind=small.kind)], width=round(220 * small.width / max(small.width, small.height)),
+        key=f"stylize_{name}_shown", smooth=True)  # fmt: skip
+    return True

@@ -1,0 +1,41 @@
+"""Stylize: a photograph in a painter's style, slowly by painting it, and at once by networks that have learned to."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import train_jobs
+from genmodels.errors import GenmodelsError
+from pages.components import stylize_fast, stylize_slow, stylize_source
+from pages.components.i18n import t
+from pages.components.theme import error_box, page_title
+
+
+def _page() -> None:
+    page_title(t("stylize.title"), t("stylize.intro"))
+    # A network has its style; only what is painted slowly needs one to be chosen, and a public server paints nothing.
+    public = train_jobs.public_mode()
+    left, right = st.columns(2, gap="large")
+    with left:
+        content = stylize_source.content()
+    style = None
+    with right:
+        if public:
+            stylize_slow.show(None, None)
+        else:
+            style = stylize_source.style()
+    st.divider()
+    if public:
+        stylize_fast.show(content)
+        return
+    slow, fast = st.columns(2, gap="large")
+    with slow:
+        stylize_slow.show(content, style)
+    with fast:
+        stylize_fast.show(content)
+
+
+try:
+    _page()
+except GenmodelsError as error:
+    error_box(str(error))
