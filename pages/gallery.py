@@ -14,6 +14,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.preview import png
 from genmodels.runfolder import RunFolder
 from genmodels.service.speak import speaks
+from genmodels.service.stylize import paints_at_once
 from pages.components import speak_card
 from pages.components.i18n import has, t
 from pages.components.theme import page_title, plain
@@ -24,6 +25,7 @@ _KEY_METRICS = (
     "elbo/negative",
     "accuracy",
     "cycle/error",
+    "paint/style",
     "likelihood/bits_per_dim",
     "labels/agreement",
     "likelihood/bits_per_sample",
@@ -34,7 +36,7 @@ _KEY_METRICS = (
     "diversity/samples",
 )
 # What a visitor can do decides where a card stands, not the name of a family.
-_KINDS = ("encoding", "latent", "paint", "translation", "sound", "classification", "other")
+_KINDS = ("encoding", "latent", "paint", "translation", "stylizing", "sound", "classification", "other")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -100,6 +102,8 @@ def _purpose(info: CheckpointInfo) -> str:
         return "sound"
     if _paints(info):
         return "paint"
+    if paints_at_once(info):
+        return "stylizing"
     return "translation" if "translation" in info.capabilities else "other"
 
 
@@ -137,6 +141,8 @@ def _way_of(info: CheckpointInfo) -> _Way:
         return _Way("open_paint", "brush", "paint.py", {"model": info.name})
     if "translation" in info.capabilities:
         return _Way("open_translate", "swap_horiz", "translate.py", {"model": info.name})
+    if paints_at_once(info):
+        return _Way("open_stylize", "palette", "stylize.py", {"model": info.name})
     if speaks(info):
         return _Way("open_speak", "record_voice_over", "speak.py", {"model": info.name})
     if "classification" in info.capabilities and info.image_shape == (1, 28, 28) and len(info.classes) == 10:

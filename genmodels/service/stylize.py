@@ -25,6 +25,7 @@ from genmodels.data import pictures
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.model import Model
 from genmodels.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS
+from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 from genmodels.service import stylize_given
 from genmodels.service.inference import ModelKey, model_of, run
@@ -152,9 +153,11 @@ def paints_at_once(info: CheckpointInfo) -> bool:
 def style_of(info: CheckpointInfo) -> str | None:
     """Whose painting it learned from, in words; None where that is not known."""
     try:
-        return stylize_given.title_of(RunFolder(info.path).spec().data.style)
+        # As it was asked for: a run's own spec names its copy of the painting instead.
+        spec = Spec.parse(RunFolder(info.path).config().get("spec", {}))
     except GenmodelsError:
         return None  # damaged: asking it to paint says so
+    return stylize_given.title_of(spec.data.style)
 
 
 def paint(asked: Asking, upload: Upload, on_progress: Progress | None = None) -> Painted:
