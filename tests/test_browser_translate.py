@@ -1,0 +1,101 @@
+"""The translate page in a real Chromium: two files, the border by keyboard and by hand, there and back, a download."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from picture_files import encoded
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser import Browser, Server, browser, browsing, server_of, widget
+from tests.test_service import save_run
+
+__all__ = ["browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+_SMALL = (
+    "data.name=digits2inverted", "data.size=null", "model.flip=false", "model.init_std=null",
+    "model.resnet_channels=4", "model.residual_blocks=1", "model.discriminator_channels=[4]",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    root = tmp_path_factory.mktemp("translated")
+    save_run(root / "runs", "grey", "flowers_cyclegan", *_SMALL)
+    env = {"GENMODELS_RUNS": str(root / "runs"), "GENMODELS_CHECKPOINTS": str(root / "none")}
+    with server_of(env, root / "server.log") as found:
+        yield found
+
+
+def photo(width: int, height: int) -> bytes:
+    y, x = np.mgrid[:height, :width]
+    return encoded(Image.fromarray((np.stack([x * 2, y * 3, x + y], 2) % 256).astype(np.uint8)))
+
+
+def given(page: Page, *sizes: tuple[int, int]) -> None:
+    page.locator('input[type="file"]').set_input_files(
+        [{"name": f"p{width}.png", "mimeType": "image/png", "buffer": photo(width, height)} for width, height in sizes]
+    )
+    for index in range(len(sizes)):
+        expect(widget(page, f"translate_compare_{index}").locator("img.after")).to_have_attribute(
+            "src", re.compile("^data:image/"), timeout=30_000
+        )
+
+
+def test_two_files_side_by_side_and_the_way_back(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/translate?model=grey")
+    given(page, (90, 60), (40, 120))
+    first, second = (widget(page, f"translate_compare_{index}") for index in range(2))
+    expect(first.locator("img.before")).to_have_attribute("alt", "The picture p90.png as it was given.")
+    expect(second.locator("img.after")).to_have_attribute("alt", "The same picture translated to black on white.")
+    frames = [part.locator(".frame").bounding_box() or {} for part in (first, second)]
+    assert frames[0]["width"] / frames[0]["height"] == pytest.approx(1.5, rel=0.05)
+    assert frames[1]["width"] / frames[1]["height"] == pytest.approx(1 / 3, rel=0.05)
+
+    border = first.get_by_role("slider", name="Border between p90.png")
+    expect(border).to_have_attribute("aria-valuetext", "50 % of the picture shown as black on white")
+    border.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    expect(border).to_have_attribute("aria-valuetext", "60 % of the picture shown as black on white")
+    box = frames[0]
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    assert int(border.input_value()) == pytest.approx(80, abs=2)
+    clip = first.locator("img.after").evaluate("image => getComputedStyle(image).clipPath")
+    assert re.search(r"inset\(0(px)? 0(px)? 0(px)? (79|80|81)%\)", clip), clip
+
+    widget(page, "translate_trip").locator("label").first.click()
+    trip = widget(page, "translate_trip_0")
+    expect(trip.locator("img")).to_have_count(4, timeout=30_000)
+    expect(trip.locator("img").last).to_have_attribute("alt", re.compile(r"Mean difference \d\.\d{3}"))
+    assert int(border.input_value()) == pytest.approx(80, abs=2), "the border stays where it was put"
+    with page.expect_download() as download:
+        widget(page, "translate_zip").get_by_role("button").first.click()
+    with zipfile.ZipFile(download.value.path()) as packed:
+        sizes = {name: Image.open(io.BytesIO(packed.read(name))).size for name in packed.namelist()}
+    assert sizes == {"p90-black_on_white.png": (90, 60), "p40-black_on_white.png": (40, 120)}
+    assert Path(download.value.suggested_filename).suffix == ".zip"
+    browser.check_console()
+
+
+def test_in_a_narrow_dark_window_nothing_is_cut_off(server: Server) -> None:
+    with browsing(width=390, height=800, dark=True) as narrow:
+        page = narrow.open(server.url + "/translate?model=grey")
+        given(page, (900, 300))
+        box = widget(page, "translate_compare_0").locator(".frame").bounding_box() or {}
+        assert 250 < box["width"] <= 390
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        narrow.check_console()

@@ -1,0 +1,111 @@
+"""Figures of translations: which judge is asked, and what its shares count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import small_model
+from PIL import Image
+
+from genmodels import catalog, data, evaluation, recipes
+from genmodels.data import DataConfig
+from genmodels.data.loader import to_float
+from genmodels.evaluation import translated
+from genmodels.layers import augment
+from tests.test_pages_translate import publish_brightness_judge
+from tests.test_service import save_run
+
+
+class _Negative(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return -x
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    return tmp_path / "checkpoints"
+
+
+def test_shares_are_of_the_kind_a_translation_should_be(published: Path) -> None:
+    publish_brightness_judge(published)
+    model: Any = small_model("cyclegan")
+    model.generator_ab, model.generator_ba = _Negative(), torch.nn.Identity()
+    spec = recipes.resolve(recipes.family("cyclegan"))
+    figures = evaluation.evaluate(model, spec)
+    arrays = data.load(DataConfig(name="digits2inverted"), "test")
+    bright = arrays.images.mean((1, 2, 3)) > 127.5
+    assert figures["kinds/a_as_b"] == pytest.approx((~bright)[arrays.labels == 0].mean()), "inverted dark ones"
+    assert figures["kinds/b_as_a"] == pytest.approx((~bright)[arrays.labels == 1].mean()), "left as they were"
+    assert figures["kinds/b_as_a"] < 0.01 < 0.99 < figures["kinds/a_as_b"]
+    known = ((~bright)[arrays.labels == 0].mean() + bright[arrays.labels == 1].mean()) / 2
+    assert figures["kinds/judge"] == pytest.approx(known)
+    assert figures == evaluation.brief(model, spec), "few enough to be followed over a training"
+
+
+def test_the_judge_is_a_published_classifier_of_the_same_set(published: Path, tmp_path: Path) -> None:
+    spec = recipes.resolve(recipes.family("cyclegan")).data_spec
+    assert translated.judge_of(spec) is None
+    save_run(published, "digits_judge", "mnist_mlp_baseline", "data.name=digits", "model.hidden_sizes=[1]")
+    save_run(published, "tiny", "mnist_mlp_baseline", "data.name=digits2inverted", "model.hidden_sizes=[1]")
+    assert translated.judge_of(spec) is None, "of other data, and not named as a judge"
+    publish_brightness_judge(published)
+    info = translated.judge_of(spec)
+    assert info is not None
+    assert info.name == "tiny_judge"
+    assert translated.judge_of(data.get_spec(DataConfig(name="digits"))) is None, "nobody translates these"
+
+
+def test_the_judge_sees_pictures_at_its_own_size(published: Path) -> None:
+    publish_brightness_judge(published)
+    judge = catalog.load("tiny_judge")
+    x = torch.full((2, 3, 90, 40), 0.2)
+    x[1] = -0.2
+    sure = translated.second_kind(judge, x)
+    torch.testing.assert_close(sure, torch.sigmoid(torch.tensor([2.0, -2.0])), atol=0.02, rtol=0)
+
+
+def test_the_published_judge_needs_no_colours() -> None:
+    """On the test photographs of its own card: taken to grey, nearly all are still what they were to it."""
+    path = catalog.find("horse2zebra_judge")
+    info = catalog.describe(path, published=True)
+    assert (info.classes, info.data) == (("horse", "zebra"), "Horses and zebras")
+    assert info.metrics["accuracy"] >= 0.93
+    assert "non-commercial" in info.licence
+    judge = catalog.load("horse2zebra_judge")
+    sheet = to_float(torch.from_numpy(np.array(Image.open(path / "preview.png").convert("RGB"))).permute(2, 0, 1))
+    tiles = (
+        sheet[:, : 72 * 8, : 72 * 8].unfold(1, 72, 72).unfold(2, 72, 72).permute(1, 2, 0, 3, 4).reshape(64, 3, 72, 72)
+    )
+    tiles = tiles[:, :, 5:67, 5:67]  # without frames
+    grey = tiles.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    with torch.inference_mode():
+        coloured, plain = (translated.second_kind(judge, x) > 0.5 for x in (tiles, grey))
+    assert 20 < int(coloured.sum()) < 50, "both kinds are on the card"
+    assert float((coloured == plain).float().mean()) > 0.85
+
+
+def test_colour_varies_as_far_as_it_is_told() -> None:
+    x = to_float(torch.from_numpy(data.load(DataConfig(), "test", 4).images)).expand(-1, 3, -1, -1)
+    generator = torch.Generator().manual_seed(0)
+    torch.testing.assert_close(augment.colour(x, generator, strength=0.0), x)
+    near = (augment.colour(x, torch.Generator().manual_seed(1), strength=0.1) - x).abs().mean()
+    far = (augment.colour(x, torch.Generator().manual_seed(1)) - x).abs().mean()
+    assert 0 < float(near) < 0.3 * float(far)
+
+
+def test_darknet_enlarges_and_recolours_only_while_training() -> None:
+    model: Any = small_model("darknet", zoom=1.5, colour=1.0, flip=False, shift=0)
+    x = torch.linspace(-1, 1, 28).expand(6, 1, 28, 28).contiguous()
+    torch.manual_seed(0)
+    varied = model._varied(x)
+    assert varied.shape == x.shape
+    means = varied.mean((1, 2, 3))
+    assert float(means.std()) > 0.02, "each picture has a brightness of its own"
+    plain: Any = small_model("darknet", flip=False, shift=0)
+    assert plain._varied(x) is x
+    torch.testing.assert_close(model.eval().classify(x), model.classify(x))
