@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FLOOR_DB = 80.0
+FLOOR_DB = 60.0
 """What a spectrogram's black lies below its loudest spot."""
 BANDS = 32
 """Frequency bands of a spectrogram, spaced as the ear spaces them; also its width in frames."""
@@ -36,7 +36,7 @@ def mu_law_decode(codes: Tensor, levels: int = 256) -> Tensor:
 
 
 def spectrogram(x: Tensor, sample_rate: int, *, bands: int = BANDS, frames: int = BANDS) -> Tensor:
-    """Audio (B, T) as pictures (B, 1, bands, frames) in [-1, 1]: high pitches above, black 80 dB below the loudest.
+    """Audio (B, T) as pictures (B, 1, bands, frames) in [-1, 1]: high pitches above, black 60 dB below the loudest.
 
     Power of Hann windows of 32 ms summed over triangular mel bands (Stevens 1937), in decibels; the whole recording is
     stretched over `frames` columns, so that slow and fast speech look alike.
@@ -67,9 +67,12 @@ def _mel_filters(bands: int, size: int, sample_rate: int) -> Tensor:
     return filters.scatter_reduce(1, nearest, torch.full((bands, 1), 0.5), "amax")
 
 
-def trim(x: Tensor, sample_rate: int, threshold: float = 0.01) -> Tensor:
-    """One recording (T,) without the silence before and behind it; 20 ms stay. All of it where nothing is louder."""
-    loud = (x.abs() > threshold).nonzero()
+def trim(x: Tensor, sample_rate: int, share: float = 0.03) -> Tensor:
+    """One recording (T,) without the silence before and behind it, what is below `share` of its peak; 20 ms stay.
+
+    A share, for one person's speech may be as loud as another's silence.
+    """
+    loud = (x.abs() > share * x.abs().max()).nonzero() if len(x) else x
     if not len(loud):
         return x
     margin = sample_rate // 50

@@ -84,7 +84,10 @@ def _metric(info: CheckpointInfo) -> str:
     if name is None:
         return t("gallery.no_metric", step=f"{info.steps[-1]:,}")
     value = info.metrics[name]
-    return t(f"gallery.metric.{name.replace('/', '_')}", value=value, percent=100 * value)
+    key = f"gallery.metric.{name.replace('/', '_')}"
+    if has(f"{key}_{_kind(info)}"):
+        key = f"{key}_{_kind(info)}"
+    return t(key, value=value, percent=100 * value)
 
 
 def _hint(info: CheckpointInfo) -> str:

@@ -216,12 +216,42 @@ def test_rounding_is_the_model_s_own_and_its_noise_is_measured() -> None:
         sound.rounded(shown, 3)
 
 
+def heard(wav: bytes) -> np.ndarray:
+    samples, rate = soundfile.read(io.BytesIO(wav))
+    assert rate == 8_000
+    return np.asarray(samples)
+
+
+def rms(x: np.ndarray) -> float:
+    return float(np.sqrt((x**2).mean()))
+
+
 def test_two_levels_are_played_no_louder_than_the_original() -> None:
     quiet = tone(440, loud=0.05)
-    played = sound.rounded(quiet, 2).sound.samples
-    assert float(np.sqrt((played**2).mean())) == pytest.approx(float(np.sqrt((quiet.samples**2).mean())), rel=1e-3)
+    found = sound.rounded(quiet, 2)
+    assert np.unique(found.sound.samples).tolist() == [-1, 1]
+    assert rms(heard(found.wav)) == pytest.approx(rms(heard(quiet.played)), rel=1e-3)
     silent = sound.rounded(Sound(np.zeros(100, np.float32), 8_000), 2)
-    assert (silent.snr, float(np.abs(silent.sound.samples).max())) == (0.0, 0.0)
+    assert (silent.snr, np.abs(heard(silent.wav)).max()) == (0.0, 0.0)
+
+
+def test_a_quiet_recording_is_played_louder_and_kept_as_it_is() -> None:
+    quiet, loud, faint = tone(440, loud=0.04), tone(440, loud=0.7), tone(440, loud=0.001)
+    assert np.abs(heard(quiet.played)).max() == pytest.approx(sound.LOUD, rel=1e-2)
+    assert np.abs(heard(quiet.wav)).max() == pytest.approx(0.04, rel=1e-2)
+    assert loud.gain == 1
+    assert faint.gain == sound.MAX_GAIN
+
+
+def test_a_drawing_that_fell_silent_is_told_from_a_quiet_voice(runs: Path) -> None:
+    drawing = speak.Drawing(Asked(**WISH))
+    for samples, silent in (
+        (np.pad(tone(300, 0.02).samples, (0, 7_840)), True),
+        (np.zeros(8_000, np.float32), True),
+        (np.pad(tone(300, 0.3, 0.02).samples, (0, 5_600)), False),
+    ):
+        drawing.samples = samples
+        assert drawing.fell_silent == silent
 
 
 def test_the_staircase_has_a_step_a_level() -> None:

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import small_spec
+from conftest import small_model, small_spec
 
 from genmodels import audio, data, run_training, speech
 from genmodels.data import DataConfig, fsdd, intake, recording, spectrograms
 from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.evaluation import evaluate, sound
 from genmodels.runfolder import RunFolder, runs_root
 
 ROOT = Path(__file__).parents[1]
@@ -193,9 +194,41 @@ def test_silence_at_the_ends_is_cut_and_a_wav_is_what_it_was() -> None:
     x[3_000:3_100] = 0.5
     assert len(audio.trim(x, 8_000)) == 100 + 2 * 160
     assert torch.equal(audio.trim(torch.zeros(9), 8_000), torch.zeros(9))
+    assert len(audio.trim(0.01 * x, 8_000)) == 100 + 2 * 160, "a quiet voice keeps its words"
+    assert len(audio.trim(torch.zeros(0), 8_000)) == 0
     samples, rate = soundfile.read(io.BytesIO(audio.wav(torch.tensor([0.0, 1.0, -1.0, 7.0]), 8_000)))
     assert rate == 8_000
     assert np.abs(samples - [0, 1, -1, 1]).max() < 1e-4
+
+
+# --------------------------------------------------------------------------- measuring
+
+
+def test_a_voice_of_digits_is_asked_for_each_and_heard_by_the_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    spoken(tmp_path / "fsdd", 300)
+    spec = small_spec("wavenet", "data.name=fsdd")
+    model = small_model("wavenet", num_speakers=6, clip_samples=300)  # the set's usual second would take a minute
+    found = evaluate(model, spec)
+    assert set(found) == {"likelihood/bits_per_sample", "labels/agreement", "labels/agreement_real"}
+    assert found["likelihood/bits_per_sample"] == pytest.approx(5, abs=0.5), "32 levels, as good as guessed"
+    assert found["labels/agreement"] < 0.4, "an untrained model says nothing that can be recognised"
+    # Constant values have no words in them: the judge hears one digit in all of them, or a few.
+    assert found["labels/agreement_real"] < 0.4
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "none"))
+    assert set(evaluate(model, spec)) == {"likelihood/bits_per_sample"}
+
+
+def test_the_judge_hears_real_digits_also_where_silence_stands_around_them() -> None:
+    if data.missing(DataConfig(name="fsdd")):
+        pytest.skip("Free Spoken Digits are not here")
+    test = data.load_audio(DataConfig(name="fsdd"), "test")
+    clips = [torch.from_numpy(test.clip(index)) for index in range(0, len(test), 3)]
+    labels = torch.from_numpy(test.labels[::3])
+    for prepared in (clips, [torch.nn.functional.pad(0.2 * clip, (1_000, 4_000)) for clip in clips]):
+        assert float((sound.heard(prepared) == labels).float().mean()) > 0.95
 
 
 # --------------------------------------------------------------------------- speaking

@@ -34,12 +34,15 @@ def load(split: Split) -> Arrays:
 
 
 def of(recordings: Recordings, sample_rate: int) -> Arrays:
-    """Each recording's spectrogram, stretched over its own length: uint8 (N, 1, 32, 32). 0.3 ms each."""
+    """Each recording's spectrogram, stretched over its own length: uint8 (N, 1, 32, 32). 0.3 ms each.
+
+    Silence at the ends is cut off, as it is before the judge hears what a model has drawn.
+    """
     import torch
 
-    from genmodels.audio import spectrogram
+    from genmodels.audio import spectrogram, trim
     from genmodels.data.loader import to_uint8
 
     clips = (torch.from_numpy(recordings.clip(index)) for index in range(len(recordings)))
-    images = torch.cat([to_uint8(spectrogram(clip[None], sample_rate)) for clip in clips])
+    images = torch.cat([to_uint8(spectrogram(trim(clip, sample_rate)[None], sample_rate)) for clip in clips])
     return Arrays(images.numpy(), recordings.labels)

@@ -30,6 +30,8 @@ LEVELS = tuple(2**bits for bits in range(1, 9))
 LENGTHS = tuple(2**power for power in range(5, 11))
 HOPS = (8, 4, 2, 1)
 """A hop is the window's length divided by one of these."""
+LOUD, MAX_GAIN = 0.4, 16.0
+"""Quiet recordings are played with this peak, but no more than so many times as loud."""
 COLUMNS, ROWS = 320, 128
 """What a spectrogram is thinned to for the browser, by the loudest in each cell."""
 _KEPT = 16
@@ -50,6 +52,17 @@ class Sound:
     @property
     def wav(self) -> bytes:
         return audio.wav(torch.from_numpy(self.samples), self.rate)
+
+    @property
+    def gain(self) -> float:
+        """How many times louder it is to be played: some speakers were recorded at a fortieth of full loudness."""
+        peak = float(np.abs(self.samples).max(initial=0))
+        return max(1.0, min(MAX_GAIN, LOUD / peak)) if peak > 0 else 1.0
+
+    @property
+    def played(self) -> bytes:
+        """The WAV for listening, `gain` times as loud."""
+        return audio.wav(torch.from_numpy(self.samples * np.float32(self.gain)), self.rate)
 
 
 @dataclass(frozen=True)
@@ -72,9 +85,10 @@ class Spectrogram:
 
 @dataclass(frozen=True)
 class Rounded:
-    """A recording on few levels, as loud as the original; what the rounding cost, by levels, in dB."""
+    """A recording on few levels, and as a WAV as loud as the original is played; what it cost, in dB, by levels."""
 
     sound: Sound
+    wav: bytes
     snr: float
     mu_law: tuple[float, ...]
     even: tuple[float, ...]
@@ -213,9 +227,14 @@ def rounded(sound: Sound, levels: int) -> Rounded:
 
     heard, mu_law, evenly = run(task)
     # Two levels are the loudest sound there is: played as it is, it would hurt.
-    quieter = min(1.0, float(np.sqrt((sound.samples**2).mean())) / max(1e-9, float(np.sqrt((heard**2).mean()))))
-    turned = Sound((heard * quieter).astype(np.float32), sound.rate, sound.title)
-    return Rounded(turned, mu_law[LEVELS.index(levels)], tuple(mu_law), tuple(evenly))
+    quieter = min(1.0, _rms(sound.samples) / max(1e-9, _rms(heard)))
+    wav = audio.wav(torch.from_numpy(heard * np.float32(quieter * sound.gain)), sound.rate)
+    on_levels = Sound(heard, sound.rate, sound.title)
+    return Rounded(on_levels, wav, mu_law[LEVELS.index(levels)], tuple(mu_law), tuple(evenly))
+
+
+def _rms(x: np.ndarray) -> float:
+    return float(np.sqrt(np.square(x, dtype=np.float64).mean()))
 
 
 def staircase(levels: int, points: int = 1_001) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,7 @@ MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 6, 12
 EVERY = 400
 """Samples drawn at once: 50 ms of a core, and as long of sound at 8 kHz."""
 _KEPT = 64
-_AUDIBLE = 0.01
+_AUDIBLE = 0.003
 
 
 class Asked(Frozen):
@@ -169,9 +169,9 @@ class Drawing:
 
     @property
     def fell_silent(self) -> bool:
-        """Whether next to nothing of what was drawn can be heard."""
-        drawn = self.samples[len(self.given) :]
-        return len(drawn) > 0 and float(np.mean(np.abs(drawn) > _AUDIBLE)) < 0.2
+        """Whether next to nothing of what was drawn can be heard: a click perhaps, and then silence."""
+        drawn = np.abs(self.samples[len(self.given) :])
+        return len(drawn) > 0 and float((drawn > max(_AUDIBLE, 0.1 * float(drawn.max()))).mean()) < 0.05
 
     def start(self) -> None:
         """Draw what is missing, in the background; raises GenmodelsError where too many recordings are being drawn."""

@@ -16,6 +16,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "reading": ("accuracy",),
     "translation": ("cycle/error", "cycle/a", "cycle/b", "kinds/a_as_b", "kinds/b_as_a", "kinds/judge"),
     "elbo": ("elbo/negative", "elbo/recon", "elbo/kl"),
+    "sound": ("likelihood/bits_per_sample",),
     "reconstruction": ("reconstruction/nats", "reconstruction/corrupted_nats"),
     "judge": (
         "judge/frechet",
@@ -26,7 +27,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "judge/density",
         "judge/coverage",
     ),
-    "classes": ("labels/agreement", "classes/above_1_percent", "classes/kl_uniform", "classes/min_share"),
+    "classes": (
+        "labels/agreement",
+        "labels/agreement_real",
+        "classes/above_1_percent",
+        "classes/kl_uniform",
+        "classes/min_share",
+    ),
     "memory": ("memory/nearest_ratio", "diversity/samples", "diversity/data"),
     "pattern": ("pattern/worst_error",),
     "discriminator": ("discriminator/loss",),
@@ -69,7 +76,7 @@ def label(name: str) -> str:
 
 def value_text(name: str, value: float) -> str:
     """With as many digits as are worth reading."""
-    if name in ("accuracy", "labels/agreement") or name.startswith("kinds/"):
+    if name in ("accuracy", "labels/agreement", "labels/agreement_real") or name.startswith("kinds/"):
         return f"{100 * value:.2f}\u00a0%"
     if name == "classes/above_1_percent":
         return f"{value:.0f} of 10"

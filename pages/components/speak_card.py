@@ -28,5 +28,5 @@ def hear(info: CheckpointInfo) -> None:
             error_box(drawing.problem, t("common.error.title"))
         elif len(drawing.samples):
             what = plain(in_words(drawing.asked))
-            st.audio(drawing.sound.wav, "audio/wav", autoplay=True, alt=what)
+            st.audio(drawing.sound.played, "audio/wav", autoplay=True, alt=what)
             st.caption(what)

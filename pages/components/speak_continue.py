@@ -34,7 +34,7 @@ def show(info: CheckpointInfo) -> None:
         if given is not None:
             what = plain(given.title or t("speak.source.own"))
             st.markdown(f"**{t('speak.continue.given', what=what, seconds=f'{given.seconds:.2f}')}**")
-            st.audio(given.wav, "audio/wav", alt=t("speak.continue.given_alt"))
+            st.audio(given.played, "audio/wav", alt=t("speak.continue.given_alt"))
         speak_drawing.result("continue")
 
 

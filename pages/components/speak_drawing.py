@@ -14,6 +14,7 @@ from pages.components.speak_state import in_words
 from pages.components.theme import error_box, plain
 
 _EVERY = 0.5
+_LOUDER = 2.0  # said only where it is heard
 
 
 def current(part: str) -> Drawing | None:
@@ -98,7 +99,7 @@ def _whole(part: str, drawing: Drawing) -> None:
         return
     st.markdown(f"**{what}**")
     fresh = st.session_state.pop(f"speak_fresh_{part}", False)
-    st.audio(drawing.sound.wav, "audio/wav", autoplay=bool(fresh) and drawing.finished, alt=what)
+    st.audio(drawing.sound.played, "audio/wav", autoplay=bool(fresh) and drawing.finished, alt=what)
     row = st.container(horizontal=True, vertical_alignment="center")
     if drawing.finished:
         known = t("speak.speed", speed=f"{drawing.speed:,.0f}", times=f"{drawing.speed / drawing.rate:.1f}")
@@ -121,6 +122,8 @@ def _whole(part: str, drawing: Drawing) -> None:
         on_click="ignore",
         help=t("speak.wav_help", rate=f"{drawing.rate:,}"),
     )
+    if drawing.sound.gain > _LOUDER:
+        known += " " + t("speak.gain", gain=f"{drawing.sound.gain:.0f}")
     st.caption(known)
     if drawing.fell_silent:
         st.info(t("speak.silent"), icon=":material/volume_off:")

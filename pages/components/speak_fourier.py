@@ -92,7 +92,7 @@ def _two_tones(window: Window, length: int) -> None:
                 persist_state="session",
             )
         tones = sound.two_tones(TwoTones.parse({"apart": memory.speak_apart, "weaker": memory.speak_weaker}))
-        st.audio(tones.wav, "audio/wav", alt=t("speak.fourier.tones_alt"))
+        st.audio(tones.played, "audio/wav", alt=t("speak.fourier.tones_alt"))
     with right:
         figure = go.Figure()
         second = 1_010 + memory.speak_apart
@@ -135,7 +135,7 @@ def _recording(window: Window, length: int, hop: int) -> None:
         found = speak_source.pick("fourier", sound.real_set(), RATE)
         if found is None:
             return
-        st.audio(found.wav, "audio/wav", alt=found.title or t("speak.source.own"))
+        st.audio(found.played, "audio/wav", alt=found.title or t("speak.source.own"))
         at = st.slider(
             t("speak.fourier.at"),
             0,

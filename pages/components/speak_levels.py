@@ -41,10 +41,10 @@ def show() -> None:
             return
         heard = sound.rounded(found, levels)
         st.markdown(t("speak.levels.snr", levels=levels, bits=levels.bit_length() - 1, snr=f"{heard.snr:.1f}"))
-        st.audio(heard.sound.wav, "audio/wav", alt=t("speak.levels.heard_alt", levels=levels))
+        st.audio(heard.wav, "audio/wav", alt=t("speak.levels.heard_alt", levels=levels))
         st.caption(t("speak.levels.loudness"))
         st.markdown(t("speak.levels.original"))
-        st.audio(found.wav, "audio/wav", alt=t("speak.levels.original_alt"))
+        st.audio(found.played, "audio/wav", alt=t("speak.levels.original_alt"))
         speak_charts.waveform(
             heard.sound,
             key="speak_levels_wave",

@@ -98,7 +98,7 @@ def _tiles(drawings: list[Drawing]) -> None:
                     error_box(drawing.problem)
                     continue
                 what = plain(in_words(drawing.asked))
-                st.audio(drawing.sound.wav, "audio/wav", alt=what)
+                st.audio(drawing.sound.played, "audio/wav", alt=what)
                 speak_charts.spectrogram(
                     drawing.sound,
                     key=f"speak_step_{step}",
