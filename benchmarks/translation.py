@@ -1,0 +1,167 @@
+"""CycleGAN's training step against a tutorial's, one photograph against eager float32, a large one's memory.
+
+Seconds are of the processor, not of the clock, on one thread: what else the machine does is not measured.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.tutorials_cyclegan import Tutorial
+from genmodels import registry, translation, tune
+from genmodels.config import Runtime
+
+ROUNDS, SIDE = 3, 128
+MEGAPIXELS = (4000, 3000)
+_LARGE = "--large"
+
+
+def model_of(**settings: Any) -> Any:
+    torch.manual_seed(0)
+    return registry.get("cyclegan").build(image_shape=(3, SIDE, SIDE), **settings)
+
+
+def seconds(task: Callable[[], object]) -> float:
+    start = time.process_time()
+    task()
+    return time.process_time() - start
+
+
+def race(tasks: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Seconds of each, in turn, after one that fills caches."""
+    for task in tasks.values():
+        task()
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            times[name].append(seconds(task))
+    return times
+
+
+def told(name: str, values: list[float]) -> str:
+    return f"  {name:28} {1e3 * statistics.median(values):9,.0f} ms   ({', '.join(f'{1e3 * v:,.0f}' for v in values)})"
+
+
+def verdict(ratio: float, target: float) -> str:
+    return f"{ratio:.2f}x, target {target:g}x: {'reached' if ratio >= target else 'missed'}"
+
+
+# ------------------------------------------------------------------------------ training
+
+
+class Ours:
+    """Training steps of a fresh model under one runtime; compiled parts are compiled by the first step."""
+
+    def __init__(self, **runtime: Any) -> None:
+        self.runtime = Runtime.parse({"threads": 1, **runtime})
+        self.model = model_of(residual_blocks=6).train()
+        tune.prepare(self.model, self.runtime)
+        self.optimizers = self.model.configure_optimizers()
+
+    def step(self, real_a: torch.Tensor, real_b: torch.Tensor) -> None:
+        tune.apply(self.runtime)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.runtime.precision == "bf16"):
+            self.model.training_step({"image_a": real_a, "image_b": real_b}, self.optimizers, 0)
+        tune.apply(Runtime(threads=1))
+
+
+def training() -> None:
+    print(f"training step, ResNet of 6 blocks, 64 channels, {SIDE} x {SIDE}, one pair, identity loss")
+    a, b = torch.rand(2, 1, 3, SIDE, SIDE).mul(2).sub(1)
+    tutorial = Tutorial()
+    ours = {
+        "float32": Ours(),
+        "bf16": Ours(precision="bf16"),
+        "bf16, channels last": Ours(precision="bf16", channels_last=True),
+    }
+    tasks: dict[str, Callable[[], object]] = {"tutorial": lambda: tutorial.step(a, b)}
+    tasks |= {f"ours, {name}": lambda one=one: one.step(a, b) for name, one in ours.items()}  # type: ignore[misc]
+    times = race(tasks)
+    for name, values in times.items():
+        print(told(name, values))
+    middle = {name: statistics.median(values) for name, values in times.items()}
+    best = min(value for name, value in middle.items() if name != "tutorial")
+    print(f"  best against the tutorial's: {verdict(middle['tutorial'] / best, 3)}")
+
+
+# ------------------------------------------------------------------------------ one photograph
+
+
+def photograph() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(127.5).sub(1).contiguous()
+    large = model_of(residual_blocks=9).eval().requires_grad_(False)
+    small = model_of(resnet_channels=32, residual_blocks=6, upsample="nearest").eval().requires_grad_(False)
+
+    def eager(model: Any) -> torch.Tensor:
+        with torch.inference_mode():
+            found: torch.Tensor = model.translate(x, "a_to_b")
+            return found
+
+    print("one photograph of 256 x 256, from bytes to bytes where it is ours")
+    for name, model in (("9 blocks, 64 channels", large), ("6 blocks, 32 channels", small)):
+        tasks: dict[str, Callable[[], object]] = {
+            "float32, eager": lambda model=model: eager(model),  # type: ignore[misc]
+            "ours": lambda model=model: translation.translate_image(model, pixels, "a_to_b"),  # type: ignore[misc]
+        }
+        times = race(tasks)
+        theirs, ours = (statistics.median(times[key]) for key in ("float32, eager", "ours"))
+        for key, values in times.items():
+            print(told(f"{name}: {key}", values))
+        if model is large:
+            print(f"  against eager float32: {verdict(theirs / ours, 2.5)}")
+        else:
+            print(f"  {1e3 * ours:.0f} ms, target 100 ms: {'reached' if ours < 0.1 else 'missed'}")
+
+
+# ------------------------------------------------------------------------------ a large one
+
+
+def large() -> None:
+    """In a process of its own, whose largest memory is then known."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.translation", _LARGE], check=True, stdout=subprocess.PIPE, text=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    gigabytes = found["kilobytes"] / 1e6
+    print(
+        f"{MEGAPIXELS[0]} x {MEGAPIXELS[1]}, 9 blocks, 64 channels: {found['seconds']:.0f} s, {found['tiles']} parts, "
+        f"{gigabytes:.2f} GB at most, target 2 GB: {'reached' if gigabytes < 2 else 'missed'}"
+    )
+
+
+def _large() -> None:
+    width, height = MEGAPIXELS
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    model = model_of(residual_blocks=9).eval().requires_grad_(False)
+    parts: list[tuple[int, int]] = []
+    start = time.process_time()
+    translation.translate_image(model, picture, "a_to_b", on_progress=lambda *at: parts.append(at))
+    # ru_maxrss is in kilobytes on Linux
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"seconds": time.process_time() - start, "tiles": len(parts), "kilobytes": kilobytes}))
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    if _LARGE in sys.argv:
+        _large()
+        return
+    training()
+    photograph()
+    large()
+
+
+if __name__ == "__main__":
+    main()
