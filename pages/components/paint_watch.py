@@ -15,7 +15,7 @@ from pages.components.paint_board import BoardTile, Spot, board, picked
 from pages.components.paint_levels import levels_chart
 from pages.components.theme import friendly_errors
 
-_TICK = 0.12
+_TICK = 0.15  # seconds between two looks
 _PACES = {"row": 1, "four": 4, "once": 1_000}
 
 
@@ -59,7 +59,7 @@ def _watch(info: CheckpointInfo, known: Facts) -> None:
         _actions(painting)
         at = None if was_going and not painting.done else _spot(painting)
         _board(info, known, painting, at)
-        if painting.rows > painting.given:
+        if at is not None and painting.rows > painting.given:
             _files(info, painting)
     with right, friendly_errors():
         if at is None:
@@ -76,15 +76,17 @@ def _actions(painting: Painting) -> None:
     memory = st.session_state
     memory.setdefault("paint_pace", "row")
     row = st.container(horizontal=True, vertical_alignment="bottom", key="paint_actions")
-    held = memory.paint_held
+    # A key each: where a timer's tick overtakes a click, Streamlit may deliver the click twice, and a button that
+    # changes its meaning in between would undo it.
+    name, held = ("go_on", False) if memory.paint_held else ("stop", True)
     clicked = row.button(
-        t("paint.go_on" if held else "paint.stop"),
-        key="paint_stop",
-        icon=":material/play_arrow:" if held else ":material/pause:",
+        t(f"paint.{name}"),
+        key=f"paint_{name}",
+        icon=":material/pause:" if held else ":material/play_arrow:",
         disabled=painting.done,
         on_click=_hold,
-        args=(painting, not held),
-        help=t("paint.go_on_help" if held else "paint.stop_help"),
+        args=(painting, held),
+        help=t(f"paint.{name}_help"),
     )
     again = row.button(
         t("paint.again"),
