@@ -112,6 +112,8 @@ def switch_times(page: Page, count: int) -> list[float]:
             ("Gallery", ".st-key-gallery_published") if index % 2 == 0 else ("Latent explorer", ".st-key-latent_pad")
         )
         start = time.perf_counter()
+        if name != "Gallery":
+            page.get_by_text("Explore", exact=True).first.click()
         page.get_by_role("link", name=name, exact=True).first.click()
         page.wait_for_selector(sign)
         settle(page)

@@ -11,22 +11,30 @@ import streamlit as st
 from pages.components import theme
 from pages.components.i18n import t
 
-_ICONS = {
-    "gallery": ":material/grid_view:",
-    "latent": ":material/open_with:",
-    "seeds": ":material/grain:",
-    "manifold": ":material/scatter_plot:",
-    "conditional": ":material/tune:",
-    "speak": ":material/record_voice_over:",
-    "translate": ":material/swap_horiz:",
-    "stylize": ":material/palette:",
-    "paint": ":material/brush:",
-    "classify": ":material/quiz:",
-    "compare": ":material/compare:",
-    "evaluate": ":material/analytics:",
-    "data": ":material/photo_library:",
-    "train": ":material/model_training:",
-    "runs": ":material/monitoring:",
+_PAGES = {
+    "": {"gallery": ":material/grid_view:"},
+    "explore": {
+        "latent": ":material/open_with:",
+        "seeds": ":material/grain:",
+        "manifold": ":material/scatter_plot:",
+        "conditional": ":material/tune:",
+    },
+    "create": {
+        "translate": ":material/swap_horiz:",
+        "stylize": ":material/palette:",
+        "paint": ":material/brush:",
+        "speak": ":material/record_voice_over:",
+    },
+    "judge": {
+        "classify": ":material/quiz:",
+        "compare": ":material/compare:",
+        "evaluate": ":material/analytics:",
+    },
+    "learn": {
+        "data": ":material/photo_library:",
+        "train": ":material/model_training:",
+        "runs": ":material/monitoring:",
+    },
 }
 
 
@@ -43,15 +51,18 @@ def _spare_the_collector(with_torch: bool) -> None:
 
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
 st.logo(theme.mark(), size="large")
-_pages = [
-    st.Page(
-        Path(__file__).parent / f"{stem}.py",
-        title=t(f"common.nav.{stem}"),
-        icon=icon,
-        url_path=stem,
-        default=stem == "gallery",
-    )
-    for stem, icon in _ICONS.items()
-]
+_pages = {
+    t(f"common.nav.{section}") if section else "": [
+        st.Page(
+            Path(__file__).parent / f"{stem}.py",
+            title=t(f"common.nav.{stem}"),
+            icon=icon,
+            url_path=stem,
+            default=stem == "gallery",
+        )
+        for stem, icon in stems.items()
+    ]
+    for section, stems in _PAGES.items()
+}
 st.navigation(_pages, position="top").run()
 _spare_the_collector("torch" in sys.modules)
