@@ -1,0 +1,103 @@
+"""The speak page in a real Chromium: a recording that plays, its waveform and spectrogram, a narrow window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.test_service import save_run
+from tests.test_service_speak import SMALL
+
+__all__ = ["browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+_PATIENCE = 60_000  # the first chart brings five megabytes of Plotly, which a busy core reads slowly
+_ASKED = "/speak?model=voice&say=rising&voice=reed&seconds=0.8"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    root = tmp_path_factory.mktemp("speaking")
+    (root / "checkpoints").mkdir()
+    save_run(root / "runs", "voice", "tones_wavenet", *SMALL)
+    env = {
+        "GENMODELS_RUNS": str(root / "runs"),
+        "GENMODELS_CHECKPOINTS": str(root / "checkpoints"),
+        "GENMODELS_DATA": str(root / "data"),
+    }
+    with server_of(env, root / "server.log") as found:
+        yield found
+
+
+def speak(page: Page, key: str) -> None:
+    widget(page, key).get_by_role("button").first.click()
+    widget(page, "speak_wav_" + key.removeprefix("speak_go_")).wait_for(timeout=_PATIENCE)  # compiled the first time
+    settle(page)
+
+
+def seconds(page: Page, index: int = 0) -> float:
+    """How long a player's recording is, as the browser has decoded it."""
+    player = page.locator("audio").nth(index)
+    expect(player).to_have_attribute("src", re.compile("/media/.+[.]wav"), timeout=_PATIENCE)
+    found = player.evaluate(
+        "audio => new Promise((done, fail) => { const ready = () => audio.duration > 0 ? done(audio.duration) : "
+        "setTimeout(ready, 50); audio.onerror = () => fail(audio.error.message); ready(); })"
+    )
+    return float(found)
+
+
+def traces(page: Page, key: str) -> list[str]:
+    """Kinds of what Plotly has drawn."""
+    plot = widget(page, key).locator(".js-plotly-plot")
+    expect(plot.locator(".main-svg").first).to_be_visible(timeout=_PATIENCE)
+    found: list[str] = plot.evaluate("plot => plot.data.map(trace => trace.type)")
+    return found
+
+
+def test_what_was_asked_for_is_heard_and_seen(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + _ASKED)
+    speak(page, "speak_go_ask")
+    assert seconds(page) == pytest.approx(0.8, abs=0.01)
+    assert traces(page, "speak_ask_wave") == ["scatter", "scatter"]
+    assert traces(page, "speak_ask_spectrogram") == ["heatmap"]
+    with page.expect_download() as download:
+        widget(page, "speak_wav_ask").get_by_role("button").click()
+    assert download.value.suggested_filename == "voice-rising-reed-seed-1.wav"
+    assert download.value.path().stat().st_size == 44 + 2 * 6_400
+    browser.check_console()
+
+
+def test_a_recording_is_continued_behind_a_seam(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + _ASKED + "&part=continue")
+    speak(page, "speak_go_continue")
+    given, whole = seconds(page), seconds(page, 1)
+    assert whole == pytest.approx(given + 0.8, abs=0.01)
+    assert len(traces(page, "speak_continue_wave")) == 4, "what was given and what was drawn, each with its outline"
+    assert widget(page, "speak_continue_wave").locator(".shapelayer path").count() == 1, "the seam"
+    browser.check_console()
+
+
+@pytest.mark.parametrize(
+    ("part", "charts"),
+    [
+        ("past", ("speak_tree", "speak_reach", "speak_influence")),
+        ("levels", ("speak_staircase", "speak_snr")),
+        ("fourier", ("speak_two_tones", "speak_stft", "speak_spectrum")),
+    ],
+)
+def test_every_chart_is_drawn_also_where_it_is_dark_and_narrow(
+    browser: Browser, server: Server, part: str, charts: tuple[str, ...]
+) -> None:
+    with browsing(width=420, dark=True) as window:
+        page = window.open(f"{server.url}/speak?model=voice&part={part}")
+        for key in charts:
+            assert traces(page, key), key
+            box = widget(page, key).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 420
+        window.check_console()
