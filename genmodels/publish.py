@@ -216,7 +216,7 @@ on the weights as they are stored here.
 {_table_over_training(target)}
 ## Limits
 
-It knows {spec.data_spec.title} and nothing else: {_limits(info)}
+{_limits(info, spec)}
 
 ## Settings
 
@@ -244,11 +244,20 @@ def _table_over_training(target: Path) -> str:
     return f"\n### Over training\n\n{head}\n" + "\n".join(lines) + "\n"
 
 
-def _limits(info: catalog.CheckpointInfo) -> str:
+def _limits(info: catalog.CheckpointInfo, spec: Spec) -> str:
     if "painting" in info.capabilities:
-        return "it is one picture, painted once."
+        return "It is one picture, painted once: for another, paint again."
     if "stylizing" in info.capabilities:
-        return "it paints any photograph, but in one style, and best at about the size it was trained on."
+        side = max(spec.data_spec.image_shape or (0,))
+        return (
+            f"It paints any photograph, in this one style. It was trained on pictures of {side} pixels: its strokes have "
+            "the size they had there, so on a large photograph they look fine, and may be made coarser by painting it "
+            "reduced."
+        )
+    return f"It knows {spec.data_spec.title} and nothing else: {_of_the_kind(info)}"
+
+
+def _of_the_kind(info: catalog.CheckpointInfo) -> str:
     if "translation" in info.capabilities:
         return "every picture is translated, whatever it shows, best at about the size it was trained on."
     if "classification" in info.capabilities:

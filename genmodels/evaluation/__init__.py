@@ -42,7 +42,7 @@ class HasDiscriminatorLoss(Protocol):
 
 
 _BATCH = 500
-_PAINTED = 64  # photographs painted for the figures
+_PAINTED = 32  # photographs painted for the figures
 
 
 @runtime_checkable
@@ -81,7 +81,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                               pictures' own: near 1 is new, near 0 is learned by heart. Digits in the judge's
                               features, others in pixels
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
-    paint/content style       losses of painted test pictures (64 at most), or of the canvas; paint/style_before: of the
+    paint/content style       losses of painted test pictures (32 at most), or of the canvas; paint/style_before: of the
                               photographs as they are
     pattern/worst_error       largest distance of the mean picture from the data's one picture, 0 to 1
     discriminator/loss        what its curve shows, on test pictures against as many drawn
@@ -172,12 +172,12 @@ def _perceived(model: Any, arrays: Arrays) -> dict[str, float]:
     photos = to_float(torch.from_numpy(arrays.images[:_PAINTED].copy())).to(model.device)
     if isinstance(model, SupportsPainting):
         photos = photos[:1]
-    for photo in torch.split(photos, 1):
-        painted = model.painting() if isinstance(model, SupportsPainting) else next(model.stylize(photo))
-        after, before = model.perceived(painted, photo, style), model.perceived(photo, photo, style)
+    for part in torch.split(photos, 16):  # together: the style is looked at anew for each call
+        painted = model.painting() if isinstance(model, SupportsPainting) else next(model.stylize(part))
+        after, before = model.perceived(painted, part, style), model.perceived(part, part, style)
         found = (after["content"], after["style"], before["style"])
         for name, value in zip(totals, found, strict=True):
-            totals[name] += float(value) / len(photos)
+            totals[name] += float(value) * len(part) / len(photos)
     return totals
 
 

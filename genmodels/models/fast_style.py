@@ -128,7 +128,10 @@ class FastStyle(Model):
     def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """`content`, `style` and `variation` losses of pictures `x` (B, C, H, W), without a gradient."""
         with torch.no_grad():
-            found: dict[str, Tensor] = self.vgg(x, self.vgg.content_of(content), self.vgg.style_of(style), self.config)
+            wanted = self.vgg.content_of(content, self.config.content_layers)
+            found: dict[str, Tensor] = self.vgg(
+                x, wanted, self.vgg.style_of(style, self.config.style_layers), self.config
+            )
         return found
 
 
