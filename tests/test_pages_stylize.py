@@ -1,0 +1,181 @@
+"""The stylize page as Streamlit runs it: what it says where something is missing, its settings, and jobs it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from picture_files import RED, encoded, plain
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import train_jobs
+from genmodels import run_training
+from genmodels.runfolder import RunFolder
+from genmodels.service import stylize
+from tests.test_pages_explorer import open_page
+from tests.test_pages_translate import photo, words
+from tests.test_service_stylize import offer, save_networks
+from train_jobs import api
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No networks, no pictures, and jobs that are queued but never started: what a worker does is tested elsewhere."""
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    for module in (api, train_jobs.views):
+        monkeypatch.setattr(module, "ensure_scheduler", lambda: None)
+    return tmp_path / "runs"
+
+
+def slide(app: AppTest, **values: float) -> AppTest:
+    for name, value in values.items():
+        app.select_slider(key=f"stylize_{name}").set_value(value)
+    return app.run()
+
+
+def begin(app: AppTest) -> RunFolder:
+    app.button(key="stylize_begin").click().run()
+    assert not app.exception
+    (job,) = train_jobs.jobs()
+    return job.folder
+
+
+def test_empty_places_say_what_to_do(runs: Path) -> None:
+    app = open_page("stylize")
+    told = words(app)
+    assert "No fast network yet" in told
+    assert "Nothing is being painted yet" in told
+    assert app.segmented_control(key="stylize_content_source").value == "upload", "there is nothing to pick"
+    assert app.button(key="stylize_begin").disabled
+    app.segmented_control(key="stylize_style_source").set_value("offered").run()
+    assert "There are no paintings on this machine" in words(app)
+    assert r"starry\_night\_google.jpg" in words(app)
+    assert not app.error
+
+
+def test_a_file_that_is_no_picture_is_refused_by_name(runs: Path, tmp_path: Path) -> None:
+    offer(tmp_path / "data", "the_scream")
+    app = open_page("stylize")
+    app.file_uploader(key="stylize_content_upload").set_value([("bad_*.png", b"text", "image/png")]).run()
+    assert [error.value for error in app.error] == [
+        r"**bad\_\*.png:** not a PNG, JPEG, WEBP, BMP or GIF picture; save it as one of these"
+    ]
+    assert app.button(key="stylize_begin").disabled
+    good = ("good.png", encoded(photo(40, 30)), "image/png")
+    app.file_uploader(key="stylize_content_upload").set_value([good]).run()
+    assert not app.error
+    assert not app.button(key="stylize_begin").disabled
+
+
+def test_mixtures_move_the_sliders_and_sliders_leave_the_mixture(runs: Path) -> None:
+    app = open_page("stylize")
+    assert app.segmented_control(key="stylize_preset").value == "balanced"
+    app.segmented_control(key="stylize_preset").set_value("strong").run()
+    assert app.select_slider(key="stylize_style_weight").value == stylize.PRESETS["strong"]["style_weight"]
+    slide(app, style_relu2_1=5.0)
+    assert app.segmented_control(key="stylize_preset").value is None
+    assert app.select_slider(key="stylize_style_weight").value == 10.0, "what was set before stays"
+    app.segmented_control(key="stylize_preset").set_value("colours").run()
+    assert app.select_slider(key="stylize_style_relu2_1").value == 1.0
+    assert app.selectbox(key="stylize_colour").value == "luminance"
+    assert not app.exception
+
+
+def test_the_button_starts_a_job_with_the_visitors_pictures(runs: Path, tmp_path: Path) -> None:
+    offer(tmp_path / "data", "boston", "the_scream")
+    app = open_page("stylize")
+    slide(app, size=64, iterations=20, content_relu2_2=2.0, tv_weight=0.2)
+    folder = begin(app)
+    spec = folder.spec()
+    assert {name: spec.config[name] for name in ("content_relu2_2", "tv_weight", "style_weight")} == {
+        "content_relu2_2": 2.0, "tv_weight": 0.2, "style_weight": 1.0,
+    }  # fmt: skip
+    assert (spec.train.max_steps, spec.run.name) == (20, "boston like the_scream")
+    with Image.open(folder.path / "inputs" / "content.png") as copied:
+        wanted = photo(60, 48)
+        assert copied.size == wanted.size
+        assert np.array_equal(np.asarray(copied), np.asarray(wanted))
+    assert app.query_params["run"] == folder.name
+    assert "The canvas appears as soon as the job has begun" in words(app)
+    again = open_page("stylize", run=folder.name)
+    assert r"boston like the\_scream" in words(again), "the address leads back to it"
+    assert again.button(key="runs_stop")
+
+
+def test_a_picture_too_narrow_to_be_painted_is_a_message_and_no_job(runs: Path, tmp_path: Path) -> None:
+    offer(tmp_path / "data", "the_scream")
+    app = open_page("stylize")
+    narrow = ("narrow.png", encoded(photo(200, 40)), "image/png")
+    app.file_uploader(key="stylize_content_upload").set_value([narrow]).run()
+    slide(app, size=64)
+    app.button(key="stylize_begin").click().run()
+    assert "at least 16 are needed" in app.error[0].value
+    assert "/" not in app.error[0].value, "no path of this machine"
+    assert train_jobs.jobs() == ()
+
+
+def test_a_finished_painting_can_be_gone_back_through(runs: Path, tmp_path: Path) -> None:
+    offer(tmp_path / "data", "boston", "the_scream")
+    job = train_jobs.submit_pair(
+        encoded(photo(40, 32)), encoded(plain(RED, (32, 32))),
+        assignments=["data.size=32", "train.max_steps=4", "train.preview_every=2", "train.precision=fp32",
+                     "train.compile=off", "run.threads=1", "model.style_relu4_1=0", "model.style_relu5_1=0",
+                     "model.content_relu4_2=0", "model.content_relu2_2=1"],
+    )  # fmt: skip
+    assert run_training.train_folder(job.folder, device="cpu") == "finished"
+    app = open_page("stylize", run=job.id)
+    slider = app.select_slider(key="stylize_canvas_step")
+    assert (list(slider.options), slider.value) == (["0", "2", "4"], 4)
+    slider.set_value(2).run()
+    assert app.select_slider(key="stylize_canvas_step").value == 2
+    assert app.get("download_button")[0].key == "stylize_canvas_png"
+    assert "Content 0 would show exactly" in words(app)
+    assert not app.error
+
+
+def test_a_run_that_is_not_there_is_said_to_be_gone(runs: Path) -> None:
+    app = open_page("stylize", run="style_transfer-99")
+    assert r"no run called style\_transfer-99" in app.warning[0].value
+    assert "Nothing is being painted yet" in words(app)
+
+
+def test_fast_networks_answer_for_the_photograph(runs: Path, tmp_path: Path) -> None:
+    save_networks(tmp_path, "fast", "other")
+    offer(tmp_path / "data", "the_scream", "boston")
+    app = open_page("stylize", model="other")
+    assert app.multiselect(key="stylize_networks").value == ["other"], "as the address asks"
+    app.multiselect(key="stylize_networks").set_value(["fast", "other"]).run()
+    keys = [button.key for button in app.get("download_button")]
+    assert keys == ["stylize_png_fast", "stylize_png_other"]
+    assert "fast · 64 x 48 pixels" in words(app)
+    app.multiselect(key="stylize_networks").set_value([]).run()
+    assert "Choose a network" in words(app)
+    unknown = open_page("stylize", model="nobody")
+    assert "no network called “nobody”" in unknown.warning[0].value
+    assert len(unknown.multiselect(key="stylize_networks").value) == 2
+
+
+def test_a_public_server_paints_at_once_and_not_slowly(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_networks(tmp_path, "fast")
+    offer(tmp_path / "data", "boston")
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    app = open_page("stylize")
+    assert "switched off on this public server" in words(app)
+    assert [button.key for button in app.button] == []
+    assert not app.select_slider(key="stylize_longest").disabled
+    assert [button.key for button in app.get("download_button")] == ["stylize_png_fast"]
+
+
+def test_the_gallery_leads_here(runs: Path, tmp_path: Path) -> None:
+    save_networks(tmp_path, "fast")
+    app = open_page("gallery")
+    assert app.button(key="gallery_open_fast").label == "Paint a photograph"
+    app.button(key="gallery_open_fast").click().run()
+    assert app.title[0].value == "Stylize"
+    assert app.multiselect(key="stylize_networks").value == ["fast"]
