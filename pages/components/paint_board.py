@@ -34,11 +34,14 @@ class BoardTile:
 
 _CSS = """
 :host { display: block; }
-.board { display: grid; gap: 0.7rem 0.6rem; font-family: var(--st-font); color: var(--st-text-color);
+.board { display: grid; gap: 0.3rem 0.6rem; font-family: var(--st-font); color: var(--st-text-color);
          grid-template-columns: repeat(auto-fill, minmax(min(var(--tile), 100% / var(--columns) - 0.6rem), 1fr));
          max-width: calc(var(--columns) * (var(--tile) + 0.6rem)); }
-figure { margin: 0; min-width: 0; text-align: center; display: flex; flex-direction: column; gap: 0.2rem; }
-.above { font-size: 0.85rem; font-weight: 600; line-height: 1.3; }
+figure { margin: 0; min-width: 0; text-align: center; display: grid; grid-row: span 3; grid-template-rows: subgrid;
+         row-gap: 0.2rem; }
+.above { font-size: 0.85rem; font-weight: 600; line-height: 1.3; align-self: end; grid-row: 1; }
+.paper { grid-row: 2; }
+figcaption { grid-row: 3; }
 .above:empty, figcaption:empty { display: none; }
 figcaption { font-size: 0.8rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 .paper { position: relative; border: 1px solid var(--st-border-color); border-radius: 4px; overflow: hidden;
