@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from picture_files import RED, encoded, plain
 from PIL import Image
@@ -135,6 +137,24 @@ def test_a_finished_painting_can_be_gone_back_through(runs: Path, tmp_path: Path
     assert app.get("download_button")[0].key == "stylize_canvas_png"
     assert "Content 0 would show exactly" in words(app)
     assert not app.error
+
+
+def test_weights_of_a_running_painting_can_be_turned(runs: Path, tmp_path: Path) -> None:
+    offer(tmp_path / "data", "boston", "the_scream")
+    paths = [tmp_path / "data" / "style_images" / f"{name}.png" for name in ("boston", "the_scream")]
+    spec = train_jobs.make_spec(
+        stylize.RECIPE, None, [f"data.path={paths[0]}", f"data.path_b={paths[1]}", "data.size=64"]
+    )
+    job_id = api.enter(spec, running=("cpu", os.getpid(), psutil.Process().create_time()))
+    folder = train_jobs.job(job_id).folder
+    folder.write_status(phase="training", step=3, max_steps=300, device="cpu", error=None)
+    app = open_page("stylize", run=job_id)
+    slide(app, style_weight=10.0, content_relu2_2=0.5)
+    app.selectbox(key="stylize_optimizer").select("adam").run()
+    app.button(key="stylize_turn").click().run()
+    assert not app.exception
+    asked = {line["path"]: line["value"] for line in folder.requests(0)[0]}
+    assert asked == {"model.style_weight": 10.0, "model.content_relu2_2": 0.5}, "an optimizer cannot be exchanged"
 
 
 def test_a_run_that_is_not_there_is_said_to_be_gone(runs: Path) -> None:

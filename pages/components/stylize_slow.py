@@ -66,8 +66,20 @@ def _draw(job: Job) -> None:
     run_view.progress(job)
     canvas = st.container()
     step = run_pictures.scrubbed(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
+    raw = _picture(job, step)
     with canvas:
-        _canvas(job, step)
+        _canvas(job, step, raw)
+    if raw is not None:
+        st.download_button(
+            t("stylize.png"),
+            raw,
+            f"{job.id}-{step:06d}.png",
+            "image/png",
+            key="stylize_canvas_png",
+            icon=":material/download:",
+            on_click="ignore",
+            help=t("stylize.slow.png_help"),
+        )
     series = run_curves.series_of(job.folder)
     names = run_curves.groups_of(series).get("loss")
     if names:
@@ -75,24 +87,18 @@ def _draw(job: Job) -> None:
         st.caption(t("stylize.slow.losses"))
 
 
-def _canvas(job: Job, step: int | None) -> None:
+def _picture(job: Job, step: int | None) -> bytes | None:
     if step is None:
-        st.caption(t("stylize.slow.waiting" if job.active else "stylize.slow.nothing"))
-        return
+        return None
     try:
-        raw = job.folder.preview_path(step).read_bytes()
+        return job.folder.preview_path(step).read_bytes()
     except FileNotFoundError:  # a resume has just cut it away; the next look knows
-        st.caption(t("stylize.slow.waiting"))
+        return None
+
+
+def _canvas(job: Job, step: int | None, raw: bytes | None) -> None:
+    if raw is None:
+        st.caption(t("stylize.slow.waiting" if job.active else "stylize.slow.nothing"))
         return
     alt = t("stylize.slow.alt", name=job.name, step=f"{step:,}")
     row([Tile(raw, t("stylize.slow.caption", step=f"{step:,}"), alt)], width=_SHOWN, key="stylize_canvas", smooth=True)
-    st.download_button(
-        t("stylize.png"),
-        raw,
-        f"{job.id}-{step:06d}.png",
-        "image/png",
-        key="stylize_canvas_png",
-        icon=":material/download:",
-        on_click="ignore",
-        help=t("stylize.slow.png_help"),
-    )
