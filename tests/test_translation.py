@@ -59,6 +59,22 @@ def test_instance_norm_is_pytorchs_in_both_layouts_and_so_is_its_gradient() -> N
     assert float(InstanceNorm()(torch.ones(1, 2, 1, 1)).abs().max()) == 0, "one value is its own mean"
 
 
+def test_instance_norms_gradient_in_bf16_is_that_of_float64_but_for_rounding() -> None:
+    """Also where the mean is ten times the spread, and the gradient has a mean of its own."""
+    for offset in (0.0, 10.0):
+        x = (torch.randn(2, 5, 24, 20) + offset).bfloat16().contiguous(memory_format=torch.channels_last)
+        weight = (torch.randn(2, 5, 24, 20) + 0.5).bfloat16()
+        exact, rounded = x.double().requires_grad_(True), x.clone().requires_grad_(True)
+        (F.instance_norm(exact, eps=EPS) * weight.double()).sum().backward()
+        (InstanceNorm()(rounded) * weight).sum().backward()
+        assert rounded.grad is not None
+        assert rounded.grad.is_contiguous(memory_format=torch.channels_last)
+        assert exact.grad is not None
+        away = (rounded.grad.double() - exact.grad).abs().mean() / exact.grad.abs().mean()
+        assert float(away) < 0.01
+        assert float(exact.grad.abs().mean()) > 0.1
+
+
 def test_a_frozen_copy_keeps_the_first_pictures_statistics_and_shares_the_weights() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), InstanceNorm())
     first, second = torch.randn(1, 3, 8, 8), 5 * torch.randn(1, 3, 8, 8) + 2
