@@ -191,8 +191,9 @@ def _write_card(target: Path, name: str, folder: RunFolder, spec: Spec) -> None:
         verdict = "Not reached: " + "; ".join(missed) + "."
     settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
     command = recipes.command_of(spec)
-    for path in (getattr(spec.data, key) for key in _PATHS):
-        command = command.replace(path, Path(path).name) if path else command
+    for key in _PATHS:
+        path, submitted = getattr(spec.data, key), config["spec"]["data"].get(key)
+        command = command.replace(path, Path(submitted).name) if path and submitted else command
     text = f"""# {spec.title}
 
 {info.description}
@@ -250,9 +251,8 @@ def _limits(info: catalog.CheckpointInfo, spec: Spec) -> str:
     if "stylizing" in info.capabilities:
         side = max(spec.data_spec.image_shape or (0,))
         return (
-            f"It paints any photograph, in this one style. It was trained on pictures of {side} pixels: its strokes have "
-            "the size they had there, so on a large photograph they look fine, and may be made coarser by painting it "
-            "reduced."
+            f"It paints any photograph, in this one style. It was trained on pictures of {side} pixels, and its strokes have "
+            "the size they had there: on a large photograph they look fine; painted reduced, they are coarser."
         )
     return f"It knows {spec.data_spec.title} and nothing else: {_of_the_kind(info)}"
 
