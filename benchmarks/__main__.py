@@ -13,6 +13,7 @@ PARTS = (
     "convolutions",
     "pixelcnn",
     "wavenet",
+    "translation",
     "style",
     "tiny_judge",
     "sampling",
