@@ -65,7 +65,11 @@ def _job() -> Job | None:
 def _draw(job: Job) -> None:
     run_view.progress(job)
     canvas = st.container()
-    step = run_pictures.scrubbed(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
+    if job.active:
+        # A slider that grows with every look would be reported where it stood before, as if it had been moved.
+        step = max((step for step, _ in job.folder.previews()), default=None)
+    else:
+        step = run_pictures.scrubbed(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
     raw = _picture(job, step)
     with canvas:
         _canvas(job, step, raw)

@@ -1,0 +1,71 @@
+"""The stylize page in a real Chromium: two pictures, a button, a canvas that changes by itself, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import Browser, browser, server_of, settle, widget
+from tests.test_service_stylize import offer, save_networks
+
+__all__ = ["browser"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+_PATIENCE = 120_000
+"""A worker that reads VGG takes some ten seconds to begin; a shared machine gets more."""
+
+
+def slide(page: Page, key: str, value: str) -> None:
+    """With the arrow keys, to the left: both sliders stand to the right of what is wanted."""
+    handle = widget(page, key).get_by_role("slider")
+    for _ in range(8):
+        if widget(page, key).get_by_test_id("stSliderThumbValue").inner_text() == value:
+            return
+        handle.press("ArrowLeft")
+    raise AssertionError(f"{key} cannot be set to {value}")
+
+
+def canvas(page: Page) -> str:
+    return str(widget(page, "stylize_canvas").locator("img").get_attribute("src"))
+
+
+@pytest.mark.timeout(400)
+def test_a_painting_comes_and_can_be_gone_back_through(browser: Browser, tmp_path: Path) -> None:
+    save_networks(tmp_path, "fast")
+    offer(tmp_path / "data", "boston", "tubingen", "the_scream", "udnie")
+    (tmp_path / "checkpoints").mkdir()
+    env = {f"GENMODELS_{name.upper()}": str(tmp_path / name) for name in ("data", "runs", "checkpoints")}
+    browser.context.set_default_timeout(_PATIENCE)
+    with server_of({**env, "OMP_NUM_THREADS": "1"}, tmp_path / "server.log") as server:
+        page = browser.open(server.url + "/stylize", wait_for_app=False)
+        for key, title in (("content", "Tübingen"), ("style", "Udnie")):
+            widget(page, f"stylize_{key}_pick").get_by_role("combobox").click()
+            page.get_by_role("option", name=title).click()
+        expect(widget(page, "stylize_content_shown").get_by_role("img")).to_have_attribute(
+            "alt", "The photograph tubingen.png as it was given."
+        )
+        fast = widget(page, "stylize_compare_fast")
+        expect(fast.get_by_role("slider")).to_have_attribute("aria-valuetext", "50 % of the picture shown painted")
+        slide(page, "stylize_size", "64")
+        slide(page, "stylize_iterations", "20")
+        settle(page, _PATIENCE)
+        widget(page, "stylize_begin").get_by_role("button").click()
+
+        shown = widget(page, "stylize_canvas").locator("img")
+        expect(shown).to_be_visible(timeout=_PATIENCE)
+        first = canvas(page)
+        expect(shown).not_to_have_attribute("src", first, timeout=_PATIENCE)
+        expect(page.get_by_text("Finished: all 20 steps")).to_be_visible(timeout=_PATIENCE)
+        expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 20 iterations")
+        last = canvas(page)
+
+        handle = widget(page, "stylize_canvas_step").get_by_role("slider")
+        handle.press("Home")
+        expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 0 iterations")
+        assert canvas(page) not in ("", last)
+        handle.press("ArrowRight")
+        expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 1 iterations")
+        size = shown.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+        assert max(size) == 64
+        browser.check_console()
