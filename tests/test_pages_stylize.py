@@ -20,6 +20,7 @@ from tests.test_pages_explorer import open_page
 from tests.test_pages_translate import photo, words
 from tests.test_service_stylize import offer, save_networks
 from train_jobs import api
+from train_jobs.store import Store
 
 
 @pytest.fixture
@@ -128,7 +129,10 @@ def test_a_finished_painting_can_be_gone_back_through(runs: Path, tmp_path: Path
                      "train.compile=off", "run.threads=1", "model.style_relu4_1=0", "model.style_relu5_1=0",
                      "model.content_relu4_2=0", "model.content_relu2_2=1"],
     )  # fmt: skip
+    store = Store()
+    assert store.claim(job.id, "cpu")
     assert run_training.train_folder(job.folder, device="cpu") == "finished"
+    assert store.finish(job.id, None, "SUCCEEDED", 0, None)
     app = open_page("stylize", run=job.id)
     slider = app.select_slider(key="stylize_canvas_step")
     assert (list(slider.options), slider.value) == (["0", "2", "4"], 4)
