@@ -251,8 +251,8 @@ def _limits(info: catalog.CheckpointInfo, spec: Spec) -> str:
     if "stylizing" in info.capabilities:
         side = max(spec.data_spec.image_shape or (0,))
         return (
-            f"It paints any photograph, in this one style. It was trained on pictures of {side} pixels, and its strokes have "
-            "the size they had there: on a large photograph they look fine; painted reduced, they are coarser."
+            f"It paints any photograph in this one style. It was trained on pictures of {side} pixels, and its strokes "
+            "have the size they had there: on a large photograph they look fine; painted reduced, they are coarser."
         )
     return f"It knows {spec.data_spec.title} and nothing else: {_of_the_kind(info)}"
 

@@ -53,7 +53,7 @@ def test_a_painting_begins_by_itself_and_grows_row_by_row(runs: Path) -> None:
     assert (first.asking.seed, first.asking.count, first.rows) == (40, 8, 1)
     app.run()
     assert painting_of(app) is first
-    assert first.rows == 2
+    assert first.rows in (2, 3, 4), "a slow look catches up, but is never the last one at once"
     assert "What to look for" in said(app)
     finished(app)
     assert torch.equal(first.canvas, painted(first.asking).canvas)
@@ -63,7 +63,7 @@ def test_a_painting_begins_by_itself_and_grows_row_by_row(runs: Path) -> None:
 
 def test_stop_holds_it_and_go_on_ends_with_the_same_pictures(runs: Path) -> None:
     app = page(model="asked")
-    app.run().button(key="paint_stop").click().run()
+    app.button(key="paint_stop").click().run()
     rows = painting_of(app).rows
     app.run()
     assert painting_of(app).rows == rows

@@ -21,6 +21,7 @@ from genmodels.errors import CapabilityError, ConfigError, DataError, DivergedEr
 from genmodels.layers import colours, vgg
 from genmodels.layers.perceptual import PerceptualLoss, weighted
 from genmodels.losses import gram_matrix, relative_square, total_variation
+from genmodels.models import fast_style
 from genmodels.models.fast_style import FastStyle
 from genmodels.models.style_transfer import StyleTransfer
 from genmodels.runfolder import RunFolder
@@ -294,6 +295,20 @@ def test_a_picture_of_any_size_is_painted_at_its_size(size: tuple[int, int]) -> 
     assert direct.shape == (2, 3, size[1], size[0])
     see_through = np.concatenate([photo, np.full((*photo.shape[:2], 1), 9, np.uint8)], 2)
     assert np.array_equal(stylize_image(model, see_through, precision="fp32")[..., 3], see_through[..., 3])
+
+
+def test_a_pictures_border_is_painted_as_its_middle_is() -> None:
+    """The halving convolutions know the border by the zeros around it: of what they make of that nothing is left."""
+    torch.manual_seed(0)
+    model = FastStyle.build(image_shape=(3, 32, 32), width=4, residual_blocks=1).requires_grad_(False).eval()
+    photo = tensor(64, 64)
+    doubled = torch.cat([photo.flip(3), photo], 3)  # its middle is what a mirrored border looks like
+
+    def strip(margin: int) -> float:
+        alone, inside = (model._painted(x, margin)[..., -64:][..., :6] for x in (photo, doubled))
+        return float((alone - inside).abs().mean())
+
+    assert strip(fast_style._MARGIN) < 0.4 * strip(0)  # what is left is the statistics'
 
 
 def test_tiles_of_a_large_picture_show_no_seam() -> None:

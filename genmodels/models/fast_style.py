@@ -53,7 +53,9 @@ from genmodels.layers.translation_networks import resnet
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
 
-_MARGIN = 8  # pixels painted around a picture and cut off again: what a network makes of its border is no painting
+# Pixels painted around a picture and cut off again. The halving convolutions put zeros around it, by which a network
+# knows the border and learns to paint a strip there; a wider margin than in training takes all of that away.
+_MARGIN, _TRAINING_MARGIN = 24, 8
 
 
 @register("fast_style")
@@ -93,7 +95,7 @@ class FastStyle(Model):
         if self._seen is None or self._seen[0] is not style:
             self._seen = style, self.vgg.style_of(style[:1])
         content = self.vgg.content_of(photos, self.config.content_layers)
-        painted = self._painted(photos)
+        painted = self._painted(photos, _TRAINING_MARGIN)
         parts = self.vgg(painted, content, self._seen[1], self.config)
         loss = weighted(parts, self.config)
         update(optimizers["model"], loss)
@@ -109,10 +111,10 @@ class FastStyle(Model):
             "loss/variation": Curve("total variation", "Mean squared difference of neighbouring pixels."),
         }
 
-    def _painted(self, x: Tensor) -> Tensor:
+    def _painted(self, x: Tensor, margin: int) -> Tensor:
         height, width = x.shape[2:]
-        painted: Tensor = self.network(_padded(x))
-        return painted[..., _MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
+        painted: Tensor = self.network(_padded(x, margin))
+        return painted[..., margin : margin + height, margin : margin + width]
 
     # --------------------------------------------------------------- inference
 
@@ -123,7 +125,7 @@ class FastStyle(Model):
         """
         if style is not None:
             raise CapabilityError(f"{self.title} paints in the style it was trained for; leave the style out")
-        yield self._painted(content).float()
+        yield self._painted(content, _MARGIN).float()
 
     def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """`content`, `style` and `variation` losses of pictures `x` (B, C, H, W), without a gradient."""
@@ -135,13 +137,13 @@ class FastStyle(Model):
         return found
 
 
-def _padded(x: Tensor) -> Tensor:
+def _padded(x: Tensor, margin: int) -> Tensor:
     """With a mirrored margin, and more of it right and below, to sides that the network can halve twice.
 
     A picture too small to be mirrored so far repeats its border.
     """
     height, width = x.shape[2:]
-    below, beside = (_MARGIN + -side % 4 for side in (height, width))
+    below, beside = (margin + -side % 4 for side in (height, width))
     mode = "reflect" if below < height and beside < width else "replicate"
     with torch.autocast(x.device.type, enabled=False):
-        return F.pad(x, (_MARGIN, beside, _MARGIN, below), mode=mode)
+        return F.pad(x, (margin, beside, margin, below), mode=mode)

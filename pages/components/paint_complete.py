@@ -45,4 +45,4 @@ def show(info: CheckpointInfo, step: int) -> None:
             st.info(t("paint.complete.empty"), icon=":material/draw:")
             return
         st.markdown(t("paint.complete.text"))
-        paint_watch.show(info, known, asking, chosen.given.pixels, given, chosen.what)
+        paint_watch.show(info, known, asking, chosen.given, given, chosen.what)

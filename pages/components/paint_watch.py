@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Hashable
 
 import streamlit as st
-from torch import Tensor
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import paint, paint_files
 from genmodels.service.paint import Asking, Facts, Painting
+from genmodels.service.paint_given import Given
 from pages.components.i18n import t
 from pages.components.paint_board import BoardTile, Spot, board, picked
 from pages.components.paint_levels import levels_chart
 from pages.components.theme import friendly_errors
 
-_TICK = 0.15  # seconds between two looks
+_TICK, _MOST_MISSED = 0.15, 3  # seconds between two looks; what one look catches up with at most
 _PACES = {"row": 1, "four": 4, "once": 1_000}
 
 
@@ -23,7 +25,7 @@ def show(
     info: CheckpointInfo,
     known: Facts,
     asking: Asking,
-    picture: Tensor | None = None,
+    picture: Given | None = None,
     given: int = 0,
     what: Hashable = "",
 ) -> None:
@@ -35,8 +37,9 @@ def show(
     asked = (asking, given, what, memory.get("paint_again", 0))
     if memory.get("paint_asked") != asked:
         with friendly_errors():
-            memory.paint_painting = paint.begin(asking, picture, given)
+            memory.paint_painting = paint.begin(asking, picture.pixels if picture else None, given)
             memory.paint_asked, memory.paint_held, memory.paint_readings = asked, False, None
+            memory.pop("paint_looked", None)
             memory.paint_run = memory.get("paint_run", 0) + 1
         if memory.get("paint_asked") != asked:
             return
@@ -52,7 +55,7 @@ def _watch(info: CheckpointInfo, known: Facts) -> None:
     with friendly_errors():
         if was_going:
             memory.paint_held = True  # where the next line fails, no timer shall try again and again
-            paint.advance(painting, _PACES[memory.get("paint_pace", "row")])
+            paint.advance(painting, _PACES[memory.get("paint_pace", "row")] * _missed())
             memory.paint_held = False
     left, right = st.columns([6, 4], gap="medium")
     with left, friendly_errors():
@@ -70,6 +73,14 @@ def _watch(info: CheckpointInfo, known: Facts) -> None:
             _pixel(known, painting, at)
     if was_going and (painting.done or memory.paint_held):
         st.rerun()  # the timer is set where this part is called
+
+
+def _missed() -> int:
+    """Looks that have been due since the last one: where machine or network is slow, a look shows more rows."""
+    memory, now = st.session_state, time.monotonic()
+    due = (now - memory.get("paint_looked", -math.inf)) / _TICK
+    memory.paint_looked = now
+    return min(_MOST_MISSED, max(1, round(due))) if math.isfinite(due) else 1
 
 
 def _actions(painting: Painting) -> None:
@@ -110,6 +121,7 @@ def _actions(painting: Painting) -> None:
 
 def _hold(painting: Painting, held: bool) -> None:
     st.session_state.paint_held = held
+    st.session_state.pop("paint_looked", None)
     if held:
         paint.stop(painting)
 
