@@ -124,6 +124,22 @@ def test_what_is_unknown_is_not_measured_and_what_cannot_be_does_not_apply(runs:
     assert vae.metrics == {}
 
 
+def test_likelihoods_are_ranked_among_equal_grey_values_only(runs: Path) -> None:
+    small = ("data.name=digits", "model.channels=4", "model.dilations=[1]")
+    for name, levels in (("grey", 256), ("shades", 256), ("binary", 2)):
+        save_run(runs, name, "mnist_gated_pixelcnn", *small, f"model.levels={levels}")
+    grey, shades, binary = (
+        measured(runs, name, likelihood__bits_per_dim=bits)
+        for name, bits in (("grey", 0.9), ("shades", 1.0), ("binary", 0.15))
+    )
+    gan = catalog.describe(runs / "gan")
+    row = table(grey, shades, gan)["bits_per_dim"]
+    assert best(row) == [True, False, False]
+    assert [value.applies for value in row.values] == [True, True, False]
+    assert best(table(grey, shades, binary)["bits_per_dim"]) == [False] * 3
+    assert "nats" not in table(gan, gan)
+
+
 def test_figures_belong_to_the_newest_step(runs: Path) -> None:
     info = measured(runs, "vae", 30, elbo__negative=103)
     row = table(info, info, steps=(0, 10))["elbo"]

@@ -58,7 +58,7 @@ class Measure:
     name: str
     metric: str
     better: Better
-    needs: Literal["samples", "judge", "elbo", "label", "always"]
+    needs: Literal["samples", "judge", "elbo", "likelihood", "label", "always"]
     real: str = ""
     """The metric that says the same of real pictures, where there is one."""
 
@@ -76,6 +76,8 @@ MEASURES = (
     Measure("memory", "memory/nearest_ratio", "one", "judge"),
     Measure("diversity", "diversity/samples", "data", "samples", "diversity/data"),
     Measure("elbo", "elbo/negative", "low", "elbo"),
+    Measure("bits_per_dim", "likelihood/bits_per_dim", "low", "likelihood"),
+    Measure("nats", "likelihood/nats", "low", "likelihood"),
     Measure("parameters", "", "low", "always"),
     Measure("seconds", "", "low", "always"),
 )
@@ -168,7 +170,8 @@ def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Seq
         if any(value.applies for value in values):
             known = (info.metrics[measure.real] for info in infos if measure.real in info.metrics)
             real = next(known, None) if same_data else None
-            rows.append(Row(measure, tuple(_marked(measure, values, real) if same_data else values), real))
+            fair = same_data and (measure.needs != "likelihood" or _same_levels(infos))
+            rows.append(Row(measure, tuple(_marked(measure, values, real) if fair else values), real))
     return tuple(rows)
 
 
@@ -176,6 +179,12 @@ def different_kinds(infos: Sequence[CheckpointInfo]) -> tuple[str, ...]:
     """The data sets the checkpoints were trained on, where that is more than one; empty where all have the same."""
     kinds = tuple(dict.fromkeys(info.data for info in infos))
     return kinds if len(kinds) > 1 else ()
+
+
+def _same_levels(infos: Sequence[CheckpointInfo]) -> bool:
+    """Whether those with a likelihood all guess among as many grey values: black and white is cheaper to foretell."""
+    specs = [RunFolder(info.path).spec() for info in infos if "likelihood" in info.capabilities]
+    return len({(spec.config.get("levels"), spec.config.get("rounding")) for spec in specs}) == 1
 
 
 def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -> Value:
@@ -190,8 +199,8 @@ def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -
 
 
 def _applies(measure: Measure, info: CheckpointInfo) -> bool:
-    if measure.needs == "elbo":
-        return "elbo" in info.capabilities
+    if measure.needs in ("elbo", "likelihood"):
+        return measure.needs in info.capabilities
     judged = "sampling" in info.capabilities and judge.can_judge(RunFolder(info.path).spec().data_spec)
     if measure.needs == "label":
         return judged and "label" in info.conditions

@@ -15,7 +15,8 @@ from pages.components.i18n import has, t
 GROUPS: dict[str, tuple[str, ...]] = {
     "reading": ("accuracy",),
     "translation": ("cycle/error", "cycle/a", "cycle/b", "kinds/a_as_b", "kinds/b_as_a", "kinds/judge"),
-    "elbo": ("elbo/negative", "elbo/recon", "elbo/kl"),
+    "elbo": ("elbo/negative", "elbo/recon", "elbo/kl", "likelihood/bits_per_dim", "likelihood/nats"),
+    "paint": ("paint/style", "paint/style_before", "paint/content"),
     "sound": ("likelihood/bits_per_sample",),
     "reconstruction": ("reconstruction/nats", "reconstruction/corrupted_nats"),
     "judge": (
