@@ -18,6 +18,7 @@ from genmodels.data.audio_loader import AudioLoader
 from genmodels.data.spec import Recordings
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import sound
+from genmodels.layers import causal
 from genmodels.layers.causal import GatedLayer
 from genmodels.layers.painting import draw
 from genmodels.layers.queue_kernel import CompiledQueues
@@ -82,13 +83,50 @@ def test_mu_law_is_the_texts() -> None:
 def test_a_layer_hears_now_and_one_dilation_ago_and_nothing_else(dilation: int, told: bool) -> None:
     torch.manual_seed(0)
     layer = GatedLayer(4, dilation, last=False)
-    x = torch.randn(2, 20, 4, requires_grad=True)
-    following, z = layer(x, torch.randn(2, 8) if told else None)
-    (slope,) = torch.autograd.grad(following[0, 12].sum() + z[0, 12].sum(), x)
-    heard = slope.abs().sum(-1).nonzero().tolist()
-    assert heard == [[0, 12 - dilation], [0, 12]]
-    wanted = x[:, 5] + layer.residual(z[:, 5])  # type: ignore[misc]
-    torch.testing.assert_close(following[:, 5], wanted)
+    lengths = [20, 5, 15]
+    x = torch.randn(40, 4, requires_grad=True)
+    following, z = layer(x, torch.randn(3, 8) if told else None, lengths)
+    (slope,) = torch.autograd.grad(following[12].sum() + z[12].sum(), x, retain_graph=True)
+    assert slope.abs().sum(-1).nonzero().flatten().tolist() == [12 - dilation, 12]
+    (slope,) = torch.autograd.grad(following[25].sum() + z[25].sum(), x)
+    assert slope.abs().sum(-1).nonzero().flatten().tolist() == [25], "what another recording ends with is not its past"
+    torch.testing.assert_close(following, x + layer.residual(z))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_layers_values_and_gradients_are_those_of_its_formula(last: bool) -> None:
+    torch.manual_seed(0)
+    layer = GatedLayer(3, 2, last=last).double()
+    lengths = [7, 1, 4]
+    x = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
+    told = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    parts = []
+    for rows, own in zip(causal.recordings(lengths), told, strict=True):
+        now = x[rows]
+        past = torch.cat([torch.zeros(2, 3), now])[: len(now)]
+        filtered, gate = (layer.gates(torch.cat([past, now], 1)) + own).chunk(2, 1)
+        parts.append(filtered.tanh() * gate.sigmoid())
+    wanted = torch.cat(parts)
+    following, z = layer(x, told, lengths)
+    torch.testing.assert_close(z, wanted)
+    total = z.sin().sum() + following.cos().sum()
+    by_hand = x if last else x + layer.residual(wanted)  # type: ignore[misc]
+    reference = wanted.sin().sum() + by_hand.cos().sum()
+    inputs = [x, told, *layer.parameters()]
+    for one, two in zip(torch.autograd.grad(total, inputs), torch.autograd.grad(reference, inputs), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_the_sum_of_skips_is_one_linear_layer_of_all() -> None:
+    torch.manual_seed(0)
+    skip = causal.SkipSum(6, 5).double()
+    parts = [torch.randn(4, width, dtype=torch.float64, requires_grad=True) for width in (1, 2, 3)]
+    inputs = [*parts, *skip.parameters()]
+    summed, wanted = skip(parts), torch.nn.functional.linear(torch.cat(parts, 1), skip.weight, skip.bias)
+    torch.testing.assert_close(summed, wanted)
+    ours, theirs = (torch.autograd.grad(y.sin().sum(), inputs) for y in (summed, wanted))
+    for one, two in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, two)
 
 
 @pytest.mark.parametrize(("layers", "stacks", "told"), [*itertools.product((1, 2, 4), (1, 3), (False, True))])
@@ -184,7 +222,7 @@ def test_queues_have_the_whole_networks_logits(sampler: Any, monkeypatch: pytest
             found = torch.from_numpy(queues.logits)
         else:
             codes[:, time] = found.argmax(1)
-        wanted = model.network(codes, told)[:, time]
+        wanted = model.network(codes.flatten(), told, [40, 40]).view(2, 40, -1)[:, time]
         torch.testing.assert_close(found, wanted, rtol=0, atol=2e-5)
         assert torch.equal(found.argmax(1), wanted.argmax(1))
 

@@ -1,20 +1,117 @@
 """Causal dilated convolutions of two taps, as matrix products over time by channels.
 
-A kernel of two taps at dilation d is a product of [x(t - d), x(t)] with one matrix. Laid out as (B, T, C), all times of
-all recordings are rows of one product; Conv1d over (B, C, T) reached half that rate where it was measured, and bfloat16
-makes it slower instead of faster.
+A kernel of two taps at dilation d is a product of x(t) with one matrix and of x(t - d) with another. Laid out as
+(N, C), recordings of any lengths one after the other, all times are rows of one product and nothing is
+padded. Conv1d over (B, C, T) reached half that rate where it was measured, and bfloat16 makes it slower, not faster.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def delayed(x: Tensor, by: int) -> Tensor:
-    """x(t - by), zeros before the beginning: (B, T, C) -> (B, T, C)."""
-    return F.pad(x, (0, 0, by, 0))[:, : x.shape[1]]
+def recordings(lengths: Sequence[int]) -> Iterator[slice]:
+    """The rows of each recording."""
+    start = 0
+    for length in lengths:
+        yield slice(start, start + length)
+        start += length
+
+
+def delayed(codes: Tensor, lengths: Sequence[int], before: int) -> Tensor:
+    """Of each time the one before it: (N,) -> (N,), `before` at the beginning of each recording."""
+    past = codes.roll(1)
+    past[[rows.start for rows in recordings(lengths) if rows.start < rows.stop]] = before
+    return past
+
+
+def _taps(lengths: Sequence[int], dilation: int) -> Iterator[tuple[slice, slice]]:
+    """Of each recording longer than `dilation`, the rows that have a past, and the rows of that past."""
+    for rows in recordings(lengths):
+        if rows.stop - rows.start > dilation:
+            yield slice(rows.start + dilation, rows.stop), slice(rows.start, rows.stop - dilation)
+
+
+class _Layer(torch.autograd.Function):
+    """z = tanh(filter) * sigmoid(gate), filter and gate side by side in W [x(t - d), x(t)] + bias; and x + R z + c.
+
+    Its gradient is written down: autograd's, from padding, concatenation and slices of half the channels, takes twice
+    as long. tanh is of float32 even for bfloat16, whose own is three times as slow on a CPU.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        residual: Tensor | None,
+        constant: Tensor | None,
+        lengths: Sequence[int],
+        dilation: int,
+    ) -> tuple[Tensor, Tensor]:
+        """x (N, C), weight (2 C, 2 C) and residual (C, C) as of nn.Linear, bias (B, 2 C) for B recordings."""
+        channels = x.shape[1]
+        past, now = torch.split(weight.T, channels)
+        gates = x.new_empty(len(x), 2 * channels)
+        for rows, own in zip(recordings(lengths), bias, strict=True):
+            torch.addmm(own, x[rows], now, out=gates[rows])
+        for later, earlier in _taps(lengths, dilation):
+            gates[later].addmm_(x[earlier], past)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        tanh = gates[:, :channels].to(wide).contiguous().tanh_().to(x.dtype)
+        sigmoid = gates[:, channels:].contiguous().sigmoid_()
+        z = tanh * sigmoid
+        following = x if residual is None or constant is None else torch.addmm(constant, z, residual.T).add_(x)
+        ctx.save_for_backward(x, weight, residual, tanh, sigmoid, z)
+        ctx.lengths, ctx.dilation = lengths, dilation
+        return following, z
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, residual, tanh, sigmoid, z = ctx.saved_tensors
+        following, dz = gradients
+        of_residual, of_constant = None, None
+        if residual is not None:
+            dz = torch.addmm(dz, following, residual)
+            of_residual, of_constant = (z.T @ following).T, following.sum(0)
+        channels = x.shape[1]
+        past, now = torch.split(weight, channels, 1)
+        gates = x.new_empty(len(x), 2 * channels)
+        # Of tanh dz s (1 - t^2), and of sigmoid dz t (1 - s) s, into the halves of one matrix.
+        torch.ops.aten.tanh_backward.grad_input(dz * sigmoid, tanh, grad_input=gates[:, :channels])
+        torch.ops.aten.sigmoid_backward.grad_input(dz * tanh, sigmoid, grad_input=gates[:, channels:])
+        dx = torch.addmm(following, gates, now)
+        of_now, of_past = (x.T @ gates).T, torch.zeros_like(past)
+        for later, earlier in _taps(ctx.lengths, ctx.dilation):
+            dx[earlier].addmm_(gates[later], past)
+            of_past += (x[earlier].T @ gates[later]).T
+        bias = torch.stack([gates[rows].sum(0) for rows in recordings(ctx.lengths)])
+        return dx, torch.cat([of_past, of_now], 1), bias, of_residual, of_constant, None, None
+
+
+class _Sum(torch.autograd.Function):
+    """sum_l S_l z_l + b as one product of all z side by side; each z's gradient is a product of its own.
+
+    One product for all gradients took eight times as long where it was measured, and slices of it slowed what follows.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, bias: Tensor, *parts: Tensor) -> Tensor:
+        whole = torch.cat(parts, 1)
+        ctx.save_for_backward(weight, whole)
+        ctx.widths = [part.shape[1] for part in parts]
+        return torch.addmm(bias, whole, weight.T)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        weight, whole = ctx.saved_tensors
+        (dy,) = gradients
+        return (whole.T @ dy).T, dy.sum(0), *(dy @ share for share in torch.split(weight, ctx.widths, 1))
 
 
 class GatedLayer(nn.Module):
@@ -31,11 +128,20 @@ class GatedLayer(nn.Module):
         # What the last layer would add goes nowhere: only its z is read.
         self.residual = None if last else nn.Linear(channels, channels)
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x (B, T, C), the condition's share of filter and gate (B, 2 C) or None -> (next x, z), (B, T, C) each."""
-        gates = self.gates(torch.cat([delayed(x, self.dilation), x], -1))
-        if bias is not None:
-            gates = gates + bias[:, None]
-        filtered, gate = gates.chunk(2, -1)
-        z = filtered.tanh() * gate.sigmoid()
-        return (x if self.residual is None else x + self.residual(z)), z
+    def forward(self, x: Tensor, bias: Tensor | None, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """x (N, C) of B recordings of `lengths`, what they are told (B, 2 C) or None -> (next x, z), (N, C) each."""
+        own = self.gates.bias.expand(len(lengths), -1)
+        told = own if bias is None else own + bias
+        behind = (None, None) if self.residual is None else (self.residual.weight, self.residual.bias)
+        weights = (part if part is None else part.to(x.dtype) for part in (self.gates.weight, told, *behind))
+        following, z = _Layer.apply(x, *weights, lengths, self.dilation)
+        return following, z
+
+
+class SkipSum(nn.Linear):
+    """The skip 1x1s of all layers and their sum: each layer's z (N, C) -> (N, skip channels)."""
+
+    def forward(self, parts: Sequence[Tensor]) -> Tensor:  # type: ignore[override]
+        dtype = parts[0].dtype
+        total: Tensor = _Sum.apply(self.weight.to(dtype), self.bias.to(dtype), *parts)
+        return total

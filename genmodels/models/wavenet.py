@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -83,7 +83,7 @@ from torch.optim import Optimizer
 from genmodels.audio import mu_law_decode, mu_law_encode
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.layers.causal import GatedLayer
+from genmodels.layers.causal import GatedLayer, SkipSum, delayed, recordings
 from genmodels.layers.painting import check_knobs
 from genmodels.layers.queues import BatchedQueues, Sampler, Task, Weights
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
@@ -97,7 +97,10 @@ _CHUNK = 8  # recordings whose likelihood is computed at once
 
 
 class CausalNetwork(nn.Module):
-    """Codes -> logits of the same times, each from earlier codes only."""
+    """Codes -> logits of the same times, each from earlier codes only.
+
+    Recordings lie one after the other, N samples in all, and `lengths` says where each ends: none is padded.
+    """
 
     def __init__(self, config: WaveNetConfig) -> None:
         super().__init__()
@@ -112,19 +115,20 @@ class CausalNetwork(nn.Module):
         told = sum(config.conditions.values())
         self.condition = nn.Linear(told, len(dilations) * 2 * channels, bias=False) if told else None
         # One product for the skip 1x1s of all layers, and their sum with it.
-        self.skip = nn.Linear(len(dilations) * channels, config.skip_channels)
+        self.skip = SkipSum(len(dilations) * channels, config.skip_channels)
         self.hidden = nn.Linear(config.skip_channels, config.skip_channels)
         self.head = nn.Linear(config.skip_channels, config.levels)
 
-    def forward(self, codes: Tensor, told: Tensor | None) -> Tensor:
-        """Codes int64 (B, T), what it is told (B, K) or None -> logits (B, T, levels) of the same times."""
-        return self.logits(self.first(codes), self.biases(told))
+    def forward(self, codes: Tensor, told: Tensor | None, lengths: Sequence[int]) -> Tensor:
+        """Codes int64 (N,), what each recording is told (B, K) or None -> logits (N, levels) of the same times."""
+        return self.logits(self.first(codes, lengths), self.biases(told), lengths)
 
-    def first(self, codes: Tensor) -> Tensor:
-        """The first layer's input (B, T, C): at each time, of the two codes before it; silence before the beginning."""
-        past = F.pad(codes, (2, 0), value=self.silence)
-        x: Tensor = self.now(past[:, 1:-1]) + self.before(past[:, :-2])
-        return x
+    def first(self, codes: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The first layer's input (N, C): at each time, of the two codes before it; silence before the beginning."""
+        last = delayed(codes, lengths, self.silence)
+        x: Tensor = self.now(last) + self.before(delayed(last, lengths, self.silence))
+        autocast = torch.is_autocast_enabled(x.device.type)
+        return x.to(torch.get_autocast_dtype(x.device.type)) if autocast else x
 
     def biases(self, told: Tensor | None) -> Tensor | None:
         """The condition's share of each layer's filter and gate, (B, layers, 2 C)."""
@@ -133,15 +137,17 @@ class CausalNetwork(nn.Module):
         shares: Tensor = self.condition(told)
         return shares.view(len(told), len(self.layers), -1)
 
-    def logits(self, x: Tensor, biases: Tensor | None, inputs: list[Tensor] | None = None) -> Tensor:
-        """From the first layer's input (B, T, C); each layer's own is put into `inputs` where that is given."""
+    def logits(
+        self, x: Tensor, biases: Tensor | None, lengths: Sequence[int], inputs: list[Tensor] | None = None
+    ) -> Tensor:
+        """From the first layer's input (N, C); each layer's own is put into `inputs` where that is given."""
         parts = []
         for index, layer in enumerate(self.layers):
             if inputs is not None:
                 inputs.append(x)
-            x, z = layer(x, None if biases is None else biases[:, index])
+            x, z = layer(x, None if biases is None else biases[:, index], lengths)
             parts.append(z)
-        logits: Tensor = self.head(F.relu(self.hidden(F.relu(self.skip(torch.cat(parts, -1))))))
+        logits: Tensor = self.head(F.relu(self.hidden(F.relu(self.skip(parts)))))
         return logits
 
     def weights(self) -> Weights:
@@ -171,10 +177,12 @@ class CausalNetwork(nn.Module):
     def tails(self, codes: Tensor, told: Tensor | None) -> list[Tensor]:
         """Of each layer, its last `dilation` inputs up to the end of codes (B, T), zeros before the beginning."""
         inputs: list[Tensor] = []
-        self.logits(self.first(codes), self.biases(told), inputs)
+        lengths = [codes.shape[1]] * len(codes)
+        self.logits(self.first(codes.flatten(), lengths), self.biases(told), lengths, inputs)
         dilations: list[int] = [layer.dilation for layer in self.layers]  # type: ignore[misc]
-        # Left of the beginning lie the zeros that `delayed` shifts in.
-        return [F.pad(x, (0, 0, d, 0))[:, -d:] for x, d in zip(inputs, dilations, strict=True)]
+        # Left of the beginning a layer adds nothing for its past, as if that were zeros.
+        whole = (x.view(*codes.shape, x.shape[1]) for x in inputs)
+        return [F.pad(x, (0, 0, d, 0))[:, -d:] for x, d in zip(whole, dilations, strict=True)]
 
 
 @register("wavenet")
@@ -203,18 +211,18 @@ class WaveNet(Model):
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         codes = mu_law_encode(F.pad(batch["audio"], (0, self.config.silence)), self.config.levels)
         told = self._told(batch, len(codes)) if self.config.conditions else None
-        heard = _within(codes, batch["length"] + self.config.silence)
+        lengths = (batch["length"] + self.config.silence).tolist()
 
         # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
-        loss = self._cross_entropy(codes, told)[heard].mean()
+        loss = self._cross_entropy(codes, told, lengths).mean()
         update(optimizers["model"], loss)
         loss = loss.detach()
         return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
 
-    def _cross_entropy(self, codes: Tensor, told: Tensor | None) -> Tensor:
-        """-log p of each sample, nats (B, T), of codes (B, T)."""
-        logits = self.network(codes, told)
-        return F.cross_entropy(logits.flatten(0, 1).float(), codes.flatten(), reduction="none").view(codes.shape)
+    def _cross_entropy(self, codes: Tensor, told: Tensor | None, lengths: Sequence[int]) -> Tensor:
+        """-log p, nats, of the first `lengths` codes of each row (B, T), one row's samples after the other's (N,)."""
+        heard = torch.cat([row[:length] for row, length in zip(codes, lengths, strict=True)])
+        return F.cross_entropy(self.network(heard, told, lengths).float(), heard, reduction="none")
 
     def curves(self) -> dict[str, Curve]:
         levels = self.config.levels
@@ -241,8 +249,8 @@ class WaveNet(Model):
     def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """(B, T, levels): of each sample, from the earlier samples of audio (B, T) in [-1, 1]."""
         told = self._told(condition or {}, len(x)) if self.config.conditions else None
-        logits: Tensor = self.network(mu_law_encode(x, self.config.levels), told)
-        return logits.float()
+        logits: Tensor = self.network(mu_law_encode(x, self.config.levels).flatten(), told, [x.shape[1]] * len(x))
+        return logits.float().view(*x.shape, -1)
 
     def log_prob(self, x: Tensor, *, condition: Condition = None, length: Tensor | None = None) -> Tensor:
         """Exact log likelihood (B,), nats, of audio (B, T) rounded to the levels, up to each `length` where given.
@@ -260,12 +268,11 @@ class WaveNet(Model):
         told = self._told(condition or {}, len(x)) if self.config.conditions else None
         found = []
         for start in range(0, len(codes), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            longest = int(length[rows].max())
-            part = codes[rows, :longest]
-            nats = self._cross_entropy(part, None if told is None else told[rows])
-            found.append(-(nats * _within(part, length[rows])).sum(1))
-        return torch.cat(found)
+            chunk = slice(start, start + _CHUNK)
+            lengths = length[chunk].tolist()
+            nats = self._cross_entropy(codes[chunk], None if told is None else told[chunk], lengths)
+            found += [-nats[rows].sum() for rows in recordings(lengths)]
+        return torch.stack(found)
 
     def receptive_field(self, samples: int | None = None) -> Tensor:
         """How strongly each earlier time moves the next sample's logits: |gradient| (samples,), the newest last.
@@ -277,16 +284,16 @@ class WaveNet(Model):
             generator = torch.Generator().manual_seed(0)
             noise = torch.randint(0, self.config.levels, (1, samples + 1), generator=generator).to(self.device)
             # A code is a choice and has no slope: asked of what the tables make of it, one tap at a time.
-            past = F.pad(noise, (2, 0), value=self.network.silence)
+            past = F.pad(noise[0], (2, 0), value=self.network.silence)
             now, before = self.network.now(past).detach(), self.network.before(past).detach()
             now, before = now.requires_grad_(True), before.requires_grad_(True)
             told = torch.zeros(1, sum(self.config.conditions.values()), device=self.device)
-            x = now[:, 1:-1] + before[:, :-2]
-            asked = self.network.logits(x, self.network.biases(told))[:, -1]
+            x = now[1:-1] + before[:-2]
+            asked = self.network.logits(x, self.network.biases(told), [len(x)])[-1]
             # Weighted unevenly: what moves all levels alike would cancel where they are normalised.
-            weights = torch.linspace(1, 2, asked.shape[1], device=self.device)
+            weights = torch.linspace(1, 2, len(asked), device=self.device)
             of_now, of_before = torch.autograd.grad((asked * weights).sum(), (now, before))
-        return (of_now.abs() + of_before.abs())[0, 2:-1].sum(-1)
+        return (of_now.abs() + of_before.abs())[2:-1].sum(-1)
 
     def sample(
         self,
@@ -401,8 +408,3 @@ class WaveNet(Model):
 
             return CompiledQueues(network.weights(), task)
         return BatchedQueues(network.weights(), task)
-
-
-def _within(codes: Tensor, length: Tensor) -> Tensor:
-    """bool (B, T): before each recording's `length`."""
-    return torch.arange(codes.shape[1], device=codes.device) < length.to(codes.device)[:, None]
