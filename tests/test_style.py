@@ -63,6 +63,11 @@ def test_gram_matrix_by_hand() -> None:
     moved = maps.flatten(2)[..., torch.randperm(24)].view(2, 5, 6, 4)
     torch.testing.assert_close(gram_matrix(maps), gram_matrix(moved))  # where a feature is does not matter
     torch.testing.assert_close(gram_matrix(maps.to(memory_format=torch.channels_last)), gram_matrix(maps))
+    maps.requires_grad_()
+    flat, weights = maps.flatten(2), torch.randn(2, 5, 5)
+    (ours,) = torch.autograd.grad((gram_matrix(maps) * weights).sum(), maps)
+    (wanted,) = torch.autograd.grad((flat @ flat.mT / 24 * weights).sum(), maps)
+    torch.testing.assert_close(ours, wanted)
 
 
 def test_relative_square_and_total_variation_by_hand() -> None:
@@ -308,7 +313,8 @@ def test_a_pictures_border_is_painted_as_its_middle_is() -> None:
         alone, inside = (model._painted(x, margin)[..., -64:][..., :6] for x in (photo, doubled))
         return float((alone - inside).abs().mean())
 
-    assert strip(fast_style._MARGIN) < 0.4 * strip(0)  # what is left is the statistics'
+    of_statistics = strip(63)  # which differ a little between the two pictures, however far away the border is
+    assert strip(fast_style._MARGIN) - of_statistics < 0.4 * (strip(0) - of_statistics)
 
 
 def test_tiles_of_a_large_picture_show_no_seam() -> None:
