@@ -20,6 +20,7 @@ from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import sound
 from genmodels.layers import causal
 from genmodels.layers.causal import GatedLayer
+from genmodels.layers.gate import gated
 from genmodels.layers.painting import draw
 from genmodels.layers.queue_kernel import CompiledQueues
 from genmodels.layers.queues import BatchedQueues
@@ -115,6 +116,22 @@ def test_a_layers_values_and_gradients_are_those_of_its_formula(last: bool) -> N
     inputs = [x, told, *layer.parameters()]
     for one, two in zip(torch.autograd.grad(total, inputs), torch.autograd.grad(reference, inputs), strict=True):
         torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (2, 6, 3, 4)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_gates_value_and_gradient_are_those_of_its_formula(
+    shape: tuple[int, ...], layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    z = torch.randn(shape, dtype=torch.float64)
+    z = (z.contiguous(memory_format=layout) if len(shape) == 4 else z).requires_grad_()
+    filtered, gate = z.chunk(2, 1)
+    wanted = filtered.tanh() * gate.sigmoid()
+    torch.testing.assert_close(gated(z), wanted)
+    ours, theirs = (torch.autograd.grad(y.sin().sum(), z)[0] for y in (gated(z), wanted))
+    torch.testing.assert_close(ours, theirs)
+    assert ours.stride() == z.stride(), "another layout would be copied back"
 
 
 def test_the_sum_of_skips_is_one_linear_layer_of_all() -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genmodels.layers.gate import gate_gradient, gate_parts
+
 
 def recordings(lengths: Sequence[int]) -> Iterator[slice]:
     """The rows of each recording."""
@@ -40,7 +42,7 @@ class _Layer(torch.autograd.Function):
     """z = tanh(filter) * sigmoid(gate), filter and gate side by side in W [x(t - d), x(t)] + bias; and x + R z + c.
 
     Its gradient is written down: autograd's, from padding, concatenation and slices of half the channels, takes twice
-    as long. tanh is of float32 even for bfloat16, whose own is three times as slow on a CPU.
+    as long.
     """
 
     @staticmethod
@@ -62,9 +64,7 @@ class _Layer(torch.autograd.Function):
             torch.addmm(own, x[rows], now, out=gates[rows])
         for later, earlier in _taps(lengths, dilation):
             gates[later].addmm_(x[earlier], past)
-        wide = torch.promote_types(x.dtype, torch.float32)
-        tanh = gates[:, :channels].to(wide).contiguous().tanh_().to(x.dtype)
-        sigmoid = gates[:, channels:].contiguous().sigmoid_()
+        tanh, sigmoid = gate_parts(gates)
         z = tanh * sigmoid
         following = x if residual is None or constant is None else torch.addmm(constant, z, residual.T).add_(x)
         ctx.save_for_backward(x, weight, residual, tanh, sigmoid, z)
@@ -81,10 +81,7 @@ class _Layer(torch.autograd.Function):
             of_residual, of_constant = (z.T @ following).T, following.sum(0)
         channels = x.shape[1]
         past, now = torch.split(weight, channels, 1)
-        gates = x.new_empty(len(x), 2 * channels)
-        # Of tanh dz s (1 - t^2), and of sigmoid dz t (1 - s) s, into the halves of one matrix.
-        torch.ops.aten.tanh_backward.grad_input(dz * sigmoid, tanh, grad_input=gates[:, :channels])
-        torch.ops.aten.sigmoid_backward.grad_input(dz * tanh, sigmoid, grad_input=gates[:, channels:])
+        gates = gate_gradient(dz, tanh, sigmoid)
         dx = torch.addmm(following, gates, now)
         of_now, of_past = (x.T @ gates).T, torch.zeros_like(past)
         for later, earlier in _taps(ctx.lengths, ctx.dilation):

@@ -53,16 +53,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genmodels.layers.gate import gated
 from genmodels.layers.masked import HorizontalConv2d, MaskedConv2d, VerticalConv2d, causal_bias
 from genmodels.layers.painting import Painter, RowBuffer
 from genmodels.models.pixelcnn import PixelCNN, PixelNetwork
 from genmodels.registry import register
-
-
-def gated(z: Tensor) -> Tensor:
-    """(B, 2C, ...) -> (B, C, ...): tanh of the first half times sigmoid of the second."""
-    filtered, gate = z.chunk(2, dim=1)
-    return torch.tanh(filtered) * torch.sigmoid(gate)
 
 
 class GatedLayer(nn.Module):
