@@ -78,6 +78,7 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     tune.prepare(model, runtime)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
+    recorder.phase("training")  # at once: the first pictures may be seen before the first report, and knobs be turned
     return trainer.fit(stop)
 
 

@@ -15,37 +15,40 @@ from safetensors.torch import load_file
 from genmodels.errors import CheckpointError, ConfigError
 from genmodels.runfolder import RunFolder
 
-# Trains a folder in a new process; stops after `until` steps where that is given, as a stop request would.
+# Trains folders one after the other in a new process, each up to a step, as a stop request would end it, or to its end.
 CHILD = """
-import sys, threading
+import os, sys, threading
+import genmodels.training
 from genmodels import run_training
 from genmodels.runfolder import RunFolder
 from genmodels.training import Trainer
-folder, until = RunFolder(sys.argv[1]), int(sys.argv[2])
-stop = threading.Event()
-if until:
-    after = Trainer._after_step
+after = Trainer._after_step
+for path, until in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
+    stop = threading.Event()
     def stop_then(self, metrics):
         after(self, metrics)
         if self.step == until:
             stop.set()
     Trainer._after_step = stop_then
-    import genmodels.training
-    genmodels.training._POLL_SECONDS = -1.0
-print(run_training.train_folder(folder, device="cpu", stop=stop))
+    genmodels.training._POLL_SECONDS = -1.0 if until else 0.25
+    print(run_training.train_folder(RunFolder(path), device="cpu", stop=stop), flush=True)
+os._exit(0)  # as a worker ends: see train_jobs/worker.py
 """
 
 
-def train(folder: RunFolder, until: int = 0) -> str:
+def train(*folders: tuple[RunFolder, int]) -> list[str]:
+    """How each ended; the step to stop at, or 0."""
+    words = [word for folder, until in folders for word in (str(folder.path), str(until))]
     result = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder.path), str(until)],
+        [sys.executable, "-c", CHILD, *words],
         capture_output=True,
         text=True,
         timeout=120,
-        check=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
-    return result.stdout.strip().splitlines()[-1]
+    assert result.returncode == 0, result.stderr
+    return [line for line in result.stdout.splitlines() if line in ("finished", "stopped")]
 
 
 @pytest.mark.slow
@@ -56,10 +59,9 @@ def test_three_steps_and_three_more_are_six(name: str, channels_last: bool, tmp_
     if channels_last:
         for folder in (whole, halves):
             folder.set_runtime({"threads": 1, "channels_last": True})
-    assert train(whole) == "finished"
-    assert train(halves, until=3) == "stopped"
+    assert train((halves, 3), (whole, 0)) == ["stopped", "finished"]
     assert halves.steps()[-1] == 3
-    assert train(halves) == "finished"
+    assert train((halves, 0)) == ["finished"]
     for file in ("model.safetensors", "training_nets.safetensors", "resume.safetensors"):
         one, two = (load_file(folder.step_path(6) / file) for folder in (whole, halves))
         assert one.keys() == two.keys()
