@@ -31,9 +31,12 @@ def canvas(page: Page) -> str:
 
 
 @pytest.mark.timeout(400)
-def test_a_painting_comes_and_can_be_gone_back_through(browser: Browser, tmp_path: Path) -> None:
-    save_networks(tmp_path, "fast")
+def test_a_painting_comes_and_can_be_gone_back_through(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     offer(tmp_path / "data", "boston", "tubingen", "the_scream", "udnie")
+    save_networks(tmp_path, "fast")
     (tmp_path / "checkpoints").mkdir()
     env = {f"GENMODELS_{name.upper()}": str(tmp_path / name) for name in ("data", "runs", "checkpoints")}
     browser.context.set_default_timeout(_PATIENCE)
