@@ -6,7 +6,7 @@ PORT ?= 8501
 TESTERS ?= 2
 BIN = $(VENV)/bin
 # One thread each: two processes with two threads on two cores wait for one another at every layer.
-TEST_TOGETHER = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+TEST_TOGETHER = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 .PHONY: help setup run test check bench clean
 

@@ -256,9 +256,8 @@ def test_lbfgs_goes_on_from_a_checkpoint_in_a_new_process_as_if_it_had_not_stopp
         "style_transfer", "train.max_steps=6", "train.log_every=1", "model.optimizer=lbfgs", "model.history=3"
     )
     whole, halves = (RunFolder.create(tmp_path / part, spec) for part in ("whole", "halves"))
-    assert train(whole) == "finished"
-    assert train(halves, until=4) == "stopped"
-    assert train(halves) == "finished"
+    assert train((halves, 4), (whole, 0)) == ["stopped", "finished"]
+    assert train((halves, 0)) == ["finished"]
     for file in ("model.safetensors", "resume.safetensors"):
         one, two = (load_file(folder.step_path(6) / file) for folder in (whole, halves))
         assert one.keys() == two.keys()
