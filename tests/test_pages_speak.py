@@ -13,21 +13,11 @@ from streamlit.testing.v1 import AppTest
 from genmodels.service import speak
 from pages.components import i18n
 from tests.test_pages_explorer import open_page
-from tests.test_service import save_run
-from tests.test_service_speak import SMALL
+from tests.test_service_speak import runs
+
+__all__ = ["runs"]
 
 PARTS = ("ask", "continue", "steps", "past", "levels", "fourier")
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
-    save_run(tmp_path / "runs", "voice", "tones_wavenet", *SMALL)
-    save_run(tmp_path / "runs", "mute", "tones_wavenet", *SMALL, "model.conditional=false", "model.speaker=false")
-    save_run(tmp_path / "runs", "pictures", "mnist_vae_2d", "data.name=digits")
-    return tmp_path / "runs"
 
 
 def page(part: str, **query: str) -> AppTest:
