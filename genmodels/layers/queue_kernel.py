@@ -1,20 +1,41 @@
 """The queues of `queues.py` for a few recordings, compiled: one sample costs microseconds, not forty calls of torch.
 
-Needs numba, imported when something is first drawn. Compiling takes some seconds once a machine and is kept on disk.
+Imported when something is first drawn. Compiling takes some seconds once a machine and is kept on disk, or once a
+process where nothing can be kept: in a container whose source and home are read-only. Without numba torch draws.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
-from genmodels.layers.queues import Task, Weights
+from genmodels.layers.queues import BatchedQueues, Task, Weights
 
-# Reordering sums lets the compiler use whole vectors; nothing here is infinite or not a number.
-_compiled = njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+try:
+    from numba import njit
+except (ImportError, OSError):  # not installed, or built for another numpy or processor
+    njit = None
+
+_log = logging.getLogger(__name__)
 _F = np.float32
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    if njit is None:
+        return function
+    # Reordering sums lets the compiler use whole vectors; nothing here is infinite or not a number.
+    options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+    try:
+        found: Callable[..., Any] = njit(cache=True, **options)(function)
+    except RuntimeError:  # "no locator available": neither beside the source nor at home can anything be written
+        found = njit(**options)(function)
+    return found
 
 
 # tanh x = x P(x^2) / Q(x^2): the tenth convergent of Lambert's fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))).
@@ -103,10 +124,26 @@ def _advance(  # type: ignore[no-untyped-def]
         codes[time] = _draw(logits, uniform[time], temperature, top_k)
 
 
+@cache
+def _usable() -> bool:
+    """Whether the smallest function compiles and runs here; said once where it does not."""
+    try:
+        if njit is None:
+            raise ImportError("it is not installed, or does not fit the other packages")
+        return bool(_tanh(_F(1)) > 0)
+    except Exception as error:  # noqa: BLE001 - numba, LLVM and the disk each fail in their own ways
+        _log.warning("numba cannot be used (%s): recordings are drawn by torch, far more slowly", error)
+        return False
+
+
 class CompiledQueues:
-    """A few recordings, one after the other: their weights stay in the processor's cache. On the CPU only."""
+    """A few recordings, one after the other: their weights stay in the processor's cache. On the CPU only.
+
+    Where numba cannot be used, torch draws the same recordings, at about a twentieth of the speed.
+    """
 
     def __init__(self, weights: Weights, task: Task) -> None:
+        self._instead = None if _usable() else BatchedQueues(weights, task)
         self.task, self.time = task, task.start
         self._codes, self._known = task.codes.numpy(), task.known.numpy()
         self._uniform = task.uniform.numpy()
@@ -124,9 +161,12 @@ class CompiledQueues:
 
     def advance(self, until: int) -> None:
         """Draw all samples before time `until` that are not drawn yet; the interpreter's lock is released meanwhile."""
+        if self._instead is not None:
+            self._instead.advance(until)
+            return
         task, top_k = self.task, self.task.top_k or self.logits.shape[1]
         for row, codes in enumerate(self._codes):
-            _advance(  # type: ignore[call-arg]
+            _advance(
                 codes, self._known[row], self._uniform[row], task.silence, self.time, until, self._queues[row],
                 self._offsets, self._lengths, *self._before_gates, self._bias[row], *self._behind, self.logits[row],
                 task.temperature, top_k,

@@ -1,0 +1,89 @@
+"""The compiled queues where nothing can be written, and where there is no numba: everything is drawn all the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from genmodels.layers import queue_kernel
+from genmodels.model import Model
+from tests.conftest import small_model
+
+_DRAWN = """
+import numpy, torch
+from genmodels.layers import queue_kernel
+from tests.conftest import small_model
+assert queue_kernel.njit is not None and queue_kernel._usable()
+drawn = small_model("wavenet").sample(1, generator=torch.Generator().manual_seed(1), samples=300)
+numpy.save("drawn.npy", drawn.numpy())
+print(queue_kernel.__file__)
+"""
+
+
+def drawn(model: Model) -> np.ndarray:
+    sample = model.sample(1, generator=torch.Generator().manual_seed(1), samples=300)  # type: ignore[operator]
+    found: np.ndarray = sample.numpy()
+    return found
+
+
+def fresh(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The kernel's module as another process would import it, drawing for this test."""
+    spec = importlib.util.spec_from_file_location("genmodels.layers.queue_kernel", queue_kernel.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow  # compiled anew, as nothing was kept
+def test_it_is_compiled_where_neither_source_nor_home_can_be_written(tmp_path: Path) -> None:
+    """A file where the caches' folder would be made stops root too, whom a folder's permissions do not."""
+    root, home = Path(queue_kernel.__file__).parents[2], tmp_path / "home"
+    home.touch()
+    for part in ("genmodels", "tests"):
+        shutil.copytree(root / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "genmodels" / "layers" / "__pycache__").touch()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "XDG_"))}
+    env |= {"HOME": str(home), "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", _DRAWN], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "genmodels" / "layers" / "queue_kernel.py")
+    assert np.array_equal(np.load(tmp_path / "drawn.npy"), drawn(small_model("wavenet")))
+
+
+def test_without_numba_torch_draws_the_same(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    model = small_model("wavenet")
+    wanted = drawn(model)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    module = fresh(monkeypatch)
+    assert module.njit is None
+    with caplog.at_level(logging.WARNING):
+        assert np.array_equal(drawn(model), wanted)
+        assert np.array_equal(drawn(model), wanted)
+    assert caplog.text.count("numba cannot be used") == 1
+
+
+def test_where_nothing_compiles_torch_draws(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk, a processor that LLVM does not know: told at the first call, not at the import."""
+    model = small_model("wavenet")
+    wanted = drawn(model)
+    module = fresh(monkeypatch)
+
+    def full(x: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(module, "_tanh", full)
+    assert np.array_equal(drawn(model), wanted)
+    assert "no space left on device" in caplog.text
