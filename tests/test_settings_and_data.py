@@ -198,6 +198,24 @@ def test_a_spec_tells_the_command_that_makes_it_again(recipe: str, preset: str |
     assert bool(again.expect) == (recipe == "pattern_1010_gan"), "other data or lengths promise nothing"
 
 
+def test_a_preset_promises_what_it_says_and_nothing_where_it_says_nothing() -> None:
+    recipe = recipes.Recipe.parse(
+        {
+            **{"name": "mine", "title": "Mine", "description": "", "source": ""},
+            **{"model": "vae", "data": {"name": "digits"}, "train": {"max_epochs": 9}, "expect": {"elbo/test": [1, 2]}},
+            "presets": {
+                "short": {"train": {"max_epochs": 1}, "expect": {"elbo/test": [None, 3]}},
+                "silent": {"train": {"max_epochs": 1}},
+            },
+        }
+    )
+    assert resolve(recipe).expect == {"elbo/test": (1, 2)}
+    assert resolve(recipe, preset="short").expect == {"elbo/test": (None, 3)}
+    assert resolve(recipe, preset="silent").expect == {}
+    assert resolve(recipe, preset="short", overrides={"train": {"max_epochs": 2}}).expect == {}
+    assert resolve(recipe, preset="short", overrides={"train": {"max_epochs": 9}}).expect == {"elbo/test": (1, 2)}
+
+
 def test_a_classifier_is_not_submitted_on_data_without_labels() -> None:
     with pytest.raises(ConfigError, match=r"image and label, but data set 'pattern_1010' provides image only"):
         resolve(recipes.get("mnist_judge"), overrides={"data": {"name": "pattern_1010"}})

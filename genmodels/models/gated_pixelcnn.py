@@ -12,6 +12,7 @@ never back. The objective is PixelCNN's: the exact cross entropy of each value g
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -60,6 +61,12 @@ from genmodels.models.pixelcnn import PixelCNN, PixelNetwork
 from genmodels.registry import register
 
 
+# A gate halves a small signal, tanh(z) sigmoid(z) = z / 2: weights twice as large as those that keep its size make up
+# for it. PyTorch's own leave 0.3 of it a layer, and of seven layers of v, one after the other, nothing to learn from:
+# after an epoch of binary MNIST the test digits cost 86.9 nats with those, 85.9 with these.
+_GAIN = 2.0
+
+
 class GatedLayer(nn.Module):
     """(v, h) -> (v', h'), each (B, C, H, W); the equations above."""
 
@@ -73,6 +80,8 @@ class GatedLayer(nn.Module):
         self.link = nn.Conv2d(2 * channels, 2 * channels, 1)
         self.residual = MaskedConv2d(channels, channels, 1, "B", colours=colours, bias=False)
         self.label = nn.Linear(classes, 4 * channels, bias=False) if classes else None
+        for convolution in (self.vertical, self.horizontal):
+            nn.init.normal_(convolution.weight, std=_GAIN / math.sqrt(convolution.weight[0].numel()))
 
     def class_bias(self, label: Tensor | None) -> tuple[Tensor, Tensor] | None:
         """What the class adds to z_v and to z_h, (B, 2C, 1, 1) each; None without classes."""

@@ -37,7 +37,9 @@ class Recipe(Frozen):
     data: dict[str, Any]
     train: dict[str, Any]
     expect: dict[str, tuple[float | None, float | None]] = Field({}, description="metric: [low, high]")
-    presets: dict[str, dict[str, dict[str, Any]]] = Field({}, description="changes by section")
+    presets: dict[str, dict[str, dict[str, Any]]] = Field(
+        {}, description="changes by section; `expect` there is what the preset promises, nothing if not given"
+    )
 
 
 class Spec(Frozen):
@@ -119,7 +121,8 @@ def merge(
     }
     if preset is not None and preset not in recipe.presets:
         raise UnknownNameError(f"preset of {recipe.name}", preset, recipe.presets)
-    for patch in (recipe.presets[preset] if preset else {}, overrides or {}):
+    changes = recipe.presets[preset] if preset else {}
+    for patch in ({key: changes[key] for key in changes if key != "expect"}, overrides or {}):
         for section, values in patch.items():
             if section not in SECTIONS:
                 raise UnknownNameError("section", section, SECTIONS)
@@ -160,16 +163,23 @@ def resolve(
         data_spec=spec,
         train=_count_steps(TrainConfig.parse(sections["train"], "train."), _epoch_size(recipe.model, spec), spec),
         run=RunConfig.parse(sections["run"], "run."),
-        expect=recipe.expect if _as_published(recipe, sections) else {},
+        expect=_promised(recipe, preset, sections),
     )
 
 
-def _as_published(recipe: Recipe, sections: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether this is the experiment whose result the recipe promises: other data or lengths promise nothing."""
-    whole = merge(recipe, None, None)
+def _promised(
+    recipe: Recipe, preset: str | None, sections: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, tuple[float | None, float | None]]:
+    """What the recipe, or its preset, says will come of these settings: other data or lengths promise nothing."""
+    promises = [(recipe.expect, merge(recipe, None, None))]
+    if preset and "expect" in recipe.presets[preset]:
+        promises.append((recipe.presets[preset]["expect"], merge(recipe, preset, None)))
     decisive = ("max_steps", "max_epochs", "batch_size")
-    train = [[part["train"].get(key) for key in decisive] for part in (sections, whole)]
-    return sections["model"] == whole["model"] and sections["data"] == whole["data"] and train[0] == train[1]
+    for expect, whole in promises:
+        train = [[part["train"].get(key) for key in decisive] for part in (sections, whole)]
+        if sections["model"] == whole["model"] and sections["data"] == whole["data"] and train[0] == train[1]:
+            return expect
+    return {}
 
 
 def command_of(spec: Spec) -> str:
