@@ -6,7 +6,7 @@ fields of DataConfig it heeds), `spec(config)`, `read(config, split, first)` and
 path of the user's also `problem(config)`; with single pictures that a run copies, `prepared(config)` and INPUTS, the
 file names of the copies by field. A module of several sets offers `fetch(name)` instead of `download()`;
 one that may lie there as picture files also `listed(split) -> Listed | None`. Of
-recordings, `load` returns Recordings: they are asked for with `load_audio`.
+recordings, `load` and `read` return Recordings: they are asked for with `load_audio`.
 Importing one reads nothing and needs no torch.
 """
 
@@ -46,6 +46,7 @@ __all__ = [
     "missing",
     "names",
     "own_names",
+    "own_sound_names",
     "prepared_inputs",
     "with_inputs",
 ]
@@ -69,7 +70,14 @@ _MODULES = {
     "fsdd": "fsdd",
     "fsdd_spectrograms": "spectrograms",
 }
-_OWN = {"image_folder": "image_folder", "hdf5": "hdf5", "unpaired": "unpaired", "style_pair": "style_pair"}
+_OWN = {
+    "image_folder": "image_folder",
+    "hdf5": "hdf5",
+    "unpaired": "unpaired",
+    "style_pair": "style_pair",
+    "audio_folder": "audio_folder",
+}
+_OWN_SOUND = ("audio_folder",)
 
 
 def data_root() -> Path:
@@ -85,6 +93,11 @@ def names() -> tuple[str, ...]:
 def own_names() -> tuple[str, ...]:
     """Names of the kinds of a user's own sets, which need `data.path`."""
     return tuple(_OWN)
+
+
+def own_sound_names() -> tuple[str, ...]:
+    """Those of them that hold recordings: a folder is named, nothing is uploaded."""
+    return _OWN_SOUND
 
 
 def first_with(keys: tuple[str, ...]) -> str:
@@ -171,7 +184,8 @@ def with_inputs(config: DataConfig, folder: Path) -> DataConfig:
 
 def load_audio(config: DataConfig, split: Split = "train") -> Recordings:
     """Read one split of recordings into memory; raises DataError where it is missing or damaged."""
-    recordings: Recordings = _ready(config, audio=True).load(split)
+    module = _ready(config, audio=True)
+    recordings: Recordings = module.read(config, split, None) if hasattr(module, "read") else module.load(split)
     return recordings
 
 
@@ -212,7 +226,7 @@ def class_counts(config: DataConfig, split: Split = "train") -> tuple[int, ...]:
 def _checked(config: DataConfig) -> ModuleType:
     module = _module(config.name)
     heeded = fields(config.name)
-    for field in ("path", "path_b", "size", "channels", "limit", "style", "style_size"):
+    for field in [field for field in DataConfig.model_fields if field != "name"]:
         value = getattr(config, field)
         if value is not None and field not in heeded:
             raise ConfigError(

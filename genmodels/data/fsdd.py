@@ -139,7 +139,10 @@ def _samples(path: Path) -> np.ndarray:
             count = file.getnframes()
             if form != (SPEC.sample_rate, 1, 2) or not 0 < count <= _MAX_SECONDS * file.getframerate():
                 raise wave.Error(f"{form[0]} Hz, {form[1]} channels, {8 * form[2]} bits, {count:,} samples")
-            samples = np.frombuffer(file.readframes(count), "<i2")
+            raw = file.readframes(count)
+            if len(raw) != 2 * count:
+                raise wave.Error(f"cut off: {len(raw) // 2:,} of {count:,} samples")
+            samples = np.frombuffer(raw, "<i2")
     except (OSError, EOFError, wave.Error) as error:
         raise DataError(f"{path} is damaged, or not of this set: {error}. Remove it and fetch the set again") from error
     return samples.astype(np.int16)

@@ -7,40 +7,37 @@ makes no progress, and what it writes is a new file of the studio's own layout. 
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
 import os
-import queue
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
-import numpy as np
 from pydantic import Field
 
 from genmodels.config import Frozen
-from genmodels.data import own, recording, sources
+from genmodels.data import isolation, own, sources
+from genmodels.data.decoding import decode_recording as decode_recording
+from genmodels.data.isolation import PATIENCE, Words
 from genmodels.errors import DataError
 
 SIZES = (16, 28, 32, 48, 64, 96, 128, 192, 256)
 MAX_FILES = 5_000  # uploaded one by one; more come as a zip
 MAX_UPLOAD_BYTES = 500 * 2**20
-PATIENCE, MAX_SECONDS = 60.0, 1_800.0
-RECORDING_MEMORY = 2 * 2**30
 MEMORY = 6 * 2**30  # a picture of 64 million pixels is decoded in half a gigabyte, on up to 8 threads
 _ZIP_MAGIC, _HDF5_MAGIC = b"PK", b"\x89HDF\r\n\x1a\n"
 _STALE = 86_400.0
-_log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()
+_PACKING = Words(
+    "the upload",
+    "Nothing was kept; try it with fewer or smaller pictures",
+    "Nothing was kept; pack large sets on the command line: `python -m genmodels pack FOLDER OUT.h5`",
+)
 
 
 class Wanted(Frozen):
@@ -137,7 +134,7 @@ def take_in(
             spool, packed = Path(scratch, f"{name}.h5"), Path(scratch, "packed.h5")
             _write_spool(spool, uploads, kind)
             request = {"spool": str(spool), "out": str(packed), "kind": kind, "memory": memory}
-            done = _run({**request, **wanted.model_dump()}, on_progress, patience)
+            done = isolation.run({**request, **wanted.model_dump()}, _PACKING, on_progress, patience)
             os.replace(packed, own.new_path(name))
     except OSError as error:
         raise DataError(
@@ -155,29 +152,6 @@ def take_in(
         bytes=done["bytes"],
         seconds=done["seconds"],
     )
-
-
-def decode_recording(
-    raw: bytes,
-    sample_rate: int,
-    seconds: float = recording.MAX_SECONDS,
-    *,
-    patience: float = PATIENCE,
-    memory: int = RECORDING_MEMORY,
-) -> np.ndarray:
-    """One channel of a stranger's recording at `sample_rate`, float32 (T,) in [-1, 1]; at most `seconds` long.
-
-    WAV, FLAC, OGG or MP3. Decoded in a process of its own, which takes half a second. Raises DataError with the reason.
-    """
-    if len(raw) > recording.MAX_FILE_BYTES:
-        raise DataError(f"larger than {recording.MAX_FILE_BYTES >> 20} MB; cut out what you need first")
-    with tempfile.TemporaryDirectory(prefix="genmodels-recording-") as scratch:
-        spool, out = Path(scratch, "spool"), Path(scratch, "samples")
-        spool.write_bytes(raw)
-        request = {"spool": str(spool), "out": str(out), "kind": "recording", "memory": memory}
-        done = _run({**request, "sample_rate": sample_rate, "seconds": seconds}, None, patience)
-        samples = np.fromfile(out, "<f4", done["count"])
-    return samples.astype(np.float32)
 
 
 def _sweep() -> None:
@@ -214,75 +188,3 @@ def _free_name(name: str, used: set[str]) -> str:
         free = f"{path.stem} ({number}){path.suffix}"
     used.add(free)
     return free
-
-
-def _run(request: dict[str, Any], on_progress: Callable[[int, int], None] | None, patience: float) -> dict[str, Any]:
-    """The other process's report; it is ended where it hangs, and where the caller goes away."""
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "genmodels.data.intake_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=Path(__file__).parents[2],
-        )
-        assert process.stdin is not None
-        try:
-            with contextlib.suppress(BrokenPipeError):  # it died at its start; its exit code tells below
-                process.stdin.write(json.dumps(request).encode())
-                process.stdin.close()
-            with contextlib.closing(_messages(process, patience)) as messages:
-                for message in messages:
-                    if "error" in message:
-                        raise DataError(message["error"])
-                    if "count" in message:
-                        return message
-                    if on_progress is not None:
-                        on_progress(message["done"], message["total"])
-            code = process.wait()
-            errors.seek(0)
-            _log.error("packing an upload ended with %s: %s", code, errors.read(20_000).decode("utf-8", "replace"))
-        finally:
-            process.kill()
-            process.wait()
-    raise DataError(
-        f"the upload broke the program that reads it (exit code {code}): it is damaged, hostile, or needs more than "
-        f"{request['memory'] / 2**30:.1f} GB of memory. Nothing was kept; try it with fewer or smaller pictures"
-    )
-
-
-def _messages(process: subprocess.Popen[bytes], patience: float) -> Generator[dict[str, Any], None, None]:
-    """What the process says, line by line; raises DataError where it falls silent or takes for ever."""
-    assert process.stdout is not None
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    output = process.stdout
-
-    def listen() -> None:
-        with output:
-            for line in output:
-                lines.put(line)
-        lines.put(b"")
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    began = time.monotonic()
-    try:
-        while True:
-            try:
-                line = lines.get(timeout=patience)
-            except queue.Empty:
-                raise DataError(
-                    f"the upload made no progress for {patience:g} seconds and was given up: it is damaged or "
-                    "hostile. Nothing was kept"
-                ) from None
-            if not line:
-                return
-            if time.monotonic() - began > MAX_SECONDS:
-                raise DataError(
-                    f"packing took more than {MAX_SECONDS / 60:.0f} minutes and was given up; nothing was kept. "
-                    "Pack large sets on the command line: `python -m genmodels pack FOLDER OUT.h5`"
-                )
-            yield json.loads(line)
-    finally:
-        process.kill()
-        listener.join()

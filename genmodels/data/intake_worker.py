@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from genmodels.data import from_source, hdf5, packing, recording, sources
 from genmodels.errors import DataError, GenmodelsError
 
@@ -74,8 +76,51 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
 def _decode(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
     raw = Path(request["spool"]).read_bytes()
     samples = recording.decode(raw, request["sample_rate"], request["seconds"])
-    samples.astype("<f4").tofile(request["out"])
+    with Path(request["out"]).open("wb") as out:
+        out.write(samples.astype("<f4").tobytes())
     say({"count": len(samples)})
+
+
+def _decode_folder(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+    """Each file's samples behind the last one's, and where they end; a bad file leaves nothing but its reason."""
+    folder, names, most, rate = Path(request["folder"]), request["names"], request["most"], request["sample_rate"]
+    ends, rows, skipped, count, last = [], [], [], 0, time.monotonic()
+    with Path(request["out"]).open("wb") as out:
+        for row, name in enumerate(names):
+            begin, shown = count, name.encode("utf-8", "replace").decode()
+            say({"done": row, "total": len(names), "file": shown})
+            try:
+                with (folder / name).open("rb") as file:
+                    for block in recording.blocks(file, rate, request["seconds"]):
+                        if count + len(block) > most:
+                            raise _TooMuchError
+                        out.write(np.round(block * 32_767).astype("<i2").tobytes())
+                        count += len(block)
+                        if time.monotonic() - last > _EACH:
+                            last = time.monotonic()
+                            say({"done": row, "total": len(names)})
+                if count - begin < rate // 50:
+                    raise DataError(f"{1_000 * (count - begin) / rate:.0f} ms long; 20 ms are the least")
+            except _TooMuchError:
+                raise DataError(
+                    f"{folder} holds more than {most / rate / 3_600:,.1f} hours of sound, the limit at {rate:,} "
+                    f"samples a second; take a subfolder, or a lower data.sample_rate, or set data.limit: the first "
+                    f"{row:,} files are not too much"
+                ) from None
+            except (DataError, OSError) as error:
+                reason = str(error) if isinstance(error, DataError) else f"cannot be read: {error.strerror or error}"
+                skipped.append(f"{shown}: {reason}")
+                out.seek(2 * begin)
+                out.truncate()
+                count = begin
+                continue
+            ends.append(count)
+            rows.append(row)
+    say({"count": count, "ends": ends, "rows": rows, "skipped": skipped})
+
+
+class _TooMuchError(Exception):
+    """More samples than asked for at most."""
 
 
 def main() -> None:
@@ -83,7 +128,7 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.read())
     _limit(request["memory"])
     try:
-        task = _decode if request["kind"] == "recording" else _pack
+        task = {"recording": _decode, "recordings": _decode_folder}.get(request["kind"], _pack)
         task(request, lambda message: print(json.dumps(message), flush=True))
     except GenmodelsError as error:
         print(json.dumps({"error": str(error)}), flush=True)

@@ -21,7 +21,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from genmodels.data import pictures
+from genmodels.data import pictures, recording
 from genmodels.errors import DataError
 
 _SPLITS = {"train": False, "test": True, "val": True, "valid": True, "validation": True}
@@ -72,30 +72,40 @@ class Listed:
     pictures: Callable[[np.ndarray], np.ndarray]
 
 
-def is_picture(name: str) -> bool:
+def is_picture(name: str, suffixes: tuple[str, ...] = pictures.SUFFIXES) -> bool:
     """By its name: a picture's suffix, and not hidden (macOS puts shadows of all files into its zips)."""
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not hidden and path.suffix.lower() in pictures.SUFFIXES
+    return not hidden and path.suffix.lower() in suffixes
+
+
+def is_recording(name: str) -> bool:
+    """The same for recordings."""
+    return is_picture(name, recording.SUFFIXES)
+
+
+def below(path: Path, wanted: Callable[[str], bool], most: int, what: str) -> list[str]:
+    """The wanted files below a folder, by their paths in it, sorted. Links to other folders are not followed."""
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder")
+    found: list[str] = []
+    try:
+        for parent, folders, files in os.walk(path, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [os.path.join(os.path.relpath(parent, path), name) for name in files if wanted(name)]  # noqa: PTH118
+            if len(found) > most:
+                raise DataError(f"{path} holds more than {most:,} {what}, the limit; take a subfolder")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    return sorted(PurePosixPath(name).as_posix() for name in found)
 
 
 class Folder:
     """All pictures below a folder. Links to other folders are not followed."""
 
     def __init__(self, path: Path, limits: Limits = LOCAL) -> None:
-        if not path.is_dir():
-            raise DataError(f"{path} is not a folder")
         self.path, self.title = path, path.name
-        found = []
-        try:
-            for parent, folders, files in os.walk(path, onerror=_raise):
-                folders[:] = [name for name in folders if not name.startswith(".")]
-                found += [os.path.join(os.path.relpath(parent, path), name) for name in files if is_picture(name)]  # noqa: PTH118
-                if len(found) > limits.entries:
-                    raise DataError(f"{path} holds more than {limits.entries:,} pictures, the limit; take a subfolder")
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error}") from error
-        self.names: Sequence[str] = sorted(PurePosixPath(name).as_posix() for name in found)
+        self.names: Sequence[str] = below(path, is_picture, limits.entries, "pictures")
 
     def read(self, name: str, size: int, channels: int) -> np.ndarray:
         try:
@@ -183,15 +193,15 @@ def _raise(error: OSError) -> None:
 
 @dataclass(frozen=True)
 class Layout:
-    """How pictures are grouped by their folders."""
+    """How files are grouped by their folders."""
 
     classes: tuple[str, ...]
     labels: np.ndarray  # int64 (N,), all 0 without classes
-    test: np.ndarray | None  # bool (N,) where folders say which pictures are the test split
+    test: np.ndarray | None  # bool (N,) where folders say which files are the test split
 
 
 def layout(names: Sequence[str]) -> Layout:
-    """Classes are the folders beside one another at the top, if there are two and no picture lies beside them.
+    """Classes are the folders beside one another at the top, if there are two and no file lies beside them.
 
     `train` beside `test` or `val` at the top are splits, with the classes below. A folder that holds everything
     counts for nothing.
@@ -208,7 +218,7 @@ def layout(names: Sequence[str]) -> Layout:
     if len(heads) > _MAX_CLASSES:
         raise DataError(
             f"{len(heads):,} folders would make as many classes; the limit is {_MAX_CLASSES:,}. "
-            "Put pictures without classes into one folder"
+            "Put files without classes into one folder"
         )
     index = {head: row for row, head in enumerate(heads)}
     return Layout(tuple(heads), np.array([index[part[0]] for part in parts], np.int64), test)

@@ -23,7 +23,10 @@ class DataConfig(Frozen):
 
     name: str = Field("digits", min_length=1, max_length=200, description="name of the data set")
     path: str | None = Field(
-        None, min_length=1, max_length=4096, description="the folder of pictures, or the HDF5 file, of your own set"
+        None,
+        min_length=1,
+        max_length=4096,
+        description="the folder of pictures or of recordings, or the HDF5 file, of your own set",
     )
     path_b: str | None = Field(
         None,
@@ -45,7 +48,16 @@ class DataConfig(Frozen):
     )
     channels: Literal[1, 3] | None = Field(None, description="1 for grey pictures, 3 for colour")
     limit: int | None = Field(
-        None, ge=2, le=100_000_000, description="use at most this many pictures, drawn once by a fixed shuffle"
+        None,
+        ge=2,
+        le=100_000_000,
+        description="use at most this many pictures or recordings, drawn once by a fixed shuffle",
+    )
+    sample_rate: int | None = Field(
+        None, ge=2_000, le=48_000, description="samples a second that recordings are brought to; empty for 8,000"
+    )
+    clip_seconds: float | None = Field(
+        None, ge=0.1, le=60, description="longer recordings are cut into equal pieces of at most this; empty for 2"
     )
 
     @field_validator("path", "path_b")

@@ -1,0 +1,102 @@
+"""Recordings of anybody's, decoded in a process of its own: one that was uploaded, or a folder of one's own at once.
+
+Starting that process takes half a second and a file of a second two milliseconds, so a folder is given to one process.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genmodels.data import isolation, recording
+from genmodels.data.isolation import PATIENCE, Words
+from genmodels.errors import DataError
+
+MEMORY = 2 * 2**30
+AT_ONCE = 2
+"""Uploads that are decoded side by side; each may take MEMORY and a core."""
+MAX_WAIT = 20.0
+_ONE = Words("the recording", "Save it again as 16-bit WAV, or take another one", "Cut out what you need")
+_MANY = Words(
+    "the recording", "Remove it from the folder, or save it again as 16-bit WAV", "Take a subfolder, or set data.limit"
+)
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class BusyError(DataError):
+    """Others' recordings are being decoded; this one was not looked at."""
+
+
+def decode_recording(
+    raw: bytes,
+    sample_rate: int,
+    seconds: float = recording.MAX_SECONDS,
+    *,
+    patience: float = PATIENCE,
+    memory: int = MEMORY,
+    wait: float = MAX_WAIT,
+) -> np.ndarray:
+    """One channel of a stranger's recording at `sample_rate`, float32 (T,) in [-1, 1]; at most `seconds` long.
+
+    WAV, FLAC, OGG or MP3, in half a second. Raises DataError with the reason, and BusyError where AT_ONCE others are
+    being decoded and none was ready within `wait` seconds.
+    """
+    if len(raw) > recording.MAX_FILE_BYTES:
+        raise DataError(f"larger than {recording.MAX_FILE_BYTES >> 20} MB; cut out what you need first")
+    if not _places.acquire(timeout=wait):
+        raise BusyError(f"{AT_ONCE} recordings of others are being read just now; try again in a few seconds")
+    try:
+        with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as out:
+            spool.write(raw)
+            spool.seek(0)  # also flushes
+            request = {"kind": "recording", "memory": memory, "sample_rate": sample_rate, "seconds": seconds}
+            done = isolation.run(request, _ONE, None, patience, {"spool": spool, "out": out})
+            out.seek(0)
+            samples = np.fromfile(out, "<f4", done["count"])
+    finally:
+        _places.release()
+    return samples.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Files of a folder end to end: samples int16 (total,); ends int64 (N,); `rows` says which of the names they are.
+
+    `skipped` names each of the others, with the reason.
+    """
+
+    samples: np.ndarray
+    ends: np.ndarray
+    rows: np.ndarray
+    skipped: tuple[str, ...]
+
+
+def decode_folder(
+    folder: Path,
+    names: Sequence[str],
+    sample_rate: int,
+    *,
+    seconds: float,
+    most: int,
+    on_progress: Callable[[int, int], None] | None = None,
+    patience: float = PATIENCE,
+    memory: int = MEMORY,
+) -> Decoded:
+    """Decode these files, each at most `seconds` long, all together at most `most` samples at `sample_rate`.
+
+    A file that cannot be used is left out. Raises DataError where there is more, and where a file breaks the process
+    that reads it: it is named.
+    """
+    with tempfile.TemporaryFile() as out:
+        request = {"kind": "recordings", "memory": memory, "folder": str(folder), "names": list(names)}
+        request |= {"sample_rate": sample_rate, "seconds": seconds, "most": most}
+        done = isolation.run(request, _MANY, on_progress, patience, {"out": out})
+        out.seek(0)
+        samples = np.fromfile(out, "<i2", done["count"]).astype(np.int16, copy=False)
+    ends, rows = np.array(done["ends"], np.int64), np.array(done["rows"], np.int64)
+    return Decoded(samples, ends, rows, tuple(done["skipped"]))

@@ -1,0 +1,124 @@
+"""Runs the process that reads what strangers made: bounded in memory and time, ended where it hangs.
+
+`intake_worker.py` is that process. It is told what to do in one line of JSON and answers in lines of JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from genmodels.errors import DataError
+
+PATIENCE, MAX_SECONDS = 60.0, 1_800.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a failure is told: what was read, what to do where it broke or hung, and what where it took too long."""
+
+    subject: str
+    next_step: str
+    when_long: str
+
+
+def run(
+    request: Mapping[str, Any],
+    words: Words,
+    on_progress: Callable[[int, int], None] | None = None,
+    patience: float = PATIENCE,
+    files: Mapping[str, IO[bytes]] | None = None,
+) -> dict[str, Any]:
+    """The process's report; it is ended where it is silent for `patience` seconds, and where the caller goes away.
+
+    `files` are open ones that it is handed as paths, by their names in the request. Temporary ones have no name in any
+    folder, so nothing is left of them even where the server is killed. Raises DataError.
+    """
+    files = files or {}
+    request = {**request, **{key: f"/dev/fd/{file.fileno()}" for key, file in files.items()}}
+    subject, began = words.subject, time.monotonic()
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "genmodels.data.intake_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=Path(__file__).parents[2],
+            pass_fds=[file.fileno() for file in files.values()],
+        )
+        assert process.stdin is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it died at its start; its exit code tells below
+                process.stdin.write(json.dumps(request).encode())
+                process.stdin.close()
+            with contextlib.closing(_messages(process, patience)) as messages:
+                for message in messages:
+                    if message is None:
+                        raise DataError(
+                            f"{subject} made no progress for {patience:g} seconds and was given up: it is damaged or "
+                            f"hostile. {words.next_step}"
+                        )
+                    if "error" in message:
+                        raise DataError(message["error"])
+                    if "count" in message:
+                        return message
+                    if time.monotonic() - began > MAX_SECONDS:
+                        raise DataError(
+                            f"{words.subject} took more than {MAX_SECONDS / 60:.0f} minutes to read and was given up. "
+                            f"{words.when_long}"
+                        )
+                    if "file" in message:
+                        subject = f"{words.subject} {message['file'][:200]!r}"
+                    if on_progress is not None:
+                        on_progress(message["done"], message["total"])
+            code = process.wait()
+            errors.seek(0)
+            _log.error("%s ended its reader with %s: %s", subject, code, errors.read(20_000).decode("utf-8", "replace"))
+        finally:
+            process.kill()
+            process.wait()
+    raise DataError(
+        f"{subject} broke the program that reads it (exit code {code}): it is damaged, hostile, or needs more than "
+        f"{request['memory'] / 2**30:.1f} GB of memory. {words.next_step}"
+    )
+
+
+def _messages(process: subprocess.Popen[bytes], patience: float) -> Generator[dict[str, Any] | None, None, None]:
+    """What the process says, line by line; None where it fell silent."""
+    assert process.stdout is not None
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    output = process.stdout
+
+    def listen() -> None:
+        with output:
+            for line in output:
+                lines.put(line)
+        lines.put(b"")
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        while True:
+            try:
+                line = lines.get(timeout=patience)
+            except queue.Empty:
+                yield None
+                return
+            if not line:
+                return
+            yield json.loads(line)
+    finally:
+        process.kill()
+        listener.join()
