@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from genmodels.service import paint
+from genmodels.service import paint, paint_pixel
 from genmodels.service.paint import Asking, Painting
 from pages.components.paint_state import PARTS
 from tests.test_pages_explorer import open_page
@@ -126,7 +127,7 @@ def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
 def test_a_pixel_is_chosen_along_the_order_of_painting(runs: Path) -> None:
     app = finished(page(model="asked"))
     app.slider(key="paint_pixel").set_value(1).run()
-    drawn = paint.drawn_from(painting_of(app), 0, 0, 0)
+    drawn = paint_pixel.drawn_from(painting_of(app), 0, 0, 0)
     assert drawn.level is not None
     app.toggle(key="paint_before").set_value(True).run()
     app.slider(key="paint_pixel").set_value(784).run()
@@ -134,14 +135,42 @@ def test_a_pixel_is_chosen_along_the_order_of_painting(runs: Path) -> None:
     assert not app.exception
 
 
-def test_a_damaged_step_is_told_and_stops_the_timer(runs: Path) -> None:
+def test_a_damaged_step_is_told_and_nothing_is_begun(runs: Path) -> None:
     app = page(model="plain")
     app.button(key="paint_stop").click().run()
+    before = painting_of(app)
     (runs / "plain" / "step-000010" / "model.safetensors").unlink()
     app.select_slider(key="paint_step").set_value(0).run()
     app.select_slider(key="paint_step").set_value(10).run()
-    assert app.error
+    assert "model.safetensors" in app.error[0].value or "step" in app.error[0].value
+    assert painting_of(app) is not before
     assert not app.exception
+
+
+def test_a_fault_while_painting_is_told_stops_the_timer_and_can_be_tried_again(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = page(model="plain")
+    painting, rows = painting_of(app), paint._rows
+    paint.stop(painting)
+    asked = []
+
+    def broken(painting: Painting) -> object:
+        asked.append(painting.rows)
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(paint, "_rows", broken)
+    app.run()
+    assert "could not be painted" in app.error[0].value
+    assert not app.exception
+    assert app.session_state["paint_held"], "a timer would try again and again"
+    app.run()
+    assert len(asked) == 1
+    monkeypatch.setattr(paint, "_rows", rows)
+    app.button(key="paint_go_on").click().run()
+    assert not app.error
+    finished(app)
+    assert torch.equal(painting_of(app).canvas, painted(painting.asking).canvas)
 
 
 # ------------------------------------------------------------------------------ the other parts
@@ -227,13 +256,66 @@ def test_models_of_other_shapes_follow_each_other(runs: Path, tmp_path: Path) ->
 # ------------------------------------------------------------------------------ all of it
 
 
-def test_every_control_has_a_help_text(runs: Path) -> None:
-    app = finished(page(model="asked"))
+_EXPLAINED = (
+    "selectbox", "select_slider", "slider", "number_input", "button", "button_group", "toggle", "download_button"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["asked", "colours"])
+def test_every_control_has_a_help_text(runs: Path, tmp_path: Path, model: str) -> None:
+    save_colours(runs, tmp_path / "pictures")
+    app = finished(page(model=model))
+    met = set()
     for part in PARTS:
         group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
-        for kind in ("selectbox", "select_slider", "slider", "number_input", "button", "button_group", "toggle"):
+        for kind in _EXPLAINED:
             for element in app.get(kind):
                 assert element.help, f"{part}: {kind} {element.key} explains nothing"
+                met.add(element.key)
+    assert {"paint_png", "paint_gif", "paint_before", "paint_told"} < met
+    assert ("paint_colour" in met) == (model == "colours")
+
+
+def test_of_the_next_pixel_of_a_colour_picture_only_red_is_offered(runs: Path, tmp_path: Path) -> None:
+    save_colours(runs, tmp_path / "pictures")
+    app = page(model="colours")
+    app.button(key="paint_stop").click().run()
+    following = painting_of(app).rows * 8 + 1
+    app.slider(key="paint_pixel").set_value(following - 1).run()
+    group(app, "paint_colour").set_value(2).run()  # type: ignore[attr-defined]
+    app.slider(key="paint_pixel").set_value(following).run()
+    assert "paint_colour" not in [found.key for found in app.button_group]
+    assert "Red comes first" in said(app)
+    app.slider(key="paint_pixel").set_value(following - 1).run()
+    assert group(app, "paint_colour").value == 2  # type: ignore[attr-defined]
+    assert not app.error
+    assert not app.exception
+
+
+def test_any_class_says_what_it_means_in_each_part(runs: Path) -> None:
+    app = page(model="asked")
+    helps = {"generate": app.selectbox(key="paint_label").help}
+    for part in ("complete", "surprise"):
+        group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
+        helps[part] = app.selectbox(key="paint_told").help
+        assert ("the likeliest" in app.selectbox(key="paint_told").options) == (part == "surprise")
+        assert ("any" in app.selectbox(key="paint_told").options) == (part == "complete")
+    assert "each seed draws" in helps["generate"]
+    assert "each seed draws" in helps["complete"]
+    assert "surprises the model least" in helps["surprise"]
+
+
+@pytest.mark.parametrize("part", ["complete", "surprise"])
+def test_a_drawing_is_asked_for_only_where_one_can_draw(runs: Path, tmp_path: Path, part: str) -> None:
+    save_colours(runs, tmp_path / "pictures")
+    app = page(model="asked", part=part)
+    group(app, "paint_source").set_value("own").run()  # type: ignore[attr-defined]
+    assert "at the left" in said(app)
+    shutil.rmtree(tmp_path / "pictures")
+    app.selectbox(key="paint_model").select("colours").run()
+    assert "are not here" in said(app)
+    assert "at the left" not in said(app)
+    assert not app.exception
 
 
 def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,9 @@ from PIL import Image
 
 from genmodels import catalog
 from genmodels.drawing import CANVAS_SIDE, EmptyDrawingError
-from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
 from genmodels.layers.painting import adjusted, draw
-from genmodels.service import paint, paint_field, paint_files, paint_given
+from genmodels.service import paint, paint_field, paint_files, paint_given, paint_pixel
 from genmodels.service.paint import Asking, Painting
 from genmodels.service.paint_field import Looking
 from genmodels.service.paint_surprise import surprise
@@ -101,6 +103,29 @@ def test_rows_come_one_by_one_and_a_stop_changes_nothing(runs: Path) -> None:
     assert painting.rows == 28
 
 
+def test_after_a_fault_the_painting_goes_on(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = Asking(model="asked", count=2)
+    whole, painting = painted(asking), paint.begin(asking)
+    paint.advance(painting, 5)
+    rows = paint._rows
+
+    def broken(painting: Painting) -> Iterator[torch.Tensor]:
+        yield next(rows(painting))
+        raise RuntimeError("no such kernel")
+
+    paint.stop(painting)
+    monkeypatch.setattr(paint, "_rows", broken)
+    with pytest.raises(GenmodelsError, match="row 7 could not be painted"):
+        paint.advance(painting, 3)
+    assert painting.rows == 6, "what was painted before it stays"
+    with pytest.raises(GenmodelsError, match="row 8 could not be painted"):
+        paint.advance(painting, 3)
+    monkeypatch.undo()
+    monkeypatch.setenv("GENMODELS_RUNS", str(runs))
+    paint.advance(painting, 28)
+    assert torch.equal(painting.canvas, whole.canvas)
+
+
 def test_classes_are_told_and_named(runs: Path) -> None:
     told = painted(Asking(model="asked", count=2, label=7))
     assert told.labels == (7, 7)
@@ -165,7 +190,7 @@ def test_a_pixel_was_drawn_from_what_is_shown(runs: Path) -> None:
         torch.randint(0, 10, (1,), generator=generator)
         uniform = torch.rand(1, 1, 28, 28, generator=generator)
         for row, column in ((0, 0), (13, 27), (27, 27)):
-            drawn = paint.drawn_from(painting, index, row, column)
+            drawn = paint_pixel.drawn_from(painting, index, row, column)
             logits = torch.tensor([drawn.probabilities]).log()
             assert int(draw(logits, uniform[0, 0, row, column].view(1, 1))) == drawn.level
             assert sum(drawn.probabilities) == pytest.approx(1, abs=1e-5)
@@ -181,16 +206,31 @@ def test_a_pixel_was_drawn_from_what_is_shown(runs: Path) -> None:
 def test_the_next_pixel_can_be_asked_and_later_ones_not(runs: Path) -> None:
     painting = paint.begin(Asking(model="asked", count=1))
     paint.advance(painting, 5)
-    following = paint.drawn_from(painting, 0, 5, 0)
+    following = paint_pixel.drawn_from(painting, 0, 5, 0)
     assert (following.level, following.bits) == (None, None)
     whole = painted(Asking(model="asked", count=1))
-    assert paint.drawn_from(whole, 0, 5, 0).own == pytest.approx(following.own, abs=1e-6)
+    assert paint_pixel.drawn_from(whole, 0, 5, 0).own == pytest.approx(following.own, abs=1e-6)
     for place in ((0, 5, 1), (0, 6, 0)):
         with pytest.raises(ConfigError, match="not painted yet"):
-            paint.drawn_from(painting, *place)
+            paint_pixel.drawn_from(painting, *place)
     for place, named in (((1, 0, 0), "picture"), ((0, 28, 0), "row"), ((0, 0, 28), "column"), ((0, 0, 0, 1), "colour")):
         with pytest.raises(ConfigError, match=named):
-            paint.drawn_from(painting, *place)
+            paint_pixel.drawn_from(painting, *place)
+
+
+def test_of_the_next_pixel_red_alone_can_be_asked(runs: Path, tmp_path: Path) -> None:
+    """Green and blue depend on the red that is not drawn yet."""
+    save_colours(runs, tmp_path / "pictures")
+    painting = paint.begin(Asking(model="colours", count=1))
+    paint.advance(painting, 3)
+    red = paint_pixel.drawn_from(painting, 0, 3, 0, 0)
+    assert red.level is None
+    whole = painted(Asking(model="colours", count=1))
+    assert paint_pixel.drawn_from(whole, 0, 3, 0, 0).own == pytest.approx(red.own, abs=1e-6)
+    for colour in (1, 2):
+        with pytest.raises(ConfigError, match=f"column = 0, colour = {colour} is not painted yet: the next .* row = 3"):
+            paint_pixel.drawn_from(painting, 0, 3, 0, colour)
+        assert paint_pixel.drawn_from(painting, 0, 2, 7, colour).level is not None
 
 
 def test_the_judge_reads_finished_digits_only(runs: Path) -> None:
@@ -220,6 +260,22 @@ def test_files_show_the_painting_and_how_it_grew(runs: Path) -> None:
     assert np.abs(frames[0][:14] - levels[:14]).max() <= 1, "what was given is there from the beginning"
     assert set(np.unique(frames[0][14:]).tolist()) <= {127, 128}, "the rest is grey"
     assert np.abs(frames[-1] - levels).max() <= 1
+
+
+# ------------------------------------------------------------------------------ what was given
+
+
+def test_only_of_its_own_test_pictures_it_is_said_that_they_are_new_to_it(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded digits are some of MNIST's training pictures."""
+    assert paint_given.unseen("asked"), "trained on the embedded digits, shown their test split"
+    save_run(runs, "mnist", "mnist_pixelcnn", "data.name=mnist", *_SMALL[1:], "model.layers=2", "model.levels=8")
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "nothing"))
+    found = paint_given.test_data("mnist")
+    assert found is not None
+    assert found.name == "digits"
+    assert not paint_given.unseen("mnist")
 
 
 # ------------------------------------------------------------------------------ drawings
@@ -267,6 +323,18 @@ def test_a_field_outside_is_refused(runs: Path) -> None:
         Looking.parse({"model": "plain", "kernel_size": 4})
 
 
+def test_a_drag_over_the_field_loads_the_weights_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads, load = [], paint_field.checkpoint.load_model
+    monkeypatch.setattr(paint_field.checkpoint, "load_model", lambda *key: loads.append(key) or load(*key))
+    found = [paint_field.fields(Looking(model="plain", row=9, column=column)).own for column in range(8, 12)]
+    assert [one.earlier for one in found] == [9 * 28 + column for column in range(8, 12)]
+    assert len([key for key in loads if key[1:]]) <= 2, "once for gradients, once for all else"
+    step = runs / "plain" / "step-000010"
+    os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
+    paint_field.fields(Looking(model="plain", row=9, column=8))
+    assert len(loads) > 2, "written anew: loaded anew"
+
+
 # ------------------------------------------------------------------------------ surprise
 
 
@@ -279,7 +347,7 @@ def test_surprise_is_the_exact_likelihood(runs: Path) -> None:
         assert found.nats == pytest.approx(-float(model.log_prob(x, condition=condition)), rel=1e-5)  # type: ignore
         assert found.bits == pytest.approx(found.nats / 784 / math.log(2))
         assert found.guessing == pytest.approx(784 * math.log(model.config.levels))
-        drawn = paint.drawn_from(found.painting, 0, 14, 14)
+        drawn = paint_pixel.drawn_from(found.painting, 0, 14, 14)
         assert drawn.level is not None
         assert -math.log(drawn.own[drawn.level]) <= found.most + 1e-4
     asked = surprise(Asking(model="asked", count=1), paint_given.test_picture("asked", 2))
@@ -300,7 +368,7 @@ def test_colours_are_painted_completed_and_measured(runs: Path, tmp_path: Path) 
     painting = painted(Asking(model="colours", count=2), given.pixels, 3)
     assert painting.canvas.shape == (2, 3, 8, 8)
     # green is drawn knowing the red: each colour's distribution and level belong together
-    levels = [paint.drawn_from(painting, 0, 5, 5, colour).level for colour in range(3)]
+    levels = [paint_pixel.drawn_from(painting, 0, 5, 5, colour).level for colour in range(3)]
     assert levels == ((painting.canvas[0, :, 5, 5] + 1) * 1.5).round().long().tolist()
     animation = Image.open(io.BytesIO(paint_files.gif(painting, side=8)))
     animation.seek(animation.n_frames - 1)

@@ -1,4 +1,4 @@
-"""The paint page's requests: pictures painted row by row, halves of digits completed, and what a pixel was drawn from.
+"""The paint page's requests: pictures painted row by row, and halves of digits completed.
 
 A painting is advanced a few rows at a time, each a short task on the inference thread: so it can be watched and
 stopped, and other visitors' pictures come in between. What is painted is its only state: one that was stopped goes on
@@ -7,7 +7,7 @@ from there, and ends as if it had never stopped.
 
 from __future__ import annotations
 
-import math
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -20,10 +20,10 @@ from genmodels import catalog, preview, registry
 from genmodels.capabilities import Condition
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
-from genmodels.errors import CapabilityError, ConfigError
+from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.evaluation import judge
 from genmodels.evaluation.likelihood import BINARY_SEED
-from genmodels.layers.painting import UNPAINTED, adjusted
+from genmodels.layers.painting import UNPAINTED
 from genmodels.model import Model
 from genmodels.pixel_settings import PixelSettings
 from genmodels.runfolder import RunFolder
@@ -32,6 +32,7 @@ from genmodels.service.inference import Reading, condition_of, has_judge, model_
 
 MAX_PICTURES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
 _MAX_PIXELS = 16 * 64 * 64  # of all pictures of one painting: about half a minute of the published networks
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -107,21 +108,6 @@ class Painting:
         return tuple(range(self.asking.seed, self.asking.seed + len(self.canvas)))
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What one value was drawn from: each level's probability, and before temperature and top-k; the level it got.
-
-    `level` is None where it has not been painted yet, `bits` the surprise of the level under the model's own
-    distribution, `entropy` what that surprise is on average.
-    """
-
-    probabilities: tuple[float, ...]
-    own: tuple[float, ...]
-    level: int | None
-    bits: float | None
-    entropy: float
-
-
 # ------------------------------------------------------------------------------ which models
 
 
@@ -183,7 +169,7 @@ def begin(asking: Asking, picture: Tensor | None = None, given: int = 0) -> Pain
 
 
 def advance(painting: Painting, rows: int = 1) -> None:
-    """Paint the next `rows` rows."""
+    """Paint the next `rows` rows; raises GenmodelsError, behind which it goes on from the rows that are there."""
 
     def task() -> None:
         if painting._coming is None:
@@ -191,8 +177,19 @@ def advance(painting: Painting, rows: int = 1) -> None:
         painting.canvas = next(painting._coming).float().cpu()
         painting.rows += 1
 
-    for _ in range(min(rows, painting.height - painting.rows)):
-        run(task)
+    try:
+        for _ in range(min(rows, painting.height - painting.rows)):
+            run(task)
+    except GenmodelsError:
+        stop(painting)  # a generator that has raised is at its end: the next rows need a new one
+        raise
+    except Exception as error:
+        stop(painting)
+        _log.exception("painting row %d of %s failed", painting.rows, painting.asking)
+        raise GenmodelsError(
+            f"row {painting.rows + 1} could not be painted: the server has met a fault and noted it in its log; "
+            "go on to try it again"
+        ) from error
     if painting.done:
         stop(painting)
 
@@ -200,43 +197,6 @@ def advance(painting: Painting, rows: int = 1) -> None:
 def stop(painting: Painting) -> None:
     """Give up the caches; `advance` goes on from what is painted, and comes to the same pictures."""
     painting._coming = None
-
-
-def drawn_from(painting: Painting, picture: int, row: int, column: int, colour: int = 0) -> Drawn:
-    """The distribution of one value given those before it, of one forward pass that serves all values of a picture.
-
-    Raises ConfigError for a value that is not there, or lies behind the next one to be painted.
-    """
-    _, channels, height, width = painting.canvas.shape
-    place = {"picture": (picture, len(painting.canvas)), "row": (row, height), "column": (column, width)}
-    for name, (value, most) in {**place, "colour": (colour, channels)}.items():
-        if not 0 <= value < most:
-            raise ConfigError(f"{name} = {value} is not allowed: choose 0 to {most - 1}")
-    if row > painting.rows or (row == painting.rows and column):
-        raise ConfigError(f"row = {row} is not painted yet: choose 0 to {painting.rows - 1}")
-    asking = painting.asking
-
-    def task() -> Drawn:
-        model = painter_of(asking)
-        key = (picture, painting.rows)
-        if key not in painting._logits:
-            while len(painting._logits) >= 2:  # 256 levels of a picture of 28 x 28 are 0.8 MB
-                painting._logits.pop(next(iter(painting._logits)))
-            told = None if painting.labels is None else painting.labels[picture : picture + 1]
-            painting._logits[key] = model.logits(
-                painting.canvas[picture : picture + 1].to(_device(model)), condition=_told(model, told)
-            ).cpu()
-        logits = painting._logits[key][:, colour, row, column]
-        own = logits.softmax(1)[0]
-        changed = adjusted(logits, asking.temperature, asking.top_k).softmax(1)[0]
-        level = None
-        if row < painting.rows:
-            level = level_of(painting.canvas[picture, colour, row, column], model.config.levels)
-        bits = None if level is None else float(-logits.log_softmax(1)[0, level] / math.log(2))
-        entropy = float(-torch.xlogy(own, own).sum() / math.log(2))
-        return Drawn(tuple(changed.tolist()), tuple(own.tolist()), level, bits, max(0.0, entropy))
-
-    return run(task)
 
 
 def readings(painting: Painting) -> tuple[Reading | None, ...]:
@@ -252,11 +212,6 @@ def readings(painting: Painting) -> tuple[Reading | None, ...]:
 
 
 # ------------------------------------------------------------------------------ on the inference thread
-
-
-def level_of(value: Tensor, levels: int) -> int:
-    """Which level a value in [-1, 1] lies on."""
-    return int((value + 1).mul(0.5 * (levels - 1)).round())
 
 
 def painter_of(asking: Asking) -> Painter:
@@ -275,12 +230,12 @@ def on_levels(model: Painter, picture: Tensor) -> Tensor:
     return model.to_levels(picture, generator=torch.Generator().manual_seed(BINARY_SEED))
 
 
-def _device(model: Painter) -> torch.device:
+def device_of(model: Painter) -> torch.device:
     assert isinstance(model, Model)
     return model.device
 
 
-def _told(model: Painter, labels: tuple[int, ...] | None) -> Condition:
+def told_of(model: Painter, labels: tuple[int, ...] | None) -> Condition:
     assert isinstance(model, Model)
     return None if labels is None else condition_of(model, labels)
 
@@ -307,7 +262,7 @@ def _rows(painting: Painting) -> Iterator[Tensor]:
     return model.complete(
         painting.canvas,
         known,
-        condition=_told(model, painting.labels),
+        condition=told_of(model, painting.labels),
         generator=_generators(asking),
         temperature=asking.temperature,
         top_k=asking.top_k,

@@ -6,6 +6,7 @@ how strongly they do is learned.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,11 +19,11 @@ from genmodels import checkpoint, preview, registry
 from genmodels.config import Frozen
 from genmodels.errors import ConfigError
 from genmodels.model import Model
-from genmodels.service.inference import model_of, run
+from genmodels.service.inference import ModelKey, model_of, run
 from genmodels.service.paint import Facts, as_painter, facts
 
 MAX_LAYERS, MAX_KERNEL = 12, 9
-_CHANNELS = 12
+_CHANNELS, _MODELS_KEPT = 12, 2
 _MAX_SIDE = 96
 BLIND, LATER, UNSEEN = (214, 51, 132), (72, 78, 82), (0, 0, 0)
 STRONG = (255, 244, 163)
@@ -124,9 +125,17 @@ def _fresh(family: str, known: Facts, asked: Looking, settings: Mapping[str, obj
     return model.requires_grad_(False).eval()
 
 
+_models: OrderedDict[ModelKey, Model] = OrderedDict()
+
+
 def _loaded(asked: Looking) -> Model:
-    _, (path, step, _) = model_of(asked.model, asked.step)
-    return checkpoint.load_model(path, step)
+    """The checkpoint with weights that take part in gradients; kept, as a drag asks for another pixel each moment."""
+    _, key = model_of(asked.model, asked.step)
+    if key not in _models:
+        _models[key] = checkpoint.load_model(*key[:2])
+        while len(_models) > _MODELS_KEPT:
+            _models.popitem(last=False)
+    return _models[key]
 
 
 # ------------------------------------------------------------------------------ as pictures

@@ -40,6 +40,11 @@ def test_data(name: str) -> DataSpec | None:
     return None if config is None else get_spec(config)
 
 
+def unseen(name: str) -> bool:
+    """Whether the test pictures are of the set the model learned from; others, of the same shape, it may have seen."""
+    return _config(name) == RunFolder(catalog.find(plain(name))).spec().data
+
+
 def test_count(name: str) -> int:
     """How many test pictures there are to choose from; 0 where there are none."""
     config = _config(name)

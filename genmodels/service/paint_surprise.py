@@ -17,7 +17,8 @@ from genmodels.service.paint import Asking, Painter, Painting, facts, most_pictu
 from genmodels.service.paint_field import ramp
 from genmodels.service.paint_given import Given
 
-_MAX_CLASSES = 20  # each costs a forward pass
+MAX_CLASSES = 20
+"""The likeliest class is looked for among so many at most: each costs a forward pass."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def surprise(asking: Asking, given: Given) -> Surprise:
             condition_of(model, [asking.label])  # raises with the classes there are
         by_class: tuple[float, ...] = ()
         told = asking.label
-        if 0 < classes <= _MAX_CLASSES:
+        if 0 < classes <= MAX_CLASSES:
             by_class = tuple(float(_nats(model, x, label).sum()) for label in range(classes))
         if classes and told is None:
             told = min(range(len(by_class)), key=by_class.__getitem__) if by_class else 0

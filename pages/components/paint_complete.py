@@ -21,7 +21,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         return
     memory.paint_given = min(memory.get("paint_given", known.height // 2), known.height - 1)
     left, right = st.columns([1, 3], gap="large")
-    chosen, asking = None, None
+    chosen, asking, waits = None, None, False
     with left, friendly_errors():
         given = st.slider(
             t("paint.complete.rows"),
@@ -32,6 +32,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             persist_state="session",
         )
         chosen = paint_source.choose(info, guide=given)
+        waits = chosen is None and paint_source.draws(info)
         if chosen is not None and st.session_state.paint_source == "test":
             original = Tile(
                 tile_png(chosen.given.pixels), "", t("paint.complete.original_alt"), t("paint.complete.original")
@@ -41,8 +42,9 @@ def show(info: CheckpointInfo, step: int) -> None:
         asking = paint_state.knobs(info, step, known, own=label, completing=True)
         paint_state.write_address(asking)
     with right:
-        if chosen is None or asking is None:
+        if waits:
             st.info(t("paint.complete.empty"), icon=":material/draw:")
-            return
+        if chosen is None or asking is None:
+            return  # why is said at the left
         st.markdown(t("paint.complete.text"))
         paint_watch.show(info, known, asking, chosen.given, given, chosen.what)

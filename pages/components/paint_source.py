@@ -52,13 +52,14 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
     memory.paint_index = min(memory.get("paint_index", 0), count - 1)
     row = st.container(horizontal=True, vertical_alignment="bottom")
     data = paint_given.test_data(info.name)
+    known = "index" if paint_given.unseen(info.name) else "other_index"
     index = row.number_input(
         t("paint.source.index"),
         0,
         count - 1,
         step=1,
         key="paint_index",
-        help=t("paint.source.index_help", count=f"{count:,}", data="" if data is None else data.title),
+        help=t(f"paint.source.{known}_help", count=f"{count:,}", data="" if data is None else data.title),
         width=150,
         persist_state="session",
     )
@@ -71,6 +72,11 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
         help=t("paint.source.another_help"),
     )
     return Chosen(paint_given.test_picture(info.name, int(index)), ("test", int(index)))
+
+
+def draws(info: CheckpointInfo) -> bool:
+    """Whether a drawing is what is asked of the visitor."""
+    return paint_given.takes_drawings(info.name) and st.session_state.get("paint_source") == "own"
 
 
 def _drawn(info: CheckpointInfo, guide: int | None) -> Chosen | None:

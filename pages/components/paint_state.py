@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import MAX_SEED, paint
 from genmodels.service.paint import Asking, Facts
+from genmodels.service.paint_surprise import MAX_CLASSES
 from pages.components.i18n import t
 from pages.components.theme import plain
 
@@ -151,27 +152,32 @@ def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = F
 
 
 def told(info: CheckpointInfo, own: bool) -> int:
-    """The class to tell of a real picture: ANY: each seed draws one; OWN: the picture's, where that is known."""
-    return _class(info, "paint_told", [OWN] if own else [])
+    """The class to tell of a picture that is completed: ANY: each seed draws one; OWN: the picture's, where known."""
+    return _class(info, "paint_told", [OWN] if own else [], "completed")
 
 
-def _class(info: CheckpointInfo, key: str, first: list[int]) -> int:
+def told_likeliest(info: CheckpointInfo, own: bool) -> int:
+    """The class to tell of a picture that is measured; ANY: the likeliest, where there are not too many to try."""
+    few = len(info.askable) <= MAX_CLASSES
+    return _class(info, "paint_told", [OWN] if own else [], "measured", [ANY] if few else [])
+
+
+def _class(
+    info: CheckpointInfo, key: str, first: Sequence[int], kind: str = "painted", any_: Sequence[int] = (ANY,)
+) -> int:
     if not info.askable:
         return ANY
-    options = [*first, ANY, *range(len(info.askable))]
+    options = [*first, *any_, *range(len(info.askable))]
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0]
-
-    def name(number: int) -> str:
-        return t("paint.class_own" if number == OWN else "paint.class_any") if number < 0 else info.askable[number]
-
+    names = {OWN: t("paint.class_own"), ANY: t(f"paint.class_any_{kind}")}
     return int(
         st.selectbox(
             t("paint.class"),
             options,
-            format_func=name,
+            format_func=lambda number: names.get(number) or info.askable[number],
             key=key,
-            help=t("paint.class_help"),
+            help=t(f"paint.class_help_{kind}"),
             persist_state="session",
         )
     )

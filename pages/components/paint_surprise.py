@@ -22,14 +22,16 @@ def show(info: CheckpointInfo, step: int) -> None:
     """The picture is chosen at the left; map, figures and a pixel's distribution at the right."""
     known, memory = paint.facts(info.name), st.session_state
     left, right = st.columns([3, 7], gap="large")
-    chosen = None
+    chosen, label, waits = None, paint_state.ANY, False
     with left, friendly_errors():
         chosen = paint_source.choose(info)
-        label = paint_state.told(info, chosen is not None and chosen.given.label is not None)
+        label = paint_state.told_likeliest(info, chosen is not None and chosen.given.label is not None)
+        waits = chosen is None and paint_source.draws(info)
     with right, friendly_errors():
-        if chosen is None:
+        if waits:
             st.info(t("paint.surprise.empty"), icon=":material/draw:")
-            return
+        if chosen is None:
+            return  # why is said at the left
         if label == paint_state.OWN:
             label = chosen.given.label if chosen.given.label is not None else paint_state.ANY
         asking = Asking.parse({"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None})

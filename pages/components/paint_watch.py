@@ -9,13 +9,14 @@ from collections.abc import Callable, Hashable
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import paint, paint_files
+from genmodels.errors import GenmodelsError
+from genmodels.service import paint, paint_files, paint_pixel
 from genmodels.service.paint import Asking, Facts, Painting
 from genmodels.service.paint_given import Given
 from pages.components.i18n import t
 from pages.components.paint_board import BoardTile, Spot, board, picked
 from pages.components.paint_levels import levels_chart
-from pages.components.theme import friendly_errors
+from pages.components.theme import error_box, friendly_errors
 
 _TICK, _MOST_MISSED = 0.15, 3  # seconds between two looks; what one look catches up with at most
 _PACES = {"row": 1, "four": 4, "once": 1_000}
@@ -40,6 +41,7 @@ def show(
             memory.paint_painting = paint.begin(asking, picture.pixels if picture else None, given)
             memory.paint_asked, memory.paint_held, memory.paint_readings = asked, False, None
             memory.pop("paint_looked", None)
+            memory.pop("paint_problem", None)
             memory.paint_run = memory.get("paint_run", 0) + 1
         if memory.get("paint_asked") != asked:
             return
@@ -52,11 +54,15 @@ def _watch(info: CheckpointInfo, known: Facts) -> None:
     memory = st.session_state
     painting: Painting = memory.paint_painting
     was_going = not painting.done and not memory.paint_held
-    with friendly_errors():
-        if was_going:
-            memory.paint_held = True  # where the next line fails, no timer shall try again and again
+    if was_going:
+        memory.paint_held = True  # where the next line fails, no timer shall try again and again
+        try:
             paint.advance(painting, _PACES[memory.get("paint_pace", "row")] * _missed())
             memory.paint_held = False
+        except GenmodelsError as error:
+            memory.paint_problem = str(error)  # kept: the page is drawn anew below
+    if memory.get("paint_problem"):
+        error_box(memory.paint_problem, t("common.error.title"))
     left, right = st.columns([6, 4], gap="medium")
     with left, friendly_errors():
         _actions(painting)
@@ -122,6 +128,7 @@ def _actions(painting: Painting) -> None:
 def _hold(painting: Painting, held: bool) -> None:
     st.session_state.paint_held = held
     st.session_state.pop("paint_looked", None)
+    st.session_state.pop("paint_problem", None)
     if held:
         paint.stop(painting)
 
@@ -236,8 +243,9 @@ def _pixel(known: Facts, painting: Painting, at: Spot) -> None:
 
 def pixel_chart(known: Facts, painting: Painting, at: Spot, *, key: str) -> None:
     """The distribution that a pixel was drawn from, in a chart and in words."""
-    colour = _colour(known)
-    drawn = paint.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
+    following = at.row == painting.rows
+    colour = _colour(known, following)
+    drawn = paint_pixel.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
     best = max(range(known.levels), key=drawn.own.__getitem__)
     facts = {
         "row": at.row + 1,
@@ -266,10 +274,13 @@ def pixel_chart(known: Facts, painting: Painting, at: Spot, *, key: str) -> None
     st.caption(t("paint.pixel.how_changed" if changed else "paint.pixel.how"))
 
 
-def _colour(known: Facts) -> int | None:
-    """Which colour's distribution is shown; None for grey pictures."""
+def _colour(known: Facts, following: bool) -> int | None:
+    """Which colour's distribution is shown; None for grey pictures. Of the pixel that follows, red alone has one."""
     if known.channels != 3:
         return None
+    if following:
+        st.caption(t("paint.pixel.red_first"))
+        return 0
     return int(
         st.segmented_control(
             t("paint.pixel.colour"),
