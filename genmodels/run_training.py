@@ -85,7 +85,7 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
 def _loader(spec: Spec, recorder: FolderRecorder, where: torch.device) -> Loader:
     batch_size, seed = spec.train.batch_size, spec.train.seed
     if spec.data_spec.sample_rate is not None:
-        return AudioLoader(data.load_audio(spec.data), batch_size, seed, where, most=spec.data_spec.clip_samples)
+        return AudioLoader(data.load_audio(spec.data), batch_size, seed, where)
     arrays = data.load(spec.data)
     if arrays.images.shape[1:] != spec.data_spec.image_shape:
         raise DataError(

@@ -11,6 +11,7 @@ import streamlit as st
 import train_jobs
 from genmodels import data, estimate, recipes, registry, service
 from genmodels.config import TrainConfig
+from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe, Spec
 from pages.components import config_form, run_view
@@ -53,13 +54,19 @@ def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, 
     )
     value = base[unit]
     if value is None:
-        per_epoch = max(1, data.get_spec(choice.data).train_size // batch_size)
+        per_epoch = max(1, (_train_size(choice) or batch_size) // batch_size)
         other = base[natural]
         value = max(1, round(other * per_epoch)) if unit == "max_steps" else other / per_epoch
     field = next(field for field in config_form.fields_of(TrainConfig) if field.name == unit)
     key = config_form.key_of("train", unit)
     with right:
         return {unit: config_form.widget(field, key, value, field.help("train"), reset=choice.fresh)}
+
+
+def _train_size(choice: Choice) -> int | None:
+    """Examples in an epoch; None where a folder of one's own has not been named yet. Raises GenmodelsError."""
+    unnamed = choice.data.name in data.own_names() and data.missing(choice.data) is not None
+    return None if unnamed else data.get_spec(choice.data).train_size
 
 
 def _form(choice: Choice) -> list[str]:
@@ -77,8 +84,8 @@ def _form(choice: Choice) -> list[str]:
     place = st.container()  # the length is asked first, but converting it needs the batch size
     basic = [field for field in fields if field.name in _BASIC]
     # Some dozen pictures of one's own are no batch of 128: start with one that they fill.
-    most = data.get_spec(choice.data).train_size
-    fitting = train_base | {"batch_size": min(int(train_base["batch_size"]), most)}
+    asked = int(train_base["batch_size"])
+    fitting = train_base | {"batch_size": min(asked, _train_size(choice) or asked)}
     train = config_form.draw("train", basic, fitting, reset=choice.fresh, columns=2)
     with place:
         train |= _length(train_base, int(train["batch_size"]), choice)
@@ -126,6 +133,14 @@ def _arguments(choice: Choice, assignments: list[str]) -> list[str]:
         command += ["--set", assignment]
     name = _data_name(choice)
     return [*command, "--data", name] if name else command
+
+
+def _data_settings(choice: Choice) -> list[str]:
+    """What of the data differs from recipe and preset, in the words of `--set`."""
+    named = recipes.merge(choice.recipe, choice.preset)["data"]
+    base = DataConfig.parse(named, "data.") if named.get("name") == choice.data.name else DataConfig()
+    chosen, usual = (config.model_dump(mode="json", exclude={"name"}) for config in (choice.data, base))
+    return config_form.assignments("data", chosen, usual)
 
 
 def _data_name(choice: Choice) -> str | None:
@@ -212,8 +227,6 @@ with friendly_errors():
     _about(_choice.recipe)
     _left, _right = st.columns([1.55, 1], gap="large")
     with _left:
-        _changed = _form(_choice)
-        if _choice.data.path:
-            _changed.append(f"data.path={_choice.data.path}")
+        _changed = [*_form(_choice), *_data_settings(_choice)]
     with _right:
         _summary(_choice, _changed)

@@ -17,12 +17,10 @@ _GROUP = 16  # batches sorted by length together: of spoken digits about 5 % is 
 class AudioLoader:
     """Training batches `audio` float32 (B, T) in [-1, 1], `length`, `label` and `speaker` int64 (B,).
 
-    T is the longest recording's length; what is longer than `most` samples is trained on up to there.
+    T is the longest recording's length. None is cut: a model would learn that words end where they were cut.
     """
 
-    def __init__(
-        self, recordings: Recordings, batch_size: int, seed: int, device: torch.device, most: int | None = None
-    ) -> None:
+    def __init__(self, recordings: Recordings, batch_size: int, seed: int, device: torch.device) -> None:
         if batch_size > len(recordings):
             raise DataError(
                 f"train.batch_size = {batch_size} is more than the {len(recordings):,} recordings that could be read; "
@@ -30,7 +28,7 @@ class AudioLoader:
             )
         self.samples = torch.from_numpy(recordings.samples).to(device)
         self.starts = recordings.ends - recordings.lengths
-        self.lengths = recordings.lengths if most is None else recordings.lengths.clip(max=most)
+        self.lengths = recordings.lengths
         self.labels, self.speakers = torch.from_numpy(recordings.labels), torch.from_numpy(recordings.speakers)
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self.steps_per_epoch = len(recordings) // batch_size

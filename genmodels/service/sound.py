@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ from pydantic import Field
 from genmodels import audio, data, fourier
 from genmodels.config import Frozen
 from genmodels.data import DataConfig, Recordings, intake, recording
+from genmodels.data.decoding import BusyError
 from genmodels.errors import ConfigError, DataError
 from genmodels.fourier import Window
 from genmodels.service.inference import run
@@ -105,13 +107,20 @@ class TwoTones(Frozen):
 # --------------------------------------------------------------------- where recordings come from
 
 
-def real_set(name: str | None = None) -> DataConfig:
-    """The set real recordings are taken from: `name` or Free Spoken Digits where they are, else synthesised tones."""
-    for wanted in (name, "fsdd"):
-        if wanted is not None and data.missing(DataConfig(name=wanted)) is None:
-            spec = data.get_spec(DataConfig(name=wanted))
-            if spec.sample_rate is not None:
-                return DataConfig(name=wanted)
+def real_set(wanted: DataConfig | str | None = None) -> DataConfig:
+    """The set real recordings are taken from: `wanted` or Free Spoken Digits where they are, else synthesised tones.
+
+    A set of one's own is only found by its whole config, folder included.
+    """
+    first = DataConfig(name=wanted) if isinstance(wanted, str) else wanted
+    for config in (first, DataConfig(name="fsdd")):
+        if config is None:
+            continue
+        try:
+            if data.missing(config) is None and data.get_spec(config).sample_rate is not None:
+                return config
+        except DataError:  # a folder that has become unreadable since a model learned from it
+            continue
     return DataConfig(name="tones")
 
 
@@ -135,17 +144,34 @@ def _recordings(config: DataConfig) -> Recordings:
     return data.load_audio(config, "test")
 
 
-_decoded: OrderedDict[tuple[bytes, int], np.ndarray] = OrderedDict()
+_decoded: OrderedDict[tuple[bytes, int], np.ndarray | str] = OrderedDict()  # samples, or why there are none
+_decoded_lock = threading.Lock()  # held for a moment only: a slow file must not keep other visitors waiting
 
 
 def decoded(raw: bytes, rate: int = RATE) -> Sound:
-    """A visitor's WAV, FLAC, OGG or MP3 at `rate`, at most MAX_SECONDS; raises DataError with the reason."""
+    """A visitor's WAV, FLAC, OGG or MP3 at `rate`, at most MAX_SECONDS; raises DataError with the reason.
+
+    Nothing of it is written to any folder; the samples stay in memory until some other files have been asked for.
+    """
     key = (hashlib.sha256(raw).digest(), rate)
-    if key not in _decoded:
-        _decoded[key] = intake.decode_recording(raw, rate, MAX_SECONDS)
-        while len(_decoded) > _KEPT:
-            _decoded.popitem(last=False)
-    return Sound(_decoded[key], rate)
+    with _decoded_lock:
+        found = _decoded.get(key)
+        if found is not None:
+            _decoded.move_to_end(key)
+    if found is None:
+        try:
+            found = intake.decode_recording(raw, rate, MAX_SECONDS)
+        except BusyError:  # says nothing about the file
+            raise
+        except DataError as error:
+            found = str(error)
+        with _decoded_lock:
+            _decoded[key] = found
+            while len(_decoded) > _KEPT:
+                _decoded.popitem(last=False)
+    if isinstance(found, str):
+        raise DataError(found)
+    return Sound(found, rate)
 
 
 def at_rate(sound: Sound, rate: int) -> Sound:

@@ -12,6 +12,7 @@ from genmodels import data, recipes, registry
 from genmodels.data import DataConfig, own
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
+from pages.components import train_recordings
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
 from train_jobs.spec import find_recipe
@@ -75,19 +76,24 @@ def choose() -> Choice:
     fresh = st.session_state.get("train_base") != chosen
     st.session_state["train_base"] = chosen
 
+    requires = registry.config_class(recipe.model).requires
     wanted = str(recipe.data.get("name"))
-    own_sets = own.names()
-    asked = _asked_data(own_sets)
+    # Of a recipe for one's own recordings, the quick length names the set that stands in for them.
+    recipe_data = recipes.merge(recipe, None if preset == FULL else preset)["data"]
+    offered = str(recipe_data.get("name")) if wanted in data.own_sound_names() else wanted
+    own_sets, own_sound = own.names(), _own_sound()
+    asked = _asked_data((*own_sound, *own_sets))
+    kept = (*own_sets, *(own_sound if "audio" in requires else ()))
     if asked:
         st.session_state["train_data"], fresh = asked, True
-    elif st.session_state.get("train_data") not in own_sets and (fresh or not _still_here()):
+    elif st.session_state.get("train_data") not in kept and (fresh or not _still_here()):
         # A user's own set stays chosen from recipe to recipe: it is what they came to train on.
-        small = data.first_with(registry.config_class(recipe.model).requires)
-        st.session_state["train_data"] = wanted if wanted in data.names() and wanted != "mnist" else small
+        suits = offered in (*data.names(), *own_sound) and offered != "mnist"
+        st.session_state["train_data"] = offered if suits else data.first_with(requires)
     with fourth:
         data_name = st.selectbox(
             t("train.data"),
-            (*data.names(), *own_sets),
+            (*data.names(), *own_sound, *own_sets),
             format_func=_data_label,
             key="train_data",
             help=t("train.data_help"),
@@ -95,8 +101,13 @@ def choose() -> Choice:
         )
     if "data" in st.query_params:
         st.query_params["data"] = st.session_state["train_data_asked"] = data_name
+    if data_name in own_sound:
+        config = train_recordings.ask(data_name, recipe_data, fresh)
+        return Choice(recipe, None if preset == FULL else preset, config, fresh)
     for name in (data_name,) if data_name in own_sets else dict.fromkeys((wanted, data_name)):
-        if name in data.own_names():
+        if name in data.own_sound_names():
+            st.info(t(f"train.bring_recordings{'' if own_sound else '_public'}"), icon=":material/mic:")
+        elif name in data.own_names():
             st.info(t("train.bring_pictures"), icon=":material/add_photo_alternate:")
             st.page_link("data.py", label=t("train.bring_pictures_link"), icon=":material/arrow_forward:")
         else:
@@ -106,7 +117,12 @@ def choose() -> Choice:
 
 def _still_here() -> bool:
     """Whether the set chosen before still exists: an own one may have been deleted meanwhile."""
-    return st.session_state.get("train_data") in data.names()
+    return st.session_state.get("train_data") in (*data.names(), *_own_sound())
+
+
+def _own_sound() -> tuple[str, ...]:
+    """Sets that are a folder on this machine; none on a public server, whose folders are not for visitors."""
+    return () if train_jobs.public_mode() else data.own_sound_names()
 
 
 def _asked_data(own_sets: tuple[str, ...]) -> str | None:
@@ -141,6 +157,8 @@ def _follow_address() -> None:
 
 
 def _data_label(name: str) -> str:
+    if name in data.own_sound_names():
+        return t(f"train.data_folder.{name}")
     try:
         config = _config(name)
         title = data.get_spec(config).title
