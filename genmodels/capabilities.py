@@ -6,7 +6,7 @@ float (B, K). All of it is inference: explicit generators, no `.train()`/`.eval(
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -22,6 +22,13 @@ Direction = Literal["a_to_b", "b_to_a"]
 class SupportsSampling(Protocol):
     def sample(self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None) -> Tensor:
         """Images (n, C, H, W) or audio (n, T) in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class SupportsSamplingEach(Protocol):
+    def sample_each(self, generators: Sequence[torch.Generator], *, condition: Condition = None) -> Tensor:
+        """Images (B, C, H, W), one a generator: picture 3 of a grid is picture 3 alone."""
         ...
 
 
@@ -140,6 +147,7 @@ class SupportsPainting(Protocol):
 
 _PROTOCOLS: dict[str, type] = {
     "sampling": SupportsSampling,
+    "sampling_each": SupportsSamplingEach,
     "progressive_sampling": SupportsProgressiveSampling,
     "completion": SupportsCompletion,
     "latent": SupportsLatent,

@@ -18,6 +18,7 @@ from genmodels.capabilities import (
     SupportsLatent,
     SupportsPainting,
     SupportsSampling,
+    SupportsSamplingEach,
     SupportsStylizing,
     SupportsTranslation,
 )
@@ -82,8 +83,9 @@ def samples_of_seeds(
 
     A model that can be asked for a class draws as many, seed by seed through `labels` (None: all its classes): picture
     i is of labels[i % len(labels)] and seeds[i // len(labels)], so in rows of len(labels) a row is a seed and a column
-    a class. One picture for a generator whose input is a constant. Families without a latent vector draw all from
-    seeds[0]. Raises ConfigError or CapabilityError for labels that the model cannot be asked for.
+    a class. One picture for a generator whose input is a constant. Families that can neither decode a seed's z nor draw
+    each picture from a generator of its own draw all from seeds[0]. Raises ConfigError or CapabilityError for labels
+    that the model cannot be asked for.
     """
     asked = asked_labels(model, labels)
     count = len(seeds)
@@ -98,6 +100,9 @@ def samples_of_seeds(
             used = seeds if model.latent_dim or asked else seeds[:1]
             z = z_of_seeds(used, model.latent_dim).to(model.device)
             return model.decode(z, condition=condition).float().cpu()
+        if isinstance(model, SupportsSamplingEach):
+            each = [torch.Generator(model.device).manual_seed(seed) for seed in seeds]
+            return model.sample_each(each, condition=condition).float().cpu()
         if isinstance(model, SupportsSampling):
             generator = torch.Generator(model.device).manual_seed(seeds[0])
             return model.sample(count, condition=condition, generator=generator).float().cpu()

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from conftest import small_spec
 from torch import Tensor, nn
 
-from genmodels import checkpoint, data, registry
+from genmodels import capabilities, checkpoint, data, preview, registry
 from genmodels.capabilities import Condition
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
@@ -315,6 +315,31 @@ def test_stopping_and_going_on_is_the_same_sample(name: str) -> None:
     assert len(list(model.sample_iter(2, generator=torch.Generator().manual_seed(1), every=3))) == 3
 
 
+@both
+def test_a_picture_of_a_seed_is_the_same_alone_and_among_many(name: str) -> None:
+    model = tiny(name, conditional=True)
+    assert "sampling_each" in capabilities.of(model)
+    together = preview.samples_of_seeds(model, range(5, 9), [2, 0])
+    alone = preview.samples_of_seeds(model, [6], [0])
+    assert together is not None
+    assert alone is not None
+    assert torch.equal(together[3], alone[0]), "seed 5 in both classes, then seed 6: the fourth is seed 6 as 0"
+    (painted,) = model.sample_iter(
+        1, condition={"label": torch.tensor([0])}, generator=[torch.Generator().manual_seed(6)], every=7
+    )
+    assert torch.equal(painted[0], alone[0])
+
+
+@both
+def test_many_are_drawn_in_portions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny(name, conditional=True)
+    whole = model.sample(7, generator=torch.Generator().manual_seed(0))
+    *_, shown = model.sample_iter(7, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr("genmodels.models.pixelcnn._DRAWN", 3)
+    assert torch.equal(model.sample(7, generator=torch.Generator().manual_seed(0)), whole)
+    assert torch.equal(shown, whole)
+
+
 def test_temperature_and_top_k_by_hand() -> None:
     logits = torch.tensor([0.1, 0.2, 0.3, 0.4]).log().expand(5, 4)
     uniform = torch.tensor([[0.0], [0.05], [0.15], [0.5], [0.999999]])
@@ -335,8 +360,17 @@ def test_what_cannot_be_done_is_said(name: str) -> None:
         model.sample(1, top_k=5)
     with pytest.raises(DataError, match=r"mask \(7, 6\)"):
         model.complete(torch.zeros(2, 1, 7, 6), torch.zeros(6, 7, dtype=torch.bool))
-    with pytest.raises(CapabilityError, match="say which"):
-        model.logits(torch.zeros(1, 1, 7, 6))
+    nothing_told: tuple[Condition, ...] = (None, {})
+    for condition in nothing_told:
+        with pytest.raises(CapabilityError, match="say which"):
+            model.logits(torch.zeros(1, 1, 7, 6), condition=condition)
+    with pytest.raises(DataError, match=r"label = \[3\] .* 0 to 2"):
+        model.sample(1, condition={"label": torch.tensor([3])})
+    with pytest.raises(ConfigError, match="every = 0"):
+        list(model.sample_iter(1, every=0))
+    with pytest.raises(DataError, match="2 generators for 3 pictures"):
+        model.sample(3, generator=[torch.Generator(), torch.Generator()])
+    assert not model.to_levels(torch.full((1, 1, 7, 6), torch.nan)).isnan().any()
     with pytest.raises(ConfigError, match=r"channels = 12 .* 5 colours"):
         tiny(name, (5, 7, 6))
     with pytest.raises(ConfigError, match="even kernel"):

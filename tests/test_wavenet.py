@@ -267,6 +267,12 @@ def test_what_was_stopped_is_completed_to_the_same_recording() -> None:
 def test_knobs_have_bounds(knobs: dict[str, Any], error: type[Exception], part: str) -> None:
     with pytest.raises(error, match=part):
         tiny().sample(1, **knobs)
+    with pytest.raises(ConfigError, match="samples = 0 is"):
+        tiny().sample(1, samples=0)
+    with pytest.raises(ConfigError, match="every = 0"):
+        list(tiny().sample_iter(1, samples=20, every=0))
+    with pytest.raises(DataError, match=r"label = \[999\] .* 0 to "):
+        tiny(conditional=True).sample(1, samples=20, condition={"label": torch.tensor([999])})
     with pytest.raises(DataError, match="cannot be completed"):
         tiny().complete(torch.zeros(1, 8), torch.zeros(9, dtype=torch.bool))
 

@@ -48,7 +48,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.errors import CapabilityError, DataError
+from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.layers.masked import MaskedConv2d
 from genmodels.layers.masked_painter import MaskedPainter
 from genmodels.layers.painting import UNPAINTED, Painter, check_knobs, paint
@@ -59,6 +59,7 @@ Randomness = torch.Generator | Sequence[torch.Generator] | None
 """One generator for all pictures, or one each: then a picture does not depend on those drawn beside it."""
 
 _CHUNK = 64  # pictures whose likelihood is computed at once: 256 levels a value are 51 MB of logits at 28 x 28
+_DRAWN = 128  # pictures drawn at once: the caches of one are 2 MB for the recipes' networks
 
 
 class PixelNetwork(nn.Module):
@@ -151,7 +152,7 @@ class PixelCNN(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         index = self._index(batch["image"], None, drawn=self.config.rounding == "drawn")
-        label = self._weights({"label": batch["label"]}, len(index)) if self.config.conditional else None
+        label = self._weights(batch["label"], len(index)) if self.config.conditional else None
 
         # minimise -log p(x_i | earlier values), the mean over values and pictures
         loss = self._cross_entropy(index, label).mean()
@@ -195,24 +196,35 @@ class PixelCNN(Model):
             # Uniform numbers from the CPU where a generator asks for the same ones on every device.
             noise = torch.rand(x.shape, generator=generator, device=x.device if generator is None else generator.device)
             exact = exact + noise.to(x.device) - 0.5
-        return exact.round().clamp(0, self.config.levels - 1).long()
+        return exact.nan_to_num().round().clamp(0, self.config.levels - 1).long()
 
     def _values(self, device: torch.device) -> Tensor:
         return torch.linspace(-1, 1, self.config.levels, device=device)
 
-    def _weights(self, condition: Condition, count: int) -> Tensor:
+    def _weights(self, label: Tensor, count: int) -> Tensor:
         """Classes as weights (B, K): one-hot for a label, as they are for a blend."""
-        if condition is None:
-            raise CapabilityError("this model was trained with classes: say which, condition={'label': ...}")
-        label = condition["label"].to(self.device)
+        label = label.to(self.device)
         weights = label if label.is_floating_point() else F.one_hot(label, self.config.num_classes or 0)
         return weights.float().expand(count, -1)
+
+    def _told(self, condition: Condition, count: int) -> Tensor | None:
+        """What a caller asks for as weights; None without classes. Raises CapabilityError or DataError."""
+        if not self.config.conditional:
+            return None
+        if not condition or "label" not in condition:
+            raise CapabilityError("this model was trained with classes: say which, condition={'label': ...}")
+        label, classes = condition["label"], self.config.num_classes or 0
+        if not label.is_floating_point() and bool(((label < 0) | (label >= classes)).any()):
+            raise DataError(
+                f"label = {label.tolist()} is not allowed: this model has {classes} classes, 0 to {classes - 1}"
+            )
+        return self._weights(label, count)
 
     # --------------------------------------------------------------- inference
 
     def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """(B, C, H, W, levels): of each value, from the earlier values of images (B, C, H, W) in [-1, 1]."""
-        label = self._weights(condition, len(x)) if self.config.conditional else None
+        label = self._told(condition, len(x))
         return self._by_value(self.network(self._values(x.device)[self._index(x)], label)).float()
 
     def receptive_field(self, row: int, column: int, colour: int = 0, *, pictures: int = 4) -> Tensor:
@@ -240,8 +252,9 @@ class PixelCNN(Model):
         parts = torch.split(self._index(x), _CHUNK)
         if not self.config.conditional:
             return torch.cat([-self._cross_entropy(part, None).flatten(1).sum(1) for part in parts])
-        if condition is not None:
-            given = torch.split(self._weights(condition, len(x)), _CHUNK)
+        told = self._told(condition, len(x)) if condition is not None else None
+        if told is not None:
+            given = torch.split(told, _CHUNK)
             pairs = zip(parts, given, strict=True)
             return torch.cat([-self._cross_entropy(part, label).flatten(1).sum(1) for part, label in pairs])
         classes = self.config.num_classes or 1
@@ -257,11 +270,26 @@ class PixelCNN(Model):
         temperature: float = 1.0,
         top_k: int | None = None,
     ) -> Tensor:
-        """Without a condition the classes are drawn evenly. Draw from a model in eval mode."""
-        *_, last = self.sample_iter(
-            n, condition=condition, generator=generator, temperature=temperature, top_k=top_k, every=10**9
-        )
-        return last
+        """Without a condition the classes are drawn evenly. Draw from a model in eval mode.
+
+        The same pictures as `sample_iter` ends with, in portions: a thousand need no more memory than a hundred.
+        """
+        check_knobs(temperature, top_k, self.config.levels)
+        shape = self.config.image_shape or (0, 0, 0)
+        asked, uniform = self._random((n, *shape), generator)
+        label = self._told(condition or {"label": asked}, n)
+        nothing, known = torch.full((n, *shape), UNPAINTED), torch.zeros(shape[1:], dtype=torch.bool)
+        parts = []
+        for start in range(0, n, _DRAWN):
+            rows = slice(start, start + _DRAWN)
+            told = None if label is None else label[rows]
+            *_, last = self._painted(nothing[rows], known, told, uniform[rows], shape[1], temperature, top_k)
+            parts.append(last)
+        return torch.cat(parts)
+
+    def sample_each(self, generators: Sequence[torch.Generator], *, condition: Condition = None) -> Tensor:
+        """A picture for each generator, (B, C, H, W): the same one whatever is drawn beside it."""
+        return self.sample(len(generators), condition=condition, generator=generators)
 
     def sample_iter(
         self,
@@ -306,13 +334,17 @@ class PixelCNN(Model):
                 f"images of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
                 f"give (N, {', '.join(map(str, shape))}) and a mask ({shape[1]}, {shape[2]})"
             )
-        if isinstance(generator, Sequence) and len(generator) != len(x):
-            raise DataError(f"{len(generator)} generators for {len(x)} pictures; give one for all, or one each")
-        return self._painted(x, known_mask, condition, generator, every, temperature, top_k)
+        if every < 1:
+            raise ConfigError(f"every = {every} is not allowed: show the canvas after each 1 or more rows")
+        asked, uniform = self._random(x.shape, generator)
+        label = self._told(condition or {"label": asked}, len(x))
+        return self._painted(x, known_mask, label, uniform, every, temperature, top_k)
 
     def _random(self, shape: Sequence[int], generator: Randomness) -> tuple[Tensor, Tensor]:
         """A class (B,) for each picture of a conditional model, and a number in [0, 1) for each value."""
         if isinstance(generator, Sequence):
+            if len(generator) != shape[0]:
+                raise DataError(f"{len(generator)} generators for {shape[0]} pictures; give one for all, or one each")
             each = [self._random((1, *shape[1:]), one) for one in generator]
             return torch.cat([asked for asked, _ in each]), torch.cat([uniform for _, uniform in each])
         device = generator.device if generator is not None else self.device
@@ -325,14 +357,12 @@ class PixelCNN(Model):
         self,
         x: Tensor,
         known_mask: Tensor,
-        condition: Condition,
-        generator: Randomness,
+        label: Tensor | None,
+        uniform: Tensor,
         every: int,
         temperature: float,
         top_k: int | None,
     ) -> Iterator[Tensor]:
-        asked, uniform = self._random(x.shape, generator)
-        label = self._weights(condition or {"label": asked}, len(x)) if self.config.conditional else None
         x, known = x.to(self.device), known_mask.to(self.device).expand(len(x), 1, *x.shape[2:]).bool()
         values = self._values(self.device)
         canvas = torch.where(known, values[self._index(x)], UNPAINTED)

@@ -210,7 +210,7 @@ class WaveNet(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         codes = mu_law_encode(F.pad(batch["audio"], (0, self.config.silence)), self.config.levels)
-        told = self._told(batch, len(codes)) if self.config.conditions else None
+        told = self._weights(batch, len(codes)) if self.config.conditions else None
         lengths = (batch["length"] + self.config.silence).tolist()
 
         # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
@@ -233,12 +233,20 @@ class WaveNet(Model):
             "likelihood/bits_per_sample": Curve("bits a sample", "What storing one sample would cost, on average."),
         }
 
-    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
-        """Classes and speakers as weights (B, K) side by side: one-hot for a number, as they are for a blend."""
-        parts = []
+    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor | None:
+        """What a caller asks for as weights, None where nothing can be; raises CapabilityError or DataError."""
         for key, among in self.config.conditions.items():
             if key not in condition:
                 raise CapabilityError(f"this model was trained with a {key}: say which, condition={{{key!r}: ...}}")
+            asked = condition[key]
+            if not asked.is_floating_point() and bool(((asked < 0) | (asked >= among)).any()):
+                raise DataError(f"{key} = {asked.tolist()} is not allowed: this model has {among}, 0 to {among - 1}")
+        return self._weights(condition, count) if self.config.conditions else None
+
+    def _weights(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
+        """Classes and speakers as weights (B, K) side by side: one-hot for a number, as they are for a blend."""
+        parts = []
+        for key, among in self.config.conditions.items():
             asked = condition[key].to(self.device)
             weights = asked if asked.is_floating_point() else F.one_hot(asked, among)
             parts.append(weights.float().expand(count, -1))
@@ -248,7 +256,7 @@ class WaveNet(Model):
 
     def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """(B, T, levels): of each sample, from the earlier samples of audio (B, T) in [-1, 1]."""
-        told = self._told(condition or {}, len(x)) if self.config.conditions else None
+        told = self._told(condition or {}, len(x))
         logits: Tensor = self.network(mu_law_encode(x, self.config.levels).flatten(), told, [x.shape[1]] * len(x))
         return logits.float().view(*x.shape, -1)
 
@@ -265,7 +273,7 @@ class WaveNet(Model):
             conditions = [{k: torch.full((len(x),), v) for k, v in zip(keys, one, strict=True)} for one in every]
             each = [self.log_prob(x, condition=one, length=length) for one in conditions]
             return torch.stack(each).logsumexp(0) - math.log(len(each))
-        told = self._told(condition or {}, len(x)) if self.config.conditions else None
+        told = self._told(condition or {}, len(x))
         found = []
         for start in range(0, len(codes), _CHUNK):
             chunk = slice(start, start + _CHUNK)
@@ -322,7 +330,8 @@ class WaveNet(Model):
         samples: int | None = None,
     ) -> Iterator[Tensor]:
         """All of it after each `every` samples and at the end, silent where nothing is drawn yet."""
-        samples = samples or self.config.clip_samples or self.config.sample_rate or 0
+        if samples is None:
+            samples = self.config.clip_samples or self.config.sample_rate or 0
         nothing = torch.zeros(n, samples, device=self.device)
         known = torch.zeros(samples, dtype=torch.bool)
         knobs = {"temperature": temperature, "top_k": top_k}
@@ -354,6 +363,8 @@ class WaveNet(Model):
         most = MAX_SECONDS * (self.config.sample_rate or 0)
         if not 1 <= x.shape[1] <= most:
             raise ConfigError(f"samples = {x.shape[1]:,} is not allowed: 1 to {most:,}, which is {MAX_SECONDS} seconds")
+        if every < 1:
+            raise ConfigError(f"every = {every} is not allowed: show the recording after each 1 or more samples")
         return self._drawn(x, known_mask, condition, generator, every, temperature, top_k)
 
     def _drawn(
@@ -371,7 +382,7 @@ class WaveNet(Model):
         for key, among in self.config.conditions.items():
             drawn = torch.randint(0, among, (count,), generator=generator, device=device)  # always: the same uniforms
             asked.setdefault(key, drawn)
-        told = self._told(asked, count) if self.config.conditions else None
+        told = self._told(asked, count)
         # One number a sample, sample by sample: a longer recording begins like a shorter one.
         uniform = torch.rand(x.shape[::-1], generator=generator, device=device).T.contiguous().to(self.device)
         x, known = x.to(self.device).float(), known_mask.to(self.device).expand(x.shape).contiguous()
