@@ -44,8 +44,11 @@ def condition(n: int) -> Condition:
     return {"label": torch.arange(n) % 3, "speaker": torch.arange(n) % 2}
 
 
-def naive(model: Any, x: Tensor, known: Tensor, told: Condition, seed: int, **knobs: Any) -> Tensor:
-    """The whole network for each sample, as a tutorial draws."""
+def naive(
+    model: Any, x: Tensor, known: Tensor, told: Condition, seed: int, guidance: float = 1.0, **knobs: Any
+) -> Tensor:
+    """The whole network for each sample, as a tutorial draws; twice where it is guided."""
+    nothing = {key: torch.zeros(1, among) for key, among in model.config.conditions.items()}
     generator = torch.Generator().manual_seed(seed)
     for among in model.config.conditions.values():
         torch.randint(0, among, (len(x),), generator=generator)
@@ -53,6 +56,8 @@ def naive(model: Any, x: Tensor, known: Tensor, told: Condition, seed: int, **kn
     x = x.clone()
     for time in range(x.shape[1]):
         logits = model.logits(x, condition=told)[:, time]
+        untold = model.logits(x, condition=nothing)[:, time]
+        logits = logits + (guidance - 1) * (logits - untold)
         drawn = audio.mu_law_decode(draw(logits, uniform[:, time, None], **knobs), model.config.levels)
         x[:, time] = torch.where(known[time], x[:, time], drawn)
     return x
@@ -203,13 +208,16 @@ def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
 
 
 @pytest.mark.parametrize("streams", [0, 99])
-@pytest.mark.parametrize("knobs", [{}, {"temperature": 0.7}, {"top_k": 3, "temperature": 1.3}, {"top_k": 1}])
+@pytest.mark.parametrize(
+    "knobs",
+    [{}, {"temperature": 0.7}, {"top_k": 3, "temperature": 1.3}, {"top_k": 1}, {"guidance": 2.5}, {"guidance": 0.0}],
+)
 @pytest.mark.parametrize("start", [0, 1, 23])
 def test_queues_draw_what_the_whole_network_draws(
     streams: int, knobs: dict[str, Any], start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", streams)
-    model = tiny(**TOLD)
+    model = tiny(untold=0.1, **TOLD)
     x = torch.zeros(3, 60)
     x[:, :start] = torch.rand(3, start, generator=torch.Generator().manual_seed(1)) * 2 - 1
     known = torch.arange(60) < start
@@ -221,6 +229,34 @@ def test_queues_draw_what_the_whole_network_draws(
     assert torch.equal(parts[-1][:, :start], x[:, :start])
     assert len(parts) == math.ceil((60 - start) / 10)
     assert not parts[0][:, start + 10 : 40].any(), "silent where nothing is drawn yet"
+
+
+def test_a_share_of_the_recordings_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Tensor] = []
+    model = tiny(untold=0.25, guidance=2.0, **TOLD).requires_grad_(True)
+    monkeypatch.setattr(model.network, "biases", lambda told: heard.append(told))
+    batch = {"audio": torch.zeros(2_000, 4), "length": torch.full((2_000,), 4), **(condition(2_000) or {})}
+    model.training_step(batch, model.configure_optimizers(), 0)
+    assert 0.2 < float((heard[0].sum(1) == 0).float().mean()) < 0.3
+    assert set(heard[0].sum(1).tolist()) == {0.0, 2.0}, "of the others, class and speaker"
+    assert model.log_prob(batch["audio"][:2], condition=condition(2)).shape == (2,)
+    assert heard[-1].sum(1).tolist() == [2.0, 2.0], "likelihoods are always told"
+
+
+def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
+    model = tiny(untold=0.1, guidance=3.0, **TOLD)
+    drawn = {
+        guidance: model.sample(2, condition=condition(2), generator=torch.Generator().manual_seed(0), guidance=guidance)
+        for guidance in (None, 3.0, 1.0)
+    }
+    assert torch.equal(drawn[None], drawn[3.0])
+    assert not torch.equal(drawn[None], drawn[1.0])
+    with pytest.raises(ConfigError, match="guidance = 11 is not allowed: 0 to 10"):
+        model.sample(1, guidance=11)
+    with pytest.raises(ConfigError, match="guidance = 2 is not allowed: 1, for this model was never trained untold"):
+        tiny(**TOLD).sample(1, guidance=2)
+    with pytest.raises(ConfigError, match=r"model\.untold=0\.1"):
+        tiny(guidance=2.0, **TOLD)
 
 
 @pytest.mark.parametrize("sampler", [CompiledQueues, BatchedQueues])

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genmodels.layers.queues import BatchedQueues, Task, Weights
+from genmodels.layers.queues import BatchedQueues, Task, Voice, Weights
 
 try:
     from numba import njit
 except (ImportError, OSError):  # not installed, or built for another numpy or processor
-    njit = None
+    njit = None  # type: ignore[assignment]
 
 _log = logging.getLogger(__name__)
 _F = np.float32
@@ -30,7 +30,7 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     if njit is None:
         return function
     # Reordering sums lets the compiler use whole vectors; nothing here is infinite or not a number.
-    options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
     try:
         found: Callable[..., Any] = njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": neither beside the source nor at home can anything be written
@@ -86,41 +86,70 @@ def _draw(logits, uniform, temperature, top_k):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _advance(  # type: ignore[no-untyped-def]
-    codes, known, uniform, silence, start, until, queue, offsets, dilations, before, now, gates, gate_bias,
-    residual, residual_bias, skip, skip_bias, hidden, hidden_bias, head, head_bias, logits, temperature, top_k,
+def _features(  # type: ignore[no-untyped-def]
+    last, older, time, queue, offsets, dilations, before, now, gates, gate_bias, residual, residual_bias, pair, both, z
 ):  # fmt: skip
-    layers, channels = len(dilations), now.shape[1]
-    pair, both, z = np.empty(2 * channels, _F), np.empty(2 * channels, _F), np.empty(layers * channels, _F)
-    summed, deep = np.empty(len(skip_bias), _F), np.empty(len(hidden_bias), _F)
+    """All layers' z side by side at `time`, from the two codes before it; the queues move on."""
+    channels = now.shape[1]
+    x = pair[channels:]
+    for c in range(channels):
+        x[c] = before[older, c] + now[last, c]
+    for layer in range(len(dilations)):
+        slot = queue[offsets[layer] + time % dilations[layer]]
+        for c in range(channels):
+            pair[c] = slot[c]
+            slot[c] = x[c]
+        both[:] = gate_bias[layer]
+        _add_product(both, pair, gates[layer])
+        part = z[layer * channels : (layer + 1) * channels]
+        for c in range(channels):
+            # sigmoid(a) = (1 + tanh(a / 2)) / 2
+            part[c] = _tanh(both[c]) * (_F(0.5) + _F(0.5) * _tanh(_F(0.5) * both[channels + c]))
+        for c in range(channels):
+            x[c] += residual_bias[layer, c]
+        _add_product(x, part, residual[layer])
+
+
+@_compiled
+def _logits(z, skip, skip_bias, hidden, hidden_bias, head, head_bias, summed, deep, logits):  # type: ignore[no-untyped-def]
+    summed[:] = skip_bias
+    _add_product(summed, z, skip)
+    deep[:] = hidden_bias
+    _add_product(deep, np.maximum(summed, _F(0)), hidden)
+    logits[:] = head_bias
+    _add_product(logits, np.maximum(deep, _F(0)), head)
+
+
+@_compiled
+def _advance(  # type: ignore[no-untyped-def]
+    codes, known, uniform, silence, start, until, offsets, dilations, queue, gate_bias, queue_untold, bias_untold,
+    guidance, before, now, gates, residual, residual_bias, skip, skip_bias, hidden, hidden_bias, head, head_bias,
+    logits, temperature, top_k,
+):  # fmt: skip
+    """Draw samples `start` to `until` of one recording; `queue_untold` is empty where nothing is guided."""
+    channels, guided = now.shape[1], len(queue_untold) > 0
+    pair, both, z = np.empty(2 * channels, _F), np.empty(2 * channels, _F), np.empty(len(dilations) * channels, _F)
+    summed, deep, untold = np.empty(len(skip_bias), _F), np.empty(len(hidden_bias), _F), np.empty(len(head_bias), _F)
     for time in range(start, until):
         last = codes[time - 1] if time >= 1 else silence
         older = codes[time - 2] if time >= 2 else silence
-        x = pair[channels:]
-        for c in range(channels):
-            x[c] = before[older, c] + now[last, c]
-        for layer in range(layers):
-            slot = queue[offsets[layer] + time % dilations[layer]]
-            for c in range(channels):
-                pair[c] = slot[c]
-                slot[c] = x[c]
-            both[:] = gate_bias[layer]
-            _add_product(both, pair, gates[layer])
-            part = z[layer * channels : (layer + 1) * channels]
-            for c in range(channels):
-                # sigmoid(a) = (1 + tanh(a / 2)) / 2
-                part[c] = _tanh(both[c]) * (_F(0.5) + _F(0.5) * _tanh(_F(0.5) * both[channels + c]))
-            for c in range(channels):
-                x[c] += residual_bias[layer, c]
-            _add_product(x, part, residual[layer])
+        if guided:
+            _features(
+                last, older, time, queue_untold, offsets, dilations, before, now, gates, bias_untold, residual,
+                residual_bias, pair, both, z,
+            )  # fmt: skip
+            if not known[time]:
+                _logits(z, skip, skip_bias, hidden, hidden_bias, head, head_bias, summed, deep, untold)
+        _features(
+            last, older, time, queue, offsets, dilations, before, now, gates, gate_bias, residual, residual_bias,
+            pair, both, z,
+        )  # fmt: skip
         if known[time]:
             continue
-        summed[:] = skip_bias
-        _add_product(summed, z, skip)
-        deep[:] = hidden_bias
-        _add_product(deep, np.maximum(summed, _F(0)), hidden)
-        logits[:] = head_bias
-        _add_product(logits, np.maximum(deep, _F(0)), head)
+        _logits(z, skip, skip_bias, hidden, hidden_bias, head, head_bias, summed, deep, logits)
+        if guided:
+            for k in range(len(logits)):
+                logits[k] = untold[k] + guidance * (logits[k] - untold[k])
         codes[time] = _draw(logits, uniform[time], temperature, top_k)
 
 
@@ -147,17 +176,21 @@ class CompiledQueues:
         self.task, self.time = task, task.start
         self._codes, self._known = task.codes.numpy(), task.known.numpy()
         self._uniform = task.uniform.numpy()
-        self._bias = _array(task.bias)
         lengths = np.array(weights.dilations, np.int64)
         self._lengths, self._offsets = lengths, np.cumsum(lengths) - lengths
-        # Slot s of a queue holds the input of the last time that is s modulo the dilation.
-        rolled = [tail.roll(task.start % tail.shape[1], 1) for tail in task.tails]
-        self._queues = _array(torch.cat(rolled, 1))
-        before_gates = (weights.before, weights.now, weights.gates)
-        behind = (weights.residual, weights.residual_bias, *weights.skip, *weights.hidden, *weights.head)
-        self._before_gates, self._behind = [_array(part) for part in before_gates], [_array(part) for part in behind]
+        self._told = self._voice(task.told)
+        nothing = np.empty((len(task.codes), 0, *self._told[0].shape[2:]), np.float32)
+        self._untold = (nothing, self._told[1]) if task.untold is None else self._voice(task.untold)
+        inside = (weights.before, weights.now, weights.gates, weights.residual, weights.residual_bias)
+        self._weights = [_array(part) for part in (*inside, *weights.skip, *weights.hidden, *weights.head)]
         self.logits = np.empty((len(task.codes), weights.head[0].shape[1]), np.float32)
         """(n, levels): of the last sample that was drawn."""
+
+    def _voice(self, voice: Voice) -> tuple[np.ndarray, np.ndarray]:
+        """(queues (n, sum of dilations, C), biases (n, layers, 2 C))."""
+        # Slot s of a queue holds the input of the last time that is s modulo the dilation.
+        rolled = [tail.roll(self.task.start % tail.shape[1], 1) for tail in voice.tails]
+        return _array(torch.cat(rolled, 1)), _array(voice.bias)
 
     def advance(self, until: int) -> None:
         """Draw all samples before time `until` that are not drawn yet; the interpreter's lock is released meanwhile."""
@@ -167,9 +200,9 @@ class CompiledQueues:
         task, top_k = self.task, self.task.top_k or self.logits.shape[1]
         for row, codes in enumerate(self._codes):
             _advance(
-                codes, self._known[row], self._uniform[row], task.silence, self.time, until, self._queues[row],
-                self._offsets, self._lengths, *self._before_gates, self._bias[row], *self._behind, self.logits[row],
-                task.temperature, top_k,
+                codes, self._known[row], self._uniform[row], task.silence, self.time, until, self._offsets,
+                self._lengths, *(part[row] for part in (*self._told, *self._untold)), np.float32(task.guidance),
+                *self._weights, self.logits[row], task.temperature, top_k,
             )  # fmt: skip
         self.time = max(self.time, until)
 

@@ -36,23 +36,34 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Voice:
+    """What a condition changes: bias (n, layers, 2 C) of filter and gate, the condition's share in it; tails: of each
+    layer, its last `dilation` inputs before the first sample that is drawn, (n, dilation, C).
+    """
+
+    bias: Tensor
+    tails: Sequence[Tensor]
+
+
+@dataclass(frozen=True)
 class Task:
     """What is to be drawn: `codes` int64 (n, T) is filled in place from `start` on where `known` (n, T) is false.
 
-    uniform (n, T) in [0, 1): one number a sample. bias (n, layers, 2 C): of filter and gate, the condition's share in
-    it. tails: of each layer, its last `dilation` inputs before `start`, (n, dilation, C). silence: the code that stands
-    before the beginning.
+    uniform (n, T) in [0, 1): one number a sample. told: the network as it is told what to say. silence: the code that
+    stands before the beginning. untold: where drawing is guided, the same network told nothing, and `guidance`: the
+    logits are untold + guidance (told - untold).
     """
 
     codes: Tensor
     known: Tensor
     uniform: Tensor
-    bias: Tensor
-    tails: Sequence[Tensor]
+    told: Voice
     start: int
     silence: int
     temperature: float = 1.0
     top_k: int | None = None
+    untold: Voice | None = None
+    guidance: float = 1.0
 
     def code_before(self, time: int) -> Tensor:
         """(n,): the code at `time`, or silence before the beginning."""
@@ -72,12 +83,15 @@ class BatchedQueues:
 
     def __init__(self, weights: Weights, task: Task) -> None:
         self.weights, self.task, self.time = weights, task, task.start
+        # Guided, each recording has two rows: told, and behind all of those untold.
+        voices = [task.told] if task.untold is None else [task.told, task.untold]
+        tails = [torch.cat(parts) for parts in zip(*(voice.tails for voice in voices), strict=True)]
         # Slot s of a queue holds the input of the last time that is s modulo the dilation.
-        self.queues = [tail.roll(task.start % tail.shape[1], 1).transpose(0, 1).contiguous() for tail in task.tails]
-        count, channels = len(task.codes), weights.now.shape[1]
-        self.bias = list(task.bias.transpose(0, 1).contiguous())
-        self.pairs = torch.empty(len(self.queues), count, 2 * channels, device=weights.now.device)
-        self.z = torch.empty(count, len(self.queues) * channels, device=weights.now.device)
+        self.queues = [tail.roll(task.start % tail.shape[1], 1).transpose(0, 1).contiguous() for tail in tails]
+        self.rows, channels = len(task.codes) * len(voices), weights.now.shape[1]
+        self.bias = list(torch.cat([voice.bias for voice in voices]).transpose(0, 1).contiguous())
+        self.pairs = torch.empty(len(self.queues), self.rows, 2 * channels, device=weights.now.device)
+        self.z = torch.empty(self.rows, len(self.queues) * channels, device=weights.now.device)
 
     @torch.inference_mode()
     def advance(self, until: int) -> None:
@@ -93,6 +107,7 @@ class BatchedQueues:
         """Logits (n, levels) of the sample at `time`; each time is to be asked for once, in order."""
         w, task, channels = self.weights, self.task, self.weights.now.shape[1]
         x = w.before[task.code_before(time - 2)] + w.now[task.code_before(time - 1)]
+        x = x.repeat(self.rows // len(x), 1)
         for index, (queue, pair, bias) in enumerate(zip(self.queues, self.pairs, self.bias, strict=True)):
             slot = queue[time % len(queue)]
             pair[:, :channels] = slot
@@ -104,4 +119,8 @@ class BatchedQueues:
             x = x.add_(w.residual_bias[index]).addmm_(z, w.residual[index])
         skip = torch.addmm(w.skip[1], self.z, w.skip[0]).relu_()
         hidden = torch.addmm(w.hidden[1], skip, w.hidden[0]).relu_()
-        return torch.addmm(w.head[1], hidden, w.head[0])
+        logits = torch.addmm(w.head[1], hidden, w.head[0])
+        if task.untold is None:
+            return logits
+        told, untold = logits.chunk(2)
+        return untold.lerp(told, task.guidance)

@@ -9,6 +9,9 @@ mu-law companding rounds a sample to. Causal convolutions with dilations 1, 2, 4
 Training predicts every sample of a recording at once from the true past and minimises the exact cross entropy, in nats
 a sample: loss(x) = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h). Drawing feeds each sample back; queues keep what the
 layers computed before.
+
+Where training left some recordings untold (h = 0), drawing can be guided: with logits l(h) + (g - 1) (l(h) - l(0)) what
+the condition makes likelier becomes likelier still (Ho and Salimans, arXiv 2207.12598).
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from genmodels.config import ModelConfig, live
+
+MAX_GUIDANCE = 10.0
 
 
 class WaveNetConfig(ModelConfig):
@@ -44,6 +49,19 @@ class WaveNetConfig(ModelConfig):
     silence: int = Field(
         800, ge=0, le=48_000, description="silent samples learned behind each recording, so that a drawn one ends"
     )
+    untold: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of the recordings that training tells the network nothing of; needed to guide drawing",
+    )
+    guidance: float = Field(
+        1.0,
+        ge=0,
+        le=MAX_GUIDANCE,
+        description="how strongly drawing heeds what it is told, unless asked otherwise: 1 as trained, above it speech "
+        "is clearer and less varied (needs untold above 0)",
+    )
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
     lr_end: float = Field(
         1.0,
@@ -58,7 +76,17 @@ class WaveNetConfig(ModelConfig):
             if getattr(self, field) and count is not None and count < 1:
                 what = "classes" if field == "conditional" else "speakers"
                 raise ValueError(f"{field} = true needs recordings with {what}; set model.{field}=false")
+        if self.guidance != 1 and not self.guidable:
+            raise ValueError(
+                f"guidance = {self.guidance} needs a network that is told something, and sometimes nothing; "
+                "set model.untold=0.1 and model.conditional=true, or model.guidance=1"
+            )
         return self
+
+    @property
+    def guidable(self) -> bool:
+        """Whether it was also trained untold, so that drawing can be guided."""
+        return self.untold > 0 and (self.conditional or self.speaker)
 
     @property
     def dilations(self) -> tuple[int, ...]:
@@ -85,7 +113,7 @@ from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.layers.causal import GatedLayer, SkipSum, delayed, recordings
 from genmodels.layers.painting import check_knobs
-from genmodels.layers.queues import BatchedQueues, Sampler, Task, Weights
+from genmodels.layers.queues import BatchedQueues, Sampler, Task, Voice, Weights
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 
@@ -168,21 +196,17 @@ class CausalNetwork(nn.Module):
             dilations=tuple(layer.dilation for layer in layers),
         )
 
-    def task_biases(self, told: Tensor | None, count: int) -> Tensor:
-        """Of filter and gate in each layer, what it is told included, (count, layers, 2 C)."""
+    def voice(self, codes: Tensor, told: Tensor | None) -> Voice:
+        """What the queues need of a condition, after codes (B, T): biases, and each layer's last `dilation` inputs."""
         own = torch.stack([layer.gates.bias for layer in self.layers])  # type: ignore[misc, union-attr]
-        shares = self.biases(told)
-        return (own if shares is None else own + shares).expand(count, -1, -1)
-
-    def tails(self, codes: Tensor, told: Tensor | None) -> list[Tensor]:
-        """Of each layer, its last `dilation` inputs up to the end of codes (B, T), zeros before the beginning."""
         inputs: list[Tensor] = []
-        lengths = [codes.shape[1]] * len(codes)
-        self.logits(self.first(codes.flatten(), lengths), self.biases(told), lengths, inputs)
+        shares, lengths = self.biases(told), [codes.shape[1]] * len(codes)
+        self.logits(self.first(codes.flatten(), lengths), shares, lengths, inputs)
         dilations: list[int] = [layer.dilation for layer in self.layers]  # type: ignore[misc]
         # Left of the beginning a layer adds nothing for its past, as if that were zeros.
         whole = (x.view(*codes.shape, x.shape[1]) for x in inputs)
-        return [F.pad(x, (0, 0, d, 0))[:, -d:] for x, d in zip(whole, dilations, strict=True)]
+        tails = [F.pad(x, (0, 0, d, 0))[:, -d:] for x, d in zip(whole, dilations, strict=True)]
+        return Voice((own if shares is None else own + shares).expand(len(codes), -1, -1), tails)
 
 
 @register("wavenet")
@@ -211,6 +235,8 @@ class WaveNet(Model):
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         codes = mu_law_encode(F.pad(batch["audio"], (0, self.config.silence)), self.config.levels)
         told = self._weights(batch, len(codes)) if self.config.conditions else None
+        if told is not None and self.config.untold:
+            told = told * (torch.rand(len(told), 1, device=told.device) >= self.config.untold)
         lengths = (batch["length"] + self.config.silence).tolist()
 
         # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
@@ -311,10 +337,11 @@ class WaveNet(Model):
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
         top_k: int | None = None,
+        guidance: float | None = None,
         samples: int | None = None,
     ) -> Tensor:
         """Audio (n, T), of `samples` or the data's usual length; what is not in the condition is drawn evenly."""
-        knobs = {"temperature": temperature, "top_k": top_k, "samples": samples}
+        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance, "samples": samples}
         *_, last = self.sample_iter(n, condition=condition, generator=generator, every=10**9, **knobs)  # type: ignore[arg-type]
         return last
 
@@ -327,6 +354,7 @@ class WaveNet(Model):
         every: int = 400,
         temperature: float = 1.0,
         top_k: int | None = None,
+        guidance: float | None = None,
         samples: int | None = None,
     ) -> Iterator[Tensor]:
         """All of it after each `every` samples and at the end, silent where nothing is drawn yet."""
@@ -334,7 +362,7 @@ class WaveNet(Model):
             samples = self.config.clip_samples or self.config.sample_rate or 0
         nothing = torch.zeros(n, samples, device=self.device)
         known = torch.zeros(samples, dtype=torch.bool)
-        knobs = {"temperature": temperature, "top_k": top_k}
+        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance}
         return self.complete(nothing, known, condition=condition, generator=generator, every=every, **knobs)  # type: ignore[arg-type]
 
     def complete(
@@ -347,14 +375,20 @@ class WaveNet(Model):
         every: int = 400,
         temperature: float = 1.0,
         top_k: int | None = None,
+        guidance: float | None = None,
     ) -> Iterator[Tensor]:
         """Draw what `known_mask`, bool (T,) or (B, T), leaves open in audio (B, T); as `sample_iter`.
 
         Known samples come back as they were given; the network hears them on their nearest level. Each sample has a
         number of its own from `generator`: what was stopped, completed with the same generator, is the same recording.
-        Raises DataError where shapes do not fit, ConfigError for a temperature, top_k or length out of range.
+        guidance: see the config's field, which None takes. Raises DataError where shapes do not fit, ConfigError for a
+        temperature, top_k, guidance or length out of range.
         """
         check_knobs(temperature, top_k, self.config.levels)
+        guidance = self.config.guidance if guidance is None else guidance
+        if not 0 <= guidance <= MAX_GUIDANCE or (guidance != 1 and not self.config.guidable):
+            allowed = f"0 to {MAX_GUIDANCE:g}" if self.config.guidable else "1, for this model was never trained untold"
+            raise ConfigError(f"guidance = {guidance:g} is not allowed: {allowed}")
         if x.dim() != 2 or known_mask.shape not in (x.shape[1:], x.shape):
             raise DataError(
                 f"audio of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
@@ -365,7 +399,7 @@ class WaveNet(Model):
             raise ConfigError(f"samples = {x.shape[1]:,} is not allowed: 1 to {most:,}, which is {MAX_SECONDS} seconds")
         if every < 1:
             raise ConfigError(f"every = {every} is not allowed: show the recording after each 1 or more samples")
-        return self._drawn(x, known_mask, condition, generator, every, temperature, top_k)
+        return self._drawn(x, known_mask, condition, generator, every, temperature, top_k, guidance)
 
     def _drawn(
         self,
@@ -376,6 +410,7 @@ class WaveNet(Model):
         every: int,
         temperature: float,
         top_k: int | None,
+        guidance: float,
     ) -> Iterator[Tensor]:
         device, count = generator.device if generator is not None else self.device, len(x)
         asked = dict(condition or {})
@@ -389,7 +424,7 @@ class WaveNet(Model):
         codes = mu_law_encode(x, self.config.levels)
         everywhere = known.all(0)
         start = x.shape[1] if bool(everywhere.all()) else int((~everywhere).nonzero()[0])
-        sampler = self.sampler(codes, known, uniform, told, start, temperature, top_k)
+        sampler = self.sampler(codes, known, uniform, told, start, temperature, top_k, guidance)
         for end in [*range(start + every, x.shape[1], every), x.shape[1]]:
             sampler.advance(end)
             heard = torch.arange(x.shape[1], device=self.device) < end
@@ -405,15 +440,15 @@ class WaveNet(Model):
         start: int,
         temperature: float = 1.0,
         top_k: int | None = None,
+        guidance: float = 1.0,
     ) -> Sampler:
         """Queues that have heard codes (n, T) before `start`, and draw the rest in place; see `queues.Task`."""
         network = self.network
         # Earlier than twice the receptive field nothing is heard any more, not even by what the queues hold.
         recent = codes[:, max(0, start - 2 * self.config.receptive_field) : start]
-        biases = network.task_biases(told, len(codes))
-        task = Task(
-            codes, known, uniform, biases, network.tails(recent, told), start, network.silence, temperature, top_k
-        )
+        voice = network.voice(recent, told)
+        untold = network.voice(recent, torch.zeros_like(told)) if told is not None and guidance != 1 else None
+        task = Task(codes, known, uniform, voice, start, network.silence, temperature, top_k, untold, guidance)
         if self.device.type == "cpu" and len(codes) <= _COMPILED_STREAMS:
             from genmodels.layers.queue_kernel import CompiledQueues
 
