@@ -114,7 +114,7 @@ def test_a_strangers_recording_is_decoded_in_a_process_of_its_own() -> None:
 
 
 def spoken(folder: Path, samples: int = 400) -> None:
-    """A stand-in: every file of the set, each of its own constant value."""
+    """A stand-in: every file of the set, of its own constant value behind a click of the peak all are brought to."""
     folder.mkdir(parents=True)
     for name in fsdd._NAMES:
         digit, speaker, index = name.removesuffix(".wav").split("_")
@@ -123,7 +123,14 @@ def spoken(folder: Path, samples: int = 400) -> None:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(8_000)
-            file.writeframes(np.full(samples, value, "<i2").tobytes())
+            file.writeframes(np.array([fsdd.PEAK, *[value] * (samples - 1)], "<i2").tobytes())
+
+
+def test_every_speaker_is_as_loud_as_the_others() -> None:
+    quiet = np.array([0, 30, -100, 7], np.int16)
+    assert fsdd.brought_to_peak(quiet).tolist() == [0, 8_847, -29_490, 2_064]
+    assert fsdd.brought_to_peak(np.array([-32_768], np.int16)).tolist() == [-29_490]
+    assert fsdd.brought_to_peak(np.zeros(3, np.int16)).tolist() == [0, 0, 0]
 
 
 def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +143,7 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
     assert data.missing(config) is None
     for split, indices in (("test", range(5)), ("train", range(5, 50))):
         found = data.load_audio(config, split)  # type: ignore[arg-type]
-        values = (found.samples.reshape(len(found), 400)[:, 0]).astype(int)
+        values = (found.samples.reshape(len(found), 400)[:, 1]).astype(int)
         assert (values == 3_000 * found.labels + 400 * found.speakers + values % 100).all()
         assert set(values % 100) == set(indices)
         assert np.bincount(found.labels).tolist() == [6 * len(indices)] * 10
