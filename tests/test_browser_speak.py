@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.components.i18n import t
-from tests.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.browser import Browser, Server, browser, browsing, chromium, server_of, settle, widget
 from tests.test_service import save_run
 from tests.test_service_speak import SMALL
 
@@ -80,6 +80,28 @@ def test_a_recording_is_continued_behind_a_seam(browser: Browser, server: Server
     assert len(traces(page, "speak_continue_wave")) == 4, "what was given and what was drawn, each with its outline"
     assert widget(page, "speak_continue_wave").locator(".shapelayer path").count() == 1, "the seam"
     browser.check_console()
+
+
+def test_what_the_microphone_hears_is_continued(browser: Browser, server: Server) -> None:
+    """Chromium's own fake device beeps: it is recorded and encoded as a visitor's voice is."""
+    own = browser.context.browser
+    assert own is not None
+    flags = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with own.browser_type.launch(executable_path=chromium(), args=flags) as hearing:
+        context = hearing.new_context(permissions=["microphone"])
+        context.set_default_timeout(_PATIENCE)
+        page = context.new_page()
+        page.goto(server.url + _ASKED + "&part=continue")
+        settle(page, 2 * _PATIENCE)
+        widget(page, "speak_source").get_by_text(t("speak.source.microphone")).click()
+        widget(page, "speak_microphone").get_by_test_id("stAudioInputActionButton").first.click()
+        page.wait_for_timeout(1_500)
+        widget(page, "speak_microphone").get_by_label("Stop recording").click()
+        widget(page, "speak_given").wait_for()
+        settle(page)
+        assert seconds(page) > 0.2, "half of what was recorded is given"
+        speak(page, "speak_go_continue")
+        assert seconds(page, 1) == pytest.approx(seconds(page) + 0.8, abs=0.02)
 
 
 def test_every_chart_is_drawn_also_where_it_is_dark_and_narrow(browser: Browser, server: Server) -> None:

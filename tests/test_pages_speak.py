@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,12 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
+from genmodels import speech
 from genmodels.service import speak
-from pages.components import i18n
+from pages.components import i18n, speak_card
 from tests.test_pages_explorer import open_page
-from tests.test_service_speak import runs
+from tests.test_service import save_run
+from tests.test_service_speak import SMALL, runs
 
 __all__ = ["runs"]
 
@@ -41,13 +46,37 @@ def drawing(app: AppTest, part: str) -> speak.Drawing:
     return found
 
 
+_EXPLAINED = (
+    "selectbox", "select_slider", "slider", "number_input", "button", "button_group", "toggle", "download_button",
+    "file_uploader", "audio_input",
+)  # fmt: skip
+
+
+def explained(app: AppTest) -> set[str]:
+    """Keys of all controls, each of which has a help text."""
+    found = [element for kind in _EXPLAINED for element in app.get(kind)]
+    for element in found:
+        assert element.help, f"{element.type} {element.key} explains nothing"
+    return {str(element.key) for element in found}
+
+
+@pytest.mark.parametrize("model", ["mute", "voice"])
 @pytest.mark.parametrize("part", PARTS)
-def test_every_view_opens_cold_and_each_control_explains_itself(part: str, runs: Path) -> None:
-    app = page(part)
+def test_every_view_opens_cold_and_each_control_explains_itself(part: str, model: str, runs: Path) -> None:
+    app = page(part, model=model)
     assert app.query_params["part"] == part
-    for kind in ("selectbox", "select_slider", "slider", "number_input", "button", "button_group"):
-        for element in app.get(kind):
-            assert element.help, f"{kind} {element.key} explains nothing"
+    met = explained(app)
+    if part in ("ask", "continue", "steps"):
+        assert ({"speak_label", "speak_speaker"} <= met) == (model == "voice")
+
+
+@pytest.mark.parametrize("part", ["continue", "levels", "fourier"])
+def test_each_source_of_recordings_explains_itself(part: str, runs: Path) -> None:
+    app = page(part, model="voice")
+    for source, key in (("real", "speak_index"), ("upload", "speak_upload"), ("microphone", "speak_microphone")):
+        pills(app, "speak_source").set_value(source).run()  # type: ignore[attr-defined]
+        assert key in explained(app)
+    assert "shown to nobody else" in pills(app, "speak_source").help  # type: ignore[attr-defined]
 
 
 def test_the_address_says_what_is_asked_for(runs: Path) -> None:
@@ -84,7 +113,7 @@ def test_what_was_drawn_is_played_and_its_speed_said(runs: Path) -> None:
     assert "three notes, flute, seed 1" not in said(app)
     assert "step up, flute, seed 1, step 10" in said(app)
     assert len(app.get("audio")) == 1
-    assert app.get("download_button")
+    assert "speak_wav_ask" in explained(app)
 
 
 def test_a_stopped_drawing_goes_on(runs: Path) -> None:
@@ -123,6 +152,38 @@ def test_a_real_recording_is_continued_behind_the_seam(runs: Path) -> None:
     assert not app.error
 
 
+def test_what_the_microphone_heard_is_continued(runs: Path) -> None:
+    app = page("continue", model="voice")
+    pills(app, "speak_source").set_value("microphone").run()  # type: ignore[attr-defined]
+    assert "Record something first" in said(app)
+    assert app.button(key="speak_go_continue").disabled
+    buffer = io.BytesIO()
+    soundfile.write(buffer, 0.4 * np.sin(np.arange(24_000) / 7), 48_000, format="WAV")  # as a browser records
+    app.get("audio_input")[0].set_value(("audio.wav", buffer.getvalue(), "audio/wav")).run()
+    assert app.slider(key="speak_given").max == 0.5
+    app.slider(key="speak_given").set_value(0.2).run()
+    app.button(key="speak_go_continue").click().run()
+    found = drawing(app, "continue")
+    assert len(found.given) == 1_600
+    assert found.finished
+    app.run()
+    assert len(app.get("audio")) >= 2
+    assert not app.error
+
+
+def test_a_fault_while_drawing_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **knobs: object) -> None:
+        raise RuntimeError("no such kernel")
+
+    app = page("ask", model="voice", seed="71")
+    monkeypatch.setattr(speech, "say_iter", broken)
+    app.button(key="speak_go_ask").click().run()
+    drawing(app, "ask")
+    app.run()
+    assert "could not be drawn" in app.error[0].value
+    assert not app.exception
+
+
 def test_one_s_own_file_is_heard_on_few_levels_and_a_bad_one_is_refused(runs: Path) -> None:
     app = page("levels", levels="4")
     assert app.select_slider(key="speak_levels").value == 4
@@ -147,6 +208,53 @@ def test_steps_are_drawn_side_by_side(runs: Path) -> None:
     assert "**Step 0**" in said(app)
     assert "**Step 10**" in said(app)
     assert len(app.get("audio")) == 2
+
+
+def test_stopped_steps_are_heard_as_far_as_they_are_and_go_on(runs: Path) -> None:
+    app = page("steps", model="voice", seconds="8")
+    app.button(key="speak_go_steps").click().run()
+    found = app.session_state["speak_steps"]
+    for one in found:
+        one.stop()
+    for one in found:
+        one.wait(60)
+    assert all(0 < one.share < 1 for one in found)
+    app.run()
+    assert "Stopped. What was drawn can be heard." in said(app)
+    assert said(app).count("of 8.00 s") == 2
+    assert len(app.get("audio")) == 2
+    assert "speak_on_steps" in explained(app)
+    app.button(key="speak_on_steps").click().run()
+    for one in found:
+        one.wait(60)
+    app.run()
+    assert all(one.finished for one in found)
+    assert "speak_on_steps" not in explained(app)
+
+
+def test_steps_of_which_nothing_was_drawn_say_so(runs: Path) -> None:
+    app = page("steps", model="voice")
+    wish = speak.Asked(model="voice", step=10)
+    app.session_state["speak_steps"] = [speak.Drawing(wish)]
+    app.run()
+    assert "Nothing is drawn yet" in said(app)
+    assert not app.exception
+
+
+def test_one_saved_step_is_one(runs: Path) -> None:
+    shutil.rmtree(runs / "mute" / "step-000000")
+    app = page("steps", model="mute")
+    assert app.button(key="speak_go_steps").label == "Hear this step"
+    assert "Only one step was saved" in said(app)
+
+
+@pytest.mark.parametrize(("layers", "band"), [(3, ""), (11, "the lowest 3 layers: 256 times, 8 samples apart")])
+def test_the_tree_says_what_it_does_not_draw_line_by_line(layers: int, band: str, runs: Path) -> None:
+    save_run(runs, "deep", "tones_wavenet", *SMALL[:2], f"model.layers={layers}", "model.stacks=1")
+    text = said(page("past", model="deep"))
+    assert f"{layers} layers reach {2**layers:,} samples, each of them once." in text
+    assert band in text
+    assert ("The band" in text) == bool(band)
 
 
 def test_the_past_is_stated_in_samples_and_milliseconds(runs: Path) -> None:
@@ -178,3 +286,26 @@ def test_the_gallery_plays_it_and_leads_here(runs: Path) -> None:
     assert len(app.get("audio")) == 1
     assert not app.error
     assert not app.exception
+
+
+def test_a_card_never_plays_a_part_as_if_it_were_whole(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("gallery")
+    monkeypatch.setattr(speak_card, "_PATIENCE", 0.0)
+    gate, say_iter = threading.Event(), speech.say_iter
+
+    def slow(*args: object, **knobs: object) -> Iterator[speech.Said]:
+        for part in say_iter(*args, **knobs):  # type: ignore[arg-type]
+            gate.wait(60)
+            yield part
+
+    monkeypatch.setattr(speech, "say_iter", slow)
+    app.button(key="gallery_hear_voice").click().run()
+    assert "Not ready yet" in said(app)
+    assert not app.get("audio")
+    first = app.session_state["gallery_heard_voice"]
+    gate.set()
+    monkeypatch.setattr(speak_card, "_PATIENCE", 60.0)
+    app.button(key="gallery_wait_voice").click().run()
+    assert app.session_state["gallery_heard_voice"] is first, "waited for, not drawn twice"
+    assert len(app.get("audio")) == 1
+    assert "Not ready yet" not in said(app)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import torch
 from genmodels import audio, catalog, fourier, speech
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
-from genmodels.service import sound, speak
+from genmodels.service import sound, speak, speak_past
 from genmodels.service.sound import Sound, TwoTones
 from genmodels.service.speak import Asked
 from tests.test_service import save_run
@@ -129,6 +132,55 @@ def test_a_wish_that_the_model_does_not_know_is_the_drawing_s_problem(runs: Path
         assert not drawing.finished
 
 
+def test_any_fault_is_the_drawing_s_problem_and_is_logged(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Uncaught in its thread, the page would show neither sound nor reason."""
+    say_iter, asked = speech.say_iter, Asked(**{**WISH, "seed": 5})
+
+    def broken(*args: object, **knobs: object) -> Iterator[speech.Said]:
+        yield next(say_iter(*args, **knobs))  # type: ignore[arg-type]
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(speech, "say_iter", broken)
+    drawing = speak.draw(asked)
+    drawing.wait(60)
+    assert "could not be drawn" in drawing.problem
+    assert len(drawing.samples) == speak.EVERY
+    assert not drawing.running
+    assert "RuntimeError: no such kernel" in caplog.text
+    monkeypatch.setattr(speech, "say_iter", say_iter)
+    drawing.start()
+    assert np.array_equal(drawn(drawing), drawn(speak.draw(asked))), "tried again, it goes on"
+
+
+def test_the_speed_is_of_drawing_alone(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading and compiling take seconds; they were once counted."""
+    say_iter = speech.say_iter
+
+    def slow(*args: object, **knobs: object) -> Iterator[speech.Said]:
+        time.sleep(2)
+        yield from say_iter(*args, **knobs)  # type: ignore[arg-type]
+
+    speech.say("voice", speech.Wish(seconds=0.1))
+    monkeypatch.setattr(speech, "say_iter", slow)
+    assert speech.say("voice", speech.Wish(seconds=0.5)).samples_per_second > 4_000 / 2, (
+        "4,000 samples and two seconds of loading"
+    )
+    assert 0 < speech.say("voice", speech.Wish(seconds=0.05)).samples_per_second < 400 / 2, (
+        "one slice cannot be told from loading"
+    )
+
+
+def test_nobody_is_given_another_visitor_s_recording(runs: Path) -> None:
+    """Kept drawings are found by their wish and by what was given, sample by sample."""
+    mine, yours = tone(440, 0.1), tone(440, 0.1, loud=0.49)
+    first = drawn(speak.draw(Asked(**WISH), mine))
+    second = speak.draw(Asked(**WISH), yours)
+    assert np.array_equal(drawn(second)[:800], yours.samples)
+    assert drawn(speak.draw(Asked(**WISH), mine)) is first
+
+
 def test_too_many_at_once_are_refused(runs: Path) -> None:
     taken = [speak._places.acquire(blocking=False) for _ in range(speak.MAX_DRAWING)]
     try:
@@ -155,12 +207,22 @@ def test_steps_are_heard_from_the_first_to_the_last(runs: Path) -> None:
 
 
 def test_influence_ends_with_the_receptive_field(runs: Path) -> None:
-    found = speak.influence("voice")
+    found = speak_past.influence("voice")
     assert found.shape == (16,)
     assert found.max() == 1
     assert (found > 0).all(), "each sample in the receptive field moves the next one"
     with pytest.raises(CapabilityError, match="does not tell what it hears"):
-        speak.influence("pictures")
+        speak_past.influence("pictures")
+
+
+def test_influence_is_measured_once_a_step(runs: Path) -> None:
+    first, newest = speak_past.influence("voice", 0), speak_past.influence("voice")
+    assert speak_past.influence("voice", 0) is first
+    assert speak_past.influence("voice", 10) is newest
+    assert not np.array_equal(first, newest)
+    step = runs / "voice" / "step-000010"
+    os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
+    assert speak_past.influence("voice") is not newest, "written anew: measured anew"
 
 
 # --------------------------------------------------------------------- recordings

@@ -1,12 +1,13 @@
 """The speak page's requests: what a model of sound can be asked for, recordings drawn while one listens, what it hears.
 
-A second of sound costs about a second of a core, so it is drawn in slices on the inference thread, other visitors'
-requests in between, and a `Drawing` can be looked at, stopped and gone on with at any time.
+A second of sound costs a good part of a second of a core, so it is drawn in slices on the inference thread, other
+visitors' requests in between, and a `Drawing` can be looked at, stopped and gone on with at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genmodels import catalog, checkpoint, registry, speech
+from genmodels import catalog, registry, speech
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError, GenmodelsError
@@ -29,9 +30,11 @@ from genmodels.service.sound import Sound
 
 MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 6, 12
 EVERY = 400
-"""Samples drawn at once: 50 ms of a core, and as long of sound at 8 kHz."""
-_KEPT = 64
+"""Samples drawn at once: 20 ms of a core for the published networks, 50 ms of sound at 8 kHz."""
+_KEPT = 64  # finished drawings of all visitors, found again only by the same wish after the same recording
 _AUDIBLE = 0.003
+_BROKEN = "the recording could not be drawn: the server has met a fault and noted it in its log; try again"
+_log = logging.getLogger(__name__)
 
 
 class Asked(Frozen):
@@ -74,15 +77,6 @@ class HasDilations(Protocol):
     @property
     def receptive_field(self) -> int:
         """Samples of the past that a sample depends on."""
-        ...
-
-
-@runtime_checkable
-class HasReceptiveField(Protocol):
-    """Models that can tell which past samples move their next one."""
-
-    def receptive_field(self, samples: int | None = None) -> torch.Tensor:
-        """(samples,), the newest last."""
         ...
 
 
@@ -202,6 +196,9 @@ class Drawing:
             _keep(self)
         except GenmodelsError as error:
             self.problem = str(error)
+        except Exception:  # noqa: BLE001 - uncaught in this thread, the page would show neither sound nor reason
+            _log.exception("drawing %s failed", self.asked)
+            self.problem = _BROKEN
         finally:
             _places.release()
 
@@ -274,7 +271,7 @@ def _slices(asked: Asked, heard: np.ndarray, total: int) -> Iterator[tuple[np.nd
         yield said.samples[:until].numpy(), counted / seconds if seconds else 0.0
 
 
-# --------------------------------------------------------------------- over the training, and into the past
+# --------------------------------------------------------------------- over the training
 
 
 def steps_to_hear(info: CheckpointInfo) -> tuple[int, ...]:
@@ -283,23 +280,3 @@ def steps_to_hear(info: CheckpointInfo) -> tuple[int, ...]:
     if count < 2:
         return info.steps
     return tuple(info.steps[round(index * (len(info.steps) - 1) / (count - 1))] for index in range(count))
-
-
-def influence(name: str, step: int | None = None) -> np.ndarray:
-    """How strongly each past sample moves the next one, newest last, its largest 1; one forward and backward pass.
-
-    Raises CapabilityError for a model that cannot tell.
-    """
-    path = catalog.find(plain(name))
-
-    def task() -> np.ndarray:
-        # Loaded anew: weights made in inference mode take no part in gradients.
-        with torch.inference_mode(False):
-            model = checkpoint.load_model(path, step)
-            if not isinstance(model, HasReceptiveField):
-                raise CapabilityError(f"{name} does not tell what it hears; choose a WaveNet")
-            found = model.receptive_field()
-        array: np.ndarray = (found / found.max().clamp_min(1e-20)).numpy()
-        return array
-
-    return run(task)

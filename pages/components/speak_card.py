@@ -6,6 +6,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import speak
+from genmodels.service.speak import Drawing
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, friendly_errors, plain
@@ -16,17 +17,37 @@ _PATIENCE = 30.0
 @st.fragment
 def hear(info: CheckpointInfo) -> None:
     """A button that plays: what it plays is drawn when it is pressed, and the first time only."""
+    kept = f"gallery_heard_{info.name}"
     clicked = st.button(
         t("gallery.hear"), key=f"gallery_hear_{info.name}", icon=":material/play_circle:", help=t("gallery.hear_help")
     )
-    if not clicked:
-        return
     with friendly_errors():
-        drawing = speak.draw(speak.first_wish(info.name))
-        drawing.wait(_PATIENCE)
-        if drawing.problem:
-            error_box(drawing.problem, t("common.error.title"))
-        elif len(drawing.samples):
-            what = plain(in_words(drawing.asked))
-            st.audio(drawing.sound.played, "audio/wav", autoplay=True, alt=what)
-            st.caption(what)
+        drawing = st.session_state.get(kept)
+        waiting = isinstance(drawing, Drawing) and drawing.running
+        if clicked and not waiting:
+            drawing, waiting = speak.draw(speak.first_wish(info.name)), True
+            st.session_state[kept] = drawing
+        place = st.empty()
+        if waiting and drawing is not None:
+            with place, st.spinner(t("speak.card.drawing")):
+                drawing.wait(_PATIENCE)
+            _show(info, drawing)
+
+
+def _show(info: CheckpointInfo, drawing: Drawing) -> None:
+    """What was drawn, or why not; a part of it is never played as if it were the whole."""
+    if drawing.problem:
+        error_box(drawing.problem, t("common.error.title"))
+    elif drawing.finished:
+        what = plain(in_words(drawing.asked))
+        st.audio(drawing.sound.played, "audio/wav", autoplay=True, alt=what)
+        st.caption(what)
+    else:
+        seconds, total = f"{drawing.sound.seconds:.2f}", f"{drawing.total / drawing.rate:.2f}"
+        st.info(t("speak.card.slow", seconds=seconds, total=total), icon=":material/hourglass:")
+        st.button(
+            t("speak.card.wait"),
+            key=f"gallery_wait_{info.name}",
+            icon=":material/hourglass_bottom:",
+            help=t("speak.card.wait_help"),
+        )

@@ -51,6 +51,13 @@ def _draw(part: str, asked: Asked, given: Sound | None) -> None:
         st.session_state.speak_refused = str(error)
 
 
+def _go_on(drawing: Drawing) -> None:
+    try:
+        drawing.start()
+    except GenmodelsError as error:
+        st.session_state.speak_refused = str(error)
+
+
 def result(part: str) -> None:
     """The drawing of this part, looked at twice a second while it grows."""
     drawing = current(part)
@@ -109,7 +116,8 @@ def _whole(part: str, drawing: Drawing) -> None:
             t("speak.on"),
             key=f"speak_on_{part}",
             icon=":material/play_arrow:",
-            on_click=drawing.start,
+            on_click=_go_on,
+            args=(drawing,),
             help=t("speak.on_help"),
         )
     row.download_button(

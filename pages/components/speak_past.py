@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import speak
+from genmodels.service import speak, speak_past
 from genmodels.service.speak import Voice
 from pages.components import speak_charts, speak_state
 from pages.components.i18n import t
 from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
 
-_MOST_LINES = 1_100  # a tree of ten layers; below that all past samples are reached, and a bar says it
+_MOST_TIMES = 256  # of one layer, drawn as lines: more lie less than two pixels apart
 
 
 def show(info: CheckpointInfo) -> None:
@@ -45,43 +47,58 @@ def show(info: CheckpointInfo) -> None:
     st.subheader(t("speak.past.heard"), anchor=False)
     st.markdown(t("speak.past.heard_text"))
     with friendly_errors():
-        _influence(speak.influence(info.name, speak_state.pick_step(info)), voice)
+        _influence(speak_past.influence(info.name, speak_state.pick_step(info)), voice)
 
 
 def _tree(voice: Voice) -> None:
-    """Which samples the newest one reaches through one stack: each layer joins two times, a dilation apart."""
+    """Which samples the newest one reaches through one stack: each layer joins two times, a dilation apart.
+
+    Where the times get too close for lines, a band stands for the layers below: it ends at every sample.
+    """
     stack = voice.dilations[: _stack_length(voice.dilations)]
+    whole = sum(stack) + 1
     xs: list[float | None] = []
     ys: list[float | None] = []
-    reached, lines, lowest = [0], 0, len(stack)
-    for height in range(len(stack), 0, -1):
-        lines += 2 * len(reached)
-        if lines > _MOST_LINES:
-            break
-        lowest = height - 1
-        for time in reached:
-            for tap in (0, stack[height - 1]):
-                xs += [-time, -time - tap, None]
-                ys += [height, height - 1, None]
-        reached = sorted({time + tap for time in reached for tap in (0, stack[height - 1])})
+    reached, lowest = [0], len(stack)
+    while lowest and 2 * len(reached) <= _MOST_TIMES:
+        taps = (0, stack[lowest - 1])
+        for time, tap in itertools.product(reached, taps):
+            xs += [-time, -time - tap, None]
+            ys += [lowest, lowest - 1, None]
+        reached = sorted({time + tap for time in reached for tap in taps})
+        lowest -= 1
     figure = go.Figure()
     figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 1, "color": COLOURS[0]}, hoverinfo="skip")
-    figure.add_scatter(
-        x=[-time for time in reached],
-        y=[lowest] * len(reached),
-        mode="markers",
-        marker={"size": 4, "color": COLOURS[1]},
-        hovertemplate=t("speak.past.tap_hover"),
-    )
+    if lowest:
+        band = {"x0": -reached[-1], "x1": 0, "y0": 0, "y1": lowest, "fillcolor": COLOURS[0], "opacity": 0.55}
+        figure.add_shape(type="rect", line={"width": 0}, layer="below", **band)
+        figure.add_shape(type="line", x0=1 - whole, x1=0, y0=0, y1=0, line={"width": 4, "color": COLOURS[1]})
+    else:
+        figure.add_scatter(
+            x=[-time for time in reached],
+            y=[0] * len(reached),
+            mode="markers",
+            marker={"size": 4, "color": COLOURS[1]},
+            hovertemplate=t("speak.past.tap_hover"),
+        )
     names = [t("speak.past.input"), *(t("speak.past.layer", index=i + 1, dilation=d) for i, d in enumerate(stack))]
+    alt = t("speak.past.tree_alt", layers=len(stack), samples=f"{whole:,}")
+    if lowest:
+        apart = reached[1] - reached[0]
+        alt += " " + t("speak.past.tree_band", layers=lowest, times=f"{len(reached):,}", apart=apart)
     speak_charts.chart(
         figure,
         "speak_tree",
-        t("speak.past.tree_alt", layers=len(stack), samples=f"{sum(stack) + 1:,}"),
+        alt,
         380,
         showlegend=False,
         xaxis={"title": t("speak.past.x"), "fixedrange": True},
-        yaxis={"tickvals": list(range(len(names))), "ticktext": names, "fixedrange": True},
+        yaxis={
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "fixedrange": True,
+            "range": [-0.3, len(stack) + 0.3],
+        },
     )
 
 

@@ -31,7 +31,7 @@ def show(info: CheckpointInfo) -> None:
         speak_state.keep_address(asked)
         with actions:
             st.button(
-                t("speak.steps.go", count=len(steps)),
+                t("speak.steps.go", count=len(steps)) if len(steps) > 1 else t("speak.steps.go_one"),
                 key="speak_go_steps",
                 type="primary",
                 icon=":material/history:",
@@ -56,6 +56,14 @@ def _draw(asked: Asked, steps: tuple[int, ...]) -> None:
 def _stop() -> None:
     for drawing in _drawings():
         drawing.stop()
+
+
+def _go_on() -> None:
+    try:
+        for drawing in _drawings():
+            drawing.start()
+    except GenmodelsError as error:
+        st.session_state.speak_refused = str(error)
 
 
 def _drawings() -> list[Drawing]:
@@ -83,7 +91,18 @@ def _result() -> None:
                 on_click=_stop,
                 help=t("speak.stop_help"),
             )
-        _tiles([drawing for drawing in drawings if drawing.finished or drawing.problem])
+        elif any(not (drawing.finished or drawing.problem) for drawing in drawings):
+            row = st.container(horizontal=True, vertical_alignment="center")
+            row.button(
+                t("speak.on"),
+                key="speak_on_steps",
+                icon=":material/play_arrow:",
+                on_click=_go_on,
+                help=t("speak.on_help"),
+            )
+            row.caption(t("speak.steps.stopped"))
+        # A player that is sent anew with each slice would begin again: while they grow, whole ones alone.
+        _tiles([drawing for drawing in drawings if not running or drawing.finished or drawing.problem])
 
     st.fragment(tick, run_every=_EVERY if running else None)()
 
@@ -92,17 +111,22 @@ def _tiles(drawings: list[Drawing]) -> None:
     for start in range(0, len(drawings), _COLUMNS):
         for column, drawing in zip(st.columns(_COLUMNS), drawings[start : start + _COLUMNS], strict=False):
             with column:
-                step = drawing.asked.step or 0
-                st.markdown(f"**{t('speak.steps.step', step=f'{step:,}')}**")
-                if drawing.problem:
-                    error_box(drawing.problem)
-                    continue
-                what = plain(in_words(drawing.asked))
-                st.audio(drawing.sound.played, "audio/wav", alt=what)
-                speak_charts.spectrogram(
-                    drawing.sound,
-                    key=f"speak_step_{step}",
-                    alt=t("speak.steps.alt", step=f"{step:,}"),
-                    height=170,
-                    bar=False,
-                )
+                _tile(drawing)
+
+
+def _tile(drawing: Drawing) -> None:
+    step = drawing.asked.step or 0
+    st.markdown(f"**{t('speak.steps.step', step=f'{step:,}')}**")
+    if drawing.problem:
+        error_box(drawing.problem)
+    if not drawing.share:
+        if not drawing.problem:
+            st.caption(t("speak.steps.nothing"))
+        return
+    if not drawing.finished:
+        seconds, total = f"{drawing.sound.seconds:.2f}", f"{drawing.total / drawing.rate:.2f}"
+        st.caption(t("speak.stopped", seconds=seconds, total=total))
+    st.audio(drawing.sound.played, "audio/wav", alt=plain(in_words(drawing.asked)))
+    speak_charts.spectrogram(
+        drawing.sound, key=f"speak_step_{step}", alt=t("speak.steps.alt", step=f"{step:,}"), height=170, bar=False
+    )
