@@ -1,8 +1,8 @@
 """Free Spoken Digit Dataset: the ten digits, fifty times each, by six speakers; 8 kHz, one channel, 16 bits.
 
 Recordings 0 to 4 of each digit and speaker are the test split, as its authors have it. The speakers' microphones
-differ: the usual peak is 0.47 of one and 0.03 of another, whose words a network takes for silence that goes on. So each recording
-is brought to the same peak.
+differ: the usual peak is 0.47 of one and 0.03 of another, whose words a network takes for silence that goes on. So each
+recording is brought to the same peak.
 """
 
 from __future__ import annotations
