@@ -11,7 +11,7 @@ from genmodels import catalog, data, preview
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import class_figures, evaluate, judge, judged, misses
+from genmodels.evaluation import class_figures, evaluate, judge, judged, memory, misses
 from genmodels.runfolder import RunFolder
 
 
@@ -28,7 +28,7 @@ def test_the_judge_holds_its_promise_on_unseen_digits() -> None:
     if problem:
         pytest.skip(problem)
     path = catalog.find("mnist_judge")
-    assert evaluate(catalog.load(path), RunFolder(path).spec())["accuracy"] >= 0.99
+    assert evaluate(catalog.load(path), RunFolder(path).spec())["accuracy"] >= 0.995
 
 
 def test_class_figures_by_hand() -> None:
@@ -103,14 +103,8 @@ def test_figures_tell_real_digits_from_noise_and_from_one_digit_only() -> None:
     assert of_ones["judge/recall"] < 0.3 < real["judge/recall"]
     assert (of_ones["classes/above_1_percent"], real["classes/above_1_percent"]) == (1, 10)
     assert all(real[f"judge/{name}_spread"] > 0 for name in ("frechet", "kernel", "precision", "coverage"))
-
-
-def test_what_was_learned_by_heart_is_found() -> None:
-    (test, _), (train, pictures) = digits("test"), digits("train")
-    copied = judged.figures(pictures[:300], test, train)
-    assert copied["memory/nearest_ratio"] < 0.01, "0 but for rounding"
-    _, unseen = digits("test")
-    assert judged.figures(unseen, test, train)["memory/nearest_ratio"] == pytest.approx(1, abs=1e-3)
+    assert real["classes/min_share_spread"] > 0
+    assert real["classes/share_3_spread"] < 0.1
 
 
 def test_agreement_counts_what_was_drawn_as_asked() -> None:
@@ -125,12 +119,16 @@ def test_agreement_counts_what_was_drawn_as_asked() -> None:
             first = {digit: int((train.labels == digit).argmax()) for digit in range(10)}
             return pictures[[first[3 if label == 7 else label] for label in condition["label"].tolist()]]
 
-    assert judged.agreement(Copies(), samples=1000) == pytest.approx(0.9, abs=0.001)  # type: ignore[arg-type]
+    found = judged.agreement(Copies(), samples=1000)  # type: ignore[arg-type]
+    assert found["labels/agreement"] == pytest.approx(0.9, abs=0.001)
+    assert found["labels/agreement_spread"] < 0.01, "each fifth asks evenly as well"
 
 
-def test_pictures_without_a_judge_are_compared_with_training_pictures_by_their_pixels() -> None:
-    generator = torch.Generator().manual_seed(0)
-    train, test = torch.rand(40, 3, 4, 4, generator=generator), torch.rand(40, 3, 4, 4, generator=generator)
-    assert judged.memory(train[:10], test, train)["memory/nearest_ratio"] < 0.01, "0 but for rounding"
-    assert judged.memory(test, test, train)["memory/nearest_ratio"] == pytest.approx(1)
-    assert judged.memory(test, train[:1].expand(40, -1, -1, -1), train[:1]) == {}, "one picture, seen: nothing to tell"
+def test_copied_digits_are_found_and_unseen_ones_are_not() -> None:
+    (_, unseen), (train, pictures) = digits("test"), digits("train")
+    half = len(unseen) // 2
+    copied = memory.figures(pictures[-300:], unseen, train.images)
+    assert (copied["memory/nearest_ratio"], copied["memory/copied_share"]) == (0, 1)
+    new = memory.figures(unseen[:half], unseen[half:], train.images)
+    assert new["memory/nearest_ratio"] == pytest.approx(1, abs=0.1)
+    assert new["memory/copied_share"] < 0.05

@@ -342,3 +342,16 @@ def test_the_command_line_measures_a_saved_step(runs: Path) -> None:
 )
 def test_a_value_and_its_error_have_the_same_decimals(value: float, spread: float, text: str) -> None:
     assert evaluate_figures.spread_text(value, spread) == text.replace(" ", "\u00a0")
+
+
+def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
+    figures = {"memory__copied_share": 0.012, "memory__copied_share_spread": 0.004, "score__real": 0.5}
+    digits = {"classes__above_1_percent": 10.0, "classes__above_1_percent_spread": 0.0}
+    measured("gan", 10, **figures, **digits)
+    assert row_of("gan", 10, "suspiciously near a training picture").value == "1.20 ± 0.40 %".replace(" ", "\u00a0")
+    assert row_of("gan", 10, "digits drawn").value == "10 of 10"
+    assert "0 to 1" in row_of("gan", 10, "discriminator's answer to real pictures").text
+    info = info_of("gan")
+    found = evaluation.known(info, 10)
+    assert found is not None
+    assert not [row.name for row in evaluate_figures.rows(info, found) if "_" in row.name], "no raw names"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -22,8 +23,9 @@ from genmodels.capabilities import (
 )
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import judge, judged, likelihood, sound, translated
+from genmodels.evaluation import judge, judged, likelihood, memory, scores, sound, translated
 from genmodels.evaluation.judged import class_figures
+from genmodels.evaluation.splits import with_spreads
 from genmodels.model import Model
 from genmodels.preview import diversity
 from genmodels.recipes import Spec
@@ -75,18 +77,19 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                               1 %, KL from uniform in nats
     labels/agreement          share of pictures, asked for evenly by class, that the judge reads as asked
     judge/...                 digits only, in the judge's features, `samples` drawn against as many test pictures:
-                              frechet, kernel, precision, recall, density, coverage; each with _spread, the standard
-                              deviation over five splits. frechet_real is that of training against test pictures
-    memory/...                distance of drawn pictures to the nearest training picture, as a share of the test
-                              pictures' own: near 1 is new, near 0 is learned by heart. Digits in the judge's
-                              features, others in pixels
+                              frechet, kernel, precision, recall, density, coverage. frechet_real is that of training
+                              against test pictures
+    memory/...                in pixels, against every training picture: `memory.figures`
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
     paint/content style       losses of painted test pictures (32 at most), or of the canvas; paint/style_before: of the
                               photographs as they are
     pattern/worst_error       largest distance of the mean picture from the data's one picture, 0 to 1
     discriminator/loss        what its curve shows, on test pictures against as many drawn
+    score/real fake           where the discriminator was kept: mean D of test pictures and of drawn ones, 0 to 1, each
+                              with its class where D is told it; a critic's scores as they are
 
-    Of a model of sound: `sound.figures`.
+    Of a model of sound: `sound.figures`. Beside figures of drawn pictures stands _spread, the standard deviation over
+    five splits of them.
     """
     if model.modality == "audio":
         with torch.inference_mode():
@@ -113,7 +116,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             found |= _perceived(model, arrays)
         if isinstance(model, SupportsSampling):
             drawn = _drawn(model, samples, seed)
-            found |= _of_samples(model, drawn, arrays, spec)
+            found |= _of_samples(model, drawn, arrays, spec, seed)
     return found
 
 
@@ -200,23 +203,26 @@ def _reconstruction(model: Any, inputs: Sequence[Tensor], targets: Sequence[Tens
     return float(torch.cat(parts).double().mean())
 
 
-def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec) -> dict[str, float]:
+def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: int) -> dict[str, float]:
     real = to_float(torch.from_numpy(arrays.images[:1000].copy()))
-    found = {"diversity/samples": diversity(drawn[:1000]), "diversity/data": diversity(real)}
+    train = data.load(spec.data, "train")
+    found = with_spreads(lambda part: {"diversity/samples": diversity(part)}, drawn[:1000])
+    found |= with_spreads(lambda part: {"diversity/data": diversity(part)}, real)
     if judge.can_judge(spec.data_spec) and judge.published():
-        found |= judged.figures(drawn, arrays, data.load(spec.data, "train", first=SAMPLES))
+        seen = replace(train, images=train.images[:SAMPLES], labels=train.labels[:SAMPLES])
+        found |= judged.figures(drawn, arrays, seen)
         if isinstance(model, SupportsLatent) and model.conditions.get("label") == 10:
-            found["labels/agreement"] = judged.agreement(model)
-    elif len(real) > 1:
-        found |= judged.memory(
-            drawn, real, to_float(torch.from_numpy(data.load(spec.data, "train", first=SAMPLES).images))
-        )
+            found |= judged.agreement(model)
+    if len(real) > 1:
+        test = to_float(torch.from_numpy(arrays.images.copy()))
+        mirrored = bool(getattr(model.config, "flip", False))  # a mirrored copy is one where that is how it was shown
+        found |= memory.figures(drawn, test, train.images, mirrored=mirrored)
     if spec.data_spec.target is not None:
         target = torch.tensor(spec.data_spec.target)
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
     if isinstance(model, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
         found["discriminator/loss"] = float(model.discriminator_loss(real, drawn[: len(real)]))
-    return found
+    return found | scores.figures(model, arrays, seed)
 
 
 def misses(metrics: Mapping[str, float], expect: Mapping[str, tuple[float | None, float | None]]) -> list[str]:

@@ -132,4 +132,4 @@ def enlarge(image: Image.Image, side: int) -> Image.Image:
 def has_judge(name: str) -> bool:
     """Whether the published judge can read this checkpoint's pictures."""
     spec = RunFolder(catalog.find(plain(name))).spec()
-    return judge.can_judge(spec.data_spec) and any(catalog.checkpoints_root().glob(f"{judge.NAME}/step-*"))
+    return judge.can_judge(spec.data_spec) and judge.published()

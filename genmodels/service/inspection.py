@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from genmodels import capabilities, catalog, data, preview
-from genmodels.capabilities import Condition, SupportsSampling, SupportsScoring
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.errors import CapabilityError, DataError
+from genmodels.evaluation import scores
 from genmodels.evaluation.distances import nearest
 from genmodels.model import Model
 from genmodels.recipes import Spec
@@ -127,31 +127,19 @@ def _drawn(name: str, step: int | None) -> Callable[[], tuple[ModelKey, Tensor]]
 
 
 def _calibrated(model: Model, arrays: Arrays) -> Calibration:
-    if not isinstance(model, SupportsScoring) or not isinstance(model, SupportsSampling):
-        raise CapabilityError(f"{model.title} has no discriminator to ask")
-    real = to_float(torch.from_numpy(arrays.images.copy()))
-    generator = torch.Generator(model.device).manual_seed(0)
-    asked: Condition = None
-    true: Condition = None
-    if "label" in model.conditions:
-        true = {"label": torch.from_numpy(arrays.labels)}
-        asked = {"label": torch.arange(len(real)) % model.conditions["label"]}
-    drawn = model.sample(len(real), condition=asked, generator=generator)
-    scores = [model.score(real, condition=true).float(), model.score(drawn, condition=asked).float()]
-    curve = model.curves().get("score/real")
-    probability = curve is not None and curve.ideal is not None  # a critic's scores have no ideal value
-    values = [(score.sigmoid() if probability else score).cpu().numpy() for score in scores]
-    low, high = (0.0, 1.0) if probability else (float(min(map(np.min, values))), float(max(map(np.max, values))))
+    found = scores.answers(model, arrays, len(arrays.images))
+    values = [found.real.numpy(), found.drawn.numpy()]
+    low, high = (0.0, 1.0) if found.probability else (float(min(map(np.min, values))), float(max(map(np.max, values))))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     shares = [np.histogram(part, edges)[0] / len(part) for part in values]
     return Calibration(
-        probability,
+        found.probability,
         tuple(edges.tolist()),
         tuple(shares[0].tolist()),
         tuple(shares[1].tolist()),
         float(values[0].mean()),
         float(values[1].mean()),
-        asked is not None,
+        found.asked_by_class,
     )
 
 

@@ -12,9 +12,10 @@ from genmodels.service.evaluation import Measured
 from pages.components.figure_table import Row, figure_table
 from pages.components.i18n import has, t
 
+_JUDGES = ("kinds/judge", "kinds/judge_a", "kinds/judge_b")
 GROUPS: dict[str, tuple[str, ...]] = {
     "reading": ("accuracy",),
-    "translation": ("cycle/error", "cycle/a", "cycle/b", "kinds/a_as_b", "kinds/b_as_a", "kinds/judge"),
+    "translation": ("cycle/error", "cycle/a", "cycle/b", "kinds/a_as_b", "kinds/b_as_a", *_JUDGES),
     "elbo": ("elbo/negative", "elbo/recon", "elbo/kl", "likelihood/bits_per_dim", "likelihood/nats"),
     "paint": ("paint/style", "paint/style_before", "paint/content"),
     "sound": ("likelihood/bits_per_sample",),
@@ -35,10 +36,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "classes/kl_uniform",
         "classes/min_share",
     ),
-    "memory": ("memory/nearest_ratio", "diversity/samples", "diversity/data"),
+    "memory": ("memory/nearest_ratio", "memory/copied_share", "diversity/samples", "diversity/data"),
     "pattern": ("pattern/worst_error",),
-    "discriminator": ("discriminator/loss",),
+    "discriminator": ("discriminator/loss", "score/real", "score/fake"),
 }
+_SHARES = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_share")
 _CHARTED = "classes/share_"
 
 
@@ -52,6 +54,8 @@ def show(info: CheckpointInfo, found: Measured) -> None:
         st.caption(t("evaluate.added", samples=f"{evaluation.SAMPLES:,}"))
     if "judge/frechet" in found.figures:
         st.caption(t("evaluate.judge_note"))
+    if any(f"{name}_spread" in found.figures for name in found.figures):
+        st.caption(t("evaluate.spread_note"))
 
 
 def rows(info: CheckpointInfo, found: Measured) -> list[Row]:
@@ -77,11 +81,15 @@ def label(name: str) -> str:
 
 def value_text(name: str, value: float) -> str:
     """With as many digits as are worth reading."""
-    if name in ("accuracy", "labels/agreement", "labels/agreement_real") or name.startswith("kinds/"):
+    if _is_share(name):
         return f"{100 * value:.2f}\u00a0%"
     if name == "classes/above_1_percent":
         return f"{value:.0f} of 10"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _is_share(name: str) -> bool:
+    return name in _SHARES or name.startswith("kinds/")
 
 
 def spread_text(value: float, spread: float) -> str:
@@ -93,7 +101,9 @@ def spread_text(value: float, spread: float) -> str:
 def _row(name: str, found: Measured, expected: str) -> Row:
     value = value_text(name, found.figures[name])
     spread = found.figures.get(f"{name}_spread")
-    if spread is not None:
+    if spread is not None and _is_share(name):
+        value = f"{spread_text(100 * found.figures[name], 100 * spread)}\u00a0%"
+    elif spread is not None and (spread > 0 or name != "classes/above_1_percent"):  # all splits had as many digits
         value = spread_text(found.figures[name], spread)
     if name in found.added:
         value += "\u00a0°"

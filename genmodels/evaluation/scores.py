@@ -1,0 +1,71 @@
+"""What a discriminator or critic says of real and of drawn pictures, where the checkpoint kept it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genmodels import capabilities
+from genmodels.capabilities import Condition, SupportsSampling, SupportsScoring
+from genmodels.data.loader import to_float
+from genmodels.data.spec import Arrays
+from genmodels.errors import CapabilityError
+from genmodels.evaluation.splits import with_spreads
+from genmodels.model import Model
+
+SCORED = 1_000
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Answers:
+    """To real pictures and to as many drawn ones, (N,) each.
+
+    `probability`: they are D in [0, 1], else a critic's scores, whose zero means nothing. `asked_by_class`: real
+    pictures came with their own class, drawn ones with the class they were asked for.
+    """
+
+    real: Tensor
+    drawn: Tensor
+    probability: bool
+    asked_by_class: bool
+
+
+def figures(model: Model, arrays: Arrays, seed: int = 0) -> dict[str, float]:
+    """`score/real` and `score/fake`, the mean answers to 1,000 test pictures and to 1,000 drawn, with spreads."""
+    if not isinstance(model, SupportsSampling) or "scoring" not in capabilities.of(model):
+        return {}
+    found = answers(model, arrays, SCORED, seed)
+    return {
+        **with_spreads(lambda part: {"score/real": float(part.mean())}, found.real),
+        **with_spreads(lambda part: {"score/fake": float(part.mean())}, found.drawn),
+    }
+
+
+def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
+    """The answers to the first `count` pictures of `arrays` and to as many that are drawn; raises CapabilityError."""
+    if not isinstance(model, SupportsScoring) or not isinstance(model, SupportsSampling):
+        raise CapabilityError(f"{model.title} has no discriminator to ask")
+    real = to_float(torch.from_numpy(arrays.images[:count].copy()))
+    labels = torch.from_numpy(arrays.labels[:count].copy())
+    generator = torch.Generator(model.device).manual_seed(seed)
+    classes = model.conditions.get("label")
+    given: list[Tensor] = []
+    made: list[Tensor] = []
+    for start in range(0, len(real), _BATCH):
+        part = real[start : start + _BATCH].to(model.device)
+        true: Condition = None
+        asked: Condition = None
+        if classes is not None:
+            true = {"label": labels[start : start + _BATCH].to(model.device)}
+            asked = {"label": (torch.arange(len(part), device=model.device) + start) % classes}
+        drawn = model.sample(len(part), condition=asked, generator=generator)
+        given.append(model.score(part, condition=true).float().cpu())
+        made.append(model.score(drawn, condition=asked).float().cpu())
+    curve = model.curves().get("score/real")
+    probability = curve is not None and curve.ideal is not None  # a critic's scores have no ideal value
+    both = [torch.cat(part) for part in (given, made)]
+    real_answers, drawn_answers = (part.sigmoid() for part in both) if probability else both
+    return Answers(real_answers, drawn_answers, probability, classes is not None)
