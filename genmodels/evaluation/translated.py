@@ -32,11 +32,12 @@ def figures(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[
     cycle/a b error           mean absolute difference, of 2 at most, of pictures that went there and back; error is the
                               mean of both kinds
     kinds/a_as_b b_as_a       share of translations that the judge takes for the kind they should be, where there is one
-    kinds/judge               share of the real test pictures, at this size, that it names rightly: mean of both kinds
+    kinds/judge_a judge_b     share of the real test pictures of each kind, at this size, that it names rightly
+    kinds/judge               the mean of both
     """
     info = judge_of(spec)
     judge = catalog.load(info.name) if info is not None else None
-    found, right = {}, []
+    found: dict[str, float] = {}
     for label, there, back in ((0, *_WAYS), (1, *_WAYS[::-1])):
         name, other = "ab"[label], "ab"[1 - label]
         lost, passed, known = [], [], []
@@ -50,9 +51,11 @@ def figures(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[
         found[f"cycle/{name}"] = float(torch.cat(lost).mean())
         if judge is not None:
             found[f"kinds/{name}_as_{other}"] = _share(torch.cat(passed), of_second=label == 0)
-            right.append(_share(torch.cat(known), of_second=label == 1))
+            found[f"kinds/judge_{name}"] = _share(torch.cat(known), of_second=label == 1)
     found["cycle/error"] = (found["cycle/a"] + found["cycle/b"]) / 2
-    return found | ({"kinds/judge": sum(right) / 2} if right else {})
+    if judge is not None:
+        found["kinds/judge"] = (found["kinds/judge_a"] + found["kinds/judge_b"]) / 2
+    return found
 
 
 def judge_of(spec: DataSpec) -> CheckpointInfo | None:
