@@ -7,8 +7,14 @@ import math
 import subprocess
 import sys
 import tarfile
+import tempfile
+import threading
+import time
 import wave
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +23,11 @@ import torch
 from conftest import small_model, small_spec
 
 from genmodels import audio, data, run_training, speech
-from genmodels.data import DataConfig, fsdd, intake, recording, spectrograms
+from genmodels.data import DataConfig, decoding, fsdd, intake, isolation, recording, resampling, spectrograms
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import evaluate, sound
 from genmodels.runfolder import RunFolder, runs_root
+from genmodels.service import sound as heard
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,6 +75,30 @@ def test_resampling_keeps_pitch_and_drops_what_no_longer_fits(rate: int, wanted:
     assert float(np.abs(too_high[400:-400]).max()) < 5e-3
 
 
+@pytest.mark.parametrize("rate", [191_999, 47_999, 12_345, 2_000])
+def test_an_odd_rate_costs_no_more_than_an_even_one_and_is_as_exact(rate: int) -> None:
+    wanted, seconds = 8_000, 5.0
+    pitch = 0.3 * min(rate, wanted)
+    began = time.process_time()
+    found = recording.resample(tone(rate, pitch, seconds), rate, wanted)
+    assert time.process_time() - began < 2, "one transform of all of it took a minute where its length was a prime"
+    inside = slice(wanted // 10, -wanted // 10)
+    assert np.abs(found - tone(wanted, pitch, seconds))[inside].max() < 1e-4
+    if rate > 2 * wanted:
+        too_high = recording.resample(tone(rate, 0.52 * wanted, seconds), rate, wanted)
+        assert np.abs(too_high)[inside].max() < 1e-4
+    blocks = [*resampling.resampled(np.array_split(tone(rate, pitch, seconds), 37), rate, wanted)]
+    assert np.allclose(np.concatenate(blocks), found, atol=1e-12), "whatever blocks it comes in"
+
+
+def test_nothing_and_next_to_nothing_are_resampled_too() -> None:
+    for count in (0, 1, 2, 100, 16_384):
+        assert len(recording.resample(np.ones(count), 44_100, 8_000)) == (
+            max(1, round(count * 80 / 441)) if count else 0
+        )
+    assert np.abs(recording.resample(np.ones(44_100), 44_100, 8_000)[500:-500] - 1).max() < 1e-5
+
+
 @pytest.mark.parametrize(
     ("raw", "part"),
     [
@@ -90,15 +121,22 @@ def test_a_recording_that_cannot_be_used_is_refused_with_the_reason(raw: bytes, 
 
 
 def test_a_cut_file_is_refused_or_gives_what_is_there() -> None:
-    for form, subtype in (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")):
-        whole = encoded(tone(), form=form, subtype=subtype)
+    forms = (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"))
+    for form, subtype in forms:
+        # So long that it is more than one block of each format.
+        whole, heard = encoded(tone(seconds=4), form=form, subtype=subtype), 0
         for cut in range(0, len(whole), max(1, len(whole) // 23)):
             try:
                 found = recording.decode(whole[:cut], 8_000)
             except DataError:
                 continue
-            assert len(found) <= 4_000
+            assert len(found) <= 32_000
             assert np.isfinite(found).all()
+            heard += len(found) > 1_000
+            inside = slice(500, len(found) - 500)
+            assert np.abs(found - tone(8_000, seconds=4)[: len(found)])[inside].max(initial=0) < 0.1
+        # libsndfile refuses a cut FLAC, and an OGG cut in its first page; of the others a half is half of the sound.
+        assert heard > 10 or form in ("FLAC", "OGG"), f"cuts of a {form} give sound"
 
 
 def test_a_strangers_recording_is_decoded_in_a_process_of_its_own() -> None:
@@ -108,6 +146,71 @@ def test_a_strangers_recording_is_decoded_in_a_process_of_its_own() -> None:
         intake.decode_recording(encoded(np.zeros(8_000 * 3), 8_000), 8_000, seconds=2)
     with pytest.raises(DataError, match="larger than 20 MB"):
         intake.decode_recording(bytes(recording.MAX_FILE_BYTES + 1), 8_000)
+
+
+def test_of_a_strangers_recording_no_file_is_left_or_ever_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[Path] = []
+    run = isolation.run
+
+    def looking(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        seen.extend(tmp_path.iterdir())
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(isolation, "run", looking)
+    assert len(intake.decode_recording(encoded(tone(8_000), 8_000), 8_000)) == 4_000
+    with pytest.raises(DataError, match="not a WAV"):
+        intake.decode_recording(b"text" * 99, 8_000)
+    assert seen == [*tmp_path.iterdir()] == []
+
+
+def test_no_more_than_two_strangers_recordings_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    working, most, lock = 0, 0, threading.Lock()
+
+    def slow(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        nonlocal working, most
+        with lock:
+            working += 1
+            most = max(most, working)
+        time.sleep(0.2)
+        with lock:
+            working -= 1
+        return {"count": 0}
+
+    monkeypatch.setattr(isolation, "run", slow)
+    with ThreadPoolExecutor(6) as pool:
+        for found in [pool.submit(intake.decode_recording, b"x", 8_000) for _ in range(6)]:
+            assert len(found.result()) == 0
+        assert most == decoding.AT_ONCE == 2
+        impatient = [pool.submit(intake.decode_recording, b"x", 8_000, wait=0.01) for _ in range(4)]
+        refused = [found.exception() for found in impatient]
+    assert sum(isinstance(error, decoding.BusyError) for error in refused) == 2
+    assert "try again in a few seconds" in str(next(filter(None, refused)))
+
+
+def test_what_was_decoded_and_what_was_refused_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def decode(raw: bytes, rate: int, seconds: float) -> np.ndarray:
+        asked.append(raw)
+        if raw == b"busy":
+            raise decoding.BusyError("later")
+        if raw == b"bad":
+            raise DataError("damaged: it is bad")
+        return np.zeros(5, np.float32)
+
+    monkeypatch.setattr(intake, "decode_recording", decode)
+    monkeypatch.setattr(heard, "_decoded", OrderedDict())
+    for _ in range(3):
+        assert heard.decoded(b"good").seconds == 5 / heard.RATE
+        for raw, reason in ((b"bad", "it is bad"), (b"busy", "later")):
+            with pytest.raises(DataError, match=reason):
+                heard.decoded(raw)
+    assert sorted(asked) == [b"bad", b"busy", b"busy", b"busy", b"good"]
+    with ThreadPoolExecutor(8) as pool:  # many visitors: nobody's entry is taken away between two looks at it
+        for found in [pool.submit(heard.decoded, str(n % 40).encode()) for n in range(400)]:
+            assert len(found.result().samples) == 5
+    assert len(heard._decoded) == heard._KEPT
 
 
 # --------------------------------------------------------------------------- Free Spoken Digits
@@ -150,9 +253,18 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
     pictures = spectrograms.load("test")
     assert (pictures.images.shape, pictures.images.dtype) == ((300, 1, 32, 32), np.uint8)
     assert not (np.diff(pictures.labels) >= 0).all(), "mixed"
-    (tmp_path / "recordings" / "7_theo_3.wav").write_bytes(b"RIFF")
-    with pytest.raises(DataError, match=r"7_theo_3\.wav is damaged"):
-        data.load_audio(config, "test")
+    path = tmp_path / "recordings" / "7_theo_3.wav"
+    whole = path.read_bytes()
+    for cut, reason in (
+        (4, ""),
+        (44, "0 of 400 samples"),
+        (445, "200 of 400 samples"),
+        (444, "200 of 400"),
+        (843, "399"),
+    ):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DataError, match=rf"7_theo_3\.wav is damaged.*{reason}.*fetch the set again"):
+            data.load_audio(config, "test")
 
 
 def test_an_archive_is_unpacked_by_name_and_size_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,10 +102,10 @@ def _decode_folder(request: dict[str, Any], say: Callable[[dict[str, Any]], None
                 if count - begin < rate // 50:
                     raise DataError(f"{1_000 * (count - begin) / rate:.0f} ms long; 20 ms are the least")
             except _TooMuchError:
+                fitting = f", or set data.limit to at most about {row:,} files" if row > 1 else ""
                 raise DataError(
-                    f"{folder} holds more than {most / rate / 3_600:,.1f} hours of sound, the limit at {rate:,} "
-                    f"samples a second; take a subfolder, or a lower data.sample_rate, or set data.limit: the first "
-                    f"{row:,} files are not too much"
+                    f"{folder} holds more than {most / rate / 60:,.0f} minutes of sound, the limit at {rate:,} samples "
+                    f"a second; take a subfolder or a lower data.sample_rate{fitting}"
                 ) from None
             except (DataError, OSError) as error:
                 reason = str(error) if isinstance(error, DataError) else f"cannot be read: {error.strerror or error}"
