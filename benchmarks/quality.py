@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from genmodels import catalog
 from genmodels.evaluation import evaluate, misses, range_text
+from genmodels.evaluation.names import name_of, value_of
+from genmodels.promise import promise_of
 from genmodels.runfolder import RunFolder
 
 
 def main() -> None:
-    print(f"{'checkpoint':20} {'figure':22} {'value':>10}   expected")
+    print(f"{'checkpoint':26} {'figure':28} {'value':>18}   expected")
     for info in catalog.list_checkpoints():
         if not info.published:
             continue
         spec = RunFolder(info.path).spec()
         figures = evaluate(catalog.load(info.path), spec)
-        for metric, bounds in spec.expect.items():
-            value = figures[metric]
-            verdict = "missed" if misses({metric: value}, {metric: bounds}) else "reached"
-            print(f"{info.name:20} {metric:22} {value:10.4f}   {range_text(*bounds)}: {verdict}")
+        promise = promise_of(spec, info.steps[-1])
+        for metric, bounds in promise.expect.items():
+            verdict = "missed" if misses(figures, {metric: bounds}) else "reached"
+            whose = ", the recipe's for other settings" if promise.differences else ""
+            value = value_of(figures, metric)
+            print(f"{info.name:26} {name_of(metric):28} {value:>18}   {range_text(*bounds)}{whose}: {verdict}")
 
 
 if __name__ == "__main__":

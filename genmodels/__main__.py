@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genmodels import catalog, data
+from genmodels import catalog, data, measure_commands
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels.measure_commands import AsJson, Name
 
 app = typer.Typer(
     help="Genmodels: the classic generative models.",
@@ -22,9 +22,6 @@ if TYPE_CHECKING:  # importing torch takes two seconds, and a list of names does
     from torch import Tensor
 
     from genmodels.model import Model
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Name = Annotated[str, typer.Argument(help="A checkpoint's or run's name, or the path of its folder.")]
 
 
 @app.command()
@@ -206,47 +203,9 @@ def speak(
     typer.echo(f"{out}: {said.seconds:.2f} s, {said.samples_per_second:,.0f} samples a second")
 
 
-@app.command()
-def evaluate(
-    name: Name,
-    as_json: AsJson = False,
-    samples: Annotated[int, typer.Option(min=500, max=100_000, help="Pictures to draw.")] = 10_000,
-    step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
-) -> None:
-    """Measure a checkpoint on its test data and compare with what its recipe expects."""
-    from genmodels import evaluation
-    from genmodels.runfolder import RunFolder
-
-    path = catalog.find(name)
-    spec = RunFolder(path).spec()
-    figures = evaluation.evaluate(catalog.load(path, step), spec, samples=samples)
-    missed = evaluation.misses(figures, spec.expect)
-    if as_json:
-        typer.echo(json.dumps({"name": path.name, "metrics": figures, "missed": missed}, indent=1, sort_keys=True))
-        return
-    for metric, value in sorted(figures.items()):
-        wanted = f"   expected {evaluation.range_text(*spec.expect[metric])}" if metric in spec.expect else ""
-        typer.echo(f"{metric:26} {value:10.4f}{wanted}")
-    reached = "every expected figure is reached" if spec.expect else "nothing was expected of these settings"
-    typer.echo("missed: " + "; ".join(missed) if missed else reached)
-
-
-@app.command()
-def publish(
-    run: Annotated[str, typer.Argument(help="A run's name, or the path of its folder.")],
-    name: Annotated[str, typer.Argument(help="The name in checkpoints/.")],
-    steps: Annotated[str, typer.Option(help="Steps to keep, 0,1000,5000; the last if not given.")] = "",
-    with_training_nets: Annotated[bool, typer.Option(help="Keep discriminators of the last step.")] = False,
-    half: Annotated[bool, typer.Option(help="Store half precision.")] = False,
-) -> None:
-    """Trim a run, measure it and write it to checkpoints/ with its card."""
-    from genmodels.publish import publish as publish_run
-
-    try:
-        chosen = [int(step) for step in steps.split(",")] if steps else None
-    except ValueError:
-        raise ConfigError(f"--steps {steps!r} is not a list of whole numbers such as 0,1000,5000") from None
-    typer.echo(publish_run(run, name, steps=chosen, with_training_nets=with_training_nets, half=half))
+app.command()(measure_commands.evaluate)
+app.command()(measure_commands.publish)
+app.command()(measure_commands.card)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Publishing a run: the only thing that writes `checkpoints/`. Trims, measures, draws, and writes the card."""
+"""Publishing a run: the only thing that writes `checkpoints/`. Trims, measures, draws, and has the card written."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import shutil
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from PIL.Image import Image
 
-from genmodels import capabilities, catalog, checkpoint, data, evaluation, preview, recipes, registry
+from genmodels import capabilities, card, catalog, checkpoint, data, evaluation, preview, recipes
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError
-from genmodels.evaluation import SAMPLES, evaluate, misses, range_text
+from genmodels.evaluation import SAMPLES, evaluate
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read_json, write_json
+from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, write_json
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
 _CURVE_POINTS = 200
+_PAUSE = 60.0  # seconds
 _PATHS = ("path", "path_b", "style")
 
 
@@ -64,20 +66,75 @@ def publish(
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         _fill(temporary, folder, spec, chosen, with_training_nets, half, samples)
-        _write_card(temporary, name, folder, spec)
-        target = root / name
-        if target.exists():
-            trash = root / f".trash-{name}-{os.getpid()}"
-            os.replace(target, trash)
-            os.replace(temporary, target)
-            shutil.rmtree(trash)
-        else:
-            os.replace(temporary, target)
+        card.write(temporary, name, _command(folder, spec))
+        _put_in_place(temporary, root / name)
     except OSError as error:
         raise CheckpointError(f"{name!r} could not be published: {error}. Nothing was changed") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return root / name
+
+
+def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None) -> Path:
+    """Measure a published checkpoint's newest step as `publish` does, keep the figures in it and rewrite its card.
+
+    What a person wrote under the card's limits stays, and so do the figures of earlier steps. `path` is where data of
+    one's own lie on this machine, for a published spec names no folders. Raises UnknownNameError, CheckpointError or
+    DataError; then nothing has changed.
+    """
+    target = _published(name)
+    folder = RunFolder(target)
+    spec = folder.spec()
+    if path is not None:
+        spec = spec.replace(data=spec.data.replace(path=path))
+    problem = data.missing(spec.data)
+    if problem:
+        raise DataError(f"{name} cannot be measured without its test data: {problem}")
+    facts = card.facts(target)
+    figures = evaluate(checkpoint.load_model(target), spec, samples=samples)
+    rows = facts.get("over_training", [])
+    if rows:
+        rows[-1] = {key: figures.get(key, value) for key, value in rows[-1].items()}
+    write_json(target / MEASURED, {**facts, "metrics": figures, "over_training": rows})
+    card.rewrite(target)
     return target
+
+
+def rewrite_card(name: str) -> Path:
+    """Write a published checkpoint's card from the figures it has; raises UnknownNameError or CheckpointError."""
+    target = _published(name)
+    card.rewrite(target)
+    return target
+
+
+def _published(name: str) -> Path:
+    target = catalog.find(name)
+    if target.resolve().parent != catalog.checkpoints_root().resolve():
+        raise CheckpointError(f"{name} is a run and has no card: publish it, `python -m genmodels publish {name} NAME`")
+    return target
+
+
+def _put_in_place(new: Path, target: Path) -> None:
+    """Rename `new` to `target`; where that fails, what was there before is there again."""
+    trash = target.with_name(f".trash-{target.name}-{os.getpid()}")
+    if target.exists():
+        os.replace(target, trash)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if trash.exists():
+            os.replace(trash, target)
+        raise
+    shutil.rmtree(trash, ignore_errors=True)  # the new one is in place: what cannot be deleted is only litter
+
+
+def _command(folder: RunFolder, spec: Spec) -> str:
+    """What trains it again; folders of one's own by name alone."""
+    command, submitted = recipes.command_of(spec), folder.config()["spec"]["data"]
+    for key in _PATHS:
+        path = getattr(spec.data, key)
+        command = command.replace(path, Path(submitted[key]).name) if path and submitted.get(key) else command
+    return command
 
 
 def _fill(
@@ -134,7 +191,7 @@ def _over_training(
     rows = []
     for step in (step for step in folder.steps() if step < published):
         figures = evaluation.brief(checkpoint.load_model(folder.path, step), spec, samples=samples)
-        rows.append({"step": step, "seconds": _seconds([line for line in lines if line["step"] <= step]), **figures})
+        rows.append({"step": step, "seconds": _seconds(lines, step), **figures})
     if rows:
         rows.append(
             {"step": published, "seconds": _seconds(lines), **{key: last[key] for key in rows[0] if key in last}}
@@ -142,11 +199,15 @@ def _over_training(
     return rows
 
 
-def _seconds(lines: Sequence[Mapping[str, Any]]) -> float:
-    """Time at work: gaps of over a minute between logged points are pauses."""
-    times = [float(line["time"]) for line in lines if "time" in line]
-    gaps = [b - a for a, b in pairwise(times)]
-    return round(sum(gap for gap in gaps if 0 <= gap < 60), 1)
+def _seconds(lines: Sequence[Mapping[str, Any]], until: int | None = None) -> float:
+    """Time at work up to a step. A gap between logged points is a pause where it is over a minute and over ten times
+    the usual one: a slow run may log less than once a minute."""
+    times = [(int(line["step"]), float(line["time"])) for line in lines if "time" in line]
+    gaps = [(step, later - earlier) for (_, earlier), (step, later) in pairwise(times) if later >= earlier]
+    if not gaps:
+        return 0.0
+    pause = max(_PAUSE, 10 * median(gap for _, gap in gaps))
+    return round(sum(gap for step, gap in gaps if gap <= pause and (until is None or step <= until)), 1)
 
 
 def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[list[float]]]:
@@ -162,131 +223,3 @@ def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[list[float]]]:
         groups = [points[i : i + size] for i in range(0, len(points), size)]
         curves[name] = [[group[-1][0], round(sum(v for _, v in group) / len(group), 6)] for group in groups]
     return curves
-
-
-def _write_card(target: Path, name: str, folder: RunFolder, spec: Spec) -> None:
-    info = catalog.describe(target, published=True)
-    config = folder.config()
-    runtime = config.get("runtime", {})
-    missed = misses(info.metrics, spec.expect)
-    facts = [
-        ("model", f"`{spec.model}`: {registry.get(spec.model).paper}"),
-        ("recipe", f"`{spec.recipe or spec.model}`" + (f", preset `{spec.preset}`" if spec.preset else "")),
-        ("source", spec.source),
-        ("data", f"{spec.data_spec.title}, {spec.data_spec.train_size:,} training examples. {spec.data_spec.source}"),
-        ("licence of the data", spec.data_spec.licence),
-        ("licence of the weights", "MIT, as the code; the data's own licence applies to what resembles the data"),
-        ("steps", f"{info.steps[-1]:,} of batch size {spec.train.batch_size}"),
-        ("saved steps", ", ".join(map(str, info.steps))),
-        ("time", f"{_duration(target)} on {runtime.get('device', '?')}, CPU threads: {runtime.get('threads', '?')}, "
-                 f"{runtime.get('precision', '?')}"),
-        ("stored as", "float16" if _facts(target)["half"] else "float32"),
-    ]  # fmt: skip
-    rows = [
-        f"| {metric} | {value:.4g} | {range_text(*spec.expect[metric]) if metric in spec.expect else ''} |"
-        for metric, value in sorted(info.metrics.items())
-    ]
-    verdict = "Every expected figure is reached." if spec.expect else "Nothing was expected of these settings."
-    if missed:
-        verdict = "Not reached: " + "; ".join(missed) + "."
-    settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
-    command = recipes.command_of(spec)
-    for key in _PATHS:
-        path, submitted = getattr(spec.data, key), config["spec"]["data"].get(key)
-        command = command.replace(path, Path(submitted).name) if path and submitted else command
-    text = f"""# {spec.title}
-
-{info.description}
-
-![{_caption(info)}]({PREVIEW})
-
-| | |
-|---|---|
-{chr(10).join(f"| {key} | {value} |" for key, value in facts)}
-
-## Measured
-
-By `python -m genmodels evaluate {name}` on the test split ({spec.data_spec.test_size:,} examples), fixed seeds,
-on the weights as they are stored here.
-
-| figure | value | expected |
-|---|---|---|
-{chr(10).join(rows)}
-
-{verdict}
-{_table_over_training(target)}
-## Limits
-
-{_limits(info, spec)}
-
-## Settings
-
-{settings}
-
-Train it again: `{command}`
-"""
-    (target / CARD).write_text(text, encoding="utf-8")
-
-
-def _table_over_training(target: Path) -> str:
-    rows = _facts(target)["over_training"]
-    if not rows:
-        return ""
-    names = [name for name in rows[0] if name not in ("step", "seconds")]
-    if not names:
-        return ""
-    lines = [
-        f"| {row['step']:,} | {row['seconds']:.0f} | "
-        + " | ".join(f"{row.get(name, float('nan')):.4g}" for name in names)
-        + " |"
-        for row in rows
-    ]
-    head = f"| step | seconds | {' | '.join(names)} |\n|{'---|' * (len(names) + 2)}"
-    return f"\n### Over training\n\n{head}\n" + "\n".join(lines) + "\n"
-
-
-def _limits(info: catalog.CheckpointInfo, spec: Spec) -> str:
-    if "painting" in info.capabilities:
-        return "It is one picture, painted once: for another, paint again."
-    if "stylizing" in info.capabilities:
-        side = max(spec.data_spec.image_shape or (0,))
-        return (
-            f"It paints any photograph in this one style. It was trained on pictures of {side} pixels, and its strokes "
-            "have the size they had there: on a large photograph they look fine; painted reduced, they are coarser."
-        )
-    return f"It knows {spec.data_spec.title} and nothing else: {_of_the_kind(info)}"
-
-
-def _of_the_kind(info: catalog.CheckpointInfo) -> str:
-    if "translation" in info.capabilities:
-        return "every picture is translated, whatever it shows, best at about the size it was trained on."
-    if "classification" in info.capabilities:
-        return "any other picture is still given one of its classes, often with confidence."
-    if info.askable:
-        return "what it draws is plausible at best, and it can be asked for one of its classes, for nothing finer."
-    return "what it draws is plausible at best, and it cannot be asked for a particular kind of picture."
-
-
-def _caption(info: catalog.CheckpointInfo) -> str:
-    if "classification" in info.capabilities:
-        return "Test pictures, framed green where it is right and red where it is wrong"
-    if "painting" in info.capabilities:
-        return "The picture that was painted"
-    if "stylizing" in info.capabilities:
-        return "Test photographs, and each one painted below it"
-    if "translation" in info.capabilities:
-        return "Test pictures, three columns a kind: given, translated, and translated back"
-    if info.modality == "audio":
-        return "Spectrograms of what it speaks, one class after another: low pitches below, time to the right"
-    if info.askable:
-        return "What it draws when asked: each seed, 0, 1, 2, ..., for one class after another"
-    return "What it draws from seeds 0, 1, 2, ..."
-
-
-def _facts(target: Path) -> dict[str, Any]:
-    return dict(read_json(target / MEASURED))
-
-
-def _duration(target: Path) -> str:
-    seconds = float(_facts(target)["train_seconds"])
-    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"

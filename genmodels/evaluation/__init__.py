@@ -25,6 +25,7 @@ from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.evaluation import judge, judged, likelihood, memory, scores, sound, translated
 from genmodels.evaluation.judged import class_figures
+from genmodels.evaluation.names import name_of
 from genmodels.evaluation.splits import with_spreads
 from genmodels.model import Model
 from genmodels.preview import diversity
@@ -213,7 +214,7 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: i
         found |= judged.figures(drawn, arrays, seen)
         if isinstance(model, SupportsLatent) and model.conditions.get("label") == 10:
             found |= judged.agreement(model)
-    if len(real) > 1:
+    if len(real) > 1 and spec.data_spec.target is None:  # noisy copies of one picture are all near
         test = to_float(torch.from_numpy(arrays.images.copy()))
         mirrored = bool(getattr(model.config, "flip", False))  # a mirrored copy is one where that is how it was shown
         found |= memory.figures(drawn, test, train.images, mirrored=mirrored)
@@ -231,9 +232,9 @@ def misses(metrics: Mapping[str, float], expect: Mapping[str, tuple[float | None
     for name, (low, high) in expect.items():
         value = metrics.get(name)
         if value is None:
-            found.append(f"{name} was not measured")
+            found.append(f"{name_of(name)} was not measured")
         elif (low is not None and value < low) or (high is not None and value > high):
-            found.append(f"{name} = {value:.4g} is outside {range_text(low, high)}")
+            found.append(f"{name_of(name)} = {value:.4g} is outside {range_text(low, high)}")
     return found
 
 

@@ -1,0 +1,219 @@
+"""Cards and what stands in them: promises, names, times; and a swap that loses nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import small_spec
+
+from genmodels import card, catalog, data, publish, recipes
+from genmodels.errors import CheckpointError, DataError, UnknownNameError
+from genmodels.evaluation import names
+from genmodels.promise import Promise, promise_of
+from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+from pages.components.i18n import has, t
+from tests.test_service import save_run
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of one published checkpoint that may be changed."""
+    root = tmp_path / "checkpoints"
+    shutil.copytree(ROOT / "checkpoints" / "pattern_1010_gan", root / "pattern")
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
+    return root
+
+
+# ------------------------------------------------------------------------------ swapping folders
+
+
+def folder(path: Path, text: str) -> Path:
+    path.mkdir()
+    (path / "README.md").write_text(text)
+    return path
+
+
+def test_a_swap_that_fails_puts_the_old_one_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = folder(tmp_path / "tiny", "old"), folder(tmp_path / ".tmp-tiny", "new")
+    replace = os.replace
+
+    def failing(source: Path, target: Path) -> None:
+        if source == new:
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        publish._put_in_place(new, old)
+    assert (old / "README.md").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-tiny", "tiny"]
+
+
+def test_what_cannot_be_deleted_does_not_undo_a_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = folder(tmp_path / "tiny", "old"), folder(tmp_path / ".tmp-tiny", "new")
+
+    def unlink(*_: object, **__: object) -> None:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    publish._put_in_place(new, old)
+    assert (old / "README.md").read_text() == "new"
+
+
+# ------------------------------------------------------------------------------ time at work
+
+
+def lines(*times: float) -> list[dict[str, float]]:
+    return [{"step": step, "time": time} for step, time in enumerate(times)]
+
+
+def test_slow_logging_is_work_and_a_pause_is_not() -> None:
+    assert publish._seconds(lines(0, 61, 122, 183)) == 183
+    assert publish._seconds(lines(0, 1, 2, 1_000, 1_001)) == 3
+    assert publish._seconds(lines(0, 1, 60)) == 60, "up to a minute is work, however fast the rest is"
+    assert publish._seconds(lines(0, 100, 200, 5_000, 5_100)) == 300
+    assert publish._seconds(lines(0, 61, 122, 183), until=2) == 122
+    assert publish._seconds(lines(0, 10, 5, 15)) == 20, "a clock that was set back is no time"
+    assert publish._seconds(lines(7)) == publish._seconds([]) == 0
+
+
+# ------------------------------------------------------------------------------ promises
+
+
+def test_a_recipes_promise_is_held_against_other_settings_with_what_differs() -> None:
+    spec = recipes.resolve(recipes.get("mnist_wgan_gp"), overrides={"data": {"name": "digits"}})
+    assert promise_of(spec, 100) == Promise(), "other data promise nothing"
+    spec = spec.replace(data=spec.data.replace(name="mnist"))
+    config = {**spec.config, "gp_weight": 5.0}
+    found = promise_of(spec.replace(config=config, train=spec.train.replace(batch_size=32)), 24_000)
+    assert found.expect == recipes.get("mnist_wgan_gp").expect
+    assert found.differences == (
+        "24,000 steps instead of 40,000",
+        "batches of 32 instead of 64",
+        "`gp_weight` 5.0 instead of 10.0",
+    )
+    said = found.verdict({"classes/min_share": 0.005, "classes/kl_uniform": 0.001})
+    assert said.endswith("`gp_weight` 5.0 instead of 10.0. Not reached: rarest digit = 0.005 is outside at least 0.01.")
+    same = promise_of(spec, 40_000)
+    assert same.differences == ()
+    assert same.verdict({"classes/min_share": 0.02, "classes/kl_uniform": 0.001}) == "Every expected figure is reached."
+    assert Promise().verdict({}) == "Nothing was expected of these settings."
+
+
+def test_a_promise_of_its_own_is_not_replaced() -> None:
+    spec = small_spec("vae").replace(recipe="mnist_vae_20", expect={"elbo/kl": (1.0, None)})
+    assert promise_of(spec, 3) == Promise({"elbo/kl": (1.0, None)})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cifar10_darknet_narrow",
+        "fast_style_starry_night",
+        "fast_style_the_scream",
+        "horse2zebra_cyclegan_128",
+        "mnist_dcgan",
+        "mnist_wgan_gp",
+        "portraits_dcgan_64",
+    ],
+)
+def test_no_published_card_keeps_silent_on_what_its_recipe_expects(name: str) -> None:
+    info = catalog.describe(catalog.find(name), published=True)
+    said = promise_of(RunFolder(info.path).spec(), info.steps[-1]).verdict(info.metrics)
+    assert "reached" in said
+    assert said in info.card
+
+
+# ------------------------------------------------------------------------------ cards
+
+
+def test_the_card_calls_figures_as_the_pages_do() -> None:
+    for key, name in names.NAMES.items():
+        text = f"evaluate.figure.{key.replace('/', '_')}.name"
+        assert has(text), f"the evaluate page does not explain {key}"
+        assert t(text) == name
+    assert names.name_of("classes/share_3") == "share of 3"
+    assert names.name_of("new/figure") == "new/figure"
+    assert names.shown({"b": 1, "a": 1, "a_spread": 0}) == ["a", "b"]
+    assert names.value_of({"a": 58.1812, "a_spread": 2.127}, "a") == "58.18 ± 2.1"
+
+
+def test_published_cards_say_whose_features_a_distance_is_in() -> None:
+    cards = [info.card for info in catalog.list_checkpoints() if info.published and "judge/frechet" in info.metrics]
+    assert len(cards) >= 5
+    assert all("FID (our judge's features)" in text for text in cards)
+    readme = (ROOT / "README.md").read_text()
+    assert readme.count("FID ") == readme.count("FID (our judge's features)")
+
+
+def test_pictures_of_the_data_stand_with_their_licence() -> None:
+    for name in ("horse2zebra_judge", "horse2zebra_cyclegan_128"):
+        text = catalog.describe(catalog.find(name), published=True).card
+        above, _ = text.split("\n## Measured")
+        assert "Licence of the test pictures above: ImageNet's photographs: non-commercial research" in above
+
+
+def test_a_card_is_rewritten_and_what_people_wrote_stays(published: Path) -> None:
+    path = published / "pattern" / "README.md"
+    whole = path.read_text()
+    told = whole.replace("## Limits\n", "## Limits\n\nDo not frame it.\n").replace("## Measured", "## Mismeasured")
+    path.write_text(told)
+    facts = read_json(published / "pattern" / "metrics.json")
+    metrics = {**facts["metrics"], "pattern/worst_error": 0.5, "pattern/worst_error_spread": 0.01}
+    write_json(published / "pattern" / "metrics.json", {**facts, "metrics": metrics})
+    publish.rewrite_card("pattern")
+    again = path.read_text()
+    assert "Do not frame it." in again
+    assert "## Measured" in again
+    assert "| largest error | 0.5 ± 0.01 | 0 to 0.15 | `pattern/worst_error` |" in again
+    assert "Not reached: largest error = 0.5 is outside 0 to 0.15." in again
+    assert names.SPREAD_NOTE in again
+    assert again.split("## Settings")[1] == whole.split("## Settings")[1]
+    assert sorted(one.name for one in path.parent.iterdir() if one.name.startswith(".")) == []
+
+
+def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
+    path = published / "pattern"
+    facts = read_json(path / "metrics.json")
+    rows = [
+        {"step": 0, "seconds": 0.0, "pattern/worst_error": 0.4},
+        {"step": 9, "seconds": 2.0, "pattern/worst_error": 9},
+    ]
+    write_json(path / "metrics.json", {**facts, "metrics": {"old/figure": 1.0}, "over_training": rows})
+    publish.measure_again("pattern", samples=500)
+    found = read_json(path / "metrics.json")
+    assert "old/figure" not in found["metrics"]
+    assert found["metrics"]["pattern/worst_error"] < 0.15
+    assert 0.3 < found["metrics"]["score/real"] < 0.7
+    assert 0.3 < found["metrics"]["score/fake"] < 0.7
+    assert not [key for key in found["metrics"] if key.startswith("memory/")], "all its data are copies of one picture"
+    assert found["over_training"][0] == rows[0]
+    assert found["over_training"][1]["pattern/worst_error"] == found["metrics"]["pattern/worst_error"]
+    assert found["curves"] == facts["curves"]
+    assert "discriminator's answer to real pictures" in (path / "README.md").read_text()
+
+
+def test_only_published_checkpoints_have_cards_and_data_are_asked_for(published: Path, tmp_path: Path) -> None:
+    save_run(runs_root(), "mine", "mnist_vae_20", "data.name=digits")
+    with pytest.raises(CheckpointError, match="mine is a run and has no card"):
+        publish.rewrite_card("mine")
+    with pytest.raises(UnknownNameError):
+        publish.measure_again("nothing")
+    config = read_json(published / "pattern" / "config.json")
+    config["spec"]["data"] = {"name": "image_folder", "path": "gone"}
+    write_json(published / "pattern" / "config.json", config)
+    with pytest.raises(DataError, match="cannot be measured without its test data"):
+        publish.measure_again("pattern", path=str(tmp_path / "gone"))
+
+
+def test_facts_of_old_checkpoints_lack_what_came_later(published: Path) -> None:
+    found = card.facts(published / "pattern")
+    write_json(published / "pattern" / "metrics.json", {key: found[key] for key in ("metrics", "train_seconds")})
+    publish.rewrite_card("pattern")
+    assert "Over training" not in (published / "pattern" / "README.md").read_text()
+    assert data.missing(RunFolder(published / "pattern").spec().data) is None
