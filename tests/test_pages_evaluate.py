@@ -99,6 +99,36 @@ def test_what_waits_is_not_asked_for_twice_and_can_be_given_up(runs: Path) -> No
     assert evaluation.known(info_of("vae"), 5) is None
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (RuntimeError("a bug"), "reader, step 10: RuntimeError: a bug"),
+        (["-c", "print('half of {')"], "what was measured cannot be read"),
+        (["-c", "print('{\"metrics\": [1]}')"], "what was measured cannot be read"),
+        (["-c", "raise SystemExit(3)"], "ended with code 3 and gave no reason"),
+        (["-c", "import os; os.kill(os.getpid(), 9)"], "Killed"),
+        (["-c", "import sys; sys.exit('error: no such thing')"], "step 10: no such thing"),
+    ],
+)
+def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception | list[str], said: str
+) -> None:
+    popen = evaluation.subprocess.Popen
+
+    def start(command: list[str], **options: object) -> object:
+        if isinstance(fault, Exception):
+            raise fault
+        return popen([command[0], *fault], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(evaluation.subprocess, "Popen", start)
+    assert said in ended(evaluation.measure("reader", 10), 30).problem
+    monkeypatch.setattr(evaluation.subprocess, "Popen", popen)
+    again = evaluation.measure("reader", 10)
+    assert (again.ended, again.problem) == (None, ""), "it can be asked for again"
+    evaluation.cancel("reader")
+    assert ended(again, 30).problem == ""
+
+
 def test_a_public_server_measures_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     with pytest.raises(GenmodelsError, match="only shows"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,7 @@ from genmodels import catalog, data
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.evaluation import judge, range_text
+from genmodels.promise import Promise, promise_of
 from genmodels.public import public_mode
 from genmodels.runfolder import MEASURED, RunFolder, read_json, runs_root, write_json
 from genmodels.service.inference import plain
@@ -35,6 +38,7 @@ SAMPLES, TIMEOUT, MAX_STEPS, MAX_WAITING = 1_000, 300.0, 8, 16
 _KEPT_FILE, _KEPT = "figures.json", 500
 _ROOT = Path(__file__).parents[2]
 _NICE = 10
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,16 @@ def worth_measuring(info: CheckpointInfo) -> tuple[int, ...]:
 
 def expected(info: CheckpointInfo) -> dict[str, str]:
     """What the recipe expects of a figure: `at least 0.99`; empty where it promises nothing."""
-    return {name: range_text(*bounds) for name, bounds in RunFolder(info.path).spec().expect.items()}
+    return {name: range_text(*bounds) for name, bounds in _promise(info).expect.items()}
+
+
+def differences(info: CheckpointInfo) -> tuple[str, ...]:
+    """How its settings differ from those of the recipe whose figures are expected; empty where they do not."""
+    return _promise(info).differences
+
+
+def _promise(info: CheckpointInfo) -> Promise:
+    return promise_of(RunFolder(info.path).spec(), info.steps[-1])
 
 
 def class_shares(name: str) -> tuple[float, ...]:
@@ -226,7 +239,11 @@ def _work() -> None:
             _keep(job, _figures(job))
         except (GenmodelsError, OSError) as error:
             job.problem = "" if job._given_up else str(error)
-        job.ended = time.monotonic()
+        except Exception as error:  # a fault of ours: the next one is measured all the same
+            _log.exception("measuring %s, step %s, failed", job.name, job.step)
+            job.problem = f"{job.name}, step {job.step:,}: {type(error).__name__}: {error}"
+        finally:
+            job.ended = time.monotonic()
 
 
 @atexit.register
@@ -253,7 +270,8 @@ def _figures(job: Job) -> dict[str, float]:
         job._process = process
         if job._given_up:  # between the start and here
             process.terminate()
-    os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+    with suppress(OSError):  # it may have ended already
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
     try:
         output, complaint = process.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -263,10 +281,23 @@ def _figures(job: Job) -> dict[str, float]:
             f"{job.name}, step {job.step:,}: not measured in {TIMEOUT:.0f} s; the machine is busy. Try again later"
         ) from None
     if process.returncode:
-        reason = complaint.strip().splitlines()[-1:] or [signal.strsignal(-process.returncode) or "no reason given"]
-        raise GenmodelsError(f"{job.name}, step {job.step:,}: {reason[0].removeprefix('error: ')}")
-    found: dict[str, float] = json.loads(output)["metrics"]
+        raise GenmodelsError(f"{job.name}, step {job.step:,}: {_reason(process.returncode, complaint)}")
+    try:
+        found = {str(name): float(value) for name, value in json.loads(output)["metrics"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise GenmodelsError(
+            f"{job.name}, step {job.step:,}: what was measured cannot be read ({error!r}). "
+            f"`python -m genmodels evaluate {job.name} --json` shows it"
+        ) from error
     return found
+
+
+def _reason(code: int, complaint: str) -> str:
+    """The last line a process said, or else what ended it: a negative code is a signal, a positive one its own."""
+    if said := complaint.strip().splitlines()[-1:]:
+        return said[0].removeprefix("error: ")
+    ended = signal.strsignal(-code) if 0 < -code < signal.NSIG else None
+    return ended or f"it ended with code {code} and gave no reason"
 
 
 def _keep(job: Job, figures: Mapping[str, float]) -> None:

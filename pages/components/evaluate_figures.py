@@ -50,6 +50,8 @@ def show(info: CheckpointInfo, found: Measured) -> None:
     head = Row(*(t(f"evaluate.head.{name}") for name in ("name", "value", "expected", "text")))
     label = t("evaluate.figures_label", name=info.name, step=f"{found.step:,}")
     figure_table(head, rows(info, found), label=label, key="evaluate_figures")
+    if differing := evaluation.differences(info):
+        st.caption(t("evaluate.promised", differences=", ".join(differing)))
     if found.added:
         st.caption(t("evaluate.added", samples=f"{evaluation.SAMPLES:,}"))
     if "judge/frechet" in found.figures:
