@@ -17,21 +17,27 @@ _PATIENCE = 30.0
 @st.fragment
 def hear(info: CheckpointInfo) -> None:
     """A button that plays: what it plays is drawn when it is pressed, and the first time only."""
-    kept = f"gallery_heard_{info.name}"
+    memory, kept = st.session_state, f"gallery_heard_{info.name}"
     clicked = st.button(
         t("gallery.hear"), key=f"gallery_hear_{info.name}", icon=":material/play_circle:", help=t("gallery.hear_help")
     )
+    asked = memory.pop(f"gallery_waited_{info.name}", False) or clicked
     with friendly_errors():
-        drawing = st.session_state.get(kept)
-        waiting = isinstance(drawing, Drawing) and drawing.running
-        if clicked and not waiting:
-            drawing, waiting = speak.draw(speak.first_wish(info.name)), True
-            st.session_state[kept] = drawing
-        place = st.empty()
-        if waiting and drawing is not None:
-            with place, st.spinner(t("speak.card.drawing")):
+        if clicked and kept not in memory:
+            memory[kept] = speak.draw(speak.first_wish(info.name))
+        drawing = memory.get(kept)
+        if not isinstance(drawing, Drawing):
+            return
+        if asked:  # another control's rerun of the page shall not wait
+            with st.spinner(t("speak.card.drawing")):
                 drawing.wait(_PATIENCE)
-            _show(info, drawing)
+        if not drawing.running:
+            del memory[kept]
+        _show(info, drawing)
+
+
+def _wait(name: str) -> None:
+    st.session_state[f"gallery_waited_{name}"] = True
 
 
 def _show(info: CheckpointInfo, drawing: Drawing) -> None:
@@ -49,5 +55,7 @@ def _show(info: CheckpointInfo, drawing: Drawing) -> None:
             t("speak.card.wait"),
             key=f"gallery_wait_{info.name}",
             icon=":material/hourglass_bottom:",
+            on_click=_wait,
+            args=(info.name,),
             help=t("speak.card.wait_help"),
         )
