@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,10 +60,10 @@ class Field:
         )
 
 
-def fields_of(settings: type[Frozen]) -> tuple[Field, ...]:
-    """The fields a person may set, in the order of the class."""
+def fields_of(settings: type[Frozen], hidden: Collection[str] = FROM_DATA) -> tuple[Field, ...]:
+    """The fields a person may set, in the order of the class; of a model, `hidden` are those that its data fill."""
     properties: dict[str, Any] = settings.model_json_schema()["properties"]
-    return tuple(_field(name, schema) for name, schema in properties.items() if name not in FROM_DATA)
+    return tuple(_field(name, schema) for name, schema in properties.items() if name not in hidden)
 
 
 def _field(name: str, schema: Mapping[str, Any]) -> Field:

@@ -20,7 +20,8 @@ def ask(name: str, recipe_data: Mapping[str, Any], fresh: bool) -> DataConfig:
     A folder typed in stays from recipe to recipe. Raises ConfigError.
     """
     given = {**DataConfig().model_dump(), **(recipe_data if recipe_data.get("name") == name else {})}
-    fields = {field.name: field for field in config_form.fields_of(DataConfig) if field.name in data.fields(name)}
+    every = config_form.fields_of(DataConfig, hidden=())
+    fields = {field.name: field for field in every if field.name in data.fields(name)}
     path = config_form.widget(
         fields.pop("path"), config_form.key_of("data", "path"), given["path"], t("train.folder_help")
     )
