@@ -65,12 +65,10 @@ def from_file(raw: bytes) -> np.ndarray:
     uneven light is taken out, and a transparent picture is laid on the shade its ink stands out from.
     """
     try:
-        on_black = pictures.decode(raw, _PHOTO_SIDE, 1, paper=0)[0]
-        on_white = pictures.decode(raw, _PHOTO_SIDE, 1, paper=255)[0]
+        laid = pictures.decode_on(raw, _PHOTO_SIDE, 1, (0, 255), served=True)
     except DataError as error:
         raise DataError(f"this picture cannot be read: {error}, or choose another picture") from error
-    grey = max((on_black, on_white), key=lambda laid: float(laid.std()))
-    return _white_on_black(grey)
+    return _white_on_black(max((pixels[0] for pixels in laid), key=lambda grey: float(grey.std())))
 
 
 def _white_on_black(grey: np.ndarray) -> np.ndarray:

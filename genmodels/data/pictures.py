@@ -1,16 +1,18 @@
 """One picture file of anybody's -> one uint8 array of the size a model wants. Nothing a file claims is believed.
 
 A 20 kB PNG may open as 13,000 x 13,000 pixels: format, then size, are checked from the header before anything is
-decoded.
+decoded. A server decodes what its visitors hand in (`served`) one file at a time and in fewer pixels, so in 0.3 GB
+however many they are.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MAX_PIXELS = 64_000_000  # a phone's camera reaches 50 million
+SERVED_PIXELS = 25_000_000  # most phones take 12 million and offer up to 24
 MAX_FILE_BYTES = 64 * 2**20
-_TOO_MANY_PIXELS = f"more than {MAX_PIXELS:,} pixels; scale it down, for example to 2,000 x 2,000"
 _TOO_LARGE = f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller"
 MIN_SIDE = 16  # of a picture kept in its shape: less is a single number after VGG's four halvings
-_ORIENTATION = 0x0112
+_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
+_one_at_a_time = threading.Lock()
+_WAIT = 20.0  # seconds for others' pictures, each of which takes half a second at most
+_STRIP = 256  # rows
 # What Pillow's decoders raise on damaged and hostile files; anything else is a defect of ours.
 _DECODER_ERRORS = (
     OSError,
@@ -64,26 +69,39 @@ def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarra
     Cropped to a square at the centre, resized, turned as its EXIF orientation says; transparency is laid on black, or
     on the grey `paper` (0 to 255); of an animation the first frame is taken.
     """
-    with _opened(raw) as image:
+    return decode_on(raw, size, channels, (paper,))[0]
+
+
+def decode_on(
+    raw: bytes, size: int, channels: int, papers: Sequence[int], *, served: bool = False
+) -> tuple[np.ndarray, ...]:
+    """The same on each of several greys, decoded once; raises DataError."""
+    with _opened(raw, served) as image:
         orientation = image.getexif().get(_ORIENTATION, 1)
         # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice what is needed: 3x faster.
         image.draft(None, (2 * size, 2 * size))
-        return _fit(image, size, channels, orientation, paper)
+        square = _square(image, size, orientation)
+        return tuple(_laid(square, channels, paper) for paper in papers)
 
 
-def decode_whole(raw: bytes) -> np.ndarray:
+def decode_whole(raw: bytes, *, served: bool = False) -> np.ndarray:
     """The whole picture in a file's bytes as uint8 (H, W, 3), or (H, W, 4) where it is transparent; raises DataError.
 
     Turned as its EXIF orientation says; of an animation the first frame is taken.
     """
-    with _opened(raw) as image:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-        image = _plain_mode(image)
+    with _opened(raw, served) as stored:
+        orientation = stored.getexif().get(_ORIENTATION, 1)
+        image = _plain_mode(stored)
         turn = _turn(orientation)
         image = image if turn is None else image.transpose(turn)
-        if image.mode == "RGBA" and min(image.getchannel("A").getextrema()) == 255:
-            image = image.convert("RGB")
-        return np.array(image if image.mode == "RGBA" else image.convert("RGB"))
+        if image is not stored:
+            stored.close()  # a quarter of what all this takes
+        transparent = image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255)
+        pixels = np.empty((image.height, image.width, 4 if transparent else 3), np.uint8)
+        for top in range(0, image.height, _STRIP):  # Pillow hands out a whole picture in two copies
+            strip = image.crop((0, top, image.width, min(image.height, top + _STRIP)))
+            pixels[top : top + _STRIP] = np.asarray(strip if transparent else strip.convert("RGB"))
+        return pixels
 
 
 def read(path: str | Path) -> bytes:
@@ -100,7 +118,7 @@ def size_of(raw: bytes) -> tuple[int, int]:
     """Width and height of the picture in a file's bytes, upright, from its header; raises DataError."""
     with _opened(raw) as image:
         width, height = image.size
-        return (height, width) if image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) else (width, height)
+        return (height, width) if image.getexif().get(_ORIENTATION, 1) in _LYING else (width, height)
 
 
 def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
@@ -115,15 +133,17 @@ def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
     return reduced
 
 
-def decode_fitted(raw: bytes, longest: int) -> np.ndarray:
+def decode_fitted(raw: bytes, longest: int, *, served: bool = False) -> np.ndarray:
     """The whole picture in a file's bytes as uint8 (3, H, W), reduced to `longest` at most; raises DataError.
 
     Turned as its EXIF orientation says; transparency is laid on white; of an animation the first frame is taken.
     """
-    width, height = fitted(*size_of(raw), longest)
     pillow = _pillow()
-    with _opened(raw) as image:
-        orientation = image.getexif().get(_ORIENTATION, 1)
+    with _opened(raw, served) as image:
+        width, height = fitted(image.width, image.height, longest)
+        orientation = image.getexif().get(_ORIENTATION, 1)  # of a PNG, only decoding it tells
+        if orientation in _LYING:
+            width, height = height, width
         image.draft(None, (2 * longest, 2 * longest))
         image = _plain_mode(image)
         turn = _turn(orientation)
@@ -145,53 +165,78 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 @contextmanager
-def _opened(raw: bytes) -> Iterator[Image]:
+def _opened(raw: bytes, served: bool = False) -> Iterator[Image]:
     """The picture in a file's bytes, its header checked; what is raised in the block is a DataError with the reason."""
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:
         raise DataError(_TOO_LARGE)
+    most = SERVED_PIXELS if served else MAX_PIXELS
     try:
-        with pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
-            _check_pixels(*image.size)
+        with _turn_to_decode(served), pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
+            _check_pixels(image.width, image.height, most)
             yield image
     except pillow.UnidentifiedImageError as error:
         raise DataError(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture; save it as one of these") from error
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
-        raise DataError(_TOO_MANY_PIXELS) from error
+        raise DataError(_too_many_pixels(most)) from error
     except _DECODER_ERRORS as error:
         raise DataError(f"damaged: {error or type(error).__name__}; save it anew") from error
+
+
+@contextmanager
+def _turn_to_decode(served: bool) -> Iterator[None]:
+    """A server's visitors wait for one another, and are told where that takes too long."""
+    if not served:
+        yield
+        return
+    if not _one_at_a_time.acquire(timeout=_WAIT):
+        raise DataError("too many pictures are being read at this moment; try again in a few seconds")
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
 
 
 def fit_array(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
     """The same for decoded pixels, uint8 (H, W) or (H, W, 1 or 3)."""
     height, width = pixels.shape[:2]
-    _check_pixels(width, height)
-    return _fit(_pillow().fromarray(pixels.squeeze(2) if pixels.shape[2:] == (1,) else pixels), size, channels, 1)
+    _check_pixels(width, height, MAX_PIXELS)
+    image = _pillow().fromarray(pixels.squeeze(2) if pixels.shape[2:] == (1,) else pixels)
+    return _laid(_square(image, size, 1), channels, 0)
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise DataError(f"{width} x {height} is {_TOO_MANY_PIXELS}")
+def _check_pixels(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise DataError(f"{width} x {height} is {_too_many_pixels(most)}")
     if not width * height:
         raise DataError("it has no pixels; save it anew")
 
 
-def _fit(image: Image, size: int, channels: int, orientation: int, paper: int = 0) -> np.ndarray:
-    pillow = _pillow()
+def _too_many_pixels(most: int) -> str:
+    return f"more than {most:,} pixels; scale it down, for example to 2,000 x 2,000"
+
+
+def _square(image: Image, size: int, orientation: int) -> Image:
+    """L, RGB or RGBA of `size` a side, upright."""
     image = _plain_mode(image)
     side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    # Cut first: the resize's own box would let the filter mix in what lies outside.
-    image = image.crop((left, top, left + side, top + side))
+    if image.width != image.height:
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        # Cut first: the resize's own box would let the filter mix in what lies outside.
+        image = image.crop((left, top, left + side, top + side))
     if side != size:
-        image = image.resize((size, size), pillow.Resampling.LANCZOS, reducing_gap=3.0)
-    if image.mode == "RGBA":
-        image = pillow.alpha_composite(pillow.new("RGBA", image.size, (paper, paper, paper, 255)), image)
+        image = image.resize((size, size), _pillow().Resampling.LANCZOS, reducing_gap=3.0)
     turn = _turn(orientation)
-    if turn is not None:
-        image = image.transpose(turn)
+    return image if turn is None else image.transpose(turn)
+
+
+def _laid(image: Image, channels: int, paper: int) -> np.ndarray:
+    """uint8 (channels, H, W), laid on a grey where transparent."""
+    if image.mode == "RGBA":
+        pillow = _pillow()
+        image = pillow.alpha_composite(pillow.new("RGBA", image.size, (paper, paper, paper, 255)), image)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return np.ascontiguousarray(pixels.reshape(size, size, channels).transpose(2, 0, 1))
+    return np.ascontiguousarray(pixels.reshape(image.height, image.width, channels).transpose(2, 0, 1))
 
 
 def _turn(orientation: int) -> Transpose | None:
@@ -212,10 +257,10 @@ def _turn(orientation: int) -> Transpose | None:
 def _plain_mode(image: Image) -> Image:
     """Any mode as L, RGB or RGBA, which are what can be resized without artefacts."""
     if image.mode.startswith("I"):  # 16 bits a pixel; a plain conversion would turn all above 255 white
-        wide = np.asarray(image).astype(np.int64) >> 8
-        image = _pillow().fromarray(wide.clip(0, 255).astype(np.uint8))
+        wide = np.right_shift(np.asarray(image), 8)  # in its own 2 or 4 bytes, not in 8
+        image = _pillow().fromarray(wide.clip(0, 255, out=wide).astype(np.uint8))
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        return image.convert("RGBA")
+        return image if image.mode == "RGBA" else image.convert("RGBA")
     if image.mode == "1":
         return image.convert("L")
     return image if image.mode in ("L", "RGB") else image.convert("RGB")

@@ -1,0 +1,114 @@
+"""What a server decodes for its visitors: in fewer pixels, one file at a time, in bounded memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from picture_files import BLUE, RED, ROOT, claimed_png, encoded, plain
+from PIL import Image
+
+from genmodels import drawing
+from genmodels.data import pictures
+from genmodels.errors import DataError
+
+Decode = Callable[[bytes], object]
+SERVED: dict[str, Decode] = {
+    "whole": lambda raw: pictures.decode_whole(raw, served=True),
+    "fitted": lambda raw: pictures.decode_fitted(raw, 64, served=True),
+    "on": lambda raw: pictures.decode_on(raw, 8, 3, (0,), served=True),
+}
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_visitors_may_hand_in_fewer_pixels_and_any_phones(name: str) -> None:
+    with pytest.raises(DataError, match="5001 x 5000 is more than 25,000,000 pixels; scale it down"):
+        SERVED[name](claimed_png(5001, 5000))
+    with pytest.raises(DataError, match="more than 25,000,000 pixels"):
+        SERVED[name](claimed_png(20_000, 20_000))
+    for width, height in ((4032, 3024), (5712, 4284)):  # what the header claims is let through, and then found wanting
+        with pytest.raises(DataError, match="damaged"):
+            SERVED[name](claimed_png(width, height))
+    SERVED[name](encoded(plain(RED, (40, 30))))
+    with pytest.raises(DataError, match="damaged"):
+        pictures.decode_whole(claimed_png(5001, 5000))
+
+
+def test_they_wait_for_one_another_and_are_told_where_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, done = encoded(plain(RED, (40, 30))), threading.Event()
+    waiting = threading.Thread(target=lambda: (pictures.decode_whole(raw, served=True), done.set()))
+    with pictures._one_at_a_time:
+        waiting.start()
+        assert not done.wait(0.2)
+        pictures.decode_whole(raw)
+        monkeypatch.setattr(pictures, "_WAIT", 0.05)
+        for decode in SERVED.values():
+            with pytest.raises(DataError, match="too many pictures are being read at this moment; try again"):
+                decode(raw)
+    assert done.wait(10)
+    waiting.join()
+    with pytest.raises(DataError, match="damaged"):  # what fails lets the next one in
+        pictures.decode_whole(claimed_png(50, 50), served=True)
+    SERVED["whole"](raw)
+
+
+_PEAK = """
+import sys
+from genmodels.data import pictures
+def figure(name):
+    return int(open("/proc/self/status").read().split(name)[1].split()[0]) / 1024
+raw = sys.stdin.buffer.read()
+pictures._pillow()
+before = figure("VmRSS:")
+pictures.decode_whole(raw, served=True)
+print(figure("VmHWM:") - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
+@pytest.mark.parametrize("kind", ["16 bit", "transparent", "palette"])
+def test_a_small_file_takes_little_memory(kind: str) -> None:
+    """Of 25 million pixels: a byte or four of each decoded, as many handed on, and a strip of both."""
+    image = {
+        "16 bit": lambda: Image.fromarray(np.full((5000, 5000), 40_000, np.uint16)),
+        "transparent": lambda: Image.new("RGBA", (5000, 5000), (9, 8, 7, 100)),
+        "palette": lambda: Image.new("P", (5000, 5000), 3),
+    }[kind]()
+    raw = encoded(image, compress_level=1)
+    assert len(raw) < 500_000
+    found = subprocess.run([sys.executable, "-c", _PEAK], input=raw, capture_output=True, cwd=ROOT, check=True)
+    assert float(found.stdout) < 260
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_strips_and_turns_give_pillows_own_pixels(orientation: int, mode: str) -> None:
+    y, x = np.mgrid[:700, :300]
+    channels = [x % 256, y % 256, (x + y) % 256, (x * y) % 255][: len(mode)]
+    image = Image.fromarray(np.stack(channels, 2).astype(np.uint8).squeeze())
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    raw = encoded(image, exif=exif)
+    turn = pictures._turn(orientation)
+    upright = image if turn is None else image.transpose(turn)
+    wanted = np.asarray(upright if mode == "RGBA" else upright.convert("RGB"))
+    assert np.array_equal(pictures.decode_whole(raw), wanted)
+
+
+def test_an_uploaded_drawing_is_decoded_once_for_both_papers(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[bool] = []
+    original = pictures._opened
+    monkeypatch.setattr(
+        pictures, "_opened", lambda raw, served=False: (opened.append(served), original(raw, served))[1]
+    )
+    half = plain((*BLUE, 128), (40, 40), "RGBA")
+    drawing.from_file(encoded(half))
+    assert opened == [True]
+    black, white = pictures.decode_on(encoded(half), 8, 1, (0, 255))
+    assert np.array_equal(black, pictures.decode(encoded(half), 8, 1, paper=0))
+    assert np.array_equal(white, pictures.decode(encoded(half), 8, 1, paper=255))
+    assert white.min() > black.max()
