@@ -73,6 +73,11 @@ class ConvNetworks(ModelConfig):
                 raise ValueError(
                     f"{part}_channels has {len(channels)} entries and {part}_strides {len(strides)}: give one a layer"
                 )
+        if self.uses_convolutions and self.upsample == "nearest" and self.padding == "none":
+            raise ValueError(
+                "upsample = 'nearest' with padding = 'none' would lose the borders that repeating pixels needs: take "
+                "padding = 'same', or upsample = 'transposed'"
+            )
         if self.uses_convolutions and self.image_shape is not None:
             start_size(self)
             _end_size(self)

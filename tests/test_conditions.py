@@ -43,6 +43,16 @@ def decoded(model: Model, seed: int, label: int) -> torch.Tensor:
 # --------------------------------------------------------------------- the library
 
 
+def test_an_empty_condition_is_none() -> None:
+    model, x = asking(), digit_batch(4)["image"]
+    for condition in (None, {}):
+        with pytest.raises(CapabilityError, match="needs the class of each picture"):
+            model.score(x, condition=condition)  # type: ignore[operator]
+        drawn = model.sample(3, condition=condition, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
+        again = model.sample(3, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
+        assert torch.equal(drawn, again)
+
+
 def test_samples_go_through_the_classes_seed_by_seed() -> None:
     model = asking()
     drawn = preview.samples_of_seeds(model, range(5, 30))

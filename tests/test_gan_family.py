@@ -10,6 +10,7 @@ from genmodels import registry, tune
 from genmodels.config import Runtime
 from genmodels.errors import ConfigError
 from genmodels.losses import adversarial_loss, critic_loss, gradient_penalty
+from genmodels.models.cgan import CGAN
 from genmodels.models.wgan import generator_is_due
 from tests.conftest import digit_batch, small_model
 
@@ -55,6 +56,34 @@ def test_label_smoothing_by_hand() -> None:
     assert adversarial_loss(logit, real=True, smoothing=0.1).item() == pytest.approx(0.397543, abs=1e-5)
     assert adversarial_loss(logit, real=True, kind="mse", smoothing=0.1).item() == pytest.approx(0.0225, abs=1e-6)
     assert adversarial_loss(logit, real=False, smoothing=0.1).item() == pytest.approx(1.386294, abs=1e-5), "one-sided"
+
+
+@pytest.mark.parametrize("networks", ["conv", "mlp"])
+def test_the_first_weights_spread_as_asked_also_under_spectral_norm(networks: str) -> None:
+    torch.manual_seed(0)
+    model = registry.get("cgan").build(
+        image_shape=(1, 28, 28), num_classes=10, label_as="one_hot", networks=networks, init_std=0.02,
+        discriminator_norm="spectral", discriminator_sizes=[256, 128],
+    )  # fmt: skip
+    assert isinstance(model, CGAN)
+    assert model.discriminator is not None
+    body = model.discriminator.body.eval()
+    first = {key: value for key, value in body.named_parameters() if "weight" in key}
+    assert len(first) == 3
+    for key, value in first.items():
+        assert key.endswith("parametrizations.weight.original")
+        assert float(value.std()) == pytest.approx(0.02, rel=0.15), key
+    for layer in body:
+        if isinstance(layer, nn.Conv2d | nn.Linear):  # bounded at once: the estimate began with these weights
+            steepest = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)
+            assert float(steepest) == pytest.approx(1, rel=0.1)
+
+
+def test_what_cannot_be_built_as_asked_is_refused() -> None:
+    settings = {"image_shape": (1, 28, 28), "num_classes": 10, "upsample": "nearest", "padding": "none"}
+    with pytest.raises(ConfigError, match=r"upsample = 'nearest' with padding = 'none' .* take padding = 'same'"):
+        registry.get("cgan").build(networks="conv", **settings)
+    registry.get("cgan").build(networks="mlp", **settings)
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp"])

@@ -49,14 +49,14 @@ def _mlp_discriminator(config: EitherNetworks, channels: int, last_bias: bool) -
     layers: list[nn.Module] = [nn.Flatten()]
     sizes = [channels * height * width, *config.discriminator_sizes]
     for index, (before, after) in enumerate(pairwise(sizes)):
-        layers.append(_spectral(nn.Linear(before, after), config))
+        layers.append(nn.Linear(before, after))
         if config.discriminator_norm == "batch" and index:
             layers.append(nn.BatchNorm1d(after))
         layers.append(_activation(config.discriminator_activation, config.leaky_slope)())
         if config.dropout:
             layers.append(Dropout(config.dropout))
-    layers.append(_spectral(nn.Linear(sizes[-1], 1, bias=last_bias), config))
-    return _initialised(nn.Sequential(*layers), config.init_std)
+    layers.append(nn.Linear(sizes[-1], 1, bias=last_bias))
+    return _bounded(_initialised(nn.Sequential(*layers), config.init_std), config)
 
 
 def _conv_generator(config: ConvNetworks, inputs: int) -> nn.Sequential:
@@ -83,7 +83,7 @@ def _conv_generator(config: ConvNetworks, inputs: int) -> nn.Sequential:
 def _growing(config: ConvNetworks, before: int, after: int, stride: int, *, bias: bool, crop: int) -> list[nn.Module]:
     """One layer that enlarges a map `stride` times."""
     kernel = config.generator_kernel
-    if config.upsample == "nearest" and config.padding == "same":
+    if config.upsample == "nearest":
         convolution = Conv2d(before, after, kernel, padding="same", bias=bias)
         return [nn.Upsample(scale_factor=stride, mode="nearest"), convolution] if stride > 1 else [convolution]
     if config.padding == "none":
@@ -103,8 +103,7 @@ def _conv_discriminator(config: ConvNetworks, channels: int, last_bias: bool) ->
         zip(config.discriminator_channels, config.discriminator_strides, strict=True)
     ):
         normalised = config.discriminator_norm == "batch" and index > 0
-        convolution = Conv2d(before, after, kernel, stride, padding, bias=not normalised)
-        layers.append(_spectral(convolution, config))
+        layers.append(Conv2d(before, after, kernel, stride, padding, bias=not normalised))
         if normalised:
             layers.append(nn.BatchNorm2d(after))
         layers.append(_activation(config.discriminator_activation, config.leaky_slope)())
@@ -112,8 +111,8 @@ def _conv_discriminator(config: ConvNetworks, channels: int, last_bias: bool) ->
             layers.append(Dropout(config.dropout))
         height, width = ((side + 2 * padding - kernel) // stride + 1 for side in (height, width))
         before = after
-    layers += [nn.Flatten(), _spectral(nn.Linear(before * height * width, 1, bias=last_bias), config)]
-    return _initialised(nn.Sequential(*layers), config.init_std)
+    layers += [nn.Flatten(), nn.Linear(before * height * width, 1, bias=last_bias)]
+    return _bounded(_initialised(nn.Sequential(*layers), config.init_std), config)
 
 
 def _activation(name: str, slope: float) -> Callable[[], nn.Module]:
@@ -122,8 +121,16 @@ def _activation(name: str, slope: float) -> Callable[[], nn.Module]:
     return {"relu": nn.ReLU, "gelu": nn.GELU}[name]
 
 
-def _spectral(layer: nn.Module, config: ConvNetworks) -> nn.Module:
-    return spectral_norm(layer) if config.discriminator_norm == "spectral" else layer
+def _bounded(network: nn.Sequential, config: ConvNetworks) -> nn.Sequential:
+    """With each layer's steepness bounded where that is asked for.
+
+    Last of all: a layer's `weight` is from then on computed from another tensor, so that setting it does nothing.
+    """
+    if config.discriminator_norm == "spectral":
+        for module in network:
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                spectral_norm(module)
+    return network
 
 
 def _initialised(network: nn.Sequential, std: float | None) -> nn.Sequential:

@@ -189,7 +189,7 @@ class CGAN(Model):
     def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """Logits (B,); raises CapabilityError without a class to compare with, or without the discriminator."""
         discriminator = self._kept_discriminator()
-        if condition is None:
+        if not condition:
             raise CapabilityError(
                 "a conditional discriminator needs the class of each picture: condition={'label': ...}"
             )
@@ -197,9 +197,9 @@ class CGAN(Model):
         return logits.squeeze(1)
 
     def _weights(self, condition: Condition, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Classes as weights (B, K): one-hot for a label, as they are for a blend, drawn evenly for None."""
+        """Classes as weights (B, K): one-hot for a label, as they are for a blend, drawn evenly without any."""
         classes = self.config.num_classes or 0
-        if condition is None:
+        if not condition:
             label = torch.randint(0, classes, (count,), generator=generator, device=self.device)
         else:
             label = condition["label"].to(self.device)
