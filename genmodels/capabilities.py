@@ -111,6 +111,11 @@ class SupportsTranslation(Protocol):
         """What both sides of a picture must be a multiple of."""
         ...
 
+    @property
+    def reach(self) -> int:
+        """How many pixels around one of the result are looked at: what is further away changes nothing."""
+        ...
+
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
         """Images -> the same of the other kind; raises CapabilityError where sides are no multiples of `multiple`."""
         ...
@@ -128,6 +133,11 @@ class SupportsStylizing(Protocol):
     @property
     def multiple(self) -> int:
         """What both sides of a large picture's tiles must be a multiple of."""
+        ...
+
+    @property
+    def reach(self) -> int:
+        """How many pixels around one of the result are looked at: what is further away changes nothing."""
         ...
 
     def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:

@@ -1,16 +1,17 @@
 """One photograph of any size through a translating model, and back at its size.
 
 A network wants sides that are multiples of some number, and memory for every layer at full size: a photograph of 12
-million pixels would need 30 GB. So it is padded by reflection, and above `TILE` pixels a side cut into tiles that
+million pixels would need 30 GB. So it is padded by reflection, and above `TILE` x `TILE` pixels cut into tiles that
 overlap by more than a network looks around, and blended where they meet. Instance norm's statistics are of the whole
 picture: they are taken from one pass over a reduced copy and kept for the tiles, else each tile had colours of its own.
+A network that looks further than tiles can overlap, such as a U-Net of six reductions, gets the reduced copy alone.
 """
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from genmodels.data.pictures import MAX_PIXELS
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.layers.instance_norm import frozen_copy
 from genmodels.model import Model
+from genmodels.tiling import BLEND, cores, ramp, up
 
 Way = Direction | Literal["stylize"]
 """Through which of a model's networks a picture goes: `stylize` is the one of a network that paints in one style."""
@@ -31,11 +33,13 @@ Precision = Literal["auto", "fp32", "bf16"]
 Progress = Callable[[int, int], None]
 
 TILE = 768
-"""Side of the largest picture that goes through in one piece, and of a tile: 0.5 GB with 64 channels in float32."""
-_HALO = 96  # pixels a tile sees around what is kept of it: a ResNet of nine blocks looks 87 far
-_BLEND = 16  # pixels to either side of a border where two tiles are mixed
+"""Side of a tile; a picture of no more pixels than one goes through in one piece: 0.5 GB, 64 channels in float32."""
+_HALO = 96  # pixels a tile sees around what is kept of it, or as far as the network looks where that is more
+_LEAST_CORE = 1 / 3  # of a tile's side is kept at least; less would cost more than nine times the picture
 _LEAST = 32  # a smaller picture would be a single number after some reductions
 _MOST_PADDED = 2 * MAX_PIXELS
+_STRIP = 256  # rows
+_MOST_DRAWN_OUT = 500  # times as long as wide; a file of 46 kB can be 4,000,000 x 4
 _timed: dict[tuple[Any, ...], Literal["fp32", "bf16"]] = {}
 
 
@@ -52,21 +56,56 @@ def translate_image(
     """`picture`, uint8 (H, W, 3) or with transparency (H, W, 4), as the other kind: the same shape, uint8.
 
     Above `max_side` pixels it is translated reduced and enlarged again: what a network knows has the size of its
-    training pictures. Transparency is laid on white and given back. `on_progress(done, total)` is called after each
-    tile. `auto` times float32 and bfloat16 once for each kind of model. Raises CapabilityError, ConfigError or
-    DataError.
+    training pictures; and so it is where `worked_size` says that tiles would show their borders. Transparency is laid
+    on white and given back. `on_progress(done, total)` is called after each tile. `auto` times float32 and bfloat16
+    once for each kind of model. Raises CapabilityError, ConfigError or DataError.
     """
     if max_side is not None and max_side < 1:
         raise ConfigError(f"max_side = {max_side} is not allowed: at least 1 pixel, or none for the full size")
+    _check(model, direction)
     colours, alpha = without_alpha(picture)
     height, width = colours.shape[:2]
-    factor = 1.0 if max_side is None else min(1.0, max_side / max(height, width))
-    colours = resized(colours, max(1, round(width * factor)), max(1, round(height * factor)))
+    check_shape(width, height)
+    colours = resized(colours, *worked_size(model, width, height, tile, max_side))
     with torch.inference_mode():
         steps = translating(model, colours, direction, tile=tile, precision=precision)
         done = finished(steps, on_progress)
     result = resized(done, width, height)
     return result if alpha is None else np.concatenate([result, alpha], 2)
+
+
+def check_shape(width: int, height: int) -> None:
+    """Raises DataError for a picture so drawn out that padding it would make many times what it shows."""
+    longer, shorter = max(width, height), max(_LEAST, min(width, height))
+    if longer > _MOST_DRAWN_OUT * shorter:
+        raise DataError(
+            f"{width:,} x {height:,} pixels are too drawn out: a picture may be {_MOST_DRAWN_OUT} times as long as it "
+            f"is wide, counting at least {_LEAST} pixels across; cut it into shorter parts"
+        )
+
+
+def worked_size(
+    model: Model, width: int, height: int, tile: int = TILE, max_side: int | None = None
+) -> tuple[int, int]:
+    """Width and height at which a picture of this size goes through a model that translates or stylizes.
+
+    Its own, up to `max_side`; unless it is larger than a tile and the network looks further around a pixel than tiles
+    can overlap: then it is reduced to the pixels of one tile, since tiles would show their borders.
+    """
+    if max_side is not None:
+        factor = min(1.0, max_side / max(height, width))
+        width, height = max(1, round(width * factor)), max(1, round(height * factor))
+    multiple = _multiple(model)
+    padded = [up(max(side, _LEAST), multiple) for side in (width, height)]
+    if padded[0] * padded[1] <= tile * tile or _tiling(model, tile) is not None:
+        return width, height
+    factor = tile / (max(width, _LEAST) * max(height, _LEAST)) ** 0.5
+    while True:
+        found = max(1, int(width * factor)), max(1, int(height * factor))
+        across, down = (up(max(side, _LEAST), multiple) for side in found)
+        if across * down <= tile * tile or max(across, down) <= max(_LEAST, multiple):
+            return found
+        factor *= 0.95  # what is padded counts
 
 
 def without_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -78,9 +117,12 @@ def without_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         )
     if picture.shape[2] == 3:
         return picture, None
-    white = Image.new("RGBA", picture.shape[1::-1], (255, 255, 255, 255))
-    laid = Image.alpha_composite(white, Image.fromarray(picture))
-    return np.asarray(laid.convert("RGB")), picture[:, :, 3:]
+    colours = np.empty((*picture.shape[:2], 3), np.uint8)
+    for top in range(0, len(picture), _STRIP):  # the whole at once would be held four times over
+        strip = Image.fromarray(picture[top : top + _STRIP])
+        white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
+        colours[top : top + _STRIP] = np.asarray(Image.alpha_composite(white, strip).convert("RGB"))
+    return colours, picture[:, :, 3:].copy()
 
 
 def resized(colours: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -116,8 +158,11 @@ def translating(
     mode. Raises CapabilityError or DataError.
     """
     _check(model, direction)
+    given = colours.shape[1], colours.shape[0]
+    check_shape(*given)
+    colours = resized(colours, *worked_size(model, *given, tile))
     multiple, (height, width) = _multiple(model), colours.shape[:2]
-    padded_width, padded_height = (_up(max(side, _LEAST), multiple) for side in (width, height))
+    padded_width, padded_height = (up(max(side, _LEAST), multiple) for side in (width, height))
     if padded_width * padded_height > _MOST_PADDED:
         raise DataError(
             f"{width} x {height} would be padded to {padded_width} x {padded_height}, more than {_MOST_PADDED:,} "
@@ -134,7 +179,7 @@ def translating(
     else:
         done = yield from _tiled(prepared, pixels, direction, tile)
     kept = done[:, :height, :width].permute(1, 2, 0)
-    return (kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy()
+    return resized((kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy(), *given)
 
 
 def _check(model: Model, way: Way) -> None:
@@ -151,13 +196,22 @@ def _multiple(model: Model) -> int:
     return model.multiple
 
 
+def _tiling(model: Model, tile: int) -> tuple[int, int] | None:
+    """What is kept of a tile and what it sees around that, in pixels a side; None where the network looks too far."""
+    assert isinstance(model, SupportsTranslation | SupportsStylizing)
+    multiple = model.multiple
+    halo = up(max(_HALO, model.reach), multiple)
+    core = (tile - 2 * halo) // multiple * multiple
+    return (core, halo) if core >= max(2 * BLEND, _LEAST_CORE * tile) else None
+
+
 def _tiled(model: Model, pixels: np.ndarray, direction: Way, tile: int) -> Generator[tuple[int, int], None, Tensor]:
     """(C, H, W) uint8, tile by tile with the statistics of the whole."""
     height, width, channels = pixels.shape
-    multiple = _multiple(model)
-    halo = _up(_HALO, multiple)
-    core = max(_up(2 * _BLEND, multiple), (tile - 2 * halo) // multiple * multiple)
-    rows, columns = list(_cores(height, core, multiple)), list(_cores(width, core, multiple))
+    multiple, tiling = _multiple(model), _tiling(model, tile)
+    assert tiling is not None, "`worked_size` leaves no such picture"
+    core, halo = tiling
+    rows, columns = list(cores(height, core, multiple)), list(cores(width, core, multiple))
     total = 1 + len(rows) * len(columns)
 
     model = frozen_copy(model)
@@ -171,39 +225,25 @@ def _tiled(model: Model, pixels: np.ndarray, direction: Way, tile: int) -> Gener
             above, below = max(0, top - halo), min(height, bottom + halo)
             before, behind = max(0, left - halo), min(width, right + halo)
             translated = _pass(model, pixels[above:below, before:behind], direction)[0].float().cpu()
-            weight = _ramp(top, bottom, above, below, height)[:, None] * _ramp(left, right, before, behind, width)
+            weight = ramp(top, bottom, above, below, height)[:, None] * ramp(left, right, before, behind, width)
             canvas[:, above:below, before:behind] += translated * weight
             done += 1
             yield done, total
     return torch.cat([to_uint8(plane[None]) for plane in canvas])
 
 
-def _cores(length: int, core: int, multiple: int) -> Iterator[tuple[int, int]]:
-    """Equal parts of `length`, each at most `core` long and a multiple; the last may be shorter."""
-    parts = -(-length // core)
-    size = _up(-(-length // parts), multiple)
-    for start in range(0, length, size):
-        yield start, min(length, start + size)
-
-
-def _ramp(start: int, end: int, first: int, last: int, length: int) -> Tensor:
-    """Weight of each pixel first ... last - 1 of a tile that answers for start ... end - 1; tiles' weights sum to 1."""
-    at = torch.arange(first, last) + 0.5
-    weight = torch.ones(last - first)
-    if start > 0:
-        weight = weight * ((at - start) / (2 * _BLEND) + 0.5).clamp(0, 1)
-    if end < length:
-        weight = weight * ((end - at) / (2 * _BLEND) + 0.5).clamp(0, 1)
-    return weight
-
-
 def _reduced(pixels: np.ndarray, tile: int, multiple: int) -> np.ndarray:
     """The picture small enough for one pass, its sides still multiples."""
     height, width, channels = pixels.shape
     factor = tile / (height * width) ** 0.5
-    size = [_up(max(_LEAST, int(side * factor)), multiple) for side in (width, height)]
+    across, down = (up(max(_LEAST, int(side * factor)), multiple) for side in (width, height))
+    # Rounded up both, they may be more than a tile's pixels: the longer side gives way.
+    if width >= height:
+        across = max(multiple, min(across, tile * tile // down // multiple * multiple))
+    else:
+        down = max(multiple, min(down, tile * tile // across // multiple * multiple))
     image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    return np.atleast_3d(np.asarray(image.resize(size, Image.Resampling.BOX)))
+    return np.atleast_3d(np.asarray(image.resize((across, down), Image.Resampling.BOX)))
 
 
 def _pass(model: Model, pixels: np.ndarray, direction: Way) -> Tensor:
@@ -234,7 +274,7 @@ def _chosen(model: Model) -> Literal["fp32", "bf16"]:
     """The faster number format for this kind of model on this machine, from two passes of each, once a process."""
     key = (model.name, model.config.model_dump_json(), str(model.device), torch.get_num_threads())
     if key not in _timed:
-        side = _up(128, _multiple(model))
+        side = up(128, _multiple(model))
         pixels = np.zeros((side, side, model.config.image_shape[0]), np.uint8)
         way: Way = "a_to_b" if isinstance(model, SupportsTranslation) else "stylize"
         half, full = (_seconds(_prepared(model, precision), pixels, way) for precision in ("bf16", "fp32"))
@@ -249,7 +289,3 @@ def _seconds(model: Model, pixels: np.ndarray, way: Way) -> float:
         _pass(model, pixels, way).cpu()
         times.append(time.perf_counter() - began)
     return min(times[1:])
-
-
-def _up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple

@@ -50,6 +50,14 @@ class TranslationNetworks(ModelConfig):
         """What both sides of a picture must be a multiple of: one halving a reduction."""
         return 4 if self.generator == "resnet" else 2 ** len(self.unet_channels)
 
+    @property
+    def reach(self) -> int:
+        """How many pixels around one of the result a generator looks at."""
+        if self.generator == "resnet":
+            return resnet_reach(self.residual_blocks)
+        # Two pixels of each size, on the way down and on the way up: kernels of 4.
+        return 4 * (int(2 ** len(self.unet_channels)) - 1)
+
     @model_validator(mode="after")
     def _layers_fit(self) -> Self:
         if self.image_shape is None:
@@ -76,3 +84,10 @@ class TranslationNetworks(ModelConfig):
     def discriminator_strides(self) -> tuple[int, ...]:
         """Reduction by each convolution of a discriminator, the one that judges included."""
         return (*(2 for _ in self.discriminator_channels[1:]), self.discriminator_last_stride, 1)
+
+
+def resnet_reach(blocks: int, kernel: int = 7) -> int:
+    """How many pixels around one of the result `layers.translation_networks.resnet` looks at: 87 with nine blocks."""
+    # First and last convolution; 1 + 2 for the halvings; in a block two kernels of 3 at a quarter of the size; and
+    # 4 + 2 where pixels are repeated before the kernel of an enlargement.
+    return 2 * (kernel // 2) + 3 + 8 * blocks + 6

@@ -14,6 +14,7 @@ from genmodels.data.loader import to_float
 from genmodels.errors import ConfigError
 from genmodels.layers import augment
 from genmodels.layers.image_pool import ImagePool
+from genmodels.layers.translation_networks import ResidualBlock
 from genmodels.losses import least_squares_loss
 
 
@@ -72,6 +73,15 @@ def test_generators_keep_the_shape_and_pictures_of_a_batch_apart(settings: dict[
 def test_pictures_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         built(**settings)
+
+
+def test_a_residual_block_with_zero_weights_is_the_identity() -> None:
+    torch.manual_seed(0)
+    block, x = ResidualBlock(6), torch.randn(2, 6, 9, 7)
+    assert not torch.equal(block(x), x)
+    for parameter in block.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert torch.equal(block(x), x)
 
 
 # ----------------------------------------------------------------- objective

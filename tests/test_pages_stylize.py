@@ -17,8 +17,9 @@ from genmodels import run_training
 from genmodels.runfolder import RunFolder
 from genmodels.service import stylize
 from tests.test_pages_explorer import open_page
-from tests.test_pages_translate import photo, words
+from tests.test_pages_translate import explained, words
 from tests.test_service_stylize import offer, save_networks
+from tests.test_service_translate import photo
 from train_jobs import api
 from train_jobs.store import Store
 
@@ -181,6 +182,17 @@ def test_fast_networks_answer_for_the_photograph(runs: Path, tmp_path: Path) -> 
     unknown = open_page("stylize", model="nobody")
     assert "no network called “nobody”" in unknown.warning[0].value
     assert len(unknown.multiselect(key="stylize_networks").value) == 2
+
+
+def test_every_control_has_a_help_text(runs: Path, tmp_path: Path) -> None:
+    save_networks(tmp_path, "fast")
+    offer(tmp_path / "data", "the_scream", "boston")
+    app = open_page("stylize")
+    explained(app, {"selectbox", "select_slider", "multiselect", "button", "button_group", "download_button"})
+    app.segmented_control(key="stylize_style_source").set_value("upload").run()
+    explained(app, {"file_uploader"})
+    app.segmented_control(key="stylize_content_source").set_value("camera").run()
+    explained(app, {"camera_input"})
 
 
 def test_a_public_server_paints_at_once_and_not_slowly(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from picture_files import BLUE, RED, claimed_png, encoded, plain
 from PIL import Image
 
 from genmodels import __main__ as command_line
-from genmodels import checkpoint, registry, translation
+from genmodels import checkpoint, registry, tiling, translation
+from genmodels.capabilities import SupportsTranslation
 from genmodels.data import pictures
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.layers.instance_norm import EPS, InstanceNorm, frozen_copy
@@ -93,7 +95,7 @@ def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None
     """Every network here looks less far than a tile sees around what is kept of it, so rounding alone differs."""
     model, picture = model_of(kind), photo(345, 390)
     tiled = translate_image(model, picture, "a_to_b", tile=320, precision="fp32")
-    height, width = (translation._up(side, model.multiple) for side in picture.shape[:2])  # type: ignore[arg-type]
+    height, width = (tiling.up(side, model.multiple) for side in picture.shape[:2])  # type: ignore[arg-type]
     padded = np.pad(picture, ((0, height - 345), (0, width - 390), (0, 0)), mode="reflect")
     with torch.inference_mode():
         frozen = frozen_copy(translation._prepared(model, "fp32"))
@@ -101,6 +103,70 @@ def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None
         whole = translation.to_uint8(translation._pass(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
     assert whole.float().std() > 10, "a picture of one colour has no seams to see"
     assert np.abs(tiled.astype(int) - whole.numpy()).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"resnet_channels": 2, "residual_blocks": 9, "upsample": "nearest"}, 87),
+        ({"resnet_channels": 2, "residual_blocks": 2, "upsample": "transposed"}, 31),
+        ({"generator": "unet", "unet_channels": [2] * 3}, 28),
+        ({"generator": "unet", "unet_channels": [2] * 5}, 124),
+    ],
+    ids=["resnet 9", "resnet 2", "unet 3", "unet 5"],
+)
+def test_a_network_looks_as_far_as_it_says_and_hardly_less(settings: dict[str, Any], wanted: int) -> None:
+    model = registry.get("cyclegan").build(image_shape=(3, 32, 32), discriminator_channels=[4], **settings).eval()
+    assert isinstance(model, SupportsTranslation)
+    assert model.reach == wanted
+    with torch.no_grad():
+        for parameter in model.parameters():  # means alone: every path counts, and none is cut off below zero
+            parameter.fill_(1 / parameter[0].numel() if parameter.dim() > 1 else 0)
+    middle = tiling.up(wanted, model.multiple)
+    side = 2 * middle + model.multiple
+    network: torch.nn.Module = model.generator_ab.double()  # type: ignore[operator, union-attr, assignment]
+    for part in [*network.modules()]:
+        for name, child in part.named_children():
+            if isinstance(child, InstanceNorm | torch.nn.ReLU | torch.nn.LeakyReLU):
+                setattr(part, name, torch.nn.Identity())
+    x = torch.full((1, 3, side, side), 1e-6, dtype=torch.double, requires_grad=True)  # far from where tanh is flat
+    furthest = 0
+    for at in range(middle, middle + model.multiple):  # which of a halving's pixels it is counts
+        (gradient,) = torch.autograd.grad(network(x)[0, :, at, at].sum(), x)
+        seen = torch.nonzero(gradient[0].abs().sum((0, 1))).flatten()
+        furthest = max(furthest, at - int(seen.min()), int(seen.max()) - at)
+    assert 0.9 * wanted <= furthest <= wanted
+
+
+def test_a_network_that_looks_further_than_tiles_overlap_gets_one_reduced_picture() -> None:
+    """Six reductions: tiles of 320 pixels would differ from the whole by half of what there is."""
+    torch.manual_seed(0)
+    model = registry.get("cyclegan").build(
+        image_shape=(3, 64, 64), init_std=None, discriminator_channels=[4], generator="unet", unet_channels=[4] * 6
+    )
+    assert translation._tiling(model, 512) is None
+    assert translation._tiling(model, translation.TILE) == (256, 256)
+    picture, calls = photo(400, 700), list[tuple[int, int]]()
+    assert translation.worked_size(model, 300, 300, 320) == (300, 300), "it goes through in one piece"
+    width, height = translation.worked_size(model, 700, 400, 320)
+    assert (width / height, 0.5 * 320**2 < width * height <= 320**2) == (pytest.approx(7 / 4, rel=0.02), True)
+    done = translate_image(
+        model, picture, "a_to_b", tile=320, precision="fp32", on_progress=lambda *at: calls.append(at)
+    )
+    assert (done.shape, calls) == (picture.shape, [(1, 1)])
+    small = translate_image(model, translation.resized(picture, width, height), "a_to_b", precision="fp32")
+    assert np.array_equal(done, translation.resized(small, 700, 400))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "multiple"),
+    [(181_024, 32, 32), (32, 16_000, 4), (1000, 900, 256), (4000, 300, 4), (513, 513, 4)],
+)
+def test_the_reduced_copy_is_never_more_than_a_tile(height: int, width: int, multiple: int) -> None:
+    reduced = translation._reduced(np.zeros((height, width, 1), np.uint8), 512, multiple)
+    assert reduced.shape[0] * reduced.shape[1] <= 512**2
+    assert reduced.shape[0] % multiple == reduced.shape[1] % multiple == 0
+    assert reduced.shape[0] * reduced.shape[1] > 0.5 * 512**2
 
 
 def test_no_step_at_the_borders_of_tiles() -> None:
@@ -111,7 +177,7 @@ def test_no_step_at_the_borders_of_tiles() -> None:
     y, x = np.mgrid[:300, :580]
     picture = np.stack([255 * x / 580, 200 - 150 * x / 580 + 30 * np.sin(y / 30), 100 + 60 * np.sin(x / 60)], 2)
     picture = picture.astype(np.uint8)
-    cores = list(translation._cores(580, 128, 4))
+    cores = list(tiling.cores(580, 128, 4))
     borders = [start for start, _ in cores[1:]]
     tiled = translate_image(model, picture, "a_to_b", tile=320, precision="fp32").astype(float)
     alone = np.concatenate(
@@ -144,7 +210,7 @@ def test_what_fits_is_not_touched_by_padding_tiles_or_formats() -> None:
     half = translate_image(model, picture, "a_to_b", precision="bf16")
     assert np.abs(done.astype(int) - half).mean() < 3
     calls: list[tuple[int, int]] = []
-    translate_image(model, photo(100, 700), "a_to_b", tile=256, on_progress=lambda *at: calls.append(at))
+    translate_image(model, photo(200, 1200), "a_to_b", tile=320, on_progress=lambda *at: calls.append(at))
     assert calls == [(step, calls[-1][1]) for step in range(1, calls[-1][1] + 1)]
     assert len(calls) > 3
 
@@ -175,8 +241,13 @@ def test_what_cannot_be_translated_is_said() -> None:
     for wrong in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)):
         with pytest.raises(DataError, match="uint8 of"):
             translate_image(model_of(), wrong, "a_to_b")
-    with pytest.raises(DataError, match="would be padded to 5000000 x 32"):
-        translate_image(model_of(), np.zeros((1, 5_000_000, 3), np.uint8), "a_to_b")
+    with pytest.raises(DataError, match="would be padded to 11500 x 11500, more than 128,000,000 pixels"):
+        translate_image(model_of(), np.zeros((11_500, 11_498, 3), np.uint8), "a_to_b")
+    with pytest.raises(DataError, match=r"4,000,000 x 4 pixels are too drawn out: .* 500 times .* cut it"):
+        translate_image(model_of(), np.zeros((4, 4_000_000, 3), np.uint8), "a_to_b")
+    with pytest.raises(DataError, match="1 x 16,001 pixels are too drawn out"):
+        translation.check_shape(1, 16_001)
+    translation.check_shape(16_000, 1)
     with pytest.raises(ConfigError, match="max_side = 0"):
         translate_image(model_of(), photo(8, 8), "a_to_b", max_side=0)
 
@@ -251,6 +322,9 @@ def test_the_command_line_translates_a_file(
     assert Image.open(out).size == (31, 45)
     assert run(str(tmp_path / "in.jpg"), str(out), "--direction", "left") == 2
     assert "ab, from the first kind" in capsys.readouterr().err
+    assert run(str(tmp_path / "in.jpg"), str(out), "--max-side", "20") == 0
+    assert Image.open(out).size == (31, 45)
+    assert "worked at 14 x 20 pixels and enlarged" in capsys.readouterr().err
     assert run(str(tmp_path / "in.jpg"), str(tmp_path / "out.tiff")) == 2
     assert run(str(tmp_path / "none.jpg"), str(out)) == 1
     assert run(str(tmp_path / "text.png"), str(out)) == 1

@@ -167,6 +167,11 @@ class CycleGAN(Model):
             "loss/generator": Curve(
                 "adversarial", "At 0.25 translations look as real as not; near 1 they are found out.", 0.25
             ),
+            "loss/identity": Curve(
+                "identity",
+                "Mean change of what is of the wanted kind already, of 2 at most; 0 at best.",
+                0.0,
+            ),
             "loss/cycle_a": Curve("A to B to A", "Mean difference after the way there and back, of 2 at most.", 0.0),
             "loss/cycle_b": Curve("B to A to B", "Mean difference after the way there and back, of 2 at most.", 0.0),
         }
@@ -176,6 +181,10 @@ class CycleGAN(Model):
     @property
     def multiple(self) -> int:
         return self.config.multiple
+
+    @property
+    def reach(self) -> int:
+        return self.config.reach
 
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
         """Images (B, C, H, W) in [-1, 1] -> the other kind; raises CapabilityError for sides that do not fit."""

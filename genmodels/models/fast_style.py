@@ -52,6 +52,7 @@ from genmodels.layers.perceptual import PerceptualLoss, weighted
 from genmodels.layers.translation_networks import resnet
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
+from genmodels.translation_networks import resnet_reach
 
 # Pixels painted around a picture and cut off again. The halving convolutions put zeros around it, by which a network
 # knows the border and learns to paint a strip there; a wider margin than in training takes nearly all of that away, at
@@ -69,6 +70,10 @@ class FastStyle(Model):
 
     multiple = 4
     """What both sides of a picture are padded to: the network halves it twice."""
+
+    @property
+    def reach(self) -> int:
+        return resnet_reach(self.config.residual_blocks, self.config.kernel)
 
     def __init__(self, config: FastStyleConfig) -> None:
         super().__init__(config)

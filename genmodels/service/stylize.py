@@ -6,6 +6,7 @@ submitted in. The fast way goes through the inference thread, large pictures til
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from genmodels.runfolder import RunFolder
 from genmodels.service import stylize_given
 from genmodels.service.inference import ModelKey, model_of, run
 from genmodels.service.translate_given import Upload
-from genmodels.service.whole_pictures import Shown, once, shown, stepwise
+from genmodels.service.whole_pictures import TILE, Shown, once, shown, stepwise
 from genmodels.translation import Progress
 
 MAX_MB = pictures.MAX_FILE_BYTES >> 20
@@ -48,7 +49,8 @@ SIZES = (64, 96, 128, 192, 256, 384, 512)
 """Longer side of a painting in pixels; twice as large takes four times as long."""
 ITERATIONS = (10, 20, 50, 100, 200, 300, 500, 1000)
 FAST_SIZES = (256, 512, 1024, 2048)
-_FRAMES = 60  # pictures kept of a painting on its way
+_KEPT_BYTES = 24_000_000  # for pictures kept of a painting on its way: each of 200 at 256 pixels, 61 at 512
+_PIXEL_BYTES = 1.5  # of the longer side's square: paintings take two bytes a pixel as PNG, and are three by four
 _THUMB = 384
 
 
@@ -106,8 +108,10 @@ def preset_of(values: Mapping[str, Any]) -> str | None:
 def assignments(wish: Wish, values: Mapping[str, Any]) -> list[str]:
     """The settings of a job in the words of `--set`: what of the model differs from the recipe, and how it is run.
 
-    About sixty pictures are kept on the way, whatever its length. Whether the values are allowed is the job's to say.
+    Each iteration's picture is kept, or every second and so on where that would take more than some 24 MB. Whether the
+    values are allowed is the job's to say.
     """
+    kept = _KEPT_BYTES / (_PIXEL_BYTES * wish.size**2)
     usual = settings()
     changed = [f"model.{name}={value}" for name, value in values.items() if value != usual.get(name)]
     return [
@@ -115,7 +119,7 @@ def assignments(wish: Wish, values: Mapping[str, Any]) -> list[str]:
         f"data.size={wish.size}",
         f"data.style_size={max(16, wish.size)}",
         f"train.max_steps={wish.iterations}",
-        f"train.preview_every={max(1, round(wish.iterations / _FRAMES))}",
+        f"train.preview_every={math.ceil(wish.iterations / kept)}",
         f"train.save_every={max(10, wish.iterations // 4)}",
     ]
 
@@ -131,7 +135,7 @@ def thumb(upload: Upload) -> Shown:
     """A picture that was chosen, small; raises DataError with the reason where it cannot be used."""
 
     def make() -> tuple[Shown, int]:
-        small = shown(pictures.decode_fitted(upload.raw, _THUMB).transpose(1, 2, 0))
+        small = shown(pictures.decode_fitted(upload.raw, _THUMB, served=True).transpose(1, 2, 0))
         return small, len(small.image)
 
     return once(Shown, _THUMB, upload.raw, make)
@@ -170,10 +174,12 @@ def paint(asked: Asking, upload: Upload, on_progress: Progress | None = None) ->
     model, key = run(lambda: _painter(asked))
 
     def make() -> tuple[Painted, int]:
-        picture = pictures.decode_whole(upload.raw)
+        picture = pictures.decode_whole(upload.raw, served=True)
         given = picture.shape[1], picture.shape[0]
+        translation.check_shape(*given)
         factor = min(1.0, asked.longest / max(given))
         size = max(1, round(given[0] * factor)), max(1, round(given[1] * factor))
+        size = translation.worked_size(model, *size, TILE)
         if size != given:
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
         colours, alpha = translation.without_alpha(picture)

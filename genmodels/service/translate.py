@@ -32,7 +32,7 @@ from genmodels.runfolder import RunFolder
 from genmodels.service.heat import heat_map
 from genmodels.service.inference import ModelKey, model_of, plain, run
 from genmodels.service.translate_given import Upload, file_name
-from genmodels.service.whole_pictures import SHOWN, Shown, once, shown, stepwise
+from genmodels.service.whole_pictures import SHOWN, TILE, Shown, once, shown, stepwise
 from genmodels.translation import Progress
 
 MAX_PICTURES, MAX_MB = 12, pictures.MAX_FILE_BYTES >> 20
@@ -118,37 +118,40 @@ def translate(asked: Asking, upload: Upload, on_progress: Progress | None = None
     """
 
     def make(model: Model) -> tuple[Translated, int]:
-        picture = pictures.decode_whole(upload.raw)
+        picture = pictures.decode_whole(upload.raw, served=True)
+        before, (height, width) = shown(picture), picture.shape[:2]
         colours, alpha = translation.without_alpha(picture)
-        began = time.perf_counter()
         worked = _reduced(model, asked, colours)
-        there = stepwise(model, worked, asked.direction, on_progress)
-        pixels = translation.resized(there, colours.shape[1], colours.shape[0])
+        del picture, colours  # up to 0.2 GB, which nobody needs while the network works for minutes
+        way = _way(asked, upload, worked, on_progress)
+        pixels = translation.resized(way.there, width, height)
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
-        seconds = time.perf_counter() - began
-        size, sure = (worked.shape[1], worked.shape[0]), _judged(asked, worked, there)
-        return Translated(shown(picture), shown(pixels), pixels, size, seconds, sure), pixels.nbytes
+        size, sure = (way.worked.shape[1], way.worked.shape[0]), _judged(asked, way.worked, way.there)
+        return Translated(before, shown(pixels), pixels, size, way.seconds, sure), pixels.nbytes
 
     return _once(Translated, asked, upload, make)
 
 
 def round_trip(asked: Asking, upload: Upload, on_progress: Progress | None = None) -> Trip:
-    """There and back again, at the size at which the network works; raises what `translate` does."""
+    """There and back again, at the size at which the network works; raises what `translate` does.
+
+    The way there is that of `translate`, and walked once.
+    """
     back_again: Direction = "b_to_a" if asked.direction == "a_to_b" else "a_to_b"
 
     def half(part: int) -> Progress | None:
         return None if on_progress is None else lambda done, total: on_progress(done + part * total, 2 * total)
 
     def make(model: Model) -> tuple[Trip, int]:
-        worked = _reduced(model, asked, translation.without_alpha(pictures.decode_whole(upload.raw))[0])
-        if _is_grey(model):
+        way = _way(asked, upload, None, half(0))
+        worked = way.worked
+        if _is_grey(model):  # it never saw the colours, so they are not what it loses
             worked = np.asarray(Image.fromarray(worked).convert("L").convert("RGB"))
-        there = stepwise(model, worked, asked.direction, half(0))
-        back = stepwise(model, there, back_again, half(1))
+        back = stepwise(model, way.there, back_again, half(1))
         away = np.abs(back.astype(np.float32) - worked).mean(2) / 127.5
         heat = heat_map(away / HEAT_TOP)
-        trip = Trip(shown(worked), shown(there), shown(back), shown(heat), float(away.mean()))
+        trip = Trip(shown(worked), shown(way.there), shown(back), shown(heat), float(away.mean()))
         return trip, 4 * SHOWN * SHOWN
 
     return _once(Trip, asked, upload, make)
@@ -177,6 +180,31 @@ def archive(asked: Asking, uploads: Sequence[Upload], kind: str) -> bytes:
 # ------------------------------------------------------------------------------ inside
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A picture at the size at which it is translated, and its translation, both uint8 (H, W, 3)."""
+
+    worked: np.ndarray
+    there: np.ndarray
+    seconds: float
+
+
+def _way(asked: Asking, upload: Upload, reduced: np.ndarray | None, on_progress: Progress | None) -> _Way:
+    """The file translated at that size; `reduced` is the picture at it where it has been decoded already."""
+
+    def make(model: Model) -> tuple[_Way, int]:
+        worked = reduced
+        if worked is None:
+            picture = pictures.decode_whole(upload.raw, served=True)
+            worked = _reduced(model, asked, translation.without_alpha(picture)[0])
+            del picture
+        began = time.perf_counter()
+        there = stepwise(model, worked, asked.direction, on_progress)
+        return _Way(worked, there, time.perf_counter() - began), worked.nbytes + there.nbytes
+
+    return _once(_Way, asked, upload, make)
+
+
 def _once(what: type[T], asked: Asking, upload: Upload, make: Callable[[Model], tuple[T, int]]) -> T:
     """What `make` makes of the file, kept by weights and wishes."""
     model, key = run(lambda: _translator(asked))
@@ -197,12 +225,17 @@ def _is_grey(model: Model) -> bool:
 
 
 def _reduced(model: Model, asked: Asking, colours: np.ndarray) -> np.ndarray:
-    """The picture at the size it is to be translated at; it is never enlarged for that."""
+    """The picture at the size it is to be translated at; it is never enlarged for that.
+
+    Raises DataError where it is many times as long as it is wide.
+    """
     height, width = colours.shape[:2]
+    translation.check_shape(width, height)
     factor = min(1.0, (_MOST_WORKED / (height * width)) ** 0.5)
     if asked.detail:
         factor = min(factor, asked.detail * min((model.config.image_shape or (0, 1, 1))[1:]) / min(height, width))
-    return translation.resized(colours, max(1, round(width * factor)), max(1, round(height * factor)))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return translation.resized(colours, *translation.worked_size(model, *size, TILE))
 
 
 def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:

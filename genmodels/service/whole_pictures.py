@@ -7,6 +7,7 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,7 +21,9 @@ from genmodels.translation import Progress, Way
 
 SHOWN = 1024
 """Pixels of the longer side of what a page shows, at most."""
-_TILE = 512  # a tile is what another visitor may have to wait for: a second with the largest network
+TILE = 512
+"""Side of a tile, which is what another visitor may have to wait for: a second with the largest network."""
+_LARGE = 4_000_000  # pixels
 _EXACT = 256**2  # pixels in all of what a page shows exactly
 _KEPT_BYTES = 256 * 2**20
 
@@ -48,9 +51,22 @@ def shown(pixels: np.ndarray) -> Shown:
     return Shown(buffer.getvalue(), "jpeg", image.width, image.height)
 
 
+_two_large = threading.BoundedSemaphore(2)
+
+
 def stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
-    """uint8 (H, W, 3) through a network, each tile a task of its own for the inference thread."""
-    steps = translation.translating(model, colours, way, tile=_TILE)
+    """uint8 (H, W, 3) through a network, each tile a task of its own for the inference thread.
+
+    Of large pictures, which are held in up to 0.4 GB each, two are at work and others wait: it takes no longer, as one
+    thread works for all.
+    """
+    large = colours.shape[0] * colours.shape[1] > _LARGE
+    with _two_large if large else nullcontext():
+        return _stepwise(model, colours, way, on_progress)
+
+
+def _stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
+    steps = translation.translating(model, colours, way, tile=TILE)
 
     def task() -> tuple[int, int] | np.ndarray:
         try:

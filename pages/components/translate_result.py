@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import DataError
+from genmodels.errors import GenmodelsError
 from genmodels.service import translate
 from genmodels.service.translate import Asking, Translated, Trip
 from genmodels.service.translate_given import Upload, file_name
@@ -25,7 +25,7 @@ def show(info: CheckpointInfo, asked: Asking, uploads: Sequence[Upload], *, trip
         with st.container(border=len(uploads) > 1, key=f"translate_picture_{index}"):
             try:
                 _one(info, asked, upload, index, trip=trip)
-            except DataError as error:
+            except GenmodelsError as error:  # also what hung: the pictures after it have their turn
                 error_box(str(error), t("translate.refused", name=_short(upload.name)))
             else:
                 good.append(upload)

@@ -60,7 +60,7 @@ def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
         return []
     memory = st.session_state
     memory.translate_index = max(0, min(memory.get("translate_index", 0), count - 1))
-    name = translate.kinds(info)[kind]
+    name = plain(translate.kinds(info)[kind])
     index = st.number_input(
         t("translate.index", kind=name),
         0,
