@@ -85,7 +85,13 @@ def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
         with friendly_errors():
             drawn = compare.draw(_drawing(index))
             parameters = drawn.parameters
-            alt = t("compare.alt", name=name, step=f"{step:,}", seed=st.session_state.compare_seed)
+            alt = t(
+                "compare.alt" if drawn.pictures > 1 else "compare.alt_one",
+                count=drawn.pictures,
+                name=name,
+                step=f"{step:,}",
+                seed=st.session_state.compare_seed,
+            )
             tiles.row([tiles.Tile(drawn.png, "", alt)], width=_WIDE, key=f"compare_grid_{index}")
         _pick_step(index, info.steps)
         note = "constant" if info.latent_dim == 0 else "classes" if info.askable else ""

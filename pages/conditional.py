@@ -229,6 +229,8 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
     with friendly_errors():
         with left:
             st.markdown(t("conditional.between.text"))
+            # 4 and 9 are alike but for a stroke; of fewer classes the first and the last
+            defaults = (4, 9) if len(names) > 9 else (0, len(names) - 1)
             start, end = (
                 class_picker(
                     names,
@@ -237,7 +239,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
                     help_text=t("conditional.between.pick_help"),
                     default=default,
                 )
-                for which, default in (("from", 4), ("to", 9))
+                for which, default in zip(("from", "to"), defaults, strict=True)
             )
             row = st.container(horizontal=True)
             with row:

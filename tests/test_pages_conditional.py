@@ -197,16 +197,31 @@ def test_the_same_class_at_both_ends_is_explained(runs: Path) -> None:
     assert "Both ends are the same class" in " ".join(entry.value for entry in app.markdown)
 
 
-def test_many_classes_are_chosen_from_a_list(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "pictures"
-    for number in range(14):
+@pytest.mark.parametrize(("classes", "wanted"), [(2, [0, 1]), (3, [0, 2]), (5, [0, 4])])
+def test_of_few_classes_the_ends_are_the_first_and_the_last(
+    runs: Path, tmp_path: Path, classes: int, wanted: list[int]
+) -> None:
+    save_kinds(runs, tmp_path / "pictures", "few", classes)
+    app = page(model="few")
+    ends = [group for group in app.button_group if group.key in ("conditional_from", "conditional_to")]
+    assert [group.value for group in ends] == wanted
+    assert "Both ends are the same class" not in " ".join(entry.value for entry in app.markdown)
+
+
+def save_kinds(runs: Path, folder: Path, name: str, classes: int) -> None:
+    """An untrained network that can be asked for this many classes, and the folder of pictures it is of."""
+    for number in range(classes):
         (folder / f"kind_{number:02}").mkdir(parents=True)
         for index in range(3):
             Image.new("L", (8, 8), 10 * number + index).save(folder / f"kind_{number:02}" / f"{index}.png")
     save_run(
-        runs, "many", "mnist_cgan_embedding", *_SMALL[1:], "data.name=image_folder", f"data.path={folder}",
+        runs, name, "mnist_cgan_embedding", *_SMALL[1:], "data.name=image_folder", f"data.path={folder}",
         "data.size=8", "data.channels=1", "train.batch_size=4",
     )  # fmt: skip
+
+
+def test_many_classes_are_chosen_from_a_list(runs: Path, tmp_path: Path) -> None:
+    save_kinds(runs, tmp_path / "pictures", "many", 14)
     app = page(model="many")
     assert app.selectbox(key="conditional_class").options[13] == "kind_13"
     app.selectbox(key="conditional_class").select_index(13).run()
