@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import classify
-from genmodels.service.classify import Backquery, Typical
+from genmodels.service import classify_typical
+from genmodels.service.classify_typical import Backquery, Typical
 from pages.components.i18n import t
 from pages.components.tiles import Tile, flow
 
@@ -44,7 +44,7 @@ def show(info: CheckpointInfo) -> None:
         )
     asked = Backquery.parse({"model": info.name, "start": start, "strength": strength})
     with st.spinner(t("classify.typical.busy")):
-        found = classify.typical(asked)
+        found = classify_typical.typical(asked)
     for row, key in ((found.free, "free"), (found.smooth, "smooth")):
         st.subheader(t(f"classify.typical.{key}_title"), anchor=False)
         st.markdown(f"{_counts(row)} {t(f'classify.typical.{key}_text')}")
