@@ -6,9 +6,9 @@ import io
 
 import pytest
 from PIL import Image
+from style_pictures import picture
 from test_jobs import runs as runs  # ends what a test has started
 from test_jobs import until, until_state
-from test_style import picture
 
 import train_jobs
 from genmodels import catalog

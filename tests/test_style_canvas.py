@@ -1,0 +1,81 @@
+"""Gatys's canvas: what is on it at first, both optimizers, an exact resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import small_spec
+from safetensors.torch import load_file
+from style_pictures import SHALLOW, small_canvas, tensor
+from test_resume import train
+
+from genmodels.errors import CapabilityError, DivergedError
+from genmodels.models.style_transfer import StyleTransfer
+from genmodels.runfolder import RunFolder
+
+
+def test_lbfgs_paints_in_few_evaluations_what_adam_needs_many_for() -> None:
+    batch = {"content": tensor(seed=1), "style": tensor(40, 40, seed=2)}
+    ends = {}
+    for optimizer in ("lbfgs", "adam"):
+        model = StyleTransfer.build(image_shape=(3, 32, 48), optimizer=optimizer, **SHALLOW)
+        model.start(batch)
+        assert torch.equal(model.painting(), batch["content"].clamp(-1, 1))
+        optimizers = model.configure_optimizers()
+        found = [model.training_step(batch, optimizers, step) for step in range(25)]
+        assert float(found[0]["loss/content"]) == 0
+        ends[optimizer] = float(found[-1]["loss/total"])
+        assert ends[optimizer] < 0.5 * float(found[0]["loss/total"])
+    assert ends["lbfgs"] < ends["adam"]
+
+
+def test_what_is_on_the_canvas_at_first() -> None:
+    batch = {"content": tensor(seed=1), "style": tensor(20, 60, seed=2)}
+    shape = (3, 32, 48)
+    torch.manual_seed(0)
+    canvases = {start: StyleTransfer.build(image_shape=shape, start=start) for start in ("content", "style", "noise")}
+    noise = canvases["noise"].canvas.detach().clone()
+    for model in canvases.values():
+        model.start(batch)
+    assert torch.equal(canvases["content"].canvas, batch["content"])
+    assert torch.equal(canvases["noise"].canvas, noise)
+    stretched = torch.nn.functional.interpolate(batch["style"], (32, 48), mode="bilinear", antialias=True)
+    assert torch.equal(canvases["style"].canvas, stretched)
+
+
+def test_a_loss_that_is_not_finite_stops_lbfgs_before_the_canvas_is_touched() -> None:
+    model = small_canvas(optimizer="lbfgs")
+    before = model.canvas.detach().clone()
+    batch = {"content": torch.full((1, 1, 28, 28), torch.nan), "style": tensor(28, 28)[:, :1]}
+    with pytest.raises(DivergedError, match=r"model\.lbfgs_lr"):
+        model.training_step(batch, model.configure_optimizers(), 0)
+    assert torch.equal(model.canvas, before)
+
+
+def test_lbfgs_goes_on_from_a_checkpoint_in_a_new_process_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    spec = small_spec(
+        "style_transfer", "train.max_steps=6", "train.log_every=1", "model.optimizer=lbfgs", "model.history=3"
+    )
+    whole, halves = (RunFolder.create(tmp_path / part, spec) for part in ("whole", "halves"))
+    assert train((halves, 4), (whole, 0)) == ["stopped", "finished"]
+    assert train((halves, 0)) == ["finished"]
+    for file in ("model.safetensors", "resume.safetensors"):
+        one, two = (load_file(folder.step_path(6) / file) for folder in (whole, halves))
+        assert one.keys() == two.keys()
+        assert [key for key in one if not torch.equal(one[key], two[key])] == [], file
+    assert len([key for key in load_file(halves.step_path(6) / "resume.safetensors") if "old_dirs" in key]) == 3
+    assert [p["loss/total"] for p in whole.metrics()[0]] == [p["loss/total"] for p in halves.metrics()[0]]
+
+
+def test_stylize_paints_another_picture_and_leaves_the_canvas_alone() -> None:
+    model = small_canvas()
+    before = model.canvas.detach().clone()
+    content, style = tensor(33, 17)[:, :1], tensor(40, 21, 1)[:, :1]
+    frames = list(model.stylize(content, style, steps=4))
+    assert [tuple(frame.shape) for frame in frames] == [(1, 1, 17, 33)] * 4
+    assert torch.equal(frames[-1], list(model.stylize(content, style, steps=4))[-1])
+    assert torch.equal(model.canvas, before)
+    with pytest.raises(CapabilityError, match="needs a style picture"):
+        next(model.stylize(content))
