@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genmodels import catalog, data, measure_commands
-from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels import catalog, data, measure_commands, picture_commands
+from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 from genmodels.measure_commands import AsJson, Name
 
 app = typer.Typer(
@@ -122,51 +122,8 @@ def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
         return model.decode(z.expand(max(1, len(labels)), -1), condition=condition).float().cpu()
 
 
-@app.command()
-def translate(
-    name: Name,
-    picture: Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP or GIF of any size.")],
-    out: Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")],
-    direction: Annotated[str, typer.Option(help="ab, from the first kind to the second, or ba.")] = "ab",
-    max_side: Annotated[
-        int | None, typer.Option(min=1, help="Translate larger pictures reduced to this side, then enlarge the result.")
-    ] = None,
-    step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
-) -> None:
-    """Translate a photograph with a model such as a CycleGAN; the result has its size."""
-    from PIL import Image
-
-    from genmodels import preview, translation
-    from genmodels.capabilities import Direction
-    from genmodels.data import pictures
-
-    directions: dict[str, Direction] = {"ab": "a_to_b", "ba": "b_to_a"}
-    if direction not in directions:
-        raise ConfigError(f"--direction {direction!r} is not allowed: ab, from the first kind to the second, or ba")
-    if out.suffix.lower() != ".png":
-        raise ConfigError(f"{str(out)!r} does not end in .png, the one format written here")
-    try:
-        with picture.open("rb") as file:
-            raw = file.read(pictures.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{str(picture)!r} cannot be read: {error}") from error
-    try:
-        pixels = pictures.decode_whole(raw)
-    except DataError as error:
-        raise DataError(f"{str(picture)!r} cannot be used: {error}") from error
-
-    def report(done: int, total: int) -> None:
-        if total > 1:
-            typer.echo(f"\r{done} of {total} tiles", nl=done == total, err=True)
-
-    done = translation.translate_image(
-        catalog.load(name, step), pixels, directions[direction], max_side=max_side, on_progress=report
-    )
-    try:
-        out.write_bytes(preview.png(Image.fromarray(done)))
-    except OSError as error:
-        raise ConfigError(f"{str(out)!r} cannot be written: {error}") from error
-    typer.echo(out)
+app.command()(picture_commands.translate)
+app.command()(picture_commands.stylize)
 
 
 @app.command()
