@@ -121,12 +121,12 @@ def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
         return popen([command[0], *fault], **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(evaluation.subprocess, "Popen", start)
-    assert said in ended(evaluation.measure("reader", 10), 30).problem
+    assert said in ended(evaluation.measure("reader", 10)).problem
     monkeypatch.setattr(evaluation.subprocess, "Popen", popen)
     again = evaluation.measure("reader", 10)
     assert (again.ended, again.problem) == (None, ""), "it can be asked for again"
     evaluation.cancel("reader")
-    assert ended(again, 30).problem == ""
+    assert ended(again).problem == ""
 
 
 def test_a_public_server_measures_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import logging
-import math
 import os
 import signal
 import subprocess
@@ -23,7 +22,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from genmodels import catalog, data
 from genmodels.catalog import CheckpointInfo
@@ -31,11 +29,11 @@ from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.evaluation import judge, range_text
 from genmodels.promise import Promise, promise_of
 from genmodels.public import public_mode
-from genmodels.runfolder import MEASURED, RunFolder, read_json, runs_root, write_json
+from genmodels.runfolder import MEASURED, RunFolder, read_json
+from genmodels.service import kept_figures
 from genmodels.service.inference import plain
 
 SAMPLES, TIMEOUT, MAX_STEPS, MAX_WAITING = 1_000, 300.0, 8, 16
-_KEPT_FILE, _KEPT = "figures.json", 500
 _ROOT = Path(__file__).parents[2]
 _NICE = 10
 _log = logging.getLogger(__name__)
@@ -98,10 +96,10 @@ def lacks(info: CheckpointInfo, found: Measured) -> bool:
 
 def measured_here(info: CheckpointInfo, step: int) -> Measured | None:
     """What was measured with fewer samples on this machine, of exactly these weights."""
-    entry = _kept().get(_key(info.path, step))
-    if not isinstance(entry, dict) or not isinstance(entry.get("figures"), dict):
+    entry = kept_figures.entry(info.path, step)
+    if not isinstance(entry.get("figures"), dict):
         return None
-    figures = {str(name): float(value) for name, value in entry["figures"].items() if _is_number(value)}
+    figures = {str(name): float(value) for name, value in entry["figures"].items() if kept_figures.is_number(value)}
     return Measured(step, figures, int(entry.get("samples", SAMPLES)))
 
 
@@ -239,7 +237,7 @@ def _work() -> None:
             _keep(job, _figures(job))
         except (GenmodelsError, OSError) as error:
             job.problem = "" if job._given_up else str(error)
-        except Exception as error:  # a fault of ours: the next one is measured all the same
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the next one is measured all the same
             _log.exception("measuring %s, step %s, failed", job.name, job.step)
             job.problem = f"{job.name}, step {job.step:,}: {type(error).__name__}: {error}"
         finally:
@@ -301,33 +299,4 @@ def _reason(code: int, complaint: str) -> str:
 
 
 def _keep(job: Job, figures: Mapping[str, float]) -> None:
-    key = _key(catalog.find(job.name), job.step)
-    finite = {name: value for name, value in figures.items() if _is_number(value)}
-    everything = {**_kept(), key: {"figures": finite, "samples": job.samples, "when": time.time()}}
-    newest = sorted(everything, key=lambda name: everything[name].get("when", 0))[-_KEPT:]
-    runs_root().mkdir(parents=True, exist_ok=True)
-    write_json(runs_root() / _KEPT_FILE, {name: everything[name] for name in newest})
-
-
-def _kept() -> dict[str, Any]:
-    """Everything measured here; a damaged file is as good as none, it only costs measuring again."""
-    path = runs_root() / _KEPT_FILE
-    if not path.is_file():
-        return {}
-    try:
-        found = read_json(path)
-    except CheckpointError:
-        return {}
-    return {key: value for key, value in found.items() if isinstance(value, dict)} if isinstance(found, dict) else {}
-
-
-def _key(path: Path, step: int) -> str:
-    try:
-        stamp = RunFolder(path).step_path(step).stat().st_mtime_ns
-    except OSError:
-        stamp = 0
-    return f"{path.parent.name}/{path.name} {step} {stamp}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    kept_figures.keep(catalog.find(job.name), job.step, figures, job.samples)
