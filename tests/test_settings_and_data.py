@@ -28,7 +28,7 @@ def test_every_recipe_resolves_with_every_preset(name: str) -> None:
         # The embedded digits stand in for MNIST: what is resolved does not depend on a download.
         on_digits = {"data": {"name": "digits"}} if recipe.data["name"] == "mnist" else {}
         changes = recipe.presets[preset] if preset else {}
-        chosen = {**recipe.data, **changes.get("data", {})}
+        chosen = recipes.merge(recipe, preset)["data"]
         if not on_digits and data.missing(DataConfig.parse(chosen)):
             # A set that has to be fetched first: its pictures' shape is known, and the settings must fit it.
             side = chosen.get("size", 32)
