@@ -37,6 +37,8 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a clock face, allowed without asking
+    "--use-fake-ui-for-media-stream",
 ]
 # On a cold deep link Streamlit itself first looks for its server below /latent/, then at the root.
 _HARMLESS = ("/_stcore/host-config", "/_stcore/health")

@@ -89,6 +89,24 @@ def test_two_files_side_by_side_and_the_way_back(browser: Browser, server: Serve
     browser.check_console()
 
 
+def test_a_photograph_is_taken_and_translated(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/translate?model=grey")
+    widget(page, "translate_source").get_by_role("radio", name="Camera").click()
+    camera = widget(page, "translate_camera")
+    camera.get_by_role("button", name="Take Photo").click(timeout=30_000)
+    after = widget(page, "translate_compare_0").locator("img.after")
+    expect(after).to_have_attribute("src", re.compile("^data:image/"), timeout=60_000)
+    expect(widget(page, "translate_compare_0").locator("img.before")).to_have_attribute(
+        "alt", "The picture camera.jpg as it was given."
+    )
+    with page.expect_download() as download:
+        widget(page, "translate_png_0").get_by_role("button").first.click()
+    with Image.open(download.value.path()) as kept:
+        assert min(kept.size) > 100
+        assert np.asarray(kept).std() > 5, "the camera's own picture, and not a black one"
+    browser.check_console()
+
+
 def test_in_a_narrow_dark_window_nothing_is_cut_off(server: Server) -> None:
     with browsing(width=390, height=800, dark=True) as narrow:
         page = narrow.open(server.url + "/translate?model=grey")
