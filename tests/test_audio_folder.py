@@ -18,7 +18,7 @@ from genmodels.data import DataConfig, audio_folder, decoding, intake_worker, ow
 from genmodels.data.sources import layout
 from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder, runs_root
-from genmodels.service import sound
+from genmodels.service import sound, speak
 
 FORMS = ("wav", "flac", "ogg", "mp3")
 
@@ -257,10 +257,9 @@ def test_a_model_learns_from_it_and_is_continued_from_it(recordings: Path) -> No
     folder = RunFolder.create(runs_root() / "mine", spec)
     assert run_training.train_folder(folder, device="cpu") == "finished"
     config = folder.spec().data
-    assert sound.real_set(config) == config
+    assert sound.real_set(speak.data_of("mine")) == config
     assert sound.real(config, 0).title == "high"
     assert sound.real_set(config.replace(path=str(recordings / "nowhere"))).name == "tones"
-    assert sound.real_set("audio_folder").name == "tones"
 
 
 def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:

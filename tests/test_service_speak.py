@@ -229,7 +229,7 @@ def test_influence_is_measured_once_a_step(runs: Path) -> None:
 
 
 def test_without_spoken_digits_tones_are_taken(runs: Path) -> None:
-    config = sound.real_set("fsdd")
+    config = sound.real_set(DataConfig(name="fsdd"))
     assert config == DataConfig(name="tones")
     assert sound.real_count(config) == 100
     assert sound.real(config, 1).title == "rising, flute"

@@ -107,13 +107,9 @@ class TwoTones(Frozen):
 # --------------------------------------------------------------------- where recordings come from
 
 
-def real_set(wanted: DataConfig | str | None = None) -> DataConfig:
-    """The set real recordings are taken from: `wanted` or Free Spoken Digits where they are, else synthesised tones.
-
-    A set of one's own is only found by its whole config, folder included.
-    """
-    first = DataConfig(name=wanted) if isinstance(wanted, str) else wanted
-    for config in (first, DataConfig(name="fsdd")):
+def real_set(wanted: DataConfig | None = None) -> DataConfig:
+    """The set real recordings are taken from: `wanted` or Free Spoken Digits where they are, else synthesised tones."""
+    for config in (wanted, DataConfig(name="fsdd")):
         if config is None:
             continue
         try:

@@ -22,6 +22,7 @@ from pydantic import Field
 from genmodels import catalog, registry, speech
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
+from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.runfolder import RunFolder
 from genmodels.service.explore import MAX_SEED
@@ -114,9 +115,9 @@ def voice(name: str) -> Voice:
     )
 
 
-def data_of(name: str) -> str:
-    """The name of the set a model learned from."""
-    return RunFolder(catalog.find(plain(name))).spec().data.name
+def data_of(name: str) -> DataConfig:
+    """The set a model learned from, with its folder where it is one's own."""
+    return RunFolder(catalog.find(plain(name))).spec().data
 
 
 def first_wish(name: str) -> Asked:
