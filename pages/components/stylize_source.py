@@ -79,7 +79,7 @@ def _brought(name: str, source: str) -> Upload | None:
         t(f"stylize.{name}.file"),
         [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
         key=f"stylize_{name}_upload",
-        help=t("stylize.file_help", megabytes=stylize.MAX_MB),
+        help=t("stylize.file_help", megabytes=stylize.MAX_MB, millions=pictures.SERVED_PIXELS // 1_000_000),
         max_upload_size=stylize.MAX_MB,
     )
     return None if file is None else Upload(file.name, file.getvalue())

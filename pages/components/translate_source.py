@@ -14,6 +14,7 @@ from genmodels.service.translate_given import Upload
 from pages.components.i18n import t
 from pages.components.theme import plain
 
+_MILLIONS = pictures.SERVED_PIXELS // 1_000_000
 _SOURCES = ("upload", "camera", "test")
 
 
@@ -44,7 +45,7 @@ def _files() -> list[Upload]:
         [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
         accept_multiple_files=True,
         key="translate_upload",
-        help=t("translate.files_help", count=translate.MAX_PICTURES, megabytes=translate.MAX_MB),
+        help=t("translate.files_help", count=translate.MAX_PICTURES, megabytes=translate.MAX_MB, millions=_MILLIONS),
         max_upload_size=translate.MAX_MB,
     )
     if len(files) > translate.MAX_PICTURES:
