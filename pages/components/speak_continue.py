@@ -39,13 +39,13 @@ def show(info: CheckpointInfo) -> None:
 
 
 def _beginning(found: Sound) -> Sound:
-    """As much of the recording as is to be given."""
+    """As much of the recording as is to be given: half of it, until its visitor says otherwise."""
     if found.seconds <= 2 * _SHORTEST:
         return found
     memory, most = st.session_state, round(found.seconds, 2)
-    kept = memory.get("speak_given")
-    if kept is None or not _SHORTEST <= kept <= most:
-        memory.speak_given = round(max(_SHORTEST, most / 2), 2)
+    recording = (found.title, len(found.samples))
+    if memory.get("speak_given") is None or memory.get("speak_given_of") != recording:
+        memory.speak_given, memory.speak_given_of = round(max(_SHORTEST, most / 2), 2), recording
     seconds = st.slider(
         t("speak.continue.keep"),
         _SHORTEST,
