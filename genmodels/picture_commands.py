@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genmodels import catalog
-from genmodels.errors import ConfigError, DataError
+from genmodels.errors import ConfigError
 from genmodels.measure_commands import Name
 
 if TYPE_CHECKING:
@@ -47,19 +47,11 @@ def _make(name: str, picture: Path, out: Path, way: Way, max_side: int | None, s
     from PIL import Image
 
     from genmodels import preview, translation
-    from genmodels.data import pictures
+    from genmodels.data import given, pictures
 
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{str(out)!r} does not end in .png, the one format written here")
-    try:
-        with picture.open("rb") as file:
-            raw = file.read(pictures.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{str(picture)!r} cannot be read: {error}") from error
-    try:
-        pixels = pictures.decode_whole(raw)
-    except DataError as error:
-        raise DataError(f"{str(picture)!r} cannot be used: {error}") from error
+    pixels = given.decoded(picture, pictures.MAX_FILE_BYTES, pictures.decode_whole)
 
     def report(done: int, total: int) -> None:
         if total > 1:

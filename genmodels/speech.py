@@ -12,8 +12,8 @@ from torch import Tensor
 
 from genmodels import audio, catalog
 from genmodels.capabilities import SupportsCompletion
-from genmodels.data import intake, recording
-from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.data import given, intake, recording
+from genmodels.errors import CapabilityError, ConfigError
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 
@@ -60,15 +60,9 @@ class Timed(Said):
 
 def read(path: Path, name: str) -> Tensor:
     """A recording in a file, float32 (T,) at the rate of the model called `name`; raises DataError."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(recording.MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error}") from error
-    try:
-        return torch.from_numpy(intake.decode_recording(raw, _rate(name, _spec(name))))
-    except DataError as error:
-        raise DataError(f"{str(path)!r} cannot be used: {error}") from error
+    rate = _rate(name, _spec(name))
+    samples = given.decoded(path, recording.MAX_FILE_BYTES, lambda raw: intake.decode_recording(raw, rate))
+    return torch.from_numpy(samples)
 
 
 def say(name: str, wish: Wish, *, step: int | None = None, after: Tensor | None = None) -> Timed:

@@ -17,7 +17,7 @@ from genmodels import run_training
 from genmodels.runfolder import RunFolder
 from genmodels.service import stylize
 from tests.test_pages_explorer import open_page
-from tests.test_pages_translate import explained, words
+from tests.test_pages_translate import unexplained, words
 from tests.test_service_stylize import offer, save_networks
 from tests.test_service_translate import photo
 from train_jobs import api
@@ -188,11 +188,12 @@ def test_every_control_has_a_help_text(runs: Path, tmp_path: Path) -> None:
     save_networks(tmp_path, "fast")
     offer(tmp_path / "data", "the_scream", "boston")
     app = open_page("stylize")
-    explained(app, {"selectbox", "select_slider", "multiselect", "button", "button_group", "download_button"})
+    controls = {"selectbox", "select_slider", "multiselect", "button", "button_group", "download_button"}
+    assert unexplained(app, controls) == []
     app.segmented_control(key="stylize_style_source").set_value("upload").run()
-    explained(app, {"file_uploader"})
+    assert unexplained(app, {"file_uploader"}) == []
     app.segmented_control(key="stylize_content_source").set_value("camera").run()
-    explained(app, {"camera_input"})
+    assert unexplained(app, {"camera_input"}) == []
 
 
 def test_a_public_server_paints_at_once_and_not_slowly(
