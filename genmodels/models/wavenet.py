@@ -105,15 +105,16 @@ class WaveNetConfig(ModelConfig):
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from genmodels.audio import mu_law_decode, mu_law_encode
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.layers.causal import GatedLayer, SkipSum, delayed, recordings
+from genmodels.layers.causal import recordings
+from genmodels.layers.causal_network import CausalNetwork
 from genmodels.layers.painting import check_knobs
-from genmodels.layers.queues import BatchedQueues, Sampler, Task, Voice, Weights
+from genmodels.layers.queues import BatchedQueues, Sampler, Task
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 
@@ -122,91 +123,6 @@ MAX_SECONDS = 60
 _COMPILED_STREAMS = 12
 """Up to so many recordings the compiled queues are faster than a batch in torch, on one core."""
 _CHUNK = 8  # recordings whose likelihood is computed at once
-
-
-class CausalNetwork(nn.Module):
-    """Codes -> logits of the same times, each from earlier codes only.
-
-    Recordings lie one after the other, N samples in all, and `lengths` says where each ends: none is padded.
-    """
-
-    def __init__(self, config: WaveNetConfig) -> None:
-        super().__init__()
-        self.silence = config.levels // 2  # the code of 0
-        dilations, channels = config.dilations, config.channels
-        # The first causal convolution sees one-hot codes of two times: each tap is a row of a table.
-        self.now = nn.Embedding(config.levels, channels)
-        self.before = nn.Embedding(config.levels, channels)
-        self.layers = nn.ModuleList(
-            GatedLayer(channels, dilation, last=index == len(dilations) - 1) for index, dilation in enumerate(dilations)
-        )
-        told = sum(config.conditions.values())
-        self.condition = nn.Linear(told, len(dilations) * 2 * channels, bias=False) if told else None
-        # One product for the skip 1x1s of all layers, and their sum with it.
-        self.skip = SkipSum(len(dilations) * channels, config.skip_channels)
-        self.hidden = nn.Linear(config.skip_channels, config.skip_channels)
-        self.head = nn.Linear(config.skip_channels, config.levels)
-
-    def forward(self, codes: Tensor, told: Tensor | None, lengths: Sequence[int]) -> Tensor:
-        """Codes int64 (N,), what each recording is told (B, K) or None -> logits (N, levels) of the same times."""
-        return self.logits(self.first(codes, lengths), self.biases(told), lengths)
-
-    def first(self, codes: Tensor, lengths: Sequence[int]) -> Tensor:
-        """The first layer's input (N, C): at each time, of the two codes before it; silence before the beginning."""
-        last = delayed(codes, lengths, self.silence)
-        x: Tensor = self.now(last) + self.before(delayed(last, lengths, self.silence))
-        autocast = torch.is_autocast_enabled(x.device.type)
-        return x.to(torch.get_autocast_dtype(x.device.type)) if autocast else x
-
-    def biases(self, told: Tensor | None) -> Tensor | None:
-        """The condition's share of each layer's filter and gate, (B, layers, 2 C)."""
-        if self.condition is None or told is None:
-            return None
-        shares: Tensor = self.condition(told)
-        return shares.view(len(told), len(self.layers), -1)
-
-    def logits(
-        self, x: Tensor, biases: Tensor | None, lengths: Sequence[int], inputs: list[Tensor] | None = None
-    ) -> Tensor:
-        """From the first layer's input (N, C); each layer's own is put into `inputs` where that is given."""
-        parts = []
-        for index, layer in enumerate(self.layers):
-            if inputs is not None:
-                inputs.append(x)
-            x, z = layer(x, None if biases is None else biases[:, index], lengths)
-            parts.append(z)
-        logits: Tensor = self.head(F.relu(self.hidden(F.relu(self.skip(parts)))))
-        return logits
-
-    def weights(self) -> Weights:
-        """As the queues read them: each matrix (inputs, outputs)."""
-        layers: list[GatedLayer] = list(self.layers)  # type: ignore[arg-type]
-        *behind, _ = layers
-        nothing = torch.zeros_like(self.now.weight[:1])
-        square = nothing.T @ nothing
-        return Weights(
-            before=self.before.weight,
-            now=self.now.weight,
-            gates=torch.stack([layer.gates.weight.T for layer in layers]),
-            residual=torch.stack([*(layer.residual.weight.T for layer in behind if layer.residual), square]),
-            residual_bias=torch.stack([*(layer.residual.bias for layer in behind if layer.residual), nothing[0]]),
-            skip=(self.skip.weight.T, self.skip.bias),
-            hidden=(self.hidden.weight.T, self.hidden.bias),
-            head=(self.head.weight.T, self.head.bias),
-            dilations=tuple(layer.dilation for layer in layers),
-        )
-
-    def voice(self, codes: Tensor, told: Tensor | None) -> Voice:
-        """What the queues need of a condition, after codes (B, T): biases, and each layer's last `dilation` inputs."""
-        own = torch.stack([layer.gates.bias for layer in self.layers])  # type: ignore[misc, union-attr]
-        inputs: list[Tensor] = []
-        shares, lengths = self.biases(told), [codes.shape[1]] * len(codes)
-        self.logits(self.first(codes.flatten(), lengths), shares, lengths, inputs)
-        dilations: list[int] = [layer.dilation for layer in self.layers]  # type: ignore[misc]
-        # Left of the beginning a layer adds nothing for its past, as if that were zeros.
-        whole = (x.view(*codes.shape, x.shape[1]) for x in inputs)
-        tails = [F.pad(x, (0, 0, d, 0))[:, -d:] for x, d in zip(whole, dilations, strict=True)]
-        return Voice((own if shares is None else own + shares).expand(len(codes), -1, -1), tails)
 
 
 @register("wavenet")
@@ -219,7 +135,8 @@ class WaveNet(Model):
 
     def __init__(self, config: WaveNetConfig) -> None:
         super().__init__(config)
-        self.network = CausalNetwork(config)
+        told = sum(config.conditions.values())
+        self.network = CausalNetwork(config.levels, config.channels, config.skip_channels, config.dilations, told)
 
     def learning_rates(self) -> dict[str, float]:
         return {"model": self.config.lr}
