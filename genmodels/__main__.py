@@ -140,6 +140,9 @@ def speak(
     ),
     temperature: Annotated[float, typer.Option(help="Below 1 what is likely becomes likelier.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Draw among this many likeliest levels only.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="How strongly to heed digit and speaker: 1 as trained, above it clearer.")
+    ] = None,
     after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG or MP3 to continue.")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
 ) -> None:
@@ -150,7 +153,7 @@ def speak(
         raise ConfigError(f"{str(out)!r} does not end in .wav, the one format written here")
     asked = {"label": digit, "speaker": speaker}
     wish = speech.Wish(
-        {key: value for key, value in asked.items() if value is not None}, seed, seconds, temperature, top_k
+        {key: value for key, value in asked.items() if value is not None}, seed, seconds, temperature, top_k, guidance
     )
     said = speech.say(name, wish, step=step, after=None if after is None else speech.read(after, name))
     try:

@@ -30,6 +30,8 @@ class Wish:
     seconds: float | None = None
     temperature: float = 1.0
     top_k: int | None = None
+    guidance: float | None = None
+    """How strongly it heeds what it is told; None takes the model's own."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def say_iter(
     x = torch.cat([given, torch.zeros(count)])[None]
     known = torch.arange(x.shape[1]) < len(given)
     generator = torch.Generator().manual_seed(wish.seed)
-    knobs = {"temperature": wish.temperature, "top_k": wish.top_k}
+    knobs = {"temperature": wish.temperature, "top_k": wish.top_k, "guidance": wish.guidance}
     for heard in model.complete(x, known, condition=condition, generator=generator, every=every, **knobs):  # type: ignore[call-arg]
         yield Said(heard[0].cpu(), rate)
 

@@ -30,6 +30,8 @@ from genmodels.service.inference import plain, run
 from genmodels.service.sound import Sound
 
 MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 6, 12
+MAX_GUIDANCE = 5.0
+"""Twice what helps the published voice; beyond it a voice only grows harsher."""
 EVERY = 400
 """Samples drawn at once: 20 ms of a core for the published networks, 50 ms of sound at 8 kHz."""
 _KEPT = 64  # finished drawings of all visitors, found again only by the same wish after the same recording
@@ -49,6 +51,12 @@ class Asked(Frozen):
     temperature: float = Field(1.0, ge=0.1, le=2, description="below 1 what is likely becomes likelier")
     top_k: int | None = Field(None, ge=1, le=256, description="draw among this many likeliest levels only")
     seconds: float = Field(1.0, ge=0.05, le=MAX_SECONDS, description="length of what is drawn")
+    guidance: float | None = Field(
+        None,
+        ge=0,
+        le=MAX_GUIDANCE,
+        description="how strongly label and speaker are heeded; empty takes the model's own",
+    )
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,23 @@ class Voice:
     dilations: tuple[int, ...]
     """Of its causal layers, the lowest first; empty for a model without such layers."""
     receptive_field: int
+    guidance: float | None
+    """How strongly it heeds what it is told unless asked otherwise; None where it cannot be guided."""
+
+
+@runtime_checkable
+class Guidable(Protocol):
+    """Configs of models whose drawing can be guided (classifier-free, arXiv 2207.12598)."""
+
+    @property
+    def guidable(self) -> bool:
+        """Whether this one was also trained untold."""
+        ...
+
+    @property
+    def guidance(self) -> float:
+        """How strongly drawing heeds what it is told, unless asked otherwise."""
+        ...
 
 
 @runtime_checkable
@@ -112,6 +137,7 @@ def voice(name: str) -> Voice:
         speakers=names("speaker", described.speakers),
         dilations=layered.dilations if layered else (),
         receptive_field=layered.receptive_field if layered else 0,
+        guidance=config.guidance if isinstance(config, Guidable) and config.guidable else None,
     )
 
 
@@ -256,6 +282,7 @@ def _slices(asked: Asked, heard: np.ndarray, total: int) -> Iterator[tuple[np.nd
         (total - len(heard)) / rate,
         asked.temperature,
         asked.top_k,
+        asked.guidance,
     )
     after = torch.from_numpy(heard) if len(heard) else None
     drawn = speech.say_iter(plain(asked.model), wish, step=asked.step, after=after, every=EVERY)

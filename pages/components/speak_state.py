@@ -16,6 +16,7 @@ from pages.components.i18n import t
 from pages.components.theme import plain
 
 TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
+GUIDANCES = tuple(0.5 * half for half in range(round(2 * speak.MAX_GUIDANCE) + 1))
 TOP_KS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The last one leaves all levels in."""
 _FIRST_TEMPERATURE = 1.0
@@ -75,6 +76,7 @@ def follow_address(voice: Voice) -> None:
         "seconds": lambda text: _within(round(float(text), 2), 0.1, speak.MAX_SECONDS),
         "temperature": lambda text: TEMPERATURES[TEMPERATURES.index(float(text))],
         "top_k": lambda text: TOP_KS[TOP_KS.index(int(text))],
+        "guidance": lambda text: GUIDANCES[GUIDANCES.index(float(text))],
     }
     for name, read in known.items():
         text = st.query_params.get(name)
@@ -94,6 +96,7 @@ _KEYS = {
     "seconds": "speak_seconds",
     "temperature": "speak_temperature",
     "top_k": "speak_top_k",
+    "guidance": "speak_guidance",
 }
 
 
@@ -106,6 +109,7 @@ def keep_address(asked: Asked) -> None:
         "seconds": f"{asked.seconds:g}",
         "temperature": f"{asked.temperature:g}",
         "top_k": asked.top_k,
+        "guidance": None if asked.guidance is None else f"{asked.guidance:g}",
     }
     for name, value in values.items():
         if value is None:
@@ -142,7 +146,7 @@ def whom(voice: Voice) -> tuple[str | None, str | None]:
 def how(
     info: CheckpointInfo, voice: Voice, whom: tuple[str | None, str | None], *, with_step: bool = True
 ) -> tuple[Asked, DeltaGenerator]:
-    """Seed, step, length, temperature and top-k, and a place between them for what starts the drawing.
+    """Seed, step, length, temperature, top-k and guidance, and a place between them for what starts the drawing.
 
     What one changes most stands nearest to the button.
     """
@@ -198,6 +202,7 @@ def how(
             help=t("speak.top_k_help", levels=voice.levels),
             persist_state="session",
         )
+        guidance = _guidance(voice)
     top_k = None if memory.speak_top_k >= voice.levels else memory.speak_top_k
     asked = Asked.parse(
         {
@@ -209,9 +214,26 @@ def how(
             "temperature": memory.speak_temperature,
             "top_k": top_k,
             "seconds": memory.speak_seconds,
+            "guidance": guidance,
         }
     )
     return asked, actions
+
+
+def _guidance(voice: Voice) -> float | None:
+    """How strongly the model is to heed what it is told; None where it cannot be guided, or as it does by itself."""
+    if (usual := voice.guidance) is None:
+        return None
+    st.session_state.setdefault("speak_guidance", min(GUIDANCES, key=lambda known: abs(known - usual)))
+    chosen = st.select_slider(
+        t("speak.guidance"),
+        GUIDANCES,
+        format_func=lambda value: f"{value:g}",
+        key="speak_guidance",
+        help=t("speak.guidance_help", usual=f"{usual:g}"),
+        persist_state="session",
+    )
+    return None if chosen == usual else float(chosen)
 
 
 def _shuffle() -> None:
@@ -226,6 +248,8 @@ def in_words(asked: Asked) -> str:
         parts.append(t("speak.of_temperature", temperature=f"{asked.temperature:g}"))
     if asked.top_k is not None:
         parts.append(t("speak.of_top_k", top_k=asked.top_k))
+    if asked.guidance is not None:
+        parts.append(t("speak.of_guidance", guidance=f"{asked.guidance:g}"))
     if asked.step is not None:
         parts.append(t("speak.of_step", step=f"{asked.step:,}"))
     return ", ".join(parts)
