@@ -115,6 +115,8 @@ def test_one_long_recording_is_split_along_time(tmp_path: Path) -> None:
     train, test = data.load_audio(config), data.load_audio(config, "test")
     both = np.concatenate([train.samples, test.samples]) / 32_767
     assert np.abs(both - rising).max() < 1e-4, "every sample once, in order"
+    assert not train.closes.any(), "all of these were cut"
+    assert test.closes.tolist() == [False, True]
     assert data.class_counts(config) == ()
 
 

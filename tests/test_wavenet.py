@@ -199,6 +199,14 @@ def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
     model.requires_grad_(True)
     loss = model.training_step(batch, model.configure_optimizers(), 0)["loss/total"]
     assert float(loss) == pytest.approx(float(-nats.sum() / (30 + 12 + 10)), rel=1e-5)
+
+    model = tiny(silence=5, **TOLD)
+    cut = {**batch, "closes": torch.tensor([False, True])}
+    nats = model.log_prob(torch.nn.functional.pad(x, (0, 5)), condition=batch, length=torch.tensor([30, 17]))
+    model.requires_grad_(True)
+    loss = model.training_step(cut, model.configure_optimizers(), 0)["loss/total"]
+    assert float(loss) == pytest.approx(float(-nats.sum() / (30 + 17)), rel=1e-5), "no silence behind a cut"
+
     model = tiny(silence=5, **TOLD)
     codes = audio.mu_law_encode(x[1:, :12], 16)
     logits = model.logits(x[1:, :12], condition={k: v[1:] for k, v in batch.items() if k in TOLD or k == "label"})

@@ -72,7 +72,7 @@ def read(config: DataConfig, split: Split, first: int | None) -> Recordings:
     decoded = _read(folder, samples=True)
     pieces = folder.pieces(split, decoded.ends, decoded.rows).first(first)
     clips = [decoded.samples[start:end] for start, end in zip(pieces.start, pieces.end, strict=True)]
-    return Recordings.of(clips, pieces.label.tolist(), [0] * len(clips))
+    return Recordings.of(clips, pieces.label.tolist(), [0] * len(clips), np.isin(pieces.end, decoded.ends))
 
 
 def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:

@@ -15,9 +15,9 @@ _GROUP = 16  # batches sorted by length together: of spoken digits about 5 % is 
 
 
 class AudioLoader:
-    """Training batches `audio` float32 (B, T) in [-1, 1], `length`, `label` and `speaker` int64 (B,).
+    """Training batches `audio` float32 (B, T) in [-1, 1], `length`, `label` and `speaker` int64 (B,), `closes` bool.
 
-    T is the longest recording's length. None is cut: a model would learn that words end where they were cut.
+    T is the longest recording's length. None is cut here: a model would learn that words end where they were cut.
     """
 
     def __init__(self, recordings: Recordings, batch_size: int, seed: int, device: torch.device) -> None:
@@ -30,6 +30,7 @@ class AudioLoader:
         self.starts = recordings.ends - recordings.lengths
         self.lengths = recordings.lengths
         self.labels, self.speakers = torch.from_numpy(recordings.labels), torch.from_numpy(recordings.speakers)
+        self.closes = torch.from_numpy(recordings.closes)
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self.steps_per_epoch = len(recordings) // batch_size
         self._epoch = -1
@@ -55,6 +56,7 @@ class AudioLoader:
             "length": here(torch.from_numpy(lengths)),
             "label": here(self.labels[chosen]),
             "speaker": here(self.speakers[chosen]),
+            "closes": here(self.closes[chosen]),
         }
 
     def _of_epoch(self, epoch: int) -> list[np.ndarray]:

@@ -119,19 +119,28 @@ class Arrays:
 class Recordings:
     """One split of recordings in memory, end to end: no sample is spent on padding.
 
-    samples int16 (total,); ends int64 (N,), where in it each recording ends; labels and speakers int64 (N,).
+    samples int16 (total,); ends int64 (N,), where in it each recording ends; labels and speakers int64 (N,); closes
+    bool (N,), whether it ends there by itself, and not because a longer one was cut.
     """
 
     samples: np.ndarray
     ends: np.ndarray
     labels: np.ndarray
     speakers: np.ndarray
+    closes: np.ndarray
 
     @classmethod
-    def of(cls, clips: Sequence[np.ndarray], labels: Sequence[int], speakers: Sequence[int]) -> Recordings:
-        """From one int16 (T,) a recording."""
+    def of(
+        cls,
+        clips: Sequence[np.ndarray],
+        labels: Sequence[int],
+        speakers: Sequence[int],
+        closes: np.ndarray | None = None,
+    ) -> Recordings:
+        """From one int16 (T,) a recording; without `closes` none of them was cut."""
         ends = np.cumsum([len(clip) for clip in clips], dtype=np.int64)
-        return cls(np.concatenate(clips), ends, np.array(labels, np.int64), np.array(speakers, np.int64))
+        closes = np.ones(len(clips), bool) if closes is None else closes
+        return cls(np.concatenate(clips), ends, np.array(labels, np.int64), np.array(speakers, np.int64), closes)
 
     def __len__(self) -> int:
         return len(self.ends)

@@ -47,7 +47,7 @@ class WaveNetConfig(ModelConfig):
     conditional: bool = Field(False, description="tell the network each recording's class, to be asked for it")
     speaker: bool = Field(False, description="tell the network who speaks, to be asked for a voice")
     silence: int = Field(
-        800, ge=0, le=48_000, description="silent samples learned behind each recording, so that a drawn one ends"
+        800, ge=0, le=48_000, description="silent samples learned behind each recording's end, so that a drawn one ends"
     )
     untold: float = Field(
         0.0,
@@ -154,7 +154,9 @@ class WaveNet(Model):
         told = self._weights(batch, len(codes)) if self.config.conditions else None
         if told is not None and self.config.untold:
             told = told * (torch.rand(len(told), 1, device=told.device) >= self.config.untold)
-        lengths = (batch["length"] + self.config.silence).tolist()
+        # Silence is learned where a recording ends, not where a longer one was cut.
+        closes = batch["closes"] if "closes" in batch else torch.ones_like(batch["length"])
+        lengths = (batch["length"] + self.config.silence * closes).tolist()
 
         # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
         loss = self._cross_entropy(codes, told, lengths).mean()
