@@ -254,6 +254,16 @@ def test_the_nearest_training_picture_is_the_nearest(runs: Path) -> None:
     assert torch.equal(shown.long(), train[best.indices[0]].add(1).mul(127.5).round().long())
 
 
+def test_a_mirrored_copy_is_found_where_training_mirrored() -> None:
+    pool = np.random.default_rng(0).integers(0, 256, (2_500, 1, 4, 4), dtype=np.uint8)
+    copies = to_float(torch.from_numpy(np.stack([pool[3], pool[2_400][..., ::-1]])))
+    straight, turned = inspection._nearest_rows(copies, pool, mirrored=True)
+    assert straight == (0, 3, False)
+    assert turned == (0, 2_400, True)
+    assert torch.equal(inspection._as_shown(pool[2_400], mirrored=True), copies[1]), "the two look alike on the page"
+    assert inspection._nearest_rows(copies, pool, mirrored=False)[1][0] > 0.5
+
+
 def test_pictures_that_cannot_be_compared_are_explained(runs: Path) -> None:
     with pytest.raises(CapabilityError, match="draws no pictures"):
         inspection.nearest_training("reader")

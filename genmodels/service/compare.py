@@ -76,6 +76,7 @@ MEASURES = (
     Measure("kl", "classes/kl_uniform", "low", "judge"),
     Measure("agreement", "labels/agreement", "high", "label"),
     Measure("memory", "memory/nearest_ratio", "one", "judge"),
+    Measure("copied", "memory/copied_share", "low", "judge"),
     Measure("diversity", "diversity/samples", "data", "samples", "diversity/data"),
     Measure("elbo", "elbo/negative", "low", "elbo"),
     Measure("bits_per_dim", "likelihood/bits_per_dim", "low", "likelihood"),

@@ -47,7 +47,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Pair:
-    """A drawn picture (left) and the training picture nearest to it, and their root mean square difference, 0 to 1."""
+    """A drawn picture (left) and the training picture nearest to it, and their root mean square difference, 0 to 1.
+
+    The training picture is shown mirrored where that is nearer and training mirrored its pictures.
+    """
 
     png: bytes
     distance: float
@@ -100,13 +103,13 @@ def nearest_training(name: str, step: int | None = None) -> Nearest:
     key, drawn = run(_drawn(name, step))
     if key not in _nearest:
         real = to_float(torch.from_numpy(test.images.copy()))
-        distances, index = _nearest_rows(torch.cat([drawn, real]), train.images)
+        found = _nearest_rows(torch.cat([drawn, real]), train.images, mirrored=bool(spec.config.get("flip")))
         scale = 2 * math.sqrt(math.prod(shape))  # from |a - b| over pixels 2 wide to a root mean square of 0 to 1
         pairs = [
-            Pair(_pair_png(drawn[i], to_float(torch.from_numpy(train.images[index[i]].copy()))), distances[i] / scale)
-            for i in range(len(drawn))
+            Pair(_pair_png(picture, _as_shown(train.images[place], turned)), distance / scale)
+            for picture, (distance, place, turned) in zip(drawn, found, strict=False)
         ]
-        typical = float(np.median(distances[len(drawn) :])) / scale
+        typical = float(np.median([distance for distance, *_ in found[len(drawn) :]])) / scale
         _nearest[key] = Nearest(tuple(pairs), len(train.images), typical)
         _trim(_nearest)
     return _nearest[key]
@@ -143,8 +146,17 @@ def _calibrated(model: Model, arrays: Arrays) -> Calibration:
     )
 
 
-def _nearest_rows(queries: Tensor, pool: np.ndarray) -> tuple[list[float], list[int]]:
-    """Distance to the nearest row of the pool, and which; in tasks of 2,000, so that others draw in between."""
+def _as_shown(image: np.ndarray, mirrored: bool) -> Tensor:
+    picture = to_float(torch.from_numpy(image.copy()))
+    return picture.flip(-1) if mirrored else picture
+
+
+def _nearest_rows(queries: Tensor, pool: np.ndarray, *, mirrored: bool) -> list[tuple[float, int, bool]]:
+    """Of each query the distance to the nearest row of the pool, which, and whether to its mirror image.
+
+    In tasks of 2,000, so that others draw in between. Queries are mirrored, not the pool: far fewer.
+    """
+    queries = torch.cat([queries, queries.flip(-1)]) if mirrored else queries
     best = torch.full((len(queries),), torch.inf)
     index = torch.zeros(len(queries), dtype=torch.int64)
     for start in range(0, len(pool), _CHUNK):
@@ -152,7 +164,10 @@ def _nearest_rows(queries: Tensor, pool: np.ndarray) -> tuple[list[float], list[
         distance, place = run(lambda part=part: nearest(queries, to_float(torch.from_numpy(part.copy()))))  # type: ignore[misc]
         closer = distance < best
         best, index = torch.where(closer, distance, best), torch.where(closer, place + start, index)
-    return best.tolist(), index.tolist()
+    sides = 2 if mirrored else 1
+    best, side = best.view(sides, -1).min(0)
+    index = index.view(sides, -1).gather(0, side[None])[0]
+    return list(zip(best.tolist(), index.tolist(), side.bool().tolist(), strict=True))
 
 
 # ------------------------------------------------------------------------------ on the caller's thread: files only
