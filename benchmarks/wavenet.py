@@ -48,22 +48,33 @@ def drawing() -> None:
     model.sample(1, samples=10)  # compiles once a machine
     naive = NAIVE / seconds(lambda: tutorials_wavenet.generate(tutorial, config.receptive_field, NAIVE))
     print(f"   naive: {naive:.1f} samples/s ({NAIVE} timed)")
-    for streams, samples in ((1, 8_000), (64, 500)):
-        rates = [streams * samples / seconds(lambda: model.sample(streams, samples=samples)) for _ in range(ROUNDS)]  # noqa: B023
-        middle = statistics.median(rates)
-        verdict = f"; target 8,000: {'reached' if middle >= 8_000 else 'missed'}" if streams == 1 else ""
-        shown = ", ".join(f"{rate:,.0f}" for rate in rates)
-        print(f"  {streams:2} at once: {middle:,.0f} samples/s ({shown}), {middle / naive:,.0f}x naive{verdict}")
-    exact()
+    for guidance in (1.0, config.guidance):
+        print(
+            f"   guidance {guidance:g}, {'a network told and one untold' if guidance != 1 else 'one network'} a sample:"
+        )
+        for streams, samples in ((1, 8_000), (64, 500)):
+
+            def draw(streams: int = streams, samples: int = samples, guidance: float = guidance) -> object:
+                return model.sample(streams, samples=samples, guidance=guidance)
+
+            rates = [streams * samples / seconds(draw) for _ in range(ROUNDS)]
+            middle = statistics.median(rates)
+            verdict = f"; target 8,000: {'reached' if middle >= 8_000 else 'missed'}" if streams == 1 else ""
+            shown = ", ".join(f"{rate:,.0f}" for rate in rates)
+            print(f"  {streams:2} at once: {middle:,.0f} samples/s ({shown}), {middle / naive:,.0f}x naive{verdict}")
+        exact(guidance)
 
 
-def exact() -> None:
+def exact(guidance: float) -> None:
     """Likeliest samples drawn from queues are those of the whole network."""
     model = model_of().requires_grad_(False).eval()
     told = {"label": torch.tensor([3]), "speaker": torch.tensor([1])}
-    drawn = model.sample(1, condition=told, top_k=1, samples=2_000, generator=torch.Generator().manual_seed(0))
+    nothing = {key: torch.zeros(1, among) for key, among in model.conditions.items()}
+    generator = torch.Generator().manual_seed(0)
+    drawn = model.sample(1, condition=told, top_k=1, samples=2_000, guidance=guidance, generator=generator)
     with torch.inference_mode():
-        wanted = model.logits(drawn, condition=told).argmax(-1)
+        untold = model.logits(drawn, condition=nothing)
+        wanted = untold.lerp(model.logits(drawn, condition=told), guidance).argmax(-1)
     same = int((mu_law_encode(drawn) == wanted).sum())
     print(f"  likeliest samples equal to the whole network's: {same:,} of 2,000")
 
