@@ -17,7 +17,6 @@ from genmodels.service.translate import Asking
 from genmodels.service.translate_given import Upload
 from tests.test_pages_explorer import open_page
 from tests.test_service_translate import photo
-from tests.test_service_translate import publish_brightness_judge as publish_brightness_judge
 from tests.test_service_translate import runs as runs
 
 

@@ -16,8 +16,8 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.evaluation import translated
 from genmodels.layers import augment
-from tests.test_pages_translate import publish_brightness_judge
 from tests.test_service import save_run
+from tests.test_service_translate import publish_brightness_judge
 
 
 class _Negative(torch.nn.Module):
