@@ -258,8 +258,8 @@ def test_a_mirrored_copy_is_found_where_training_mirrored() -> None:
     pool = np.random.default_rng(0).integers(0, 256, (2_500, 1, 4, 4), dtype=np.uint8)
     copies = to_float(torch.from_numpy(np.stack([pool[3], pool[2_400][..., ::-1]])))
     straight, turned = inspection._nearest_rows(copies, pool, mirrored=True)
-    assert straight == (0, 3, False)
-    assert turned == (0, 2_400, True)
+    assert (straight[1:], turned[1:]) == ((3, False), (2_400, True))
+    assert max(straight[0], turned[0]) < 2e-3, "but for the rounding of a matrix product, none"
     assert torch.equal(inspection._as_shown(pool[2_400], mirrored=True), copies[1]), "the two look alike on the page"
     assert inspection._nearest_rows(copies, pool, mirrored=False)[1][0] > 0.5
 
