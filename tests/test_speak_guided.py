@@ -15,8 +15,8 @@ from genmodels.service import speak
 from genmodels.service.speak import Asked
 from tests.test_pages_explorer import open_page
 from tests.test_service import save_run
+from tests.test_service_speak import SMALL, drawn
 
-SMALL = ("model.channels=4", "model.skip_channels=8", "model.layers=3", "model.stacks=2")
 WISH = {"model": "led", "label": "rising", "speaker": "reed", "seed": 3, "seconds": 0.1}
 
 
@@ -29,11 +29,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
-def drawn(**change: object) -> np.ndarray:
-    drawing = speak.draw(Asked.parse({**WISH, **change}))
-    drawing.wait(60)
-    assert drawing.problem == ""
-    return drawing.samples
+def drawn_with(**change: object) -> np.ndarray:
+    return drawn(speak.draw(Asked.parse({**WISH, **change})))
 
 
 def page(**query: str) -> AppTest:
@@ -57,9 +54,9 @@ def test_a_voice_says_whether_it_can_be_guided(runs: Path) -> None:
 
 
 def test_guidance_changes_what_is_drawn_and_its_own_is_the_default(runs: Path) -> None:
-    usual = drawn()
-    assert np.array_equal(usual, drawn(guidance=2))
-    assert not np.array_equal(usual, drawn(guidance=1))
+    usual = drawn_with()
+    assert np.array_equal(usual, drawn_with(guidance=2))
+    assert not np.array_equal(usual, drawn_with(guidance=1))
 
 
 def test_guidance_that_is_not_possible_is_refused(runs: Path) -> None:
