@@ -271,10 +271,10 @@ def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
 def test_queues_have_the_whole_networks_logits(sampler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", 99 if sampler is CompiledQueues else 0)
     model = tiny(levels=256, channels=10, **TOLD)
-    told = model._told(condition(2), 2)
+    told, words = model._told(condition(2), 2), [30, 22]
     codes, start = torch.zeros(2, 40, dtype=torch.int64), 9
     codes[:, :start] = torch.randint(0, 256, (2, start))
-    queues = model.sampler(codes, torch.zeros(2, 40, dtype=torch.bool), torch.rand(2, 40), told, start)
+    queues = model.sampler(codes, torch.zeros(2, 40, dtype=torch.bool), torch.rand(2, 40), told, words, start)
     assert isinstance(queues, sampler)
     for time in range(start, 40):
         found = queues.step(time) if isinstance(queues, BatchedQueues) else None
@@ -283,7 +283,7 @@ def test_queues_have_the_whole_networks_logits(sampler: Any, monkeypatch: pytest
             found = torch.from_numpy(queues.logits)
         else:
             codes[:, time] = found.argmax(1)
-        wanted = model.network(codes.flatten(), told, [40, 40]).view(2, 40, -1)[:, time]
+        wanted = model._logits(codes.flatten(), told, [40, 40], words).view(2, 40, -1)[:, time]
         torch.testing.assert_close(found, wanted, rtol=0, atol=2e-5)
         assert torch.equal(found.argmax(1), wanted.argmax(1))
 

@@ -54,13 +54,14 @@ class _Layer(torch.autograd.Function):
         residual: Tensor | None,
         constant: Tensor | None,
         lengths: Sequence[int],
+        spans: Sequence[int],
         dilation: int,
     ) -> tuple[Tensor, Tensor]:
-        """x (N, C), weight (2 C, 2 C) and residual (C, C) as of nn.Linear, bias (B, 2 C) for B recordings."""
+        """x (N, C), weight (2 C, 2 C) and residual (C, C) as of nn.Linear, bias (S, 2 C) for spans of these lengths."""
         channels = x.shape[1]
         past, now = torch.split(weight.T, channels)
         gates = x.new_empty(len(x), 2 * channels)
-        for rows, own in zip(recordings(lengths), bias, strict=True):
+        for rows, own in zip(recordings(spans), bias, strict=True):
             torch.addmm(own, x[rows], now, out=gates[rows])
         for later, earlier in _taps(lengths, dilation):
             gates[later].addmm_(x[earlier], past)
@@ -68,7 +69,7 @@ class _Layer(torch.autograd.Function):
         z = tanh * sigmoid
         following = x if residual is None or constant is None else torch.addmm(constant, z, residual.T).add_(x)
         ctx.save_for_backward(x, weight, residual, tanh, sigmoid, z)
-        ctx.lengths, ctx.dilation = lengths, dilation
+        ctx.lengths, ctx.spans, ctx.dilation = lengths, spans, dilation
         return following, z
 
     @staticmethod
@@ -87,8 +88,8 @@ class _Layer(torch.autograd.Function):
         for later, earlier in _taps(ctx.lengths, ctx.dilation):
             dx[earlier].addmm_(gates[later], past)
             of_past += (x[earlier].T @ gates[later]).T
-        bias = torch.stack([gates[rows].sum(0) for rows in recordings(ctx.lengths)])
-        return dx, torch.cat([of_past, of_now], 1), bias, of_residual, of_constant, None, None
+        bias = torch.stack([gates[rows].sum(0) for rows in recordings(ctx.spans)])
+        return dx, torch.cat([of_past, of_now], 1), bias, of_residual, of_constant, None, None, None
 
 
 class _Sum(torch.autograd.Function):
@@ -125,13 +126,19 @@ class GatedLayer(nn.Module):
         # What the last layer would add goes nowhere: only its z is read.
         self.residual = None if last else nn.Linear(channels, channels)
 
-    def forward(self, x: Tensor, bias: Tensor | None, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """x (N, C) of B recordings of `lengths`, what they are told (B, 2 C) or None -> (next x, z), (N, C) each."""
-        own = self.gates.bias.expand(len(lengths), -1)
+    def forward(
+        self, x: Tensor, bias: Tensor | None, lengths: Sequence[int], spans: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x (N, C) of B recordings of `lengths`, what they are told (B, 2 C) or None -> (next x, z), (N, C) each.
+
+        Where what they are told changes with time, it is (S, 2 C) for S `spans` of N samples in all.
+        """
+        spans = lengths if spans is None else spans
+        own = self.gates.bias.expand(len(spans), -1)
         told = own if bias is None else own + bias
         behind = (None, None) if self.residual is None else (self.residual.weight, self.residual.bias)
         weights = (part if part is None else part.to(x.dtype) for part in (self.gates.weight, told, *behind))
-        following, z = _Layer.apply(x, *weights, lengths, self.dilation)
+        following, z = _Layer.apply(x, *weights, lengths, spans, self.dilation)
         return following, z
 
 

@@ -122,7 +122,7 @@ def _logits(z, skip, skip_bias, hidden, hidden_bias, head, head_bias, summed, de
 
 @_compiled
 def _advance(  # type: ignore[no-untyped-def]
-    codes, known, uniform, silence, start, until, offsets, dilations, queue, gate_bias, queue_untold, bias_untold,
+    codes, known, uniform, part, silence, start, until, offsets, dilations, queue, gate_bias, queue_untold, bias_untold,
     guidance, before, now, gates, residual, residual_bias, skip, skip_bias, hidden, hidden_bias, head, head_bias,
     logits, temperature, top_k,
 ):  # fmt: skip
@@ -135,14 +135,14 @@ def _advance(  # type: ignore[no-untyped-def]
         older = codes[time - 2] if time >= 2 else silence
         if guided:
             _features(
-                last, older, time, queue_untold, offsets, dilations, before, now, gates, bias_untold, residual,
-                residual_bias, pair, both, z,
+                last, older, time, queue_untold, offsets, dilations, before, now, gates, bias_untold[part[time]],
+                residual, residual_bias, pair, both, z,
             )  # fmt: skip
             if not known[time]:
                 _logits(z, skip, skip_bias, hidden, hidden_bias, head, head_bias, summed, deep, untold)
         _features(
-            last, older, time, queue, offsets, dilations, before, now, gates, gate_bias, residual, residual_bias,
-            pair, both, z,
+            last, older, time, queue, offsets, dilations, before, now, gates, gate_bias[part[time]], residual,
+            residual_bias, pair, both, z,
         )  # fmt: skip
         if known[time]:
             continue
@@ -175,7 +175,7 @@ class CompiledQueues:
         self._instead = None if _usable() else BatchedQueues(weights, task)
         self.task, self.time = task, task.start
         self._codes, self._known = task.codes.numpy(), task.known.numpy()
-        self._uniform = task.uniform.numpy()
+        self._uniform, self._part = task.uniform.numpy(), task.part.numpy()
         lengths = np.array(weights.dilations, np.int64)
         self._lengths, self._offsets = lengths, np.cumsum(lengths) - lengths
         self._told = self._voice(task.told)
@@ -187,7 +187,7 @@ class CompiledQueues:
         """(n, levels): of the last sample that was drawn."""
 
     def _voice(self, voice: Voice) -> tuple[np.ndarray, np.ndarray]:
-        """(queues (n, sum of dilations, C), biases (n, layers, 2 C))."""
+        """(queues (n, sum of dilations, C), biases (n, P, layers, 2 C))."""
         # Slot s of a queue holds the input of the last time that is s modulo the dilation.
         rolled = [tail.roll(self.task.start % tail.shape[1], 1) for tail in voice.tails]
         return _array(torch.cat(rolled, 1)), _array(voice.bias)
@@ -200,9 +200,9 @@ class CompiledQueues:
         task, top_k = self.task, self.task.top_k or self.logits.shape[1]
         for row, codes in enumerate(self._codes):
             _advance(
-                codes, self._known[row], self._uniform[row], task.silence, self.time, until, self._offsets,
-                self._lengths, *(part[row] for part in (*self._told, *self._untold)), np.float32(task.guidance),
-                *self._weights, self.logits[row], task.temperature, top_k,
+                codes, self._known[row], self._uniform[row], self._part[row], task.silence, self.time, until,
+                self._offsets, self._lengths, *(part[row] for part in (*self._told, *self._untold)),
+                np.float32(task.guidance), *self._weights, self.logits[row], task.temperature, top_k,
             )  # fmt: skip
         self.time = max(self.time, until)
 

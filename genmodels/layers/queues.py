@@ -37,8 +37,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class Voice:
-    """What a condition changes: bias (n, layers, 2 C) of filter and gate, the condition's share in it; tails: of each
-    layer, its last `dilation` inputs before the first sample that is drawn, (n, dilation, C).
+    """What a condition changes in each of the P parts of a recording's time.
+
+    bias (n, P, layers, 2 C) of filter and gate, the condition's share in it; tails: of each layer, its last `dilation`
+    inputs before the first sample that is drawn, (n, dilation, C).
     """
 
     bias: Tensor
@@ -49,14 +51,15 @@ class Voice:
 class Task:
     """What is to be drawn: `codes` int64 (n, T) is filled in place from `start` on where `known` (n, T) is false.
 
-    uniform (n, T) in [0, 1): one number a sample. told: the network as it is told what to say. silence: the code that
-    stands before the beginning. untold: where drawing is guided, the same network told nothing, and `guidance`: the
-    logits are untold + guidance (told - untold).
+    uniform (n, T) in [0, 1): one number a sample. part int64 (n, T): which of the voices' parts a time lies in. told:
+    the network as it is told what to say. silence: the code that stands before the beginning. untold: where drawing is
+    guided, the same network told nothing, and `guidance`: the logits are untold + guidance (told - untold).
     """
 
     codes: Tensor
     known: Tensor
     uniform: Tensor
+    part: Tensor
     told: Voice
     start: int
     silence: int
@@ -89,7 +92,10 @@ class BatchedQueues:
         # Slot s of a queue holds the input of the last time that is s modulo the dilation.
         self.queues = [tail.roll(task.start % tail.shape[1], 1).transpose(0, 1).contiguous() for tail in tails]
         self.rows, channels = len(task.codes) * len(voices), weights.now.shape[1]
-        self.bias = list(torch.cat([voice.bias for voice in voices]).transpose(0, 1).contiguous())
+        self.biases = torch.cat([voice.bias for voice in voices])
+        self.part = task.part.repeat(len(voices), 1)
+        self.changes = {self.time, *((task.part.diff() != 0).any(0).nonzero().flatten() + 1).tolist()}
+        self.bias: list[Tensor] = []
         self.pairs = torch.empty(len(self.queues), self.rows, 2 * channels, device=weights.now.device)
         self.z = torch.empty(self.rows, len(self.queues) * channels, device=weights.now.device)
 
@@ -108,6 +114,9 @@ class BatchedQueues:
         w, task, channels = self.weights, self.task, self.weights.now.shape[1]
         x = w.before[task.code_before(time - 2)] + w.now[task.code_before(time - 1)]
         x = x.repeat(self.rows // len(x), 1)
+        if time in self.changes:
+            here = self.biases[torch.arange(self.rows, device=x.device), self.part[:, time]]
+            self.bias = list(here.transpose(0, 1).contiguous())
         for index, (queue, pair, bias) in enumerate(zip(self.queues, self.pairs, self.bias, strict=True)):
             slot = queue[time % len(queue)]
             pair[:, :channels] = slot

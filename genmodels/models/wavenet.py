@@ -10,8 +10,12 @@ Training predicts every sample of a recording at once from the true past and min
 a sample: loss(x) = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h). Drawing feeds each sample back; queues keep what the
 layers computed before.
 
-Where training left some recordings untold (h = 0), drawing can be guided: with logits l(h) + (g - 1) (l(h) - l(0)) what
-the condition makes likelier becomes likelier still (Ho and Salimans, arXiv 2207.12598).
+Where `parts` is set, h changes with time (local conditioning, 2.5 there): h_t = ReLU(A [what is said, which part of the
+word t lies in]), so that a word knows how far it has come and ends. Drawing takes the length that words of its kind
+have had in training, and a tempo.
+
+Where training left some recordings untold (of whom and what), drawing can be guided: with logits l(h) + (g - 1) (l(h) -
+l(untold)) what the condition makes likelier becomes likelier still (Ho and Salimans, arXiv 2207.12598).
 """
 
 from __future__ import annotations
@@ -48,6 +52,16 @@ class WaveNetConfig(ModelConfig):
     speaker: bool = Field(False, description="tell the network who speaks, to be asked for a voice")
     silence: int = Field(
         800, ge=0, le=48_000, description="silent samples learned behind each recording's end, so that a drawn one ends"
+    )
+    parts: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="equal parts of a word's time: the network is told in which one each sample lies, or that the word "
+        "has ended; 0 tells it nothing of time",
+    )
+    context: int = Field(
+        64, ge=1, le=1024, description="features made of what is told, where that changes with time (parts above 0)"
     )
     untold: float = Field(
         0.0,
@@ -115,9 +129,13 @@ from genmodels.layers.causal import recordings
 from genmodels.layers.causal_network import CausalNetwork
 from genmodels.layers.painting import check_knobs
 from genmodels.layers.queues import BatchedQueues, Sampler, Task
+from genmodels.layers.timing import over_time, part_of, spans
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 
+TEMPOS = (0.25, 4.0)
+"""The slowest and the fastest that a word can be asked for."""
+_TOLD = ("label", "speaker")
 MAX_SECONDS = 60
 """Longest recording that can be drawn or continued."""
 _COMPILED_STREAMS = 12
@@ -132,11 +150,20 @@ class WaveNet(Model):
     paper = "van den Oord et al. 2016, arXiv 1609.03499"
     modality = "audio"
     config: WaveNetConfig
+    words: Tensor
+    words_samples: Tensor
 
     def __init__(self, config: WaveNetConfig) -> None:
         super().__init__(config)
-        told = sum(config.conditions.values())
-        self.network = CausalNetwork(config.levels, config.channels, config.skip_channels, config.dilations, told)
+        told, features = sum(config.conditions.values()), 0
+        if config.parts:
+            told, features = told + config.parts + 1, config.context
+            counts = [config.conditions.get(key, 0) or 1 for key in ("label", "speaker")]
+            # Of each class and speaker, how many words training heard and their samples: how long its words are.
+            self.register_buffer("words", torch.zeros(counts, dtype=torch.int64))
+            self.register_buffer("words_samples", torch.zeros(counts, dtype=torch.int64))
+        shape = (config.levels, config.channels, config.skip_channels, config.dilations)
+        self.network = CausalNetwork(*shape, told, features)
 
     def learning_rates(self) -> dict[str, float]:
         return {"model": self.config.lr}
@@ -151,23 +178,37 @@ class WaveNet(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         codes = mu_law_encode(F.pad(batch["audio"], (0, self.config.silence)), self.config.levels)
-        told = self._weights(batch, len(codes)) if self.config.conditions else None
-        if told is not None and self.config.untold:
+        told = self._weights(batch, len(codes))
+        if self.config.parts:
+            self._measure(batch)
+        if self.config.untold:
             told = told * (torch.rand(len(told), 1, device=told.device) >= self.config.untold)
         # Silence is learned where a recording ends, not where a longer one was cut.
         closes = batch["closes"] if "closes" in batch else torch.ones_like(batch["length"])
         lengths = (batch["length"] + self.config.silence * closes).tolist()
 
         # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
-        loss = self._cross_entropy(codes, told, lengths).mean()
+        loss = self._cross_entropy(codes, told, lengths, batch["length"].tolist()).mean()
         update(optimizers["model"], loss)
         loss = loss.detach()
         return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
 
-    def _cross_entropy(self, codes: Tensor, told: Tensor | None, lengths: Sequence[int]) -> Tensor:
+    def _cross_entropy(self, codes: Tensor, told: Tensor, lengths: Sequence[int], words: Sequence[int]) -> Tensor:
         """-log p, nats, of the first `lengths` codes of each row (B, T), one row's samples after the other's (N,)."""
         heard = torch.cat([row[:length] for row, length in zip(codes, lengths, strict=True)])
-        return F.cross_entropy(self.network(heard, told, lengths).float(), heard, reduction="none")
+        return F.cross_entropy(self._logits(heard, told, lengths, words), heard, reduction="none")
+
+    def _logits(self, codes: Tensor, told: Tensor, lengths: Sequence[int], words: Sequence[int]) -> Tensor:
+        """(N, levels) of codes (N,): recordings of `lengths` one after the other, their words of so many samples."""
+        rows = over_time(told, self.config.parts).flatten(0, 1)
+        logits: Tensor = self.network(codes, rows, lengths, spans(words, self.config.parts, lengths))
+        return logits.float()
+
+    def _measure(self, batch: Batch) -> None:
+        """Remember how long the words are that training hears."""
+        rows = [batch[key] if key in self.config.conditions else torch.zeros_like(batch["length"]) for key in _TOLD]
+        self.words.index_put_(tuple(rows), torch.ones_like(batch["length"]), accumulate=True)
+        self.words_samples.index_put_(tuple(rows), batch["length"], accumulate=True)
 
     def curves(self) -> dict[str, Curve]:
         levels = self.config.levels
@@ -178,19 +219,19 @@ class WaveNet(Model):
             "likelihood/bits_per_sample": Curve("bits a sample", "What storing one sample would cost, on average."),
         }
 
-    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor | None:
-        """What a caller asks for as weights, None where nothing can be; raises CapabilityError or DataError."""
+    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
+        """What a caller asks for as weights (B, K); raises CapabilityError or DataError."""
         for key, among in self.config.conditions.items():
             if key not in condition:
                 raise CapabilityError(f"this model was trained with a {key}: say which, condition={{{key!r}: ...}}")
             asked = condition[key]
             if not asked.is_floating_point() and bool(((asked < 0) | (asked >= among)).any()):
                 raise DataError(f"{key} = {asked.tolist()} is not allowed: this model has {among}, 0 to {among - 1}")
-        return self._weights(condition, count) if self.config.conditions else None
+        return self._weights(condition, count)
 
     def _weights(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
         """Classes and speakers as weights (B, K) side by side: one-hot for a number, as they are for a blend."""
-        parts = []
+        parts = [torch.zeros(count, 0, device=self.device)]
         for key, among in self.config.conditions.items():
             asked = condition[key].to(self.device)
             weights = asked if asked.is_floating_point() else F.one_hot(asked, among)
@@ -199,16 +240,36 @@ class WaveNet(Model):
 
     # --------------------------------------------------------------- inference
 
-    def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        """(B, T, levels): of each sample, from the earlier samples of audio (B, T) in [-1, 1]."""
-        told = self._told(condition or {}, len(x))
-        logits: Tensor = self.network(mu_law_encode(x, self.config.levels).flatten(), told, [x.shape[1]] * len(x))
-        return logits.float().view(*x.shape, -1)
+    def logits(self, x: Tensor, *, condition: Condition = None, length: Tensor | None = None) -> Tensor:
+        """(B, T, levels): of each sample, from the earlier samples of audio (B, T) in [-1, 1].
+
+        length (B,), T if not given: of each one's word, for a network that is told how far it has come.
+        """
+        told, all_of_it = self._told(condition or {}, len(x)), [x.shape[1]] * len(x)
+        words = all_of_it if length is None else length.tolist()
+        return self._logits(mu_law_encode(x, self.config.levels).flatten(), told, all_of_it, words).view(*x.shape, -1)
+
+    def usual_lengths(self, told: Tensor) -> Tensor:
+        """Samples (n,), float32, that words of what is told (n, K) had in training on average; blends lie between."""
+        usual = self.words_samples.sum() / self.words.sum()
+        if not bool(self.words.any()):
+            usual = torch.full_like(usual, self.config.clip_samples or self.config.sample_rate or 1)
+        mean = torch.where(self.words > 0, self.words_samples / self.words, usual)
+        shares = []
+        for key, among in zip(_TOLD, self.words.shape, strict=True):
+            width = among if key in self.config.conditions else 0
+            asked, told = told[:, :width], told[:, width:]
+            # Told nothing of it: any of them.
+            asked = asked.clamp(min=0) if width else told.new_ones(len(told), 1)
+            asked = torch.where(asked.sum(1, keepdim=True) > 0, asked, 1.0)
+            shares.append(asked / asked.sum(1, keepdim=True))
+        return torch.einsum("nl,ls,ns->n", shares[0], mean, shares[1])
 
     def log_prob(self, x: Tensor, *, condition: Condition = None, length: Tensor | None = None) -> Tensor:
         """Exact log likelihood (B,), nats, of audio (B, T) rounded to the levels, up to each `length` where given.
 
-        Of a conditional model without a condition: log of the mean over all classes and speakers, each as probable.
+        Of a conditional model without a condition: log of the mean over all classes and speakers, each as probable. A
+        network that is told how far it has come is told that all of what is counted is the word.
         """
         codes = mu_law_encode(x, self.config.levels)
         length = torch.full((len(x),), x.shape[1], device=x.device) if length is None else length
@@ -223,7 +284,7 @@ class WaveNet(Model):
         for start in range(0, len(codes), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             lengths = length[chunk].tolist()
-            nats = self._cross_entropy(codes[chunk], None if told is None else told[chunk], lengths)
+            nats = self._cross_entropy(codes[chunk], told[chunk], lengths, lengths)
             found += [-nats[rows].sum() for rows in recordings(lengths)]
         return torch.stack(found)
 
@@ -242,7 +303,8 @@ class WaveNet(Model):
             now, before = now.requires_grad_(True), before.requires_grad_(True)
             told = torch.zeros(1, sum(self.config.conditions.values()), device=self.device)
             x = now[1:-1] + before[:-2]
-            asked = self.network.logits(x, self.network.biases(told), [len(x)])[-1]
+            rows, parts = over_time(told, self.config.parts).flatten(0, 1), self.config.parts
+            asked = self.network.logits(x, self.network.biases(rows), [len(x)], spans([len(x)], parts, [len(x)]))[-1]
             # Weighted unevenly: what moves all levels alike would cancel where they are normalised.
             weights = torch.linspace(1, 2, len(asked), device=self.device)
             of_now, of_before = torch.autograd.grad((asked * weights).sum(), (now, before))
@@ -257,10 +319,11 @@ class WaveNet(Model):
         temperature: float = 1.0,
         top_k: int | None = None,
         guidance: float | None = None,
+        tempo: float = 1.0,
         samples: int | None = None,
     ) -> Tensor:
         """Audio (n, T), of `samples` or the data's usual length; what is not in the condition is drawn evenly."""
-        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance, "samples": samples}
+        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance, "tempo": tempo, "samples": samples}
         *_, last = self.sample_iter(n, condition=condition, generator=generator, every=10**9, **knobs)  # type: ignore[arg-type]
         return last
 
@@ -274,6 +337,7 @@ class WaveNet(Model):
         temperature: float = 1.0,
         top_k: int | None = None,
         guidance: float | None = None,
+        tempo: float = 1.0,
         samples: int | None = None,
     ) -> Iterator[Tensor]:
         """All of it after each `every` samples and at the end, silent where nothing is drawn yet."""
@@ -281,7 +345,7 @@ class WaveNet(Model):
             samples = self.config.clip_samples or self.config.sample_rate or 0
         nothing = torch.zeros(n, samples, device=self.device)
         known = torch.zeros(samples, dtype=torch.bool)
-        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance}
+        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance, "tempo": tempo}
         return self.complete(nothing, known, condition=condition, generator=generator, every=every, **knobs)  # type: ignore[arg-type]
 
     def complete(
@@ -295,19 +359,27 @@ class WaveNet(Model):
         temperature: float = 1.0,
         top_k: int | None = None,
         guidance: float | None = None,
+        tempo: float = 1.0,
     ) -> Iterator[Tensor]:
         """Draw what `known_mask`, bool (T,) or (B, T), leaves open in audio (B, T); as `sample_iter`.
 
         Known samples come back as they were given; the network hears them on their nearest level. Each sample has a
         number of its own from `generator`: what was stopped, completed with the same generator, is the same recording.
-        guidance: see the config's field, which None takes. Raises DataError where shapes do not fit, ConfigError for a
-        temperature, top_k, guidance or length out of range.
+        guidance: see the config's field, which None takes. tempo: how fast a word is said, 1 as usual, where the
+        network is told how far it has come. Raises DataError where shapes do not fit, ConfigError for a knob that is
+        out of range.
         """
         check_knobs(temperature, top_k, self.config.levels)
         guidance = self.config.guidance if guidance is None else guidance
         if not 0 <= guidance <= MAX_GUIDANCE or (guidance != 1 and not self.config.guidable):
             allowed = f"0 to {MAX_GUIDANCE:g}" if self.config.guidable else "1, for this model was never trained untold"
             raise ConfigError(f"guidance = {guidance:g} is not allowed: {allowed}")
+        slowest, fastest = TEMPOS
+        if not slowest <= tempo <= fastest or (tempo != 1 and not self.config.parts):
+            allowed = (
+                f"{slowest:g} to {fastest:g}" if self.config.parts else "1, for this model is told nothing of time"
+            )
+            raise ConfigError(f"tempo = {tempo:g} is not allowed: {allowed}")
         if x.dim() != 2 or known_mask.shape not in (x.shape[1:], x.shape):
             raise DataError(
                 f"audio of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
@@ -318,7 +390,7 @@ class WaveNet(Model):
             raise ConfigError(f"samples = {x.shape[1]:,} is not allowed: 1 to {most:,}, which is {MAX_SECONDS} seconds")
         if every < 1:
             raise ConfigError(f"every = {every} is not allowed: show the recording after each 1 or more samples")
-        return self._drawn(x, known_mask, condition, generator, every, temperature, top_k, guidance)
+        return self._drawn(x, known_mask, condition, generator, every, temperature, top_k, guidance, tempo)
 
     def _drawn(
         self,
@@ -330,6 +402,7 @@ class WaveNet(Model):
         temperature: float,
         top_k: int | None,
         guidance: float,
+        tempo: float,
     ) -> Iterator[Tensor]:
         device, count = generator.device if generator is not None else self.device, len(x)
         asked = dict(condition or {})
@@ -343,7 +416,8 @@ class WaveNet(Model):
         codes = mu_law_encode(x, self.config.levels)
         everywhere = known.all(0)
         start = x.shape[1] if bool(everywhere.all()) else int((~everywhere).nonzero()[0])
-        sampler = self.sampler(codes, known, uniform, told, start, temperature, top_k, guidance)
+        words = (self.usual_lengths(told) / tempo).round().int().tolist() if self.config.parts else [1] * count
+        sampler = self.sampler(codes, known, uniform, told, words, start, temperature, top_k, guidance)
         for end in [*range(start + every, x.shape[1], every), x.shape[1]]:
             sampler.advance(end)
             heard = torch.arange(x.shape[1], device=self.device) < end
@@ -355,19 +429,24 @@ class WaveNet(Model):
         codes: Tensor,
         known: Tensor,
         uniform: Tensor,
-        told: Tensor | None,
+        told: Tensor,
+        words: Sequence[int],
         start: int,
         temperature: float = 1.0,
         top_k: int | None = None,
         guidance: float = 1.0,
     ) -> Sampler:
         """Queues that have heard codes (n, T) before `start`, and draw the rest in place; see `queues.Task`."""
-        network = self.network
+        network, parts = self.network, self.config.parts
         # Earlier than twice the receptive field nothing is heard any more, not even by what the queues hold.
-        recent = codes[:, max(0, start - 2 * self.config.receptive_field) : start]
-        voice = network.voice(recent, told)
-        untold = network.voice(recent, torch.zeros_like(told)) if told is not None and guidance != 1 else None
-        task = Task(codes, known, uniform, voice, start, network.silence, temperature, top_k, untold, guidance)
+        begin = max(0, start - 2 * self.config.receptive_field)
+        recent, heard = codes[:, begin:start], spans(words, parts, [start - begin] * len(codes), begin)
+        voice = network.voice(recent, over_time(told, parts), heard)
+        untold = None
+        if guidance != 1:
+            untold = network.voice(recent, over_time(torch.zeros_like(told), parts), heard)
+        part = part_of(words, parts, codes.shape[1]).to(codes.device)
+        task = Task(codes, known, uniform, part, voice, start, network.silence, temperature, top_k, untold, guidance)
         if self.device.type == "cpu" and len(codes) <= _COMPILED_STREAMS:
             from genmodels.layers.queue_kernel import CompiledQueues
 
