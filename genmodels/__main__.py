@@ -143,6 +143,7 @@ def speak(
     guidance: Annotated[
         float | None, typer.Option(help="How strongly to heed digit and speaker: 1 as trained, above it clearer.")
     ] = None,
+    tempo: Annotated[float, typer.Option(help="How fast a word is said, 1 as in the data.")] = 1.0,
     after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG or MP3 to continue.")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
 ) -> None:
@@ -151,10 +152,8 @@ def speak(
 
     if out.suffix.lower() != ".wav":
         raise ConfigError(f"{str(out)!r} does not end in .wav, the one format written here")
-    asked = {"label": digit, "speaker": speaker}
-    wish = speech.Wish(
-        {key: value for key, value in asked.items() if value is not None}, seed, seconds, temperature, top_k, guidance
-    )
+    asked = {key: value for key, value in {"label": digit, "speaker": speaker}.items() if value is not None}
+    wish = speech.Wish(asked, seed, seconds, temperature, top_k, guidance, tempo)
     said = speech.say(name, wish, step=step, after=None if after is None else speech.read(after, name))
     try:
         out.write_bytes(said.wav)

@@ -32,6 +32,8 @@ class Wish:
     top_k: int | None = None
     guidance: float | None = None
     """How strongly it heeds what it is told; None takes the model's own."""
+    tempo: float = 1.0
+    """How fast a word is said, 1 as in the data, by a model that is told how far the word has come."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def say_iter(
     x = torch.cat([given, torch.zeros(count)])[None]
     known = torch.arange(x.shape[1]) < len(given)
     generator = torch.Generator().manual_seed(wish.seed)
-    knobs = {"temperature": wish.temperature, "top_k": wish.top_k, "guidance": wish.guidance}
+    knobs = {"temperature": wish.temperature, "top_k": wish.top_k, "guidance": wish.guidance, "tempo": wish.tempo}
     for heard in model.complete(x, known, condition=condition, generator=generator, every=every, **knobs):  # type: ignore[call-arg]
         yield Said(heard[0].cpu(), rate)
 

@@ -17,7 +17,7 @@ import torch
 from genmodels import audio, catalog, fourier, speech
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
-from genmodels.service import sound, speak, speak_past
+from genmodels.service import sound, speak, speak_past, speak_voice
 from genmodels.service.sound import Sound, TwoTones
 from genmodels.service.speak import Asked
 from tests.test_service import save_run
@@ -53,17 +53,17 @@ def tone(pitch: float, seconds: float = 0.5, loud: float = 0.5) -> Sound:
 
 def test_only_models_of_sound_are_offered(runs: Path) -> None:
     assert [info.name for info in speak.checkpoints()] == ["mute", "voice"]
-    found = speak.voice("voice")
+    found = speak_voice.voice("voice")
     assert (found.rate, found.levels, found.usual_seconds) == (8_000, 256, 0.25)
     assert found.speakers == ("flute", "reed")
     assert found.labels[1] == "rising"
     assert found.dilations == (1, 2, 4, 1, 2, 4)
     assert found.receptive_field == 16
-    assert speak.voice("mute").labels == speak.voice("mute").speakers == ()
+    assert speak_voice.voice("mute").labels == speak_voice.voice("mute").speakers == ()
     with pytest.raises(CapabilityError, match="pictures was trained on pictures"):
-        speak.voice("pictures")
+        speak_voice.voice("pictures")
     with pytest.raises(UnknownNameError, match="not paths"):
-        speak.voice("../voice")
+        speak_voice.voice("../voice")
 
 
 @pytest.mark.parametrize(

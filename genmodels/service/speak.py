@@ -12,22 +12,21 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from genmodels import catalog, registry, speech
+from genmodels import catalog, speech
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
-from genmodels.errors import CapabilityError, GenmodelsError
+from genmodels.errors import GenmodelsError
 from genmodels.runfolder import RunFolder
 from genmodels.service.explore import MAX_SEED
 from genmodels.service.inference import plain, run
 from genmodels.service.sound import Sound
+from genmodels.service.speak_voice import voice
 
 MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 6, 12
 MAX_GUIDANCE = 5.0
@@ -57,53 +56,7 @@ class Asked(Frozen):
         le=MAX_GUIDANCE,
         description="how strongly label and speaker are heeded; empty takes the model's own",
     )
-
-
-@dataclass(frozen=True)
-class Voice:
-    """What a model of sound is, read from its config without its weights."""
-
-    rate: int
-    usual_seconds: float
-    levels: int
-    labels: tuple[str, ...]
-    """What it can be asked to say; empty where it says what it likes."""
-    speakers: tuple[str, ...]
-    dilations: tuple[int, ...]
-    """Of its causal layers, the lowest first; empty for a model without such layers."""
-    receptive_field: int
-    guidance: float | None
-    """How strongly it heeds what it is told unless asked otherwise; None where it cannot be guided."""
-
-
-@runtime_checkable
-class Guidable(Protocol):
-    """Configs of models whose drawing can be guided (classifier-free, arXiv 2207.12598)."""
-
-    @property
-    def guidable(self) -> bool:
-        """Whether this one was also trained untold."""
-        ...
-
-    @property
-    def guidance(self) -> float:
-        """How strongly drawing heeds what it is told, unless asked otherwise."""
-        ...
-
-
-@runtime_checkable
-class HasDilations(Protocol):
-    """Configs of models that hear through dilated causal layers."""
-
-    @property
-    def dilations(self) -> tuple[int, ...]:
-        """Of each layer, the lowest first."""
-        ...
-
-    @property
-    def receptive_field(self) -> int:
-        """Samples of the past that a sample depends on."""
-        ...
+    tempo: float = Field(1.0, ge=0.5, le=2, description="how fast a word is said, 1 as in the data")
 
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
@@ -114,31 +67,6 @@ def checkpoints() -> tuple[CheckpointInfo, ...]:
 def speaks(info: CheckpointInfo) -> bool:
     """Whether a checkpoint draws sound, and can go on where a recording ends."""
     return info.modality == "audio" and "completion" in info.capabilities
-
-
-def voice(name: str) -> Voice:
-    """Raises UnknownNameError, and CapabilityError for a model of pictures."""
-    spec = RunFolder(catalog.find(plain(name))).spec()
-    config = registry.config_class(spec.model).parse(spec.config)
-    described = spec.data_spec
-    if described.sample_rate is None:
-        raise CapabilityError(f"{name} was trained on pictures, so it cannot speak; choose a model of recordings")
-
-    def names(key: str, known: tuple[str, ...]) -> tuple[str, ...]:
-        count = config.conditions.get(key, 0)
-        return known if len(known) == count else tuple(map(str, range(count)))
-
-    layered = config if isinstance(config, HasDilations) else None
-    return Voice(
-        rate=described.sample_rate,
-        usual_seconds=(described.clip_samples or described.sample_rate) / described.sample_rate,
-        levels=getattr(config, "levels", 256),
-        labels=names("label", described.classes),
-        speakers=names("speaker", described.speakers),
-        dilations=layered.dilations if layered else (),
-        receptive_field=layered.receptive_field if layered else 0,
-        guidance=config.guidance if isinstance(config, Guidable) and config.guidable else None,
-    )
 
 
 def data_of(name: str) -> DataConfig:
@@ -283,6 +211,7 @@ def _slices(asked: Asked, heard: np.ndarray, total: int) -> Iterator[tuple[np.nd
         asked.temperature,
         asked.top_k,
         asked.guidance,
+        asked.tempo,
     )
     after = torch.from_numpy(heard) if len(heard) else None
     drawn = speech.say_iter(plain(asked.model), wish, step=asked.step, after=after, every=EVERY)

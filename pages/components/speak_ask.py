@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import speak
+from genmodels.service import speak_voice
 from pages.components import speak_drawing, speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
@@ -15,7 +15,7 @@ def show(info: CheckpointInfo) -> None:
     """Controls at the left, what was said at the right."""
     st.markdown(t("speak.ask.text"))
     left, right = st.columns([4, 6], gap="large")
-    voice = speak.voice(info.name)
+    voice = speak_voice.voice(info.name)
     with left, friendly_errors():
         speak_state.follow_address(voice)
         whom = speak_state.whom(voice)

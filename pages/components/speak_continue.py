@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import sound, speak
+from genmodels.service import sound, speak, speak_voice
 from genmodels.service.sound import Sound
 from pages.components import speak_drawing, speak_source, speak_state
 from pages.components.i18n import t
@@ -19,7 +19,7 @@ def show(info: CheckpointInfo) -> None:
     """What is given and what is asked for at the left, the seam at the right."""
     st.markdown(t("speak.continue.text"))
     left, right = st.columns([4, 6], gap="large")
-    voice = speak.voice(info.name)
+    voice = speak_voice.voice(info.name)
     with left, friendly_errors():
         speak_state.follow_address(voice)
         config = sound.real_set(speak.data_of(info.name))

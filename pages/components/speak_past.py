@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import speak, speak_past
-from genmodels.service.speak import Voice
+from genmodels.service import speak_past, speak_voice
+from genmodels.service.speak_voice import Voice
 from pages.components import speak_charts, speak_state
 from pages.components.i18n import t
 from pages.components.speak_charts import COLOURS, GREY
@@ -21,7 +21,7 @@ _MOST_TIMES = 256  # of one layer, drawn as lines: more lie less than two pixels
 
 def show(info: CheckpointInfo) -> None:
     """The taps of one stack as a tree, the reach of all layers as bars, and the gradient."""
-    voice = speak.voice(info.name)
+    voice = speak_voice.voice(info.name)
     if not voice.dilations:
         st.info(t("speak.past.none"), icon=":material/info:")
         return

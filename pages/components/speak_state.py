@@ -10,12 +10,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import MAX_SEED, speak
-from genmodels.service.speak import Asked, Voice
+from genmodels.service.speak import Asked
+from genmodels.service.speak_voice import Voice
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.theme import plain
 
 TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
+TEMPOS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 GUIDANCES = tuple(0.5 * half for half in range(round(2 * speak.MAX_GUIDANCE) + 1))
 TOP_KS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The last one leaves all levels in."""
@@ -77,6 +79,7 @@ def follow_address(voice: Voice) -> None:
         "temperature": lambda text: TEMPERATURES[TEMPERATURES.index(float(text))],
         "top_k": lambda text: TOP_KS[TOP_KS.index(int(text))],
         "guidance": lambda text: GUIDANCES[GUIDANCES.index(float(text))],
+        "tempo": lambda text: TEMPOS[TEMPOS.index(float(text))],
     }
     for name, read in known.items():
         text = st.query_params.get(name)
@@ -97,6 +100,7 @@ _KEYS = {
     "temperature": "speak_temperature",
     "top_k": "speak_top_k",
     "guidance": "speak_guidance",
+    "tempo": "speak_tempo",
 }
 
 
@@ -110,6 +114,7 @@ def keep_address(asked: Asked) -> None:
         "temperature": f"{asked.temperature:g}",
         "top_k": asked.top_k,
         "guidance": None if asked.guidance is None else f"{asked.guidance:g}",
+        "tempo": None if asked.tempo == 1 else f"{asked.tempo:g}",
     }
     for name, value in values.items():
         if value is None:
@@ -146,7 +151,7 @@ def whom(voice: Voice) -> tuple[str | None, str | None]:
 def how(
     info: CheckpointInfo, voice: Voice, whom: tuple[str | None, str | None], *, with_step: bool = True
 ) -> tuple[Asked, DeltaGenerator]:
-    """Seed, step, length, temperature, top-k and guidance, and a place between them for what starts the drawing.
+    """Seed, step, length, temperature, top-k, guidance and tempo, and a place between them for what starts the drawing.
 
     What one changes most stands nearest to the button.
     """
@@ -193,6 +198,7 @@ def how(
             help=t("speak.seconds_help"),
             persist_state="session",
         )
+        tempo = _tempo(voice)
     with right:
         st.select_slider(
             t("speak.top_k"),
@@ -215,6 +221,7 @@ def how(
             "top_k": top_k,
             "seconds": memory.speak_seconds,
             "guidance": guidance,
+            "tempo": tempo,
         }
     )
     return asked, actions
@@ -236,6 +243,22 @@ def _guidance(voice: Voice) -> float | None:
     return None if chosen == usual else float(chosen)
 
 
+def _tempo(voice: Voice) -> float:
+    """How fast a word is to be said; 1 where the model is told nothing of time."""
+    if not voice.timed:
+        return 1.0
+    st.session_state.setdefault("speak_tempo", 1.0)
+    chosen = st.select_slider(
+        t("speak.tempo"),
+        TEMPOS,
+        format_func=lambda value: f"{value:g}",
+        key="speak_tempo",
+        help=t("speak.tempo_help"),
+        persist_state="session",
+    )
+    return float(chosen)
+
+
 def _shuffle() -> None:
     st.session_state.speak_seed = random.randrange(10_000)  # noqa: S311 - a sound, no secret
 
@@ -250,6 +273,8 @@ def in_words(asked: Asked) -> str:
         parts.append(t("speak.of_top_k", top_k=asked.top_k))
     if asked.guidance is not None:
         parts.append(t("speak.of_guidance", guidance=f"{asked.guidance:g}"))
+    if asked.tempo != 1:
+        parts.append(t("speak.of_tempo", tempo=f"{asked.tempo:g}"))
     if asked.step is not None:
         parts.append(t("speak.of_step", step=f"{asked.step:,}"))
     return ", ".join(parts)

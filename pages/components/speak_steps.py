@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.service import speak
+from genmodels.service import speak, speak_voice
 from genmodels.service.speak import Asked, Drawing
 from pages.components import speak_charts, speak_state
 from pages.components.i18n import t
@@ -24,7 +24,7 @@ def show(info: CheckpointInfo) -> None:
     if len(steps) < 2:
         st.info(t("speak.steps.one"), icon=":material/history:")
     left, right = st.columns([4, 6], gap="large")
-    voice = speak.voice(info.name)
+    voice = speak_voice.voice(info.name)
     with left, friendly_errors():
         speak_state.follow_address(voice)
         asked, actions = speak_state.how(info, voice, speak_state.whom(voice), with_step=False)

@@ -1,4 +1,4 @@
-"""A voice that was also trained untold: its guidance on the page, in the address and on the command line."""
+"""Voices that were also trained untold, or are told time: guidance and tempo on the page, in addresses, as commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from genmodels.__main__ import app as command_line
 from genmodels.errors import ConfigError
-from genmodels.service import speak
+from genmodels.service import speak, speak_voice
 from genmodels.service.speak import Asked
 from tests.test_pages_explorer import open_page
 from tests.test_service import save_run
@@ -25,6 +25,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     save_run(tmp_path / "runs", "led", "tones_wavenet", *SMALL, "model.untold=0.5", "model.guidance=2")
+    save_run(tmp_path / "runs", "timed", "tones_wavenet", *SMALL, "model.parts=4")
     save_run(tmp_path / "runs", "plain", "tones_wavenet", *SMALL)
     return tmp_path / "runs"
 
@@ -48,9 +49,16 @@ def asked(app: AppTest) -> Asked:
     return found.asked
 
 
+def said(name: str, out: Path, *more: str) -> bytes:
+    call = ["speak", name, str(out), "--digit", "rising", "--speaker", "reed", "--seconds", "0.1", *more]
+    result = CliRunner().invoke(command_line, call)
+    assert result.exit_code == 0, result.output
+    return out.read_bytes()
+
+
 def test_a_voice_says_whether_it_can_be_guided(runs: Path) -> None:
-    assert speak.voice("led").guidance == 2
-    assert speak.voice("plain").guidance is None
+    assert speak_voice.voice("led").guidance == 2
+    assert speak_voice.voice("plain").guidance is None
 
 
 def test_guidance_changes_what_is_drawn_and_its_own_is_the_default(runs: Path) -> None:
@@ -91,11 +99,44 @@ def test_an_address_carries_it(runs: Path) -> None:
 
 
 def test_the_command_line_takes_it(runs: Path, tmp_path: Path) -> None:
-    def said(*more: str) -> bytes:
-        out = tmp_path / "said.wav"
-        call = ["speak", "led", str(out), "--digit", "rising", "--speaker", "reed", "--seconds", "0.1", *more]
-        result = CliRunner().invoke(command_line, call)
-        assert result.exit_code == 0, result.output
-        return out.read_bytes()
+    out = tmp_path / "said.wav"
+    assert said("led", out) == said("led", out, "--guidance", "2") != said("led", out, "--guidance", "1")
 
-    assert said() == said("--guidance", "2") != said("--guidance", "1")
+
+def test_a_tempo_changes_what_is_drawn_where_time_is_told(runs: Path) -> None:
+    assert speak.draw(Asked.parse({**WISH, "model": "timed"})).asked.tempo == 1
+    assert not np.array_equal(drawn_with(model="timed", tempo=0.5), drawn_with(model="timed"))
+    with pytest.raises(ConfigError, match="tempo = 3"):
+        Asked.parse({**WISH, "tempo": 3})
+    drawing = speak.draw(Asked.parse({**WISH, "model": "plain", "tempo": 2}))
+    drawing.wait(60)
+    assert "told nothing of time" in drawing.problem
+
+
+def test_a_stopped_drawing_goes_on_to_the_same_recording_at_its_tempo(runs: Path) -> None:
+    wish = Asked.parse({**WISH, "model": "timed", "tempo": 1.5, "seconds": 0.4})
+    whole = drawn(speak.draw(wish))
+    again = speak.Drawing(wish)
+    again.samples = whole[:1_300]
+    again.start()
+    assert np.array_equal(drawn(again), whole)
+
+
+def test_the_page_offers_a_tempo_where_time_is_told(runs: Path) -> None:
+    app = page(model="timed", seconds="0.1")
+    assert app.select_slider(key="speak_tempo").value == 1
+    assert asked(app).tempo == 1
+    assert "tempo" not in app.query_params
+    app.select_slider(key="speak_tempo").set_value(0.8).run()
+    assert app.query_params["tempo"] == "0.8"
+    assert asked(app).tempo == 0.8
+    assert "tempo 0.8" in " ".join(entry.value for entry in (*app.markdown, *app.caption))
+    app.selectbox(key="speak_model").set_value("plain").run()
+    assert "speak_tempo" not in [entry.key for entry in app.select_slider]
+    assert asked(app).tempo == 1
+    assert asked(page(model="timed", seconds="0.1", tempo="1.5")).tempo == 1.5
+
+
+def test_the_command_line_takes_a_tempo(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "said.wav"
+    assert said("timed", out) == said("timed", out, "--tempo", "1") != said("timed", out, "--tempo", "0.5")
