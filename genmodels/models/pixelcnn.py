@@ -49,6 +49,7 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.layers.cross_entropy import cross_entropy
 from genmodels.layers.masked import MaskedConv2d
 from genmodels.layers.masked_painter import MaskedPainter
 from genmodels.layers.painting import UNPAINTED, Painter, check_knobs, paint
@@ -167,7 +168,7 @@ class PixelCNN(Model):
     def _cross_entropy(self, index: Tensor, label: Tensor | None) -> Tensor:
         """-log p of each value, nats (B, C, H, W), of levels (B, C, H, W)."""
         logits = self._by_value(self.network(self._values(index.device)[index], label))
-        return F.cross_entropy(logits.flatten(0, -2).float(), index.flatten(), reduction="none").view(index.shape)
+        return cross_entropy(logits.flatten(0, -2), index.flatten()).view(index.shape)
 
     def _by_value(self, logits: Tensor) -> Tensor:
         """(B, C * levels, H, W) -> (B, C, H, W, levels): a view where channels are laid out last."""

@@ -62,6 +62,7 @@ from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.layers.causal import recordings
 from genmodels.layers.causal_network import CausalNetwork
+from genmodels.layers.cross_entropy import cross_entropy
 from genmodels.layers.painting import check_knobs
 from genmodels.layers.queues import BatchedQueues, Sampler, Task
 from genmodels.layers.timing import over_time, part_of, spans
@@ -131,13 +132,13 @@ class WaveNet(Model):
     def _cross_entropy(self, codes: Tensor, told: Tensor, lengths: Sequence[int], words: Sequence[int]) -> Tensor:
         """-log p, nats, of the first `lengths` codes of each row (B, T), one row's samples after the other's (N,)."""
         heard = torch.cat([row[:length] for row, length in zip(codes, lengths, strict=True)])
-        return F.cross_entropy(self._logits(heard, told, lengths, words), heard, reduction="none")
+        return cross_entropy(self._logits(heard, told, lengths, words), heard)
 
     def _logits(self, codes: Tensor, told: Tensor, lengths: Sequence[int], words: Sequence[int]) -> Tensor:
         """(N, levels) of codes (N,): recordings of `lengths` one after the other, their words of so many samples."""
         rows = over_time(told, self.config.parts).flatten(0, 1)
         logits: Tensor = self.network(codes, rows, lengths, spans(words, self.config.parts, lengths))
-        return logits.float()
+        return logits
 
     def _measure(self, batch: Batch) -> None:
         """Remember how long the words are that training hears."""
@@ -182,7 +183,8 @@ class WaveNet(Model):
         """
         told, all_of_it = self._told(condition or {}, len(x)), [x.shape[1]] * len(x)
         words = all_of_it if length is None else length.tolist()
-        return self._logits(mu_law_encode(x, self.config.levels).flatten(), told, all_of_it, words).view(*x.shape, -1)
+        logits = self._logits(mu_law_encode(x, self.config.levels).flatten(), told, all_of_it, words)
+        return logits.float().view(*x.shape, -1)
 
     def usual_lengths(self, told: Tensor) -> Tensor:
         """Samples (n,), float32, that words of what is told (n, K) had in training on average; blends lie between."""
