@@ -139,7 +139,8 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             found |= translated.figures(model, data.load(spec.data, "test"), spec.data_spec)
         if isinstance(model, HasPerceivedLoss):
             found |= _perceived(model, data.load(spec.data, "test"))
-        if isinstance(model, SupportsSampling):
+        # What has an exact likelihood draws a value at a time: thousands of pictures would take longer than all else.
+        if isinstance(model, SupportsSampling) and not isinstance(model, SupportsLikelihood):
             if judge.can_judge(spec.data_spec) and judge.published():
                 drawn = _drawn(model, samples, seed)
                 found |= judged.class_figures(judge.class_histogram(drawn))
