@@ -45,6 +45,9 @@ SMALL: dict[str, dict[str, Any]] = {
         "levels": 32,
         "conditional": True,
         "speaker": True,
+        "parts": 4,
+        "context": 8,
+        "untold": 0.25,
     },
     "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},
 }
