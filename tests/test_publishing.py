@@ -116,6 +116,7 @@ def test_a_promise_of_its_own_is_not_replaced() -> None:
         "cifar10_darknet_narrow",
         "fast_style_starry_night",
         "fast_style_the_scream",
+        "flowers_dcgan_64",
         "horse2zebra_cyclegan_128",
         "mnist_dcgan",
         "mnist_wgan_gp",
