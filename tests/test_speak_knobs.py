@@ -140,3 +140,11 @@ def test_the_page_offers_a_tempo_where_time_is_told(runs: Path) -> None:
 def test_the_command_line_takes_a_tempo(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "said.wav"
     assert said("timed", out) == said("timed", out, "--tempo", "1") != said("timed", out, "--tempo", "0.5")
+
+
+def test_continuing_says_that_a_timed_voice_ends_with_its_word(runs: Path) -> None:
+    def captions(name: str) -> str:
+        return " ".join(entry.value for entry in open_page("speak", part="continue", model=name).caption)
+
+    assert "falls silent" in captions("timed")
+    assert "falls silent" not in captions("plain")

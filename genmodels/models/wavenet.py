@@ -94,7 +94,7 @@ class WaveNet(Model):
         told, features = sum(config.conditions.values()), 0
         if config.parts:
             told, features = told + config.parts + 1, config.context
-            counts = [config.conditions.get(key, 0) or 1 for key in ("label", "speaker")]
+            counts = [config.conditions.get(key, 0) or 1 for key in _TOLD]
             # Of each class and speaker, how many words training heard and their samples: how long its words are.
             self.register_buffer("words", torch.zeros(counts, dtype=torch.int64))
             self.register_buffer("words_samples", torch.zeros(counts, dtype=torch.int64))

@@ -25,6 +25,8 @@ def show(info: CheckpointInfo) -> None:
         config = sound.real_set(speak.data_of(info.name))
         found = speak_source.pick("continue", config, voice.rate)
         given = None if found is None else _beginning(found)
+        if voice.timed:
+            st.caption(t("speak.continue.timed"))
         whom = speak_state.whom(voice)
         asked, actions = speak_state.how(info, voice, whom)
         speak_state.keep_address(asked)
