@@ -71,10 +71,13 @@ def exact(guidance: float) -> None:
     told = {"label": torch.tensor([3]), "speaker": torch.tensor([1])}
     nothing = {key: torch.zeros(1, among) for key, among in model.conditions.items()}
     generator = torch.Generator().manual_seed(0)
+    model.words += 1
+    model.words_samples += 1_500  # the word ends within what is compared
+    word = torch.tensor([1_500])
     drawn = model.sample(1, condition=told, top_k=1, samples=2_000, guidance=guidance, generator=generator)
     with torch.inference_mode():
-        untold = model.logits(drawn, condition=nothing)
-        wanted = untold.lerp(model.logits(drawn, condition=told), guidance).argmax(-1)
+        untold = model.logits(drawn, condition=nothing, length=word)
+        wanted = untold.lerp(model.logits(drawn, condition=told, length=word), guidance).argmax(-1)
     same = int((mu_law_encode(drawn) == wanted).sum())
     print(f"  likeliest samples equal to the whole network's: {same:,} of 2,000")
 

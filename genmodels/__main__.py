@@ -143,7 +143,13 @@ def speak(
     guidance: Annotated[
         float | None, typer.Option(help="How strongly to heed digit and speaker: 1 as trained, above it clearer.")
     ] = None,
-    tempo: Annotated[float, typer.Option(help="How fast a word is said, 1 as in the data.")] = 1.0,
+    tempo: Annotated[
+        float,
+        typer.Option(
+            help="How fast a word is said, 0.25 to 4, 1 as in the data, by a model that is told how far it has come; "
+            "its time is counted from the beginning of what --after gives."
+        ),
+    ] = 1.0,
     after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG or MP3 to continue.")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
 ) -> None:

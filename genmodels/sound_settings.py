@@ -62,6 +62,11 @@ class SoundSettings(ModelConfig):
             if getattr(self, field) and count is not None and count < 1:
                 what = "classes" if field == "conditional" else "speakers"
                 raise ValueError(f"{field} = true needs recordings with {what}; set model.{field}=false")
+        if self.parts and not self.silence:
+            raise ValueError(
+                f"parts = {self.parts} tells the network that a word has ended, which is learned from silence behind "
+                "it; set model.silence=800, or model.parts=0"
+            )
         if self.guidance != 1 and not self.guidable:
             raise ValueError(
                 f"guidance = {self.guidance} needs a network that is told something, and sometimes nothing; "

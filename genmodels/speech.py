@@ -91,7 +91,8 @@ def say_iter(
     spec = _spec(name)
     rate = _rate(name, spec)
     usual = spec.data_spec.clip_samples or rate
-    count = usual if wish.seconds is None else max(1, round(wish.seconds * rate))
+    slow = min(1.0, max(wish.tempo, 0.1))  # what is said more slowly takes longer
+    count = round(usual / slow) if wish.seconds is None else max(1, round(wish.seconds * rate))
     model = catalog.load(name, step)
     if not isinstance(model, SupportsCompletion):
         raise CapabilityError(f"{name} draws no recordings; `python -m genmodels models` tells what each family can do")

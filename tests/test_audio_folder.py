@@ -253,7 +253,7 @@ def test_its_names_belong_to_the_studio() -> None:
 def test_a_model_learns_from_it_and_is_continued_from_it(recordings: Path) -> None:
     spec = small_spec(
         "wavenet", "data.name=audio_folder", f"data.path={recordings}", "data.clip_seconds=0.25", "model.speaker=false",
-        "train.max_steps=2", "train.max_epochs=null", "train.batch_size=8",
+        "model.parts=0", "train.max_steps=2", "train.max_epochs=null", "train.batch_size=8",
     )  # fmt: skip
     assert (spec.config["num_classes"], spec.config["sample_rate"], spec.config["clip_samples"]) == (2, 8_000, 2_000)
     folder = RunFolder.create(runs_root() / "mine", spec)

@@ -9,10 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
+from genmodels import speech
 from genmodels.__main__ import app as command_line
 from genmodels.errors import ConfigError
 from genmodels.service import speak, speak_voice
 from genmodels.service.speak import Asked
+from genmodels.speech import Wish
 from tests.test_pages_explorer import open_page
 from tests.test_service import save_run
 from tests.test_service_speak import SMALL, drawn
@@ -143,8 +145,31 @@ def test_the_command_line_takes_a_tempo(runs: Path, tmp_path: Path) -> None:
 
 
 def test_continuing_says_that_a_timed_voice_ends_with_its_word(runs: Path) -> None:
-    def captions(name: str) -> str:
-        return " ".join(entry.value for entry in open_page("speak", part="continue", model=name).caption)
+    for name, expected in (("timed", True), ("plain", False)):
+        app = open_page("speak", part="continue", model=name)
+        assert ("falls silent" in " ".join(entry.value for entry in app.caption)) == expected
+        assert "speak_tempo" not in [entry.key for entry in app.select_slider], "given at one tempo, ended at another"
 
-    assert "falls silent" in captions("timed")
-    assert "falls silent" not in captions("plain")
+
+def test_what_a_voice_cannot_do_is_not_kept_for_the_next(runs: Path) -> None:
+    app = page(model="plain", seconds="0.1", tempo="2", guidance="1")
+    assert {"tempo", "guidance"} == {
+        word for word in ("tempo", "guidance") if any(word in w.value for w in app.warning)
+    }
+    app.selectbox(key="speak_model").set_value("timed").run()
+    assert app.select_slider(key="speak_tempo").value == 1
+
+
+def test_silence_behind_a_word_is_explained(runs: Path) -> None:
+    app = page(model="timed", seconds="8")
+    app.button(key="speak_go_ask").click().run()
+    found = app.session_state["speak_drawing_ask"]
+    found.wait(60)
+    found.samples = np.concatenate([found.samples[:2_000], np.zeros(len(found.samples) - 2_000, np.float32)])
+    app.run()
+    assert any("told how long a word lasts" in entry.value for entry in app.info)
+
+
+def test_a_slow_word_has_the_time_it_takes(runs: Path) -> None:
+    lengths = [len(speech.say("timed", Wish({}, 1, tempo=tempo)).samples) for tempo in (0.5, 1, 2)]
+    assert lengths == [4_000, 2_000, 2_000]

@@ -268,9 +268,10 @@ def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
 
 
 @pytest.mark.parametrize("sampler", [CompiledQueues, BatchedQueues])
-def test_queues_have_the_whole_networks_logits(sampler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("parts", [0, 5])
+def test_queues_have_the_whole_networks_logits(sampler: Any, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", 99 if sampler is CompiledQueues else 0)
-    model = tiny(levels=256, channels=10, **TOLD)
+    model = tiny(levels=256, channels=10, parts=parts, **TOLD)
     told, words = model._told(condition(2), 2), [30, 22]
     codes, start = torch.zeros(2, 40, dtype=torch.int64), 9
     codes[:, :start] = torch.randint(0, 256, (2, start))

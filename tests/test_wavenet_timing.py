@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genmodels import audio
-from genmodels.errors import ConfigError
+from genmodels.errors import ConfigError, DataError
 from genmodels.layers.painting import draw
 from genmodels.layers.timing import over_time, part_of, spans
 from genmodels.model import Batch
@@ -136,6 +136,20 @@ def test_time_alone_can_be_told() -> None:
     usual = model.sample(2, generator=torch.Generator().manual_seed(0), samples=40)
     assert torch.equal(slow[:, :3], usual[:, :3]), "both in their first part"
     assert not torch.equal(slow, usual)
+
+
+def test_a_slow_word_is_drawn_to_its_end() -> None:
+    assert [timed().sample(1, tempo=tempo).shape[1] for tempo in (0.5, 1, 2)] == [120, 60, 60]
+
+
+def test_what_cannot_be_told_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"parts = 5 .* set model\.silence=800, or model\.parts=0"):
+        timed(silence=0)
+    model = timed(silence=5).requires_grad_(True)
+    batch = {"audio": torch.zeros(2, 30), "length": torch.tensor([30, 30]), **(condition(2) or {})}
+    batch["closes"] = torch.tensor([True, False])
+    with pytest.raises(DataError, match=r"longer than a piece .* model\.parts=0, or data\.clip_seconds"):
+        model.training_step(batch, model.configure_optimizers(), 0)
 
 
 def test_tempo_has_bounds() -> None:

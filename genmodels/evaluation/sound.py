@@ -23,7 +23,8 @@ _BATCH = 30
 def figures(model: Model, spec: Spec, *, seed: int = 0, spoken: int = SPOKEN) -> dict[str, float]:
     """Every figure of a model of sound. Raises DataError where the test data is missing.
 
-    likelihood/bits_per_sample   exact, of the test recordings' samples, each as probable; told class and speaker
+    likelihood/bits_per_sample   exact, of the test recordings' samples, each as probable; told class and speaker and,
+                                 where the model is told how far a word has come, each recording's length
     labels/agreement             of `spoken` recordings of each digit, the share that the judge hears as asked
     labels/agreement_real        the same share of the test recordings: what the judge itself is worth
     """

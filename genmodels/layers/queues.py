@@ -53,7 +53,7 @@ class Task:
 
     uniform (n, T) in [0, 1): one number a sample. part int64 (n, T): which of the voices' parts a time lies in. told:
     the network as it is told what to say. silence: the code that stands before the beginning. untold: where drawing is
-    guided, the same network told nothing, and `guidance`: the logits are untold + guidance (told - untold).
+    guided, the same network not told that, and `guidance`: the logits are untold + guidance (told - untold).
     """
 
     codes: Tensor

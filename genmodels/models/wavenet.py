@@ -121,10 +121,15 @@ class WaveNet(Model):
             told = told * (torch.rand(len(told), 1, device=told.device) >= self.config.untold)
         # Silence is learned where a recording ends, not where a longer one was cut.
         closes = batch["closes"] if "closes" in batch else torch.ones_like(batch["length"])
-        lengths = (batch["length"] + self.config.silence * closes).tolist()
+        lengths, words = (batch["length"] + self.config.silence * closes).tolist(), batch["length"].tolist()
+        if self.config.parts and sum(lengths) < sum(words) + self.config.silence * len(words):
+            raise DataError(
+                "some recordings are longer than a piece and were cut, so that nobody knows how far a word has come: "
+                "set model.parts=0, or data.clip_seconds to more than the longest lasts"
+            )
 
         # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
-        loss = self._cross_entropy(codes, told, lengths, batch["length"].tolist()).mean()
+        loss = self._cross_entropy(codes, told, lengths, words).mean()
         update(optimizers["model"], loss)
         loss = loss.detach()
         return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
@@ -228,7 +233,8 @@ class WaveNet(Model):
     def receptive_field(self, samples: int | None = None) -> Tensor:
         """How strongly each earlier time moves the next sample's logits: |gradient| (samples,), the newest last.
 
-        Exactly 0 behind `config.receptive_field`. Weights must have been made outside of inference mode.
+        Exactly 0 behind `config.receptive_field`. A network that is told how far a word has come is asked in the middle
+        of one. Weights must have been made outside of inference mode.
         """
         samples = samples or self.config.receptive_field
         with torch.inference_mode(False), torch.enable_grad():
@@ -241,7 +247,8 @@ class WaveNet(Model):
             told = torch.zeros(1, sum(self.config.conditions.values()), device=self.device)
             x = now[1:-1] + before[:-2]
             rows, parts = over_time(told, self.config.parts).flatten(0, 1), self.config.parts
-            asked = self.network.logits(x, self.network.biases(rows), [len(x)], spans([len(x)], parts, [len(x)]))[-1]
+            heard = spans([2 * len(x)], parts, [len(x)])
+            asked = self.network.logits(x, self.network.biases(rows), [len(x)], heard)[-1]
             # Weighted unevenly: what moves all levels alike would cancel where they are normalised.
             weights = torch.linspace(1, 2, len(asked), device=self.device)
             of_now, of_before = torch.autograd.grad((asked * weights).sum(), (now, before))
@@ -277,9 +284,14 @@ class WaveNet(Model):
         tempo: float = 1.0,
         samples: int | None = None,
     ) -> Iterator[Tensor]:
-        """All of it after each `every` samples and at the end, silent where nothing is drawn yet."""
+        """All of it after each `every` samples and at the end, silent where nothing is drawn yet.
+
+        samples: how many; None draws the data's usual length, more of it at a tempo below 1.
+        """
         if samples is None:
-            samples = self.config.clip_samples or self.config.sample_rate or 0
+            samples = round(
+                (self.config.clip_samples or self.config.sample_rate or 0) / min(1.0, max(tempo, TEMPOS[0]))
+            )
         nothing = torch.zeros(n, samples, device=self.device)
         known = torch.zeros(samples, dtype=torch.bool)
         knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance, "tempo": tempo}

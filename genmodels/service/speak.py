@@ -90,7 +90,7 @@ class Drawing:
 
     def __init__(self, asked: Asked, given: Sound | None = None) -> None:
         found = voice(asked.model)
-        self.asked, self.rate = asked, found.rate
+        self.asked, self.voice, self.rate = asked, found, found.rate
         self.given = given.samples if given is not None else np.empty(0, np.float32)
         self.total = len(self.given) + max(1, round(asked.seconds * self.rate))
         self.samples = self.given

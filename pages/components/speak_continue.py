@@ -28,7 +28,8 @@ def show(info: CheckpointInfo) -> None:
         if voice.timed:
             st.caption(t("speak.continue.timed"))
         whom = speak_state.whom(voice)
-        asked, actions = speak_state.how(info, voice, whom)
+        # A word's time is counted from what was given on: another tempo would change how far that had come.
+        asked, actions = speak_state.how(info, voice, whom, with_tempo=False)
         speak_state.keep_address(asked)
         with actions:
             speak_drawing.buttons("continue", asked, given, disabled=given is None)

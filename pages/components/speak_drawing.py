@@ -134,7 +134,7 @@ def _whole(part: str, drawing: Drawing) -> None:
         known += " " + t("speak.gain", gain=f"{drawing.sound.gain:.0f}")
     st.caption(known)
     if drawing.fell_silent:
-        st.info(t("speak.silent"), icon=":material/volume_off:")
+        st.info(t("speak.silent_timed" if drawing.voice.timed else "speak.silent"), icon=":material/volume_off:")
     speak_charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
 
 

@@ -71,6 +71,17 @@ def pick_step(info: CheckpointInfo) -> int:
 def follow_address(voice: Voice) -> None:
     """Take what is to be said from an address that was opened or changed; what does not fit is left as it was."""
     memory = st.session_state
+
+    def guidance(text: str) -> float:
+        if voice.guidance is None:
+            raise ValueError(text)
+        return GUIDANCES[GUIDANCES.index(float(text))]
+
+    def tempo(text: str) -> float:
+        if not voice.timed:
+            raise ValueError(text)
+        return TEMPOS[TEMPOS.index(float(text))]
+
     known: dict[str, Callable[[str], object]] = {
         "say": lambda text: voice.labels.index(text),
         "voice": lambda text: voice.speakers.index(text),
@@ -78,8 +89,8 @@ def follow_address(voice: Voice) -> None:
         "seconds": lambda text: _within(round(float(text), 2), 0.1, speak.MAX_SECONDS),
         "temperature": lambda text: TEMPERATURES[TEMPERATURES.index(float(text))],
         "top_k": lambda text: TOP_KS[TOP_KS.index(int(text))],
-        "guidance": lambda text: GUIDANCES[GUIDANCES.index(float(text))],
-        "tempo": lambda text: TEMPOS[TEMPOS.index(float(text))],
+        "guidance": guidance,
+        "tempo": tempo,
     }
     for name, read in known.items():
         text = st.query_params.get(name)
@@ -149,7 +160,12 @@ def whom(voice: Voice) -> tuple[str | None, str | None]:
 
 
 def how(
-    info: CheckpointInfo, voice: Voice, whom: tuple[str | None, str | None], *, with_step: bool = True
+    info: CheckpointInfo,
+    voice: Voice,
+    whom: tuple[str | None, str | None],
+    *,
+    with_step: bool = True,
+    with_tempo: bool = True,
 ) -> tuple[Asked, DeltaGenerator]:
     """Seed, step, length, temperature, top-k, guidance and tempo, and a place between them for what starts the drawing.
 
@@ -198,7 +214,7 @@ def how(
             help=t("speak.seconds_help"),
             persist_state="session",
         )
-        tempo = _tempo(voice)
+        tempo = _tempo(voice) if with_tempo else 1.0
     with right:
         st.select_slider(
             t("speak.top_k"),
