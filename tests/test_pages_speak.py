@@ -134,7 +134,7 @@ def test_a_stopped_drawing_goes_on(runs: Path) -> None:
 
 def test_a_model_that_is_told_nothing_says_so(runs: Path) -> None:
     app = page("ask", model="mute")
-    assert "told nothing" in said(app)
+    assert "told neither what to say" in said(app)
     assert not [group for group in app.button_group if group.key in ("speak_label", "speak_speaker")]
     app.button(key="speak_go_ask").click().run()
     assert drawing(app, "ask").finished
