@@ -16,6 +16,16 @@ from genmodels.errors import ConfigError
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 
 
+def cosine_end() -> Any:
+    """The field `lr_end` of models whose learning rate follows `model.cosine`."""
+    return Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the learning rate left at the last step, reached along a cosine; 1 keeps it",
+    )
+
+
 def live(default: Any, **field: Any) -> Any:
     """A field that may be changed while a run is going on; it is read from `self.config` each step."""
     return Field(default, json_schema_extra={"live": True}, **field)

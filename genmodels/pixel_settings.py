@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from genmodels.config import ModelConfig, live
+from genmodels.config import ModelConfig, cosine_end, live
 
 
 class PixelSettings(ModelConfig):
@@ -22,12 +22,7 @@ class PixelSettings(ModelConfig):
     )
     conditional: bool = Field(False, description="tell the network each picture's class, to be asked for it")
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
-    lr_end: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="share of the learning rate left at the last step, reached along a cosine; 1 keeps it",
-    )
+    lr_end: float = cosine_end()
 
     @model_validator(mode="after")
     def _there_are_classes(self) -> Self:

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from genmodels.config import ModelConfig, live
+from genmodels.config import ModelConfig, cosine_end, live
 
 MAX_GUIDANCE = 10.0
 
@@ -49,12 +49,7 @@ class SoundSettings(ModelConfig):
         "is clearer and less varied (needs untold above 0)",
     )
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
-    lr_end: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="share of the learning rate left at the last step, reached along a cosine; 1 keeps it",
-    )
+    lr_end: float = cosine_end()
 
     @model_validator(mode="after")
     def _there_is_what_it_is_told(self) -> Self:

@@ -56,6 +56,21 @@ def test_what_time_it_is_changes_the_layers_and_nothing_later_is_heard() -> None
     assert bool((slope[3:] > 0).all())
 
 
+def test_what_it_hears_is_asked_in_the_middle_of_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, asked = timed(), []
+    logits = model.network.logits
+
+    def recorded(x: Tensor, biases: Tensor, lengths: list[int], counts: list[int]) -> Tensor:
+        asked.append(counts)
+        found: Tensor = logits(x, biases, lengths, counts)
+        return found
+
+    monkeypatch.setattr(model.network, "logits", recorded)
+    model.receptive_field(20)
+    # 21 times of a word of 42, whose parts end at 8.4, 16.8, 25.2: the newest lies in the third of five
+    assert asked == [[9, 8, 4, 0, 0, 0]]
+
+
 def test_the_loss_is_told_each_words_own_length() -> None:
     model = timed(silence=5)
     x, length = torch.rand(2, 30) * 2 - 1, torch.tensor([30, 12])

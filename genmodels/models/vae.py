@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from genmodels.config import ModelConfig, live
+from genmodels.config import ModelConfig, cosine_end, live
 
 
 class VAEConfig(ModelConfig):
@@ -27,12 +27,7 @@ class VAEConfig(ModelConfig):
     )
     latent_dim: int = Field(20, ge=1, le=1024, description="numbers in the latent vector z")
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
-    lr_end: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="share of the learning rate left at the last step, reached along a cosine; 1 keeps it",
-    )
+    lr_end: float = cosine_end()
     kl_weight: float = live(
         1.0, ge=0, le=1000, description="weight of the KL term: 1 is the ELBO, more is a beta-VAE, 0 an autoencoder"
     )
