@@ -134,6 +134,24 @@ def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Te
     return sampled
 
 
+def take_weights(model: Model, path: Path) -> list[str]:
+    """Begin where another training of the family ended: copy from `step-N/` what has the same name and shape here.
+
+    Of a moving average that is what is sampled. Returns the names of the weights that begin anew: discriminators that
+    were not published, layers of other sizes. Raises CheckpointError where nothing fits.
+    """
+    given = _load_tensors(path / WEIGHTS)
+    if (path / TRAINING_NETS).exists():
+        extra = _load_tensors(path / TRAINING_NETS)
+        given |= {key: value for key, value in extra.items() if not key.startswith(_RAW)}
+    own = {key: value for key, value in model.state_dict().items() if key.split(".")[0] not in model.pretrained}
+    fitting = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
+    if not fitting:
+        raise CheckpointError(f"{path}: none of its weights fits these settings; begin anew, or take its settings")
+    model.load_state_dict(fitting, strict=False)
+    return sorted(own.keys() - fitting.keys())
+
+
 def load_resume(path: Path) -> dict[str, Any]:
     """The resume state as it was given to `save`; raises CheckpointError where the checkpoint has none."""
     if not (path / RESUME_JSON).exists():

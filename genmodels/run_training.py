@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from genmodels import checkpoint, data, preview, registry, tune
+from genmodels import catalog, checkpoint, data, preview, registry, tune
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
@@ -76,6 +76,8 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     torch.manual_seed(spec.train.seed)
     model = checkpoint.build(spec.model_dump()).to(where)
     tune.prepare(model, runtime)
+    if spec.train.start_from is not None and not folder.steps():
+        _begin_from(spec.train.start_from, model, recorder)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
     recorder.phase("training")  # at once: the first pictures may be seen before the first report, and knobs be turned
@@ -94,6 +96,17 @@ def _loader(spec: Spec, recorder: FolderRecorder, where: torch.device) -> Loader
         )
     recorder.set_examples(to_float(torch.from_numpy(arrays.images[:512].copy())))
     return loader_for(registry.config_class(spec.model).requires, arrays, batch_size, seed, where)
+
+
+def _begin_from(name: str, model: Model, recorder: FolderRecorder) -> None:
+    source = RunFolder(catalog.find(name))
+    if not source.steps():
+        raise CheckpointError(f"train.start_from: {name} has saved no step yet")
+    step = source.steps()[-1]
+    anew = checkpoint.take_weights(model, source.step_path(step))
+    parts = sorted({key.split(".")[0] for key in anew})
+    recorder.event(0, "started_from", name=name, at=step, commit=source.config().get("git_commit"), anew=anew)
+    recorder.say(f"begins with {name} at step {step:,}" + (f"; anew: {', '.join(parts)}" if parts else ""))
 
 
 def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:

@@ -31,6 +31,11 @@ class TranslationNetworks(ModelConfig):
     unet_channels: tuple[Channels, ...] = Field(
         (32, 64, 128, 256), min_length=1, max_length=8, description="channels after each reduction of a unet"
     )
+    attention: bool = Field(
+        False,
+        description="the generators also draw where to change a picture, and the rest of it stays as it was given "
+        "(1911.11897): what surrounds a horse is kept",
+    )
     discriminator_channels: tuple[Channels, ...] = Field(
         (64, 128, 256, 512),
         min_length=1,

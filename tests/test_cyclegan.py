@@ -12,7 +12,7 @@ from genmodels import data, evaluation, preview, recipes, registry
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import ConfigError
-from genmodels.layers import augment
+from genmodels.layers import augment, translation_networks
 from genmodels.layers.image_pool import ImagePool
 from genmodels.layers.translation_networks import ResidualBlock
 from genmodels.losses import least_squares_loss
@@ -46,6 +46,8 @@ def test_the_canonical_networks_have_the_papers_sizes() -> None:
         ({"resnet_channels": 4, "residual_blocks": 1, "upsample": "nearest"}, 4),
         ({"generator": "unet", "unet_channels": [4, 4, 4, 4]}, 16),
         ({"generator": "unet", "unet_channels": [4]}, 2),
+        ({"resnet_channels": 4, "residual_blocks": 1, "attention": True}, 4),
+        ({"generator": "unet", "unet_channels": [4, 4], "attention": True}, 4),
     ],
 )
 def test_generators_keep_the_shape_and_pictures_of_a_batch_apart(settings: dict[str, Any], multiple: int) -> None:
@@ -102,6 +104,43 @@ class _Constant(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.weight.expand_as(x)
+
+
+def test_attention_keeps_what_it_does_not_change() -> None:
+    """x + m (y - x) by hand: m = 0 keeps the pixel, 1 takes what was drawn, a half lies between."""
+    x = torch.tensor([0.5, -0.5, 1.0]).view(1, 1, 1, 3)
+    drawn = torch.cat([torch.tensor([-1.0, 0.25, 0.0]).view(1, 1, 1, 3), torch.tensor([-1.0, 1.0, 0.0]).view_as(x)], 1)
+    y, mask = translation_networks.attended(drawn, x)
+    assert mask.flatten().tolist() == [0.0, 1.0, 0.5]
+    assert y.flatten().tolist() == [0.5, 0.25, 0.5]
+
+
+class _Attending(torch.nn.Module):
+    """Draws -1 everywhere and asks for it where `share` of the way."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(2 * share - 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([-torch.ones_like(x), self.weight.expand_as(x[:, :1])], 1)
+
+
+def test_each_way_through_a_generator_attends() -> None:
+    """There a quarter of the way to black, back half of it: cycle, identity and translation by hand."""
+    model = small_model("cyclegan", zoom=1, flip=False, identity_weight=1.0, attention=True)
+    model.generator_ab, model.generator_ba = _Attending(0.25), _Attending(0.5)
+    optimizers = model.configure_optimizers()
+    optimizers["generators"].param_groups[0]["lr"] = 0.0
+    a, b = torch.full((1, 1, 28, 28), 1.0), torch.full((1, 1, 28, 28), 0.0)
+    found = {k: float(v) for k, v in model.training_step({"image_a": a, "image_b": b}, optimizers, 0).items()}
+    there, back = 1 - 0.25 * 2, 0 - 0.5 * 1  # G(a), F(b)
+    assert found["loss/cycle_a"] == pytest.approx(abs(there - 0.5 * (there + 1) - 1))
+    assert found["loss/cycle_b"] == pytest.approx(abs(back - 0.25 * (back + 1) - 0))
+    assert found["loss/identity"] == pytest.approx(0.5 * (abs(-0.25) + abs(-0.5 * 2)))
+    torch.testing.assert_close(model.translate(a, "a_to_b"), torch.full_like(a, there))
+    torch.testing.assert_close(model.attention(a, "a_to_b"), torch.full_like(a, 0.25))
+    assert small_model("cyclegan").attention(a, "a_to_b") is None
 
 
 @pytest.mark.parametrize("identity", [5.0, 1.0, 0.0])

@@ -16,14 +16,30 @@ from genmodels.translation_networks import TranslationNetworks
 
 
 def generator(config: TranslationNetworks) -> nn.Module:
-    """Images (B, C, H, W) in [-1, 1] -> the same; sides are multiples of `config.multiple`."""
+    """Images (B, C, H, W) in [-1, 1] -> the same, and with attention one channel more, for `attended`.
+
+    Sides are multiples of `config.multiple`.
+    """
     channels = (config.image_shape or (0,))[0]
+    drawn = channels + 1 if config.attention else channels
     network = (
-        resnet(channels, config.resnet_channels, config.residual_blocks, transposed=config.upsample == "transposed")
+        resnet(
+            channels, config.resnet_channels, config.residual_blocks, drawn, transposed=config.upsample == "transposed"
+        )
         if config.generator == "resnet"
-        else UNet(config, channels)
+        else UNet(config, channels, drawn)
     )
     return _initialised(network, config.init_std)
+
+
+def attended(drawn: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture x (B, C, H, W) changed only where its generator says so, and where that is (B, 1, H, W), 0 to 1.
+
+    x + m (y - x) of Tang et al., arXiv 1911.11897: `drawn`, in [-1, 1], is y in its first C channels and 2m - 1 in its
+    last.
+    """
+    content, mask = drawn[:, :-1].float(), 0.5 * (drawn[:, -1:].float() + 1)
+    return x + mask * (content - x), mask
 
 
 def discriminator(config: TranslationNetworks) -> nn.Module:
@@ -69,8 +85,18 @@ class ResidualBlock(nn.Module):
         return y
 
 
-def resnet(channels: int, width: int, blocks: int, *, transposed: bool = False, kernel: int = 7) -> nn.Sequential:
-    """Images (B, channels, H, W) in [-1, 1] -> the same (arXiv 1603.08155); sides are multiples of 4, from 8 on.
+def resnet(
+    channels: int,
+    width: int,
+    blocks: int,
+    drawn: int | None = None,
+    *,
+    transposed: bool = False,
+    kernel: int = 7,
+) -> nn.Sequential:
+    """Images (B, channels, H, W) in [-1, 1] -> (B, drawn, H, W) in [-1, 1], drawn = channels where nothing is said.
+
+    The ResNet of arXiv 1603.08155; sides are multiples of 4, from 8 on.
 
     A first convolution of `kernel`, two halvings, residual blocks, two enlargements, a last convolution and tanh.
     """
@@ -86,7 +112,7 @@ def resnet(channels: int, width: int, blocks: int, *, transposed: bool = False, 
         else:
             enlarge = nn.Upsample(scale_factor=2, mode="nearest")
             layers += _normalised(enlarge, ReflectionPad(1), nn.Conv2d(before, after, 3, bias=False))
-    return nn.Sequential(*layers, ReflectionPad(border), nn.Conv2d(width, channels, kernel), nn.Tanh())
+    return nn.Sequential(*layers, ReflectionPad(border), nn.Conv2d(width, drawn or channels, kernel), nn.Tanh())
 
 
 def _normalised(*layers: nn.Module) -> list[nn.Module]:
@@ -96,7 +122,7 @@ def _normalised(*layers: nn.Module) -> list[nn.Module]:
 class UNet(nn.Module):
     """Reductions by convolutions of stride 2, then enlargements that see the map of their size from the way down."""
 
-    def __init__(self, config: TranslationNetworks, channels: int) -> None:
+    def __init__(self, config: TranslationNetworks, channels: int, drawn: int) -> None:
         super().__init__()
         widths = config.unet_channels
         self.down = nn.ModuleList(
@@ -121,7 +147,7 @@ class UNet(nn.Module):
         self.last = nn.Sequential(
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.ZeroPad2d((1, 2, 1, 2)),
-            nn.Conv2d(incoming, channels, 4),
+            nn.Conv2d(incoming, drawn, 4),
             nn.Tanh(),
         )
 

@@ -9,7 +9,9 @@ discriminators judge what comes out, and a picture that is translated there and 
     discriminators:  minimise  1/2 ( mean (D_B(b) - 1)^2 + mean D_B(G(a'))^2 )  +  the same for D_A and F(b')
 
 G(a') and F(b') come from pools of earlier translations. The loss is that of least squares (1611.04076): scores have no
-sigmoid. The rate is constant for the first part of the training and falls evenly to 0 after it.
+sigmoid. The rate is constant for the first part of the training and falls evenly to 0 after it. With attention a
+generator draws a picture y and a mask m from 0 to 1, and G(x) = x + m (y - x): what surrounds a horse is kept
+(1911.11897).
 """
 
 from __future__ import annotations
@@ -117,8 +119,8 @@ class CycleGAN(Model):
         adversarial = least_squares_loss(self.discriminator_b(fake_b), real=True) + least_squares_loss(
             self.discriminator_a(fake_a), real=True
         )
-        cycle_a = _distance(self.generator_ba(fake_b), real_a)
-        cycle_b = _distance(self.generator_ab(fake_a), real_b)
+        cycle_a = _distance(self._drawn(self.generator_ba, fake_b), real_a)
+        cycle_b = _distance(self._drawn(self.generator_ab, fake_a), real_b)
         loss = adversarial + self.config.cycle_weight * (cycle_a + cycle_b)
         metrics: Metrics = {}
         if same_a is not None and same_b is not None:
@@ -150,9 +152,13 @@ class CycleGAN(Model):
     def _translated(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """`source` translated, and, where that counts, `target` left as it is: one pass instead of two."""
         if not self.config.identity_weight:
-            return generator(source), None
-        fake, same = generator(torch.cat([source, target])).chunk(2)
+            return self._drawn(generator, source), None
+        fake, same = self._drawn(generator, torch.cat([source, target])).chunk(2)
         return fake, same
+
+    def _drawn(self, generator: nn.Module, x: Tensor) -> Tensor:
+        drawn: Tensor = generator(x)
+        return translation_networks.attended(drawn, x)[0] if self.config.attention else drawn
 
     def _judged(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         on_real, on_fake = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)
@@ -193,8 +199,16 @@ class CycleGAN(Model):
                 f"sides must be multiples of {self.multiple}, not {x.shape[2]}x{x.shape[3]}: pad the picture, "
                 "as genmodels.translation does"
             )
-        y: Tensor = (self.generator_ab if direction == "a_to_b" else self.generator_ba)(x)
-        return y.float()
+        return self._drawn(self._generator(direction), x).float()
+
+    def attention(self, x: Tensor, direction: Direction) -> Tensor | None:
+        """Where pictures (B, C, H, W) would be changed: (B, 1, H, W), 0 to 1; None of a model without attention."""
+        if not self.config.attention:
+            return None
+        return translation_networks.attended(self._generator(direction)(x), x)[1]
+
+    def _generator(self, direction: Direction) -> nn.Module:
+        return self.generator_ab if direction == "a_to_b" else self.generator_ba
 
 
 def _distance(x: Tensor, y: Tensor) -> Tensor:
