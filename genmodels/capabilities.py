@@ -116,6 +116,11 @@ class SupportsTranslation(Protocol):
         """How many pixels around one of the result are looked at: what is further away changes nothing."""
         ...
 
+    @property
+    def changes_places(self) -> bool:
+        """Whether it says where to change a picture and keeps the rest, so that a change can be enlarged onto it."""
+        ...
+
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
         """Images -> the same of the other kind; raises CapabilityError where sides are no multiples of `multiple`."""
         ...

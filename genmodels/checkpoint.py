@@ -137,8 +137,9 @@ def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Te
 def take_weights(model: Model, path: Path) -> list[str]:
     """Begin where another training of the family ended: copy from `step-N/` what has the same name and shape here.
 
-    Of a moving average that is what is sampled. Returns the names of the weights that begin anew: discriminators that
-    were not published, layers of other sizes. Raises CheckpointError where nothing fits.
+    Of a moving average that is what is sampled. A layer that only has more outputs here, such as a mask, takes those
+    there are. Returns the names of the weights that begin anew, wholly or in part: discriminators that were not
+    published, layers of other sizes. Raises CheckpointError where nothing fits.
     """
     given = _load_tensors(path / WEIGHTS)
     if (path / TRAINING_NETS).exists():
@@ -148,7 +149,11 @@ def take_weights(model: Model, path: Path) -> list[str]:
     fitting = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
     if not fitting:
         raise CheckpointError(f"{path}: none of its weights fits these settings; begin anew, or take its settings")
-    model.load_state_dict(fitting, strict=False)
+    grown = {}
+    for key, value in given.items():
+        if key in own and value.dim() and len(value) < len(own[key]) and value.shape[1:] == own[key].shape[1:]:
+            grown[key] = torch.cat([value.to(own[key]), own[key][len(value) :]])
+    model.load_state_dict({**fitting, **grown}, strict=False)
     return sorted(own.keys() - fitting.keys())
 
 

@@ -66,11 +66,11 @@ def translate_image(
     colours, alpha = without_alpha(picture)
     height, width = colours.shape[:2]
     check_shape(width, height)
-    colours = resized(colours, *worked_size(model, width, height, tile, max_side))
+    worked = resized(colours, *worked_size(model, width, height, tile, max_side))
     with torch.inference_mode():
-        steps = translating(model, colours, direction, tile=tile, precision=precision)
+        steps = translating(model, worked, direction, tile=tile, precision=precision)
         done = finished(steps, on_progress)
-    result = resized(done, width, height)
+    result = enlarged(done, worked, colours) if changes_places(model) else resized(done, width, height)
     return result if alpha is None else np.concatenate([result, alpha], 2)
 
 
@@ -132,6 +132,28 @@ def resized(colours: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(colours).resize((width, height), Image.Resampling.LANCZOS))
 
 
+def enlarged(there: np.ndarray, worked: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """A translation at the size of `picture`, of which `worked` is the reduced copy that was translated; all uint8.
+
+    For models that keep what they do not change: the change is enlarged and laid on the picture, whose detail stays.
+    """
+    if there.shape == picture.shape:
+        return there
+    height, width = picture.shape[:2]
+    result = np.empty_like(picture)
+    for channel in range(3):  # one at a time: in float32 a large picture is half a gigabyte
+        change = Image.fromarray(there[:, :, channel].astype(np.float32) - worked[:, :, channel])
+        full = np.array(change.resize((width, height), Image.Resampling.BICUBIC))
+        full += picture[:, :, channel]
+        result[:, :, channel] = full.round().clip(0, 255)
+    return result
+
+
+def changes_places(model: Model) -> bool:
+    """Whether what it makes of a reduced picture can be laid on the whole one, by `enlarged`."""
+    return isinstance(model, SupportsTranslation) and model.changes_places
+
+
 def finished(steps: Generator[tuple[int, int], None, np.ndarray], on_progress: Progress | None = None) -> np.ndarray:
     """What `translating` comes to, all at once."""
     while True:
@@ -158,7 +180,7 @@ def translating(
     mode. Raises CapabilityError or DataError.
     """
     _check(model, direction)
-    given = colours.shape[1], colours.shape[0]
+    picture, given = colours, (colours.shape[1], colours.shape[0])
     check_shape(*given)
     colours = resized(colours, *worked_size(model, *given, tile))
     multiple, (height, width) = _multiple(model), colours.shape[:2]
@@ -179,7 +201,8 @@ def translating(
     else:
         done = yield from _tiled(prepared, pixels, direction, tile)
     kept = done[:, :height, :width].permute(1, 2, 0)
-    return resized((kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy(), *given)
+    there = (kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy()
+    return enlarged(there, colours, picture) if changes_places(model) else resized(there, *given)
 
 
 def _check(model: Model, way: Way) -> None:

@@ -77,7 +77,7 @@ def test_two_files_side_by_side_and_the_way_back(browser: Browser, server: Serve
 
     widget(page, "translate_trip").locator("label").first.click()
     trip = widget(page, "translate_trip_0")
-    expect(trip.locator("img")).to_have_count(4, timeout=30_000)
+    expect(trip.locator("img")).to_have_count(5, timeout=30_000)
     expect(trip.locator("img").last).to_have_attribute("alt", re.compile(r"Mean difference \d\.\d{3}"))
     assert int(border.input_value()) == pytest.approx(80, abs=2), "the border stays where it was put"
     with page.expect_download() as download:

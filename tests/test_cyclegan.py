@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -139,8 +140,28 @@ def test_each_way_through_a_generator_attends() -> None:
     assert found["loss/cycle_b"] == pytest.approx(abs(back - 0.25 * (back + 1) - 0))
     assert found["loss/identity"] == pytest.approx(0.5 * (abs(-0.25) + abs(-0.5 * 2)))
     torch.testing.assert_close(model.translate(a, "a_to_b"), torch.full_like(a, there))
-    torch.testing.assert_close(model.attention(a, "a_to_b"), torch.full_like(a, 0.25))
-    assert small_model("cyclegan").attention(a, "a_to_b") is None
+
+
+@pytest.mark.parametrize("settings", [{"residual_blocks": 1}, {"generator": "unet", "unet_channels": [4]}])
+def test_a_mask_begins_open(settings: dict[str, Any]) -> None:
+    """Where it is shut nothing is learned."""
+    model = built(resnet_channels=4, discriminator_channels=[4], attention=True, **settings)
+    x = torch.rand(1, 3, 16, 16) * 2 - 1
+    mask = translation_networks.attended(model.generator_ba(x), x)[1]
+    torch.testing.assert_close(mask, torch.full((1, 1, 16, 16), 0.5 * (math.tanh(1.5) + 1)))
+
+
+def test_discriminators_that_know_nothing_may_learn_first() -> None:
+    model: Any = small_model("cyclegan", discriminators_first=2).train()
+    optimizers = model.configure_optimizers()
+    images = torch.rand(2, 1, 28, 28) * 2 - 1
+    moved = []
+    for step in range(3):
+        before = {key: value.clone() for key, value in model.named_parameters()}
+        model.training_step({"image_a": images, "image_b": -images}, optimizers, step)
+        changed = {key.split("_")[0] for key, value in model.named_parameters() if not torch.equal(value, before[key])}
+        moved.append(sorted(changed))
+    assert moved == [["discriminator"], ["discriminator"], ["discriminator", "generator"]]
 
 
 @pytest.mark.parametrize("identity", [5.0, 1.0, 0.0])

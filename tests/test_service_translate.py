@@ -100,7 +100,8 @@ def test_there_and_back_measures_what_the_model_loses(runs: Path) -> None:
     back = translation.translate_image(model, there, "b_to_a")
     assert trip.error == pytest.approx(np.abs(back.astype(float) - small).mean() / 127.5, rel=1e-4)
     assert trip.error > 0.05
-    assert (trip.heat.width, trip.heat.height) == (51, 32)
+    assert (trip.heat.width, trip.heat.height) == (trip.changed.width, trip.changed.height) == (51, 32)
+    assert trip.heat.image != trip.changed.image
     grey = translate.round_trip(Asking(model="grey"), upload)
     model, bare = checkpoint.load_model(runs / "grey", 10), photo(64, 40).resize((45, 28), Image.Resampling.LANCZOS)
     there = translation.translate_image(model, np.asarray(bare), "a_to_b")

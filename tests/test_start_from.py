@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import small_spec
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from genmodels import checkpoint, run_training
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
@@ -75,6 +75,19 @@ def test_what_is_lacking_or_of_another_size_begins_anew(first: RunFolder) -> Non
     # the same seed, the same first weights as without it
     assert all(torch.equal(taken[key], untaught[key]) for key in resized)
     assert all(torch.equal(own[key], others[key]) for key in own if key.startswith("discriminator."))
+
+
+def test_a_layer_with_more_outputs_takes_those_there_are(first: RunFolder) -> None:
+    """A mask beside the colours: the colours are known already."""
+    model = checkpoint.build(small_spec("dcgan", *QUICK).model_dump())
+    given = load_file(first.step_path(4) / "model.safetensors")
+    key = next(key for key, value in given.items() if value.dim() == 4)
+    own = model.state_dict()[key].clone()
+    save_file({k: v[:-1] if k == key else v for k, v in given.items()}, first.step_path(4) / "model.safetensors")
+    assert key in checkpoint.take_weights(model, first.step_path(4))
+    found = model.state_dict()[key]
+    assert torch.equal(found[:-1], given[key][:-1])
+    assert torch.equal(found[-1], own[-1])
 
 
 def test_resuming_goes_on_and_does_not_begin_again(first: RunFolder) -> None:

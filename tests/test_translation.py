@@ -47,6 +47,44 @@ def photo(height: int, width: int) -> np.ndarray:
     return (np.stack(channels, 2) + rng.normal(0, 8, (height, width, 3))).clip(0, 255).astype(np.uint8)
 
 
+def attending(bias: float) -> Any:
+    """A model that opens its mask alike everywhere: the bias before tanh."""
+    torch.manual_seed(0)
+    model: Any = registry.get("cyclegan").build(
+        image_shape=(3, 32, 32), init_std=None, discriminator_channels=[4], attention=True, **SMALL["resnet"]
+    )
+    for network in (model.generator_ab, model.generator_ba):
+        network[-2].bias.data[-1] = bias
+    return model.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("size", [(90, 160), (400, 64)])
+def test_what_is_not_changed_keeps_its_detail_at_any_size(size: tuple[int, int]) -> None:
+    """Translated reduced, or in tiles with the statistics of the whole: a shut mask gives back every pixel."""
+    picture = photo(*size)
+    for how in ({"max_side": 40}, {"tile": 288}, {}):
+        kept = translate_image(attending(-20.0), picture, "a_to_b", precision="fp32", **how)
+        assert np.array_equal(kept, picture), how
+        changed = translate_image(attending(0.0), picture, "a_to_b", precision="fp32", **how)
+        assert np.abs(changed.astype(int) - picture).mean() > 10, how
+
+
+def test_a_reduced_translation_is_laid_on_the_whole_picture() -> None:
+    """By hand: the change of the reduced one, enlarged and added; what was drawn has the grain of what was given."""
+    picture, model = photo(96, 160), attending(0.0)
+    small = np.asarray(Image.fromarray(picture).resize((40, 24), Image.Resampling.LANCZOS))
+    there = translate_image(model, small, "b_to_a", precision="fp32")
+    change = there.astype(np.float32) - small
+    wanted = picture.astype(np.float32)
+    for channel in range(3):
+        wanted[..., channel] += Image.fromarray(change[..., channel]).resize((160, 96), Image.Resampling.BICUBIC)
+    found = translate_image(model, picture, "b_to_a", max_side=40, precision="fp32")
+    assert np.array_equal(found, wanted.round().clip(0, 255))
+    assert np.array_equal(found[..., 0], translation.enlarged(there, small, picture)[..., 0])
+    plainly = translate_image(model_of(), picture, "b_to_a", max_side=40, precision="fp32")
+    assert plainly.shape == picture.shape, "one that draws the whole picture is enlarged as it is"
+
+
 def test_instance_norm_is_pytorchs_in_both_layouts_and_so_is_its_gradient() -> None:
     for layout in (torch.contiguous_format, torch.channels_last):
         x = torch.randn(3, 5, 9, 7).mul(3).add(1).to(memory_format=layout).requires_grad_(True)

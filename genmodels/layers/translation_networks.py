@@ -22,14 +22,18 @@ def generator(config: TranslationNetworks) -> nn.Module:
     """
     channels = (config.image_shape or (0,))[0]
     drawn = channels + 1 if config.attention else channels
-    network = (
+    network: nn.Sequential | UNet = (
         resnet(
             channels, config.resnet_channels, config.residual_blocks, drawn, transposed=config.upsample == "transposed"
         )
         if config.generator == "resnet"
         else UNet(config, channels, drawn)
     )
-    return _initialised(network, config.init_std)
+    _initialised(network, config.init_std)
+    if config.attention:
+        last = network.last[-2] if isinstance(network, UNet) else network[-2]
+        _open(last)
+    return network
 
 
 def attended(drawn: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,6 +44,15 @@ def attended(drawn: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """
     content, mask = drawn[:, :-1].float(), 0.5 * (drawn[:, -1:].float() + 1)
     return x + mask * (content - x), mask
+
+
+def _open(last: nn.Module) -> None:
+    """Let a mask begin at 0.95 everywhere: where it is shut nothing is learned, and nothing opens it again."""
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
+    with torch.no_grad():
+        last.weight[-1].zero_()
+        last.bias[-1] = 1.5  # before tanh
 
 
 def discriminator(config: TranslationNetworks) -> nn.Module:
@@ -86,15 +99,9 @@ class ResidualBlock(nn.Module):
 
 
 def resnet(
-    channels: int,
-    width: int,
-    blocks: int,
-    drawn: int | None = None,
-    *,
-    transposed: bool = False,
-    kernel: int = 7,
+    channels: int, width: int, blocks: int, drawn: int | None = None, *, transposed: bool = False, kernel: int = 7
 ) -> nn.Sequential:
-    """Images (B, channels, H, W) in [-1, 1] -> (B, drawn, H, W) in [-1, 1], drawn = channels where nothing is said.
+    """Images (B, channels, H, W) in [-1, 1] -> (B, drawn, H, W) in [-1, 1], as many channels if nothing is said.
 
     The ResNet of arXiv 1603.08155; sides are multiples of 4, from 8 on.
 

@@ -48,6 +48,13 @@ class CycleGANConfig(TranslationNetworks):
         description="training pictures are enlarged by this and cut to size at random; the paper's 286 to 256",
     )
     flip: bool = Field(True, description="mirror half of the training pictures; not for digits and letters")
+    discriminators_first: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="steps at the beginning in which the discriminators learn alone: for generators that begin with "
+        "another training's weights, which discriminators that know nothing would lead astray",
+    )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both generators")
     discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both discriminators")
@@ -111,6 +118,11 @@ class CycleGAN(Model):
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         real_a, real_b = self._varied(batch["image_a"]), self._varied(batch["image_b"])
         discriminators = nn.ModuleList([self.discriminator_a, self.discriminator_b])
+        if step < self.config.discriminators_first:
+            with torch.no_grad():
+                fake_b, fake_a = self._drawn(self.generator_ab, real_a), self._drawn(self.generator_ba, real_b)
+            judged = self._judge(real_a, real_b, fake_a, fake_b, optimizers["discriminators"])
+            return {"loss/discriminator": 0.5 * judged}
 
         # generators: with both discriminators frozen, whose gradients would be computed and thrown away
         discriminators.requires_grad_(False)
@@ -130,16 +142,11 @@ class CycleGAN(Model):
         update(optimizers["generators"], loss)
         discriminators.requires_grad_(True)
 
-        # discriminators: real pictures and pooled translations in one batch, which instance norm keeps apart
-        judged = 0.5 * (
-            self._judged(self.discriminator_a, real_a, self.pool_a.exchange(fake_a.detach()))
-            + self._judged(self.discriminator_b, real_b, self.pool_b.exchange(fake_b.detach()))
-        )
-        update(optimizers["discriminators"], judged)
+        judged = self._judge(real_a, real_b, fake_a, fake_b, optimizers["discriminators"])
 
         return metrics | {
             "loss/total": loss.detach(),
-            "loss/discriminator": 0.5 * judged.detach(),
+            "loss/discriminator": 0.5 * judged,
             "loss/generator": 0.5 * adversarial.detach(),
             "loss/cycle_a": cycle_a.detach(),
             "loss/cycle_b": cycle_b.detach(),
@@ -159,6 +166,15 @@ class CycleGAN(Model):
     def _drawn(self, generator: nn.Module, x: Tensor) -> Tensor:
         drawn: Tensor = generator(x)
         return translation_networks.attended(drawn, x)[0] if self.config.attention else drawn
+
+    def _judge(self, real_a: Tensor, real_b: Tensor, fake_a: Tensor, fake_b: Tensor, optimizer: Optimizer) -> Tensor:
+        """Update both: real pictures and pooled translations in one batch, which instance norm keeps apart."""
+        loss = 0.5 * (
+            self._judged(self.discriminator_a, real_a, self.pool_a.exchange(fake_a.detach()))
+            + self._judged(self.discriminator_b, real_b, self.pool_b.exchange(fake_b.detach()))
+        )
+        update(optimizer, loss)
+        return loss.detach()
 
     def _judged(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         on_real, on_fake = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)
@@ -192,6 +208,10 @@ class CycleGAN(Model):
     def reach(self) -> int:
         return self.config.reach
 
+    @property
+    def changes_places(self) -> bool:
+        return self.config.attention
+
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
         """Images (B, C, H, W) in [-1, 1] -> the other kind; raises CapabilityError for sides that do not fit."""
         if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
@@ -199,16 +219,7 @@ class CycleGAN(Model):
                 f"sides must be multiples of {self.multiple}, not {x.shape[2]}x{x.shape[3]}: pad the picture, "
                 "as genmodels.translation does"
             )
-        return self._drawn(self._generator(direction), x).float()
-
-    def attention(self, x: Tensor, direction: Direction) -> Tensor | None:
-        """Where pictures (B, C, H, W) would be changed: (B, 1, H, W), 0 to 1; None of a model without attention."""
-        if not self.config.attention:
-            return None
-        return translation_networks.attended(self._generator(direction)(x), x)[1]
-
-    def _generator(self, direction: Direction) -> nn.Module:
-        return self.generator_ab if direction == "a_to_b" else self.generator_ba
+        return self._drawn(self.generator_ab if direction == "a_to_b" else self.generator_ba, x).float()
 
 
 def _distance(x: Tensor, y: Tensor) -> Tensor:

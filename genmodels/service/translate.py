@@ -79,13 +79,14 @@ class Translated:
 
 @dataclass(frozen=True)
 class Trip:
-    """There and back: the picture as it went in, translated, returned, and where the two differ.
+    """There and back: the picture as it went in, translated, returned; where it was changed, and where it differs now.
 
-    `error` is the mean absolute difference in [-1, 1], 2 at most.
+    `error` is the mean absolute difference of given and returned in [-1, 1], 2 at most.
     """
 
     before: Shown
     there: Shown
+    changed: Shown
     back: Shown
     heat: Shown
     error: float
@@ -122,9 +123,14 @@ def translate(asked: Asking, upload: Upload, on_progress: Progress | None = None
         before, (height, width) = shown(picture), picture.shape[:2]
         colours, alpha = translation.without_alpha(picture)
         worked = _reduced(model, asked, colours)
-        del picture, colours  # up to 0.2 GB, which nobody needs while the network works for minutes
+        given = colours if translation.changes_places(model) else None
+        del picture, colours  # up to 0.2 GB, which others need not keep while the network works for minutes
         way = _way(asked, upload, worked, on_progress)
-        pixels = translation.resized(way.there, width, height)
+        pixels = (
+            translation.resized(way.there, width, height)
+            if given is None
+            else translation.enlarged(way.there, way.worked, given)
+        )
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         size, sure = (way.worked.shape[1], way.worked.shape[0]), _judged(asked, way.worked, way.there)
@@ -149,10 +155,9 @@ def round_trip(asked: Asking, upload: Upload, on_progress: Progress | None = Non
         if _is_grey(model):  # it never saw the colours, so they are not what it loses
             worked = np.asarray(Image.fromarray(worked).convert("L").convert("RGB"))
         back = stepwise(model, way.there, back_again, half(1))
-        away = np.abs(back.astype(np.float32) - worked).mean(2) / 127.5
-        heat = heat_map(away / HEAT_TOP)
-        trip = Trip(shown(worked), shown(way.there), shown(back), shown(heat), float(away.mean()))
-        return trip, 4 * SHOWN * SHOWN
+        changed, away = (np.abs(end.astype(np.float32) - worked).mean(2) / 127.5 for end in (way.there, back))
+        trip = Trip(shown(worked), shown(way.there), _map(changed), shown(back), _map(away), float(away.mean()))
+        return trip, 5 * SHOWN * SHOWN
 
     return _once(Trip, asked, upload, make)
 
@@ -187,6 +192,10 @@ class _Way:
     worked: np.ndarray
     there: np.ndarray
     seconds: float
+
+
+def _map(apart: np.ndarray) -> Shown:
+    return shown(heat_map(apart / HEAT_TOP))
 
 
 def _way(asked: Asking, upload: Upload, reduced: np.ndarray | None, on_progress: Progress | None) -> _Way:

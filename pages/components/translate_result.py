@@ -95,6 +95,7 @@ def _trip(info: CheckpointInfo, names: tuple[str, str], gone: Trip, index: int) 
     parts = [
         (gone.before, t("translate.trip.before"), t("translate.trip.before_alt", kind=names[0])),
         (gone.there, t("translate.trip.there", kind=names[1]), t("translate.trip.there_alt", kind=names[1])),
+        (gone.changed, t("translate.trip.changed"), t("translate.trip.changed_alt", kind=names[1])),
         (gone.back, t("translate.trip.back", kind=names[0]), t("translate.trip.back_alt", kind=names[0])),
         (gone.heat, t("translate.trip.heat"), t("translate.trip.heat_alt", error=f"{gone.error:.3f}")),
     ]
