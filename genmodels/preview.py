@@ -137,16 +137,17 @@ def columns_of(model: Model, count: int = len(PREVIEW_SEEDS)) -> int:
     return 8 if count >= 8 else 1
 
 
-def picture(model: Model, images: Tensor, labels: Tensor) -> Image.Image | None:
+def picture(model: Model, images: Tensor, labels: Tensor, trips: int = _TRANSLATED) -> Image.Image | None:
     """What to show of a model: samples, for an encoder with originals and reconstructions below, verdicts, trips, or
     what it paints.
 
-    `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are real examples the model was not trained on.
+    `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are real examples the model was not trained on. A translating
+    one is shown with `trips` pictures of each kind.
     """
     if isinstance(model, SupportsClassification):
         return _verdicts(model, images[:64], labels[:64])
     if isinstance(model, SupportsTranslation):
-        return _translations(model, images, labels)
+        return _translations(model, images, labels, trips)
     if isinstance(model, SupportsPainting):
         return grid(model.painting().cpu(), 1, scale=1, pad=0)
     if isinstance(model, SupportsStylizing):
@@ -181,9 +182,9 @@ def heard(model: Model, seed: int = 0) -> Image.Image | None:
     return grid(spectrogram(drawn, model.config.sample_rate), 5)
 
 
-def _translations(model: SupportsTranslation, images: Tensor, labels: Tensor) -> Image.Image:
+def _translations(model: SupportsTranslation, images: Tensor, labels: Tensor, trips: int) -> Image.Image:
     """Three columns a kind, a picture a row: as it is, translated, and translated back. Left is A, right is B."""
-    kinds = [images[labels == kind][:_TRANSLATED] for kind in (0, 1)]
+    kinds = [images[labels == kind][:trips] for kind in (0, 1)]
     rows = max(1, min(map(len, kinds)))
     columns = []
     directions: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
