@@ -336,6 +336,13 @@ def test_another_step_has_no_published_figures_and_two_make_a_curve(runs: Path) 
     assert "Step 5 was not measured yet" in texts(app)
 
 
+def test_a_card_shows_its_curve_though_it_keeps_one_steps_weights() -> None:
+    app = open_page("evaluate", model="mnist_dcgan")
+    assert len(info_of("mnist_dcgan").steps) == 1
+    assert app.selectbox(key="evaluate_figure").value == "judge/frechet"
+    assert "300: 976" in texts(app)
+
+
 def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:
     shares = {f"classes__share_{digit}": 0.1 for digit in range(10)}
     near = {"judge__frechet": 50.0, "judge__frechet_real": 2.0, "judge__frechet_spread": 3.0}
