@@ -45,7 +45,8 @@ def _save(path: Path, text: str) -> None:
 
 
 def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> str:
-    runtime = RunFolder(target).config().get("runtime", {})
+    config = RunFolder(target).config()
+    runtime, initial = config.get("runtime", {}), config.get("initial")
     promise = promise_of(spec, info.steps[-1])
     rows = [
         ("model", f"`{spec.model}`: {registry.get(spec.model).paper}"),
@@ -55,6 +56,7 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
         ("licence of the data", spec.data_spec.licence),
         ("licence of the weights", "MIT, as the code; the data's own licence applies to what resembles the data"),
         ("steps", f"{info.steps[-1]:,} of batch size {spec.train.batch_size}"),
+        *([("began with", _initial(initial))] if initial else []),
         ("saved steps", ", ".join(map(str, info.steps))),
         ("time", f"{_duration(target)} on {runtime.get('device', '?')}, CPU threads: {runtime.get('threads', '?')}, "
                  f"{runtime.get('precision', '?')}"),
@@ -84,6 +86,11 @@ on the weights as they are stored here.{note}
 
 {promise.verdict(info.metrics)}
 {_table_over_training(target)}"""
+
+
+def _initial(source: dict[str, Any]) -> str:
+    commit = f", as of commit {source['commit'][:7]}" if source.get("commit") else ""
+    return f"the weights of `{source['name']}`, {source['step']:,} steps{commit}: steps and time here come on top"
 
 
 def _figures(info: catalog.CheckpointInfo, promise: Promise) -> str:

@@ -134,27 +134,42 @@ def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Te
     return sampled
 
 
-def take_weights(model: Model, path: Path) -> list[str]:
-    """Begin where another training of the family ended: copy from `step-N/` what has the same name and shape here.
+def take_weights(model: Model, path: Path) -> tuple[list[str], list[str]]:
+    """Begin where another training of the family ended: copy from `step-N/` what was learned, where it fits.
 
-    Of a moving average that is what is sampled. A layer that only has more outputs here, such as a mask, takes those
-    there are. Returns the names of the weights that begin anew, wholly or in part: discriminators that were not
-    published, layers of other sizes. Raises CheckpointError where nothing fits.
+    Of a moving average that is what is sampled. Counts and pools, which are of the other data, are left out. A
+    convolution or linear layer that only has more outputs here, such as a mask, takes those there are. Returns the
+    names of what begins anew, such as discriminators that were not published, and of such extended layers' weights.
+    Raises CheckpointError where nothing fits.
     """
     given = _load_tensors(path / WEIGHTS)
     if (path / TRAINING_NETS).exists():
-        extra = _load_tensors(path / TRAINING_NETS)
-        given |= {key: value for key, value in extra.items() if not key.startswith(_RAW)}
-    own = {key: value for key, value in model.state_dict().items() if key.split(".")[0] not in model.pretrained}
+        given |= {k: v for k, v in _load_tensors(path / TRAINING_NETS).items() if not k.startswith(_RAW)}
+    own = {key: value for key, value in model.state_dict().items() if key in _learned(model)}
     fitting = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
     if not fitting:
-        raise CheckpointError(f"{path}: none of its weights fits these settings; begin anew, or take its settings")
-    grown = {}
-    for key, value in given.items():
-        if key in own and value.dim() and len(value) < len(own[key]) and value.shape[1:] == own[key].shape[1:]:
-            grown[key] = torch.cat([value.to(own[key]), own[key][len(value) :]])
-    model.load_state_dict({**fitting, **grown}, strict=False)
-    return sorted(own.keys() - fitting.keys())
+        raise CheckpointError(f"{path}: none of its weights has the name and the shape of one of this model")
+    extended: dict[str, Tensor] = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Conv2d):
+            for key in (f"{name}.weight", f"{name}.bias"):
+                here, there = own.get(key), given.get(key)
+                if (
+                    here is not None
+                    and there is not None
+                    and there.shape[1:] == here.shape[1:]
+                    and len(there) < len(here)
+                ):
+                    extended[key] = torch.cat([there.to(here), here[len(there) :]])
+    model.load_state_dict({**fitting, **extended}, strict=False)
+    return sorted(own.keys() - fitting.keys() - extended.keys()), sorted(extended)
+
+
+def _learned(model: Model) -> set[str]:
+    """Names of what training makes: parameters, and the statistics that batch normalisation keeps."""
+    names = {name for name, _ in model.named_parameters()}
+    names |= {name for name, _ in model.named_buffers() if name.split(".")[-1].startswith("running_")}
+    return {name for name in names if name.split(".")[0] not in model.pretrained}
 
 
 def load_resume(path: Path) -> dict[str, Any]:

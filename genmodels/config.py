@@ -102,13 +102,13 @@ class TrainConfig(Frozen):
     preview_every: int = Field(500, ge=1, le=10_000_000, description="steps between two preview pictures")
     save_every: int = Field(1000, ge=1, le=10_000_000, description="steps between two checkpoints")
     keep_last: int | None = Field(3, ge=1, le=10_000, description="checkpoints kept; empty keeps every one")
-    start_from: str | None = Field(
+    initial_weights: str | None = Field(
         None,
         min_length=1,
         max_length=120,
-        pattern=r"^[^/\\]+$",
-        description="a published checkpoint or a run of the same family, by name, whose weights the training begins "
-        "with; what it lacks, or has in other sizes, begins anew, as all does where this is empty",
+        pattern=r"^[^./\\][^/\\]*$",
+        description="fine-tuning: name of a published checkpoint, or of a run, of the same family, whose weights the "
+        "training begins with; what it lacks or has in other sizes begins anew. Empty: all begins anew",
     )
     keep_steps: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,),

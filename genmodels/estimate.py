@@ -103,7 +103,7 @@ def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, prov
     if _activations(model, optimizers, batch) * batch_size > MAX_ACTIVATIONS:
         return None
     begin = time.perf_counter()
-    model.training_step(batch, optimizers, 1)
+    model.training_step(batch, optimizers, model.usual_step + 1)
     reckoned = (time.perf_counter() - begin) * batch_size / _PROBE
     if reckoned > MAX_STEP_S:
         return reckoned
@@ -113,7 +113,7 @@ def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, prov
     begin = time.perf_counter()
     while time.perf_counter() - begin < BUDGET_S:
         before = time.perf_counter()
-        model.training_step(batch, optimizers, len(durations))
+        model.training_step(batch, optimizers, model.usual_step + len(durations))
         durations.append(time.perf_counter() - before)
     steady = sorted(durations[_WARM_UP_STEPS:] or durations[-1:])
     return steady[len(steady) // 2]
@@ -128,7 +128,7 @@ def _activations(model: Model, optimizers: dict[str, torch.optim.Optimizer], bat
         count += output.numel() if isinstance(output, torch.Tensor) else 0
 
     hooks = [module.register_forward_hook(add) for module in model.modules() if not list(module.children())]
-    model.training_step(batch, optimizers, 0)
+    model.training_step(batch, optimizers, model.usual_step)
     for hook in hooks:
         hook.remove()
     return count / _PROBE

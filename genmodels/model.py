@@ -77,6 +77,11 @@ class Model(nn.Module, ABC):
         """Learning-rate factor by optimizer, a pure function of the step; 1 where an optimizer is not named."""
         return {}
 
+    @property
+    def usual_step(self) -> int:
+        """The first step that does all that later ones do: what a step costs is timed from there on."""
+        return 0
+
     def start(self, batch: Batch) -> None:
         """Called once before step 0 with its batch, for weights that begin as data do: a canvas as a photograph."""
 

@@ -69,6 +69,8 @@ def _lengths(recipe: Recipe, train: Mapping[str, Any], spec: Spec, step: int) ->
     found = [] if step == steps else [f"{step:,} steps instead of {steps:,}"]
     if spec.train.batch_size != wanted.batch_size:
         found.append(f"batches of {spec.train.batch_size} instead of {wanted.batch_size}")
+    if spec.train.initial_weights != wanted.initial_weights:
+        found.append(f"`initial_weights` {spec.train.initial_weights} instead of {wanted.initial_weights}")
     return found
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from genmodels import catalog, checkpoint, data, preview, registry, tune
+from genmodels import checkpoint, data, initial_weights, preview, registry, tune
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
@@ -76,8 +76,8 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     torch.manual_seed(spec.train.seed)
     model = checkpoint.build(spec.model_dump()).to(where)
     tune.prepare(model, runtime)
-    if spec.train.start_from is not None and not folder.steps():
-        _begin_from(spec.train.start_from, model, recorder)
+    if spec.train.initial_weights is not None and not folder.steps():
+        _begin_from(folder, spec.train.initial_weights, model, recorder)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
     recorder.phase("training")  # at once: the first pictures may be seen before the first report, and knobs be turned
@@ -98,15 +98,18 @@ def _loader(spec: Spec, recorder: FolderRecorder, where: torch.device) -> Loader
     return loader_for(registry.config_class(spec.model).requires, arrays, batch_size, seed, where)
 
 
-def _begin_from(name: str, model: Model, recorder: FolderRecorder) -> None:
-    source = RunFolder(catalog.find(name))
-    if not source.steps():
-        raise CheckpointError(f"train.start_from: {name} has saved no step yet")
-    step = source.steps()[-1]
-    anew = checkpoint.take_weights(model, source.step_path(step))
-    parts = sorted({key.split(".")[0] for key in anew})
-    recorder.event(0, "started_from", name=name, at=step, commit=source.config().get("git_commit"), anew=anew)
-    recorder.say(f"begins with {name} at step {step:,}" + (f"; anew: {', '.join(parts)}" if parts else ""))
+def _begin_from(folder: RunFolder, name: str, model: Model, recorder: FolderRecorder) -> None:
+    source, step = initial_weights.source_of(name, model.name)
+    try:
+        missing, extended = checkpoint.take_weights(model, source.step_path(step))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"train.initial_weights = {name!r}: {error}; leave it empty to begin anew, or take its settings"
+        ) from error
+    anew = ", ".join(sorted({key.split(".")[0] for key in missing})) or "nothing"
+    folder.set_initial({"name": name, "step": step, "commit": source.config().get("git_commit")})
+    recorder.event(0, "began_with", name=name, at=step, anew=anew, extended=extended)
+    recorder.say(f"begins with {name} at step {step:,}; anew: {anew}; extended: {', '.join(extended) or 'nothing'}")
 
 
 def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:

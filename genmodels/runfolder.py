@@ -173,6 +173,10 @@ class RunFolder:
     def set_runtime(self, runtime: Mapping[str, Any]) -> None:
         write_json(self.path / CONFIG, {**self.config(), "runtime": dict(runtime)})
 
+    def set_initial(self, source: Mapping[str, Any]) -> None:
+        """Keep whose weights the training began with: {"name", "step", "commit"}."""
+        write_json(self.path / CONFIG, {**self.config(), "initial": dict(source)})
+
     # ------------------------------------------------------------- checkpoints
 
     def steps(self) -> list[int]:

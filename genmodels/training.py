@@ -97,7 +97,7 @@ class Trainer:
         return "finished"
 
     def _start(self) -> None:
-        if type(self.model).start is Model.start:
+        if type(self.model).start is Model.start or self.train.initial_weights is not None:
             return
         self.model.start(self.loader.batch(0))
         if self.average is not None:

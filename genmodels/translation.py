@@ -55,7 +55,7 @@ def translate_image(
 ) -> np.ndarray:
     """`picture`, uint8 (H, W, 3) or with transparency (H, W, 4), as the other kind: the same shape, uint8.
 
-    Above `max_side` pixels it is translated reduced and enlarged again: what a network knows has the size of its
+    Above `max_side` pixels it is translated reduced and `brought_back`: what a network knows has the size of its
     training pictures; and so it is where `worked_size` says that tiles would show their borders. Transparency is laid
     on white and given back. `on_progress(done, total)` is called after each tile. `auto` times float32 and bfloat16
     once for each kind of model. Raises CapabilityError, ConfigError or DataError.
@@ -70,7 +70,7 @@ def translate_image(
     with torch.inference_mode():
         steps = translating(model, worked, direction, tile=tile, precision=precision)
         done = finished(steps, on_progress)
-    result = enlarged(done, worked, colours) if changes_places(model) else resized(done, width, height)
+    result = brought_back(done, worked, colours if keeps_surroundings(model) else None, (width, height))
     return result if alpha is None else np.concatenate([result, alpha], 2)
 
 
@@ -132,26 +132,30 @@ def resized(colours: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(colours).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def enlarged(there: np.ndarray, worked: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """A translation at the size of `picture`, of which `worked` is the reduced copy that was translated; all uint8.
+def brought_back(
+    there: np.ndarray, worked: np.ndarray, picture: np.ndarray | None, size: tuple[int, int]
+) -> np.ndarray:
+    """A translation of `worked`, the reduced picture, at the size of the whole one (width, height); all uint8.
 
-    For models that keep what they do not change: the change is enlarged and laid on the picture, whose detail stays.
+    With `picture`, the whole one, for models that keep what they do not change: the change is enlarged and laid on it,
+    so that its detail stays. Without, the translation is enlarged.
     """
-    if there.shape == picture.shape:
-        return there
-    height, width = picture.shape[:2]
+    width, height = size
+    if picture is None or there.shape == picture.shape:
+        return resized(there, width, height)
     result = np.empty_like(picture)
-    for channel in range(3):  # one at a time: in float32 a large picture is half a gigabyte
+    for channel in range(3):  # one at a time: in float32 a large picture is a third of a gigabyte
         change = Image.fromarray(there[:, :, channel].astype(np.float32) - worked[:, :, channel])
         full = np.array(change.resize((width, height), Image.Resampling.BICUBIC))
         full += picture[:, :, channel]
-        result[:, :, channel] = full.round().clip(0, 255)
+        np.round(full, out=full)
+        result[:, :, channel] = np.clip(full, 0, 255, out=full)
     return result
 
 
-def changes_places(model: Model) -> bool:
-    """Whether what it makes of a reduced picture can be laid on the whole one, by `enlarged`."""
-    return isinstance(model, SupportsTranslation) and model.changes_places
+def keeps_surroundings(model: Model) -> bool:
+    """Whether what it makes of a reduced picture can be laid on the whole one: a grey network knows no colours."""
+    return isinstance(model, SupportsTranslation) and model.changes_places and model.config.image_shape[0] == 3
 
 
 def finished(steps: Generator[tuple[int, int], None, np.ndarray], on_progress: Progress | None = None) -> np.ndarray:
@@ -202,7 +206,7 @@ def translating(
         done = yield from _tiled(prepared, pixels, direction, tile)
     kept = done[:, :height, :width].permute(1, 2, 0)
     there = (kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy()
-    return enlarged(there, colours, picture) if changes_places(model) else resized(there, *given)
+    return brought_back(there, colours, picture if keeps_surroundings(model) else None, given)
 
 
 def _check(model: Model, way: Way) -> None:

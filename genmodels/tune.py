@@ -128,7 +128,7 @@ def _seconds_a_step(spec: Spec, runtime: Runtime, loader: Loader, device: torch.
             batch = loader.batch(len(times))
             began = time.perf_counter()
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=runtime.precision == "bf16"):
-                model.training_step(batch, optimizers, len(times))
+                model.training_step(batch, optimizers, model.usual_step + len(times))
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - began)

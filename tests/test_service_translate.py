@@ -31,7 +31,7 @@ _SMALL = (*_NETWORKS, "model.init_std=null")
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two untrained CycleGANs, one of grey digits and one of colour photographs whose data is not here, and a VAE."""
+    """Untrained CycleGANs, of grey digits and of colour photographs whose data is not here, and a VAE."""
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
@@ -41,6 +41,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for number in range(3):
             plain(RED).save(folder / f"{number}.jpg")
     save_run(tmp_path / "runs", "colour", "flowers_cyclegan", *_SMALL, "data.size=32")
+    save_run(tmp_path / "runs", "attending", "flowers_cyclegan", *_SMALL, "data.size=32", "model.attention=true")
     save_run(
         tmp_path / "runs", "grey", "flowers_cyclegan", *_SMALL, "data.name=digits2inverted", "data.size=null",
         "model.flip=false",
@@ -62,9 +63,9 @@ def given(image: Image.Image, name: str = "photo.png", kind: str = "PNG") -> Upl
 
 def test_only_models_that_translate_are_offered_by_the_names_of_their_kinds(runs: Path) -> None:
     infos = translate.checkpoints()
-    assert [info.name for info in infos] == ["colour", "grey"]
-    assert translate.kinds(infos[0]) == ("daisy", "sunflower")
-    assert translate.training_side(infos[0]) == 32
+    assert [info.name for info in infos] == ["attending", "colour", "grey"]
+    assert translate.kinds(infos[1]) == ("daisy", "sunflower")
+    assert translate.training_side(infos[1]) == 32
     with pytest.raises(CapabilityError, match="vae does not translate"):
         translate.translate(Asking(model="vae"), given(plain(RED)))
     with pytest.raises(UnknownNameError, match="not paths"):
@@ -89,6 +90,22 @@ def test_a_translation_is_the_models_own_at_the_training_size_and_returned_at_th
     assert not np.array_equal(first.pixels, found.pixels), "another step, another picture"
     whole = translate.translate(Asking(model="colour", step=10, direction=direction, detail=0), given(picture))
     assert whole.worked == (160, 96)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_change_is_laid_on_the_picture_and_so_said(runs: Path, mode: str) -> None:
+    picture = photo(160, 96, mode)
+    found = translate.translate(Asking(model="attending"), given(picture))
+    assert found.laid
+    assert found.worked == (53, 32)
+    colours, alpha = translation.without_alpha(np.asarray(picture))
+    small = translation.resized(colours, 53, 32)
+    there = translation.translate_image(checkpoint.load_model(runs / "attending", 10), small, "a_to_b")
+    wanted = translation.brought_back(there, small, colours, (160, 96))
+    assert np.array_equal(found.pixels[..., :3], wanted)
+    assert not np.array_equal(wanted, translation.resized(there, 160, 96))
+    assert alpha is None or np.array_equal(found.pixels[..., 3:], alpha)
+    assert not translate.translate(Asking(model="colour"), given(picture)).laid
 
 
 def test_there_and_back_measures_what_the_model_loses(runs: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from genmodels import catalog, recipes, registry
+from genmodels import recipes, registry
 from genmodels.errors import ConfigError, UnknownNameError
+from genmodels.initial_weights import source_of
 from genmodels.recipes import Spec as JobSpec
-from genmodels.runfolder import RunFolder
 
 __all__ = ["JobSpec", "checked_name", "find_recipe", "make_spec"]
 
@@ -56,21 +56,6 @@ def make_spec(
     if isinstance(wanted, str):
         patch["run"]["name"] = checked_name(wanted)
     spec = recipes.resolve(find_recipe(recipe_or_family), preset=preset, overrides=patch)
-    _check_start(spec)
+    if spec.train.initial_weights is not None:
+        source_of(spec.train.initial_weights, spec.model)
     return spec
-
-
-def _check_start(spec: JobSpec) -> None:
-    """Raises UnknownNameError or ConfigError where train.start_from has nothing to begin with."""
-    name = spec.train.start_from
-    if name is None:
-        return
-    source = RunFolder(catalog.find(name))
-    model = source.spec().model
-    if model != spec.model:
-        raise ConfigError(
-            f"train.start_from = {name!r} is of the family {model!r}, and this is {spec.model!r}: name a checkpoint of "
-            "the same family, or leave it empty to begin anew"
-        )
-    if not source.steps():
-        raise ConfigError(f"train.start_from = {name!r} has saved no step yet: wait for its first, or leave it empty")

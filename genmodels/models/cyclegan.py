@@ -53,7 +53,8 @@ class CycleGANConfig(TranslationNetworks):
         ge=0,
         le=1_000_000,
         description="steps at the beginning in which the discriminators learn alone: for generators that begin with "
-        "another training's weights, which discriminators that know nothing would lead astray",
+        "another training's weights, which discriminators that know nothing would lead astray; they count as steps of "
+        "the training, also for decay_from",
     )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both generators")
@@ -107,6 +108,10 @@ class CycleGAN(Model):
         return {
             name: make_optimizer("adam", nn.ModuleList(parts), rates[name], betas) for name, parts in networks.items()
         }
+
+    @property
+    def usual_step(self) -> int:
+        return self.config.discriminators_first
 
     def schedule(self, step: int, max_steps: int) -> dict[str, float]:
         start = self.config.decay_from * max_steps

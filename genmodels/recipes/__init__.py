@@ -174,7 +174,7 @@ def _promised(
     promises = [(recipe.expect, merge(recipe, None, None))]
     if preset and "expect" in recipe.presets[preset]:
         promises.append((recipe.presets[preset]["expect"], merge(recipe, preset, None)))
-    decisive = ("max_steps", "max_epochs", "batch_size")
+    decisive = ("max_steps", "max_epochs", "batch_size", "initial_weights")
     for expect, whole in promises:
         train = [[part["train"].get(key) for key in decisive] for part in (sections, whole)]
         if sections["model"] == whole["model"] and sections["data"] == whole["data"] and train[0] == train[1]:
@@ -213,8 +213,9 @@ def command_of(spec: Spec) -> str:
 
 
 def _written(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-    return shlex.quote(text)
+    """Bare where `parse_overrides` reads the same value back, else as JSON."""
+    bare = isinstance(value, str) and _value(value) == value
+    return shlex.quote(value if bare else json.dumps(value, separators=(",", ":")))
 
 
 def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> ModelConfig:

@@ -60,6 +60,7 @@ class Asking(Frozen):
 class Translated:
     """A picture and its translation; `worked` is the size at which it went through the network, (width, height).
 
+    `laid` where only the change was enlarged and laid on the picture.
     `sure` is how sure the judge is, 0 to 1, that picture and translation are of the kind it is translated to; None
     where nobody has published one of these two kinds.
     """
@@ -68,6 +69,7 @@ class Translated:
     after: Shown
     pixels: np.ndarray
     worked: tuple[int, int]
+    laid: bool
     seconds: float
     sure: tuple[float, float] | None
 
@@ -123,18 +125,14 @@ def translate(asked: Asking, upload: Upload, on_progress: Progress | None = None
         before, (height, width) = shown(picture), picture.shape[:2]
         colours, alpha = translation.without_alpha(picture)
         worked = _reduced(model, asked, colours)
-        given = colours if translation.changes_places(model) else None
-        del picture, colours  # up to 0.2 GB, which others need not keep while the network works for minutes
+        whole = colours if translation.keeps_surroundings(model) else None
+        del picture, colours  # up to 0.2 GB; most models need none of it while the network works for minutes
         way = _way(asked, upload, worked, on_progress)
-        pixels = (
-            translation.resized(way.there, width, height)
-            if given is None
-            else translation.enlarged(way.there, way.worked, given)
-        )
+        pixels = translation.brought_back(way.there, way.worked, whole, (width, height))
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         size, sure = (way.worked.shape[1], way.worked.shape[0]), _judged(asked, way.worked, way.there)
-        return Translated(before, shown(pixels), pixels, size, way.seconds, sure), pixels.nbytes
+        return Translated(before, shown(pixels), pixels, size, whole is not None, way.seconds, sure), pixels.nbytes
 
     return _once(Translated, asked, upload, make)
 

@@ -117,7 +117,7 @@ def _elbo(figures: Mapping[str, float]) -> None:
 
 
 def over_training(info: CheckpointInfo) -> None:
-    """A figure of several saved steps as a curve; says so where only one was measured."""
+    """A figure of several steps as a curve; says so where only one was measured."""
     rows = evaluation.over_training(info)
     names = sorted({name for row in rows for name in row.figures if sum(name in one.figures for one in rows) > 1})
     names = [name for name in names if not name.endswith("_spread") and not name.startswith("classes/share_")]

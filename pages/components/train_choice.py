@@ -63,7 +63,7 @@ def choose() -> Choice:
 
     presets = (*recipe.presets, FULL)
     if st.session_state.get("train_preset") not in presets:
-        st.session_state["train_preset"] = presets[0]  # quick: what a student can wait for
+        st.session_state["train_preset"] = "quick" if "quick" in presets else presets[0]  # what a student can wait for
     preset = third.selectbox(
         t("train.preset"),
         presets,

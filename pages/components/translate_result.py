@@ -78,7 +78,8 @@ def _one(info: CheckpointInfo, asked: Asking, upload: Upload, index: int, *, tri
 def _told(upload: Upload, found: Translated) -> str:
     width, height = found.size
     across, down = found.worked
-    key = "translate.told" if found.worked == found.size else "translate.told_reduced"
+    reduced = "translate.told_laid" if found.laid else "translate.told_reduced"
+    key = "translate.told" if found.worked == found.size else reduced
     return t(
         key,
         name=_short(upload.name),

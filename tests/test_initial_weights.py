@@ -1,0 +1,202 @@
+"""A training that begins with the weights of another one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import small_spec
+from safetensors.torch import load_file
+
+from genmodels import checkpoint, data, estimate, recipes, registry, run_training, tune
+from genmodels.data.loader import loader_for
+from genmodels.errors import CheckpointError, ConfigError
+from genmodels.initial_weights import source_of
+from genmodels.model import Model
+from genmodels.runfolder import RunFolder, runs_root
+from train_jobs.spec import make_spec
+
+QUICK = ("train.max_steps=4", "train.batch_size=16", "train.ema_decay=0.9", "train.save_every=2")
+
+
+@pytest.fixture
+def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run called `first`, trained for four steps."""
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
+    folder = RunFolder.create(runs_root() / "first", small_spec("dcgan", *QUICK))
+    run_training.train_folder(folder, device="cpu")
+    return folder
+
+
+def begun(*settings: str, name: str = "second") -> RunFolder:
+    folder = RunFolder.create(runs_root() / name, small_spec("dcgan", *QUICK, "train.initial_weights=first", *settings))
+    run_training.train_folder(folder, device="cpu")
+    return folder
+
+
+def parts(folder: RunFolder, step: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    path = folder.step_path(step)
+    return load_file(path / "model.safetensors"), load_file(path / "training_nets.safetensors")
+
+
+def test_it_begins_with_what_the_other_sampled_and_its_discriminator(first: RunFolder) -> None:
+    second = begun("train.seed=7")
+    (average, nets), (taken, own) = parts(first, 4), parts(second, 0)
+    learned = [key for key in average if not key.endswith("num_batches_tracked")]  # a count of the other training
+    assert all(torch.equal(average[key], taken[key]) for key in learned)
+    discriminator = [key for key in nets if key.startswith("discriminator.")]
+    assert discriminator
+    assert all(torch.equal(nets[key], own[key]) for key in discriminator)
+    raw = {key: value for key, value in own.items() if key.startswith("raw.")}
+    assert raw
+    assert all(torch.equal(value, average[key.removeprefix("raw.")]) for key, value in raw.items())
+    assert any(not torch.equal(value, taken[key]) for key, value in parts(second, 4)[0].items()), "it did not learn on"
+    (event,) = second.events()
+    told = {key: event[key] for key in ("kind", "step", "name", "at", "anew", "extended")}
+    assert told == {"kind": "began_with", "step": 0, "name": "first", "at": 4, "anew": "nothing", "extended": []}
+    assert second.config()["initial"]["name"] == "first"
+    assert second.config()["initial"]["step"] == 4
+
+
+def test_what_is_lacking_or_of_another_size_begins_anew(first: RunFolder) -> None:
+    for step in first.steps():
+        checkpoint.strip(first.step_path(step), training_nets=False, half=True)
+    fresh = RunFolder.create(runs_root() / "fresh", small_spec("dcgan", *QUICK, "model.latent_dim=5"))
+    run_training.train_folder(fresh, device="cpu")
+    second = begun("model.latent_dim=5")
+    average = load_file(first.step_path(4) / "model.safetensors")
+    (taken, own), (untaught, others) = parts(second, 0), parts(fresh, 0)
+    assert second.events()[0]["anew"] == "discriminator, generator"
+    resized = [key for key in average if average[key].shape != taken[key].shape]
+    assert resized
+    same = [key for key in average if key not in resized and not key.endswith("num_batches_tracked")]
+    assert all(torch.equal(average[key].float(), taken[key].float()) for key in same)
+    # the same seed, the same first weights as without it
+    assert all(torch.equal(taken[key], untaught[key]) for key in resized)
+    assert all(torch.equal(own[key], others[key]) for key in own if key.startswith("discriminator."))
+
+
+def translator(**settings: Any) -> Any:
+    torch.manual_seed(0)
+    small = {"resnet_channels": 4, "residual_blocks": 1, "discriminator_channels": [4]}
+    return registry.get("cyclegan").build(**{"image_shape": (3, 16, 16), **small, **settings})
+
+
+def saved(model: Model, path: Path) -> Path:
+    """`step-000003/` of a run of that model."""
+    return checkpoint.save(RunFolder.create(path, small_spec("cyclegan")), 3, model)
+
+
+def test_a_mask_beside_the_colours_is_added_and_the_colours_are_known(tmp_path: Path) -> None:
+    before = translator()
+    for parameter in before.parameters():
+        parameter.data.add_(0.01)
+    after = translator(attention=True)
+    own = {key: value.clone() for key, value in after.state_dict().items()}
+    anew, extended = checkpoint.take_weights(after, saved(before, tmp_path / "run"))
+    assert anew == []
+    assert extended == [
+        f"generator_{way}.{len(after.generator_ab) - 2}.{part}" for way in ("ab", "ba") for part in ("bias", "weight")
+    ]
+    taken, known = after.state_dict(), before.state_dict()
+    for key in extended:
+        assert torch.equal(taken[key][:3], known[key])
+        assert torch.equal(taken[key][3:], own[key][3:])
+    assert all(torch.equal(taken[key], known[key]) for key, _ in before.named_parameters() if key not in extended)
+
+
+def test_pools_and_counts_of_the_other_data_stay_behind(tmp_path: Path) -> None:
+    """A pool that was told it is full, and held pictures of another size, would give back black ones."""
+    before = translator(pool_size=4)
+    before.pool_a.exchange(torch.ones(4, 3, 16, 16))
+    after = translator(pool_size=4, image_shape=(3, 32, 32))
+    assert checkpoint.take_weights(after, saved(before, tmp_path / "run")) == ([], [])
+    assert after.pool_a.filled == 0
+    fresh = torch.rand(2, 3, 32, 32)
+    assert torch.equal(after.pool_a.exchange(fresh), fresh)
+
+
+def test_resuming_goes_on_and_does_not_begin_again(first: RunFolder) -> None:
+    whole, cut = begun(name="whole"), begun(name="cut")
+    cut.remove_step(4)
+    shutil.rmtree(first.path)  # not needed any more
+    run_training.train_folder(cut, device="cpu")
+    assert all(torch.equal(value, parts(cut, 4)[0][key]) for key, value in parts(whole, 4)[0].items())
+    assert [event["kind"] for event in cut.events()] == ["began_with", "resume"]
+
+
+def test_weights_none_of_which_fit_are_refused(first: RunFolder) -> None:
+    model = checkpoint.build(small_spec("gan", *QUICK).model_dump())
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError, match="none of its weights has the name and the shape"):
+        checkpoint.take_weights(model, first.step_path(4))
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "error", "message"),
+    [
+        ("mnist_dcgan", "nothing", ConfigError, r"train\.initial_weights = 'nothing': unknown checkpoint"),
+        ("mnist_dcgan", "mnist_gan", ConfigError, "is of the family 'gan', and this is 'dcgan'"),
+        ("mnist_dcgan", "empty", ConfigError, "has saved no step yet"),
+        ("mnist_dcgan", "../mnist_dcgan", ConfigError, "train.initial_weights"),
+        ("mnist_dcgan", "..", ConfigError, "train.initial_weights"),
+    ],
+)
+def test_a_submission_says_what_cannot_be_begun_with(
+    recipe: str, name: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
+    RunFolder.create(runs_root() / "empty", small_spec("dcgan", *QUICK))
+    with pytest.raises(error, match=message):
+        make_spec(recipe, "quick", [f"train.initial_weights={name}"])
+
+
+def test_the_command_of_a_run_names_what_it_began_with() -> None:
+    spec = make_spec("mnist_dcgan", "quick", ["train.initial_weights=mnist_dcgan"])
+    assert "--set train.initial_weights=mnist_dcgan" in recipes.command_of(spec)
+
+
+def test_a_recipe_that_begins_with_weights_names_some_that_are_published_and_fit() -> None:
+    begun = {name: recipes.get(name) for name in recipes.names() if "initial_weights" in recipes.get(name).train}
+    assert "horse2zebra_attention_128" in begun
+    for name, recipe in begun.items():
+        source, step = source_of(recipe.train["initial_weights"], recipe.model)
+        shape = source.spec().data_spec.image_shape
+        model = registry.get(recipe.model).build(**{**recipe.config, "image_shape": shape, "num_classes": 2})
+        anew, extended = checkpoint.take_weights(model, source.step_path(step))
+        assert {key.split(".")[0] for key in anew} <= model.training_only, name
+        assert len(extended) == 4
+
+
+def test_nothing_is_promised_of_a_recipe_begun_with_other_weights() -> None:
+    plain, begun = (
+        make_spec("mnist_dcgan", None, ["data.name=digits", *given])
+        for given in ([], ["train.initial_weights=mnist_dcgan"])
+    )
+    assert plain.expect == begun.expect == {}, "other data promise nothing either"
+    own = recipes.get("mnist_dcgan")
+    assert recipes._promised(own, None, recipes.merge(own)) == own.expect
+    changed = recipes.merge(own, None, {"train": {"initial_weights": "mnist_dcgan"}})
+    assert recipes._promised(own, None, changed) == {}
+
+
+def test_what_a_step_costs_is_timed_where_all_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps in which the discriminators learn alone are several times as cheap as those that follow."""
+    timed: list[int] = []
+    cls = registry.get("cyclegan")
+    real = cls.training_step
+    monkeypatch.setattr(cls, "training_step", lambda self, *args: (timed.append(args[2]), real(self, *args))[1])
+    spec = small_spec("cyclegan", "model.discriminators_first=1000", "train.max_steps=2000", "train.batch_size=2")
+    estimate.seconds_of(spec)
+    assert timed
+    assert min(timed) >= 1000
+    timed.clear()
+    arrays = data.load(spec.data)
+    loader = loader_for(cls.Config.requires, arrays, 2, 0, torch.device("cpu"))
+    tune._seconds_a_step(spec, tune.Runtime(), loader, torch.device("cpu"), budget=0.0)
+    assert len(timed) >= 6
+    assert min(timed) >= 1000
