@@ -156,6 +156,11 @@ def _fill(
         "train_seconds": seconds,
         "half": half,
         "curves": _curves(lines),
+        "turned": [
+            {key: event[key] for key in ("step", "path", "old", "new")}
+            for event in folder.events()
+            if event["kind"] == "set" and event["step"] < steps[-1]
+        ],
         "over_training": _over_training(folder, spec, steps[-1], lines, figures, samples),
     }
     write_json(target / MEASURED, facts)

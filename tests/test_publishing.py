@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from conftest import small_spec
 
-from genmodels import card, catalog, data, publish, recipes
+from genmodels import card, catalog, data, publish, recipes, run_training
 from genmodels.errors import CheckpointError, DataError, UnknownNameError
 from genmodels.evaluation import names
 from genmodels.promise import Promise, promise_of
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
 from pages.components.i18n import has, t
 from tests.test_service import save_run
+from train_jobs.spec import make_spec
 
 ROOT = Path(__file__).parents[1]
 
@@ -218,3 +219,19 @@ def test_facts_of_old_checkpoints_lack_what_came_later(published: Path) -> None:
     publish.rewrite_card("pattern")
     assert "Over training" not in (published / "pattern" / "README.md").read_text()
     assert data.missing(RunFolder(published / "pattern").spec().data) is None
+
+
+def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    settings = ("train.max_steps=6", "train.initial_weights=pattern", "train.batch_size=1")
+    spec = make_spec("pattern_1010_gan", None, settings)
+    run = RunFolder.create(tmp_path / "runs" / "mine", spec)
+    run_training.train_folder(run, device="cpu")
+    run.add_event(3, "set", path="model.generator_lr", old=0.01, new=0.02)
+    publish.publish("mine", "again", samples=20)
+    card = (published / "again" / "README.md").read_text()
+    assert "| turned while it trained | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
+    assert "| began with | the weights of `pattern`, 10,000 steps" in card
+    assert "--set train.initial_weights=pattern" in card
