@@ -137,17 +137,17 @@ def columns_of(model: Model, count: int = len(PREVIEW_SEEDS)) -> int:
     return 8 if count >= 8 else 1
 
 
-def picture(model: Model, images: Tensor, labels: Tensor, trips: int = _TRANSLATED) -> Image.Image | None:
+def picture(model: Model, images: Tensor, labels: Tensor, *, few: bool = False) -> Image.Image | None:
     """What to show of a model: samples, for an encoder with originals and reconstructions below, verdicts, trips, or
     what it paints.
 
-    `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are real examples the model was not trained on. A translating
-    one is shown with `trips` pictures of each kind.
+    `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are real examples the model was not trained on. `few`
+    shows fewer photographs, for a card: those of 64 at 128 x 128 take three megabytes.
     """
     if isinstance(model, SupportsClassification):
         return _verdicts(model, images[:64], labels[:64])
     if isinstance(model, SupportsTranslation):
-        return _translations(model, images, labels, trips)
+        return _translations(model, images, labels, _TRANSLATED // 2 if few else _TRANSLATED)
     if isinstance(model, SupportsPainting):
         return grid(model.painting().cpu(), 1, scale=1, pad=0)
     if isinstance(model, SupportsStylizing):
@@ -155,6 +155,8 @@ def picture(model: Model, images: Tensor, labels: Tensor, trips: int = _TRANSLAT
     samples = samples_of_seeds(model)
     if samples is None:
         return None
+    if few and samples.shape[-1] > 64:
+        samples = samples[:16]
     columns = columns_of(model, len(samples))
     samples = samples[: len(samples) // columns * columns]
     if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):

@@ -25,7 +25,6 @@ from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, write_json
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
 _CURVE_POINTS = 200
 _PAUSE = 60.0  # seconds
-_TRIPS = 4  # pictures of each kind, three times each: of photographs a row takes 0.2 MB
 _PATHS = ("path", "path_b", "style")
 
 
@@ -181,7 +180,7 @@ def _picture(model: Model, spec: Spec) -> Image | None:
         return preview.heard(model)
     arrays = data.load(spec.data, "test")
     images, labels = to_float(torch.from_numpy(arrays.images[:64].copy())), torch.from_numpy(arrays.labels[:64].copy())
-    return preview.picture(model, images, labels, _TRIPS)
+    return preview.picture(model, images, labels, few=True)
 
 
 def _over_training(
