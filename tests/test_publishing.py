@@ -118,6 +118,7 @@ def test_a_promise_of_its_own_is_not_replaced() -> None:
         "fast_style_starry_night",
         "fast_style_the_scream",
         "flowers_dcgan_64",
+        "horse2zebra_attention_128",
         "horse2zebra_cyclegan_128",
         "mnist_dcgan",
         "mnist_wgan_gp",
@@ -154,7 +155,7 @@ def test_published_cards_say_whose_features_a_distance_is_in() -> None:
 
 
 def test_pictures_of_the_data_stand_with_their_licence() -> None:
-    for name in ("horse2zebra_judge", "horse2zebra_cyclegan_128"):
+    for name in ("horse2zebra_judge", "horse2zebra_cyclegan_128", "horse2zebra_attention_128"):
         text = catalog.describe(catalog.find(name), published=True).card
         above, _ = text.split("\n## Measured")
         assert "Licence of the test pictures above: ImageNet's photographs: non-commercial research" in above
