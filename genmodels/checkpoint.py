@@ -176,7 +176,8 @@ def load_resume(path: Path) -> dict[str, Any]:
     """The resume state as it was given to `save`; raises CheckpointError where the checkpoint has none."""
     if not (path / RESUME_JSON).exists():
         raise CheckpointError(f"{path} was published without the state that training needs; it cannot be resumed")
-    tensors = _load_tensors(path / RESUME)
+    # In memory of their own, aligned as those that training made: a product may add in another order where it is not.
+    tensors = {key: value.clone() for key, value in _load_tensors(path / RESUME).items()}
     try:
         state: dict[str, Any] = _unpack(read_json(path / RESUME_JSON), tensors)
     except KeyError as error:
