@@ -54,6 +54,10 @@ def test_it_paints_holds_and_goes_on(browser: Browser, server: Server) -> None:
     expect(go_on).to_be_enabled(timeout=30_000)
     page.wait_for_timeout(400)
     held = seen(page, "paint_board")
+    page.wait_for_timeout(400)
+    while (later := seen(page, "paint_board")) != held:  # a busy machine is still drawing what had been sent
+        held = later
+        page.wait_for_timeout(400)
     assert 0 < held < 784
     assert held % 28 == 0, "whole rows are held"
     page.wait_for_timeout(600)

@@ -9,6 +9,7 @@ from genmodels.model import Curve
 from pages.components import run_curves
 from pages.components.i18n import t
 from pages.components.run_curves import Series
+from pages.components.tiles import data_url
 from train_jobs import Job
 
 DIVERSITY, OF_DATA = "preview/diversity", "preview/diversity_data"
@@ -62,7 +63,8 @@ def _show(job: Job, step: int) -> None:
     except FileNotFoundError:  # a resume has just cut it away; the next tick knows
         st.caption(t("runs.no_previews"))
         return
-    st.image(picture, alt=t("runs.preview_alt", name=job.name, step=step), width="stretch")
+    # Inside the message: by an address the browser may ask for it when the next tick has put a newer one in its place.
+    st.image(data_url(picture), alt=t("runs.preview_alt", name=job.name, step=step), width="stretch")
 
 
 def diversity(job: Job, series: Series, outline: Outline | None) -> None:
