@@ -106,10 +106,11 @@ def _begin_from(folder: RunFolder, name: str, model: Model, recorder: FolderReco
         raise CheckpointError(
             f"train.initial_weights = {name!r}: {error}; leave it empty to begin anew, or take its settings"
         ) from error
-    anew = ", ".join(sorted({key.split(".")[0] for key in missing})) or "nothing"
+    anew = sorted({key.split(".")[0] for key in missing})
     folder.set_initial({"name": name, "step": step, "commit": source.config().get("git_commit")})
     recorder.event(0, "began_with", name=name, at=step, anew=anew, extended=extended)
-    recorder.say(f"begins with {name} at step {step:,}; anew: {anew}; extended: {', '.join(extended) or 'nothing'}")
+    told = (f"{what}: {', '.join(names) or 'nothing'}" for what, names in (("anew", anew), ("extended", extended)))
+    recorder.say(f"begins with {name} at step {step:,}; {'; '.join(told)}")
 
 
 def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:

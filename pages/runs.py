@@ -52,7 +52,7 @@ def _row(job: Job) -> dict[str, Any]:
         "recipe": job.recipe,
         "state": t(f"runs.state.{job.state}"),
         "progress": round(100 * job.step / job.max_steps) if job.max_steps else 0,
-        "speed": job.speed,
+        "speed": job.speed and round(job.speed, 0 if job.speed >= 10 else 1),
         "started": datetime.fromtimestamp(job.started or job.created, UTC),
     }
 
@@ -64,7 +64,7 @@ def _columns() -> dict[str, Any]:
         "recipe": column.TextColumn(t("runs.column.recipe")),
         "state": column.TextColumn(t("runs.column.state"), width="small"),
         "progress": column.ProgressColumn(t("runs.column.progress"), format="%d %%", min_value=0, max_value=100),
-        "speed": column.NumberColumn(t("runs.column.speed"), format="%.0f", width="small"),
+        "speed": column.NumberColumn(t("runs.column.speed"), width="small"),
         "started": column.DatetimeColumn(t("runs.column.started"), format="distance"),
     }
 

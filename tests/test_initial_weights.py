@@ -56,7 +56,7 @@ def test_it_begins_with_what_the_other_sampled_and_its_discriminator(first: RunF
     assert any(not torch.equal(value, taken[key]) for key, value in parts(second, 4)[0].items()), "it did not learn on"
     (event,) = second.events()
     told = {key: event[key] for key in ("kind", "step", "name", "at", "anew", "extended")}
-    assert told == {"kind": "began_with", "step": 0, "name": "first", "at": 4, "anew": "nothing", "extended": []}
+    assert told == {"kind": "began_with", "step": 0, "name": "first", "at": 4, "anew": [], "extended": []}
     assert second.config()["initial"]["name"] == "first"
     assert second.config()["initial"]["step"] == 4
 
@@ -69,7 +69,7 @@ def test_what_is_lacking_or_of_another_size_begins_anew(first: RunFolder) -> Non
     second = begun("model.latent_dim=5")
     average = load_file(first.step_path(4) / "model.safetensors")
     (taken, own), (untaught, others) = parts(second, 0), parts(fresh, 0)
-    assert second.events()[0]["anew"] == "discriminator, generator"
+    assert second.events()[0]["anew"] == ["discriminator", "generator"]
     resized = [key for key in average if average[key].shape != taken[key].shape]
     assert resized
     same = [key for key in average if key not in resized and not key.endswith("num_batches_tracked")]

@@ -199,8 +199,11 @@ def _events(job: Job) -> None:
 
 def _event_text(event: Mapping[str, Any]) -> str:
     kind = str(event.get("kind"))
+    fields = {str(key): value for key, value in event.items() if key != "kind"}
     try:
-        return t(f"runs.event.{kind}", **{str(key): value for key, value in event.items() if key != "kind"})
+        if kind == "began_with" and event["anew"]:
+            return t("runs.event.began_with_anew", **{**fields, "anew": ", ".join(event["anew"])})
+        return t(f"runs.event.{kind}", **fields)
     except (KeyError, TypeError, ValueError):  # written by another version, with other fields
         return t("runs.event.other", step=int(event.get("step", 0)), kind=kind)
 
