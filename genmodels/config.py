@@ -79,6 +79,9 @@ class ModelConfig(Frozen):
         """What a sample can be asked for, and among how many: {"label": 10}; empty where nothing can be asked."""
         return {}
 
+    def check_steps(self, max_steps: int) -> None:
+        """Raises ConfigError where a training of that many steps would end before all it trains has begun."""
+
 
 class TrainConfig(Frozen):
     """How long and how to train. Exactly one of max_steps and max_epochs; a resolved spec has max_steps."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import digit_batch, small_model
+from conftest import digit_batch, small_model, small_spec
 
 from genmodels import data, evaluation, preview, recipes, registry
 from genmodels.data import DataConfig
@@ -162,6 +162,12 @@ def test_discriminators_that_know_nothing_may_learn_first() -> None:
         changed = {key.split("_")[0] for key, value in model.named_parameters() if not torch.equal(value, before[key])}
         moved.append(sorted(changed))
     assert moved == [["discriminator"], ["discriminator"], ["discriminator", "generator"]]
+
+
+def test_a_training_shorter_than_the_discriminators_own_is_refused() -> None:
+    small_spec("cyclegan", "model.discriminators_first=99", "train.max_steps=100")
+    with pytest.raises(ConfigError, match=r"discriminators_first = 100 leaves the generators none of the 100 steps"):
+        small_spec("cyclegan", "model.discriminators_first=100", "train.max_steps=100")
 
 
 @pytest.mark.parametrize("identity", [5.0, 1.0, 0.0])

@@ -155,6 +155,13 @@ def test_a_submission_says_what_cannot_be_begun_with(
         make_spec(recipe, "quick", [f"train.initial_weights={name}"])
 
 
+def test_the_command_of_a_run_shorter_than_its_recipe_allows() -> None:
+    """Whose discriminators would learn alone for more steps than the run has."""
+    changes = ["data.name=digits2inverted", "data.size=null", "model.discriminators_first=0", "train.max_steps=5"]
+    spec = make_spec("horse2zebra_attention_128", None, changes)
+    assert "--set train.max_steps=5" in recipes.command_of(spec)
+
+
 def test_the_command_of_a_run_names_what_it_began_with() -> None:
     spec = make_spec("mnist_dcgan", "quick", ["train.initial_weights=mnist_dcgan"])
     assert "--set train.initial_weights=mnist_dcgan" in recipes.command_of(spec)

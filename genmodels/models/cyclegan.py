@@ -22,6 +22,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from genmodels.config import live
+from genmodels.errors import CapabilityError, ConfigError
 from genmodels.translation_networks import TranslationNetworks
 
 
@@ -63,6 +64,13 @@ class CycleGANConfig(TranslationNetworks):
         0.5, ge=0, le=1, description="share of the training after which the rates fall evenly to 0; 1 keeps them"
     )
 
+    def check_steps(self, max_steps: int) -> None:
+        if self.discriminators_first >= max_steps:
+            raise ConfigError(
+                f"model.discriminators_first = {self.discriminators_first:,} leaves the generators none of the "
+                f"{max_steps:,} steps of train.max_steps: choose fewer of those, or more of these"
+            )
+
 
 import torch
 import torch.nn.functional as F
@@ -70,7 +78,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Direction
-from genmodels.errors import CapabilityError
 from genmodels.layers import augment, translation_networks
 from genmodels.layers.image_pool import ImagePool
 from genmodels.losses import least_squares_loss

@@ -152,16 +152,19 @@ def resolve(
     problem = data.missing(data_config)
     if problem:
         raise DataError(problem)
+    config = _fit_to_data(recipe.model, sections["model"], spec)
+    train = _count_steps(TrainConfig.parse(sections["train"], "train."), _epoch_size(recipe.model, spec), spec)
+    config.check_steps(train.max_steps or 0)
     return Spec(
         recipe=recipe.name if recipe.name in names() else None,
         preset=preset,
         title=recipe.title,
         source=recipe.source,
         model=recipe.model,
-        config=_fit_to_data(recipe.model, sections["model"], spec).model_dump(mode="json"),
+        config=config.model_dump(mode="json"),
         data=data_config,
         data_spec=spec,
-        train=_count_steps(TrainConfig.parse(sections["train"], "train."), _epoch_size(recipe.model, spec), spec),
+        train=train,
         run=RunConfig.parse(sections["run"], "run."),
         expect=_promised(recipe, preset, sections),
     )
@@ -186,8 +189,8 @@ def command_of(spec: Spec) -> str:
     """The command that submits the same experiment again: what differs from its recipe is set on it."""
     known = spec.recipe in names()
     recipe = get(spec.recipe) if known and spec.recipe else family(spec.model)
-    # The recipe's own batch may be larger than a small set.
-    train = {"max_steps": 1, "batch_size": spec.train.batch_size}
+    # The recipe's own batch may be larger than a small set, and its own settings may want more steps than these.
+    train = {"max_steps": 100_000_000, "batch_size": spec.train.batch_size}
     patch = {"data": spec.data.model_dump(mode="json", exclude_defaults=True), "train": train}
     base = resolve(recipe, preset=spec.preset, overrides=patch)
     plain = merge(recipe, spec.preset, None)
