@@ -31,6 +31,12 @@ def live(default: Any, **field: Any) -> Any:
     return Field(default, json_schema_extra={"live": True}, **field)
 
 
+def live_fields(settings: type[BaseModel]) -> tuple[str, ...]:
+    """The names of the fields made by `live`."""
+    extras = {name: field.json_schema_extra for name, field in settings.model_fields.items()}
+    return tuple(name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("live"))
+
+
 class Frozen(BaseModel):
     """Base of all settings: immutable, unknown fields refused, a changed copy validated again."""
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from genmodels.config import Runtime, TrainConfig
+from genmodels.config import Runtime, TrainConfig, live_fields
 from genmodels.data.loader import Loader
 from genmodels.errors import ConfigError, DivergedError
 from genmodels.model import Model
@@ -152,10 +152,8 @@ class Trainer:
     def _turn(self, path: str, value: Any) -> None:
         """Change a live field of the model's config; a refusal is an event, not the end of the run."""
         section, _, field = path.partition(".")
-        info = type(self.model.config).model_fields.get(field)
-        extra = info.json_schema_extra if info is not None else None
         try:
-            if section != "model" or not (isinstance(extra, dict) and extra.get("live")):
+            if section != "model" or field not in live_fields(type(self.model.config)):
                 raise ConfigError(f"{path} cannot be changed while training")
             old = getattr(self.model.config, field)
             self.model.config = self.model.config.replace(**{field: value})

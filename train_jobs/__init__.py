@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         submit_pair,
     )
     from train_jobs.errors import JobError, PublicModeError, QueueError
+    from train_jobs.knobs import settings_now, turn
     from train_jobs.spec import JobSpec, make_spec
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
         "submit_pair",
     ),
     "train_jobs.errors": ("JobError", "PublicModeError", "QueueError"),
+    "train_jobs.knobs": ("settings_now", "turn"),
     "train_jobs.spec": ("JobSpec", "make_spec"),
 }
 
@@ -69,9 +71,11 @@ __all__ = [
     "repair",
     "request",
     "resume",
+    "settings_now",
     "stop",
     "submit",
     "submit_pair",
+    "turn",
 ]
 
 

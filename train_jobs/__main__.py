@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from genmodels import recipes
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import LOG
-from train_jobs import api
+from train_jobs import api, knobs
 from train_jobs.spec import JobSpec, make_spec
 from train_jobs.views import Job
 
@@ -154,6 +155,22 @@ def resume(job_id: Id) -> None:
     steps = api.resume(job_id).folder.steps()
     typer.echo(f"goes on from step {steps[-1]:,}" if steps else "begins at step 0")
     typer.echo(job_id)
+
+
+@app.command()
+def turn(
+    job_id: Id,
+    settings: Annotated[list[str], typer.Argument(help="model.FIELD=VALUE, for example model.generator_lr=1e-4")],
+) -> None:
+    """Change live settings of a running training, such as learning rates; they hold from its next step on."""
+    sections = recipes.parse_overrides(settings)
+    for section in sections.keys() - {"model"}:
+        raise ConfigError(f"{section}.* cannot be turned while training, only live settings of the model can: model.*")
+    changed = knobs.turn(job_id, sections["model"])
+    for name, (old, new) in changed.items():
+        typer.echo(f"model.{name} from {old:g} to {new:g}")
+    if not changed:
+        typer.echo("nothing changed: these are the values it has")
 
 
 @app.command()

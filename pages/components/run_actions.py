@@ -88,7 +88,7 @@ def knobs(job: Job, spec: Spec) -> None:
     if job.state != "RUNNING" or not fields or train_jobs.public_mode():
         return
     ready = job.phase == "training"
-    current = settings_now(job, spec)
+    current = train_jobs.settings_now(job)
     reset = st.session_state.get("runs_knobs_of") != job.id
     st.session_state["runs_knobs_of"] = job.id
     with st.expander(t("runs.knobs"), icon=":material/tune:", key="runs_knobs"), friendly_errors():
@@ -110,21 +110,9 @@ def knobs(job: Job, spec: Spec) -> None:
         if st.button(
             t("runs.apply"), key="runs_apply", help=t("runs.apply_help"), icon=":material/check:", disabled=not ready
         ):
-            changed = {name: value for name, value in entered.items() if value != current[name]}
-            settings.parse({**current, **changed}, "model.")
-            for name, value in changed.items():
-                train_jobs.request(job.id, "set", path=f"model.{name}", value=value)
-            text = ", ".join(f"{name} = {value:g}" for name, value in changed.items())
+            changed = train_jobs.turn(job.id, entered)
+            text = ", ".join(f"{name} = {new:g}" for name, (_, new) in changed.items())
             st.toast(t("runs.applied", changes=text) if changed else t("runs.nothing_changed"))
-
-
-def settings_now(job: Job, spec: Spec) -> dict[str, Any]:
-    """The model's settings with the knobs that have been turned since."""
-    current = dict(spec.config)
-    for event in job.folder.events():
-        if event.get("kind") == "set":
-            current[str(event.get("path")).partition(".")[2]] = event.get("new")
-    return current
 
 
 # --------------------------------------------------------------------------- manage

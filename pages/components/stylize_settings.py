@@ -9,12 +9,13 @@ import streamlit as st
 
 import train_jobs
 from genmodels import registry
+from genmodels.config import live_fields
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import get
 from genmodels.service import stylize
 from genmodels.service.stylize import Wish
 from genmodels.service.translate_given import Upload
-from pages.components import config_form, run_actions
+from pages.components import config_form
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors
 from train_jobs import Job
@@ -168,10 +169,7 @@ def _turn(job: Job) -> None:
     if not clicked:
         return
     with friendly_errors():
-        current = run_actions.settings_now(job, job.folder.spec())
-        live = {field.name for field in config_form.fields_of(_settings()) if field.live}
-        changed = {name: value for name, value in _values().items() if name in live and value != current[name]}
-        for name, value in changed.items():
-            train_jobs.request(job.id, "set", path=f"model.{name}", value=value)
-        text = ", ".join(f"{name} = {value:g}" for name, value in changed.items())
+        live = live_fields(_settings())
+        changed = train_jobs.turn(job.id, {name: value for name, value in _values().items() if name in live})
+        text = ", ".join(f"{name} = {new:g}" for name, (_, new) in changed.items())
         st.toast(t("stylize.turned", changes=text) if changed else t("stylize.nothing_changed"))

@@ -1,0 +1,75 @@
+"""Settings turned while a model trains, by the command line, as the pages do it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import train_jobs
+from genmodels import registry
+from genmodels.config import live_fields
+from genmodels.errors import ConfigError
+from train_jobs import Job, JobError
+
+
+@pytest.fixture
+def endless(own_folders: Path) -> Iterator[Job]:
+    """A training that goes on until it is stopped."""
+    changes = ["train.max_steps=100000000", "train.precision=fp32", "train.compile=off", "run.threads=1"]
+    job = train_jobs.submit(train_jobs.make_spec("pattern_1010_gan", None, changes))
+    end = time.monotonic() + 30
+    while train_jobs.job(job.id).phase != "training":
+        assert time.monotonic() < end, train_jobs.job(job.id)
+        time.sleep(0.05)
+    yield job
+    if train_jobs.job(job.id).active:
+        train_jobs.stop(job.id)
+
+
+def turn(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "train_jobs", "turn", *arguments], capture_output=True, text=True)
+
+
+def test_turned_by_hand_it_holds_and_is_told(endless: Job) -> None:
+    before = train_jobs.settings_now(endless)
+    done = turn(endless.id, "model.generator_lr=0.5")
+    assert (done.returncode, done.stdout) == (0, f"model.generator_lr from {before['generator_lr']:g} to 0.5\n")
+    end = time.monotonic() + 20
+    while train_jobs.settings_now(endless)["generator_lr"] != 0.5:
+        assert time.monotonic() < end, endless.folder.events()
+        time.sleep(0.05)
+    again = turn(endless.id, "model.generator_lr=0.5")
+    assert "nothing changed" in again.stdout
+    assert sum(event["kind"] == "set" for event in endless.folder.events()) == 1
+
+
+def test_what_cannot_be_turned_is_refused_before_anything_is(endless: Job) -> None:
+    for arguments, told in (
+        (["train.max_steps=5"], "train.* cannot be turned while training"),
+        (["model.hidden=5"], "model.hidden cannot be turned while 'gan' trains; what can: model."),
+        (["model.generator_lr=0.5", "model.discriminator_lr=7"], "model.discriminator_lr = 7"),
+        (["generator_lr"], "is not understood"),
+    ):
+        done = turn(endless.id, *arguments)
+        assert done.returncode == 2, done
+        assert told in done.stderr
+    with pytest.raises(ConfigError, match=r"model\.nonsense"):
+        train_jobs.turn(endless.id, {"nonsense": 1.0})
+    train_jobs.stop(endless.id)
+    end = time.monotonic() + 30
+    while train_jobs.job(endless.id).active and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(event["kind"] in ("set", "refused") for event in endless.folder.events())
+    with pytest.raises(JobError, match="only a running training"):
+        train_jobs.turn(endless.id, {"generator_lr": 0.5})
+
+
+def test_every_family_says_what_of_it_is_live() -> None:
+    live = {name: live_fields(registry.config_class(name)) for name in registry.names()}
+    assert {"generator_lr", "discriminator_lr", "cycle_weight"} <= set(live["cyclegan"])
+    assert "image_shape" not in live["cyclegan"]
