@@ -115,7 +115,7 @@ def _table_over_training(target: Path) -> str:
     if not keys:
         return ""
     lines = [
-        f"| {row['step']:,} | {row['seconds']:.0f} | "
+        f"| {row['step']:,} | {'{:.0f}'.format(row['seconds']) if 'seconds' in row else ''} | "
         + " | ".join(f"{row.get(key, float('nan')):.4g}" for key in keys)
         + " |"
         for row in rows

@@ -76,11 +76,11 @@ def publish(
 
 
 def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None) -> Path:
-    """Measure a published checkpoint's newest step as `publish` does, keep the figures in it and rewrite its card.
+    """Measure a published checkpoint's steps as `publish` does, keep the figures in it and rewrite its card.
 
-    What a person wrote under the card's limits stays, and so do the figures of earlier steps. `path` is where data of
-    one's own lie on this machine, for a published spec names no folders. Raises UnknownNameError, CheckpointError or
-    DataError; then nothing has changed.
+    What a person wrote under the card's limits stays, and so do the figures of earlier steps that were not published.
+    `path` is where data of one's own lie on this machine, for a published spec names no folders. Raises
+    UnknownNameError, CheckpointError or DataError; then nothing has changed.
     """
     target = _published(name)
     folder = RunFolder(target)
@@ -92,10 +92,17 @@ def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None)
         raise DataError(f"{name} cannot be measured without its test data: {problem}")
     facts = card.facts(target)
     figures = evaluate(checkpoint.load_model(target), spec, samples=samples)
-    rows = facts.get("over_training", [])
+    *earlier, last = folder.steps()
+    rows = {int(row["step"]): row for row in facts.get("over_training", [])}
+    for step in earlier:
+        found = evaluation.brief(checkpoint.load_model(target, step), spec, samples=samples)
+        rows[step] = {**rows.get(step, {"step": step}), **found}
     if rows:
-        rows[-1] = {key: figures.get(key, value) for key, value in rows[-1].items()}
-    write_json(target / MEASURED, {**facts, "metrics": figures, "over_training": rows})
+        worth = next(iter(rows.values()))
+        newest = rows.get(last, {"step": last, "seconds": facts["train_seconds"]})
+        rows[last] = newest | {key: figures[key] for key in worth if key in figures}
+    over = [rows[step] for step in sorted(rows)]
+    write_json(target / MEASURED, {**facts, "metrics": figures, "over_training": over})
     card.rewrite(target)
     return target
 

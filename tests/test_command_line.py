@@ -16,7 +16,7 @@ from PIL import Image
 
 from genmodels import catalog, run_training
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
-from genmodels.publish import publish
+from genmodels.publish import measure_again, publish
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
 
 ROOT = Path(__file__).parents[1]
@@ -137,8 +137,16 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
     assert first["judge/frechet"] > 0
     row = next(line for line in info.card.splitlines() if line.startswith("| 30 |"))
     assert f"| {last['elbo/negative']:.4g} |" in row
-    again = publish(trained.name, "tiny_vae", samples=500)
-    assert catalog.describe(again, published=True).steps == (30,), "an older one is replaced whole"
+
+    write_json(path / "metrics.json", {**facts, "over_training": [middle]})
+    measure_again("tiny_vae", samples=500)
+    found = read_json(path / "metrics.json")["over_training"]
+    again, *others = found
+    assert others == [middle, last]
+    assert again == pytest.approx({key: first[key] for key in first if key != "seconds"}, rel=1e-3), "stored as halves"
+    assert "\n| 0 |  | " in (path / "README.md").read_text()
+    replaced = publish(trained.name, "tiny_vae", samples=500)
+    assert catalog.describe(replaced, published=True).steps == (30,), "an older one is replaced whole"
     assert not [p for p in own_checkpoints.iterdir() if p.name.startswith(".")]
 
 

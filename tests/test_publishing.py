@@ -185,7 +185,7 @@ def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
     facts = read_json(path / "metrics.json")
     rows = [
         {"step": 0, "seconds": 0.0, "pattern/worst_error": 0.4},
-        {"step": 9, "seconds": 2.0, "pattern/worst_error": 9},
+        {"step": 10_000, "seconds": 2.0, "pattern/worst_error": 9},
     ]
     write_json(path / "metrics.json", {**facts, "metrics": {"old/figure": 1.0}, "over_training": rows})
     publish.measure_again("pattern", samples=500)
@@ -195,8 +195,11 @@ def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
     assert 0.3 < found["metrics"]["score/real"] < 0.7
     assert 0.3 < found["metrics"]["score/fake"] < 0.7
     assert not [key for key in found["metrics"] if key.startswith("memory/")], "all its data are copies of one picture"
-    assert found["over_training"][0] == rows[0]
-    assert found["over_training"][1]["pattern/worst_error"] == found["metrics"]["pattern/worst_error"]
+    over = {row["step"]: row for row in found["over_training"]}
+    assert list(over) == list(RunFolder(path).steps())
+    assert over[0] == {**rows[0], "diversity/samples": 0.0}, "it draws one picture"
+    assert over[10_000]["seconds"] == 2.0
+    assert over[10_000]["pattern/worst_error"] == found["metrics"]["pattern/worst_error"]
     assert found["curves"] == facts["curves"]
     assert "discriminator's answer to real pictures" in (path / "README.md").read_text()
 
