@@ -27,6 +27,7 @@ from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
 from genmodels.evaluation import judge
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
+from genmodels.service.quick import quickened
 
 MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 128, 60.0
 
@@ -78,7 +79,7 @@ def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
         stamp = 0  # load_model below says what is missing
     key = (path, chosen, stamp)
     if key not in _models:
-        _models[key] = checkpoint.load_model(path, chosen)
+        _models[key] = quickened(checkpoint.load_model(path, chosen))
         while len(_models) > MODELS_KEPT:
             _models.popitem(last=False)
     _models.move_to_end(key)
