@@ -231,3 +231,19 @@ def test_a_penalised_critic_is_not_compiled_because_its_gradient_is_differentiat
     tune.prepare(model, Runtime(threads=1, compile=True))
     assert model.generator._compiled_call_impl is not None
     assert model.critic._compiled_call_impl is None
+
+
+@pytest.mark.parametrize(("norm", "together"), [("none", True), ("spectral", True), ("batch", False)])
+def test_a_discriminator_sees_real_and_drawn_together_unless_that_would_mix_them(norm: str, together: bool) -> None:
+    torch.manual_seed(0)
+    model = registry.get("dcgan").build(image_shape=(1, 28, 28), discriminator_norm=norm).train()
+    discriminator = model._kept_discriminator()
+    for _ in range(30):  # until the spectral norms no longer move
+        discriminator(torch.randn(2, 1, 28, 28))
+    seen: list[int] = []
+    discriminator[0].register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    real, fake = torch.randn(6, 1, 28, 28), 0.1 * torch.randn(6, 1, 28, 28)
+    found = model._answers(real, fake)
+    assert seen == ([12] if together else [6, 6])
+    for answers, pictures in zip(found, (real, fake), strict=True):
+        assert torch.allclose(answers, discriminator(pictures), atol=1e-3)
