@@ -186,6 +186,18 @@ def test_the_address_carries_models_and_steps(runs: Path) -> None:
     assert not app.exception
 
 
+def test_unasked_it_shows_the_published_pair_that_differs_most() -> None:
+    shown = columns(page())
+    distances = {i.name: i.metrics["judge/frechet"] for i in compare.checkpoints() if "judge/frechet" in i.metrics}
+    assert [distances[name] for name in shown] == [max(distances.values()), min(distances.values())]
+
+
+def test_without_published_figures_it_shows_what_is_listed_first(runs: Path) -> None:
+    measured(runs, "vae", judge__frechet=60)
+    measured(runs, "gan", judge__frechet=40)
+    assert columns(page()) == [info.name for info in compare.checkpoints()][:2]
+
+
 @pytest.mark.parametrize(
     ("models", "shown", "said"),
     [

@@ -65,8 +65,9 @@ class Measure:
     """The metric that says the same of real pictures, where there is one."""
 
 
+_FAR = "judge/frechet"
 MEASURES = (
-    Measure("frechet", "judge/frechet", "low", "judge", "judge/frechet_real"),
+    Measure("frechet", _FAR, "low", "judge", "judge/frechet_real"),
     Measure("kernel", "judge/kernel", "low", "judge"),
     Measure("precision", "judge/precision", "high", "judge"),
     Measure("recall", "judge/recall", "high", "judge"),
@@ -111,6 +112,16 @@ def checkpoints() -> tuple[CheckpointInfo, ...]:
 
 
 _drawings: OrderedDict[tuple[ModelKey, int], Drawn] = OrderedDict()
+
+
+def first_shown(infos: Sequence[CheckpointInfo]) -> list[str]:
+    """Names in the order in which columns take them while nobody has chosen: the pair that differs most comes first.
+
+    That is what was measured farthest from real pictures and what was measured nearest, of those published.
+    """
+    distances = {info.name: info.metrics[_FAR] for info in infos if info.published and _FAR in info.metrics}
+    pair = [choose(distances, key=distances.__getitem__) for choose in (max, min) if distances]
+    return [*dict.fromkeys([*pair, *(info.name for info in infos)])]
 
 
 def draw(drawing: Drawing) -> Drawn:

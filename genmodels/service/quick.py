@@ -19,7 +19,9 @@ from genmodels.model import Model
 
 Format = Literal["fp32", "bf16"]
 
-_TIMED_WITH = 64  # pictures, as many as a page shows at once
+# Pixels a timed drawing has about: 64 digits, as many as a page shows at once, or three faces of 128 x 128, because
+# sixty-four of those took six seconds, and somebody waits.
+_TIMED_PIXELS = 64 * 28 * 28
 _MARGIN = 0.9  # of float32's time that bfloat16 must stay below: within a tenth is noise, and float32 is exact
 _timed: dict[tuple[str, str, str, int], Format] = {}
 
@@ -72,9 +74,11 @@ def _faster(model: Model, generator: nn.Module, halved: InHalf) -> Format:
 @torch.inference_mode()
 def _seconds(model: Model) -> float:
     assert isinstance(model, SupportsSampling)
+    _, height, width = model.config.image_shape or (1, 28, 28)
+    count = max(1, _TIMED_PIXELS // (height * width))
     times = []
-    for _ in range(4):  # the first fills caches
+    for _ in range(3):  # the first fills caches
         began = time.perf_counter()
-        model.sample(_TIMED_WITH, generator=torch.Generator(model.device).manual_seed(0)).cpu()
+        model.sample(count, generator=torch.Generator(model.device).manual_seed(0)).cpu()
         times.append(time.perf_counter() - began)
     return min(times[1:])

@@ -81,7 +81,7 @@ def shuffle() -> None:
 
 def _mend(index: int, infos: Mapping[str, CheckpointInfo]) -> None:
     """Fill in what a new session, or a run that was deleted, leaves open."""
-    state, names = st.session_state, list(infos)
+    state, names = st.session_state, compare.first_shown([*infos.values()])
     model, step = f"compare_model_{index}", f"compare_step_{index}"
     if state.get(model) not in infos:
         kept = dict(_taken(state.get("compare_address", ""), infos)[0][index : index + 1])
