@@ -113,7 +113,7 @@ def test_a_gradient_flows_to_every_pixel_that_is_shown_and_to_no_hidden_one() ->
 
 
 def shown_to_the_discriminator(**settings: object) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Real pictures, G's first drawing, and all that D is given in one step."""
+    """Real pictures, G's first drawing, and all that D is given in one step, a batch of 16 after the other."""
     model = small_model("dcgan", **settings).train()
     seen: list[Tensor] = []
     drawn: list[Tensor] = []
@@ -121,7 +121,7 @@ def shown_to_the_discriminator(**settings: object) -> tuple[Tensor, Tensor, list
     model.generator.register_forward_hook(lambda _module, _given, out: drawn.append(out.detach()))
     real = digit_batch(16)
     model.training_step(real, model.configure_optimizers(), 0)
-    return real["image"], drawn[0], seen
+    return real["image"], drawn[0], [*torch.cat(seen).split(16)]
 
 
 def test_plainly_d_is_shown_the_pictures_themselves_and_nothing_else_is_drawn() -> None:
