@@ -1,8 +1,8 @@
 """Convolutional generators drawn with as fast as this machine can: in bfloat16 and channels-last where that wins.
 
 Sixty-four digits take a convolutional generator 20 to 35 ms in float32 on one thread of a processor that multiplies
-bfloat16 natively, half of that in bfloat16. A picture moves by a thousandth of its range on average, which is a
-quarter of a grey level. Measuring (`genmodels.evaluation`) stays in float32.
+bfloat16 natively, half of that in bfloat16. A pixel moves by 0.001 on average on the scale of -1 to 1, a seventh of a
+grey level. Measuring (`genmodels.evaluation`) stays in float32.
 """
 
 from __future__ import annotations
