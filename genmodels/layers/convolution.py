@@ -7,7 +7,8 @@ row (im2col; Chellapilla et al. 2006) and the layer becomes a product with the w
 
     y  = columns(x) W^T        dW = dy^T columns(x)        dx = gather(dy W)
 
-In float32, on other devices and for large maps, where the copies cost more than they save, torch's own are used.
+In float32, on other devices and for large maps, where the copies cost more than they save, torch's own are used. But
+the gradient that reaches a picture of one channel is a product as well: oneDNN's runs at a fiftieth of its rate there.
 """
 
 from __future__ import annotations
@@ -21,21 +22,22 @@ from torch.nn.grad import conv2d_input
 
 # In positions of the smaller map, measured at 64 to 512 channels: the weight gradient wins up to 8 x 8, the other two
 # products only up to 4 x 4, because the windows' sums are taken one kernel element at a time.
-_WEIGHTS_UP_TO, _MAPS_UP_TO = 64, 16
+WEIGHTS_UP_TO, _MAPS_UP_TO = 64, 16
 
 
 class Conv2d(nn.Conv2d):
     """torch's Conv2d: (B, C, H, W) -> (B, D, H', W'), and the same weights."""
 
     def forward(self, x: Tensor) -> Tensor:
-        padding = _symmetric_padding(self)
+        padding = symmetric_padding(self)
         if padding is None or not _pays(x) or x.shape[0] == 0:
             return super().forward(x)
         height, width = (
             (side + 2 * padding - kernel) // stride + 1
             for side, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)
         )
-        if not 0 < height * width <= _WEIGHTS_UP_TO:
+        to_one_channel = x.shape[1] == 1 and x.requires_grad
+        if not (0 < height * width <= WEIGHTS_UP_TO or (to_one_channel and height * width > 0)):
             return super().forward(x)
         y: Tensor = _Convolution.apply(x.bfloat16(), self.weight.bfloat16(), self.stride[0], padding)
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
@@ -45,8 +47,8 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     """torch's ConvTranspose2d: (B, C, H, W) -> (B, D, H', W'), and the same weights."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        padding = _symmetric_padding(self)
-        small = 0 < x.shape[2] * x.shape[3] <= _WEIGHTS_UP_TO and x.shape[0] > 0
+        padding = symmetric_padding(self)
+        small = 0 < x.shape[2] * x.shape[3] <= WEIGHTS_UP_TO and x.shape[0] > 0
         if padding is None or output_size is not None or not small or not _pays(x):
             return super().forward(x, output_size)
         height, width = (
@@ -70,7 +72,7 @@ class ToMaps(nn.Unflatten):
         return maps.contiguous(memory_format=torch.channels_last) if _pays(x) else maps
 
 
-def _symmetric_padding(layer: nn.Conv2d | nn.ConvTranspose2d) -> int | None:
+def symmetric_padding(layer: nn.Conv2d | nn.ConvTranspose2d) -> int | None:
     """Zeros on every side, or None where the layer is of a kind that is left to torch."""
     plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros"
     square = len({*layer.kernel_size}) == 1 and len({*layer.stride}) == 1
@@ -99,7 +101,7 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.settings = stride, padding
-        return _convolve(x, weight, stride, padding)
+        return convolve(x, weight, stride, padding)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
@@ -115,7 +117,7 @@ class _Transposed(torch.autograd.Function):
     def forward(ctx: Any, y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(y, weight)
         ctx.settings = stride, padding
-        return _spread(y, weight, stride, padding, size)
+        return spread(y, weight, stride, padding, size)
 
     @staticmethod
     def backward(ctx: Any, dx: Tensor) -> tuple[Tensor | None, ...]:
@@ -131,7 +133,7 @@ class _WeightGradient(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, y: Tensor, stride: int, padding: int, kernel: int) -> Tensor:
         ctx.save_for_backward(x, y)
         ctx.settings = stride, padding
-        return _weight_gradient(x, y, kernel, stride, padding)
+        return weight_gradient(x, y, kernel, stride, padding)
 
     @staticmethod
     def backward(ctx: Any, dw: Tensor) -> tuple[Tensor | None, ...]:
@@ -142,7 +144,7 @@ class _WeightGradient(torch.autograd.Function):
         return dx, dy, None, None, None
 
 
-def _convolve(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
     """(B, C, H, W) with weights (D, C, k, k) -> (B, D, h, w)."""
     kernel = weight.shape[2]
     height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[2:])
@@ -152,10 +154,13 @@ def _convolve(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
     return rows.view(len(x), height, width, -1).permute(0, 3, 1, 2)
 
 
-def _spread(y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, ...]) -> Tensor:
-    """What `_convolve` maps to y's shape, turned around: (B, D, h, w) -> (B, C, *size)."""
+def spread(y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, ...]) -> Tensor:
+    """What `convolve` maps to y's shape, turned around: (B, D, h, w) -> (B, C, *size)."""
     batch, _, height, width = y.shape
     channels, kernel = weight.shape[1], weight.shape[2]
+    if height * width > _MAPS_UP_TO and channels == 1:
+        windows = weight.flatten(1).t() @ y.permute(0, 2, 3, 1).flatten(1, 2).mT
+        return F.fold(windows, tuple(size), kernel, padding=padding, stride=stride)
     if height * width > _MAPS_UP_TO:
         gradient: Tensor = conv2d_input((batch, channels, *size), weight, y, stride, padding)  # type: ignore[no-untyped-call]
         return gradient
@@ -171,7 +176,7 @@ def _spread(y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[in
     return inside.permute(0, 3, 1, 2)
 
 
-def _weight_gradient(x: Tensor, dy: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+def weight_gradient(x: Tensor, dy: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     """(D, C, k, k) from the larger map (B, C, H, W) and the smaller one's gradient (B, D, h, w)."""
     height, width = dy.shape[2:]
     # Turned around in memory first: oneDNN's bfloat16 product of a transposed left side takes half as long again.
