@@ -57,12 +57,18 @@ _pages = {
             Path(__file__).parent / f"{stem}.py",
             title=t(f"common.nav.{stem}"),
             icon=icon,
-            url_path=stem,
+            url_path=stem if stem != "gallery" else "home",
             default=stem == "gallery",
         )
         for stem, icon in stems.items()
     ]
     for section, stems in _PAGES.items()
 }
+# The default page lives at "/" alone. Whoever types its name as the others are typed would be told there is no such
+# page, and a default page keeps the name it was given from any other.
+_gallery = _pages[""][0]
+_pages[""].append(
+    st.Page(lambda: st.switch_page(_gallery), title=_gallery.title, url_path="gallery", visibility="hidden")
+)
 st.navigation(_pages, position="top").run()
 _spare_the_collector("torch" in sys.modules)

@@ -130,6 +130,13 @@ def test_the_gallery_leads_to_the_explorer(browser: Browser, server: Server) -> 
     browser.check_console()
 
 
+def test_the_gallery_is_found_under_its_name_too(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/gallery")
+    expect(page).to_have_url(server.url + "/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Gallery")
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
 def test_picture_and_walk_are_downloaded(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/latent?model=my_vae")
     for key, kind, frames in (("latent_png", "PNG", 1), ("latent_gif", "GIF", 64)):
