@@ -48,6 +48,10 @@ class GANConfig(ModelConfig):
     )
     leaky_slope: float = Field(0.02, ge=0, lt=1, description="slope of LeakyReLU below zero")
     layer_norm: bool = Field(False, description="normalise hidden layers: keeps signals from saturating")
+    discriminator_layer_norm: bool | None = Field(
+        None,
+        description="the same for the discriminator, where it is not the generator's; without it fewer digits are lost",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the discriminator's hidden values dropped at random")
     output: Literal["sigmoid", "tanh"] = Field("sigmoid", description="what squashes the generator's last layer")
     loss: Literal["bce", "mse"] = Field("bce", description="binary cross entropy, or squared error of sigmoid(D)")
@@ -92,7 +96,7 @@ class GAN(Model):
         self.discriminator: nn.Sequential | None = mlp(
             [pixels, *config.discriminator_sizes, 1],
             _activation(config.activation, config.leaky_slope),
-            layer_norm=config.layer_norm,
+            layer_norm=config.layer_norm if config.discriminator_layer_norm is None else config.discriminator_layer_norm,
             dropout=config.dropout,
         )
 
