@@ -91,16 +91,16 @@ def test_a_recipes_promise_is_held_against_other_settings_with_what_differs() ->
     assert promise_of(spec, 100) == Promise(), "other data promise nothing"
     spec = spec.replace(data=spec.data.replace(name="mnist"))
     config = {**spec.config, "gp_weight": 5.0}
-    found = promise_of(spec.replace(config=config, train=spec.train.replace(batch_size=32)), 24_000)
+    found = promise_of(spec.replace(config=config, train=spec.train.replace(batch_size=32)), 12_000)
     assert found.expect == recipes.get("mnist_wgan_gp").expect
     assert found.differences == (
-        "24,000 steps instead of 40,000",
+        "12,000 steps instead of 20,000",
         "batches of 32 instead of 64",
         "`gp_weight` 5.0 instead of 10.0",
     )
     said = found.verdict({"classes/min_share": 0.005, "classes/kl_uniform": 0.001})
     assert said.endswith("`gp_weight` 5.0 instead of 10.0. Not reached: rarest digit = 0.005 is outside at least 0.01.")
-    same = promise_of(spec, 40_000)
+    same = promise_of(spec, 20_000)
     assert same.differences == ()
     assert same.verdict({"classes/min_share": 0.02, "classes/kl_uniform": 0.001}) == "Every expected figure is reached."
     assert Promise().verdict({}) == "Nothing was expected of these settings."
