@@ -50,6 +50,22 @@ def test_the_penalty_reaches_the_critics_weights() -> None:
     assert torch.allclose(critic.weight.grad, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"layer_norm": True}, (1, 1)),
+        ({"layer_norm": True, "discriminator_layer_norm": False}, (1, 0)),
+        ({"layer_norm": False, "discriminator_layer_norm": True}, (0, 0)),
+    ],
+)
+def test_a_gans_discriminator_may_go_without_normalisation(
+    settings: dict[str, bool], expected: tuple[int, int]
+) -> None:
+    model = small_model("gan", **settings)
+    networks = (model.generator, model.discriminator)
+    assert tuple(sum(isinstance(m, nn.LayerNorm) for m in network) for network in networks) == expected
+
+
 def test_label_smoothing_by_hand() -> None:
     logit = torch.tensor([1.0986123])  # D = 0.75
     # -0.9 ln 0.75 - 0.1 ln 0.25

@@ -48,9 +48,9 @@ class GANConfig(ModelConfig):
     )
     leaky_slope: float = Field(0.02, ge=0, lt=1, description="slope of LeakyReLU below zero")
     layer_norm: bool = Field(False, description="normalise hidden layers: keeps signals from saturating")
-    discriminator_layer_norm: bool | None = Field(
-        None,
-        description="the same for the discriminator, where it is not the generator's; without it fewer digits are lost",
+    discriminator_layer_norm: bool = Field(
+        True,
+        description="whether layer_norm holds for the discriminator too; without it fewer kinds of pictures are lost",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the discriminator's hidden values dropped at random")
     output: Literal["sigmoid", "tanh"] = Field("sigmoid", description="what squashes the generator's last layer")
@@ -96,7 +96,7 @@ class GAN(Model):
         self.discriminator: nn.Sequential | None = mlp(
             [pixels, *config.discriminator_sizes, 1],
             _activation(config.activation, config.leaky_slope),
-            layer_norm=config.layer_norm if config.discriminator_layer_norm is None else config.discriminator_layer_norm,
+            layer_norm=config.layer_norm and config.discriminator_layer_norm,
             dropout=config.dropout,
         )
 
