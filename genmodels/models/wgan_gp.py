@@ -94,6 +94,7 @@ class WGANGP(Model):
             fake = self._draw(len(real))
 
         # critic: minimise mean f(G(z)) - mean f(x) + gp_weight * mean (|grad f(x')| - 1)^2
+        # `penalised_loss` is that sum, with a gradient by hand that is faster than autograd's second derivative.
         # In bf16 too: lengths, which spread by 12 % over pictures, move by half a percent, in half the time.
         mix = torch.rand(len(real), 1, 1, 1, device=real.device)
         found = penalised_loss(critic, real, fake, mix, self.config.gp_weight)
