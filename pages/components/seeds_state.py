@@ -15,7 +15,7 @@ from pages.components.i18n import t
 from pages.components.theme import plain
 
 PREFERRED = "mnist_gan"
-DEFAULT_SEEDS = ("42", "10", "30", "1")
+DEFAULT_SEEDS = ("14", "7", "23", "5")  # clear digits of PREFERRED: 4, 0, 3 and 9
 _SHOWN = 24
 
 
