@@ -154,17 +154,24 @@ def _cost(spec: Spec) -> None:
     examples, steps = spec.data_spec.train_size, spec.train.max_steps or 0
     networks = ", ".join(f"{name} {count:,}" for name, count in outline.parameters.items())
     epochs = steps / max(1, examples // spec.train.batch_size)
-    # Six digits and their comma do not fit a third of the narrow column.
-    left, middle, right = st.columns([5, 4, 3])
-    left.metric(
-        t("train.parameters"),
-        f"{outline.parameter_count:,}",
-        help=t("train.parameters_help", networks=networks),
-    )
-    middle.metric(t("train.steps"), f"{steps:,}", help=t("train.steps_help", epochs=epochs, examples=examples))
     seconds = service.seconds_of(spec)
     text = t("train.time_unknown") if seconds is None else f"≈ {run_view.duration(seconds)}"
-    right.metric(t("train.time"), text, help=t("train.time_help" if seconds is not None else "train.time_unknown_help"))
+    time_help = t("train.time_help" if seconds is not None else "train.time_unknown_help")
+    # As wide as their figures, below one another where the column is narrow: thirds of it would cut them off.
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            t("train.parameters"),
+            f"{outline.parameter_count:,}",
+            help=t("train.parameters_help", networks=networks),
+            width="content",
+        )
+        st.metric(
+            t("train.steps"),
+            f"{steps:,}",
+            help=t("train.steps_help", epochs=epochs, examples=examples),
+            width="content",
+        )
+        st.metric(t("train.time"), text, help=time_help, width="content")
 
 
 def _start(spec: Spec | None) -> None:

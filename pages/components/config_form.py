@@ -120,7 +120,7 @@ def widget(field: Field, key: str, value: Any, help: str, *, reset: bool = False
         st.session_state[key] = _shown(field, value)
     common: dict[str, Any] = {"key": key, "help": help, "disabled": disabled, "persist_state": "session"}
     if field.kind == "boolean":
-        return st.toggle(field.label, **common)
+        return st.toggle(field.label, wrap=True, **common)
     if field.kind == "choice":
         if field.optional:
             return st.selectbox(field.label, field.choices, index=None, placeholder=t("train.empty"), **common)
