@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -34,10 +35,16 @@ def _gradients(function: Callable[[Tensor, Tensor], Tensor], x: Tensor, weight: 
     return y.detach(), x.grad, weight.grad
 
 
+# products, swapped weight gradients, sub-pixels with and without those, torch's own
+_SIZES = [(5, 0), (1, 0), (3, 7), (1, 16), (5, 16)]
+
+
+@pytest.mark.parametrize(("channels", "more"), _SIZES)
 @pytest.mark.parametrize(("kernel", "stride", "padding", "side"), _CASES)
-def test_a_convolution_is_torchs(kernel: int, stride: int, padding: int, side: int) -> None:
+def test_a_convolution_is_torchs(kernel: int, stride: int, padding: int, side: int, channels: int, more: int) -> None:
     torch.manual_seed(0)
-    x, weight = torch.randn(3, 5, side, side + 1).double(), torch.randn(6, 5, kernel, kernel).double()
+    x = torch.randn(3, channels, side + more, side + more + 1).double()
+    weight = torch.randn(6, channels, kernel, kernel).double()
     ours = _gradients(lambda x, w: _Convolution.apply(x, w, stride, padding), x, weight)
     torchs = _gradients(lambda x, w: F.conv2d(x, w, None, stride, padding), x, weight)
     for one, other in zip(ours, torchs, strict=True):
@@ -46,10 +53,12 @@ def test_a_convolution_is_torchs(kernel: int, stride: int, padding: int, side: i
 
 @pytest.mark.parametrize("extra", [0, 1])
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (5, 2, 2), (3, 3, 0), (2, 4, 0), (8, 2, 1)])
-@pytest.mark.parametrize("side", [1, 4, 7])
-def test_a_transposed_convolution_is_torchs(kernel: int, stride: int, padding: int, extra: int, side: int) -> None:
+@pytest.mark.parametrize(("side", "channels"), [(1, 5), (4, 5), (7, 5), (5, 1), (12, 3)])
+def test_a_transposed_convolution_is_torchs(
+    kernel: int, stride: int, padding: int, extra: int, side: int, channels: int
+) -> None:
     torch.manual_seed(1)
-    x, weight = torch.randn(3, 6, side, side).double(), torch.randn(6, 5, kernel, kernel).double()
+    x, weight = torch.randn(3, 6, side, side).double(), torch.randn(6, channels, kernel, kernel).double()
     size = (side - 1) * stride - 2 * padding + kernel + extra
     ours = _gradients(lambda x, w: _Transposed.apply(x, w, stride, padding, (size, size)), x, weight)
     torchs = _gradients(lambda x, w: F.conv_transpose2d(x, w, None, stride, padding, extra), x, weight)
@@ -62,6 +71,8 @@ def _layers() -> list[tuple[nn.Module, nn.Module, Tensor]]:
         (Conv2d(8, 16, 4, 2, 1), nn.Conv2d(8, 16, 4, 2, 1), torch.randn(4, 8, 8, 8)),
         (Conv2d(8, 16, 3, padding="same"), nn.Conv2d(8, 16, 3, padding="same"), torch.randn(4, 8, 7, 7)),
         (ConvTranspose2d(8, 16, 5, 2, 2, 1), nn.ConvTranspose2d(8, 16, 5, 2, 2, 1), torch.randn(4, 8, 7, 7)),
+        (Conv2d(3, 16, 4, 2, 1), nn.Conv2d(3, 16, 4, 2, 1), torch.randn(4, 3, 28, 28)),
+        (ConvTranspose2d(8, 3, 4, 2, 1), nn.ConvTranspose2d(8, 3, 4, 2, 1), torch.randn(4, 8, 14, 14)),
     ]
 
 
@@ -102,6 +113,23 @@ def test_products_are_used_in_bfloat16_on_small_maps_only(monkeypatch: pytest.Mo
     with torch.autocast("cpu", dtype=torch.bfloat16):
         layer(small).sum().backward()
     assert len(used) == 2  # forward, and the weight gradient
+
+
+def test_gradients_to_pictures_are_interleaved_and_others_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    interleaved: list[int] = []
+    sub_pixels = convolution._sub_pixels
+
+    def counted(y: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+        interleaved.append(weight.shape[1])
+        return sub_pixels(y, weight, *rest)
+
+    monkeypatch.setattr(convolution, "_sub_pixels", counted)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for channels in (1, 3, 4):
+            Conv2d(channels, 8, 4, 2, 1)(torch.randn(2, channels, 32, 32, requires_grad=True)).sum().backward()
+        ConvTranspose2d(8, 2, 4, 2, 1)(torch.randn(2, 8, 16, 16)).sum().backward()
+        Conv2d(1, 8, 4, 2, 1)(torch.randn(2, 1, 32, 32)).sum().backward()
+    assert interleaved == [1, 3, 2]
 
 
 def test_the_penalty_of_a_critic_can_still_be_differentiated_twice() -> None:

@@ -1,14 +1,19 @@
-"""Convolutions over small maps as matrix products, where a CPU computes in bfloat16.
+"""Convolutions over small maps and to pictures, rewritten where a CPU computes in bfloat16.
 
 The last layers of a discriminator see maps of 4 x 4 to 8 x 8. There oneDNN's bfloat16 convolutions, and their weight
 gradients most of all, run at a seventh of the rate its matrix products reach: the weight gradient of a DCGAN's widest
-layer at 64 x 64 takes 34 ms as a convolution and 6 ms as a product. So each window of the picture is copied out as one
-row (im2col; Chellapilla et al. 2006) and the layer becomes a product with the weights:
+layer at 64 x 64 takes 34 ms as a convolution and 6 ms as a product. So up to 4 x 4 each window of the picture is copied
+out as one row (im2col; Chellapilla et al. 2006) and the layer becomes a product with the weights:
 
     y  = columns(x) W^T        dW = dy^T columns(x)        dx = gather(dy W)
 
-In float32, on other devices and for large maps, where the copies cost more than they save, torch's own are used. But
-the gradient that reaches a picture of one channel is a product as well: oneDNN's runs at a fiftieth of its rate there.
+Above that the copies cost more than they save. But two convolutions remain that oneDNN is slow at and that are others
+in disguise, at which it is fast:
+
+    dW up to 8 x 8       sums over pictures as a layer sums over channels: convolve x by dy, batch and channels swapped
+    dx of 1 to 3 channels    stride^2 pictures of small kernels, interleaved (sub-pixel convolution, arXiv 1609.05158)
+
+In float32, on other devices and for large maps torch's own are used.
 """
 
 from __future__ import annotations
@@ -18,11 +23,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.grad import conv2d_input
+from torch.nn.grad import conv2d_input, conv2d_weight
 
-# In positions of the smaller map, measured at 64 to 512 channels: the weight gradient wins up to 8 x 8, the other two
-# products only up to 4 x 4, because the windows' sums are taken one kernel element at a time.
-WEIGHTS_UP_TO, _MAPS_UP_TO = 64, 16
+# In positions of the smaller map, measured at 64 to 512 channels: the swapped weight gradient wins up to 8 x 8 (28 ms
+# instead of 45 for 128 to 256 channels at batch 128), products up to 4 x 4, where a map is smaller than its weights.
+_WEIGHTS_UP_TO, _PRODUCTS_UP_TO = 64, 16
+# Channels of what counts as a picture: a gradient of (128, 3, 64, 64) takes 8 ms instead of 14.
+_PICTURE_CHANNELS = 3
 
 
 class Conv2d(nn.Conv2d):
@@ -36,8 +43,8 @@ class Conv2d(nn.Conv2d):
             (side + 2 * padding - kernel) // stride + 1
             for side, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)
         )
-        to_one_channel = x.shape[1] == 1 and x.requires_grad
-        if not (0 < height * width <= WEIGHTS_UP_TO or (to_one_channel and height * width > 0)):
+        to_picture = x.shape[1] <= _PICTURE_CHANNELS and self.stride[0] > 1 and x.requires_grad
+        if not (0 < height * width <= _WEIGHTS_UP_TO or (to_picture and height * width > 0)):
             return super().forward(x)
         y: Tensor = _Convolution.apply(x.bfloat16(), self.weight.bfloat16(), self.stride[0], padding)
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
@@ -48,8 +55,9 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         padding = symmetric_padding(self)
-        small = 0 < x.shape[2] * x.shape[3] <= WEIGHTS_UP_TO and x.shape[0] > 0
-        if padding is None or output_size is not None or not small or not _pays(x):
+        small = 0 < x.shape[2] * x.shape[3] <= _WEIGHTS_UP_TO and x.shape[0] > 0
+        picture = self.out_channels <= _PICTURE_CHANNELS and self.stride[0] > 1
+        if padding is None or output_size is not None or not (small or picture) or not _pays(x):
             return super().forward(x, output_size)
         height, width = (
             (side - 1) * stride - 2 * padding + kernel + extra
@@ -148,7 +156,7 @@ def convolve(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
     """(B, C, H, W) with weights (D, C, k, k) -> (B, D, h, w)."""
     kernel = weight.shape[2]
     height, width = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[2:])
-    if height * width > _MAPS_UP_TO:
+    if height * width > _PRODUCTS_UP_TO:
         return F.conv2d(x, weight, None, stride, padding)
     rows = _columns(x, kernel, stride, padding, height, width) @ _as_matrix(weight).t()
     return rows.view(len(x), height, width, -1).permute(0, 3, 1, 2)
@@ -158,10 +166,9 @@ def spread(y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int
     """What `convolve` maps to y's shape, turned around: (B, D, h, w) -> (B, C, *size)."""
     batch, _, height, width = y.shape
     channels, kernel = weight.shape[1], weight.shape[2]
-    if height * width > _MAPS_UP_TO and channels == 1:
-        windows = weight.flatten(1).t() @ y.permute(0, 2, 3, 1).flatten(1, 2).mT
-        return F.fold(windows, tuple(size), kernel, padding=padding, stride=stride)
-    if height * width > _MAPS_UP_TO:
+    if height * width > _PRODUCTS_UP_TO and channels <= _PICTURE_CHANNELS and stride > 1:
+        return _sub_pixels(y, weight, stride, padding, size)
+    if height * width > _PRODUCTS_UP_TO:
         gradient: Tensor = conv2d_input((batch, channels, *size), weight, y, stride, padding)  # type: ignore[no-untyped-call]
         return gradient
     windows = (_rows(y) @ _as_matrix(weight)).view(batch, height, width, kernel, kernel, channels)
@@ -176,9 +183,32 @@ def spread(y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int
     return inside.permute(0, 3, 1, 2)
 
 
+def _sub_pixels(y: Tensor, weight: Tensor, stride: int, padding: int, size: tuple[int, ...]) -> Tensor:
+    """`spread` as a convolution: one picture for each row and column of a pixel modulo the stride, then interleaved.
+
+    Pixel stride * m + i of the padded picture gets sum_t y[m - t] weight[i + stride * t].
+    """
+    outputs, channels, kernel, _ = weight.shape
+    taps = -(-kernel // stride)
+    rest = taps * stride - kernel
+    by_tap = F.pad(weight, (0, rest, 0, rest)).reshape(outputs, channels, taps, stride, taps, stride)
+    kernels = by_tap.flip(2, 4).permute(1, 3, 5, 0, 2, 4).flatten(0, 2)  # (C stride stride, D, taps, taps)
+    whole = F.pixel_shuffle(F.conv2d(y, kernels, padding=taps - 1), stride)
+    beyond = [max(0, padding + side - found) for side, found in zip(size, whole.shape[2:], strict=True)]
+    whole = F.pad(whole, (0, beyond[1], 0, beyond[0]))
+    return whole[:, :, padding : padding + size[0], padding : padding + size[1]]
+
+
 def weight_gradient(x: Tensor, dy: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     """(D, C, k, k) from the larger map (B, C, H, W) and the smaller one's gradient (B, D, h, w)."""
     height, width = dy.shape[2:]
+    if height * width > _WEIGHTS_UP_TO:
+        gradient: Tensor = conv2d_weight(x, (dy.shape[1], x.shape[1], kernel, kernel), dy, stride, padding)  # type: ignore[no-untyped-call]
+        return gradient
+    if height * width > _PRODUCTS_UP_TO:
+        # In the plain layout: oneDNN turns pictures into its innermost axis faster than a copy to channels-last does.
+        swapped = F.conv2d(x.transpose(0, 1).contiguous(), dy.transpose(0, 1).contiguous(), None, 1, padding, stride)
+        return swapped[:, :, :kernel, :kernel].transpose(0, 1)
     # Turned around in memory first: oneDNN's bfloat16 product of a transposed left side takes half as long again.
     flat = _rows(dy).t().contiguous() @ _columns(x, kernel, stride, padding, height, width)
     return flat.view(dy.shape[1], kernel, kernel, x.shape[1]).permute(0, 3, 1, 2)

@@ -217,7 +217,7 @@ class _Convolution(_Linear):
         return found
 
     def gradient(self) -> Tensor:
-        if self.by_products and self.g.shape[2] * self.g.shape[3] <= convolution.WEIGHTS_UP_TO:
+        if self.by_products:
             return convolution.weight_gradient(self.x, self.g, self.weight.shape[2], self.stride, self.padding)
         found: Tensor = conv2d_weight(self.x, self.weight.shape, self.g, self.stride, self.padding)  # type: ignore[no-untyped-call]
         return found
