@@ -17,7 +17,8 @@ from PIL.Image import Image
 from genmodels import capabilities, card, catalog, checkpoint, data, evaluation, preview, recipes
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError
-from genmodels.evaluation import SAMPLES, evaluate
+from genmodels.evaluation import SAMPLES, evaluate, scores
+from genmodels.evaluation.splits import shuffled
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, write_json
@@ -41,7 +42,8 @@ def publish(
 
     `steps` None takes the last one. `with_training_nets` keeps discriminators, at the last step only; `half` stores
     half precision. `samples` pictures are drawn for the figures; only cards of as many can be compared. The figures are
-    measured on what is stored, not on what was trained. Raises CheckpointError, ConfigError or DataError; then nothing
+    measured on what is stored, not on what was trained, but for a discriminator's answers: those are asked for before
+    it is left out. Raises CheckpointError, ConfigError or DataError; then nothing
     has changed.
     """
     if not _NAME.match(name):
@@ -91,7 +93,9 @@ def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None)
     if problem:
         raise DataError(f"{name} cannot be measured without its test data: {problem}")
     facts = card.facts(target)
-    figures = evaluate(checkpoint.load_model(target), spec, samples=samples)
+    # Answers of a discriminator that was not kept stay: the weights that gave them have not changed.
+    answers = {key: value for key, value in facts["metrics"].items() if key.startswith("score/")}
+    figures = answers | evaluate(checkpoint.load_model(target), spec, samples=samples)
     *earlier, last = folder.steps()
     rows = {int(row["step"]): row for row in facts.get("over_training", [])}
     for step in earlier:
@@ -156,6 +160,10 @@ def _fill(
     write_json(target / CONFIG, {**_without_folders(folder.config()), "capabilities": capabilities.of(model)})
     lines, _ = folder.metrics()
     figures = evaluate(model, spec, samples=samples)
+    if model.training_only and model.modality == "image":
+        whole = checkpoint.load_model(folder.path, steps[-1])
+        with torch.inference_mode():
+            figures = scores.figures(whole, shuffled(data.load(spec.data, "test"))) | figures
     seconds = _seconds(lines)
     facts = {
         "metrics": figures,

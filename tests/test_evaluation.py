@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from conftest import small_spec
 
-from genmodels import catalog, data, preview
+from genmodels import catalog, checkpoint, data, preview
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import class_figures, evaluate, judge, judged, memory, misses
+from genmodels.evaluation import class_figures, evaluate, judge, judged, memory, misses, scores
+from genmodels.evaluation.splits import shuffled
 from genmodels.runfolder import RunFolder
 
 
@@ -105,6 +108,40 @@ def test_figures_tell_real_digits_from_noise_and_from_one_digit_only() -> None:
     assert all(real[f"judge/{name}_spread"] > 0 for name in ("frechet", "kernel", "precision", "coverage"))
     assert real["classes/min_share_spread"] > 0
     assert real["classes/share_3_spread"] < 0.1
+
+
+def test_an_order_by_class_does_not_make_real_digits_look_false() -> None:
+    (test, _), (train, pictures) = digits("test"), digits("train")
+    order = test.labels.argsort(kind="stable")
+    sorted_test = Arrays(images=test.images[order], labels=test.labels[order])
+    mixed = shuffled(sorted_test)
+    for figure in ("judge/kernel", "judge/kernel_real"):
+        by_class, at_random = (judged.figures(pictures[:500], part, train)[figure] for part in (sorted_test, mixed))
+        assert abs(at_random) < 0.1 * abs(by_class), "each fifth is compared with digits of every class"
+
+
+def test_shuffling_keeps_labels_with_pictures_and_is_always_the_same() -> None:
+    arrays, _ = digits("test")
+    mixed, part = shuffled(arrays), shuffled(arrays, 50)
+    assert not np.array_equal(mixed.labels, arrays.labels)
+    assert np.array_equal(part.images, mixed.images[:50])
+    assert np.array_equal(part.labels, mixed.labels[:50])
+    row = {picture.tobytes(): label for picture, label in zip(arrays.images, arrays.labels, strict=True)}
+    assert [row[picture.tobytes()] for picture in mixed.images] == mixed.labels.tolist()
+    assert sorted(mixed.labels.tolist()) == sorted(arrays.labels.tolist())
+
+
+def test_a_discriminator_with_batch_normalisation_is_asked_about_batches_of_one_kind() -> None:
+    spec = small_spec("dcgan", "model.discriminator_norm=batch")
+    torch.manual_seed(0)
+    model = checkpoint.build(spec.model_dump()).eval()
+    arrays, pictures = digits("test")
+    found = scores.answers(model, arrays, 200)
+    before = model.score(pictures[:200]).sigmoid()  # type: ignore[operator]
+    model.discriminator.train()  # type: ignore[union-attr, operator]
+    by_batch = model.score(pictures[:200]).sigmoid()  # type: ignore[operator]
+    torch.testing.assert_close(found.real, by_batch)
+    assert not torch.allclose(before, by_batch, atol=1e-3)
 
 
 def test_agreement_counts_what_was_drawn_as_asked() -> None:

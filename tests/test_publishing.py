@@ -132,6 +132,19 @@ def test_no_published_card_keeps_silent_on_what_its_recipe_expects(name: str) ->
     assert said in info.card
 
 
+def test_published_specs_promise_what_their_recipes_do() -> None:
+    compared = 0
+    for info in (info for info in catalog.list_checkpoints() if info.published):
+        spec = RunFolder(info.path).spec()
+        if spec.expect and spec.recipe in recipes.names():
+            recipe = recipes.get(spec.recipe)
+            own = recipe.presets.get(spec.preset or "", {}).get("expect")
+            wanted = {key: tuple(bounds) for key, bounds in (own or recipe.expect).items()}
+            assert spec.expect == wanted, info.name
+            compared += 1
+    assert compared > 5
+
+
 # ------------------------------------------------------------------------------ cards
 
 
@@ -239,3 +252,18 @@ def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
     assert "| turned while it trained | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
     assert "| began with | the weights of `pattern`, 10,000 steps" in card
     assert "--set train.initial_weights=pattern" in card
+
+
+def test_a_discriminator_that_is_left_out_is_asked_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    save_run(runs_root(), "mine", "mnist_gan", "data.name=digits")
+    path = publish.publish("mine", "again", samples=500)
+    found = read_json(path / "metrics.json")["metrics"]
+    assert not list(path.glob("step-*/training_nets*"))
+    assert "submit mnist_gan --set data.name=digits" in (path / "README.md").read_text()
+    assert 0 < found["score/real"] < 1
+    assert found["score/fake_spread"] > 0
+    publish.measure_again("again", samples=500)
+    after = read_json(path / "metrics.json")["metrics"]
+    answers = {key: value for key, value in found.items() if key.startswith("score/")}
+    assert {key: after[key] for key in answers} == answers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -26,7 +25,7 @@ from genmodels.data.spec import Arrays
 from genmodels.evaluation import judge, judged, likelihood, memory, scores, sound, translated
 from genmodels.evaluation.judged import class_figures
 from genmodels.evaluation.names import name_of
-from genmodels.evaluation.splits import with_spreads
+from genmodels.evaluation.splits import shuffled, with_spreads
 from genmodels.model import Model
 from genmodels.preview import diversity
 from genmodels.recipes import Spec
@@ -78,8 +77,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                               1 %, KL from uniform in nats
     labels/agreement          share of pictures, asked for evenly by class, that the judge reads as asked
     judge/...                 digits only, in the judge's features, `samples` drawn against as many test pictures:
-                              frechet, kernel, precision, recall, density, coverage. frechet_real is that of training
-                              against test pictures
+                              frechet, kernel, precision, recall, density, coverage. frechet_real and kernel_real are
+                              those of training against test pictures
     memory/...                in pixels, against every training picture: `memory.figures`
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
     paint/content style       losses of painted test pictures (32 at most), or of the canvas; paint/style_before: of the
@@ -206,17 +205,17 @@ def _reconstruction(model: Any, inputs: Sequence[Tensor], targets: Sequence[Tens
 
 
 def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: int) -> dict[str, float]:
-    real = to_float(torch.from_numpy(arrays.images[:1000].copy()))
+    mixed = shuffled(arrays)
+    real = to_float(torch.from_numpy(mixed.images[:1000].copy()))
     train = data.load(spec.data, "train")
     found = with_spreads(lambda part: {"diversity/samples": diversity(part)}, drawn[:1000])
     found |= with_spreads(lambda part: {"diversity/data": diversity(part)}, real)
     if judge.can_judge(spec.data_spec) and judge.published():
-        seen = replace(train, images=train.images[:SAMPLES], labels=train.labels[:SAMPLES])
-        found |= judged.figures(drawn, arrays, seen)
+        found |= judged.figures(drawn, mixed, shuffled(train, SAMPLES))
         if isinstance(model, SupportsLatent) and model.conditions.get("label") == 10:
             found |= judged.agreement(model)
     if len(real) > 1 and spec.data_spec.target is None:  # noisy copies of one picture are all near
-        test = to_float(torch.from_numpy(arrays.images.copy()))
+        test = to_float(torch.from_numpy(mixed.images.copy()))
         mirrored = bool(getattr(model.config, "flip", False))  # a mirrored copy is one where that is how it was shown
         found |= memory.figures(drawn, test, train.images, mirrored=mirrored)
     if spec.data_spec.target is not None:
@@ -224,7 +223,7 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: i
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
     if isinstance(model, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
         found["discriminator/loss"] = float(model.discriminator_loss(real, drawn[: len(real)]))
-    return found | scores.figures(model, arrays, seed)
+    return found | scores.figures(model, mixed, seed)
 
 
 def misses(metrics: Mapping[str, float], expect: Mapping[str, tuple[float | None, float | None]]) -> list[str]:

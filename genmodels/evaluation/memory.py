@@ -68,7 +68,7 @@ def _apart(asked: Tensor, index: Tensor, train: np.ndarray) -> Tensor:
 
 
 def _evenly(pictures: Tensor, count: int) -> Tensor:
-    """At most `count`, spread over the whole: the first half of MNIST's test digits are the easier ones."""
+    """At most `count`, spread over the whole."""
     if len(pictures) <= count:
         return pictures
     return pictures[torch.linspace(0, len(pictures) - 1, count).long()]

@@ -35,6 +35,7 @@ NAMES = {
     "judge/frechet": "FID (our judge's features)",
     "judge/frechet_real": "real against real",
     "judge/kernel": "kernel distance (our judge's features)",
+    "judge/kernel_real": "kernel distance, real against real",
     "judge/precision": "precision",
     "judge/recall": "recall",
     "judge/density": "density",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from genmodels import capabilities
 from genmodels.capabilities import Condition, SupportsSampling, SupportsScoring
@@ -45,12 +48,17 @@ def figures(model: Model, arrays: Arrays, seed: int = 0) -> dict[str, float]:
 
 
 def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
-    """The answers to the first `count` pictures of `arrays` and to as many that are drawn; raises CapabilityError."""
+    """The answers to the first `count` pictures of `arrays` and to as many that are drawn; raises CapabilityError.
+
+    A discriminator with batch normalisation is asked as it was in training, about batches of one kind: its running
+    statistics are of real and drawn pictures mixed, which it never saw together.
+    """
     if not isinstance(model, SupportsScoring) or not isinstance(model, SupportsSampling):
         raise CapabilityError(f"{model.title} has no discriminator to ask")
     real = to_float(torch.from_numpy(arrays.images[:count].copy()))
     labels = torch.from_numpy(arrays.labels[:count].copy())
     generator = torch.Generator(model.device).manual_seed(seed)
+    asking: Any = _as_trained(model)
     classes = model.conditions.get("label")
     given: list[Tensor] = []
     made: list[Tensor] = []
@@ -62,10 +70,25 @@ def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
             true = {"label": labels[start : start + _BATCH].to(model.device)}
             asked = {"label": (torch.arange(len(part), device=model.device) + start) % classes}
         drawn = model.sample(len(part), condition=asked, generator=generator)
-        given.append(model.score(part, condition=true).float().cpu())
-        made.append(model.score(drawn, condition=asked).float().cpu())
+        given.append(asking.score(part, condition=true).float().cpu())
+        made.append(asking.score(drawn, condition=asked).float().cpu())
     curve = model.curves().get("score/real")
     probability = curve is not None and curve.ideal is not None  # a critic's scores have no ideal value
     both = [torch.cat(part) for part in (given, made)]
     real_answers, drawn_answers = (part.sigmoid() for part in both) if probability else both
     return Answers(real_answers, drawn_answers, probability, classes is not None)
+
+
+def _as_trained(model: Model) -> Model:
+    """The model, or where its discriminator normalises batches a copy that does so by each batch's own statistics."""
+    if not _normalisations(model):
+        return model
+    copied = copy.deepcopy(model)
+    for module in _normalisations(copied):
+        module.train()
+    return copied
+
+
+def _normalisations(model: Model) -> list[nn.Module]:
+    parts = (getattr(model, name) for name in model.training_only)
+    return [module for part in parts if part is not None for module in part.modules() if isinstance(module, _BatchNorm)]

@@ -1,14 +1,28 @@
-"""Error bars: a figure of five fifths of the pictures, and how far they lie apart."""
+"""Parts that stand for the whole; and error bars: a figure of five fifths of the pictures, how far they lie apart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from genmodels.data.spec import Arrays
+
 SPLITS = 5
 _FEWEST = 2  # pictures a split
+
+
+def shuffled(arrays: Arrays, first: int | None = None) -> Arrays:
+    """The examples, or the `first` of them, in a random order that is always the same: any part stands for the whole.
+
+    MNIST's own order is by writers: our judge misreads 28 of the first 5,000 test digits and 8 of the others, and the
+    first 10,000 training digits are 5.7 from the test digits in its features, where such a part is 4.1.
+    """
+    order = np.random.default_rng(0).permutation(len(arrays.images))[:first]
+    return replace(arrays, images=arrays.images[order], labels=arrays.labels[order])
 
 
 def fifths(*tensors: Tensor) -> list[tuple[Tensor, ...]]:

@@ -191,7 +191,9 @@ def command_of(spec: Spec) -> str:
     recipe = get(spec.recipe) if known and spec.recipe else family(spec.model)
     # The recipe's own batch may be larger than a small set, and its own settings may want more steps than these.
     train = {"max_steps": 100_000_000, "batch_size": spec.train.batch_size}
-    patch = {"data": spec.data.model_dump(mode="json", exclude_defaults=True), "train": train}
+    # The name always: the set that is the default without a recipe is not the recipe's.
+    own = {"name": spec.data.name, **spec.data.model_dump(mode="json", exclude_defaults=True)}
+    patch = {"data": own, "train": train}
     base = resolve(recipe, preset=spec.preset, overrides=patch)
     plain = merge(recipe, spec.preset, None)
     words = ["python -m train_jobs submit", recipe.name]

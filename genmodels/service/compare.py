@@ -68,7 +68,7 @@ class Measure:
 _FAR = "judge/frechet"
 MEASURES = (
     Measure("frechet", _FAR, "low", "judge", "judge/frechet_real"),
-    Measure("kernel", "judge/kernel", "low", "judge"),
+    Measure("kernel", "judge/kernel", "low", "judge", "judge/kernel_real"),
     Measure("precision", "judge/precision", "high", "judge"),
     Measure("recall", "judge/recall", "high", "judge"),
     Measure("density", "judge/density", "one", "judge"),

@@ -17,6 +17,7 @@ from genmodels.data.spec import Arrays
 from genmodels.errors import CapabilityError, DataError
 from genmodels.evaluation import scores
 from genmodels.evaluation.distances import nearest
+from genmodels.evaluation.splits import shuffled
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
@@ -181,7 +182,9 @@ def _arrays(spec: Spec, split: data.Split, first: int) -> Arrays:
     problem = data.missing(spec.data)
     if problem:
         raise DataError(problem)
-    return data.load(spec.data, split, max(1, first))
+    return (
+        data.load(spec.data, split, max(1, first)) if split == "train" else shuffled(data.load(spec.data, split), first)
+    )
 
 
 def _pair_png(left: Tensor, right: Tensor) -> bytes:

@@ -24,6 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "judge/frechet",
         "judge/frechet_real",
         "judge/kernel",
+        "judge/kernel_real",
         "judge/precision",
         "judge/recall",
         "judge/density",
