@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from genmodels.errors import ConfigError
 
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+MAX_SIDE = 1024
+"""Pixels a side of the pictures that data sets are brought to, and that networks are built for."""
 
 
 def cosine_end() -> Any:
@@ -73,6 +75,16 @@ class ModelConfig(Frozen):
         None, description="channels, height and width of a picture; taken from the data set"
     )
     num_classes: int | None = Field(None, ge=0, le=10_000, description="number of classes; taken from the data set")
+
+    @field_validator("image_shape")
+    @classmethod
+    def _a_picture(cls, shape: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+        if shape is not None and (shape[0] not in (1, 3) or not 1 <= min(shape[1:]) <= max(shape[1:]) <= MAX_SIDE):
+            raise ValueError(
+                f"pictures have 1 or 3 channels and sides of 1 to {MAX_SIDE:,} pixels: choose data.size within these "
+                "(a packed file: pack it again with a smaller --size), or leave it empty for the data set's own"
+            )
+        return shape
 
     @property
     def latent_size(self) -> int | None:

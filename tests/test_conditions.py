@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from genmodels import catalog, latent, preview, service
 from genmodels.__main__ import app
-from genmodels.errors import CapabilityError, ConfigError
+from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service import Point
@@ -51,6 +51,37 @@ def test_an_empty_condition_is_none() -> None:
         drawn = model.sample(3, condition=condition, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
         again = model.sample(3, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
         assert torch.equal(drawn, again)
+
+
+_DRAWING = {
+    "decode": lambda model, condition: model.decode(torch.zeros(3, 8), condition=condition),
+    "sample": lambda model, condition: model.sample(3, condition=condition),
+    "score": lambda model, condition: model.score(digit_batch(3)["image"], condition=condition),
+}
+
+
+@pytest.mark.parametrize("asked", _DRAWING)
+@pytest.mark.parametrize("label_as", ["embedding", "one_hot", "product"])
+@pytest.mark.parametrize(
+    ("condition", "error", "message"),
+    [
+        ({"label": torch.tensor([0, 10, 9])}, DataError, r"label = 10 is not allowed: .* 10 classes, 0 to 9; ask for"),
+        ({"label": torch.tensor([-1, 5, 12])}, DataError, r"label = -1, 12 is not allowed: .* 10 classes, 0 to 9"),
+        ({"label": torch.tensor([1, 2])}, DataError, r"label of shape \(2,\) is not allowed for 3 pictures: .*\(3,\)"),
+        ({"label": torch.tensor([1])}, DataError, r"label of shape \(1,\) .* classes 0 to 9, or, to blend, weights"),
+        ({"label": torch.ones(3, 9)}, DataError, r"label of shape \(3, 9\) .* weights float \(3, 10\)"),
+        ({"label": torch.ones(1, 10)}, DataError, r"label of shape \(1, 10\) .* weights float \(3, 10\)"),
+        ({"label": torch.ones(3)}, DataError, r"label of shape \(3,\) .* weights float \(3, 10\)"),
+        ({"label": torch.tensor([1, 2, 3], dtype=torch.int32)}, DataError, r"label of torch\.int32 .* label\.long\(\)"),
+        ({"label": torch.tensor([True, False, True])}, DataError, r"label of torch\.bool .* give int64 \(3,\)"),
+        ({"digit": torch.tensor([1, 2, 3])}, CapabilityError, r"condition has 'digit', .*=\{'label': \.\.\.\}, 0 to 9"),
+    ],
+)
+def test_a_condition_that_names_no_class_is_refused_in_words(
+    asked: str, label_as: str, condition: dict[str, torch.Tensor], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        _DRAWING[asked](asking(label_as=label_as), condition)
 
 
 def test_samples_go_through_the_classes_seed_by_seed() -> None:

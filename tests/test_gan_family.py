@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels import registry, tune
+from genmodels import catalog, recipes, registry, tune
 from genmodels.config import Runtime
 from genmodels.errors import ConfigError
 from genmodels.losses import adversarial_loss, critic_loss, gradient_penalty
-from genmodels.models.cgan import CGAN
+from genmodels.models.cgan import CGAN, LabelledDiscriminator
 from genmodels.models.wgan import generator_is_due
 from tests.conftest import digit_batch, small_model
 
@@ -151,6 +153,55 @@ def test_a_conditional_gan_uses_the_class_it_is_asked_for(label_as: str, network
     assert len(set(scores.tolist())) == 10, "the discriminator hears the class too"
     again = model.decode(z, condition={"label": torch.arange(10)})
     assert torch.equal(drawn, again)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "label", "generator", "discriminator"),
+    [
+        ("mnist_cgan_onehot", None, "(100+10)-200-784", "(784+10)-200-1"),
+        ("mnist_cgan_embedding", (10, 10), "110-256-512-1024-784", "794-1024-512-256-1"),
+        ("mnist_cgan_product", (784, 10), "z-128-256-512-784", "784-256-128-1"),
+    ],
+)
+def test_a_conditional_gan_is_as_wide_as_its_source_says(
+    recipe: str, label: tuple[int, int] | None, generator: str, discriminator: str
+) -> None:
+    told = recipes.get(recipe)
+    model = registry.get("cgan").build(**told.config, image_shape=(1, 28, 28), num_classes=10)
+    assert isinstance(model, CGAN)
+    assert model.discriminator is not None
+    for network, widths in ((model.generator, generator), (model.discriminator, discriminator)):
+        assert widths in told.source
+        written = [sum(map(int, part.strip("()").split("+"))) for part in widths.replace("z", "100").split("-")]
+        layers = [layer for layer in network.body if isinstance(layer, nn.Linear)]
+        assert [layers[0].in_features, *(layer.out_features for layer in layers)] == written
+    learned = [tuple(weight.shape) for weight in model.discriminator.label.parameters()]
+    assert learned == ([label] if label else [])
+
+
+@pytest.mark.parametrize(("label_as", "planes"), [("embedding", 2), ("one_hot", 11), ("product", 1)])
+def test_convolutions_see_the_class_in_planes(label_as: str, planes: int) -> None:
+    model = small_model("cgan", networks="conv", label_as=label_as)
+    first = model.discriminator.body[0]  # type: ignore[index, union-attr]
+    assert isinstance(first, nn.Conv2d)
+    assert first.in_channels == planes
+
+
+def test_a_fully_connected_discriminator_hears_the_class_beside_the_pixels() -> None:
+    x, y = digit_batch(4)["image"], torch.eye(10)[[3, 1, 4, 1]]
+    for label_as in ("one_hot", "embedding"):
+        network = small_model("cgan", label_as=label_as, dropout=0).discriminator
+        assert isinstance(network, LabelledDiscriminator)
+        vector = y if label_as == "one_hot" else y @ network.label.weight.T  # type: ignore[union-attr, operator]
+        expected = network.body(torch.cat([x.flatten(1), vector], 1))
+        assert torch.allclose(network(x, y), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mnist_cgan_conv", "mnist_cgan_product"])
+def test_published_conditional_gans_load_and_draw_what_they_are_asked_for(name: str) -> None:
+    model: Any = catalog.load(name)
+    z, label = torch.zeros(10, model.latent_dim).add(0.5), torch.arange(10)
+    assert len({tuple(drawn.flatten().tolist()) for drawn in model.decode(z, condition={"label": label})}) == 10
 
 
 def test_classes_can_be_blended() -> None:

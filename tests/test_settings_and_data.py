@@ -54,6 +54,71 @@ def test_the_texts_settings_are_the_recipes() -> None:
     assert gan.train.max_steps == 4 * 4500
 
 
+def test_the_text_of_the_dcgan_keeps_no_average() -> None:
+    on_digits = {"data": {"name": "digits"}}
+    assert resolve(recipes.get("mnist_dcgan"), overrides=on_digits).train.ema_decay == 0.999
+    spec = resolve(recipes.get("mnist_dcgan"), preset="text", overrides=on_digits)
+    assert (spec.train.ema_decay, spec.train.batch_size, spec.train.max_steps) == (None, 100, 50_000)
+    expected = {
+        "latent_dim": 64, "generator_channels": [256, 128, 64], "generator_strides": [1, 2, 2], "generator_kernel": 5,
+        "upsample": "transposed", "generator_activation": "leaky_relu", "generator_norm": "batch",
+        "discriminator_channels": [64, 128], "discriminator_strides": [2, 2], "discriminator_kernel": 5,
+        "discriminator_norm": "none", "dropout": 0.3, "beta1": 0.5, "generator_lr": 2e-4, "discriminator_lr": 2e-4,
+        "lr_end": 1, "label_smoothing": 0, "augment": "none", "flip": False, "init_std": None,
+    }  # fmt: skip
+    assert {key: spec.config[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("mnist_cgan_onehot", ("LayerNorm", "sigmoid", "Adam 1e-4", "batch 1,", "12 epochs", "beta1 0.5", "tanh")),
+        ("mnist_cgan_embedding", ("names neither optimizer nor length", "dropout 0.4", "beta1 0.5", "batch 64")),
+        ("mnist_cgan_product", ("momentum 0.8", "latent 64", "50,000 steps", "dropout 0.4", "before LeakyReLU")),
+    ],
+)
+def test_a_source_tells_what_differs_from_the_text(recipe: str, said: tuple[str, ...]) -> None:
+    source, train = recipes.get(recipe).source, recipes.get(recipe).train
+    for part in (*said, f"{train['max_epochs']} epochs", f"batch {train['batch_size']}", "Adam 2e-4"):
+        assert part in source
+
+
+@pytest.mark.parametrize("shape", [(0, 28, 28), (2, 28, 28), (7, 28, 28), (3, 0, 28), (1, 28, -4), (3, 4000, 4000)])
+@pytest.mark.parametrize("family", ["vae", "dcgan", "cnn_classifier", "cyclegan"])
+def test_a_shape_that_is_no_picture_is_refused(family: str, shape: tuple[int, int, int]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        registry.config_class(family).parse({"image_shape": shape}, "model.")
+    for part in (f"model.image_shape = {shape}", "1 or 3 channels", "1 to 1,024 pixels", "data.size"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4), (3, 218, 178), (3, 1024, 1024), (1, 28, 28)])
+def test_patterns_and_large_pictures_are_shapes(shape: tuple[int, int, int]) -> None:
+    assert registry.config_class("gan").parse({"image_shape": shape}).image_shape == shape
+
+
+def test_pooling_behind_the_last_convolution_is_refused() -> None:
+    settings = registry.config_class("cnn_classifier")
+    with pytest.raises(ConfigError, match=r"pool_after = \[2, 4\] .* channels has 2\. Name convolutions 1 to 2 only"):
+        settings.parse({"channels": [4, 4], "pool_after": [2, 4]})
+    settings.parse({"channels": [4, 4], "pool_after": [1, 2]})
+    settings.parse({"channels": [4], "pool_after": []})
+
+
+def test_a_darknet_is_no_wider_than_it_can_be() -> None:
+    settings = registry.config_class("darknet")
+    message = (
+        r"channels = 512 doubled by each of the 8 groups .* 131,072 channels; at most 4,096 are allowed: take fewer"
+    )
+    with pytest.raises(ConfigError, match=message):
+        settings.parse({"channels": 512, "groups": [1] * 8})
+    with pytest.raises(ConfigError, match=r"channels = 513 is not allowed"):
+        settings.parse({"channels": 513})
+    with pytest.raises(ConfigError, match=r"4,112 channels"):
+        settings.parse({"channels": 257, "groups": [0] * 4})
+    settings.parse({"channels": 256, "groups": [0] * 4})
+
+
 @pytest.mark.parametrize(
     ("assignments", "parts"),
     [

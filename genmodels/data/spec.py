@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from genmodels.config import Frozen
+from genmodels.config import MAX_SIDE, Frozen
 from genmodels.errors import DataError
 
 Split = Literal["train", "test"]
@@ -35,7 +35,10 @@ class DataConfig(Frozen):
         description="the folder of the second kind of pictures, where path holds only the first",
     )
     size: int | None = Field(
-        None, ge=4, le=1024, description="side of the pictures in pixels: cropped to a square at the centre, resized"
+        None,
+        ge=4,
+        le=MAX_SIDE,
+        description="side of the pictures in pixels: cropped to a square at the centre, resized",
     )
     style: str | None = Field(
         None,

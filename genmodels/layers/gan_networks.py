@@ -22,14 +22,16 @@ def generator(config: ConvNetworks, inputs: int) -> nn.Sequential:
     return _conv_generator(config, inputs)
 
 
-def discriminator(config: ConvNetworks, channels: int, *, last_bias: bool = True) -> nn.Sequential:
-    """Images (B, channels, H, W) -> logits (B, 1); `channels` may be more than a picture's: labels as planes.
+def discriminator(config: ConvNetworks, channels: int, *, beside: int = 0, last_bias: bool = True) -> nn.Sequential:
+    """Images (B, channels, H, W) -> logits (B, 1).
 
-    A critic has no `last_bias`: only differences of its scores count, so it would never learn.
+    What a label adds is `beside` the picture: further planes (B, channels + beside, H, W) before convolutions, further
+    numbers (B, channels * H * W + beside) before a fully connected layer. A critic has no `last_bias`: only differences
+    of its scores count, so it would never learn.
     """
     if isinstance(config, EitherNetworks) and not config.uses_convolutions:
-        return _mlp_discriminator(config, channels, last_bias)
-    return _conv_discriminator(config, channels, last_bias)
+        return _mlp_discriminator(config, channels, beside, last_bias)
+    return _conv_discriminator(config, channels + beside, last_bias)
 
 
 def _mlp_generator(config: EitherNetworks, inputs: int) -> nn.Sequential:
@@ -44,10 +46,10 @@ def _mlp_generator(config: EitherNetworks, inputs: int) -> nn.Sequential:
     return _initialised(nn.Sequential(*layers), config.init_std)
 
 
-def _mlp_discriminator(config: EitherNetworks, channels: int, last_bias: bool) -> nn.Sequential:
+def _mlp_discriminator(config: EitherNetworks, channels: int, beside: int, last_bias: bool) -> nn.Sequential:
     _, height, width = config.image_shape or (0, 0, 0)
     layers: list[nn.Module] = [nn.Flatten()]
-    sizes = [channels * height * width, *config.discriminator_sizes]
+    sizes = [channels * height * width + beside, *config.discriminator_sizes]
     for index, (before, after) in enumerate(pairwise(sizes)):
         layers.append(nn.Linear(before, after))
         if config.discriminator_norm == "batch" and index:

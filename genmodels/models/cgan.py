@@ -6,7 +6,8 @@ Both networks are told the class y, so that the generator can be asked for one:
     generator:      minimise  -log D(G(z, y'), y')
 
 with y' drawn evenly. How a class enters (`label_as`): a learned vector beside z, and beside the picture's pixels; a
-one-hot vector there; or learned factors that z and the picture are multiplied with, element by element.
+one-hot vector there; or learned factors that z and the picture are multiplied with, element by element. Beside the
+pixels of convolutional networks the vector is further planes.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.errors import CapabilityError
+from genmodels.errors import CapabilityError, DataError
 from genmodels.layers import gan_networks
 from genmodels.losses import adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
@@ -76,29 +77,35 @@ class LabelledGenerator(nn.Module):
 
 
 class LabelledDiscriminator(nn.Module):
-    """(images, classes as weights (B, K)) -> logits (B, 1). The class is laid beside the picture as further planes."""
+    """(images, classes as weights (B, K)) -> logits (B, 1)."""
 
     def __init__(self, config: CGANConfig) -> None:
         super().__init__()
         classes, shape = config.num_classes or 0, config.image_shape or (0, 0, 0)
-        self.product, self.shape = config.label_as == "product", shape
-        if config.label_as == "one_hot":
-            self.label: nn.Module = nn.Unflatten(1, (classes, 1, 1))
-            planes = classes
-        else:
-            # One learned plane a class, as large as the picture: added as a channel, or multiplied with every channel.
-            self.label = nn.Sequential(
+        self.product, self.planes, self.shape = config.label_as == "product", config.uses_convolutions, shape
+        one_hot = config.label_as == "one_hot"
+        if self.product or (self.planes and not one_hot):
+            # One learned plane a class, as large as the picture: multiplied with every channel, or added as a channel.
+            self.label: nn.Module = nn.Sequential(
                 nn.Linear(classes, shape[1] * shape[2], bias=False), nn.Unflatten(1, (1, *shape[1:]))
             )
-            planes = 0 if self.product else 1
-        self.body = gan_networks.discriminator(config, shape[0] + planes)
+            beside = 0 if self.product else 1
+        elif self.planes:
+            self.label, beside = nn.Unflatten(1, (classes, 1, 1)), classes
+        elif one_hot:
+            self.label, beside = nn.Identity(), classes
+        else:
+            self.label, beside = nn.Linear(classes, config.label_dim, bias=False), config.label_dim
+        self.body = gan_networks.discriminator(config, shape[0], beside=beside)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        plane = self.label(y)
+        label = self.label(y)
         if self.product:
-            logits: Tensor = self.body(x * plane)
+            logits: Tensor = self.body(x * label)
+        elif self.planes:
+            logits = self.body(torch.cat([x, label.expand(-1, -1, *self.shape[1:]).to(x.dtype)], 1))
         else:
-            logits = self.body(torch.cat([x, plane.expand(-1, -1, *self.shape[1:]).to(x.dtype)], 1))
+            logits = self.body(torch.cat([x.flatten(1), label.to(x.dtype)], 1))
         return logits
 
 
@@ -132,8 +139,8 @@ class CGAN(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         discriminator, real = self._kept_discriminator(), batch["image"]
-        y = self._weights({"label": batch["label"]}, len(real))
-        asked = self._weights(None, len(real))
+        y = self._weights(batch["label"])
+        asked = self._weights(self._drawn(len(real)))
         fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device), asked)
 
         # discriminator: minimise -log D(x, y) - log(1 - D(G(z, y'), y'))
@@ -174,36 +181,65 @@ class CGAN(Model):
     def decode(self, z: Tensor, *, condition: Condition = None) -> Tensor:
         """z (B, latent_dim) and {"label": int64 (B,), or weights of the classes (B, K)} -> images.
 
-        Without a condition every picture is of class 0: a picture may not depend on who asks beside it.
+        Without a condition every picture is of class 0: a picture may not depend on who asks beside it. Raises
+        CapabilityError or DataError for a condition that names no class of this model.
         """
-        first = {"label": torch.zeros(len(z), dtype=torch.int64, device=z.device)}
-        pictures: Tensor = self.generator(z, self._weights(condition or first, len(z)))
+        first = torch.zeros(len(z), dtype=torch.int64)
+        pictures: Tensor = self.generator(z, self._told(condition, len(z)) if condition else self._weights(first))
         return pictures
 
     def sample(self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None) -> Tensor:
-        """Without a condition the classes are drawn evenly."""
+        """Without a condition the classes are drawn evenly; one that names no class is refused as in `decode`."""
         z = torch.randn(n, self.latent_dim, generator=generator, device=self.device)
-        pictures: Tensor = self.generator(z, self._weights(condition, n, generator))
+        y = self._told(condition, n) if condition else self._weights(self._drawn(n, generator))
+        pictures: Tensor = self.generator(z, y)
         return pictures
 
     def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        """Logits (B,); raises CapabilityError without a class to compare with, or without the discriminator."""
+        """Logits (B,); raises CapabilityError without a class to compare with, or without the discriminator.
+
+        A condition that names no class of this model is refused as in `decode`.
+        """
         discriminator = self._kept_discriminator()
         if not condition:
             raise CapabilityError(
                 "a conditional discriminator needs the class of each picture: condition={'label': ...}"
             )
-        logits: Tensor = discriminator(x, self._weights(condition, len(x)))
+        logits: Tensor = discriminator(x, self._told(condition, len(x)))
         return logits.squeeze(1)
 
-    def _weights(self, condition: Condition, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Classes as weights (B, K): one-hot for a label, as they are for a blend, drawn evenly without any."""
+    def _drawn(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Classes int64 (count,), each as probable as the others."""
+        return torch.randint(0, self.config.num_classes or 0, (count,), generator=generator, device=self.device)
+
+    def _weights(self, label: Tensor) -> Tensor:
+        """Classes as weights (B, K): one-hot for a label, as they are for a blend."""
+        label = label.to(self.device)
+        return label.float() if label.is_floating_point() else F.one_hot(label, self.config.num_classes or 0).float()
+
+    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
+        """What a caller asks for as weights (B, K); raises CapabilityError or DataError."""
         classes = self.config.num_classes or 0
-        if not condition:
-            label = torch.randint(0, classes, (count,), generator=generator, device=self.device)
-        else:
-            label = condition["label"].to(self.device)
-        return label.float() if label.is_floating_point() else F.one_hot(label, classes).float()
+        if "label" not in condition:
+            raise CapabilityError(
+                f"condition has {', '.join(map(repr, condition))}, but this model is asked for a class: give "
+                f"condition={{'label': ...}}, 0 to {classes - 1}"
+            )
+        label, blend = condition["label"], condition["label"].is_floating_point()
+        allowed = f"int64 ({count},), classes 0 to {classes - 1}, or, to blend, weights float ({count}, {classes})"
+        if not blend and label.dtype != torch.int64:
+            raise DataError(
+                f"label of {label.dtype} is not allowed: give {allowed}; label.long() makes int64 of whole numbers"
+            )
+        if label.shape != ((count, classes) if blend else (count,)):
+            raise DataError(f"label of shape {tuple(label.shape)} is not allowed for {count} pictures: give {allowed}")
+        wrong = [] if blend else sorted(set(label[(label < 0) | (label >= classes)].tolist()))
+        if wrong:
+            raise DataError(
+                f"label = {', '.join(map(str, wrong))} is not allowed: this model has {classes} classes, "
+                f"0 to {classes - 1}; ask for one of them"
+            )
+        return self._weights(label)
 
     def _kept_discriminator(self) -> LabelledDiscriminator:
         if self.discriminator is None:

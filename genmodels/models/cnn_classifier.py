@@ -58,6 +58,12 @@ class CNNClassifierConfig(ModelConfig):
                 raise ValueError(
                     f"{name} has {len(given)} entries for {len(self.channels)} channels: give one a convolution"
                 )
+        count = len(self.channels)
+        if max(self.pool_after, default=0) > count:
+            raise ValueError(
+                f"pool_after = {list(self.pool_after)} names a convolution behind the last: channels has {count}. Name "
+                f"convolutions 1 to {count} only, or give more channels; pool_after = [] pools nowhere"
+            )
         if self.image_shape is not None:
             map_size(self)
         return self

@@ -20,6 +20,9 @@ from pydantic import Field, model_validator
 from genmodels.config import ModelConfig, live
 
 
+MAX_WIDTH = 4096  # four times the text's: one 3x3 convolution to so many has 75 million weights
+
+
 class DarknetConfig(ModelConfig):
     """Width and depth, the cycle, and how pictures are varied."""
 
@@ -46,6 +49,16 @@ class DarknetConfig(ModelConfig):
     colour: float = Field(
         0.0, ge=0, le=1, description="how far brightness, saturation and contrast are varied at random; 1: to grey"
     )
+
+    @model_validator(mode="after")
+    def _width_is_bounded(self) -> Self:
+        widest = self.channels * 2 ** len(self.groups)
+        if widest > MAX_WIDTH:
+            raise ValueError(
+                f"channels = {self.channels} doubled by each of the {len(self.groups)} groups = {list(self.groups)} "
+                f"become {widest:,} channels; at most {MAX_WIDTH:,} are allowed: take fewer channels, or fewer groups"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pictures_survive_the_groups(self) -> Self:
