@@ -221,8 +221,9 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: i
     if spec.data_spec.target is not None:
         target = torch.tensor(spec.data_spec.target)
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
-    if isinstance(model, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
-        found["discriminator/loss"] = float(model.discriminator_loss(real, drawn[: len(real)]))
+    asked = scores.as_trained(model)
+    if isinstance(asked, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
+        found["discriminator/loss"] = float(asked.discriminator_loss(real, drawn[: len(real)]))
     return found | scores.figures(model, mixed, seed)
 
 

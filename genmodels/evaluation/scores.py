@@ -58,7 +58,7 @@ def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
     real = to_float(torch.from_numpy(arrays.images[:count].copy()))
     labels = torch.from_numpy(arrays.labels[:count].copy())
     generator = torch.Generator(model.device).manual_seed(seed)
-    asking: Any = _as_trained(model)
+    asking: Any = as_trained(model)
     classes = model.conditions.get("label")
     given: list[Tensor] = []
     made: list[Tensor] = []
@@ -79,7 +79,7 @@ def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
     return Answers(real_answers, drawn_answers, probability, classes is not None)
 
 
-def _as_trained(model: Model) -> Model:
+def as_trained(model: Model) -> Model:
     """The model, or where its discriminator normalises batches a copy that does so by each batch's own statistics."""
     if not _normalisations(model):
         return model

@@ -18,8 +18,8 @@ _FEWEST = 2  # pictures a split
 def shuffled(arrays: Arrays, first: int | None = None) -> Arrays:
     """The examples, or the `first` of them, in a random order that is always the same: any part stands for the whole.
 
-    MNIST's own order is by writers: our judge misreads 28 of the first 5,000 test digits and 8 of the others, and the
-    first 10,000 training digits are 5.7 from the test digits in its features, where such a part is 4.1.
+    MNIST's own order is not random: our judge misreads 28 of the first 5,000 test digits and 8 of the others, and the
+    first 10,000 training digits are 5.7 from the test digits in its features, where a part at random is 4.1.
     """
     order = np.random.default_rng(0).permutation(len(arrays.images))[:first]
     return replace(arrays, images=arrays.images[order], labels=arrays.labels[order])
