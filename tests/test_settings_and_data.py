@@ -72,7 +72,7 @@ def test_the_text_of_the_dcgan_keeps_no_average() -> None:
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ("mnist_cgan_onehot", ("LayerNorm", "sigmoid", "Adam 1e-4", "batch 1,", "12 epochs", "Adam 5e-4", "beta1 0.5", "tanh")),
+        ("mnist_cgan_onehot", ("LayerNorm", "sigmoid", "Adam 1e-4", "batch 1,", "Adam 5e-4", "beta1 0.5", "tanh")),
         ("mnist_cgan_embedding", ("names neither optimizer nor length", "dropout 0.4", "Adam 2e-4", "batch 64")),
         ("mnist_cgan_product", ("momentum 0.8", "latent 64", "50,000 steps", "dropout 0.4", "before LeakyReLU")),
     ],
