@@ -372,8 +372,8 @@ def test_what_cannot_be_done_is_said(name: str) -> None:
     with pytest.raises(DataError, match="2 generators for 3 pictures"):
         model.sample(3, generator=[torch.Generator(), torch.Generator()])
     assert not model.to_levels(torch.full((1, 1, 7, 6), torch.nan)).isnan().any()
-    with pytest.raises(ConfigError, match=r"channels = 12 .* 5 colours"):
-        tiny(name, (5, 7, 6))
+    with pytest.raises(ConfigError, match=r"channels = 13 .* 3 colours"):
+        tiny(name, (3, 7, 6), channels=13)
     with pytest.raises(ConfigError, match="even kernel"):
         tiny(name, kernel_size=4)
     with pytest.raises(ConfigError, match="needs data with classes"):
