@@ -56,7 +56,7 @@ def test_the_texts_settings_are_the_recipes() -> None:
 
 def test_the_text_of_the_dcgan_keeps_no_average() -> None:
     on_digits = {"data": {"name": "digits"}}
-    assert resolve(recipes.get("mnist_dcgan"), overrides=on_digits).train.ema_decay == 0.999
+    assert resolve(recipes.get("mnist_dcgan"), overrides=on_digits).train.ema_decay == 0.9995
     spec = resolve(recipes.get("mnist_dcgan"), preset="text", overrides=on_digits)
     assert (spec.train.ema_decay, spec.train.batch_size, spec.train.max_steps) == (None, 100, 50_000)
     expected = {
