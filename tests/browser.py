@@ -26,9 +26,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
+_PATIENCE_MS = 20_000  # for a click and for what it leads to; a test that promises a time names its own
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -162,7 +163,8 @@ def browsing(*, width: int = 1280, height: int = 900, dark: bool = False) -> Ite
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
         stack.callback(context.close)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(_PATIENCE_MS)
+        expect.set_options(timeout=_PATIENCE_MS)
         yield Browser(context)
 
 

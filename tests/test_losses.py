@@ -70,7 +70,12 @@ def test_a_vae_whose_rate_falls_trains_with_the_rate_of_its_schedule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "names"), [("dcgan", ("discriminator", "generator")), ("wgan_gp", ("critic", "generator"))]
+    ("family", "names"),
+    [
+        ("dcgan", ("discriminator", "generator")),
+        ("cgan", ("discriminator", "generator")),
+        ("wgan_gp", ("critic", "generator")),
+    ],
 )
 def test_rates_of_an_adversarial_pair_fall_evenly_and_alike(family: str, names: tuple[str, str]) -> None:
     model = small_model(family, lr_end=0.2)

@@ -242,6 +242,7 @@ def test_optimizers_are_built_as_configured(
         ("wgan_gp", {"lr_end": 0.2, "n_critic": 1}, [1, 0.84, 0.68, 0.52, 0.36]),
         ("wgan", {"lr_drop": 0.25, "n_critic": 1}, [1, 1, 1, 0.25, 0.25]),
         ("wgan", {"n_critic": 1}, [1, 1, 1, 1, 1]),
+        ("cgan", {"lr_end": 0.2}, [1, 0.84, 0.68, 0.52, 0.36]),
         ("cgan", {}, [1, 1, 1, 1, 1]),
     ],
 )

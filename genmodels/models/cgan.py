@@ -35,6 +35,9 @@ class CGANConfig(EitherNetworks):
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
     discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
+    lr_end: float = Field(
+        1.0, ge=0, le=1, description="share of the learning rates left at the last step, falling evenly; 1 keeps them"
+    )
 
     @model_validator(mode="after")
     def _there_are_classes(self) -> Self:
@@ -134,6 +137,10 @@ class CGAN(Model):
         return {
             name: make_optimizer("adam", getattr(self, name), lr, betas) for name, lr in self.learning_rates().items()
         }
+
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        factor = 1 - (1 - self.config.lr_end) * min(1.0, step / max(1, max_steps))
+        return {"generator": factor, "discriminator": factor}
 
     # ---------------------------------------------------------------- training
 
