@@ -19,7 +19,7 @@ from genmodels.errors import CapabilityError, CheckpointError, DataError, Genmod
 from genmodels.runfolder import read_json, runs_root, write_json
 from genmodels.service import evaluation, inspection
 from genmodels.service.evaluation import Job
-from pages.components import evaluate_figures
+from pages.components import evaluate_charts, evaluate_figures
 from pages.components.figure_table import Row
 from tests.test_pages_explorer import open_page
 from tests.test_pages_manifold import trained_on
@@ -342,6 +342,27 @@ def test_a_card_shows_its_curve_though_it_keeps_one_steps_weights() -> None:
     assert app.selectbox(key="evaluate_figure").value == "judge/frechet"
     early, *_ = read_json(info_of("mnist_dcgan").path / "metrics.json")["over_training"][1:]
     assert f"{early['step']:,}: {early['judge/frechet']:.1f}; " in texts(app)
+
+
+def test_a_hundredfold_fall_is_shown_on_a_log_scale_beside_real_against_real() -> None:
+    app = open_page("evaluate", model="mnist_dcgan")
+    drawn = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    (curve,) = (one for one in drawn if one["layout"].get("xaxis", {}).get("title", {}).get("text") == "Training step")
+    assert curve["layout"]["yaxis"]["type"] == "log"
+    assert curve["layout"]["yaxis"]["title"]["text"] == "FID (our judge's features), log scale"
+    real = info_of("mnist_dcgan").metrics["judge/frechet_real"]
+    published, line = curve["data"]
+    assert (published["name"], line["name"]) == ("published", "real against real")
+    assert line["y"] == [real, real]
+    assert line["x"] == [published["x"][0], published["x"][-1]]
+
+
+@pytest.mark.parametrize(
+    ("values", "axis"),
+    [([5000.0, 50.0], "log"), ([49.0, 1.0, 20.0], "linear"), ([300.0, 0.0], "linear"), ([-2.0, 400.0], "linear")],
+)
+def test_only_positive_figures_that_fall_far_have_a_log_scale(values: list[float], axis: str) -> None:
+    assert evaluate_charts.axis_of(values) == axis
 
 
 def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:

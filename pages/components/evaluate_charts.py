@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -153,22 +154,33 @@ def over_training(info: CheckpointInfo) -> None:
             )
     real = max((row.figures.get("judge/frechet_real", 0.0) for row in rows), default=0.0)
     if chosen == "judge/frechet" and real:
-        figure.add_hline(
-            real,
+        figure.add_scatter(
+            x=[points[0][0], points[-1][0]],
+            y=[real, real],
+            name=t("evaluate.distance.real"),
+            mode="lines",
             line={"dash": "dash", "width": 1.5, "color": _GREY},
-            annotation={"text": t("evaluate.distance.real"), "font": {"size": 11}},
+            hovertemplate="%{y:.2f}",
         )
+    axis = axis_of([value for _, value, _ in points])
     figure.update_layout(
         height=300,
         margin=_MARGIN,
         legend=_LEGEND,
         showlegend=True,
         xaxis={"title": t("evaluate.step"), "fixedrange": True, "tickformat": ",d"},
-        yaxis={"title": label(chosen), "fixedrange": True},
+        yaxis={"title": t(f"evaluate.curve.{axis}", name=label(chosen)), "fixedrange": True, "type": axis},
     )
+    if axis == "log":
+        figure.update_yaxes(dtick=1, tickformat="~r")
     st.plotly_chart(figure, key="evaluate_curve", config=_CONFIG)
     listed = "; ".join(f"{step:,}: {value_text(chosen, value)}" for step, value, _ in points)
     st.caption(t("evaluate.curve.caption", values=listed))
+
+
+def axis_of(values: list[float]) -> Literal["log", "linear"]:
+    """Logarithmic for figures that fall a hundredfold: what the last steps gain cannot be seen beside the first."""
+    return "log" if min(values) > 0 and max(values) >= 100 * min(values) else "linear"
 
 
 def calibration(found: Calibration) -> None:
