@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from genmodels import catalog, registry
-from genmodels.evaluation import range_text
+from genmodels.evaluation import SAMPLES, range_text
 from genmodels.evaluation.names import SPREAD, SPREAD_NOTE, name_of, shown, value_of
 from genmodels.promise import Promise, promise_of
 from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, MEASURED, PREVIEW, RunFolder, read_json
 
 _LIMITS = "\n## Limits\n"
+_NOT_STORED = (
+    "The discriminator or critic was asked for its answers before it was left out: only training needs it, so it is "
+    "not stored."
+)
 _SHOW_DATA = ("classification", "translation", "stylizing", "encoding")
 
 
@@ -68,6 +72,10 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
     shows_data = info.modality == "image" and any(name in info.capabilities for name in _SHOW_DATA)
     licence = f"\nLicence of the test pictures above: {spec.data_spec.licence}.\n" if shows_data else ""
     note = f"\n{SPREAD_NOTE}" if any(key.endswith(SPREAD) for key in info.metrics) else ""
+    if any(key.startswith("score/") for key in info.metrics) and "scoring" not in info.capabilities:
+        note += f"\n{_NOT_STORED}"
+    samples = int(facts(target).get("samples", SAMPLES))
+    command = f"python -m genmodels evaluate {name}" + (f" --samples {samples}" if samples != SAMPLES else "")
     return f"""# {spec.title}
 
 {info.description}
@@ -80,7 +88,7 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
 
 ## Measured
 
-By `python -m genmodels evaluate {name}` on the test split ({spec.data_spec.test_size:,} examples), fixed seeds,
+By `{command}` on the test split ({spec.data_spec.test_size:,} examples), fixed seeds,
 on the weights as they are stored here.{note}
 
 | figure | value | expected | key |

@@ -106,7 +106,7 @@ def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None)
         newest = rows.get(last, {"step": last, "seconds": facts["train_seconds"]})
         rows[last] = newest | {key: figures[key] for key in worth if key in figures}
     over = [rows[step] for step in sorted(rows)]
-    write_json(target / MEASURED, {**facts, "metrics": figures, "over_training": over})
+    write_json(target / MEASURED, {**facts, "metrics": figures, "samples": samples, "over_training": over})
     card.rewrite(target)
     return target
 
@@ -167,6 +167,7 @@ def _fill(
     seconds = _seconds(lines)
     facts = {
         "metrics": figures,
+        "samples": samples,
         "train_seconds": seconds,
         "half": half,
         "curves": _curves(lines),

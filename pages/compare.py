@@ -128,7 +128,13 @@ def _same_seeds(chosen: list[CheckpointInfo]) -> None:
     if kinds:
         listed = ", ".join(f"“{plain(kind)}”" for kind in kinds)
         st.info(t("compare.kinds", kinds=listed), icon=":material/category:")
-    key = "same_model" if len({info.name for info in chosen}) == 1 else "other_models"
+    asked = {info.conditions.get("label", 0) for info in chosen}
+    if len({info.name for info in chosen}) == 1:
+        key = "same_model"
+    elif len(asked) > 1:
+        key = "other_layouts"
+    else:
+        key = "other_conditional" if any(asked) else "other_models"
     st.markdown(t(f"compare.{key}"))
 
 

@@ -50,8 +50,8 @@ def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 
 def _pick_step(info: CheckpointInfo) -> int:
     steps, memory = info.steps, st.session_state
-    if memory.get("conditional_step") not in steps:
-        memory.conditional_step = steps[-1]
+    if memory.get("conditional_of") != info.name or memory.get("conditional_step") not in steps:
+        memory.conditional_step, memory.conditional_of = steps[-1], info.name
     if len(steps) == 1:
         st.caption(t("conditional.one_step", step=f"{steps[0]:,}"))
         return steps[0]

@@ -56,10 +56,10 @@ def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 def _pick_step(info: CheckpointInfo) -> int:
     """A slider over the saved steps. Who stood at the newest one stays at the newest while a run goes on."""
     steps, memory = info.steps, st.session_state
-    newest = (info.name, steps[-1])
-    if memory.get("latent_step") not in steps or memory.get("latent_newest") == (info.name, memory.latent_step):
+    name, newest = memory.get("latent_newest", (info.name, None))
+    if memory.get("latent_step") not in steps or name != info.name or newest == memory.latent_step:
         memory.latent_step = steps[-1]
-    memory.latent_newest = newest
+    memory.latent_newest = (info.name, steps[-1])
     if len(steps) == 1:
         st.caption(t("latent.one_step", step=f"{steps[0]:,}"))
         return steps[0]

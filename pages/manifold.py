@@ -62,8 +62,9 @@ def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 
 def _pick_step(info: CheckpointInfo) -> int:
     steps, memory = info.steps, st.session_state
-    if memory.get("manifold_step") not in steps:
+    if memory.get("manifold_step") not in steps or memory.get("manifold_of", info.name) != info.name:
         memory.manifold_step = steps[-1]
+    memory.manifold_of = info.name
     if len(steps) == 1:
         st.caption(t("manifold.one_step", step=f"{steps[0]:,}"))
         return steps[0]

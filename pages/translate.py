@@ -42,9 +42,10 @@ def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 def _pick_step(info: CheckpointInfo) -> int:
     steps, memory = info.steps, st.session_state
     # Another model, or one that has learned on: its newest step, unless an older one was chosen.
-    if memory.get("translate_step") not in steps or memory.get("translate_newest") == memory.get("translate_step"):
+    name, newest = memory.get("translate_newest", (info.name, None))
+    if memory.get("translate_step") not in steps or name != info.name or newest == memory.translate_step:
         memory.translate_step = steps[-1]
-    memory.translate_newest = steps[-1]
+    memory.translate_newest = (info.name, steps[-1])
     if len(steps) == 1:
         st.caption(t("translate.one_step", step=f"{steps[0]:,}"))
         return steps[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -156,9 +158,47 @@ def test_agreement_counts_what_was_drawn_as_asked() -> None:
             first = {digit: int((train.labels == digit).argmax()) for digit in range(10)}
             return pictures[[first[3 if label == 7 else label] for label in condition["label"].tolist()]]
 
-    found = judged.agreement(Copies(), samples=1000)  # type: ignore[arg-type]
+    found = judged.agreement(Copies(), samples=1000, seed=0)  # type: ignore[arg-type]
     assert found["labels/agreement"] == pytest.approx(0.9, abs=0.001)
     assert found["labels/agreement_spread"] < 0.01, "each fifth asks evenly as well"
+
+
+@pytest.mark.parametrize(("real", "drawn"), [(2000, 2000), (2000, 400), (400, 2000)])
+def test_what_is_alike_is_covered_whatever_the_sizes_of_the_clouds(real: int, drawn: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    clouds = [torch.randn(size, 8, generator=generator) for size in (real, drawn)]
+    found = judged._manifold(*clouds)
+    # A real picture is left out where none of k = 5 neighbours' places is taken: 2^-5 = 0.03 in clouds of one size.
+    assert found["judge/coverage"] == pytest.approx(0.97, abs=0.03)
+    assert found["judge/density"] == pytest.approx(1, abs=0.1)
+
+
+def test_of_few_pictures_only_the_classes_are_counted() -> None:
+    (test, _), (train, pictures) = digits("test"), digits("train")
+    few = replace(test, images=test.images[: judged.FEWEST - 1], labels=test.labels[: judged.FEWEST - 1])
+    found = judged.figures(pictures[:100], few, train)
+    assert found["classes/above_1_percent"] == 10
+    assert not [name for name in found if name.startswith("judge/")]
+    enough = replace(test, images=test.images[: judged.FEWEST], labels=test.labels[: judged.FEWEST])
+    assert {f"judge/{name}" for name in ("frechet", "kernel", "coverage_spread")} <= {
+        *judged.figures(pictures[:100], enough, train)
+    }
+
+
+def test_a_conditional_pixelcnn_is_asked_for_classes_as_often_as_pictures_are_drawn() -> None:
+    spec = small_spec("pixelcnn", "model.conditional=true")
+    model = checkpoint.build(spec.model_dump()).eval()
+    asked: list[int] = []
+    sample = model.sample  # type: ignore[attr-defined]
+
+    def counting(n: int, **kwargs: Any) -> torch.Tensor:
+        asked.append(n if kwargs.get("condition") else 0)
+        return cast("torch.Tensor", sample(n, **kwargs))
+
+    model.sample = counting  # type: ignore[attr-defined]
+    found = evaluate(model, spec, samples=30)
+    assert sum(asked) == 30
+    assert 0 <= found["labels/agreement"] <= 1
 
 
 def test_copied_digits_are_found_and_unseen_ones_are_not() -> None:

@@ -330,5 +330,20 @@ def test_the_address_names_the_classifier(runs: Path) -> None:
     assert "gone" in gone.warning[0].value
 
 
+def test_who_has_met_the_digits_is_not_said_to_be_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    save_run(tmp_path / "runs", "held_out", "mnist_cnn", "data.name=digits", steps=(10,))
+    assert (classify.are_new("mnist_cnn"), classify.are_new("held_out")) == (False, True)
+    app = open_page("classify", part="mistakes", model="mnist_cnn")
+    assert "has met these digits before" in app.warning[0].value
+    assert "it was trained on are read correctly" in texts(app)
+    card = next(info for info in classify.classifiers() if info.name == "mnist_cnn").metrics["accuracy"]
+    assert f"it read **{100 * card:.2f} %** when it was published" in texts(app)
+    own = open_page("classify", part="mistakes", model="held_out")
+    assert not own.warning
+    assert "test split.)" in texts(own)
+
+
 def test_a_run_is_marked_as_ones_own(runs: Path) -> None:
     assert all("your run" in option(info) for info in classify.classifiers())

@@ -17,7 +17,9 @@ from genmodels.runfolder import write_json
 from genmodels.service import compare
 from genmodels.service.compare import Drawing, Row
 from tests.test_components import as_read
+from tests.test_pages_classify import texts
 from tests.test_pages_explorer import open_page
+from tests.test_pages_manifold import trained_on
 from tests.test_service import save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
@@ -163,6 +165,34 @@ def test_a_request_out_of_bounds_is_refused_by_name() -> None:
             Drawing.parse({"model": "vae", **wrong})
 
 
+def test_no_model_wins_by_lying_farther_from_the_training_pictures_than_new_ones_do(runs: Path) -> None:
+    name, share = "copied", "memory/copied_share"
+    few, usual = (measured(runs, run, **{share: value}) for run, value in (("gan", 0.0), ("vae", 0.009)))
+    assert best(table(few, usual)[name]) == [False, False]
+    many = measured(runs, "asked", **{share: 0.2})
+    assert best(table(few, usual, many)[name]) == [True, True, False]
+
+
+def test_the_same_photographs_at_another_size_are_other_data() -> None:
+    infos = {info.name: info for info in compare.checkpoints()}
+    small, large = infos["portraits_dcgan_64"], infos["faces_gan_cnn_gelu"]
+    assert small.data == large.data
+    kinds = compare.different_kinds([small, large])
+    assert [kind.rpartition(" of ")[2] for kind in kinds] == ["64 x 64", "128 x 128"]
+    assert not any(value.best for row in compare.table([small, large], [7004, 5400], [1, 2]) for value in row.values)
+    assert compare.different_kinds([small, small]) == ()
+    assert compare.different_kinds([small, infos["mnist_dcgan"]]) == (small.data, infos["mnist_dcgan"].data)
+
+
+def test_the_memory_of_any_pictures_can_be_measured_but_of_one_pattern_not(runs: Path) -> None:
+    save_run(runs, "faces", "mnist_gan", "data.name=digits")
+    trained_on(runs, "faces", "cifar10", (3, 32, 32))
+    rows = table(*(catalog.describe(runs / name) for name in ("faces", "constant")))
+    for name in ("memory", "copied"):
+        assert [value.applies for value in rows[name].values] == [True, False]
+    assert "frechet" not in rows
+
+
 # --------------------------------------------------------------------- the page
 
 
@@ -181,7 +211,7 @@ def test_the_address_carries_models_and_steps(runs: Path) -> None:
     app.select_slider(key="compare_step_2").set_value(0).run()
     assert app.query_params["models"] == "vae,gan@0,vae@0"
     app.selectbox(key="compare_model_1").select("asked").run()
-    assert app.query_params["models"] == "vae,asked@0,vae@0"
+    assert app.query_params["models"] == "vae,asked,vae@0", "another model at its newest step, not at the other's"
     assert not app.error
     assert not app.exception
 
@@ -245,6 +275,13 @@ def test_seeds_are_shuffled_and_what_they_mean_is_said(runs: Path) -> None:
     app.selectbox(key="compare_model_1").select("constant").run()
     assert "different kinds of pictures" in app.info[0].value
     assert "the same picture whatever the seed" in " ".join(entry.value for entry in app.caption)
+
+
+def test_what_the_same_seeds_mean_depends_on_who_is_asked_for_classes(runs: Path) -> None:
+    assert "Place by place, all grids use the same seeds.**" in texts(page(models="vae,gan"))
+    assert "All grids begin at the same seed**" in texts(page(models="vae,asked"))
+    save_run(runs, "asked_too", "mnist_cgan_product", *_SMALL)
+    assert "ask for the same class" in texts(page(models="asked_too,asked"))
 
 
 def test_the_command_that_measures_is_given_for_what_lacks(runs: Path) -> None:

@@ -165,6 +165,8 @@ def test_the_page_follows_its_address_and_keeps_it(runs: Path) -> None:
     app.select_slider(key="conditional_step").set_value(0).run()
     assert not app.error
     assert not app.exception
+    app.selectbox(key="conditional_model").select("asked_too").run()
+    assert app.select_slider(key="conditional_step").value == 10, "another model at its newest step"
     gone = page(model="vae")
     assert "vae" in gone.warning[0].value
     assert gone.query_params["model"] == "asked"

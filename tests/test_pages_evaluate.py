@@ -6,6 +6,7 @@ import io
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,8 +58,68 @@ def test_the_card_is_taken_where_there_is_one_and_only_for_its_step(runs: Path) 
     assert found is not None
     assert found.samples is None
     assert found.figures["elbo/negative"] == info.metrics["elbo/negative"]
-    assert evaluation.known(info, info.steps[0]) is None
     assert evaluation.known(info_of("vae"), 10) is None
+
+
+def test_a_cards_figures_of_an_earlier_step_are_shown_and_more_can_be_measured(runs: Path) -> None:
+    info = info_of("mnist_vae_20")
+    first = info.steps[0]
+    assert first < info.steps[-1]
+    row = read_json(info.path / "metrics.json")["over_training"][0]
+    found = evaluation.known(info, first)
+    assert found is not None
+    assert (found.step, found.samples) == (first, None)
+    assert dict(found.figures) == {name: value for name, value in row.items() if name not in ("step", "seconds")}
+    assert evaluation.lacks(info, found), "the last step has more"
+    app = open_page("evaluate", model="mnist_vae_20")
+    app.select_slider(key="evaluate_step").set_value(first).run()
+    assert "was not measured yet" not in texts(app)
+    assert app.button(key="evaluate_measure").label == "Measure what the card lacks"
+    # What was measured here stands only where the card has nothing, and is marked; an error bar comes with its figure.
+    measured("mnist_vae_20", first, judge__frechet=1.0, judge__frechet_spread=2.0, judge__recall=0.5)
+    found = evaluation.known(info, first)
+    assert found is not None
+    assert found.figures["judge/frechet"] == row["judge/frechet"]
+    assert "judge/frechet_spread" not in found.figures
+    assert found.added == {"judge/recall"}
+    assert (found.measured_here("judge/recall"), found.measured_here("judge/frechet")) == (True, False)
+    drawn = next(one for one in evaluation.over_training(info) if one.step == first)
+    assert drawn.figures["judge/recall"] == 0.5, "the curve has both"
+
+
+def test_what_the_card_lacks_is_not_drawn_as_published(runs: Path) -> None:
+    card = {"metrics": {"classes/kl_uniform": 0.5}, "over_training": [{"step": 10, "classes/kl_uniform": 0.5}]}
+    write_json(runs / "gan" / "metrics.json", card)
+    for step in (0, 10):
+        measured("gan", step, judge__frechet=50.0 + step, judge__frechet_real=2.0)
+    app = open_page("evaluate", model="gan")
+    assert "1,000 pictures were drawn, but real against real" in texts(app)
+    drawn = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    names = [trace.get("name") for one in drawn for trace in one["data"]]
+    assert "measured here (1,000 pictures)" in names
+    assert "published" not in names
+
+
+def test_nothing_is_expected_of_an_earlier_step(runs: Path) -> None:
+    info = info_of("mnist_vae_20")
+    first, *_, last = info.steps
+    assert set(evaluation.expected(info, last)) == {"elbo/negative"}
+    assert (evaluation.expected(info, first), evaluation.differences(info, first)) == ({}, ())
+
+
+def test_pictures_are_read_and_searched_once_for_the_same_weights(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+    load = data.load
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        loads.append(str(args[1:]))
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr("genmodels.service.inspection.data.load", counting)
+    first = (inspection.nearest_training("gan", 10), inspection.calibration("gan", 10))
+    assert len(loads) == 3
+    assert (inspection.nearest_training("gan", 10), inspection.calibration("gan", 10)) == first
+    assert len(loads) == 3, "the page asks on every click"
 
 
 def test_a_measurement_runs_beside_the_server_and_is_kept_for_exactly_these_weights(runs: Path) -> None:
@@ -320,7 +381,8 @@ def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     assert app.button(key="evaluate_measure").disabled
     ended(job)
     app.run()
-    assert "1,000 drawn pictures" in texts(app)
+    assert "Measured on this machine" in texts(app)
+    assert "drawn pictures" not in texts(app), "a classifier draws none: its accuracy is of the whole test set"
     assert row_of("reader", 10, "accuracy").value.endswith("%")
 
 

@@ -193,6 +193,15 @@ def test_a_card_is_rewritten_and_what_people_wrote_stays(published: Path) -> Non
     assert sorted(one.name for one in path.parent.iterdir() if one.name.startswith(".")) == []
 
 
+def test_a_card_says_when_answers_are_of_a_network_that_is_not_there() -> None:
+    cards = {info.name: info for info in catalog.list_checkpoints() if info.published and "score/real" in info.metrics}
+    stripped = {name for name, info in cards.items() if "scoring" not in info.capabilities}
+    assert {"mnist_wgan_gp", "mnist_dcgan"} <= {*cards}
+    assert stripped == {name for name, info in cards.items() if "before it was left out" in info.card}
+    assert "mnist_wgan_gp" in stripped
+    assert "mnist_dcgan" not in stripped
+
+
 def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
     path = published / "pattern"
     facts = read_json(path / "metrics.json")
@@ -208,6 +217,8 @@ def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
     assert 0.3 < found["metrics"]["score/real"] < 0.7
     assert 0.3 < found["metrics"]["score/fake"] < 0.7
     assert not [key for key in found["metrics"] if key.startswith("memory/")], "all its data are copies of one picture"
+    assert found["samples"] == 500
+    assert "By `python -m genmodels evaluate pattern --samples 500` on" in (path / "README.md").read_text()
     over = {row["step"]: row for row in found["over_training"]}
     assert list(over) == list(RunFolder(path).steps())
     assert over[0] == {**rows[0], "diversity/samples": 0.0}, "it draws one picture"

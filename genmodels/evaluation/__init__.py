@@ -78,7 +78,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     labels/agreement          share of pictures, asked for evenly by class, that the judge reads as asked
     judge/...                 digits only, in the judge's features, `samples` drawn against as many test pictures:
                               frechet, kernel, precision, recall, density, coverage. frechet_real and kernel_real are
-                              those of training against test pictures
+                              those of training against test pictures; none where a side has fewer than 30
     memory/...                in pixels, against every training picture: `memory.figures`
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
     paint/content style       losses of painted test pictures (32 at most), or of the canvas; paint/style_before: of the
@@ -212,8 +212,8 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: i
     found |= with_spreads(lambda part: {"diversity/data": diversity(part)}, real)
     if judge.can_judge(spec.data_spec) and judge.published():
         found |= judged.figures(drawn, mixed, shuffled(train, SAMPLES))
-        if isinstance(model, SupportsLatent) and model.conditions.get("label") == 10:
-            found |= judged.agreement(model)
+        if model.conditions.get("label") == 10:
+            found |= judged.agreement(model, len(drawn), seed)
     if len(real) > 1 and spec.data_spec.target is None:  # noisy copies of one picture are all near
         test = to_float(torch.from_numpy(mixed.images.copy()))
         mirrored = bool(getattr(model.config, "flip", False))  # a mirrored copy is one where that is how it was shown

@@ -17,7 +17,7 @@ _CHUNK = 2_000
 _MOST, _FEWEST = 1_000, 100  # pictures a side: 1,000 against MNIST's 60,000 take three seconds of a core
 _PRODUCTS = 3e11  # larger training sets are searched for fewer pictures, never searched in part
 _SAME = 1e-3  # a distance below this is none
-_RARE = 0.01  # share of test pictures that count as suspiciously near
+RARE = 0.01  # share of test pictures that count as suspiciously near, and so of new ones
 
 
 def figures(drawn: Tensor, test: Tensor, train: np.ndarray, *, mirrored: bool = False) -> dict[str, float]:
@@ -33,7 +33,7 @@ def figures(drawn: Tensor, test: Tensor, train: np.ndarray, *, mirrored: bool = 
     some_drawn, some_test = _evenly(drawn, count), _evenly(test, count)
     distances = nearest(torch.cat([some_drawn, some_test]), train, mirrored=mirrored)
     of_drawn, of_test = distances[: len(some_drawn)], distances[len(some_drawn) :]
-    usual, rare = float(of_test.median()), float(of_test.quantile(_RARE))
+    usual, rare = float(of_test.median()), float(of_test.quantile(RARE))
     if usual < _SAME:
         return {}
 

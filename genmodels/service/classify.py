@@ -102,6 +102,14 @@ def data_here() -> str:
     return get_spec(_digits()).title
 
 
+def are_new(name: str) -> bool:
+    """Whether the digits that are shown and counted are new to a classifier.
+
+    The 5,000 that come with the program are of MNIST's training digits, so whoever learned from MNIST has met them.
+    """
+    return _digits().name == "mnist" or RunFolder(catalog.find(plain(name))).spec().data.name != "mnist"
+
+
 # ------------------------------------------------------------------------------ one digit
 
 

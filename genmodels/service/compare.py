@@ -16,7 +16,7 @@ from genmodels import catalog, preview
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
-from genmodels.evaluation import judge
+from genmodels.evaluation import judge, memory
 from genmodels.runfolder import RunFolder
 from genmodels.service.explore import MAX_SEED
 from genmodels.service.inference import ModelKey, enlarge, model_of, run
@@ -26,7 +26,7 @@ PICTURES = COLUMNS * ROWS
 _SIDE, _KEPT = 280, 64
 _DRAWS = frozenset({"sampling", "latent"})
 
-Better = Literal["low", "high", "one", "data", "none"]
+Better = Literal["low", "high", "one", "data", "copies", "none"]
 
 
 class Drawing(Frozen):
@@ -53,14 +53,14 @@ class Drawn:
 class Measure:
     """A figure to compare by: its names in `CheckpointInfo.metrics`, and which direction is good.
 
-    `better`: the lowest, the highest, the nearest to 1, the nearest to the real pictures' own figure, or none, where
-    figures of different models are not alike.
+    `better`: the lowest, the highest, the nearest to 1, the nearest to the real pictures' own figure, no more than what
+    new pictures have, or none, where figures of different models are not alike.
     """
 
     name: str
     metric: str
     better: Better
-    needs: Literal["samples", "judge", "elbo", "likelihood", "label", "always"]
+    needs: Literal["samples", "memory", "judge", "elbo", "likelihood", "label", "always"]
     real: str = ""
     """The metric that says the same of real pictures, where there is one."""
 
@@ -76,8 +76,8 @@ MEASURES = (
     Measure("modes", "classes/above_1_percent", "high", "judge"),
     Measure("kl", "classes/kl_uniform", "low", "judge"),
     Measure("agreement", "labels/agreement", "high", "label"),
-    Measure("memory", "memory/nearest_ratio", "one", "judge"),
-    Measure("copied", "memory/copied_share", "low", "judge"),
+    Measure("memory", "memory/nearest_ratio", "one", "memory"),
+    Measure("copied", "memory/copied_share", "copies", "memory"),
     Measure("diversity", "diversity/samples", "data", "samples", "diversity/data"),
     Measure("elbo", "elbo/negative", "low", "elbo"),
     Measure("bits_per_dim", "likelihood/bits_per_dim", "low", "likelihood"),
@@ -175,7 +175,7 @@ def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Seq
     were trained on the same data, and with it whatever cannot be told from it by the spreads; nothing where fewer than
     two were measured, or where none can be told from the others.
     """
-    same_data = len({info.data for info in infos}) == 1
+    same_data = not different_kinds(infos)
     rows = []
     for measure in MEASURES:
         values = [
@@ -190,9 +190,22 @@ def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Seq
 
 
 def different_kinds(infos: Sequence[CheckpointInfo]) -> tuple[str, ...]:
-    """The data sets the checkpoints were trained on, where that is more than one; empty where all have the same."""
-    kinds = tuple(dict.fromkeys(info.data for info in infos))
-    return kinds if len(kinds) > 1 else ()
+    """The data sets the checkpoints were trained on, where that is more than one; empty where all have the same.
+
+    The same photographs at another size, or another number of them, are other data: distances between them differ.
+    """
+    kinds = tuple(dict.fromkeys(_kind(info) for info in infos))
+    if len(kinds) < 2:
+        return ()
+    alike = len({title for title, *_ in kinds}) < len(kinds)
+    return tuple(
+        f"{title}, {train:,} of {width} x {height}" if alike else title for title, width, height, train in kinds
+    )
+
+
+def _kind(info: CheckpointInfo) -> tuple[str, int, int, int]:
+    _, height, width = info.image_shape or (0, 0, 0)
+    return info.data, width, height, RunFolder(info.path).spec().data_spec.train_size
 
 
 def _same_levels(infos: Sequence[CheckpointInfo]) -> bool:
@@ -215,10 +228,13 @@ def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -
 def _applies(measure: Measure, info: CheckpointInfo) -> bool:
     if measure.needs in ("elbo", "likelihood"):
         return measure.needs in info.capabilities
-    judged = "sampling" in info.capabilities and judge.can_judge(RunFolder(info.path).spec().data_spec)
-    if measure.needs == "label":
-        return judged and "label" in info.conditions
-    return judged if measure.needs == "judge" else "sampling" in info.capabilities
+    draws, of = "sampling" in info.capabilities, RunFolder(info.path).spec().data_spec
+    if measure.needs == "samples":
+        return draws
+    if measure.needs == "memory":  # noisy copies of one picture are all near
+        return draws and of.target is None
+    judged = draws and judge.can_judge(of)
+    return judged and (measure.needs == "judge" or "label" in info.conditions)
 
 
 def _marked(measure: Measure, values: Sequence[Value], real: float | None) -> list[Value]:
@@ -231,6 +247,8 @@ def _marked(measure: Measure, values: Sequence[Value], real: float | None) -> li
             return value.value
         if measure.better == "high":
             return -value.value
+        if measure.better == "copies":
+            return max(0.0, value.value - memory.RARE)
         return abs(value.value - (1.0 if measure.better == "one" else real or 0.0))
 
     measured = [value for value in values if value.value is not None]

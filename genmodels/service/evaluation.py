@@ -22,16 +22,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from genmodels import catalog, data
+from genmodels import catalog, data, evaluation
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CheckpointError, GenmodelsError
-from genmodels.evaluation import judge, range_text
+from genmodels.evaluation import judge, judged, range_text
 from genmodels.promise import Promise, promise_of
 from genmodels.public import public_mode
 from genmodels.runfolder import MEASURED, RunFolder, read_json
 from genmodels.service import kept_figures
 from genmodels.service.inference import plain
+from genmodels.service.real_pictures import stamp
 
 SAMPLES, TIMEOUT, MAX_STEPS, MAX_WAITING = 1_000, 300.0, 8, 16
 _ROOT = Path(__file__).parents[2]
@@ -43,13 +45,19 @@ _log = logging.getLogger(__name__)
 class Measured:
     """Figures of a step by name, and how many pictures were drawn for them (None: as published).
 
-    `added` are names that the card does not give and that were measured here, with fewer pictures.
+    `added` are names that the card does not give and that were measured here, with fewer pictures. `published` is how
+    many pictures were drawn for a card.
     """
 
     step: int
     figures: Mapping[str, float]
     samples: int | None
     added: frozenset[str] = frozenset()
+    published: int = evaluation.SAMPLES
+
+    def measured_here(self, name: str) -> bool:
+        """Whether a figure was measured on this machine, with fewer pictures than a card's."""
+        return self.samples is not None or name in self.added
 
 
 @dataclass
@@ -80,18 +88,45 @@ def checkpoints() -> tuple[CheckpointInfo, ...]:
 
 
 def known(info: CheckpointInfo, step: int) -> Measured | None:
-    """The figures of a saved step: as published, else as measured here; None where neither was done."""
-    here = measured_here(info, step)
-    if not info.metrics or step != info.steps[-1]:
+    """The figures of a step, saved or in the card: as published, beside them as measured here; None where neither was.
+
+    A card has few figures of earlier steps. One that was measured here stands only where the card has none.
+    """
+    here, facts = measured_here(info, step), _card(info)
+    card = dict(info.metrics) if step == info.steps[-1] else _rows(facts).get(step, {})
+    if not card:
         return here
-    added = dict(here.figures) if here is not None else {}
-    return Measured(step, {**added, **info.metrics}, None, frozenset(added) - frozenset(info.metrics))
+    found = here.figures if here is not None else {}
+    added = {name: value for name, value in found.items() if name.removesuffix("_spread") not in card}
+    samples = int(facts.get("samples", evaluation.SAMPLES))
+    return Measured(step, {**added, **card}, None, frozenset(added), samples)
 
 
 def lacks(info: CheckpointInfo, found: Measured) -> bool:
-    """Whether a card was written before its model could be compared with the data in the judge's features."""
-    draws = "sampling" in info.capabilities and judge.can_judge(RunFolder(info.path).spec().data_spec)
+    """Whether a card has less of a step than can be measured: one of an earlier step, or one older than the judge."""
+    if found.step != info.steps[-1]:
+        return found.step in info.steps and not {*filter(_of_pictures, info.metrics)} <= {*found.figures}
+    of = RunFolder(info.path).spec().data_spec
+    draws = "sampling" in info.capabilities and judge.can_judge(of) and of.test_size >= judged.FEWEST
     return draws and "judge/frechet" not in found.figures
+
+
+def _of_pictures(name: str) -> bool:
+    """Not a discriminator's answers, for earlier steps are published without one; nor an error bar."""
+    return not name.startswith(("score/", "discriminator/")) and not name.endswith("_spread")
+
+
+def _card(info: CheckpointInfo) -> dict[str, Any]:
+    path = info.path / MEASURED
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def _rows(facts: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """A card's figures over the training by step."""
+    return {
+        int(row["step"]): {name: float(value) for name, value in row.items() if name not in ("step", "seconds")}
+        for row in facts.get("over_training", [])
+    }
 
 
 def measured_here(info: CheckpointInfo, step: int) -> Measured | None:
@@ -104,21 +139,9 @@ def measured_here(info: CheckpointInfo, step: int) -> Measured | None:
 
 
 def over_training(info: CheckpointInfo) -> tuple[Measured, ...]:
-    """Figures of several steps, ascending: those of the card, and for other steps those measured here."""
-    rows: dict[int, Measured] = {}
-    for step in info.steps:
-        found = measured_here(info, step)
-        if found is not None:
-            rows[step] = found
-    path = info.path / MEASURED
-    published = read_json(path).get("over_training", []) if path.is_file() else []
-    for row in published:
-        figures = {name: float(value) for name, value in row.items() if name not in ("step", "seconds")}
-        rows[int(row["step"])] = Measured(int(row["step"]), figures, None)
-    last = known(info, info.steps[-1])
-    if info.metrics and last is not None:
-        rows[last.step] = last
-    return tuple(rows[step] for step in sorted(rows))
+    """What is known of several steps, ascending: those of the card, and those measured here."""
+    found = [known(info, step) for step in sorted({*info.steps, *_rows(_card(info))})]
+    return tuple(row for row in found if row is not None)
 
 
 def worth_measuring(info: CheckpointInfo) -> tuple[int, ...]:
@@ -129,18 +152,19 @@ def worth_measuring(info: CheckpointInfo) -> tuple[int, ...]:
     return tuple(without[round(index * (len(without) - 1) / (MAX_STEPS - 1))] for index in range(MAX_STEPS))
 
 
-def expected(info: CheckpointInfo) -> dict[str, str]:
-    """What the recipe expects of a figure: `at least 0.99`; empty where it promises nothing."""
-    return {name: range_text(*bounds) for name, bounds in _promise(info).expect.items()}
+def expected(info: CheckpointInfo, step: int) -> dict[str, str]:
+    """What the recipe expects of a figure: `at least 0.99`; empty where it promises nothing, or nothing so early."""
+    return {name: range_text(*bounds) for name, bounds in _promise(info, step).expect.items()}
 
 
-def differences(info: CheckpointInfo) -> tuple[str, ...]:
+def differences(info: CheckpointInfo, step: int) -> tuple[str, ...]:
     """How its settings differ from those of the recipe whose figures are expected; empty where they do not."""
-    return _promise(info).differences
+    return _promise(info, step).differences
 
 
-def _promise(info: CheckpointInfo) -> Promise:
-    return promise_of(RunFolder(info.path).spec(), info.steps[-1])
+def _promise(info: CheckpointInfo, step: int) -> Promise:
+    """A promise is one of the end: of earlier steps nothing is expected."""
+    return promise_of(RunFolder(info.path).spec(), step) if step == info.steps[-1] else Promise()
 
 
 def class_shares(name: str) -> tuple[float, ...]:
@@ -148,12 +172,12 @@ def class_shares(name: str) -> tuple[float, ...]:
     spec = RunFolder(catalog.find(plain(name))).spec()
     if data.missing(spec.data) is not None:
         return ()
-    counts = _class_counts(spec.data)
+    counts = _class_counts(spec.data, stamp(spec.data))
     return tuple(count / sum(counts) for count in counts)
 
 
 @lru_cache(maxsize=16)
-def _class_counts(config: data.DataConfig) -> tuple[int, ...]:
+def _class_counts(config: data.DataConfig, written: int) -> tuple[int, ...]:
     return data.class_counts(config)
 
 

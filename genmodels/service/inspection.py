@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 from genmodels.service.inference import ModelKey, model_of, plain, run
+from genmodels.service.real_pictures import stamp
 
 SCORED, SHOWN, BINS = 500, 8, 20
 _POOL_BYTES = 96 * 2**20
@@ -66,8 +68,9 @@ class Nearest:
     typical: float
 
 
-_calibrations: OrderedDict[ModelKey, Calibration | None] = OrderedDict()
-_nearest: OrderedDict[ModelKey, Nearest] = OrderedDict()
+# By model and by when the data was written: they are read and drawn for anew only where one of them has changed.
+_calibrations: OrderedDict[tuple[ModelKey, int], Calibration] = OrderedDict()
+_nearest: OrderedDict[tuple[ModelKey, int], Nearest] = OrderedDict()
 
 
 def calibration(name: str, step: int | None = None) -> Calibration | None:
@@ -77,18 +80,16 @@ def calibration(name: str, step: int | None = None) -> Calibration | None:
     DataError where the test data is missing, and what `model_of` raises.
     """
     spec = _spec(name)
-    if "scoring" not in capabilities.of(run(lambda: model_of(name, step)[0])):
+    model, key = run(lambda: model_of(name, step))
+    if "scoring" not in capabilities.of(model):
         return None
-    arrays = _arrays(spec, "test", SCORED)
-
-    def task() -> Calibration | None:
-        model, key = model_of(name, step)
-        if key not in _calibrations:
-            _calibrations[key] = _calibrated(model, arrays)
-            _trim(_calibrations)
-        return _calibrations[key]
-
-    return run(task)
+    place = (key, stamp(spec.data))
+    found = _calibrations.get(place)
+    if found is None:
+        arrays = _arrays(spec, "test", SCORED)
+        found = _calibrations[place] = run(lambda: _calibrated(model, arrays))
+        _trim(_calibrations)
+    return found
 
 
 def nearest_training(name: str, step: int | None = None) -> Nearest:
@@ -98,34 +99,37 @@ def nearest_training(name: str, step: int | None = None) -> Nearest:
     nothing, DataError where the training data is missing.
     """
     spec = _spec(name)
+    place = (run(lambda: model_of(name, step)[1]), stamp(spec.data))
+    found = _nearest.get(place)
+    if found is None:
+        found = _nearest[place] = _searched(spec, run(_drawn(name, step)))
+        _trim(_nearest)
+    return found
+
+
+def _searched(spec: Spec, drawn: Tensor) -> Nearest:
     shape = spec.data_spec.image_shape or (1, 1, 1)
     train = _arrays(spec, "train", _POOL_BYTES // math.prod(shape))
-    test = _arrays(spec, "test", 100)
-    key, drawn = run(_drawn(name, step))
-    if key not in _nearest:
-        real = to_float(torch.from_numpy(test.images.copy()))
-        found = _nearest_rows(torch.cat([drawn, real]), train.images, mirrored=bool(spec.config.get("flip")))
-        scale = 2 * math.sqrt(math.prod(shape))  # from |a - b| over pixels 2 wide to a root mean square of 0 to 1
-        pairs = [
-            Pair(_pair_png(picture, _as_shown(train.images[place], turned)), distance / scale)
-            for picture, (distance, place, turned) in zip(drawn, found, strict=False)
-        ]
-        typical = float(np.median([distance for distance, *_ in found[len(drawn) :]])) / scale
-        _nearest[key] = Nearest(tuple(pairs), len(train.images), typical)
-        _trim(_nearest)
-    return _nearest[key]
+    real = to_float(torch.from_numpy(_arrays(spec, "test", 100).images.copy()))
+    found = _nearest_rows(torch.cat([drawn, real]), train.images, mirrored=bool(spec.config.get("flip")))
+    scale = 2 * math.sqrt(math.prod(shape))  # from |a - b| over pixels 2 wide to a root mean square of 0 to 1
+    pairs = [
+        Pair(_pair_png(picture, _as_shown(train.images[place], turned)), distance / scale)
+        for picture, (distance, place, turned) in zip(drawn, found, strict=False)
+    ]
+    typical = float(np.median([distance for distance, *_ in found[len(drawn) :]])) / scale
+    return Nearest(tuple(pairs), len(train.images), typical)
 
 
 # ------------------------------------------------------------------------------ on the inference thread
 
 
-def _drawn(name: str, step: int | None) -> Callable[[], tuple[ModelKey, Tensor]]:
-    def task() -> tuple[ModelKey, Tensor]:
-        model, key = model_of(name, step)
-        drawn = preview.samples_of_seeds(model, range(SHOWN))
+def _drawn(name: str, step: int | None) -> Callable[[], Tensor]:
+    def task() -> Tensor:
+        drawn = preview.samples_of_seeds(model_of(name, step)[0], range(SHOWN))
         if drawn is None:
             raise CapabilityError(f"{name} draws no pictures, so it cannot have learned any by heart")
-        return key, drawn[:SHOWN]
+        return drawn[:SHOWN]
 
     return task
 
@@ -191,6 +195,6 @@ def _pair_png(left: Tensor, right: Tensor) -> bytes:
     return preview.png(preview.grid(torch.stack([left, right]), 2, scale=1, pad=1), compress_level=1)
 
 
-def _trim(kept: OrderedDict[ModelKey, Nearest] | OrderedDict[ModelKey, Calibration | None]) -> None:
+def _trim(kept: OrderedDict[tuple[ModelKey, int], Any]) -> None:
     while len(kept) > _KEPT:
         kept.popitem(last=False)

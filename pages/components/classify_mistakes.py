@@ -22,7 +22,9 @@ def show(info: CheckpointInfo) -> None:
     st.markdown(t("classify.mistakes.text"))
     with st.spinner(t("classify.mistakes.busy")):
         found = classify.confusion(info.name)
-    percent = f"{100 * found.accuracy:.2f}"
+    percent, new = f"{100 * found.accuracy:.2f}", classify.are_new(info.name)
+    if not new:
+        st.warning(t("classify.mistakes.seen"), icon=":material/history_edu:")
     left, right = st.columns([6, 4], gap="medium")
     with left:
         st.plotly_chart(
@@ -32,7 +34,9 @@ def show(info: CheckpointInfo) -> None:
         st.caption(counts)
     with right:
         values = {"percent": percent, "total": f"{found.total:,}", "wrong": f"{found.total - found.right:,}"}
-        st.markdown(t("classify.mistakes.accuracy", **values, data=found.data))
+        st.markdown(t(f"classify.mistakes.{'accuracy' if new else 'accuracy_seen'}", **values, data=found.data))
+        if not new and "accuracy" in info.metrics:
+            st.markdown(t("classify.mistakes.card", percent=f"{100 * info.metrics['accuracy']:.2f}"))
         st.markdown(_pairs(found))
     st.subheader(t("classify.mistakes.worst_title"), anchor=False)
     if not found.worst:

@@ -65,12 +65,13 @@ def add() -> None:
     state.compare_count = min(MAX_MODELS, state.compare_count + 1)
     state[f"compare_model_{last + 1}"] = state[f"compare_model_{last}"]
     state[f"compare_step_{last + 1}"] = state[f"compare_step_{last}"]
+    state[f"compare_of_{last + 1}"] = state[f"compare_model_{last}"]
 
 
 def remove(index: int) -> None:
     state = st.session_state
     for place in range(index, state.compare_count - 1):
-        for what in ("model", "step"):
+        for what in ("model", "step", "of"):
             state[f"compare_{what}_{place}"] = state[f"compare_{what}_{place + 1}"]
     state.compare_count = max(MIN_MODELS, state.compare_count - 1)
 
@@ -87,9 +88,11 @@ def _mend(index: int, infos: Mapping[str, CheckpointInfo]) -> None:
         kept = dict(_taken(state.get("compare_address", ""), infos)[0][index : index + 1])
         state[model] = next(iter(kept), names[min(index, len(names) - 1)])
         state[step] = kept.get(state[model])
-    steps = infos[state[model]].steps
-    if state.get(step) not in steps:
+    steps, of = infos[state[model]].steps, f"compare_of_{index}"
+    # Another model begins at its newest step: many have a step 0, and nobody asked for that one's.
+    if state.get(step) not in steps or state.get(of, state[model]) != state[model]:
         state[step] = steps[-1]
+    state[of] = state[model]
 
 
 def _put(columns: list[tuple[str, int | None]], infos: Mapping[str, CheckpointInfo]) -> None:
@@ -99,6 +102,7 @@ def _put(columns: list[tuple[str, int | None]], infos: Mapping[str, CheckpointIn
     state.compare_count = len(columns)
     for index, (name, step) in enumerate(columns):
         state[f"compare_model_{index}"], state[f"compare_step_{index}"] = name, step
+        state[f"compare_of_{index}"] = name
 
 
 def _other(name: str, infos: Mapping[str, CheckpointInfo]) -> str:

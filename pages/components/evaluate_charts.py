@@ -93,8 +93,8 @@ def _distance(found: Measured) -> None:
         yaxis={"autorange": "reversed", "fixedrange": True},
     )
     st.plotly_chart(figure, key="evaluate_distance", config=_CONFIG)
-    if found.samples is not None:
-        st.caption(t("evaluate.distance.few", samples=f"{found.samples:,}"))
+    if found.measured_here("judge/frechet"):
+        st.caption(t("evaluate.distance.few", samples=f"{found.samples or evaluation.SAMPLES:,}"))
 
 
 def _elbo(figures: Mapping[str, float]) -> None:
@@ -139,15 +139,16 @@ def over_training(info: CheckpointInfo) -> None:
         help=t("evaluate.curve.figure_help"),
         persist_state="session",
     )
-    points = [(row.step, row.figures[chosen], row.samples) for row in rows if chosen in row.figures]
+    points = [(row.step, row.figures[chosen], row.measured_here(chosen)) for row in rows if chosen in row.figures]
+    here = "few" if "sampling" in info.capabilities and info.modality == "image" else "here"
     figure = go.Figure()
     for few, symbol in ((False, "circle"), (True, "circle-open")):
-        own = [(step, value) for step, value, samples in points if (samples is not None) == few]
+        own = [(step, value) for step, value, is_few in points if is_few == few]
         if own:
             figure.add_scatter(
                 x=[step for step, _ in own],
                 y=[value for _, value in own],
-                name=t(f"evaluate.curve.{'few' if few else 'card'}"),
+                name=t(f"evaluate.curve.{here if few else 'card'}"),
                 mode="lines+markers",
                 marker={"symbol": symbol, "size": 9},
                 hovertemplate=t("evaluate.curve.hover"),

@@ -51,7 +51,7 @@ def show(info: CheckpointInfo, found: Measured) -> None:
     head = Row(*(t(f"evaluate.head.{name}") for name in ("name", "value", "expected", "text")))
     label = t("evaluate.figures_label", name=info.name, step=f"{found.step:,}")
     figure_table(head, rows(info, found), label=label, key="evaluate_figures")
-    if differing := evaluation.differences(info):
+    if differing := evaluation.differences(info, found.step):
         st.caption(t("evaluate.promised", differences=", ".join(differing)))
     if found.added:
         st.caption(t("evaluate.added", samples=f"{evaluation.SAMPLES:,}"))
@@ -66,7 +66,7 @@ def rows(info: CheckpointInfo, found: Measured) -> list[Row]:
     told = {name for names in GROUPS.values() for name in names}
     spread = {f"{name}_spread" for name in told}
     other = [name for name in found.figures if name not in told | spread and not name.startswith(_CHARTED)]
-    expected = evaluation.expected(info)
+    expected = evaluation.expected(info, found.step)
     made = []
     for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
         own = [name for name in names if name in found.figures]

@@ -18,10 +18,13 @@ _USUAL = 40.0  # seconds a model of digits takes where nothing else runs; only t
 
 def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
     """Where the figures come from, the buttons that measure what is missing, and the measurement that runs."""
+    draws = "sampling" in info.capabilities and info.modality == "image"
     if found is not None and found.samples is None:
-        st.caption(t("evaluate.from_card", name=plain(info.name), step=f"{step:,}"))
+        key = f"evaluate.from_card{'' if draws else '_whole'}"
+        st.caption(t(key, name=plain(info.name), step=f"{step:,}", count=f"{found.published:,}"))
     elif found is not None:
-        st.info(t("evaluate.from_here", samples=f"{found.samples:,}", step=f"{step:,}"), icon=":material/science:")
+        text = t(f"evaluate.from_here{'' if draws else '_whole'}", samples=f"{found.samples:,}", step=f"{step:,}")
+        st.info(text, icon=":material/science:")
     else:
         st.info(t("evaluate.unmeasured", step=f"{step:,}"), icon=":material/science:")
     missing = evaluation.worth_measuring(info)
@@ -43,7 +46,7 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
             on_click=_ask,
             args=(info.name, (step,)),
             disabled=running,
-            help=t("evaluate.measure_help", samples=f"{evaluation.SAMPLES:,}"),
+            help=t(f"evaluate.measure_help{'' if draws else '_whole'}", samples=f"{evaluation.SAMPLES:,}"),
         )
     if len(info.steps) > 1 and missing:
         row.button(

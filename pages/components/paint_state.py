@@ -68,8 +68,9 @@ def write_view() -> None:
 
 def pick_step(info: CheckpointInfo) -> int:
     steps, memory = info.steps, st.session_state
-    if memory.get("paint_step") not in steps:
+    if memory.get("paint_step") not in steps or memory.get("paint_of", info.name) != info.name:
         memory.paint_step = steps[-1]
+    memory.paint_of = info.name
     if len(steps) == 1:
         st.caption(t("paint.one_step", step=f"{steps[0]:,}"))
         return steps[0]

@@ -51,8 +51,9 @@ def pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 def pick_step(info: CheckpointInfo) -> int:
     """A saved step; said, where there is only one."""
     steps, memory = info.steps, st.session_state
-    if memory.get("speak_step") not in steps:
+    if memory.get("speak_step") not in steps or memory.get("speak_of", info.name) != info.name:
         memory.speak_step = steps[-1]
+    memory.speak_of = info.name
     if len(steps) == 1:
         st.caption(t("speak.one_step", step=f"{steps[0]:,}"))
         return steps[0]
