@@ -163,7 +163,7 @@ def over_training(info: CheckpointInfo) -> None:
             line={"dash": "dash", "width": 1.5, "color": _GREY},
             hovertemplate="%{y:.2f}",
         )
-    axis = axis_of([value for _, value, _ in points])
+    axis = axis_of([value for trace in figure.data for value in trace.y])
     figure.update_layout(
         height=300,
         margin=_MARGIN,
