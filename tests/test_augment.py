@@ -76,6 +76,12 @@ def test_half_the_side_is_cut_out_around_any_point(height: int, width: int) -> N
     assert bool(hidden.any(0).all()), "every place is hidden at times"
 
 
+def test_a_square_of_the_size_asked_for_is_cut_out() -> None:
+    hidden = augment.cutout(torch.ones(MANY, 3, 9, 14), seeded(), size=4)[:, 0] == 0
+    assert {int(spans.sum(1).max()) for spans in (hidden.any(1), hidden.any(2))} == {4}
+    assert {int(spans.sum(1).min()) for spans in (hidden.any(1), hidden.any(2))} == {2}
+
+
 VARIATIONS = (augment.diff_augment, augment.colour, augment.translate, augment.cutout, augment.flip)
 
 

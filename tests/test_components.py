@@ -7,7 +7,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from pages.components.theme import message
 
 PAGES = Path(__file__).parents[1] / "pages"
 
@@ -59,3 +62,19 @@ def test_an_error_is_shown_as_it_is_written() -> None:
     assert not re.search(r"http\\:/|www\.|a@e|:material|:red", text)
     assert lines[1].startswith(r"\-")
     assert lines[2].startswith(r"1\.")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("fetch it with `python -m x a_b`, or not", "fetch it with `python -m x a_b`, or not"),
+        ("`a_b`. Then", r"`a_b`\. Then"),
+        ("*no* `*yes*` *no*", r"\*no\* `*yes*` \*no\*"),
+        ("one ` alone", r"one \` alone"),
+        ("an empty ``", r"an empty \`\`"),
+        ("`over\nlines`", "\\`over  \nlines\\`"),
+        ("`a`[b](http://c)`d`", "`a`\\[b\\](http\\:\u2060//c)`d`"),
+    ],
+)
+def test_commands_in_a_message_are_code_and_all_else_is_plain(text: str, shown: str) -> None:
+    assert message(text) == shown

@@ -119,6 +119,14 @@ def test_a_darknet_is_no_wider_than_it_can_be() -> None:
     settings.parse({"channels": 256, "groups": [0] * 4})
 
 
+@pytest.mark.parametrize("field", ["shift", "cutout"])
+def test_a_darknet_is_not_shown_pictures_wholly_moved_or_hidden(field: str) -> None:
+    settings = registry.config_class("darknet")
+    with pytest.raises(ConfigError, match=rf"{field} = 8 is as large as the pictures: take a smaller one"):
+        settings.parse({"image_shape": [3, 8, 12], "groups": [1], "shift": 0, field: 8})
+    settings.parse({"image_shape": [3, 8, 12], "groups": [1], "shift": 0, field: 7})
+
+
 @pytest.mark.parametrize(
     ("assignments", "parts"),
     [

@@ -104,7 +104,7 @@ def test_a_cnn_is_shown_its_batch_moved_by_whole_pixels() -> None:
     assert torch.equal(seen[0], batch["image"]), "only training pictures are moved"
 
 
-@pytest.mark.parametrize("vary", [{"shift": 2}, {"flip": True}, {"zoom": 1.5}, {"colour": 0.8}])
+@pytest.mark.parametrize("vary", [{"shift": 2}, {"flip": True}, {"zoom": 1.5}, {"colour": 0.8}, {"cutout": 5}])
 def test_a_darknet_is_trained_on_varied_pictures_and_asked_about_plain_ones(vary: Mapping[str, Any]) -> None:
     model = small_model("darknet", **{**PLAIN["darknet"], **vary}).train()
     batch = digit_batch(16)
@@ -119,6 +119,11 @@ def test_a_darknet_is_trained_on_varied_pictures_and_asked_about_plain_ones(vary
         padded = F.pad(batch["image"], (2, 2, 2, 2), mode="reflect")
         windows = torch.stack([padded[:, :, i : i + 28, j : j + 28] for i in range(5) for j in range(5)])
         assert bool((windows == shown).flatten(2).all(2).any(0).all())
+    if "cutout" in vary:
+        hidden = (shown != batch["image"]).flatten(1).sum(1)
+        assert bool((shown[shown != batch["image"]] == 0).all()), "hidden is a middle grey"
+        assert int(hidden.max()) == 25
+        assert int(hidden.min()) >= 4, "at the corner no more than half of either side lies outside"
     if "colour" in vary:
         means = (shown - batch["image"]).mean((1, 2, 3))
         assert float(means.abs().max()) <= 0.4 + 1e-5, "brightness by at most half the strength"

@@ -45,12 +45,15 @@ def translate(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     return crop(padded, top, left, (x.shape[2], x.shape[3]))
 
 
-def cutout(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """A rectangle of half the side set to 0, its centre anywhere in the picture: at the border less is hidden."""
+def cutout(x: Tensor, generator: torch.Generator | None = None, *, size: int | None = None) -> Tensor:
+    """A square of `size` pixels set to 0, its centre anywhere in the picture: at the border less is hidden.
+
+    Without `size` a rectangle of half of each side, as DiffAugment has it. DeVries & Taylor, arXiv 1708.04552.
+    """
     hidden = torch.ones(len(x), 1, 1, 1, dtype=torch.bool, device=x.device)
     for axis in (2, 3):
         side = x.shape[axis]
-        length = round(side * _CUTOUT)
+        length = round(side * _CUTOUT) if size is None else size
         # An even length has its centre between two pixels: one place more.
         centre = torch.randint(0, side + 1 - length % 2, (len(x), 1), generator=generator, device=x.device)
         away = torch.arange(side, device=x.device) - (centre - length // 2)

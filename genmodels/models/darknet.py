@@ -7,7 +7,7 @@ halves the picture) and followed by residual blocks
 
 then the mean over the picture and one linear layer. Training minimises -log softmax(logits)[label], with one cycle of
 learning rate and momentum (Smith & Topin, arXiv 1708.07120); pictures are flipped, shifted and, where asked for,
-enlarged and recoloured at random.
+enlarged, recoloured and partly hidden (DeVries & Taylor, arXiv 1708.04552) at random.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ class DarknetConfig(ModelConfig):
     zoom: float = Field(
         1.0, ge=1, le=2, description="pictures are enlarged by up to this, one factor a batch, and cut at random"
     )
+    cutout: int = Field(
+        0, ge=0, le=64, description="side in pixels of a square hidden anywhere in each picture; 0: nothing is hidden"
+    )
     colour: float = Field(
         0.0, ge=0, le=1, description="how far brightness, saturation and contrast are varied at random; 1: to grey"
     )
@@ -71,6 +74,8 @@ class DarknetConfig(ModelConfig):
             )
         if self.image_shape is not None and self.shift >= min(self.image_shape[1:]):
             raise ValueError(f"shift = {self.shift} is as large as the pictures: take a smaller one")
+        if self.image_shape is not None and self.cutout >= min(self.image_shape[1:]):
+            raise ValueError(f"cutout = {self.cutout} is as large as the pictures: take a smaller one")
         return self
 
 
@@ -164,19 +169,20 @@ class Darknet(Model):
             group["momentum"] = high - (high - low) * min(1.0, max(0.0, height))
 
     def _varied(self, x: Tensor) -> Tensor:
-        """Each picture recoloured, enlarged, mirrored or not, and moved by up to `shift` pixels each way."""
+        """Each picture recoloured, enlarged, mirrored, moved by up to `shift` pixels each way, and partly hidden."""
         if self.config.colour:
             x = augment.colour(x, strength=self.config.colour)
         if self.config.zoom > 1:
             x = augment.zoomed(x, 1 + (self.config.zoom - 1) * float(torch.rand(())))
         if self.config.flip:
             x = augment.flip(x)
-        shift = self.config.shift
-        if not shift:
-            return x
-        padded = F.pad(x, (shift, shift, shift, shift), mode="reflect")
-        top, left = torch.randint(0, 2 * shift + 1, (2, len(x)), device=x.device)
-        return augment.crop(padded, top, left, (x.shape[2], x.shape[3]))
+        if shift := self.config.shift:
+            padded = F.pad(x, (shift, shift, shift, shift), mode="reflect")
+            top, left = torch.randint(0, 2 * shift + 1, (2, len(x)), device=x.device)
+            x = augment.crop(padded, top, left, (x.shape[2], x.shape[3]))
+        if self.config.cutout:
+            x = augment.cutout(x, size=self.config.cutout)
+        return x
 
     def curves(self) -> dict[str, Curve]:
         return {

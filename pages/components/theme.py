@@ -60,9 +60,20 @@ def plain(text: str) -> str:
     return re.sub(r"\s*\n\s*", "  \n", text)
 
 
+def message(text: str) -> str:
+    """An error written for users as Markdown: what stands between backticks is code, to be copied; the rest plain.
+
+    It may hold the name of a file or of a run, backticks included, and what a code span holds is never Markdown.
+    """
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0 or any(not piece.strip() or "\n" in piece for piece in pieces[1::2]):
+        return plain(text)
+    return "".join(f"`{piece}`" if place % 2 else plain(piece) for place, piece in enumerate(pieces))
+
+
 def error_box(text: str, heading: str = "") -> None:
-    """An error written for users as a box; it may hold the name of a file or of a run, so nothing in it is Markdown."""
-    st.error(f"**{heading}** {plain(text)}" if heading else plain(text), icon=":material/error:")
+    """An error written for users as a box."""
+    st.error(f"**{heading}** {message(text)}" if heading else message(text), icon=":material/error:")
 
 
 @contextmanager
