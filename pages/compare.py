@@ -63,10 +63,10 @@ def _pick_model(index: int, infos: dict[str, CheckpointInfo]) -> None:
 def _pick_step(index: int, steps: tuple[int, ...]) -> None:
     """Below the grid: so the grids stand level also where a model has one step and no slider."""
     if len(steps) == 1:
-        st.caption(t("compare.one_step", step=f"{steps[0]:,}"))
+        st.caption(t("common.one_step", step=f"{steps[0]:,}"))
         return
     st.select_slider(
-        t("compare.step"),
+        t("common.step"),
         steps,
         format_func=lambda step: f"{step:,}",
         key=f"compare_step_{index}",

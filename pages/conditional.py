@@ -13,58 +13,12 @@ from genmodels.service.conditional import Asking, Cell, Sheet
 from pages.components import strip
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
+from pages.components.model_choice import pick_model, pick_step
 from pages.components.picture_table import PictureText, picture_table
 from pages.components.strip import TileText
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _LAST_SEED = MAX_SEED - conditional.STEPS
-
-
-def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
-    """The model picker, bound to `?model=`."""
-    memory = st.session_state
-    wanted = st.query_params.get("model")
-    if wanted != memory.get("conditional_address"):
-        if wanted in infos:
-            memory.conditional_model = wanted
-        elif wanted:
-            st.warning(t("conditional.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
-    if memory.get("conditional_model") not in infos:
-        kept = memory.get("conditional_address")
-        memory.conditional_model = kept if kept in infos else next(iter(infos))
-
-    def label(name: str) -> str:
-        info = infos[name]
-        return t(f"conditional.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
-
-    chosen = st.selectbox(
-        t("conditional.model"),
-        list(infos),
-        format_func=label,
-        key="conditional_model",
-        help=t("conditional.model_help"),
-    )
-    memory.conditional_address = st.query_params["model"] = chosen
-    return infos[chosen]
-
-
-def _pick_step(info: CheckpointInfo) -> int:
-    steps, memory = info.steps, st.session_state
-    if memory.get("conditional_of") != info.name or memory.get("conditional_step") not in steps:
-        memory.conditional_step, memory.conditional_of = steps[-1], info.name
-    if len(steps) == 1:
-        st.caption(t("conditional.one_step", step=f"{steps[0]:,}"))
-        return steps[0]
-    return int(
-        st.select_slider(
-            t("conditional.step"),
-            steps,
-            format_func=lambda step: f"{step:,}",
-            key="conditional_step",
-            help=t("conditional.step_help"),
-            persist_state="session",
-        )
-    )
 
 
 def _other_seeds() -> None:
@@ -80,9 +34,9 @@ def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Asking]
     st.session_state.setdefault("conditional_seed", 0)
     left, right = st.columns(2, gap="medium")
     with left:
-        info = _pick_model(infos)
+        info = pick_model("conditional", infos)
     with right:
-        step = _pick_step(info)
+        step = pick_step("conditional", info)
     row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
     row.number_input(
         t("conditional.seed"),

@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from genmodels import catalog, latent, service
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.runfolder import RunFolder
 from genmodels.service import Point
 from pages.components import latent_state as state
 from pages.components import pad, picture
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
-from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.model_choice import is_learning, pick_model, pick_step
+from pages.components.theme import error_box, friendly_errors, page_title
 
-_POLL_SECONDS, _HEARTBEAT_LIMIT = 3, 15
+_POLL_SECONDS = 3
 _PIN_PIXELS = 84
-
-
-def _is_learning(info: CheckpointInfo) -> bool:
-    if info.published:
-        return False
-    status = RunFolder(info.path).status()
-    alive = time.time() - float(status.get("heartbeat", 0)) < _HEARTBEAT_LIMIT
-    return alive and status.get("phase") in ("loading", "tuning", "training")
-
-
-def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
-    """The model picker, bound to `?model=`: an address can be shared, reloaded and stepped back to."""
-    wanted = st.query_params.get("model")
-    if wanted != st.session_state.get("latent_address"):
-        if wanted in infos:
-            st.session_state.latent_model = wanted
-        elif wanted:
-            st.warning(t("latent.unknown_model", name=plain(wanted)), icon=":material/search_off:")
-    if st.session_state.get("latent_model") not in infos:
-        kept = st.session_state.get("latent_address")
-        st.session_state.latent_model = kept if kept in infos else next(iter(infos))
-
-    def label(name: str) -> str:
-        info = infos[name]
-        kind = "published" if info.published else "learning" if _is_learning(info) else "run"
-        return t(f"latent.model_option.{kind}", title=info.title, name=name)
-
-    chosen = st.selectbox(
-        t("latent.model"), list(infos), format_func=label, key="latent_model", help=t("latent.model_help")
-    )
-    st.session_state.latent_address = st.query_params["model"] = chosen
-    return infos[chosen]
-
-
-def _pick_step(info: CheckpointInfo) -> int:
-    """A slider over the saved steps. Who stood at the newest one stays at the newest while a run goes on."""
-    steps, memory = info.steps, st.session_state
-    name, newest = memory.get("latent_newest", (info.name, None))
-    if memory.get("latent_step") not in steps or name != info.name or newest == memory.latent_step:
-        memory.latent_step = steps[-1]
-    memory.latent_newest = (info.name, steps[-1])
-    if len(steps) == 1:
-        st.caption(t("latent.one_step", step=f"{steps[0]:,}"))
-        return steps[0]
-    return int(
-        st.select_slider(
-            t("latent.step"),
-            steps,
-            format_func=lambda step: f"{step:,}",
-            key="latent_step",
-            help=t("latent.step_help_learning" if _is_learning(info) else "latent.step_help"),
-        )
-    )
 
 
 def _show_picture(info: CheckpointInfo, point: Point, step: int) -> None:
@@ -288,7 +233,7 @@ def _explorer(chosen: CheckpointInfo) -> None:
         info = catalog.describe(chosen.path, published=chosen.published)
         state.prepare()
         state.settle()
-        step = _pick_step(info)
+        step = pick_step("latent", info)
         if info.latent_dim == 0:
             st.info(t("latent.nothing_to_move"), icon=":material/info:")
             _show_picture(info, Point.parse({"model": info.name, "step": step}), step)
@@ -322,8 +267,8 @@ def _page() -> None:
         st.info(t("latent.empty"), icon=":material/model_training:")
         st.page_link("train.py", label=t("latent.empty_link"), icon=":material/arrow_forward:")
         return
-    info = _pick_model(infos)
-    st.fragment(_explorer, run_every=_POLL_SECONDS if _is_learning(info) else None)(info)
+    info = pick_model("latent", infos)
+    st.fragment(_explorer, run_every=_POLL_SECONDS if is_learning(info) else None)(info)
 
 
 try:

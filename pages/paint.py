@@ -10,6 +10,7 @@ from genmodels.service import paint
 from pages.components import paint_complete, paint_field, paint_surprise, paint_watch
 from pages.components import paint_state as state
 from pages.components.i18n import t
+from pages.components.model_choice import pick_model, pick_part, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title
 
 
@@ -21,19 +22,6 @@ def _generate(info: CheckpointInfo, step: int) -> None:
     state.write_address(asking)
     with pictures:
         paint_watch.show(info, known, asking)
-
-
-def _pick_part() -> str:
-    chosen = st.segmented_control(
-        t("paint.part"),
-        state.PARTS,
-        format_func=lambda part: t(f"paint.parts.{part}"),
-        required=True,
-        key="paint_part",
-        help=t("paint.part_help"),
-        label_visibility="collapsed",
-    )
-    return str(chosen)
 
 
 def _page() -> None:
@@ -48,27 +36,18 @@ def _page() -> None:
             query_params={"recipe": "mnist_gated_pixelcnn"},
         )
         return
-    state.read_address(infos)
+    state.read_address()
     left, right = st.columns(2, gap="medium")
     with left:
-        st.selectbox(
-            t("paint.model"),
-            list(infos),
-            format_func=lambda name: state.option(infos[name]),
-            key="paint_model",
-            help=t("paint.model_help"),
-        )
-    info = infos[st.session_state.paint_model]
+        info = pick_model("paint", infos)
     with right:
-        step = state.pick_step(info)
-    part = _pick_part()
+        step = pick_step("paint", info)
+    part = pick_part("paint", state.PARTS)
     with friendly_errors():
         if part == "generate":
             _generate(info, step)
         else:
             {"complete": paint_complete, "field": paint_field, "surprise": paint_surprise}[part].show(info, step)
-    if part in ("field", "surprise"):
-        state.write_view()
 
 
 try:

@@ -17,6 +17,7 @@ from pages.components import seeds_charts
 from pages.components import seeds_state as state
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
+from pages.components.model_choice import pick_model
 from pages.components.seeds_tiles import show, signed, tile_text
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 
@@ -33,13 +34,9 @@ _EXAMPLES = {
 
 
 def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
-    def label(name: str) -> str:
-        info = infos[name]
-        return t(f"seeds.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
-
     left, right = st.columns(2, gap="medium")
     with left:
-        st.selectbox(t("seeds.model"), list(infos), format_func=label, key="seeds_model", help=t("seeds.model_help"))
+        info = pick_model("seeds", infos, state.PREFERRED)
     with right:
         chosen = st.session_state.seeds_list
         st.multiselect(
@@ -71,7 +68,6 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     row.toggle(
         t("seeds.renormalise"), key="seeds_renormalise", help=t("seeds.renormalise_help"), persist_state="session"
     )
-    info = infos[st.session_state.seeds_model]
     if info.askable:
         class_picker(info.askable, key="seeds_label", label=t("seeds.label"), help_text=t("seeds.label_help"))
     if bad := state.refused():
@@ -272,7 +268,7 @@ def _page() -> None:
         st.info(t("seeds.empty"), icon=":material/model_training:")
         st.page_link("train.py", label=t("seeds.empty_link"), icon=":material/arrow_forward:")
         return
-    state.read_address(infos)
+    state.read_address()
     info = _controls(infos)
     state.write_address()
     if not info.latent_dim:

@@ -15,10 +15,10 @@ from pages.components import (
     speak_fourier,
     speak_levels,
     speak_past,
-    speak_state,
     speak_steps,
 )
 from pages.components.i18n import t
+from pages.components.model_choice import pick_model, pick_part
 from pages.components.theme import error_box, friendly_errors, page_title
 
 _OF_A_MODEL: dict[str, Callable[[CheckpointInfo], None]] = {
@@ -31,29 +31,9 @@ _OF_SOUND: dict[str, Callable[[], None]] = {"levels": speak_levels.show, "fourie
 _PARTS = (*_OF_A_MODEL, *_OF_SOUND)
 
 
-def _pick_part() -> str:
-    """Which view is shown, bound to `?part=`. Only that one is computed."""
-    memory = st.session_state
-    wanted = st.query_params.get("part")
-    if wanted != memory.get("speak_part_address") and wanted in _PARTS:
-        memory.speak_part = wanted
-    memory.setdefault("speak_part", memory.get("speak_part_address", _PARTS[0]))
-    chosen = st.segmented_control(
-        t("speak.part"),
-        _PARTS,
-        format_func=lambda part: t(f"speak.parts.{part}"),
-        required=True,
-        key="speak_part",
-        help=t("speak.part_help"),
-        label_visibility="collapsed",
-    )
-    memory.speak_part_address = st.query_params["part"] = str(chosen)
-    return str(chosen)
-
-
 def _page() -> None:
     page_title(t("speak.title"), t("speak.intro"))
-    part = _pick_part()
+    part = pick_part("speak", _PARTS)
     if part in _OF_SOUND:
         with friendly_errors():
             st.fragment(_OF_SOUND[part])()
@@ -70,7 +50,7 @@ def _page() -> None:
         return
     left, _ = st.columns([6, 4], gap="medium")
     with left:
-        info = speak_state.pick_model(infos)
+        info = pick_model("speak", infos)
     with friendly_errors():
         st.fragment(_OF_A_MODEL[part])(info)
 

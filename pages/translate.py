@@ -10,55 +10,10 @@ from genmodels.service import translate
 from genmodels.service.translate import Asking
 from pages.components import translate_result, translate_source
 from pages.components.i18n import t
+from pages.components.model_choice import pick_model, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _DIRECTIONS = ("a_to_b", "b_to_a")
-
-
-def _pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
-    """The model picker, bound to `?model=`."""
-    memory = st.session_state
-    wanted = st.query_params.get("model")
-    if wanted != memory.get("translate_address"):
-        if wanted in infos:
-            memory.translate_model = wanted
-        elif wanted:
-            st.warning(t("translate.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
-    if memory.get("translate_model") not in infos:
-        kept = memory.get("translate_address")
-        memory.translate_model = kept if kept in infos else next(iter(infos))
-
-    def label(name: str) -> str:
-        info = infos[name]
-        return t(f"translate.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
-
-    chosen = st.selectbox(
-        t("translate.model"), list(infos), format_func=label, key="translate_model", help=t("translate.model_help")
-    )
-    memory.translate_address = st.query_params["model"] = chosen
-    return infos[chosen]
-
-
-def _pick_step(info: CheckpointInfo) -> int:
-    steps, memory = info.steps, st.session_state
-    # Another model, or one that has learned on: its newest step, unless an older one was chosen.
-    name, newest = memory.get("translate_newest", (info.name, None))
-    if memory.get("translate_step") not in steps or name != info.name or newest == memory.translate_step:
-        memory.translate_step = steps[-1]
-    memory.translate_newest = (info.name, steps[-1])
-    if len(steps) == 1:
-        st.caption(t("translate.one_step", step=f"{steps[0]:,}"))
-        return steps[0]
-    return int(
-        st.select_slider(
-            t("translate.step"),
-            steps,
-            format_func=lambda step: f"{step:,}",
-            key="translate_step",
-            help=t("translate.step_help"),
-            persist_state="session",
-        )
-    )
 
 
 def _pick_direction(info: CheckpointInfo) -> str:
@@ -133,9 +88,9 @@ def _page() -> None:
         return
     left, right = st.columns(2, gap="medium")
     with left:
-        info = _pick_model(infos)
+        info = pick_model("translate", infos)
     with right:
-        step = _pick_step(info)
+        step = pick_step("translate", info)
     _studio(info, step)
 
 

@@ -166,7 +166,7 @@ def test_every_control_has_a_help_text(empty: Path) -> None:
 
 def test_texts_are_found_by_key_and_a_missing_one_is_an_error() -> None:
     assert i18n.t("common.app") == "Genmodels Studio"
-    assert i18n.t("latent.one_step", step="5") == "One checkpoint was saved, at step 5."
+    assert i18n.t("common.one_step", step="5") == "One checkpoint was saved, at step 5."
     with pytest.raises(KeyError):
         i18n.t("latent.no_such_text")
 

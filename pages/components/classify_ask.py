@@ -23,11 +23,6 @@ _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
 _SOURCES = ("own", "upload", "test")
 
 
-def option(info: CheckpointInfo) -> str:
-    """A classifier in a list: its title, its name, and whether it is a run of one's own."""
-    return t(f"classify.model_option.{'published' if info.published else 'run'}", title=info.title, name=info.name)
-
-
 def show(infos: dict[str, CheckpointInfo]) -> None:
     """The digit at the left, a chart a classifier at the right."""
     names = _pick(infos)

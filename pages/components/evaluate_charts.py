@@ -169,7 +169,7 @@ def over_training(info: CheckpointInfo) -> None:
         margin=_MARGIN,
         legend=_LEGEND,
         showlegend=True,
-        xaxis={"title": t("evaluate.step"), "fixedrange": True, "tickformat": ",d"},
+        xaxis={"title": t("common.step"), "fixedrange": True, "tickformat": ",d"},
         yaxis={"title": t(f"evaluate.curve.{axis}", name=label(chosen)), "fixedrange": True, "type": axis},
     )
     if axis == "log":

@@ -13,7 +13,7 @@ from genmodels.service import inspection
 from genmodels.service.inspection import Nearest
 from pages.components import evaluate_charts
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import friendly_errors, message
 from pages.components.tiles import Tile, flow
 
 
@@ -38,7 +38,7 @@ def _needs_data() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        st.info(t("evaluate.no_data", reason=plain(str(error))), icon=":material/download:")
+        st.info(t("evaluate.no_data", reason=message(str(error))), icon=":material/download:")
 
 
 def _scores(info: CheckpointInfo, step: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -12,32 +12,15 @@ from genmodels.service import MAX_SEED, paint
 from genmodels.service.paint import Asking, Facts
 from genmodels.service.paint_surprise import MAX_CLASSES
 from pages.components.i18n import t
-from pages.components.theme import plain
 
 PARTS = ("generate", "complete", "field", "surprise")
 ANY, OWN = -1, -2
 LAST_SEED = MAX_SEED - paint.MAX_PICTURES
 
 
-def option(info: CheckpointInfo) -> str:
-    """A model in a list."""
-    return t(f"paint.model_option.{'published' if info.published else 'run'}", title=info.title, name=info.name)
-
-
-def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
-    """Take over what the address asks for, where it is not what the page itself has written there."""
+def read_address() -> None:
+    """Take over what the address asks of the model, where it is not what the page itself has written there."""
     memory, wanted = st.session_state, st.query_params
-    model = wanted.get("model")
-    if model and model not in infos:  # also the page's own address, where the run was deleted meanwhile
-        st.warning(t("paint.unknown_model", name=plain(model[:80])), icon=":material/search_off:")
-    elif _is_news("model"):
-        memory.paint_model = model
-    if memory.get("paint_model") not in infos:
-        kept = memory.get("paint_address_model")
-        memory.paint_model = kept if kept in infos else next(iter(infos))
-    if _is_news("part") and wanted["part"] in PARTS:
-        memory.paint_part = wanted["part"]
-    memory.setdefault("paint_part", memory.get("paint_address_part", PARTS[0]))
     for name, key, low, high, default in (
         ("seed", "paint_seed", 0, LAST_SEED, 0),
         ("class", "paint_label", ANY, 9_999, ANY),
@@ -53,37 +36,10 @@ def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
 
 def write_address(asking: Asking) -> None:
     """Put into the address what was asked for, so that it can be shared and reloaded."""
-    write_view()
     _write("seed", str(asking.seed))
     _write("class", None if asking.label is None else str(asking.label))
     _write("temperature", None if asking.temperature == 1 else f"{asking.temperature:g}")
     _write("levels", None if asking.top_k is None else str(asking.top_k))
-
-
-def write_view() -> None:
-    """Put model and part into the address."""
-    _write("model", st.session_state.paint_model)
-    _write("part", st.session_state.paint_part)
-
-
-def pick_step(info: CheckpointInfo) -> int:
-    steps, memory = info.steps, st.session_state
-    if memory.get("paint_step") not in steps or memory.get("paint_of", info.name) != info.name:
-        memory.paint_step = steps[-1]
-    memory.paint_of = info.name
-    if len(steps) == 1:
-        st.caption(t("paint.one_step", step=f"{steps[0]:,}"))
-        return steps[0]
-    return int(
-        st.select_slider(
-            t("paint.step"),
-            steps,
-            format_func=lambda step: f"{step:,}",
-            key="paint_step",
-            help=t("paint.step_help"),
-            persist_state="session",
-        )
-    )
 
 
 def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = False, own: int | None = None) -> Asking:

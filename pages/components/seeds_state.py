@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.expression import MAX_LENGTH, MAX_SEED
 from genmodels.service.seeds import MAX_SEEDS
 from pages.components.i18n import t
-from pages.components.theme import plain
 
 PREFERRED = "mnist_gan"
 DEFAULT_SEEDS = ("14", "7", "23", "5")  # clear digits of PREFERRED: 4, 0, 3 and 9
 _SHOWN = 24
 
 
-def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
-    """Take over what the address asks for, where it is not what the page itself has written there."""
+def read_address() -> None:
+    """Take over seeds and expression from the address, where they are not what the page itself has written there."""
     state, wanted = st.session_state, st.query_params
-    model = wanted.get("model")
-    if model and model not in infos:  # also the page's own address, where the run was deleted meanwhile
-        st.warning(t("seeds.unknown_model", name=plain(model[:80])), icon=":material/search_off:")
-    elif model and model != state.get("seeds_address_model"):
-        state.seeds_model = model
-    if state.get("seeds_model") not in infos:
-        kept = state.get("seeds_address_model")
-        state.seeds_model = next((name for name in (kept, PREFERRED) if name in infos), next(iter(infos)))
     if wanted.get("seeds", state.get("seeds_address_seeds")) != state.get("seeds_address_seeds"):
         state.seeds_list, state.seeds_refused = _taken([wanted["seeds"][: 20 * MAX_SEEDS]])
     if "seeds_list" not in state:
@@ -45,10 +35,9 @@ def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
 
 
 def write_address() -> None:
-    """Put model and seeds into the address, so that it can be shared and reloaded."""
+    """Put the seeds into the address, so that it can be shared and reloaded."""
     state = st.session_state
     state.seeds_kept = list(state.seeds_list)
-    _write("model", state.seeds_model)
     _write("seeds", ",".join(state.seeds_list))
 
 

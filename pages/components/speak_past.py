@@ -11,8 +11,9 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import speak_past, speak_voice
 from genmodels.service.speak_voice import Voice
-from pages.components import speak_charts, speak_state
+from pages.components import speak_charts
 from pages.components.i18n import t
+from pages.components.model_choice import pick_step
 from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
 
@@ -47,7 +48,7 @@ def show(info: CheckpointInfo) -> None:
     st.subheader(t("speak.past.heard"), anchor=False)
     st.markdown(t("speak.past.heard_text"))
     with friendly_errors():
-        _influence(speak_past.influence(info.name, speak_state.pick_step(info)), voice)
+        _influence(speak_past.influence(info.name, pick_step("speak", info)), voice)
 
 
 def _tree(voice: Voice) -> None:

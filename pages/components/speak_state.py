@@ -14,6 +14,7 @@ from genmodels.service.speak import Asked
 from genmodels.service.speak_voice import Voice
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
+from pages.components.model_choice import pick_step
 from pages.components.theme import plain
 
 TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
@@ -22,51 +23,6 @@ GUIDANCES = tuple(0.5 * half for half in range(round(2 * speak.MAX_GUIDANCE) + 1
 TOP_KS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The last one leaves all levels in."""
 _FIRST_TEMPERATURE = 1.0
-
-
-def pick_model(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
-    """The model picker, bound to `?model=`."""
-    memory = st.session_state
-    wanted = st.query_params.get("model")
-    if wanted != memory.get("speak_address"):
-        if wanted in infos:
-            memory.speak_model = wanted
-        elif wanted:
-            st.warning(t("speak.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
-    if memory.get("speak_model") not in infos:
-        kept = memory.get("speak_address")
-        memory.speak_model = kept if kept in infos else next(iter(infos))
-
-    def label(name: str) -> str:
-        info = infos[name]
-        return t(f"speak.model_option.{'published' if info.published else 'run'}", title=info.title, name=name)
-
-    chosen = st.selectbox(
-        t("speak.model"), list(infos), format_func=label, key="speak_model", help=t("speak.model_help")
-    )
-    memory.speak_address = st.query_params["model"] = chosen
-    return infos[chosen]
-
-
-def pick_step(info: CheckpointInfo) -> int:
-    """A saved step; said, where there is only one."""
-    steps, memory = info.steps, st.session_state
-    if memory.get("speak_step") not in steps or memory.get("speak_of", info.name) != info.name:
-        memory.speak_step = steps[-1]
-    memory.speak_of = info.name
-    if len(steps) == 1:
-        st.caption(t("speak.one_step", step=f"{steps[0]:,}"))
-        return steps[0]
-    return int(
-        st.select_slider(
-            t("speak.step"),
-            steps,
-            format_func=lambda step: f"{step:,}",
-            key="speak_step",
-            help=t("speak.step_help"),
-            persist_state="session",
-        )
-    )
 
 
 def follow_address(voice: Voice) -> None:
@@ -196,7 +152,7 @@ def how(
         help=t("speak.shuffle_help"),
     )
     actions = st.container()
-    step = pick_step(info) if with_step else info.steps[-1]
+    step = pick_step("speak", info) if with_step else info.steps[-1]
     left, right = st.columns(2)
     with left:
         st.select_slider(

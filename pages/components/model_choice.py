@@ -1,0 +1,104 @@
+"""Which model a page looks at, at which of its saved steps, and in which part: the same on every page.
+
+A page's name, say "latent", begins the keys of its texts and of what is remembered: `latent_model`, `latent_step`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from genmodels.catalog import CheckpointInfo
+from genmodels.runfolder import RunFolder
+from pages.components.i18n import t
+from pages.components.theme import plain
+
+_HEARTBEAT_LIMIT = 15
+
+
+def is_learning(info: CheckpointInfo) -> bool:
+    """Whether a run's worker is alive and training, so that newer steps will come."""
+    if info.published:
+        return False
+    status = RunFolder(info.path).status()
+    alive = time.time() - float(status.get("heartbeat", 0)) < _HEARTBEAT_LIMIT
+    return alive and status.get("phase") in ("loading", "tuning", "training")
+
+
+def option(info: CheckpointInfo) -> str:
+    """A model in a list: its title, its name, and whether it is a run of one's own."""
+    kind = "published" if info.published else "learning" if is_learning(info) else "run"
+    return t(f"common.model_option.{kind}", title=info.title, name=info.name)
+
+
+def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = "") -> CheckpointInfo:
+    """The model picker, bound to `?model=`: an address can be shared, reloaded and stepped back to.
+
+    What the address asks for is taken over where the page has not written it there itself; else the model that was
+    shown last stays, then the preferred one, then the first.
+    """
+    memory = st.session_state
+    wanted, kept = st.query_params.get("model"), memory.get(f"{page}_address_model")
+    if wanted and wanted not in infos:  # also the page's own address, where the run was deleted meanwhile
+        st.warning(t(f"{page}.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
+    elif wanted and wanted != kept:
+        memory[f"{page}_model"] = wanted
+    if memory.get(f"{page}_model") not in infos:
+        memory[f"{page}_model"] = next((name for name in (kept, preferred) if name in infos), next(iter(infos)))
+    chosen = st.selectbox(
+        t(f"{page}.model"),
+        list(infos),
+        format_func=lambda name: option(infos[name]),
+        key=f"{page}_model",
+        help=t(f"{page}.model_help"),
+    )
+    memory[f"{page}_address_model"] = st.query_params["model"] = chosen
+    return infos[chosen]
+
+
+def pick_step(page: str, info: CheckpointInfo) -> int:
+    """A slider over the saved steps; said, where there is only one.
+
+    Another model is shown at its newest step, and who stands at the newest one stays there while a run goes on.
+    """
+    steps, memory, key = info.steps, st.session_state, f"{page}_step"
+    name, newest = memory.get(f"{page}_newest", (info.name, None))
+    if memory.get(key) not in steps or name != info.name or newest == memory[key]:
+        memory[key] = steps[-1]
+    memory[f"{page}_newest"] = (info.name, steps[-1])
+    if len(steps) == 1:
+        st.caption(t("common.one_step", step=f"{steps[0]:,}"))
+        return steps[0]
+    return int(
+        st.select_slider(
+            t("common.step"),
+            steps,
+            format_func=lambda step: f"{step:,}",
+            key=key,
+            help=t("common.step_help_learning" if is_learning(info) else f"{page}.step_help"),
+            persist_state="session",
+        )
+    )
+
+
+def pick_part(page: str, parts: Sequence[str]) -> str:
+    """Which of a page's parts is shown, bound to `?part=`."""
+    memory = st.session_state
+    wanted = st.query_params.get("part")
+    kept = memory.get(f"{page}_address_part")
+    if wanted != kept and wanted in parts:
+        memory[f"{page}_part"] = wanted
+    memory.setdefault(f"{page}_part", kept or parts[0])
+    chosen = st.segmented_control(
+        t(f"{page}.part"),
+        parts,
+        format_func=lambda part: t(f"{page}.parts.{part}"),
+        required=True,
+        key=f"{page}_part",
+        help=t(f"{page}.part_help"),
+        label_visibility="collapsed",
+    )
+    memory[f"{page}_address_part"] = st.query_params["part"] = str(chosen)
+    return str(chosen)
