@@ -22,7 +22,7 @@ from genmodels.evaluation.backquery import Ascent, Climb
 from genmodels.service import classify, classify_typical
 from genmodels.service.classify_typical import Backquery
 from pages.components import classify_mistakes
-from pages.components.classify_ask import option
+from pages.components.model_choice import option
 from tests.test_components import as_read
 from tests.test_pages_explorer import open_page
 from tests.test_pages_manifold import seven, tile, trained_on
