@@ -25,7 +25,8 @@ def write(target: Path, name: str, command: str) -> None:
     """Write the card of the checkpoint folder `target`, to be called `name`; `command` trains it again."""
     spec, info = RunFolder(target).spec(), catalog.describe(target, published=True)
     settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
-    below = f"{_LIMITS}\n{_limits(info, spec)}\n\n## Settings\n\n{settings}\n\nTrain it again: `{command}`\n"
+    again = f"Train it again: `{command}`{_stopped(info.steps[-1], spec.train.max_steps)}"
+    below = f"{_LIMITS}\n{_limits(info, spec)}\n\n## Settings\n\n{settings}\n\n{again}\n"
     _save(target / CARD, _head(target, name, info, spec) + below)
 
 
@@ -35,6 +36,12 @@ def rewrite(target: Path) -> None:
     at = old.index(_LIMITS)
     head = _head(target, target.name, catalog.describe(target, published=True), RunFolder(target).spec())
     _save(target / CARD, head + old[at:])
+
+
+def _stopped(last: int, planned: int | None) -> str:
+    if planned is None or last >= planned:
+        return ""
+    return f", and stop it at step {last:,} of {planned:,}, as this one was."
 
 
 def facts(target: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from pages.components.i18n import t
 from pages.components.model_choice import pick_model, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 
+_PREFERRED = "mnist_cgan_conv"  # has every figure there is
+
 
 def _page() -> None:
     page_title(t("evaluate.title"), t("evaluate.intro"))
@@ -21,7 +23,7 @@ def _page() -> None:
         return
     left, right = st.columns([6, 4], gap="medium")
     with left:
-        info = pick_model("evaluate", infos)
+        info = pick_model("evaluate", infos, _PREFERRED)
     with right:
         step = pick_step("evaluate", info)
     st.caption(t("evaluate.data", data=plain(info.data)))

@@ -16,6 +16,7 @@ from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title
 
 _POLL_SECONDS = 3
+_PREFERRED = "mnist_vae_20"  # every slider changes something one can see, and step 0 is there to go back to
 _PIN_PIXELS = 84
 
 
@@ -267,7 +268,7 @@ def _page() -> None:
         st.info(t("latent.empty"), icon=":material/model_training:")
         st.page_link("train.py", label=t("latent.empty_link"), icon=":material/arrow_forward:")
         return
-    info = pick_model("latent", infos)
+    info = pick_model("latent", infos, _PREFERRED)
     st.fragment(_explorer, run_every=_POLL_SECONDS if is_learning(info) else None)(info)
 
 

@@ -263,12 +263,14 @@ def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
     assert "| turned while it trained | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
     assert "| began with | the weights of `pattern`, 10,000 steps" in card
     assert "--set train.initial_weights=pattern" in card
+    assert card.endswith("`\n"), "it was not stopped early"
 
 
 def test_a_discriminator_that_is_left_out_is_asked_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    save_run(runs_root(), "mine", "mnist_gan", "data.name=digits")
+    planned = save_run(runs_root(), "mine", "mnist_gan", "data.name=digits").spec().train.max_steps
     path = publish.publish("mine", "again", samples=500)
+    assert (path / "README.md").read_text().endswith(f"`, and stop it at step 10 of {planned:,}, as this one was.\n")
     found = read_json(path / "metrics.json")["metrics"]
     assert not list(path.glob("step-*/training_nets*"))
     assert "submit mnist_gan --set data.name=digits" in (path / "README.md").read_text()
