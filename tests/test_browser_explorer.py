@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from genmodels.runfolder import STATUS, write_json
 from tests.browser import Browser, Server, browser, server_of, settle, widget
 from tests.test_service import save_run
 
@@ -19,8 +21,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    runs = tmp_path_factory.mktemp("runs")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def server(runs: Path) -> Iterator[Server]:
     save_run(runs, "my_vae", "mnist_vae_20", "data.name=digits", steps=(0, 10, 20))
     with server_of({"GENMODELS_RUNS": str(runs)}, runs.parent / "server.log") as found:
         yield found
@@ -118,6 +124,21 @@ def test_a_reload_keeps_the_model_of_the_address(browser: Browser, server: Serve
     settle(page)
     expect(widget(page, "latent_model").get_by_role("combobox")).to_have_value(re.compile("my_vae"))
     assert "model=my_vae" in page.url
+
+
+def test_a_run_whose_training_ends_stays_chosen(browser: Browser, server: Server, runs: Path) -> None:
+    """It is called otherwise in the list then, and what a browser sends of a list are its texts."""
+    status = runs / "my_vae" / STATUS
+    write_json(status, {"phase": "training", "heartbeat": time.time() + 600})
+    page = browser.open(server.url + "/seeds?model=my_vae")
+    chosen = widget(page, "seeds_model").get_by_role("combobox")
+    expect(chosen).to_have_value(re.compile(r"my_vae \(still learning\)"))
+    for phase, words in (("done", "your run"), ("training", "still learning")):
+        write_json(status, {"phase": phase, "heartbeat": time.time() + 600})
+        widget(page, "seeds_randomise").get_by_role("button").first.click()
+        expect(chosen).to_have_value(re.compile(rf"my_vae \({words}\)"))
+    status.unlink()
+    browser.check_console()
 
 
 def test_the_gallery_leads_to_the_explorer(browser: Browser, server: Server) -> None:

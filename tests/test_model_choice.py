@@ -126,5 +126,3 @@ def test_a_run_that_learns_is_called_so(runs: Path) -> None:
     kinds = [option.rpartition("(")[2] for option in app.selectbox(key="manifold_model").options]
     assert sorted(kinds) == ["still learning)", "your run)", "your run)"]
     assert "still learning" in app.select_slider(key="manifold_step").help
-    RunFolder(runs / "a").write_status(phase="done")
-    assert shown(app).text[0].value == "a 10 grid", "called otherwise in the list, it stays chosen"

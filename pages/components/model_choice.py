@@ -39,19 +39,20 @@ def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = 
     What the address asks for is taken over where the page has not written it there itself; else the model that was
     shown last stays, then the preferred one, then the first.
     """
-    memory = st.session_state
+    memory, key = st.session_state, f"{page}_model"
     wanted, kept = st.query_params.get("model"), memory.get(f"{page}_address_model")
+    shown = memory.get(key)
     if wanted and wanted not in infos:  # also the page's own address, where the run was deleted meanwhile
         st.warning(t(f"{page}.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
     elif wanted and wanted != kept:
-        memory[f"{page}_model"] = wanted
-    if memory.get(f"{page}_model") not in infos:
-        memory[f"{page}_model"] = next((name for name in (kept, preferred) if name in infos), next(iter(infos)))
+        shown = wanted
+    # Written on every run: a browser keeps the text it has, also when a run that has learned is called otherwise.
+    memory[key] = next((name for name in (shown, kept, preferred) if name in infos), next(iter(infos)))
     chosen = st.selectbox(
         t(f"{page}.model"),
         list(infos),
         format_func=lambda name: option(infos[name]),
-        key=f"{page}_model",
+        key=key,
         help=t(f"{page}.model_help"),
     )
     memory[f"{page}_address_model"] = st.query_params["model"] = chosen
