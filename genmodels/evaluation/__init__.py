@@ -44,6 +44,7 @@ class HasDiscriminatorLoss(Protocol):
 
 
 _BATCH = 500
+_CLASSIFIED = 100  # of that many pictures Darknet's maps stay near the processor: 1.6 times as fast as of 500
 _PAINTED = 32  # photographs painted for the figures
 
 
@@ -162,7 +163,7 @@ def _accuracy(model: SupportsClassification, arrays: Arrays) -> dict[str, float]
     labels = torch.from_numpy(arrays.labels)
     right: int = sum(
         int((model.classify(part).argmax(1) == label).sum())
-        for part, label in zip(_batches(arrays), torch.split(labels, _BATCH), strict=True)
+        for part, label in zip(_batches(arrays, _CLASSIFIED), torch.split(labels, _CLASSIFIED), strict=True)
     )
     return {"accuracy": right / len(labels)}
 
@@ -246,5 +247,5 @@ def range_text(low: float | None, high: float | None) -> str:
     return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
 
 
-def _batches(arrays: Arrays) -> list[Tensor]:
-    return [to_float(part) for part in torch.split(torch.from_numpy(arrays.images.copy()), _BATCH)]
+def _batches(arrays: Arrays, size: int = _BATCH) -> list[Tensor]:
+    return [to_float(part) for part in torch.split(torch.from_numpy(arrays.images.copy()), size)]
