@@ -10,4 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-app = st.App(Path(__file__).parent / "pages" / "frame.py")
+from pages.components.theme import show_unexpected_error
+from pages.server import middleware
+
+app = st.App(
+    Path(__file__).parent / "pages" / "frame.py", middleware=middleware(), on_script_error=show_unexpected_error
+)

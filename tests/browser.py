@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,14 +64,37 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def server_of(env: Mapping[str, str], log: Path | None = None, timeout: float = 60.0) -> Iterator[Server]:
+def server_of(
+    env: Mapping[str, str],
+    log: Path | None = None,
+    timeout: float = 60.0,
+    arguments: Sequence[str] = (),
+    root: Path = ROOT,
+) -> Iterator[Server]:
     """`streamlit run app.py` on a free port with `env` added; ended with the block. `log` receives its output."""
     port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(root / "app.py"), f"--server.port={port}", *arguments]
+    with _serving(command, port, env, log, timeout, root) as server:
+        yield server
+
+
+@contextmanager
+def uvicorn_of(env: Mapping[str, str], log: Path | None = None, timeout: float = 60.0) -> Iterator[Server]:
+    """The same by `uvicorn app:app`."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "app:app", "--host", "127.0.0.1", "--port", str(port)]
+    with _serving(command, port, env, log, timeout) as server:
+        yield server
+
+
+@contextmanager
+def _serving(
+    command: list[str], port: int, env: Mapping[str, str], log: Path | None, timeout: float, root: Path = ROOT
+) -> Iterator[Server]:
     target = log or Path(os.devnull)
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}"]
     with target.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=root, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
         )
     server = Server(f"http://127.0.0.1:{port}", process, target)
     try:
@@ -131,7 +154,7 @@ def settle(page: Page, timeout: float = 30_000) -> None:
     """Wait until the script has run to its end and shows no exception."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=timeout)
     page.wait_for_selector('[data-testid="stMain"] h1', timeout=timeout)
-    exceptions = page.locator('[data-testid="stException"]')
+    exceptions = page.locator('[data-testid="stException"], .st-key-unexpected_error')
     assert exceptions.count() == 0, exceptions.first.inner_text()
 
 

@@ -99,5 +99,6 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test has runs of its own; nothing touches a developer's."""
     runs = tmp_path / "runs"
     monkeypatch.setenv("GENMODELS_RUNS", str(runs))
-    monkeypatch.delenv("GENMODELS_PUBLIC", raising=False)
+    for variable in ("GENMODELS_PUBLIC", "GENMODELS_HOSTS", "SPACE_ID", "SPACE_HOST"):
+        monkeypatch.delenv(variable, raising=False)
     return runs

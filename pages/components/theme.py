@@ -83,3 +83,10 @@ def friendly_errors() -> Iterator[None]:
         yield
     except GenmodelsError as error:
         error_box(str(error), t("common.error.title"))
+
+
+def show_unexpected_error(_: Exception) -> bool:
+    """A friendly text in place of an uncaught exception, which Streamlit has logged; True: nothing more is shown."""
+    with st.container(key="unexpected_error"):
+        st.error(t("common.error.unexpected"), icon=":material/error:")
+    return True

@@ -1,0 +1,59 @@
+"""Which messages a browser may send over Streamlit's websocket: those that its pages need, no others.
+
+Streamlit also accepts messages that act on the whole server: `clear_cache` empties every visitor's caches,
+`install_skills` writes files beside the app, `load_git_info` tells the repository's address.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from google.protobuf.message import DecodeError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+_log = logging.getLogger(__name__)
+_ALLOWED = ("rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "backend_operation_request")
+_ALLOWED_OPERATIONS = ("deferred_file", "dataframe_chunk")
+
+
+def refused_kind(raw: bytes) -> str | None:
+    """The kind of a message that a browser may not send; None for the others, and for bytes that are no message."""
+    message = BackMsg()
+    try:
+        message.ParseFromString(raw)
+    except DecodeError:
+        return None
+    kind = message.WhichOneof("type")
+    if kind not in _ALLOWED:
+        return str(kind)
+    if kind == "backend_operation_request":
+        operation = message.backend_operation_request.WhichOneof("payload")
+        return None if operation in _ALLOWED_OPERATIONS else f"{kind}.{operation}"
+    return None
+
+
+class MessageFilter:
+    """Drops such messages; the log names each kind once per connection."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        logged: set[str] = set()
+
+        async def filtered() -> Message:
+            while True:
+                message = await receive()
+                raw = message.get("bytes") if message["type"] == "websocket.receive" else None
+                kind = refused_kind(raw) if raw is not None else None
+                if kind is None:
+                    return message
+                if kind not in logged:
+                    logged.add(kind)
+                    _log.warning("refused a message that a browser may not send: %s", kind)
+
+        await self._app(scope, filtered, send)
