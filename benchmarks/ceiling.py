@@ -18,11 +18,11 @@ def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 7) -> float
     return 2 * size**3 / best
 
 
-def print_ceiling() -> dict[str, float]:
+def print_ceiling(size: int = 2048) -> dict[str, float]:
     """Probe and print float32 and bf16 rates; returned by precision, in FLOP/s."""
-    rates = {"fp32": matmul_rate(torch.float32), "bf16": matmul_rate(torch.bfloat16)}
+    rates = {"fp32": matmul_rate(torch.float32, size), "bf16": matmul_rate(torch.bfloat16, size)}
     print(
-        f"ceiling, {torch.get_num_threads()} threads, 2048 x 2048 product: "
+        f"ceiling, {torch.get_num_threads()} threads, {size} x {size} product: "
         + ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in rates.items())
     )
     return rates

@@ -11,13 +11,14 @@ from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from benchmarks import tutorials
+from benchmarks import options, tutorials
+from benchmarks.options import Length
 from benchmarks.training import race
 from genmodels import checkpoint, data, recipes
 from genmodels.data.loader import MemoryLoader, to_float
 from genmodels.recipes import Spec
 
-BATCH, STEPS, PICTURES = 64, 20, 512
+STEPS, PICTURES = 8, 512  # a DCGAN step takes half a second to one
 WGAN_GP_STEPS = 100
 _WITHOUT_PREVIEWS = {"preview_every": 10_000_000, "save_every": 10_000_000, "keep_steps": [], "max_epochs": None}
 
@@ -56,7 +57,7 @@ def megaflop_an_image(spec: Spec, loader: MemoryLoader, steps: int = 1) -> float
     return counter.total / steps / spec.train.batch_size / 1e6
 
 
-def race_dcgan() -> None:
+def race_dcgan(length: Length) -> None:
     with tempfile.TemporaryDirectory() as folder:
         own = {
             "name": "image_folder",
@@ -67,41 +68,53 @@ def race_dcgan() -> None:
         }
         spec = recipes.resolve(
             recipes.get("dcgan_64"),
-            overrides={"data": own, "train": {"max_steps": STEPS, "batch_size": BATCH, **_WITHOUT_PREVIEWS}},
+            overrides={
+                "data": own,
+                "train": {"max_steps": length.of(STEPS), "batch_size": length.batch, **_WITHOUT_PREVIEWS},
+            },
         )
         arrays = data.load(spec.data)
-        loader = MemoryLoader(arrays, BATCH, 0, torch.device("cpu"))
+        loader = MemoryLoader(arrays, length.batch, 0, torch.device("cpu"))
         pictures = to_float(torch.from_numpy(arrays.images.copy()))
         race(
-            "dcgan_64, batch 64, against a tutorial's loop",
+            f"dcgan_64, batch {length.batch}, against a tutorial's loop",
             spec,
             loader,
-            lambda: tutorials.tutorial_dcgan_rate(pictures, STEPS),
+            lambda: tutorials.tutorial_dcgan_rate(pictures, length.of(STEPS), length.batch),
             target=3,
             megaflop=megaflop_an_image(spec, loader),
+            length=length,
         )
 
 
-def race_wgan_gp() -> None:
+def race_wgan_gp(length: Length) -> None:
+    digits = options.digits()
+    steps = length.of(WGAN_GP_STEPS)
     spec = recipes.resolve(
-        recipes.get("mnist_wgan_gp"), overrides={"train": {"max_steps": WGAN_GP_STEPS, **_WITHOUT_PREVIEWS}}
+        recipes.get("mnist_wgan_gp"),
+        overrides={
+            "data": {"name": digits.name},
+            "train": {"max_steps": steps, "batch_size": length.batch, **_WITHOUT_PREVIEWS},
+        },
     )
     arrays = data.load(spec.data)
     loader = MemoryLoader(arrays, spec.train.batch_size, 0, torch.device("cpu"))
     pictures = to_float(torch.from_numpy(arrays.images.copy()))
     race(
-        "mnist_wgan_gp, batch 64, against a tutorial's loop",
+        f"mnist_wgan_gp, batch {length.batch}, against a tutorial's loop",
         spec,
         loader,
-        lambda: tutorials.tutorial_wgan_gp_rate(pictures, WGAN_GP_STEPS, spec.train.batch_size),
+        lambda: tutorials.tutorial_wgan_gp_rate(pictures, steps, spec.train.batch_size),
         target=3,
         megaflop=megaflop_an_image(spec, loader, steps=int(spec.config["n_critic"])),
+        length=length,
     )
 
 
 def main() -> None:
-    race_dcgan()
-    race_wgan_gp()
+    length = options.length(__doc__)
+    race_dcgan(length)
+    race_wgan_gp(length)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ pad at least 15 pictures a second; first usable page under 8 s after the start; 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -24,6 +23,9 @@ from typing import Any
 import psutil
 from playwright.sync_api import Page
 
+from benchmarks import options
+from benchmarks.options import Length
+from genmodels.runfolder import RunFolder
 from tests.browser import ROOT, Browser, browsing, server_of, settle, widget
 
 MODEL = "mnist_vae_20"
@@ -60,7 +62,11 @@ def training(runs: Path) -> Iterator[None]:
         [*command, "submit", MODEL, *settings], cwd=ROOT, env=env, check=True, capture_output=True, text=True
     )
     job = out.stdout.split()[-1]
-    time.sleep(8)  # past loading and tuning: the steady load
+    deadline = time.monotonic() + 60
+    while RunFolder(runs / job).status().get("phase") != "training":  # loading and tuning are over: the steady load
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{job} does not train after 60 s")
+        time.sleep(0.2)
     try:
         yield
     finally:
@@ -108,13 +114,12 @@ def switch_times(page: Page, count: int) -> list[float]:
     """Seconds from a click in the page list to the other page, complete."""
     found = []
     for index in range(count):
-        name, sign = (
-            ("Gallery", ".st-key-gallery_published") if index % 2 == 0 else ("Latent explorer", ".st-key-latent_pad")
-        )
+        stem, sign = ("", ".st-key-gallery_published") if index % 2 == 0 else ("latent", ".st-key-latent_pad")
         start = time.perf_counter()
-        if name != "Gallery":
-            page.get_by_text("Explore", exact=True).first.click()
-        page.get_by_role("link", name=name, exact=True).first.click()
+        link = page.locator(f'a[href$="/{stem}"]').first
+        if not link.is_visible():  # it is in a menu of the navigation bar
+            page.get_by_test_id("stTopNavSection").first.click()
+        link.click()
         page.wait_for_selector(sign)
         settle(page)
         found.append(time.perf_counter() - start)
@@ -145,8 +150,8 @@ def _press(page: Page, count: int) -> None:
         page.wait_for_timeout(60)
 
 
-def measure(*, beside_training: bool, quick: bool) -> dict[str, Any]:
-    count = 15 if quick else 60
+def measure(*, beside_training: bool, memory_too: bool, length: Length) -> dict[str, Any]:
+    count = length.of(60)
     with tempfile.TemporaryDirectory() as folder, browsing(height=1000) as browser:
         runs = Path(folder)
         start = time.perf_counter()
@@ -158,32 +163,32 @@ def measure(*, beside_training: bool, quick: bool) -> dict[str, Any]:
                 times = sorted(slider_latencies(page, count))
                 results["slider to picture, median (ms)"] = statistics.median(times)
                 results["slider to picture, 95th percentile (ms)"] = times[int(0.95 * (len(times) - 1))]
-                results["pad pictures a second"] = pad_rate(page)
-                results["page switch, median (s)"] = statistics.median(switch_times(page, 6))
+                results["pad pictures a second"] = pad_rate(page, 1.0 if length.short else 4.0)
+                results["page switch, median (s)"] = statistics.median(switch_times(page, length.of(6)))
             page.close()
-            if not quick:
-                used, growth = memory(browser, server.url, server.process.pid, sessions=20, interactions=500)
-                results["server with 20 sessions (MB)"] = used
-                results["growth over 500 interactions (MB)"] = growth
+            if memory_too:
+                sessions, interactions = length.of(20), length.of(500)
+                used, growth = memory(browser, server.url, server.process.pid, sessions, interactions)
+                results[f"server with {sessions} sessions (MB)"] = used
+                results[f"growth over {interactions} interactions (MB)"] = growth
         browser.check_console()
     return results
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--idle", action="store_true", help="only with nothing beside the server")
     parser.add_argument("--training", action="store_true", help="only while a training runs beside the server")
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions, no memory measurement")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    options = parser.parse_args(arguments)
-    both = options.idle == options.training
+    chosen = parser.parse_args(arguments)
+    both = chosen.idle == chosen.training and not chosen.short
     for beside_training in (False, True):
-        if not both and beside_training != options.training:
+        if not both and beside_training != chosen.training:
             continue
         # Memory does not depend on a training in another process: it is measured once.
-        results = measure(beside_training=beside_training, quick=options.quick or beside_training)
+        results = measure(beside_training=beside_training, memory_too=not beside_training, length=Length(chosen.short))
         load = "beside a training" if beside_training else "idle"
-        if options.json:
+        if chosen.json:
             print(json.dumps({"load": load, **results}, indent=1))
             continue
         print(f"Interface, {load} ({platform.machine()}, {os.cpu_count()} cores)\n\n| measure | value |\n|---|---|")

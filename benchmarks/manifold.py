@@ -13,6 +13,7 @@ import time
 
 from playwright.sync_api import Page
 
+from benchmarks import options
 from tests.browser import Browser, browsing, server_of, settle, widget
 
 OPENINGS, CLICKS = 5, 30
@@ -44,10 +45,10 @@ key => {
 """
 
 
-def opening_seconds(browser: Browser, url: str, part: str) -> list[float]:
+def opening_seconds(browser: Browser, url: str, part: str, openings: int) -> list[float]:
     """From the request to the part's last sign, in a new tab each time."""
     found = []
-    for _ in range(OPENINGS):
+    for _ in range(openings):
         page = browser.context.new_page()
         start = time.perf_counter()
         page.goto(f"{url}/manifold?part={part}", wait_until="commit")
@@ -58,12 +59,12 @@ def opening_seconds(browser: Browser, url: str, part: str) -> list[float]:
     return found
 
 
-def click_milliseconds(page: Page) -> list[float]:
+def click_milliseconds(page: Page, clicks: int) -> list[float]:
     box = widget(page, "manifold_scatter").locator(".nsewdrag").first.bounding_box()
     assert box is not None
     page.evaluate(_WATCH, "manifold_drawn")
     places, found = random.Random(0), []
-    for _ in range(CLICKS):
+    for _ in range(clicks):
         page.evaluate("window.pictures.length = 0")
         page.mouse.move(
             box["x"] + box["width"] * places.uniform(0.1, 0.9), box["y"] + box["height"] * places.uniform(0.1, 0.9)
@@ -77,11 +78,11 @@ def click_milliseconds(page: Page) -> list[float]:
     return found
 
 
-def expression_milliseconds(page: Page) -> list[float]:
+def expression_milliseconds(page: Page, count: int) -> list[float]:
     field = widget(page, "seeds_expression").locator("input")
     page.evaluate(_WATCH, "seeds_equation")
     found = []
-    for index in range(12):
+    for index in range(count):
         field.fill(f"s{index + 1} - s{index + 20} + 0.5*s3")
         page.evaluate("window.pictures.length = 0")
         field.press("Enter")
@@ -92,15 +93,17 @@ def expression_milliseconds(page: Page) -> list[float]:
 
 
 def main() -> None:
+    length = options.length(__doc__)
+    openings = 1 if length.short else OPENINGS
     with tempfile.TemporaryDirectory() as folder, browsing(height=1000) as browser:
         with server_of({"GENMODELS_RUNS": folder}) as server:
             page = browser.open(server.url + "/manifold?part=map")
             widget(page, "manifold_scatter").locator(".nsewdrag").first.wait_for()
-            print("| part of the manifold page | opens in, median of 5 |\n|---|---|")
+            print(f"| part of the manifold page | opens in, median of {openings} |\n|---|---|")
             for part in _SIGNS:
-                print(f"| {part} | {statistics.median(opening_seconds(browser, server.url, part)):.2f} s |")
+                print(f"| {part} | {statistics.median(opening_seconds(browser, server.url, part, openings)):.2f} s |")
             page.bring_to_front()
-            clicks = sorted(click_milliseconds(page))
+            clicks = sorted(click_milliseconds(page, length.of(CLICKS)))
             print(
                 f"\nclick on the map to picture: median {statistics.median(clicks):.0f} ms, slowest {clicks[-1]:.0f} ms"
             )
@@ -108,7 +111,7 @@ def main() -> None:
             page = browser.open(server.url + "/seeds?model=mnist_gan")
             settle(page)
             widget(page, "seeds_equation").locator("canvas").first.wait_for()
-            typed = sorted(expression_milliseconds(page))
+            typed = sorted(expression_milliseconds(page, length.of(12)))
             print(f"expression to picture: median {statistics.median(typed):.0f} ms, slowest {typed[-1]:.0f} ms")
         browser.check_console()
 

@@ -8,7 +8,6 @@ decode as photographs. Both readers give the same uint8 array, from warm caches,
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks import options
 from genmodels.data import hdf5, packing
 from genmodels.data.sources import Source
 
@@ -58,7 +58,7 @@ def measure(source: Source, folder: Path, out: Path, size: int, count: int) -> N
     done = packing.pack(source, out, size=size, limit=count)
     packed = hdf5.header(out)
     random = np.random.default_rng(1)
-    rows = random.integers(0, packed.count, READS)
+    rows = random.integers(0, packed.count, READS if count >= READS else count)
     view = packed.view()
     # The same pictures as they would be kept for training: already small, still encoded.
     small = out.parent / "small"
@@ -86,11 +86,13 @@ def measure(source: Source, folder: Path, out: Path, size: int, count: int) -> N
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="pictures to use instead of drawn ones")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--size", type=int, default=64)
     chosen = parser.parse_args()
+    if chosen.short:
+        chosen.count, chosen.size = 100, 16
     with tempfile.TemporaryDirectory() as name:
         folder = chosen.folder or Path(name) / "portraits"
         if chosen.folder is None:

@@ -14,15 +14,16 @@ from pathlib import Path
 import psutil
 
 import train_jobs
+from benchmarks import options
 from tests.browser import browsing, server_of, settle
 
-SECONDS, ROUNDS = 10.0, 3
+SECONDS = 10.0
 
 
-def steps_a_second(job_id: str) -> float:
+def steps_a_second(job_id: str, seconds: float) -> float:
     first = train_jobs.job(job_id)
     start = time.perf_counter()
-    time.sleep(SECONDS)
+    time.sleep(seconds)
     return (train_jobs.job(job_id).step - first.step) / (time.perf_counter() - start)
 
 
@@ -34,6 +35,8 @@ def step_aside() -> None:
 
 
 def main() -> None:
+    length = options.length(__doc__)
+    seconds = 1.0 if length.short else SECONDS
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GENMODELS_RUNS"] = folder
         spec = train_jobs.make_spec("mnist_vae_20", None, ["train.max_steps=1000000"], "digits")
@@ -43,12 +46,12 @@ def main() -> None:
             with server_of({"GENMODELS_RUNS": folder}, Path(folder) / "server.log") as server, browsing() as browser:
                 while train_jobs.job(job.id).phase != "training":
                     time.sleep(0.2)
-                for _ in range(ROUNDS):
-                    alone.append(steps_a_second(job.id))
+                for _ in range(length.rounds):
+                    alone.append(steps_a_second(job.id, seconds))
                     page = browser.open(f"{server.url}/runs?run={job.id}")
                     settle(page)
                     step_aside()
-                    watched.append(steps_a_second(job.id))
+                    watched.append(steps_a_second(job.id, seconds))
                     page.close()
         finally:
             train_jobs.stop(job.id)

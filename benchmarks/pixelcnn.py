@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import ceiling, tutorials_pixelcnn
+from benchmarks import ceiling, options, tutorials_pixelcnn
 from benchmarks.convolutions import megaflop_an_image
+from benchmarks.options import Length
 from benchmarks.training import race
 from genmodels import checkpoint, data, recipes
 from genmodels.data.loader import MemoryLoader
 
-BATCH, STEPS, ROUNDS = 64, 20, 5
+STEPS = 12
 PIXELS = 28 * 4  # of 784 that the naive loop is timed on: each costs the same, and all of them two minutes
 _WITHOUT_PREVIEWS = {"preview_every": 10_000_000, "save_every": 10_000_000, "keep_steps": [], "max_epochs": None}
 
@@ -38,7 +39,7 @@ def seconds(task: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def largest_difference(model: Any, count: int) -> tuple[float, bool]:
+def largest_difference(model: Any, count: int, pixels: int) -> tuple[float, bool]:
     """Of cached and full logits over a whole picture; and whether the first rows drawn either way are the same."""
     x = model.sample(count, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -51,56 +52,60 @@ def largest_difference(model: Any, count: int) -> tuple[float, bool]:
                 painter.pixels.column[column].copy_(x[:, :, row, column])
             painter.end(row)
     uniform = torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
-    naive = tutorials_pixelcnn.sample(lambda v: model.network(v, None), uniform, PIXELS)
-    return worst, bool(torch.allclose(naive[:, :, : PIXELS // 28], x[:, :, : PIXELS // 28], atol=1e-6))
+    naive = tutorials_pixelcnn.sample(lambda v: model.network(v, None), uniform, pixels)
+    rows = pixels // 28
+    return worst, bool(torch.allclose(naive[:, :, :rows], x[:, :, :rows], atol=1e-6))
 
 
-def painting() -> None:
-    model = model_of()
+def painting(length: Length) -> None:
+    model, pixels = model_of(), length.of(PIXELS, least=28)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     tutorial = tutorials_pixelcnn.TutorialPixelCNN().eval()
     print(f"gated PixelCNN, 64 channels, 7 layers, 256 levels, {parameters:,} parameters, 28 x 28")
-    for count, limit in ((16, 0.6), (1, 0.25)):
+    for count, limit in ((2, 0.6),) if length.short else ((16, 0.6), (1, 0.25)):
         generator, uniform = torch.Generator().manual_seed(0), torch.rand(count, 1, 28, 28)
         model.sample(count, generator=generator)
-        cached = [seconds(lambda: model.sample(count, generator=generator)) for _ in range(ROUNDS)]  # noqa: B023
-        naive = seconds(lambda: tutorials_pixelcnn.sample(tutorial, uniform, PIXELS)) * 784 / PIXELS  # noqa: B023
-        middle, (worst, same) = statistics.median(cached), largest_difference(model, count)
+        cached = [seconds(lambda: model.sample(count, generator=generator)) for _ in range(length.rounds)]  # noqa: B023
+        naive = seconds(lambda: tutorials_pixelcnn.sample(tutorial, uniform, pixels)) * 784 / pixels  # noqa: B023
+        middle, (worst, same) = statistics.median(cached), largest_difference(model, count, pixels)
         verdict = "reached" if middle <= limit and (count == 1 or naive / middle >= 200) else "missed"
         print(
             f"  {count:2} at once: cached {middle:.3f} s ({', '.join(f'{value:.3f}' for value in cached)}), "
-            f"naive {naive:.1f} s ({PIXELS} pixels timed): {naive / middle:.0f}x; target {limit:g} s"
+            f"naive {naive:.1f} s ({pixels} pixels timed): {naive / middle:.0f}x; target {limit:g} s"
             f"{' and 200x' if count > 1 else ''}: {verdict}\n"
             f"     largest logit difference {worst:.1e}, same first rows: {same}"
         )
-    for count in (64, 256):
+    for count in (8,) if length.short else (64, 256):
         print(f"  {count} at once: {count / seconds(lambda: model.sample(count)):.0f} pictures/s")  # noqa: B023
 
 
-def training() -> None:
+def training(length: Length) -> None:
+    steps = length.of(STEPS)
     changes = {
         "data": {"name": "digits"},
         "model": {"conditional": False},
-        "train": {"max_steps": STEPS, "batch_size": BATCH, "ema_decay": None, **_WITHOUT_PREVIEWS},
+        "train": {"max_steps": steps, "batch_size": length.batch, "ema_decay": None, **_WITHOUT_PREVIEWS},
     }
     spec = recipes.resolve(recipes.get("mnist_gated_pixelcnn"), overrides=changes)
     arrays = data.load(spec.data)
-    loader = MemoryLoader(arrays, BATCH, 0, torch.device("cpu"))
+    loader = MemoryLoader(arrays, length.batch, 0, torch.device("cpu"))
     images: Tensor = torch.from_numpy(arrays.images.copy())
     race(
-        "gated PixelCNN, batch 64, against a tutorial's loop",
+        f"gated PixelCNN, batch {length.batch}, against a tutorial's loop",
         spec,
         loader,
-        lambda: tutorials_pixelcnn.training_rate(images, STEPS, BATCH),
+        lambda: tutorials_pixelcnn.training_rate(images, steps, length.batch),
         target=4,
         megaflop=megaflop_an_image(spec, loader),
+        length=length,
     )
 
 
 def main() -> None:
-    ceiling.print_ceiling()
-    painting()
-    training()
+    length = options.length(__doc__)
+    ceiling.print_ceiling(length.product)
+    painting(length)
+    training(length)
 
 
 if __name__ == "__main__":

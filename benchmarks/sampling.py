@@ -7,6 +7,7 @@ import time
 
 import torch
 
+from benchmarks import options
 from genmodels import catalog, checkpoint, recipes
 from genmodels.capabilities import SupportsSampling
 from genmodels.model import Model
@@ -38,7 +39,7 @@ def networks() -> list[tuple[str, str, Model]]:
     return found
 
 
-def milliseconds(model: Model) -> list[float]:
+def milliseconds(model: Model, rounds: int) -> list[float]:
     """Model time of each drawing, without the way to the thread and back; the first ones warm up."""
     assert isinstance(model, SupportsSampling)
 
@@ -48,13 +49,14 @@ def milliseconds(model: Model) -> list[float]:
         model.sample(PICTURES, generator=generator)
         return 1e3 * (time.perf_counter() - start)
 
-    return [inference.run(lambda seed=seed: timed(seed)) for seed in range(ROUNDS + 5)][5:]  # type: ignore[misc]
+    return [inference.run(lambda seed=seed: timed(seed)) for seed in range(rounds + 5)][5:]  # type: ignore[misc]
 
 
 def main() -> None:
-    print(f"{PICTURES} samples, one thread, {ROUNDS} drawings each; aim: median under {TARGET_MS:g} ms")
+    rounds = options.length(__doc__).of(ROUNDS)
+    print(f"{PICTURES} samples, one thread, {rounds} times each; aim: median under {TARGET_MS:g} ms")
     for name, state, model in networks():
-        times = milliseconds(model)
+        times = milliseconds(model, rounds)
         median = statistics.median(times)
         verdict = "reached" if median < TARGET_MS else "missed"
         print(f"  {name:22} {state:10} {median:6.2f} ms (slowest {max(times):6.2f}): {verdict}", flush=True)

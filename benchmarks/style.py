@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from benchmarks import options
+from benchmarks.options import Length
 from genmodels.data.loader import to_float
 from genmodels.layers import vgg
 from genmodels.layers.instance_norm import InstanceNorm
@@ -24,7 +26,6 @@ from genmodels.models.fast_style import FastStyle
 from genmodels.models.style_transfer import StyleTransfer
 from genmodels.translation import _pass, _prepared
 
-ROUNDS = 5
 _STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _CONTENT = "relu4_2"
 
@@ -109,11 +110,11 @@ def plain_network(module: nn.Module) -> nn.Module:
 # ----------------------------------------------------------------- the races
 
 
-def race(title: str, theirs: Callable[[], object], ours: Callable[[], object], target: float) -> None:
+def race(title: str, theirs: Callable[[], object], ours: Callable[[], object], target: float, length: Length) -> None:
     theirs(), ours()
     slow: list[float] = []
     fast: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(1 if length.short else 5):
         for function, times in ((theirs, slow), (ours, fast)):
             begin = time.perf_counter()
             function()
@@ -139,10 +140,11 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     return float((((2 * mx * my + c1) * (2 * cov + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
 
 
-def gatys() -> None:
-    content, style = (to_float(torch.from_numpy(photograph(256))).permute(2, 0, 1)[None] for _ in range(2))
+def gatys(length: Length) -> None:
+    side = 64 if length.short else 256
+    content, style = (to_float(torch.from_numpy(photograph(side))).permute(2, 0, 1)[None] for _ in range(2))
     content = content.flip(3)
-    model = StyleTransfer.build(image_shape=(3, 256, 256), tv_weight=0)
+    model = StyleTransfer.build(image_shape=(3, side, side), tv_weight=0)
     model.start({"content": content, "style": style})
     with torch.autocast("cpu", torch.bfloat16):
         targets = model._targets(content, style)
@@ -153,10 +155,10 @@ def gatys() -> None:
             loss, _ = model._losses(model.canvas, targets)
         loss.backward()  # type: ignore[no-untyped-call]
 
-    race("Gatys, an evaluation at 256x256", plain_evaluation(content, style), ours, 3.5)
+    race(f"Gatys, an evaluation at {side}x{side}", plain_evaluation(content, style), ours, 3.5, length)
 
 
-def fast_style(model: FastStyle, side: int, target: float) -> None:
+def fast_style(model: FastStyle, side: int, target: float, length: Length) -> None:
     photo = photograph(side)
     half = _prepared(model, "bf16")
     plain = plain_network(_prepared(model, "fp32"))
@@ -171,7 +173,7 @@ def fast_style(model: FastStyle, side: int, target: float) -> None:
         pictures["ours"] = _pass(half, photo, "stylize")
 
     with torch.inference_mode():
-        race(f"fast style, {side}x{side}", theirs, ours, target)
+        race(f"fast style, {side}x{side}", theirs, ours, target, length)
         pictures["float32"] = _pass(_prepared(model, "fp32"), photo, "stylize")
     # Of the same network over the same margin: what is left is the number format.
     a, b = (
@@ -182,8 +184,9 @@ def fast_style(model: FastStyle, side: int, target: float) -> None:
 
 
 def main() -> None:
+    length = options.length(__doc__)
     print(f"{torch.get_num_threads()} threads")
-    gatys()
+    gatys(length)
     from genmodels import catalog
 
     trained = [info for info in catalog.list_checkpoints() if info.published and info.model == "fast_style"]
@@ -191,8 +194,8 @@ def main() -> None:
     model = catalog.load(trained[0].path) if trained else FastStyle.build(image_shape=(3, 128, 128)).eval()
     assert isinstance(model, FastStyle)
     print(f"{trained[0].name if trained else 'untrained'}: width {model.config.width}")
-    for side, target in ((256, 3.0), (512, 2.5)):
-        fast_style(model, side, target)
+    for side, target in ((256, 3.0),) if length.short else ((256, 3.0), (512, 2.5)):
+        fast_style(model, side, target, length)
 
 
 if __name__ == "__main__":

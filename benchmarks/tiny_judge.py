@@ -7,6 +7,8 @@ import time
 
 import torch
 
+from benchmarks import options
+from benchmarks.options import Length
 from benchmarks.training import Silent
 from genmodels import checkpoint, data, recipes, tune
 from genmodels.config import Runtime
@@ -19,15 +21,18 @@ SEEDS, ACCURACY, SECONDS = 5, 0.99, 6.0
 _CPU = torch.device("cpu")
 
 
-def spec_of(seed: int) -> Spec:
-    return recipes.resolve(recipes.get("mnist_judge_tiny"), overrides={"train": {"seed": seed}})
+def spec_of(seed: int, name: str, length: Length) -> Spec:
+    """The recipe with a seed, on MNIST or the embedded digits; one epoch in the short form."""
+    train = {"seed": seed, **({"max_epochs": 1} if length.short else {})}
+    return recipes.resolve(recipes.get("mnist_judge_tiny"), overrides={"data": {"name": name}, "train": train})
 
 
-def picked() -> Runtime:
+def picked(spec: Spec, length: Length) -> Runtime:
     """As a worker would have picked for many such trainings; timed before the clock starts, once a machine."""
-    spec = spec_of(0)
     loader = MemoryLoader(data.load(spec.data), spec.train.batch_size, 0, _CPU)
-    longer = spec.replace(train=spec.train.replace(max_steps=100_000, compile="off").model_dump())
+    longer = spec.replace(
+        train=spec.train.replace(max_steps=100 if length.short else 100_000, compile="off").model_dump()
+    )
     return tune._time_candidates(longer, loader, _CPU, print)
 
 
@@ -44,14 +49,16 @@ def train(spec: Spec, runtime: Runtime) -> tuple[Model, float]:
 
 
 def main() -> None:
+    length = options.length(__doc__)
     torch.set_flush_denormal(True)
-    runtime = picked()
-    test = data.load(spec_of(0).data, "test")
+    name = options.digits().name
+    runtime = picked(spec_of(0, name, length), length)
+    test = data.load(spec_of(0, name, length).data, "test")
     images, labels = to_float(torch.from_numpy(test.images.copy())), torch.from_numpy(test.labels.copy())
     print(f"picked {runtime.precision}, {runtime.threads} threads, channels-last {runtime.channels_last}")
     seconds, accuracies = [], []
-    for seed in range(SEEDS):
-        model, took = train(spec_of(seed), runtime)
+    for seed in range(length.of(SEEDS)):
+        model, took = train(spec_of(seed, name, length), runtime)
         model.eval()
         with torch.inference_mode():
             named = torch.cat([model.classify(part).argmax(1) for part in images.split(1000)])
@@ -59,11 +66,12 @@ def main() -> None:
         accuracies.append((named == labels).double().mean().item())
         print(f"  seed {seed}: {took:5.2f} s with loading, {100 * accuracies[-1]:.2f} %", flush=True)
     accuracy, slowest = statistics.mean(accuracies), max(seconds)
+    found = f"  mean {100 * accuracy:.2f} % of {len(labels):,} test digits, slowest {slowest:.2f} s"
+    if name != "mnist" or length.short:
+        print(f"{found}; the aim of {100 * ACCURACY:g} % within {SECONDS:g} s is for MNIST, all epochs")
+        return
     reached = accuracy >= ACCURACY and slowest <= SECONDS
-    print(
-        f"  mean {100 * accuracy:.2f} %, slowest {slowest:.2f} s; aim {100 * ACCURACY:g} % within {SECONDS:g} s: "
-        f"{'reached' if reached else 'missed'}"
-    )
+    print(f"{found}; aim {100 * ACCURACY:g} % within {SECONDS:g} s: {'reached' if reached else 'missed'}")
 
 
 if __name__ == "__main__":

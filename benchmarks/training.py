@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from benchmarks import ceiling, tutorials
+from benchmarks import ceiling, options, tutorials
+from benchmarks.options import Length
 from genmodels import checkpoint, data, recipes, tune
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader
@@ -19,7 +20,6 @@ from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.training import Trainer
 
-ROUNDS = 3
 VAE_MEGAFLOP = 3.28  # matrix products of forward and backward, one image
 GAN_MEGAFLOP = 2.85
 # Of 1.49 million weights in each network, twice the multiplications: the discriminator sees a real and a fake picture
@@ -46,31 +46,35 @@ class Silent:
 
 
 def our_rate(spec: Spec, loader: MemoryLoader, runtime: Runtime) -> float:
-    """Images a second of the Trainer; the first 30 steps warm up."""
+    """Images a second of the Trainer; up to 30 steps before them warm up."""
     torch.set_flush_denormal(True)
     model = checkpoint.build(spec.model_dump())
     tune.prepare(model, runtime)
-    warm = Trainer(model, loader, spec.train.replace(max_steps=30), runtime, Silent())
+    steps = spec.train.max_steps or 0
+    warm = Trainer(model, loader, spec.train.replace(max_steps=min(30, max(1, steps // 2))), runtime, Silent())
     warm.fit()
     trainer = Trainer(model, loader, spec.train, runtime, Silent())
     start = time.perf_counter()
     trainer.fit()
-    return (spec.train.max_steps or 0) * spec.train.batch_size / (time.perf_counter() - start)
+    return steps * spec.train.batch_size / (time.perf_counter() - start)
 
 
 def plain_runtime() -> Runtime:
     return Runtime(threads=torch.get_num_threads(), why="plain float32")
 
 
-def race(title: str, spec: Spec, loader: MemoryLoader, reference: Any, target: float, megaflop: float) -> None:
+def race(
+    title: str, spec: Spec, loader: MemoryLoader, reference: Any, target: float, megaflop: float, length: Length
+) -> None:
+    """Time the reference and the Trainer in turn, `length.rounds` times, and print rates, ratio and the ceiling."""
     device = torch.device("cpu")
-    long_run = spec.replace(train=spec.train.replace(max_steps=100_000).model_dump())
+    long_run = spec.replace(train=spec.train.replace(max_steps=100 if length.short else 100_000).model_dump())
     chosen = tune._time_candidates(long_run, loader, device, print)
     torch.set_num_threads(chosen.threads)
     tune.apply(Runtime(threads=chosen.threads))
-    rates = ceiling.print_ceiling()
+    rates = ceiling.print_ceiling(length.product)
     theirs, plain, ours = [], [], []
-    for _ in range(ROUNDS):
+    for _ in range(length.rounds):
         tune.apply(Runtime(threads=chosen.threads))
         theirs.append(reference())
         plain.append(our_rate(spec, loader, plain_runtime()))
@@ -90,38 +94,52 @@ def race(title: str, spec: Spec, loader: MemoryLoader, reference: Any, target: f
 
 
 def main() -> None:
-    mnist = data.DataConfig(name="mnist")
-    arrays = data.load(mnist)
-    short = {"train": {"max_steps": 600, "preview_every": 10_000_000, "save_every": 10_000_000, "keep_steps": []}}
-    vae = recipes.resolve(recipes.get("mnist_vae_20"), overrides=short)
-    wide = recipes.resolve(recipes.get("mnist_gan_wide"), overrides={"train": {**short["train"], "batch_size": 64}})
+    length = options.length(__doc__)
+    digits = options.digits()
+    arrays = data.load(digits)
+    train = {
+        "max_steps": length.of(600),
+        "preview_every": 10_000_000,
+        "save_every": 10_000_000,
+        "keep_steps": [],
+        "max_epochs": None,
+    }
+    base = {"data": {"name": digits.name}, "train": train}
+    vae = recipes.resolve(recipes.get("mnist_vae_20"), overrides=base)
+    wide = recipes.resolve(
+        recipes.get("mnist_gan_wide"),
+        overrides={**base, "train": {**train, "batch_size": 64, "max_steps": length.of(200)}},
+    )
     with tempfile.TemporaryDirectory() as folder:
-        root = tutorials.unpacked_mnist(Path(folder))
+        root = tutorials.unpacked(arrays, Path(folder))
         race(
             "mnist_vae_20, batch 128",
             vae,
             MemoryLoader(arrays, vae.train.batch_size, 0, torch.device("cpu")),
-            lambda: tutorials.tutorial_vae_rate(root, 300),
+            lambda: tutorials.tutorial_vae_rate(root, length.of(300)),
             target=4,
             megaflop=VAE_MEGAFLOP,
+            length=length,
         )
         race(
             "mnist_gan_wide, batch 64, against a tutorial loop at batch 64",
             wide,
             MemoryLoader(arrays, 64, 0, torch.device("cpu")),
-            lambda: tutorials.tutorial_gan_rate(root, 200, 64),
+            lambda: tutorials.tutorial_gan_rate(root, length.of(100), 64),
             target=2,
             megaflop=WIDE_GAN_MEGAFLOP,
+            length=length,
         )
         race(
             "mnist_gan_wide, batch 64, against a tutorial loop at batch 1",
             wide,
             MemoryLoader(arrays, 64, 0, torch.device("cpu")),
-            lambda: tutorials.tutorial_gan_rate(root, 200, 1),
+            lambda: tutorials.tutorial_gan_rate(root, length.of(200), 1),
             target=50,
             megaflop=WIDE_GAN_MEGAFLOP,
+            length=length,
         )
-    one = wide.replace(train=wide.train.replace(batch_size=1, max_steps=200).model_dump())
+    one = wide.replace(train=wide.train.replace(batch_size=1, max_steps=length.of(200)).model_dump())
     one_at_a_time = MemoryLoader(arrays, 1, 0, torch.device("cpu"))
     race(
         "mnist_gan_wide, batch 64, against itself at batch 1",
@@ -130,16 +148,18 @@ def main() -> None:
         lambda: our_rate(one, one_at_a_time, plain_runtime()),
         target=50,
         megaflop=WIDE_GAN_MEGAFLOP,
+        length=length,
     )
-    gan = recipes.resolve(recipes.get("mnist_gan"), overrides={"train": {**short["train"], "batch_size": 64}})
+    gan = recipes.resolve(recipes.get("mnist_gan"), overrides={**base, "train": {**train, "batch_size": 64}})
     loader = MemoryLoader(arrays, 64, 0, torch.device("cpu"))
     race(
         "mnist_gan's network, batch 64, against the book's batch 1",
         gan,
         loader,
-        lambda: tutorials.book_gan_rate(600),
+        lambda: tutorials.book_gan_rate(arrays, length.of(600)),
         target=20,
         megaflop=GAN_MEGAFLOP,
+        length=length,
     )
 
 

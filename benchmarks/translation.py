@@ -18,19 +18,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import options
+from benchmarks.options import Length
 from benchmarks.tutorials_cyclegan import Tutorial
 from genmodels import registry, translation, tune
 from genmodels.config import Runtime
 from train_jobs.launchers.local import KEEP_MEMORY
 
-ROUNDS, SIDE = 3, 128
-MEGAPIXELS = (4000, 3000)
+SIDE = 128
+MEGAPIXELS, SHORT_LARGE = (4000, 3000), (300, 200)
 _LARGE = "--large"
 
 
-def model_of(**settings: Any) -> Any:
+def model_of(side: int = SIDE, **settings: Any) -> Any:
     torch.manual_seed(0)
-    return registry.get("cyclegan").build(image_shape=(3, SIDE, SIDE), **settings)
+    return registry.get("cyclegan").build(image_shape=(3, side, side), **settings)
 
 
 def seconds(task: Callable[[], object]) -> float:
@@ -39,7 +41,7 @@ def seconds(task: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def race(tasks: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+def race(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each, in turn, after one that fills caches."""
     for task in tasks.values():
         task()
@@ -64,9 +66,9 @@ def verdict(ratio: float, target: float) -> str:
 class Ours:
     """Training steps of a fresh model under one runtime; compiled parts are compiled by the first step."""
 
-    def __init__(self, **runtime: Any) -> None:
+    def __init__(self, side: int, **runtime: Any) -> None:
         self.runtime = Runtime.parse({"threads": 1, **runtime})
-        self.model = model_of(residual_blocks=6).train()
+        self.model = model_of(side, residual_blocks=6).train()
         tune.prepare(self.model, self.runtime)
         self.optimizers = self.model.configure_optimizers()
 
@@ -77,18 +79,19 @@ class Ours:
         tune.apply(Runtime(threads=1))
 
 
-def training() -> None:
-    print(f"training step, ResNet of 6 blocks, 64 channels, {SIDE} x {SIDE}, one pair, identity loss")
-    a, b = torch.rand(2, 1, 3, SIDE, SIDE).mul(2).sub(1)
+def training(length: Length) -> None:
+    side = 32 if length.short else SIDE
+    print(f"training step, ResNet of 6 blocks, 64 channels, {side} x {side}, one pair, identity loss")
+    a, b = torch.rand(2, 1, 3, side, side).mul(2).sub(1)
     tutorial = Tutorial()
     ours = {
-        "float32": Ours(),
-        "bf16": Ours(precision="bf16"),
-        "bf16, channels last": Ours(precision="bf16", channels_last=True),
+        "float32": Ours(side),
+        "bf16": Ours(side, precision="bf16"),
+        "bf16, channels last": Ours(side, precision="bf16", channels_last=True),
     }
     tasks: dict[str, Callable[[], object]] = {"tutorial": lambda: tutorial.step(a, b)}
     tasks |= {f"ours, {name}": lambda one=one: one.step(a, b) for name, one in ours.items()}  # type: ignore[misc]
-    times = race(tasks)
+    times = race(tasks, length.rounds)
     for name, values in times.items():
         print(told(name, values))
     middle = {name: statistics.median(values) for name, values in times.items()}
@@ -99,8 +102,9 @@ def training() -> None:
 # ------------------------------------------------------------------------------ one photograph
 
 
-def photograph() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+def photograph(length: Length) -> None:
+    side = 64 if length.short else 256
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(127.5).sub(1).contiguous()
     large = model_of(residual_blocks=9).eval().requires_grad_(False)
     small = model_of(resnet_channels=32, residual_blocks=6, upsample="nearest").eval().requires_grad_(False)
@@ -110,13 +114,13 @@ def photograph() -> None:
             found: torch.Tensor = model.translate(x, "a_to_b")
             return found
 
-    print("one photograph of 256 x 256, from bytes to bytes where it is ours")
+    print(f"one photograph of {side} x {side}, from bytes to bytes where it is ours")
     for name, model in (("9 blocks, 64 channels", large), ("6 blocks, 32 channels", small)):
         tasks: dict[str, Callable[[], object]] = {
             "float32, eager": lambda model=model: eager(model),  # type: ignore[misc]
             "ours": lambda model=model: translation.translate_image(model, pixels, "a_to_b"),  # type: ignore[misc]
         }
-        times = race(tasks)
+        times = race(tasks, length.rounds)
         theirs, ours = (statistics.median(times[key]) for key in ("float32, eager", "ours"))
         for key, values in times.items():
             print(told(f"{name}: {key}", values))
@@ -129,21 +133,20 @@ def photograph() -> None:
 # ------------------------------------------------------------------------------ a large one
 
 
-def large() -> None:
+def large(width: int, height: int) -> None:
     """In a process of its own, whose largest memory is then known; with a server's settings, which are the system's."""
     environment = {name: value for name, value in os.environ.items() if name not in KEEP_MEMORY}
-    command = [sys.executable, "-m", "benchmarks.translation", _LARGE]
+    command = [sys.executable, "-m", "benchmarks.translation", _LARGE, str(width), str(height)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     found = json.loads(done.stdout.splitlines()[-1])
     gigabytes = found["kilobytes"] / 1e6
     print(
-        f"{MEGAPIXELS[0]} x {MEGAPIXELS[1]}, 9 blocks, 64 channels: {found['seconds']:.0f} s, {found['tiles']} parts, "
+        f"{width} x {height}, 9 blocks, 64 channels: {found['seconds']:.0f} s, {found['tiles']} parts, "
         f"{gigabytes:.2f} GB at most, target 2 GB: {'reached' if gigabytes < 2 else 'missed'}"
     )
 
 
-def _large() -> None:
-    width, height = MEGAPIXELS
+def _large(width: int, height: int) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     model = model_of(residual_blocks=9).eval().requires_grad_(False)
     parts: list[tuple[int, int]] = []
@@ -159,14 +162,20 @@ def most_memory() -> int:
 
 
 def main() -> None:
+    parser = options.parser(__doc__)
+    parser.add_argument(
+        _LARGE, nargs=2, type=int, metavar=("WIDTH", "HEIGHT"), help="only the large photograph, as JSON"
+    )
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    if _LARGE in sys.argv:
-        _large()
+    if chosen.large:
+        _large(*chosen.large)
         return
-    training()
-    photograph()
-    large()
+    length = Length(chosen.short)
+    training(length)
+    photograph(length)
+    large(*(SHORT_LARGE if length.short else MEGAPIXELS))
 
 
 if __name__ == "__main__":

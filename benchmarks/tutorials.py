@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,20 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmodels import data
-from genmodels.data import DataConfig, mnist
+from genmodels.data.spec import Arrays
 
 
-def unpacked_mnist(target: Path) -> Path:
-    """torchvision wants the idx files unpacked: a root with copies of them, made from the data folder's."""
+def unpacked(arrays: Arrays, target: Path) -> Path:
+    """A root as torchvision wants it: the digits as unpacked idx files, the same for both of its splits."""
     raw = target / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    source = mnist.located()
-    if source is None:
-        raise SystemExit(data.missing(DataConfig(name="mnist")))
-    for path in Path(source).iterdir():
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        (raw / path.name.removesuffix(".gz")).write_bytes(content)
+    for stem in ("train", "t10k"):
+        for kind, values in (("images-idx3", arrays.images[:, 0]), ("labels-idx1", arrays.labels)):
+            header = np.array([0x0800 + values.ndim, *values.shape], ">u4").tobytes()
+            (raw / f"{stem}-{kind}-ubyte").write_bytes(header + values.astype(np.uint8).tobytes())
     return target
 
 
@@ -158,12 +154,11 @@ class BookNetwork(nn.Module):
         self.optimiser.step()
 
 
-def book_gan_rate(steps: int) -> float:
+def book_gan_rate(arrays: Arrays, steps: int) -> float:
     """Images a second of the book's MNIST GAN: a pandas row, three updates, the next row."""
     import pandas as pd
 
-    arrays = data.load(DataConfig(name="mnist"))
-    table = pd.DataFrame(np.column_stack([arrays.labels[:5000], arrays.images[:5000].reshape(5000, -1)]))
+    table = pd.DataFrame(np.column_stack([arrays.labels[:4500], arrays.images[:4500].reshape(4500, -1)]))
     discriminator, generator = BookNetwork((784, 200, 1)), BookNetwork((100, 200, 784))
     one, zero = torch.FloatTensor([1.0]), torch.FloatTensor([0.0])
     start = 0.0

@@ -12,14 +12,15 @@ from typing import Any
 
 import torch
 
-from benchmarks import tutorials_wavenet
+from benchmarks import options, tutorials_wavenet
+from benchmarks.options import Length
 from benchmarks.tutorials_wavenet import TutorialWaveNet
 from genmodels import checkpoint, data, recipes, tune
 from genmodels.audio import mu_law_encode
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
 
-ROUNDS, STEPS, BATCH = 3, 2, 8
+STEPS, BATCH = 2, 8
 NAIVE = 12  # samples that the naive loop is timed on: each costs the same
 
 
@@ -36,7 +37,7 @@ def seconds(task: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def drawing() -> None:
+def drawing(length: Length) -> None:
     model = model_of().requires_grad_(False).eval()
     config = model.config
     tutorial = TutorialWaveNet(config.dilations, config.channels, config.skip_channels).eval()
@@ -46,45 +47,46 @@ def drawing() -> None:
         f"{config.levels} levels, {parameters:,} parameters, receptive field {config.receptive_field:,}"
     )
     model.sample(1, samples=10)  # compiles once a machine
-    naive = NAIVE / seconds(lambda: tutorials_wavenet.generate(tutorial, config.receptive_field, NAIVE))
-    print(f"   naive: {naive:.1f} samples/s ({NAIVE} timed)")
+    count = length.of(NAIVE)
+    naive = count / seconds(lambda: tutorials_wavenet.generate(tutorial, config.receptive_field, count))
+    print(f"   naive: {naive:.1f} samples/s ({count} timed)")
     for guidance in (1.0, config.guidance):
         print(
             f"   guidance {guidance:g}, {'a network told and one untold' if guidance != 1 else 'one network'} a sample:"
         )
-        for streams, samples in ((1, 8_000), (64, 500)):
+        for streams, samples in ((1, length.of(8_000)), (64, length.of(500))):
 
             def draw(streams: int = streams, samples: int = samples, guidance: float = guidance) -> object:
                 return model.sample(streams, samples=samples, guidance=guidance)
 
-            rates = [streams * samples / seconds(draw) for _ in range(ROUNDS)]
+            rates = [streams * samples / seconds(draw) for _ in range(length.rounds)]
             middle = statistics.median(rates)
             verdict = f"; target 8,000: {'reached' if middle >= 8_000 else 'missed'}" if streams == 1 else ""
             shown = ", ".join(f"{rate:,.0f}" for rate in rates)
             print(f"  {streams:2} at once: {middle:,.0f} samples/s ({shown}), {middle / naive:,.0f}x naive{verdict}")
-        exact(guidance)
+        exact(guidance, length.of(2_000))
 
 
-def exact(guidance: float) -> None:
+def exact(guidance: float, samples: int) -> None:
     """Likeliest samples drawn from queues are those of the whole network."""
     model = model_of().requires_grad_(False).eval()
     told = {"label": torch.tensor([3]), "speaker": torch.tensor([1])}
     nothing = {key: torch.zeros(1, among) for key, among in model.conditions.items()}
     generator = torch.Generator().manual_seed(0)
     model.words += 1
-    model.words_samples += 1_500  # the word ends within what is compared
-    word = torch.tensor([1_500])
-    drawn = model.sample(1, condition=told, top_k=1, samples=2_000, guidance=guidance, generator=generator)
+    model.words_samples += samples * 3 // 4  # the word ends within what is compared
+    word = torch.tensor([samples * 3 // 4])
+    drawn = model.sample(1, condition=told, top_k=1, samples=samples, guidance=guidance, generator=generator)
     with torch.inference_mode():
         untold = model.logits(drawn, condition=nothing, length=word)
         wanted = untold.lerp(model.logits(drawn, condition=told, length=word), guidance).argmax(-1)
     same = int((mu_law_encode(drawn) == wanted).sum())
-    print(f"  likeliest samples equal to the whole network's: {same:,} of 2,000")
+    print(f"  likeliest samples equal to the whole network's: {same:,} of {samples:,}")
 
 
-def training() -> None:
+def training(length: Length) -> None:
     loader = AudioLoader(data.load_audio(data.DataConfig(name="tones")), BATCH, 0, torch.device("cpu"))
-    batches = [loader.batch(step) for step in range(STEPS)]
+    batches = [loader.batch(step) for step in range(1 if length.short else STEPS)]
     for batch in batches:  # all as long as the longest, which the tutorial has to pad to and ours has not
         batch["length"] = torch.full_like(batch["length"], batch["audio"].shape[1])
     codes = [mu_law_encode(torch.nn.functional.pad(batch["audio"], (0, 800))) for batch in batches]
@@ -111,7 +113,7 @@ def training() -> None:
     for task in tasks.values():
         task()
     times: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(ROUNDS):
+    for _ in range(length.rounds):
         for name, task in tasks.items():
             times[name].append(seconds(task))
     rates = {name: count / statistics.median(values) for name, values in times.items()}
@@ -121,10 +123,11 @@ def training() -> None:
 
 
 def main() -> None:
+    length = options.length(__doc__)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    drawing()
-    training()
+    drawing(length)
+    training(length)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+"""Every part of `make bench` runs to its end in its short form, as on a clean clone: without any data set."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import PARTS
+
+ROOT = Path(__file__).parents[1]
+# A line that only a complete part prints.
+LAST = {
+    "training": r"mnist_gan's network.*\n(.*\n){3}.*ratio \d",
+    "convolutions": r"mnist_wgan_gp.*\n(.*\n){3}.*ratio \d",
+    "pixelcnn": r"gated PixelCNN, batch.*\n(.*\n){3}.*ratio \d",
+    "wavenet": r"best against the tutorial's: \d",
+    "translation": r"300 x 200.*GB at most",
+    "style": r"SSIM with the same in float32: 0\.\d+",
+    "tiny_judge": r"mean \d+\.\d+ % of 500 test digits",
+    "sampling": r"mnist_wgan_gp +published +\d",
+    "quality": r"pattern_1010_gan +largest error +0\.\d+ +0 to 0\.15: reached",
+    "jobs": r"scheduler, resident memory \| \d+ MB",
+    "interface": r"growth over \d+ interactions \(MB\) \| -?\d",
+    "manifold": r"expression to picture: median \d+ ms",
+    "page_cost": r"an open page costs -?\d",
+    "packing": r"packed, batches of 64 \| \d",
+}
+BROWSER = {"interface", "manifold", "page_cost"}
+
+
+def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words],
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, marks=pytest.mark.browser if part in BROWSER else pytest.mark.slow) for part in PARTS],
+)
+def test_each_part_runs_without_any_data_set(part: str, tmp_path: Path) -> None:
+    done = run(part, "--short", env={"GENMODELS_DATA": str(tmp_path / "data")})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(LAST[part], done.stdout), done.stdout
+
+
+def test_an_unknown_part_is_named_with_those_there_are() -> None:
+    done = run("speed")
+    assert done.returncode == 1
+    assert "unknown benchmark ['speed']" in done.stderr
+    assert "convolutions" in done.stderr
