@@ -8,8 +8,8 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import compare
 from genmodels.service.compare import Drawing, Measure, Value
+from pages.components import choice, tiles
 from pages.components import compare_state as state
-from pages.components import tiles
 from pages.components.i18n import has, t
 from pages.components.measures_table import FigureText, MeasureText, measures_table
 from pages.components.theme import error_box, friendly_errors, page_title, plain
@@ -50,10 +50,10 @@ def _pick_model(index: int, infos: dict[str, CheckpointInfo]) -> None:
     def label(name: str) -> str:
         return t(f"compare.option.{'published' if infos[name].published else 'run'}", name=name)
 
-    st.selectbox(
+    choice.choose(
         t("compare.model", number=index + 1),
         list(infos),
-        format_func=label,
+        label,
         key=f"compare_model_{index}",
         help=t("compare.model_help"),
         persist_state="session",

@@ -7,7 +7,7 @@ import streamlit as st
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry
-from pages.components import data_bring, data_browse
+from pages.components import choice, data_bring, data_browse
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 
@@ -40,13 +40,14 @@ def _pick_set(entries: dict[str, Entry]) -> Entry:
         st.warning(t("data.unknown_set", name=plain(wanted[:80])), icon=":material/search_off:")
     elif wanted and wanted != st.session_state.get("data_address"):
         st.session_state["data_set"] = wanted
-    if st.session_state.get("data_set") not in entries:
-        kept = st.session_state.get("data_address")
-        st.session_state["data_set"] = kept if kept in entries else next(iter(entries))
-    chosen = st.selectbox(
-        t("data.set"), list(entries), format_func=lambda name: _label(entries[name]), key="data_set",
+    chosen = choice.choose(
+        t("data.set"),
+        list(entries),
+        lambda name: _label(entries[name]),
+        key="data_set",
+        fallback=st.session_state.get("data_address"),
         help=t("data.set_help"),
-    )  # fmt: skip
+    )
     st.session_state["data_address"] = st.query_params["data"] = chosen
     return entries[chosen]
 

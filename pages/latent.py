@@ -10,6 +10,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import Point
 from pages.components import latent_state as state
 from pages.components import pad, picture
+from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import is_learning, pick_model, pick_step
@@ -54,11 +55,10 @@ def _show_pad(names: list[str]) -> None:
 
 
 def _pad_controls(names: list[str]) -> None:
-    modes = {"directions": t("latent.pad_directions"), "seeds": t("latent.pad_seeds")}
     st.segmented_control(
         t("latent.pad_mode"),
-        list(modes),
-        format_func=modes.__getitem__,
+        ("directions", "seeds"),
+        format_func=lambda mode: t(f"latent.pad_{mode}"),
         required=True,
         key="latent_pad_mode",
         on_change=state.touched,
@@ -69,11 +69,12 @@ def _pad_controls(names: list[str]) -> None:
     if st.session_state.latent_pad_mode == "directions" and len(names) > 1:
         columns = st.columns(2)
         for column, key in zip(columns, ("latent_pad_x", "latent_pad_y"), strict=True):
-            column.selectbox(
+            choose(
                 t(f"latent.{key.removeprefix('latent_')}"),
                 range(len(names)),
-                format_func=names.__getitem__,
+                names.__getitem__,
                 key=key,
+                place=column,
                 on_change=state.touched,
                 help=t("latent.pad_axis_help"),
                 persist_state="session",
@@ -81,11 +82,10 @@ def _pad_controls(names: list[str]) -> None:
 
 
 def _sliders(names: list[str]) -> None:
-    axes = {"first": t("latent.axes_first"), "principal": t("latent.axes_principal")}
     st.segmented_control(
         t("latent.axes"),
-        list(axes),
-        format_func=axes.__getitem__,
+        ("first", "principal"),
+        format_func=lambda axes: t(f"latent.axes_{axes}"),
         required=True,
         key="latent_axes",
         on_change=state.axes_changed,

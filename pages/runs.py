@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 import train_jobs
-from pages.components import run_view
+from pages.components import choice, run_view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, page_title, plain
 from train_jobs import Job
@@ -19,31 +21,37 @@ def _table(jobs: tuple[Job, ...]) -> None:
     if len(jobs) < 2:
         return
     seen = [(job.id, job.state) for job in jobs]
+    ids = [job.id for job in jobs]
 
     def tick() -> None:
         now = train_jobs.jobs()
         if [(job.id, job.state) for job in now] != seen:
             st.rerun()
-        rows = [_row(job) for job in now]
-        event = st.dataframe(
-            rows,
-            hide_index=True,
-            height=min(280, 38 + 35 * len(rows)),
-            key="runs_table",
-            on_select="rerun",
-            selection_mode="single-row",
-            alt=t("runs.table_alt"),
-            placeholder="",
-            column_config=_columns(),
-        )
-        picked = [now[index].id for index in event["selection"]["rows"]]
-        if picked and picked[0] != st.session_state.get("runs_picked"):
-            st.session_state["runs_picked"] = picked[0]
-            st.session_state["runs_wanted"] = picked[0]
+        # The key changes with the rows: a selected row is a number, and would mean another run in another list.
+        with st.container(key="runs_table"):
+            key = f"runs_table_{zlib.crc32(' '.join(ids).encode()):08x}"
+            st.dataframe(
+                [_row(job) for job in now],
+                hide_index=True,
+                height=min(280, 38 + 35 * len(now)),
+                key=key,
+                on_select=partial(_open_row, key, ids),
+                selection_mode="single-row",
+                alt=t("runs.table_alt"),
+                placeholder="",
+                column_config=_columns(),
+            )
+        if "runs_wanted" in st.session_state:
             st.rerun()
 
     every = run_view.POLL if any(job.active for job in jobs) else None
     st.fragment(tick, run_every=every, key="runs_table_live")()
+
+
+def _open_row(key: str, ids: list[str]) -> None:
+    """Show the run of the clicked row; `ids` are those of the table that was clicked."""
+    for index in st.session_state[key]["selection"]["rows"][:1]:
+        st.session_state["runs_wanted"] = ids[index]
 
 
 def _row(job: Job) -> dict[str, Any]:
@@ -72,34 +80,49 @@ def _columns() -> dict[str, Any]:
 def _select(jobs: tuple[Job, ...]) -> str:
     """The run to show, kept in the address."""
     by_id = {job.id: job for job in jobs}
-    wanted = st.session_state.pop("runs_wanted", None)
-    asked = st.query_params.get("run")
-    if wanted is None and asked and asked != st.session_state.get("runs_asked"):
+    memory = st.session_state
+    shown, asked = memory.get("runs_shown"), st.query_params.get("run")
+    wanted = memory.pop("runs_wanted", None)
+    if wanted is None and asked and asked != shown:
         wanted = asked
         if asked not in by_id:
             st.warning(t("runs.unknown", id=plain(asked)), icon=":material/link_off:")
+            memory["runs_select"] = jobs[0].id
     if wanted in by_id:
-        st.session_state["runs_select"] = wanted
-    elif st.session_state.get("runs_select") not in by_id:
-        st.session_state["runs_select"] = jobs[0].id
-    chosen = st.selectbox(
+        memory["runs_select"] = wanted
+    elif shown and shown not in by_id and choice.current("runs_select", list(by_id)) is None:
+        memory["runs_gone"] = (shown, jobs[0].id)
+    chosen = choice.choose(
         t("runs.select"),
         list(by_id),
-        format_func=lambda job_id: f"{by_id[job_id].name} · {t('runs.state.' + by_id[job_id].state)}",
+        lambda job_id: f"{by_id[job_id].name} · {t('runs.state.' + by_id[job_id].state)}",
         key="runs_select",
         help=t("runs.select_help"),
         persist_state="session",
     )
     if st.query_params.get("run") != chosen:
         st.query_params["run"] = chosen
-    st.session_state["runs_asked"] = chosen
-    return str(chosen)
+    memory["runs_shown"] = chosen
+    _report_deletion(chosen)
+    return chosen
+
+
+def _report_deletion(chosen: str | None) -> None:
+    """A run that was shown and is gone: said until another run is chosen."""
+    gone, landed = st.session_state.get("runs_gone", (None, None))
+    if gone is not None and chosen == landed:
+        st.warning(t("runs.gone" if chosen else "runs.gone_last", id=plain(gone)), icon=":material/delete:")
+    else:
+        st.session_state.pop("runs_gone", None)
 
 
 page_title(t("runs.title"), t("runs.intro"))
 with friendly_errors():
     _jobs = train_jobs.jobs()
     if not _jobs:
+        if _gone := st.session_state.pop("runs_shown", None):
+            st.session_state["runs_gone"] = (_gone, None)
+        _report_deletion(None)
         st.info(t("runs.empty"), icon=":material/hourglass_empty:")
         st.page_link("train.py", label=t("runs.to_train"), icon=":material/model_training:")
     else:

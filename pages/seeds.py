@@ -15,6 +15,7 @@ from genmodels.service.seeds import SeedStudy, Tile
 from genmodels.shell import Shell, shell
 from pages.components import seeds_charts
 from pages.components import seeds_state as state
+from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model
@@ -78,15 +79,20 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 
 def _pair(study: SeedStudy) -> int:
     """Which two neighbouring seeds to go between."""
-    names = [t("seeds.pair_option", first=first, second=second) for first, second in pairwise(study.seeds)]
-    if st.session_state.get("seeds_pair") not in names:
-        st.session_state.seeds_pair = names[0]
-    if len(names) == 1:
+    pairs = {f"{first},{second}": t("seeds.pair_option", first=first, second=second)
+             for first, second in pairwise(study.seeds)}  # fmt: skip
+    if len(pairs) == 1:
         return 0
-    chosen = st.segmented_control(
-        t("seeds.pair"), names, required=True, key="seeds_pair", help=t("seeds.pair_help"), persist_state="session"
+    chosen = choose(
+        t("seeds.pair"),
+        list(pairs),
+        pairs.__getitem__,
+        key="seeds_pair",
+        kind="segmented_control",
+        help=t("seeds.pair_help"),
+        persist_state="session",
     )
-    return names.index(chosen) if chosen else 0
+    return list(pairs).index(chosen)
 
 
 @st.fragment

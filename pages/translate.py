@@ -8,7 +8,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import translate
 from genmodels.service.translate import Asking
-from pages.components import translate_result, translate_source
+from pages.components import choice, translate_result, translate_source
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title, plain
@@ -17,19 +17,16 @@ _DIRECTIONS = ("a_to_b", "b_to_a")
 
 
 def _pick_direction(info: CheckpointInfo) -> str:
-    st.session_state.setdefault("translate_direction", _DIRECTIONS[0])
     first, second = translate.kinds(info)
     names = {"a_to_b": (first, second), "b_to_a": (second, first)}
-    return str(
-        st.segmented_control(
-            t("translate.direction"),
-            _DIRECTIONS,
-            format_func=lambda way: t("translate.way", start=plain(names[way][0]), end=plain(names[way][1])),
-            required=True,
-            key="translate_direction",
-            help=t("translate.direction_help"),
-            persist_state="session",
-        )
+    return choice.choose(
+        t("translate.direction"),
+        _DIRECTIONS,
+        lambda way: t("translate.way", start=plain(names[way][0]), end=plain(names[way][1])),
+        key="translate_direction",
+        kind="segmented_control",
+        help=t("translate.direction_help"),
+        persist_state="session",
     )
 
 
@@ -43,16 +40,13 @@ def _pick_detail(info: CheckpointInfo) -> int:
             "translate.detail_trained" if detail == 1 else "translate.detail_times", times=detail, side=side * detail
         )
 
-    st.session_state.setdefault("translate_detail", translate.DETAILS[0])
-    return int(
-        st.selectbox(
-            t("translate.detail"),
-            translate.DETAILS,
-            format_func=label,
-            key="translate_detail",
-            help=t("translate.detail_help", side=side),
-            persist_state="session",
-        )
+    return choice.choose(
+        t("translate.detail"),
+        translate.DETAILS,
+        label,
+        key="translate_detail",
+        help=t("translate.detail_help", side=side),
+        persist_state="session",
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-import streamlit as st
-
+from pages.components.choice import choose
 from pages.components.theme import plain
 
 _FEW = 12
@@ -22,29 +22,17 @@ def class_picker(
 ) -> int:
     """The number of the chosen class; what another model's classes left behind falls back to `default`."""
     numbers = range(len(names))
-    if st.session_state.get(key) not in numbers:
-        st.session_state[key] = min(default, len(names) - 1)
-    if len(names) > _FEW:
-        return int(
-            st.selectbox(
-                label,
-                numbers,
-                format_func=names.__getitem__,
-                key=key,
-                help=help_text,
-                on_change=on_change,
-                persist_state="session",
-            )
-        )
-    chosen = st.pills(
+    few = len(names) <= _FEW
+    settings: dict[str, Any] = {"wrap": True} if few else {}
+    return choose(
         label,
         numbers,
-        format_func=lambda number: plain(names[number]),
-        required=True,
+        (lambda number: plain(names[number])) if few else names.__getitem__,
         key=key,
+        fallback=min(default, len(names) - 1),
+        kind="pills" if few else "selectbox",
         help=help_text,
         on_change=on_change,
-        wrap=True,
         persist_state="session",
+        **settings,
     )
-    return int(chosen or 0)

@@ -12,6 +12,7 @@ from genmodels import drawing
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Answer, Answers
+from pages.components import choice
 from pages.components.bars import Panel, bars
 from pages.components.canvas import canvas
 from pages.components.i18n import t
@@ -40,14 +41,13 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
-    memory, most = st.session_state, classify.MAX_ASKED
-    kept = [name for name in memory.get("classify_models", []) if name in infos]
-    memory.classify_models = kept if "classify_models" in memory else list(infos)[:most]
-    chosen = st.multiselect(
+    most = classify.MAX_ASKED
+    chosen = choice.choose_several(
         t("classify.ask.models"),
         list(infos),
-        format_func=lambda name: infos[name].title if infos[name].published else name,
+        lambda name: infos[name].title if infos[name].published else name,
         key="classify_models",
+        fallback=list(infos)[:most],
         max_selections=most,
         help=t("classify.ask.models_help", count=most),
         placeholder=t("classify.ask.models_placeholder"),

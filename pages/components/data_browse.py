@@ -11,7 +11,7 @@ from genmodels import recipes
 from genmodels.data import DataSpec
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
-from pages.components import tiles, train_choice
+from pages.components import choice, tiles, train_choice
 from pages.components.i18n import has, t
 from pages.components.theme import error_box, friendly_errors, plain
 
@@ -184,19 +184,21 @@ def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
     if memory.get("data_samples_of") != entry.name:  # a class of one set means nothing in another
         memory["data_samples_of"], memory["data_class"], memory["data_page"] = entry.name, _ALL, 1
     cells = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
-    split = cells[0].selectbox(
+    split = choice.choose(
         t("data.samples.split"),
         ("train", "test") if spec.test_size else ("train",),
-        format_func=lambda value: t(f"data.samples.splits.{value}"),
+        lambda value: t(f"data.samples.splits.{value}"),
         key="data_split",
+        place=cells[0],
         on_change=_first_page,
         help=t("data.samples.split_help"),
     )
-    label = cells[1].selectbox(
+    label = choice.choose(
         t("data.samples.label"),
         (_ALL, *range(spec.num_classes)),
-        format_func=lambda value: t("data.samples.all") if value == _ALL else spec.classes[value],
+        lambda value: t("data.samples.all") if value == _ALL else spec.classes[value],
         key="data_class",
+        place=cells[1],
         on_change=_first_page,
         help=t("data.samples.label_help"),
         disabled=not spec.classes,

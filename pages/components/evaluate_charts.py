@@ -12,6 +12,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.service import evaluation
 from genmodels.service.evaluation import Measured
 from genmodels.service.inspection import Calibration
+from pages.components.choice import choose
 from pages.components.evaluate_figures import label, value_text
 from pages.components.i18n import t
 
@@ -128,14 +129,12 @@ def over_training(info: CheckpointInfo) -> None:
     if not names:
         st.markdown(t("evaluate.curve.none"))
         return
-    memory = st.session_state
-    if memory.get("evaluate_figure") not in names:
-        memory.evaluate_figure = next((name for name in _FIRST if name in names), names[0])
-    chosen = st.selectbox(
+    chosen = choose(
         t("evaluate.curve.figure"),
         names,
-        format_func=label,
+        label,
         key="evaluate_figure",
+        fallback=next((name for name in _FIRST if name in names), None),
         help=t("evaluate.curve.figure_help"),
         persist_state="session",
     )

@@ -8,6 +8,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane
 from genmodels.service.plane_map import map_png
+from pages.components import choice
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t
 from pages.components.manifold_map import data_caption
@@ -35,20 +36,17 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
     chosen = []
     for side, column in zip(_SIDES, columns, strict=True):
         key = f"manifold_{side}"
-        if st.session_state.get(key) not in infos:
-            st.session_state[key] = first[side]
-        chosen.append(
-            infos[
-                column.selectbox(
-                    t(f"manifold.beside.{side}"),
-                    names,
-                    format_func=lambda name: f"{infos[name].title} · {name}",
-                    key=key,
-                    help=t("manifold.beside.pick_help"),
-                    persist_state="session",
-                )
-            ]
+        name = choice.choose(
+            t(f"manifold.beside.{side}"),
+            names,
+            lambda name: f"{infos[name].title} · {name}",
+            key=key,
+            fallback=first[side],
+            place=column,
+            help=t("manifold.beside.pick_help"),
+            persist_state="session",
         )
+        chosen.append(infos[name])
     planes = [Plane.parse({"model": info.name, "step": info.steps[-1]}) for info in chosen]
     scatters = [manifold.scatter(plane) for plane in planes]
     # One scale for both: the spread of the codes is part of the comparison.

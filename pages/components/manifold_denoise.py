@@ -10,6 +10,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import denoise
 from genmodels.service.denoise import Noise
+from pages.components import choice
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
@@ -45,12 +46,10 @@ def show() -> None:
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
-    if st.session_state.get("manifold_denoiser") not in infos:
-        st.session_state.manifold_denoiser = next(iter(infos))
-    name = st.selectbox(
+    name = choice.choose(
         t("manifold.denoise.model"),
         list(infos),
-        format_func=lambda name: f"{infos[name].title} · {name}",
+        lambda name: f"{infos[name].title} · {name}",
         key="manifold_denoiser",
         help=t("manifold.denoise.model_help"),
         persist_state="session",

@@ -12,6 +12,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.runfolder import RunFolder
+from pages.components import choice
 from pages.components.i18n import t
 from pages.components.theme import plain
 
@@ -41,18 +42,16 @@ def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = 
     """
     memory, key = st.session_state, f"{page}_model"
     wanted, kept = st.query_params.get("model"), memory.get(f"{page}_address_model")
-    shown = memory.get(key)
     if wanted and wanted not in infos:  # also the page's own address, where the run was deleted meanwhile
         st.warning(t(f"{page}.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
     elif wanted and wanted != kept:
-        shown = wanted
-    # Written on every run: a browser keeps the text it has, also when a run that has learned is called otherwise.
-    memory[key] = next((name for name in (shown, kept, preferred) if name in infos), next(iter(infos)))
-    chosen = st.selectbox(
+        memory[key] = wanted
+    chosen = choice.choose(
         t(f"{page}.model"),
         list(infos),
-        format_func=lambda name: option(infos[name]),
+        lambda name: option(infos[name]),
         key=key,
+        fallback=kept if kept in infos else preferred,
         help=t(f"{page}.model_help"),
     )
     memory[f"{page}_address_model"] = st.query_params["model"] = chosen

@@ -11,6 +11,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.service import MAX_SEED, paint
 from genmodels.service.paint import Asking, Facts
 from genmodels.service.paint_surprise import MAX_CLASSES
+from pages.components import choice
 from pages.components.i18n import t
 
 PARTS = ("generate", "complete", "field", "surprise")
@@ -125,19 +126,16 @@ def _class(
     if not info.askable:
         return ANY
     options = [*first, *any_, *range(len(info.askable))]
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = options[0]
     names = {OWN: t("paint.class_own"), ANY: t(f"paint.class_any_{kind}")}
-    return int(
-        st.selectbox(
-            t("paint.class"),
-            options,
-            format_func=lambda number: names.get(number) or info.askable[number],
-            key=key,
-            help=t(f"paint.class_help_{kind}"),
-            persist_state="session",
-        )
+    number: int = choice.choose(
+        t("paint.class"),
+        options,
+        lambda number: names.get(number) or info.askable[number],
+        key=key,
+        help=t(f"paint.class_help_{kind}"),
+        persist_state="session",
     )
+    return number
 
 
 def _other_seeds() -> None:

@@ -31,13 +31,17 @@ def main(job: Job) -> None:
         st.caption(t("runs.public"))
     with st.container(horizontal=True, vertical_alignment="center"):
         if job.active:
-            _button("stop", lambda: train_jobs.stop(job.id), icon=":material/stop_circle:")
+            _button(job, "stop", lambda: train_jobs.stop(job.id), icon=":material/stop_circle:")
         if job.state == "RUNNING" and _button(
-            "save", partial(train_jobs.request, job.id, "save"), icon=":material/save:", ready=job.phase == "training"
+            job,
+            "save",
+            partial(train_jobs.request, job.id, "save"),
+            icon=":material/save:",
+            ready=job.phase == "training",
         ):
             st.toast(t("runs.save_asked"), icon=":material/save:")
         if job.state in ("STOPPED", "FAILED"):
-            _button("resume", lambda: train_jobs.resume(job.id), icon=":material/play_circle:")
+            _button(job, "resume", lambda: train_jobs.resume(job.id), icon=":material/play_circle:")
         if _can_explore(job):
             st.page_link(
                 "latent.py",
@@ -48,11 +52,28 @@ def main(job: Job) -> None:
             )
 
 
-def _button(name: str, act: Callable[[], Any], *, icon: str, ready: bool = True) -> bool:
+def _clicked(name: str, job: Job, label: str, **settings: Any) -> bool:
+    """A button, keyed `runs_<name>`, whose click counts only for the run that it was drawn for.
+
+    The page may have gone to another run between drawing and click: the run was deleted elsewhere.
+    """
+    clicked = st.button(label, key=f"runs_{name}", on_click=_note_click, args=(name, job.id), **settings)
+    if clicked and st.session_state[f"runs_clicked_{name}"] != job.id:
+        st.warning(t("runs.not_this_run"), icon=":material/block:")
+        return False
+    return clicked
+
+
+def _note_click(name: str, job_id: str) -> None:
+    st.session_state[f"runs_clicked_{name}"] = job_id
+
+
+def _button(job: Job, name: str, act: Callable[[], Any], *, icon: str, ready: bool = True) -> bool:
     """A button that does something to the run; the page is drawn again where that worked, the cause shown where not."""
-    clicked = st.button(
+    clicked = _clicked(
+        name,
+        job,
         t(f"runs.{name}"),
-        key=f"runs_{name}",
         help=t(f"runs.{name}_help") if ready else t("runs.not_yet"),
         icon=icon,
         disabled=train_jobs.public_mode() or not ready,
@@ -107,8 +128,8 @@ def knobs(job: Job, spec: Spec) -> None:
                     reset=reset,
                     disabled=not ready,
                 )
-        if st.button(
-            t("runs.apply"), key="runs_apply", help=t("runs.apply_help"), icon=":material/check:", disabled=not ready
+        if _clicked(
+            "apply", job, t("runs.apply"), help=t("runs.apply_help"), icon=":material/check:", disabled=not ready
         ):
             changed = train_jobs.turn(job.id, entered)
             text = ", ".join(f"{name} = {new:g}" for name, (_, new) in changed.items())
@@ -135,8 +156,8 @@ def _rename(job: Job) -> None:
         name = st.text_input(
             t("runs.rename"), job.name, key=f"runs_name_{job.id}", max_chars=80, help=t("runs.rename_help")
         )
-        clicked = st.button(
-            t("runs.rename_do"), key="runs_rename", help=t("runs.rename_help"), disabled=train_jobs.public_mode()
+        clicked = _clicked(
+            "rename", job, t("runs.rename_do"), help=t("runs.rename_help"), disabled=train_jobs.public_mode()
         )
     if clicked:
         with friendly_errors():
@@ -216,9 +237,10 @@ def _delete(job: Job) -> None:
     if job.state == "RUNNING":
         return
     if st.session_state.get("runs_deleting") != job.id:
-        if st.button(
+        if _clicked(
+            "delete",
+            job,
             t("runs.delete"),
-            key="runs_delete",
             help=t("runs.delete_help"),
             icon=":material/delete:",
             disabled=train_jobs.public_mode(),
@@ -228,9 +250,10 @@ def _delete(job: Job) -> None:
         return
     st.warning(t("runs.delete_sure", name=plain(job.name)), icon=":material/warning:")
     with st.container(horizontal=True):
-        sure = st.button(
+        sure = _clicked(
+            "delete_confirm",
+            job,
             t("runs.delete_confirm", name=plain(job.name)),
-            key="runs_delete_confirm",
             help=t("runs.delete_confirm_help"),
             type="primary",
         )
@@ -240,6 +263,7 @@ def _delete(job: Job) -> None:
             train_jobs.delete(job.id)
             st.session_state.pop("runs_deleting", None)
             st.query_params.pop("run", None)
+            st.session_state.pop("runs_shown", None)
             st.rerun()
     if kept:
         st.session_state.pop("runs_deleting", None)

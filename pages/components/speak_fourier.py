@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels.fourier import WINDOWS, Window
 from genmodels.service import sound
 from genmodels.service.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
-from pages.components import speak_charts, speak_source
+from pages.components import choice, speak_charts, speak_source
 from pages.components.i18n import t
 from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
@@ -53,15 +53,16 @@ def _controls() -> tuple[Window, int, int]:
             help=t("speak.fourier.length_help"),
             persist_state="session",
         )
-    with right:
-        part = st.select_slider(
-            t("speak.fourier.hop"),
-            HOPS,
-            format_func=lambda part: t("speak.fourier.hop_of", part=part, samples=length // part),
-            key="speak_hop",
-            help=t("speak.fourier.hop_help"),
-            persist_state="session",
-        )
+    part = choice.choose(
+        t("speak.fourier.hop"),
+        HOPS,
+        lambda part: t("speak.fourier.hop_of", part=part, samples=length // part),
+        key="speak_hop",
+        kind="select_slider",
+        place=right,
+        help=t("speak.fourier.hop_help"),
+        persist_state="session",
+    )
     for name, value in (("window", window), ("length", length), ("hop", part)):
         st.query_params[name] = str(value)
     return window, int(length), int(length) // int(part)

@@ -11,6 +11,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.service import stylize
 from genmodels.service.stylize import Asking
 from genmodels.service.translate_given import Upload, file_name
+from pages.components import choice
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
@@ -66,14 +67,13 @@ def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
             memory.stylize_networks = [asked]
         else:
             st.warning(t("stylize.fast.unknown", name=plain(asked[:80])), icon=":material/search_off:")
-    if not set(memory.get("stylize_networks", ("",))) <= infos.keys():
-        memory.stylize_networks = list(infos)[:_MOST]
-    return st.multiselect(
+    return choice.choose_several(
         t("stylize.fast.networks"),
         list(infos),
-        format_func=lambda name: _title(infos[name]),
+        lambda name: _title(infos[name]),
         max_selections=_MOST,
         key="stylize_networks",
+        fallback=list(infos)[:_MOST],
         help=t("stylize.fast.networks_help", most=_MOST),
         persist_state="session",
     )

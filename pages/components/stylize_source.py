@@ -9,6 +9,7 @@ from genmodels.errors import DataError
 from genmodels.service import stylize, stylize_given
 from genmodels.service.stylize_given import Kind
 from genmodels.service.translate_given import Upload
+from pages.components import choice
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain
 from pages.components.tiles import Tile, row
@@ -32,15 +33,14 @@ def style() -> Upload | None:
 def _picture(kind: Kind, name: str) -> Upload | None:
     memory = st.session_state
     offered = stylize_given.offered(kind)
-    source_key = f"stylize_{name}_source"
-    memory.setdefault(source_key, "offered" if offered else "upload")
+    memory.setdefault(f"stylize_{name}_source", "offered" if offered else "upload")
     st.subheader(t(f"stylize.{name}.title"), anchor=False)
     source = st.segmented_control(
         t(f"stylize.{name}.source"),
         _SOURCES[kind],
         format_func=lambda source: t(f"stylize.{name}.sources.{source}"),
         required=True,
-        key=source_key,
+        key=f"stylize_{name}_source",
         help=t(f"stylize.{name}.source_help"),
         persist_state="session",
     )
@@ -58,10 +58,10 @@ def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
             icon=":material/folder_off:",
         )
         return None
-    chosen = st.selectbox(
+    chosen = choice.choose(
         t(f"stylize.{name}.pick"),
         list(offered),
-        format_func=lambda stem: offered[stem],
+        offered.__getitem__,
         key=f"stylize_{name}_pick",
         help=t(f"stylize.{name}.pick_help"),
         persist_state="session",

@@ -12,7 +12,7 @@ from genmodels import data, recipes, registry
 from genmodels.data import DataConfig, own
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
-from pages.components import train_recordings
+from pages.components import choice, train_recordings
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
 from train_jobs.spec import find_recipe
@@ -46,13 +46,13 @@ def choose() -> Choice:
         persist_state="session",
     )
     known = recipes.names() if start_from == "recipe" else registry.names()
-    if start_from == "recipe" and st.session_state.get("train_recipe") not in known:
-        st.session_state["train_recipe"] = _FIRST if _FIRST in known else known[0]
-    name = second.selectbox(
+    name = choice.choose(
         t(f"train.{start_from}"),
         known,
-        format_func=lambda value: recipes.get(value).title if start_from == "recipe" else registry.get(value).title,
+        lambda value: recipes.get(value).title if start_from == "recipe" else registry.get(value).title,
         key=f"train_{start_from}",
+        fallback=_FIRST,
+        place=second,
         help=t(f"train.{start_from}_help"),
         persist_state="session",
     )
@@ -62,13 +62,13 @@ def choose() -> Choice:
     st.session_state["train_asked"] = recipe.name
 
     presets = (*recipe.presets, FULL)
-    if st.session_state.get("train_preset") not in presets:
-        st.session_state["train_preset"] = "quick" if "quick" in presets else presets[0]  # what a student can wait for
-    preset = third.selectbox(
+    preset = choice.choose(
         t("train.preset"),
         presets,
-        format_func=lambda value: t(f"train.presets.{value}") if value in ("quick", FULL) else value,
+        lambda value: t(f"train.presets.{value}") if value in ("quick", FULL) else value,
         key="train_preset",
+        fallback="quick",  # what a student can wait for
+        place=third,
         help=t("train.preset_help"),
         persist_state="session",
     )
@@ -90,15 +90,15 @@ def choose() -> Choice:
         # A user's own set stays chosen from recipe to recipe: it is what they came to train on.
         suits = offered in (*data.names(), *own_sound) and offered != "mnist"
         st.session_state["train_data"] = offered if suits else data.first_with(requires)
-    with fourth:
-        data_name = st.selectbox(
-            t("train.data"),
-            (*data.names(), *own_sound, *own_sets),
-            format_func=_data_label,
-            key="train_data",
-            help=t("train.data_help"),
-            persist_state="session",
-        )
+    data_name = choice.choose(
+        t("train.data"),
+        (*data.names(), *own_sound, *own_sets),
+        _data_label,
+        key="train_data",
+        place=fourth,
+        help=t("train.data_help"),
+        persist_state="session",
+    )
     if "data" in st.query_params:
         st.query_params["data"] = st.session_state["train_data_asked"] = data_name
     if data_name in own_sound:

@@ -1,0 +1,102 @@
+"""The Runs page in a real browser: what is chosen, renamed, deleted and clicked is the run that is shown."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import train_jobs
+from genmodels.runfolder import RunFolder, runs_root
+from tests.browser import Browser, Server, browser, server_of, settle, widget  # noqa: F401 -- browser is a fixture
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+RECIPE = "pattern_1010_gan"
+
+
+@contextmanager
+def serving(tmp_path: Path) -> Iterator[Server]:
+    with server_of({"GENMODELS_RUNS": str(runs_root())}, tmp_path / "server.log") as server:
+        yield server
+
+
+def finished(number: int, *assignments: str) -> str:
+    spec = train_jobs.make_spec(RECIPE, None, ["train.max_steps=20", *assignments])
+    folder = RunFolder.create(runs_root() / f"{RECIPE}-{number}", spec)
+    folder.append_metrics(0, {"loss/discriminator": 0.25})
+    folder.write_status(phase="finished", step=20, max_steps=20, device="cpu", error=None)
+    return folder.name
+
+
+def click(page: Page, key: str) -> None:
+    widget(page, key).locator("button:visible").first.click()
+
+
+def run_of(page: Page) -> str:
+    settle(page)
+    found = re.search(r"[?&]run=([^&]+)", page.url)
+    assert found is not None, page.url
+    return found.group(1)
+
+
+def pick(page: Page, text: str) -> None:
+    """Chooses the entry of the list of runs that ends with `text`."""
+    widget(page, "runs_select").locator("input").first.click()
+    page.locator('[role="option"]').filter(has_text=re.compile(re.escape(text) + "$")).click()
+    expect(widget(page, "runs_select").locator("input").first).to_have_value(re.compile(re.escape(text) + "$"))
+
+
+@pytest.mark.timeout(180)
+def test_the_run_that_is_shown_is_the_one_that_is_renamed_and_deleted(browser: Browser, tmp_path: Path):  # noqa: F811
+    older, newer = finished(1, "run.name=test"), finished(2, "run.name=test")
+    with serving(tmp_path) as server:
+        page = browser.open(f"{server.url}/runs?run={older}")
+        for run in (newer, older):  # two runs of one name: each can be chosen
+            pick(page, run)
+            page.wait_for_url(re.compile(f"run={run}$"))
+
+        widget(page, "runs_manage").locator("summary").click()
+        name = widget(page, f"runs_name_{older}").locator("input")
+        name.fill("Anna's first")
+        name.press("Enter")
+        click(page, "runs_rename")
+        expect(page.get_by_role("heading", name="Anna's first")).to_be_visible()
+        click(page, "runs_delete")
+        expect(widget(page, "runs_delete_confirm")).to_contain_text("Anna's first")
+        assert run_of(page) == older
+
+        other = browser.open(f"{server.url}/runs?run={older}")
+        click(page, "runs_delete_confirm")
+        page.wait_for_url(re.compile(f"run={newer}$"))
+        assert [job.id for job in train_jobs.jobs()] == [newer]
+
+        widget(other, "runs_manage").locator("summary").click()
+        click(other, "runs_delete")
+        expect(other.get_by_text("was deleted, in another tab")).to_be_visible()
+        expect(widget(other, "runs_delete_confirm")).to_have_count(0)
+        assert run_of(other) == newer
+        browser.check_console()
+
+
+@pytest.mark.timeout(180)
+def test_a_run_stays_shown_while_others_change_their_state(browser: Browser, tmp_path: Path):  # noqa: F811
+    assignments = ["train.max_steps=200", "train.precision=fp32", "train.compile=off", "run.threads=1"]
+    with serving(tmp_path) as server:
+        shown, *others = [train_jobs.submit(train_jobs.make_spec(RECIPE, None, assignments)).id for _ in range(3)]
+        page = browser.open(f"{server.url}/runs?run={shown}")
+        end = time.monotonic() + 120
+        while any(train_jobs.job(run).active for run in (shown, *others)):
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        # The list follows without a click; the run that is shown stays the same.
+        expect(widget(page, "runs_select").locator("input").first).to_have_value(f"{shown} · finished")
+        widget(page, "runs_select").locator("input").first.click()
+        expect(page.locator('[role="option"]').filter(has_text="finished")).to_have_count(3)
+        page.keyboard.press("Escape")
+        assert run_of(page) == shown
+        browser.check_console()
