@@ -150,7 +150,7 @@ def speak(
             "its time is counted from the beginning of what --after gives."
         ),
     ] = 1.0,
-    after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG or MP3 to continue.")] = None,
+    after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG, MP3 or AIFF to continue.")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
 ) -> None:
     """Draw a recording with a model of sound such as a WaveNet, or continue one."""
@@ -211,10 +211,15 @@ def pack(
         typer.echo(f"left out {name}", err=True)
     if len(done.skipped) > 20:
         typer.echo(f"left out {len(done.skipped) - 20:,} more", err=True)
+    for line in (*done.left_out.lines(), *done.notes):
+        typer.echo(line, err=True)
     typer.echo(
         f"{done.count:,} pictures of {'x'.join(map(str, done.shape))} in {len(done.classes)} classes, "
-        f"{len(done.skipped):,} left out, {done.bytes / 1e6:.1f} MB, {done.count / done.seconds:,.0f} pictures a second"
+        f"{len(done.skipped) + done.left_out.count:,} left out, {done.bytes / 1e6:.1f} MB, "
+        f"{done.count / done.seconds:,.0f} pictures a second"
     )
+    kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in sorted(done.kinds.items()))
+    typer.echo(f"files used: {kinds}")
     typer.echo(f"train on it: python -m train_jobs submit vae --data hdf5 --set data.path={out}")
 
 

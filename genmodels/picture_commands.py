@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from genmodels.capabilities import Direction
     from genmodels.translation import Way
 
-Given = Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP or GIF of any size.")]
+Given = Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF of any size.")]
 Out = Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")]
 MaxSide = Annotated[
     int | None, typer.Option(min=1, help="Reduce larger pictures to this side, and enlarge the result.")

@@ -188,7 +188,7 @@ def test_a_folder_without_enough_sound_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "part"),
     [
-        ({"path": None}, DataError, "needs a folder of recordings (WAV, FLAC, OGG or MP3): set data.path"),
+        ({"path": None}, DataError, "needs a folder of recordings (WAV, FLAC, OGG, MP3 or AIFF): set data.path"),
         ({"sample_rate": 96_000}, ConfigError, "data.sample_rate = 96000 is not allowed"),
         ({"clip_seconds": 0}, ConfigError, "data.clip_seconds = 0 is not allowed"),
         ({"sample_rate": 48_000, "clip_seconds": 20}, ConfigError, "at most 480,000 are allowed: choose at most 10 s"),

@@ -302,7 +302,9 @@ def test_nobody_chosen_and_an_upload_that_is_no_picture(runs: Path) -> None:
     app.segmented_control(key="classify_source").set_value("upload").run()
     app.file_uploader(key="classify_upload").upload("digit.png", b"text renamed", "image/png").run()
     assert not app.exception
-    refusal = "this picture cannot be read: not a PNG, JPEG, WEBP, BMP or GIF picture; save it as one of these"
+    refusal = (
+        "this picture cannot be read: not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these"
+    )
     assert [refusal in as_read(error.value) for error in app.error] == [True]
     assert not app.info, "the picture is not missing, it was refused"
     app.multiselect(key="classify_models").set_value([]).run()

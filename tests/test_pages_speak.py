@@ -196,7 +196,7 @@ def test_one_s_own_file_is_heard_on_few_levels_and_a_bad_one_is_refused(runs: Pa
     assert "4 levels (2 bits): signal-to-noise ratio" in said(app)
     assert len(app.get("audio")) == 2
     app.get("file_uploader")[0].set_value(("mine.wav", b"no sound" * 99, "audio/wav")).run()
-    assert "not a WAV, FLAC, OGG or MP3 file" in app.error[0].value
+    assert "not a WAV, FLAC, OGG, MP3 or AIFF file" in app.error[0].value
     assert not app.exception
 
 

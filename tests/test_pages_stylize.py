@@ -66,7 +66,7 @@ def test_a_file_that_is_no_picture_is_refused_by_name(runs: Path, tmp_path: Path
     app = open_page("stylize")
     app.file_uploader(key="stylize_content_upload").set_value([("bad_*.png", b"text", "image/png")]).run()
     assert [error.value for error in app.error] == [
-        r"**bad\_\*.png:** not a PNG, JPEG, WEBP, BMP or GIF picture; save it as one of these"
+        r"**bad\_\*.png:** not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these"
     ]
     assert app.button(key="stylize_begin").disabled
     good = ("good.png", encoded(photo(40, 30)), "image/png")

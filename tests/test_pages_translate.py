@@ -46,7 +46,7 @@ def test_several_files_of_which_one_is_bad(runs: Path) -> None:
     files(app, ("one.png", encoded(photo(50, 40))), ("bad_*.png", b"text"), ("two.png", encoded(photo(64, 64))))
     assert not app.exception
     assert [error.value for error in app.error] == [
-        r"**bad\_\*.png:** not a PNG, JPEG, WEBP, BMP or GIF picture; save it as one of these"
+        r"**bad\_\*.png:** not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these"
     ]
     assert "one.png · 50 x 40 pixels, translated at 40 x 32 and enlarged" in words(app)
     assert "two.png · 64 x 64 pixels" in words(app)

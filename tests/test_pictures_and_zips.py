@@ -84,9 +84,9 @@ def test_an_animation_gives_its_first_frame_and_a_large_photo_stays_sharp() -> N
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"this is text", "not a PNG, JPEG, WEBP, BMP or GIF"),
+        (b"this is text", "not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF"),
         (b"", "not a PNG"),
-        (encoded(plain(), "TIFF"), "not a PNG"),
+        (encoded(plain(), "TGA"), "not a PNG"),
         (encoded(plain(), "PPM"), "not a PNG"),
         (encoded(Image.effect_noise((64, 64), 50))[:900], "damaged"),
         (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:900], "damaged"),
@@ -95,7 +95,7 @@ def test_an_animation_gives_its_first_frame_and_a_large_photo_stays_sharp() -> N
         (claimed_png(2**31 - 1, 2**31 - 1), "pixels"),
         (claimed_png(50, 50), "damaged"),
     ],
-    ids=["text", "empty", "tiff", "ppm", "half png", "half jpeg", "bomb", "warned bomb", "absurd", "no pixels"],
+    ids=["text", "empty", "tga", "ppm", "half png", "half jpeg", "bomb", "warned bomb", "absurd", "no pixels"],
 )
 def test_a_bad_picture_is_refused_with_the_reason(raw: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
@@ -108,7 +108,9 @@ def test_a_zip_is_packed_with_its_classes_and_what_is_no_picture_left_alone(tmp_
     files |= {"all/readme.txt": b"hello", "__MACOSX/all/a/._0.png": b"shadow", "all/b/text.png": b"text"}
     done = packing.pack(packing.open_source(zipped(tmp_path / "pets.zip", files)), tmp_path / "pets.h5", size=8)
     assert (done.count, done.shape, done.classes) == (6, (3, 8, 8), ("a", "b"))
-    assert done.skipped == ("all/b/text.png: not a PNG, JPEG, WEBP, BMP or GIF picture; save it as one of these",)
+    assert done.skipped == (
+        "all/b/text.png: not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these",
+    )
     packed = hdf5.header(done.path)
     assert packed.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert packed.view()[4, 2].min() == BLUE[2]

@@ -106,13 +106,13 @@ def test_nothing_and_next_to_nothing_are_resampled_too() -> None:
         (encoded(np.zeros(0)), "zero samples"),
         (encoded(np.array([0.0, np.nan, 0.0]), subtype="FLOAT"), "infinite or not a number"),
         (encoded(np.array([0.0, np.inf]), subtype="FLOAT"), "infinite or not a number"),
-        (encoded(tone(), form="AIFF"), "AIFF files are not read here"),
+        (encoded(tone(), form="AU"), "AU files are not read here"),
         (encoded(np.zeros((100, 12))), "in at most 8"),
         (encoded(np.zeros(100), 1_000), "1,000 samples a second"),
-        (b"no sound at all" * 20, "not a WAV, FLAC, OGG or MP3"),
-        (b"", "not a WAV, FLAC, OGG or MP3"),
+        (b"no sound at all" * 20, "not a WAV, FLAC, OGG, MP3 or AIFF"),
+        (b"", "not a WAV, FLAC, OGG, MP3 or AIFF"),
     ],
-    ids=["ten minutes", "empty", "nan", "inf", "aiff", "channels", "rate", "text", "nothing"],
+    ids=["ten minutes", "empty", "nan", "inf", "au", "channels", "rate", "text", "nothing"],
 )
 def test_a_recording_that_cannot_be_used_is_refused_with_the_reason(raw: bytes, part: str) -> None:
     assert len(raw) < 90_000

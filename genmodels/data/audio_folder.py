@@ -1,8 +1,8 @@
 """A folder of your own recordings, of any lengths, rates and formats; folders inside it are classes.
 
-WAV, FLAC, OGG and MP3. Long recordings are cut into pieces. They are decoded once, in a process of its own (20 hours of
-compressed sound in a small file must not take the training with it), and kept below the data folder as what a model
-learns from: 16 bits, one channel, the wanted rate. A file that changes is decoded anew.
+WAV, FLAC, OGG (also Opus), MP3 and AIFF. Long recordings are cut into pieces. They are decoded once, in a process of
+its own (20 hours of compressed sound in a small file must not take the training with it), and kept below the data
+folder as what a model learns from: 16 bits, one channel, the wanted rate. A file that changes is decoded again.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from genmodels.data import recording
 from genmodels.data.decoding import Decoded, decode_folder
-from genmodels.data.from_source import UNKNOWN_LICENCE, report_skipped
-from genmodels.data.sources import Layout, below, is_recording, layout
+from genmodels.data.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
+from genmodels.data.layouts import Layout, layout
+from genmodels.data.left_out import shown
+from genmodels.data.scan import files_below
+from genmodels.data.sources import endings
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import ConfigError, DataError
 
@@ -39,7 +43,7 @@ def problem(config: DataConfig) -> str | None:
     """None where the folder is there, else one sentence."""
     if config.path is None:
         return (
-            "data set 'audio_folder' needs a folder of recordings (WAV, FLAC, OGG or MP3): set data.path, "
+            "data set 'audio_folder' needs a folder of recordings (WAV, FLAC, OGG, MP3 or AIFF): set data.path, "
             "for example --set data.path=recordings"
         )
     return None if Path(config.path).is_dir() else f"data.path = {config.path!r} is not a folder on this machine"
@@ -53,7 +57,7 @@ def spec(config: DataConfig) -> DataSpec:
     longest = max(int((piece.end - piece.start).max()) for piece in (train, test))
     return DataSpec(
         name=config.name,
-        title=folder.path.name,
+        title=shown(folder.path.name),
         provides=("audio", "label") if folder.classes else ("audio",),
         num_classes=len(folder.classes),
         classes=folder.classes,
@@ -62,7 +66,8 @@ def spec(config: DataConfig) -> DataSpec:
         sample_rate=folder.rate,
         clip_samples=longest,
         licence=UNKNOWN_LICENCE,
-        source=f"your own recordings: {folder.path.name}",
+        source=f"your own recordings: {shown(folder.path.name)}",
+        notes=folder.groups.notes,
     )
 
 
@@ -71,6 +76,8 @@ def read(config: DataConfig, split: Split, first: int | None) -> Recordings:
     folder = _Folder.of(config)
     decoded = _read(folder, samples=True)
     pieces = folder.pieces(split, decoded.ends, decoded.rows).first(first)
+    if split == "train" and first is None:
+        report_notes(folder.path.name, folder.groups.notes)
     clips = [decoded.samples[start:end] for start, end in zip(pieces.start, pieces.end, strict=True)]
     return Recordings.of(clips, pieces.label.tolist(), [0] * len(clips), np.isin(pieces.end, decoded.ends))
 
@@ -121,15 +128,26 @@ class _Folder:
                 f"samples; at most {MAX_CLIP:,} are allowed: choose at most {MAX_CLIP / rate:g} seconds"
             )
         path = Path(config.path)
-        names = below(path, is_recording, MAX_FILES, "recordings")
+        found = files_below(path, recording.SUFFIXES, MAX_FILES, "recordings")
+        left_out, names = found.left_out, found.names
         if not names:
-            raise DataError(f"{path} holds no recordings (files ending in wav, flac, ogg, oga or mp3)")
+            there = "; ".join(left_out.lines())
+            raise DataError(
+                f"{path} holds no recordings (files ending in {endings(recording.SUFFIXES)})"
+                + (f". It holds: {there}" if there else "")
+            )
         groups = layout(names)
+        for row, reason in groups.left_out.items():
+            left_out.add(names[row], reason)
+        used = np.flatnonzero(groups.labels >= 0)
+        names = [names[row] for row in used.tolist()]
+        test = None if groups.test is None else groups.test[used]
+        groups = Layout(groups.classes, groups.labels[used], test, notes=(*groups.notes, *left_out.lines()))
         if config.limit is not None and config.limit < len(names):
             rows = _spread(groups, config.limit)
             names = [names[row] for row in rows]
             test = None if groups.test is None else groups.test[rows]
-            groups = Layout(groups.classes, groups.labels[rows], test)
+            groups = Layout(groups.classes, groups.labels[rows], test, notes=groups.notes)
         return cls(path, tuple(names), groups, rate, round(rate * seconds))
 
     def pieces(self, split: Split, ends: np.ndarray, rows: np.ndarray) -> _Pieces:

@@ -43,8 +43,8 @@ def decode_recording(
 ) -> np.ndarray:
     """One channel of a stranger's recording at `sample_rate`, float32 (T,) in [-1, 1]; at most `seconds` long.
 
-    WAV, FLAC, OGG or MP3, in half a second. Raises DataError with the reason, and BusyError where AT_ONCE others are
-    being decoded and none was ready within `wait` seconds.
+    WAV, FLAC, OGG, MP3 or AIFF, in half a second. Raises DataError with the reason, and BusyError where AT_ONCE others
+    are being decoded and none was ready within `wait` seconds.
     """
     if len(raw) > recording.MAX_FILE_BYTES:
         raise DataError(f"larger than {recording.MAX_FILE_BYTES >> 20} MB; cut out what you need first")

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genmodels.data.sources import Source, layout, read_all
+from genmodels.data.layouts import untrained
+from genmodels.data.left_out import shown
+from genmodels.data.sources import Grouped, Source, grouped, read_all
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError
 
@@ -18,10 +20,9 @@ _log = logging.getLogger(__name__)
 
 def spec_of(source: Source, config: DataConfig) -> DataSpec:
     """What the source provides; no picture is opened. Raises DataError where it is empty or too large."""
-    if not source.names:
-        raise DataError(f"{source.title} holds no pictures (files ending in png, jpg, jpeg, webp, bmp or gif)")
-    classes, labels, test = _grouped(source)
-    train_rows, test_rows = (split_rows(len(labels), split, config.limit, test) for split in ("train", "test"))
+    groups = grouped(source)
+    classes = groups.classes
+    train_rows, test_rows = (_rows(groups, split, config.limit) for split in ("train", "test"))
     shape = _shape(config)
     check_memory(len(train_rows), shape, source.title)
     return DataSpec(
@@ -35,18 +36,29 @@ def spec_of(source: Source, config: DataConfig) -> DataSpec:
         test_size=len(test_rows),
         licence=UNKNOWN_LICENCE,
         source=f"your own pictures: {source.title}",
+        notes=notes_of(groups, train_rows, test_rows),
     )
+
+
+def notes_of(groups: Grouped, train_rows: np.ndarray, test_rows: np.ndarray) -> tuple[str, ...]:
+    """What a user should know of these images: files left out, classes that cannot be learned, links."""
+    labels = groups.labels[np.concatenate([train_rows, test_rows])]
+    lines = untrained(groups.classes, labels, groups.labels[train_rows])
+    return tuple(dict.fromkeys((*groups.notes, *lines, *groups.left_out.lines())))
 
 
 def arrays_of(source: Source, config: DataConfig, split: Split, first: int | None) -> Arrays:
     """The split decoded; unreadable pictures are left out and named in the log, more than a tenth raise DataError."""
-    _, labels, test = _grouped(source)
-    rows = split_rows(len(labels), split, config.limit, test)[:first]
+    groups = grouped(source)
+    rows = _rows(groups, split, config.limit)[:first]
     channels, size, _ = _shape(config)
     check_memory(len(rows), (channels, size, size), source.title)
-    images, kept, skipped = gather(source, [source.names[row] for row in rows], size, channels)
+    images, kept, skipped = gather(source, [groups.names[row] for row in rows], size, channels)
     report_skipped(skipped, len(rows), f"{split} pictures in {source.title}")
-    return Arrays(images=images, labels=labels[rows[kept]])
+    labels = groups.labels[rows[kept]]
+    if split == "train" and first is None:
+        report_notes(source.title, notes_of(groups, rows[kept], _rows(groups, "test", config.limit)))
+    return Arrays(images=images, labels=labels)
 
 
 def report_skipped(skipped: Sequence[str], count: int, what: str) -> None:
@@ -59,11 +71,18 @@ def report_skipped(skipped: Sequence[str], count: int, what: str) -> None:
         _log.warning("%s", text)
 
 
+def report_notes(title: str, notes: Sequence[str]) -> None:
+    """Put what a user should know of a set into the log of the training."""
+    for line in notes:
+        _log.warning("%s: %s", title, line)
+
+
 def counts_of(source: Source, config: DataConfig, split: Split) -> tuple[int, ...]:
     """Pictures of each class in the split, by folder; nothing is decoded."""
-    classes, labels, test = _grouped(source)
-    rows = split_rows(len(labels), split, config.limit, test)
-    return tuple(np.bincount(labels[rows], minlength=len(classes)).tolist()) if classes else ()
+    groups = grouped(source)
+    rows = _rows(groups, split, config.limit)
+    classes = groups.classes
+    return tuple(np.bincount(groups.labels[rows], minlength=len(classes)).tolist()) if classes else ()
 
 
 def gather(source: Source, names: Sequence[str], size: int, channels: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -73,16 +92,15 @@ def gather(source: Source, names: Sequence[str], size: int, channels: int) -> tu
     skipped: list[str] = []
     for row, (name, picture) in enumerate(read_all(source, names, size, channels)):
         if isinstance(picture, DataError):
-            skipped.append(f"{name}: {picture}")
+            skipped.append(f"{shown(name)}: {picture}")
         else:
             images[len(kept)] = picture
             kept.append(row)
     return images[: len(kept)], np.array(kept, np.int64), skipped
 
 
-def _grouped(source: Source) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:
-    groups = layout(source.names)
-    return groups.classes, groups.labels, groups.test
+def _rows(groups: Grouped, split: Split, limit: int | None) -> np.ndarray:
+    return split_rows(len(groups.labels), split, limit, groups.test, groups.labels)
 
 
 def _shape(config: DataConfig) -> tuple[int, int, int]:

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from genmodels.data import from_source, pictures
+from genmodels.data.left_out import LeftOut
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 
 FIELDS = ("path", "size", "channels", "limit")
 VERSION = 1
+MAX_NOTES, MAX_NOTE = 60, 600
 BOOK_GROUP = "img_align_celeba"
 _MAX_BOOK_PICTURES = 500_000
 _MAX_CHUNK_BYTES = 256 * 2**20
@@ -44,6 +46,11 @@ class Packed:
     licence: str
     source: str
     offset: int | None  # where the pictures start, if they lie in one piece
+    notes: tuple[str, ...] = ()  # what was left out when it was packed, and why
+
+    def split(self, split: Split, limit: int | None = None) -> np.ndarray:
+        """The row numbers of a split, at most about `limit`."""
+        return split_rows(self.count, split, limit, self.test, self.labels)
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """The pictures of these row numbers, in this order, uint8 (n, C, H, W)."""
@@ -72,6 +79,7 @@ class Book:
         import h5py
 
         self.path, self.title = path, path.stem
+        self.left_out = LeftOut()
         if not is_book(path):
             raise DataError(f"{path.name} has no group `{BOOK_GROUP}`, the layout of the book's faces")
         with _reading(path):
@@ -134,6 +142,7 @@ def header(path: Path) -> Packed:
             licence=_text(file, "licence") or from_source.UNKNOWN_LICENCE,
             source=_text(file, "source") or f"your own file: {path.name}",
             offset=offset,
+            notes=_notes(file),
         )
 
 
@@ -204,6 +213,15 @@ def _text(file: Any, name: str) -> str:
     return bytes(value).decode("utf-8", "replace").strip() if value is not None else ""
 
 
+def _notes(file: Any) -> tuple[str, ...]:
+    try:
+        lines = json.loads(_text(file, "notes") or "[]")
+    except (ValueError, RecursionError):
+        return ()
+    good = isinstance(lines, list) and len(lines) <= MAX_NOTES and all(isinstance(line, str) for line in lines)
+    return tuple(line[:MAX_NOTE] for line in lines) if good else ()
+
+
 def _classes(file: Any, path: Path) -> tuple[str, ...]:
     text = _text(file, "classes") or "[]"
     try:
@@ -251,7 +269,7 @@ def spec(config: DataConfig) -> DataSpec:
         return from_source.spec_of(Book(path), config)
     packed = header(path)
     _check_fit(config, packed)
-    train, test = (split_rows(packed.count, split, config.limit, packed.test) for split in ("train", "test"))
+    train, test = (packed.split(split, config.limit) for split in ("train", "test"))
     check_memory(len(train), packed.shape, path.name)
     return DataSpec(
         name=config.name,
@@ -264,6 +282,7 @@ def spec(config: DataConfig) -> DataSpec:
         test_size=len(test),
         licence=packed.licence,
         source=packed.source,
+        notes=packed.notes,
     )
 
 
@@ -273,7 +292,7 @@ def read(config: DataConfig, split: Split, first: int | None) -> Arrays:
     if is_book(path):
         return from_source.arrays_of(Book(path), config, split, first)
     packed = header(path)
-    rows = split_rows(packed.count, split, config.limit, packed.test)[:first]
+    rows = packed.split(split, config.limit)[:first]
     check_memory(len(rows), packed.shape, path.name)
     return Arrays(images=packed.rows(rows), labels=packed.labels[rows])
 
@@ -284,7 +303,7 @@ def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:
     if is_book(path):
         return ()
     packed = header(path)
-    rows = split_rows(packed.count, split, config.limit, packed.test)
+    rows = packed.split(split, config.limit)
     counts = np.bincount(packed.labels[rows], minlength=len(packed.classes))
     return tuple(counts.tolist()) if packed.classes else ()
 

@@ -21,7 +21,7 @@ from typing import BinaryIO, Literal
 from pydantic import Field
 
 from genmodels.config import Frozen
-from genmodels.data import isolation, own, sources
+from genmodels.data import isolation, own, pictures, sources
 from genmodels.data.decoding import decode_recording as decode_recording
 from genmodels.data.isolation import PATIENCE, Words
 from genmodels.errors import DataError
@@ -60,7 +60,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of an upload: `skipped` names each picture left out and why, `others` counts files of other kinds."""
+    """What became of an upload: `skipped` names each picture left out and why, `others` counts files of other kinds.
+
+    `left_out` has a line for each reason why files were not used; `notes` says what else a user should know.
+    """
 
     name: str
     count: int
@@ -70,6 +73,8 @@ class Taken:
     others: int
     bytes: int
     seconds: float
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 Kind = Literal["zip", "hdf5", "pictures"]
@@ -98,7 +103,7 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
             return "zip"
         raise DataError(
             f"{upload.name[:80]!r} is neither a zip nor an HDF5 file, whatever its name says; "
-            "upload pictures (png, jpg, webp, bmp, gif), one zip of them, or one HDF5 file"
+            f"upload pictures ({sources.endings(pictures.SUFFIXES)}), one zip of them, or one HDF5 file"
         )
     if archives and len(archives) < len(uploads):
         raise DataError(
@@ -151,6 +156,8 @@ def take_in(
         others=done["others"],
         bytes=done["bytes"],
         seconds=done["seconds"],
+        left_out=tuple(done["left_out"]),
+        notes=tuple(done["notes"]),
     )
 
 

@@ -69,6 +69,8 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
             "others": others,
             "bytes": report.bytes,
             "seconds": report.seconds,
+            "left_out": report.left_out.lines(),
+            "notes": report.notes,
         }
     )
 

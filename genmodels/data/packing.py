@@ -10,16 +10,19 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 import numpy as np
 
 from genmodels.data import from_source, hdf5
-from genmodels.data.sources import LOCAL, Folder, Limits, Source, Zip, layout, read_all
-from genmodels.data.spec import check_memory
+from genmodels.data.layouts import untrained
+from genmodels.data.left_out import LeftOut, shown
+from genmodels.data.sources import LOCAL, Folder, Limits, Source, Zip, grouped, read_all
+from genmodels.data.spec import check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 
 SUFFIXES = (".h5", ".hdf5", ".h5py")
@@ -29,7 +32,11 @@ _MAX_ATTRIBUTE = 60_000  # HDF5 keeps attributes in an object's header, of at mo
 
 @dataclass(frozen=True)
 class Report:
-    """What was packed: `skipped` names each picture that could not be used, and why."""
+    """What became of the files. Each is packed, or in `skipped` (named with the reason why it could not be decoded), or
+    in `left_out` (by reason: files of other kinds, without a class, ...), or one of those beyond the limit.
+
+    `kinds` counts the packed ones by suffix; `notes` says what else a user should know.
+    """
 
     path: Path
     count: int
@@ -38,6 +45,9 @@ class Report:
     skipped: tuple[str, ...]
     bytes: int
     seconds: float
+    left_out: LeftOut = field(default_factory=LeftOut)
+    notes: tuple[str, ...] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 def open_source(path: Path, limits: Limits = LOCAL) -> Source:
@@ -69,10 +79,8 @@ def pack(
     """
     began = time.perf_counter()
     _check_out(out, overwrite)
-    if not source.names:
-        raise DataError(f"{source.title} holds no pictures (files ending in png, jpg, jpeg, webp, bmp or gif)")
-    groups = layout(source.names)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(source.names))[:limit])
+    groups = grouped(source)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(groups.names))[:limit])
     shape = (1 if grey else 3, size, size)
     check_memory(len(chosen), shape, source.title)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -81,10 +89,10 @@ def pack(
     try:
         # How many are readable is known at the end, and only a dataset of fixed size lies in one piece: spool first.
         with tempfile.TemporaryFile(dir=out.parent) as spool:
-            names = [source.names[row] for row in chosen]
+            names = [groups.names[row] for row in chosen]
             for done, (name, picture) in enumerate(read_all(source, names, size, shape[0]), 1):
                 if isinstance(picture, DataError):
-                    skipped.append(f"{name}: {picture}")
+                    skipped.append(f"{shown(name)}: {picture}")
                 else:
                     spool.write(picture.tobytes())
                     kept.append(int(chosen[done - 1]))
@@ -93,11 +101,18 @@ def pack(
             if not kept:
                 raise DataError(f"none of the {len(names):,} pictures in {source.title} can be used: {skipped[0]}")
             spool.seek(0)
-            test = None if groups.test is None else groups.test[kept]
+            labels, test = groups.labels[kept], None if groups.test is None else groups.test[kept]
+            trained = split_rows(len(kept), "train", None, test, labels) if len(kept) > 1 else np.arange(len(kept))
+            notes = (*groups.notes, *untrained(groups.classes, labels, labels[trained]))
+            undecoded = (f"{len(skipped):,} left out: they cannot be decoded, first {skipped[0]}",) if skipped else ()
             attributes = _attributes(
-                title or source.title, origin or f"packed from {source.title}", groups.classes, licence
+                title or source.title,
+                origin or f"packed from {source.title}",
+                groups.classes,
+                licence,
+                (*notes, *undecoded, *groups.left_out.lines()),
             )
-            _write(temporary, spool, shape, groups.labels[kept], test, attributes)
+            _write(temporary, spool, shape, labels, test, attributes)
         os.replace(temporary, out)
     except OSError as error:
         raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
@@ -111,6 +126,9 @@ def pack(
         skipped=tuple(skipped),
         bytes=out.stat().st_size,
         seconds=time.perf_counter() - began,
+        left_out=groups.left_out,
+        notes=notes,
+        kinds=Counter(PurePosixPath(groups.names[row]).suffix.lower() for row in kept),
     )
 
 
@@ -138,7 +156,8 @@ def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limi
             f"pictures and {limits.total_bytes / 1e6:,.0f} MB. Pack fewer, or smaller ones"
         )
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    attributes = _attributes(title, f"taken over from {packed.source}", packed.classes, licence or packed.licence)
+    origin = f"taken over from {packed.source}"
+    attributes = _attributes(title, origin, packed.classes, licence or packed.licence, packed.notes)
     try:
         with tempfile.TemporaryFile(dir=out.parent) as spool:
             spool.write(packed.rows(np.arange(packed.count)).data)
@@ -160,7 +179,12 @@ def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limi
     )
 
 
-def _attributes(title: str, origin: str, classes: tuple[str, ...], licence: str) -> dict[str, str | int]:
+def _attributes(
+    title: str, origin: str, classes: tuple[str, ...], licence: str, notes: Sequence[str]
+) -> dict[str, str | int]:
+    lines = [line[: hdf5.MAX_NOTE] for line in notes[: hdf5.MAX_NOTES]]
+    while len(json.dumps(lines)) > _MAX_ATTRIBUTE:
+        lines.pop()
     names = json.dumps(classes)
     if len(names) > _MAX_ATTRIBUTE:
         raise DataError(f"the names of the {len(classes):,} classes need {len(names):,} bytes; give shorter names")
@@ -171,6 +195,7 @@ def _attributes(title: str, origin: str, classes: tuple[str, ...], licence: str)
         "source": origin[:500],
         "licence": (licence.strip() or from_source.UNKNOWN_LICENCE)[:2_000],
         "classes": names,
+        "notes": json.dumps(lines),
     }
 
 

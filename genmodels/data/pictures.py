@@ -21,13 +21,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genmodels.data import tiff
 from genmodels.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image, Transpose
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp", ".bmp", ".gif", ".tif", ".tiff",
+    ".avif",
+)  # fmt: skip
 MAX_PIXELS = 64_000_000  # a phone's camera reaches 50 million
 SERVED_PIXELS = 25_000_000  # most phones take 12 million and offer up to 24
 MAX_FILE_BYTES = 64 * 2**20
@@ -77,7 +81,7 @@ def decode_on(
 ) -> tuple[np.ndarray, ...]:
     """The same on each of several greys, decoded once; raises DataError."""
     with _opened(raw, served) as image:
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        orientation = _orientation(image)
         # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice what is needed: 3x faster.
         image.draft(None, (2 * size, 2 * size))
         square = _square(image, size, orientation)
@@ -90,7 +94,7 @@ def decode_whole(raw: bytes, *, served: bool = False) -> np.ndarray:
     Turned as its EXIF orientation says; of an animation the first frame is taken.
     """
     with _opened(raw, served) as stored:
-        orientation = stored.getexif().get(_ORIENTATION, 1)
+        orientation = _orientation(stored)
         image = _plain_mode(stored)
         turn = _turn(orientation)
         image = image if turn is None else image.transpose(turn)
@@ -118,7 +122,7 @@ def size_of(raw: bytes) -> tuple[int, int]:
     """Width and height of the picture in a file's bytes, upright, from its header; raises DataError."""
     with _opened(raw) as image:
         width, height = image.size
-        return (height, width) if image.getexif().get(_ORIENTATION, 1) in _LYING else (width, height)
+        return (height, width) if _orientation(image) in _LYING else (width, height)
 
 
 def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
@@ -141,7 +145,7 @@ def decode_fitted(raw: bytes, longest: int, *, served: bool = False) -> np.ndarr
     pillow = _pillow()
     with _opened(raw, served) as image:
         width, height = fitted(image.width, image.height, longest)
-        orientation = image.getexif().get(_ORIENTATION, 1)  # of a PNG, only decoding it tells
+        orientation = _orientation(image)  # of a PNG, only decoding it tells
         if orientation in _LYING:
             width, height = height, width
         image.draft(None, (2 * longest, 2 * longest))
@@ -174,6 +178,8 @@ def _opened(raw: bytes, served: bool = False) -> Iterator[Image]:
     try:
         with _turn_to_decode(served), pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
             _check_pixels(image.width, image.height, most)
+            if image.format == "TIFF":
+                tiff.check(image, most)
             yield image
     except pillow.UnidentifiedImageError as error:
         raise DataError(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture; save it as one of these") from error
@@ -237,6 +243,11 @@ def _laid(image: Image, channels: int, paper: int) -> np.ndarray:
         image = pillow.alpha_composite(pillow.new("RGBA", image.size, (paper, paper, paper, 255)), image)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return np.ascontiguousarray(pixels.reshape(image.height, image.width, channels).transpose(2, 0, 1))
+
+
+def _orientation(image: Image) -> int:
+    """As EXIF has it; 1 of a TIFF, which Pillow turns upright itself."""
+    return 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
 
 
 def _turn(orientation: int) -> Transpose | None:

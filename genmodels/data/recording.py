@@ -17,8 +17,8 @@ from genmodels.errors import DataError
 
 __all__ = ["FORMATS", "MAX_FILE_BYTES", "MAX_SECONDS", "SUFFIXES", "blocks", "decode", "resample"]
 
-FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "MPEG")
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
+FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "MPEG", "AIFF")
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc")
 MAX_FILE_BYTES = 20 * 2**20
 MAX_SECONDS = 60.0
 _MIN_RATE, _MAX_RATE, _MAX_CHANNELS = 2_000, 192_000, 8
@@ -26,7 +26,7 @@ _BLOCK = 65_536
 
 
 def decode(raw: bytes, sample_rate: int, seconds: float = MAX_SECONDS) -> np.ndarray:
-    """A WAV, FLAC, OGG or MP3 file's samples, float32 (T,) in [-1, 1]; channels averaged, resampled.
+    """A WAV, FLAC, OGG, MP3 or AIFF file's samples, float32 (T,) in [-1, 1]; channels averaged, resampled.
 
     Raises DataError for other formats, damaged files, no sound, values that are no numbers, and more than `seconds`.
     """
@@ -40,7 +40,7 @@ def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> It
     try:
         with soundfile.SoundFile(file) as opened:
             if opened.format not in FORMATS:
-                raise DataError(f"{opened.format} files are not read here; use WAV, FLAC, OGG or MP3")
+                raise DataError(f"{opened.format} files are not read here; use WAV, FLAC, OGG, MP3 or AIFF")
             rate, channels = opened.samplerate, opened.channels
             if not _MIN_RATE <= rate <= _MAX_RATE or not 1 <= channels <= _MAX_CHANNELS:
                 raise DataError(
@@ -50,7 +50,7 @@ def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> It
             for block in resampled(_one_channel(opened, seconds), rate, sample_rate):
                 yield block.clip(-1, 1).astype(np.float32)
     except soundfile.LibsndfileError as error:
-        raise DataError(f"not a WAV, FLAC, OGG or MP3 file, or damaged: {error.error_string}") from error
+        raise DataError(f"not a WAV, FLAC, OGG, MP3 or AIFF file, or damaged: {error.error_string}") from error
     except (RuntimeError, ValueError, OSError) as error:
         raise DataError(f"damaged: {error}") from error
 

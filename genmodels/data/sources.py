@@ -6,6 +6,7 @@ threads. Nothing is ever unpacked to disk.
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import os
 import re
@@ -21,11 +22,13 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from genmodels.data import pictures, recording
+from genmodels.data import pictures
+from genmodels.data.layouts import Layout as Layout
+from genmodels.data.layouts import layout as layout
+from genmodels.data.left_out import LeftOut, is_system, shown
+from genmodels.data.scan import files_below
 from genmodels.errors import DataError
 
-_SPLITS = {"train": False, "test": True, "val": True, "valid": True, "validation": True}
-_MAX_CLASSES = 1_000
 _DRIVE = re.compile(r"[A-Za-z]:")  # a colon farther behind is part of a name: "Screenshot 12:30.png"
 # What zipfile raises on damaged and hostile archives, found by changing bytes at random.
 _ZIP_ERRORS = (
@@ -39,6 +42,7 @@ _ZIP_ERRORS = (
     zlib.error,
     lzma.LZMAError,
 )
+_LINK, _UTF8 = 0o120000, 0x800
 _BLOCK = 512  # pictures decoded ahead of the one who writes them
 
 
@@ -59,6 +63,7 @@ class Source(Protocol):
 
     title: str
     names: Sequence[str]
+    left_out: LeftOut
 
     def read(self, name: str, size: int, channels: int) -> np.ndarray:
         """One picture, uint8 (channels, size, size); raises DataError."""
@@ -73,82 +78,70 @@ class Listed:
 
 
 def is_picture(name: str, suffixes: tuple[str, ...] = pictures.SUFFIXES) -> bool:
-    """By its name: a picture's suffix, and not hidden (macOS puts shadows of all files into its zips)."""
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not hidden and path.suffix.lower() in suffixes
-
-
-def is_recording(name: str) -> bool:
-    """The same for recordings."""
-    return is_picture(name, recording.SUFFIXES)
-
-
-def below(path: Path, wanted: Callable[[str], bool], most: int, what: str) -> list[str]:
-    """The wanted files below a folder, by their paths in it, sorted. Links to other folders are not followed."""
-    if not path.is_dir():
-        raise DataError(f"{path} is not a folder")
-    found: list[str] = []
-    try:
-        for parent, folders, files in os.walk(path, onerror=_raise):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [os.path.join(os.path.relpath(parent, path), name) for name in files if wanted(name)]  # noqa: PTH118
-            if len(found) > most:
-                raise DataError(f"{path} holds more than {most:,} {what}, the limit; take a subfolder")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    return sorted(PurePosixPath(name).as_posix() for name in found)
+    """By its name: an image's suffix, and not hidden (macOS puts shadows of all files into its zips)."""
+    return not is_system(name) and PurePosixPath(name).suffix.lower() in suffixes
 
 
 class Folder:
-    """All pictures below a folder. Links to other folders are not followed."""
+    """All images below a folder, and what else lies there."""
 
     def __init__(self, path: Path, limits: Limits = LOCAL) -> None:
-        self.path, self.title = path, path.name
-        self.names: Sequence[str] = below(path, is_picture, limits.entries, "pictures")
+        found = files_below(path, pictures.SUFFIXES, limits.entries, "pictures")
+        self.path, self.title = path, shown(path.name)
+        self.names: Sequence[str] = found.names
+        self.left_out, self.linked = found.left_out, found.linked
 
     def read(self, name: str, size: int, channels: int) -> np.ndarray:
         try:
             with (self.path / name).open("rb") as file:
                 raw = file.read(pictures.MAX_FILE_BYTES + 1)
         except OSError as error:
-            raise DataError(f"cannot be read: {error}") from error
-        return pictures.decode(raw, size, channels)
+            raise DataError(f"cannot be read: {error.strerror or error}") from error
+        return _decoded(raw, size, channels)
 
 
 class Zip:
     """All pictures in a zip, read from it in place."""
 
     def __init__(self, file: Path | BinaryIO, limits: Limits = LOCAL, title: str | None = None) -> None:
-        self.title = title or (file.stem if isinstance(file, Path) else "uploaded zip")
+        self.title = title or (shown(file.stem) if isinstance(file, Path) else "uploaded zip")
         try:
             _check_directory(file, limits)
             self._zip = zipfile.ZipFile(file)
         except _ZIP_ERRORS as error:
             raise DataError(f"{self.title} cannot be read as a zip: {error}") from error
-        entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
-        self._check(entries, limits)
-        # Of two entries of one name the later one counts, as everywhere.
-        self._entries = {entry.filename: entry for entry in entries if is_picture(entry.filename)}
-        self.names: Sequence[str] = sorted(self._entries)
-        self.others = sum(not is_picture(entry.filename) for entry in entries)
+        entries = {}
+        self.left_out = LeftOut()
+        listed = [(_entry_name(entry), entry) for entry in self._zip.infolist()]
+        files = [(name, entry) for name, entry in listed if not name.endswith("/")]
+        self._check(files, limits)
+        for name, entry in files:
+            if (entry.external_attr >> 16) & 0o170000 == _LINK and not is_system(name):
+                self.left_out.add(name, "links, which are not followed in a zip; zip the files themselves")
+            elif self.left_out.add_unless_used(name, pictures.SUFFIXES):
+                if name in entries:  # of two entries of one name the later one counts, as everywhere
+                    self.left_out.add(name, "entries that a later one of the same name replaces")
+                entries[name] = entry
+        self._entries = entries
+        self.names: Sequence[str] = sorted(entries)
+        self.others = self.left_out.count + self.left_out.ignored
 
-    def _check(self, entries: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
+    def _check(self, entries: Sequence[tuple[str, zipfile.ZipInfo]], limits: Limits) -> None:
         if len(entries) > limits.entries:
             raise DataError(
                 f"{self.title} holds {len(entries):,} files; the limit is {limits.entries:,}. Pack it in parts"
             )
-        total = sum(entry.file_size for entry in entries)
+        total = sum(entry.file_size for _, entry in entries)
         if total > limits.total_bytes:
             raise DataError(
                 f"{self.title} unpacks to {total / 1e6:,.0f} MB; the limit is {limits.total_bytes / 1e6:,.0f} MB. "
                 "Pack it in parts, or make the pictures smaller first"
             )
-        for entry in entries:
-            path = PurePosixPath(entry.filename.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or _DRIVE.match(entry.filename):
+        for name, entry in entries:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or _DRIVE.match(name):
                 raise DataError(
-                    f"{self.title} is refused: its entry {entry.filename[:80]!r} points outside the archive. "
+                    f"{self.title} is refused: its entry {name[:80]!r} points outside the archive. "
                     "Make the zip again from the folder itself"
                 )
             if entry.flag_bits & 1:
@@ -162,7 +155,26 @@ class Zip:
             raw = self._zip.read(entry)  # never more than the checked file_size
         except _ZIP_ERRORS as error:
             raise DataError(f"cannot be unpacked: {error}") from error
-        return pictures.decode(raw, size, channels)
+        return _decoded(raw, size, channels)
+
+
+def _decoded(raw: bytes, size: int, channels: int) -> np.ndarray:
+    if not raw:
+        raise DataError("empty: the file has 0 bytes")
+    return pictures.decode(raw, size, channels)
+
+
+def _entry_name(entry: zipfile.ZipInfo) -> str:
+    """The entry's path with forward slashes: Windows' own tools write backslashes. A folder's ends in a slash.
+
+    macOS writes UTF-8 without saying so, and zipfile then reads the bytes in the code page of old DOS.
+    """
+    name = entry.filename
+    if not entry.flag_bits & _UTF8 and not name.isascii():
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    name = name.replace("\\", "/")
+    return name if name.endswith("/") else PurePosixPath(name).as_posix()
 
 
 def _check_directory(file: Path | BinaryIO, limits: Limits) -> None:
@@ -187,47 +199,47 @@ def _check_directory(file: Path | BinaryIO, limits: Limits) -> None:
     return None
 
 
-def _raise(error: OSError) -> None:
-    raise error
-
-
 @dataclass(frozen=True)
-class Layout:
-    """How files are grouped by their folders."""
+class Grouped:
+    """The images of a source that can be used, with their class and split; the others by reason."""
 
+    names: Sequence[str]
     classes: tuple[str, ...]
-    labels: np.ndarray  # int64 (N,), all 0 without classes
-    test: np.ndarray | None  # bool (N,) where folders say which files are the test split
+    labels: np.ndarray  # int64 (N,)
+    test: np.ndarray | None  # bool (N,) if folders say which are the test split
+    left_out: LeftOut
+    notes: tuple[str, ...]
 
 
-def layout(names: Sequence[str]) -> Layout:
-    """Classes are the folders beside one another at the top, if there are two and no file lies beside them.
-
-    `train` beside `test` or `val` at the top are splits, with the classes below. A folder that holds everything
-    counts for nothing.
-    """
-    parts = _without_common([PurePosixPath(name).parts for name in names])
-    test = None
-    tops = {part[0].lower() for part in parts if len(part) > 1}
-    if len(tops) > 1 and "train" in tops and tops <= _SPLITS.keys() and all(len(part) > 1 for part in parts):
-        test = np.array([_SPLITS[part[0].lower()] for part in parts])
-        parts = [part[1:] for part in parts]
-    heads = sorted({part[0] for part in parts}) if all(len(part) > 1 for part in parts) else []
-    if len(heads) < 2:
-        return Layout((), np.zeros(len(parts), np.int64), test)
-    if len(heads) > _MAX_CLASSES:
-        raise DataError(
-            f"{len(heads):,} folders would make as many classes; the limit is {_MAX_CLASSES:,}. "
-            "Put files without classes into one folder"
-        )
-    index = {head: row for row, head in enumerate(heads)}
-    return Layout(tuple(heads), np.array([index[part[0]] for part in parts], np.int64), test)
+def grouped(source: Source) -> Grouped:
+    """Group a source's images by their folders; raises DataError if there are none, with what is there instead."""
+    if not source.names:
+        raise DataError(no_images(source))
+    left_out = LeftOut()
+    left_out.update(source.left_out)
+    groups = layout(source.names)
+    for row, reason in groups.left_out.items():
+        left_out.add(source.names[row], reason)
+    used = groups.labels >= 0
+    names = source.names if used.all() else [source.names[row] for row in np.flatnonzero(used).tolist()]
+    notes = groups.notes
+    if linked := getattr(source, "linked", 0):
+        notes += (f"{linked:,} images are links to files outside the folder",)
+    test = None if groups.test is None else groups.test[used]
+    return Grouped(names, groups.classes, groups.labels[used], test, left_out, notes)
 
 
-def _without_common(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    while parts and all(len(part) > 1 for part in parts) and len({part[0] for part in parts}) == 1:
-        parts = [part[1:] for part in parts]
-    return parts
+def no_images(source: Source) -> str:
+    """That the source holds no images, and what it holds instead."""
+    there = "; ".join(source.left_out.lines())
+    text = f"{source.title} holds no pictures (files ending in {endings(pictures.SUFFIXES)})"
+    return f"{text}. It holds: {there}" if there else text
+
+
+def endings(suffixes: Sequence[str]) -> str:
+    """Suffixes for a sentence: "png, jpg or gif"."""
+    plain = [suffix.removeprefix(".") for suffix in suffixes]
+    return ", ".join(plain[:-1]) + f" or {plain[-1]}"
 
 
 def read_all(

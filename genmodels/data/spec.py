@@ -100,6 +100,7 @@ class DataSpec(Frozen):
     licence: str
     source: str
     download_mb: float = Field(0, description="what fetching it costs; 0 where nothing is fetched")
+    notes: tuple[str, ...] = Field((), description="of own sets: files left out and why, classes without images")
 
     @property
     def num_speakers(self) -> int:
@@ -171,11 +172,18 @@ def check_memory(count: int, shape: tuple[int, ...], what: str) -> None:
         )
 
 
-def split_rows(count: int, split: Split, limit: int | None = None, test: np.ndarray | None = None) -> np.ndarray:
+def split_rows(
+    count: int,
+    split: Split,
+    limit: int | None = None,
+    test: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+) -> np.ndarray:
     """Row numbers of a split of `count` examples, in an order that mixes the classes.
 
     `test` (bool, (count,)) marks the test examples where the set says which they are; else the last tenth of a fixed
-    shuffle is held out. `limit` keeps the first so many of that shuffle.
+    shuffle is held out. `limit` keeps the first so many of that shuffle. `labels` int64 (count,): a class of which all
+    images would be held out is trained on instead, if another image is left to test with.
     """
     if count < 2:
         raise DataError(f"a data set needs at least 2 pictures, one to train on and one to test with; found {count}")
@@ -183,5 +191,17 @@ def split_rows(count: int, split: Split, limit: int | None = None, test: np.ndar
     held_out = np.arange(len(order)) >= len(order) - max(1, len(order) // 10)
     if test is not None and 0 < np.count_nonzero(test[order]) < len(order):
         held_out = test[order]
+    elif labels is not None:
+        held_out = _with_every_class_trained(labels[order], held_out)
     rows: np.ndarray = order[held_out == (split == "test")]
     return rows
+
+
+def _with_every_class_trained(labels: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+    kept = held_out & np.isin(labels, labels[~held_out])
+    if not kept.any():
+        spare = np.flatnonzero(np.bincount(labels)[labels] > 1)
+        if not len(spare):
+            return held_out
+        kept[spare[-1]] = True
+    return kept

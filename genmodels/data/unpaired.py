@@ -15,12 +15,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from genmodels.data import from_source
-from genmodels.data.sources import Folder, Source, Zip, layout
+from genmodels.data.left_out import LeftOut
+from genmodels.data.sources import Folder, Source, Zip, grouped, no_images
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError
 
 FIELDS = ("path", "path_b", "size", "channels", "limit")
-_LAID_OUT = {"traina": (0, False), "trainb": (1, False), "testa": (0, True), "testb": (1, True)}
+_LAID_OUT = {
+    f"{part}{'ab'[kind]}": (kind, part) for part in ("train", "test", "val") for kind in (0, 1)
+}  # folder: kind and part
 _EXPECTED = (
     "two kinds of pictures are expected: folders trainA and trainB (and testA, testB for testing), or two folders, one "
     "a kind"
@@ -33,6 +36,9 @@ class Joined:
     def __init__(self, title: str, parts: Mapping[str, Source]) -> None:
         self.title, self._parts = title, parts
         self.names: Sequence[str] = [f"{key}/{name}" for key, part in parts.items() for name in part.names]
+        self.left_out = LeftOut()
+        for key, part in parts.items():
+            self.left_out.update(part.left_out, f"{key}/")
 
     def read(self, name: str, size: int, channels: int) -> np.ndarray:
         key, _, inner = name.partition("/")
@@ -41,12 +47,17 @@ class Joined:
 
 @dataclass(frozen=True)
 class Kinds:
-    """A source whose pictures are of kind 0 or 1; `test` marks the test pictures where the folders say which."""
+    """A source whose images `names` are of kind 0 or 1; `test` marks the test images if the folders say which.
+
+    `notes` says what else lies in the source and is not used.
+    """
 
     source: Source
     titles: tuple[str, str]
     kind: np.ndarray
     test: np.ndarray | None
+    names: Sequence[str]
+    notes: tuple[str, ...] = ()
 
     def rows(self, split: Split, limit: int | None) -> list[np.ndarray]:
         """The row numbers of both kinds in the split; `limit` counts both, half each."""
@@ -100,42 +111,46 @@ def _opened(config: DataConfig) -> Kinds:
         pair = {"A": Folder(path), "B": Folder(Path(config.path_b))}
         for folder in pair.values():
             if not folder.names:
-                raise DataError(f"{folder.path} holds no pictures (files ending in png, jpg, jpeg, webp, bmp or gif)")
+                raise DataError(no_images(folder))
         return kinds_of(Joined(f"{path.name} and {Path(config.path_b).name}", pair))
     return kinds_of(Folder(path) if path.is_dir() else Zip(path))
 
 
 def kinds_of(source: Source, titles: tuple[str, str] | None = None) -> Kinds:
     """Which of the source's pictures are A and which B; raises DataError where its folders do not say."""
-    if not source.names:
-        raise DataError(f"{source.title} holds no pictures (files ending in png, jpg, jpeg, webp, bmp or gif)")
-    laid_out = [_laid_out(name) for name in source.names]
-    marks = {mark for mark in laid_out if mark is not None}
-    if {(0, False), (1, False)} <= marks:
-        source = _Part(source, [name for name, mark in zip(source.names, laid_out, strict=True) if mark is not None])
-        kept = [mark for mark in laid_out if mark is not None]
-        test = np.array([mark[1] for mark in kept])
-        return Kinds(source, titles or ("A", "B"), np.array([mark[0] for mark in kept]), test if test.any() else None)
-    groups = layout(source.names)
+    groups = grouped(source)
+    marks = [_laid_out(name) for name in source.names]
+    if {(0, "train"), (1, "train")} <= set(marks):
+        return _laid_out_kinds(source, titles or ("A", "B"), marks)
     if len(groups.classes) != 2:
         found = ", ".join(groups.classes[:8]) or "no folders"
         raise DataError(f"{source.title} has {found}; {_EXPECTED}")
-    return Kinds(source, titles or (groups.classes[0], groups.classes[1]), groups.labels, groups.test)
+    notes = (*groups.notes, *groups.left_out.lines())
+    return Kinds(
+        source, titles or (groups.classes[0], groups.classes[1]), groups.labels, groups.test, groups.names, notes
+    )
 
 
-class _Part:
-    """Some of a source's pictures."""
+def _laid_out_kinds(source: Source, titles: tuple[str, str], marks: list[tuple[int, str] | None]) -> Kinds:
+    """By the folders of CycleGAN's authors; `valA` and `valB` are for testing if there are no `testA` and `testB`."""
+    held_out = "test" if any(mark is not None and mark[1] == "test" for mark in marks) else "val"
+    left_out = LeftOut()
+    left_out.update(source.left_out)
+    names, kind, test = [], [], []
+    for name, mark in zip(source.names, marks, strict=True):
+        if mark is None:
+            left_out.add(name, "images outside trainA, trainB, testA and testB")
+        elif mark[1] not in ("train", held_out):
+            left_out.add(name, "images in valA and valB, as testA and testB are there to test with")
+        else:
+            names.append(name)
+            kind.append(mark[0])
+            test.append(mark[1] != "train")
+    return Kinds(source, titles, np.array(kind), np.array(test) if any(test) else None, names, left_out.lines())
 
-    def __init__(self, source: Source, names: list[str]) -> None:
-        self.title, self._source = source.title, source
-        self.names: Sequence[str] = names
 
-    def read(self, name: str, size: int, channels: int) -> np.ndarray:
-        return self._source.read(name, size, channels)
-
-
-def _laid_out(name: str) -> tuple[int, bool] | None:
-    """(kind, whether for testing) by the folder that says so, if one does."""
+def _laid_out(name: str) -> tuple[int, str] | None:
+    """(kind, part) by the folder that says so, if one does."""
     for part in PurePosixPath(name).parts[:-1]:
         if part.lower() in _LAID_OUT:
             return _LAID_OUT[part.lower()]
@@ -159,6 +174,7 @@ def spec_of(kinds: Kinds, config: DataConfig, default_size: int = from_source.DE
         pairs=max(counts["train"]),
         licence=from_source.UNKNOWN_LICENCE,
         source=f"your own pictures: {kinds.source.title}",
+        notes=kinds.notes,
     )
 
 
@@ -170,8 +186,10 @@ def arrays_of(
     channels, size, _ = shape_of(config, default_size)
     source = kinds.source
     check_memory(len(rows), (channels, size, size), source.title)
-    images, kept, skipped = from_source.gather(source, [source.names[row] for row in rows], size, channels)
+    images, kept, skipped = from_source.gather(source, [kinds.names[row] for row in rows], size, channels)
     from_source.report_skipped(skipped, len(rows), f"{split} pictures in {source.title}")
+    if split == "train" and first is None:
+        from_source.report_notes(source.title, kinds.notes)
     return Arrays(images=images, labels=kinds.kind[rows[kept]].astype(np.int64))
 
 

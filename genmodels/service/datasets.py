@@ -23,7 +23,6 @@ from genmodels.config import Frozen
 from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own, spectrograms
 from genmodels.data.intake import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
 from genmodels.data.sources import Listed
-from genmodels.data.spec import split_rows
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
 
@@ -252,7 +251,7 @@ class _Shelf:
         entry = self._entry
         if entry.own:
             self._packed = hdf5.header(Path(str(entry.config.path)))
-            self._rows = split_rows(self._packed.count, self._split, None, self._packed.test)
+            self._rows = self._packed.split(self._split)
             self.labels = self._packed.labels[self._rows]
         elif found := data.listed(entry.config, self._split):
             self._listed, self.labels, self.most = found, found.labels, _DECODED

@@ -145,7 +145,7 @@ _decoded_lock = threading.Lock()  # held for a moment only: a slow file must not
 
 
 def decoded(raw: bytes, rate: int = RATE) -> Sound:
-    """A visitor's WAV, FLAC, OGG or MP3 at `rate`, at most MAX_SECONDS; raises DataError with the reason.
+    """A visitor's WAV, FLAC, OGG, MP3 or AIFF at `rate`, at most MAX_SECONDS; raises DataError with the reason.
 
     Nothing of it is written to any folder; the samples stay in memory until some other files have been asked for.
     """

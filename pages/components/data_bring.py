@@ -7,13 +7,14 @@ from typing import cast
 import streamlit as st
 
 import train_jobs
+from genmodels.data import pictures
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Taken, Upload, Wanted
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
-_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "h5", "hdf5", "h5py")
+_SUFFIXES = [suffix.removeprefix(".") for suffix in (*pictures.SUFFIXES, ".zip", ".h5", ".hdf5", ".h5py")]
 _MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
 
 
@@ -144,6 +145,11 @@ def report(shown: str) -> None:
         st.session_state.pop("data_report")
         return
     st.success(_summary(title, taken), icon=":material/check_circle:")
+    for line in taken.notes:
+        st.warning(plain(line), icon=":material/warning:")
+    if taken.left_out:
+        with st.expander(t("data.bring.left_out"), icon=":material/filter_alt:", key="data_left_out"):
+            st.markdown("\n".join(f"- {plain(line[:600])}" for line in taken.left_out))
     if taken.skipped:
         count = f"{len(taken.skipped):,}"
         with st.expander(t("data.bring.skipped", count=count), icon=":material/block:", key="data_skipped"):

@@ -7,14 +7,14 @@ import random
 import streamlit as st
 
 from genmodels import data
-from genmodels.data import DataConfig
+from genmodels.data import DataConfig, recording
 from genmodels.service import sound
 from genmodels.service.sound import Sound
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 
 _SOURCES = ("real", "upload", "microphone")
-_SUFFIXES = ("wav", "flac", "ogg", "mp3")
+_SUFFIXES = [suffix.removeprefix(".") for suffix in recording.SUFFIXES]
 _MAX_MB = 20
 
 

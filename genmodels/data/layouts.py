@@ -1,0 +1,210 @@
+"""Groups files by their folders: which folders are classes, and which hold the training and the test split.
+
+Folder names come from anywhere, so the rules follow how public data sets are laid out: `train` beside `test` or `val`,
+`training_set` beside `test_set`, `seg_train` beside `seg_test`, each perhaps once more inside itself, with the classes
+below. A few files beside the folders do not undo them: they are left out, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from genmodels.data.left_out import shown
+from genmodels.errors import DataError
+
+_MAX_CLASSES = 1_000
+_TRAIN = frozenset(("train", "training", "trn", "tr"))
+_TEST = frozenset(
+    ("test", "testing", "tests", "tst", "val", "valid", "validation", "validate", "validating", "dev", "devel",
+     "development", "eval", "evaluation", "evaluate", "evaluating", "holdout", "heldout")
+)  # fmt: skip
+# Words beside `train` and `test` in a folder's name that say nothing: train_set and test_images belong together.
+_FILLERS = frozenset(
+    ("set", "sets", "data", "dataset", "split", "part", "folder", "files", "images", "image", "imgs", "img",
+     "pictures", "photos", "pics", "samples", "jpg", "jpeg", "png")
+)  # fmt: skip
+_COMPOUND = re.compile(rf"({'|'.join(sorted(_TRAIN | _TEST, key=len, reverse=True))})({'|'.join(sorted(_FILLERS))})")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
+_NO_CLASS = "files beside the class folders, so without a class; move them into a class folder"
+_NO_TEST_CLASS = "test files outside the class folders, so without a class; move them into class folders"
+_NO_SPLIT = "files outside the folders of the training and test split; move them into one of these"
+
+Parts = dict[int, tuple[str, ...]]  # by row: the folders that are still to be looked at, and the file
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How files are grouped by their folders."""
+
+    classes: tuple[str, ...]
+    labels: np.ndarray  # int64 (N,): the class, -1 for a file that is left out; without classes 0
+    test: np.ndarray | None  # bool (N,) if folders say which files are the test split
+    left_out: Mapping[int, str] = field(default_factory=dict)  # reason by row
+    notes: tuple[str, ...] = ()
+
+
+def layout(names: Sequence[str]) -> Layout:
+    """Classes are the folders beside one another at the top, if there are two and three in four files lie in them.
+
+    Folders called train and test, or as other data sets call these, are splits, with the classes below. A folder that
+    holds everything counts for nothing.
+    """
+    every: Parts = {row: PurePosixPath(name).parts for row, name in enumerate(names)}
+    parts, beside = _enter(every)
+    marks = _split_marks(parts)
+    if len(set(marks.values())) == 1:  # all for testing, or all for training: no split, whatever they are called
+        parts, marks = {row: part[1:] if part[0] in marks else part for row, part in parts.items()}, {}
+    if marks:
+        return _with_splits(len(names), parts, marks)
+    heads = _heads(parts)
+    inside = [row for row, part in parts.items() if len(part) > 1]
+    if len(heads) < 2:
+        return _without_classes(len(names), None, {})
+    if 4 * len(inside) < 3 * len(names):
+        stray = len(names) - len(inside)
+        some = ", ".join(repr(shown(head)) for head in sorted(heads)[:3])
+        note = f"no classes: {stray:,} files lie beside the folders {some}, which hold {len(inside):,}"
+        return _without_classes(len(names), None, {}, (note,))
+    left_out = dict.fromkeys((*beside, *(row for row in parts if len(parts[row]) == 1)), _NO_CLASS)
+    labels, classes = _labels(len(names), {row: parts[row][0] for row in inside}, {head: head for head in heads})
+    return _classed(classes, labels, _splits_inside(parts, inside, len(names)), left_out)
+
+
+def _with_splits(count: int, parts: Parts, marks: Mapping[str, bool]) -> Layout:
+    inside = {row: part for row, part in parts.items() if len(part) > 1 and part[0] in marks}
+    left_out = dict.fromkeys((row for row in range(count) if row not in inside), _NO_SPLIT)
+    test = np.zeros(count, bool)
+    test[[row for row, part in inside.items() if marks[part[0]]]] = True
+    train_parts: Parts = {row: part[1:] for row, part in inside.items() if not test[row]}
+    test_parts: Parts = {row: part[1:] for row, part in inside.items() if test[row]}
+    train_heads, test_heads = _heads(train_parts), _heads(test_parts)
+    same = train_heads == test_heads
+    train_parts, _ = _enter(train_parts, frozenset() if same else test_heads)
+    test_parts, _ = _enter(test_parts, frozenset() if same else train_heads)
+    heads = [row for row, part in train_parts.items() if len(part) > 1]
+    names = _merged(_heads(train_parts), _heads(test_parts))
+    trained = sum(not test[row] for row in inside)
+    if len(set(names.values())) < 2 or 4 * len(heads) < 3 * trained:
+        return _without_classes(count, test, left_out)
+    classed = {row: part[0] for row, part in (train_parts | test_parts).items() if len(part) > 1}
+    left_out |= {row: _NO_TEST_CLASS if test[row] else _NO_CLASS for row in inside if row not in classed}
+    labels, classes = _labels(count, classed, names)
+    return _classed(classes, labels, test, left_out)
+
+
+def _without_classes(
+    count: int, test: np.ndarray | None, left_out: Mapping[int, str], notes: tuple[str, ...] = ()
+) -> Layout:
+    labels = np.zeros(count, np.int64)
+    labels[list(left_out)] = -1
+    return Layout((), labels, test, left_out, notes)
+
+
+def _classed(classes: tuple[str, ...], labels: np.ndarray, test: np.ndarray | None, left_out: dict[int, str]) -> Layout:
+    used = labels >= 0
+    if test is not None and not (test & used).any():
+        test = None
+    return Layout(classes, labels, test, left_out)
+
+
+def untrained(classes: Sequence[str], labels: np.ndarray, trained: np.ndarray) -> tuple[str, ...]:
+    """A line if classes are without a training image: `labels` are those of all images, `trained` of these."""
+    counts, learned = (np.bincount(which, minlength=len(classes)) for which in (labels, trained))
+    absent = np.flatnonzero(learned == 0) if classes else ()
+    if not len(absent):
+        return ()
+    some = ", ".join(f"{classes[row]!r} ({counts[row]:,} to test with)" for row in absent[:5])
+    which = "class has" if len(absent) == 1 else "classes have"
+    more = ", ..." if len(absent) > 5 else ""
+    return (f"{len(absent):,} {which} no training image, so a model cannot learn it: {some}{more}",)
+
+
+def _labels(count: int, heads: Mapping[int, str], names: Mapping[str, str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    classes = sorted({names[head] for head in heads.values()})
+    if len(classes) > _MAX_CLASSES:
+        raise DataError(
+            f"{len(classes):,} folders would make as many classes; the limit is {_MAX_CLASSES:,}. "
+            "Put files without classes into one folder"
+        )
+    index = {name: row for row, name in enumerate(classes)}
+    labels = np.full(count, -1, np.int64)
+    for row, head in heads.items():
+        labels[row] = index[names[head]]
+    return labels, tuple(map(shown, classes))
+
+
+def _merged(train: frozenset[str], test: frozenset[str]) -> dict[str, str]:
+    """Class of each folder: `Cat` to train on and `cat` to test with are one, unless a split has both."""
+    if any(len({head.casefold() for head in heads}) < len(heads) for heads in (train, test)):
+        return {head: head for head in train | test}
+    known = {head.casefold(): head for head in test} | {head.casefold(): head for head in train}
+    return {head: known[head.casefold()] for head in train | test}
+
+
+def _heads(parts: Parts) -> frozenset[str]:
+    return frozenset(part[0] for part in parts.values() if len(part) > 1)
+
+
+def _enter(parts: Parts, stop: frozenset[str] = frozenset()) -> tuple[Parts, list[int]]:
+    """Go down while a single folder, none of `stop`, holds most files; also the rows of the files beside it."""
+    beside: list[int] = []
+    while True:
+        inside = {row: part for row, part in parts.items() if len(part) > 1}
+        heads = {part[0] for part in inside.values()}
+        if len(heads) != 1 or heads & stop or 2 * len(inside) <= len(parts):
+            return parts, beside
+        beside += [row for row in parts if row not in inside]
+        parts = {row: part[1:] for row, part in inside.items()}
+
+
+def _split_marks(parts: Parts) -> dict[str, bool]:
+    """The folders at the top that hold splits: True for testing. Empty if they are none, or hold few of the files."""
+    groups: dict[tuple[str, ...], dict[str, bool]] = {}
+    heads = _heads(parts)
+    for head in heads:
+        mark = _split_of(head)
+        if mark is not None:
+            groups.setdefault(mark[1], {})[head] = mark[0]
+    pairs = [group for group in groups.values() if len(set(group.values())) == 2]
+    if len(pairs) == 1:
+        covered = sum(len(part) > 1 and part[0] in pairs[0] for part in parts.values())
+        return pairs[0] if 2 * covered > len(parts) else {}
+    only = next(iter(groups.values()), {})
+    # Only folders of one split, such as `test` and `val`, and no file beside them.
+    alone = len(groups) == 1 and len(heads) == len(only) > 1 and all(len(part) > 1 for part in parts.values())
+    return only if alone and not pairs else {}
+
+
+def _split_of(folder: str) -> tuple[bool, tuple[str, ...]] | None:
+    """Whether the folder's name says test (True) or train (False), and its other words; None if it says neither."""
+    text = re.sub(r"(held|hold)[-_ ]?out", "holdout", folder, flags=re.IGNORECASE)
+    words: list[str] = []
+    for word in (match.lower() for match in _WORD.findall(text)):
+        compound = _COMPOUND.fullmatch(word)
+        words += compound.groups() if compound else (word,)
+    kinds = [word in _TEST for word in words if word in _TRAIN | _TEST]
+    if len(kinds) != 1:
+        return None
+    return kinds[0], tuple(word for word in words if word not in _TRAIN | _TEST | _FILLERS)
+
+
+def _splits_inside(parts: Parts, rows: Iterable[int], count: int) -> np.ndarray | None:
+    """The test files if each class folder is divided, `cat/train` and `cat/test`, else None."""
+    marks: dict[str, tuple[bool, tuple[str, ...]] | None] = {}
+    test = np.zeros(count, bool)
+    for row in rows:
+        part = parts[row]
+        if len(part) < 3:
+            return None
+        if part[1] not in marks:
+            marks[part[1]] = _split_of(part[1])
+        mark = marks[part[1]]
+        if mark is None:
+            return None
+        test[row] = mark[0]
+    return test if 0 < np.count_nonzero(test) < len([*rows]) else None

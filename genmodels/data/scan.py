@@ -1,0 +1,122 @@
+"""Walks a folder of the user's: which files are used, and which are not and why.
+
+Links are followed to files anywhere, and to folders inside the folder itself; a link to another folder may lead to the
+whole disk, or round in a circle, so it is left out and counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from genmodels.data.left_out import LeftOut, is_system
+from genmodels.errors import DataError
+
+_OUTSIDE = "links to folders outside; copy these folders here, or name the folder itself"
+_LOOP = "links that lead round in a circle; remove them"
+_NESTED = "links inside a linked folder; replace them by what they lead to"
+_BROKEN = "links to files that are not there; remove them, or restore the files"
+_SPECIAL = "pipes, sockets or devices, which are no files; remove them"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Paths of the used files inside the folder, sorted; `linked` of them are links to files outside it."""
+
+    names: list[str]
+    left_out: LeftOut
+    linked: int
+
+
+@dataclass(frozen=True)
+class _Folder:
+    path: str
+    name: str  # inside the root, ending in "/", or empty
+    above: frozenset[tuple[int, int]]  # device and inode of the folder and those above it
+    linked: bool
+    hidden: bool
+
+
+def files_below(root: Path, suffixes: Sequence[str], most: int, what: str) -> Found:
+    """The files below `root` with one of these suffixes; raises DataError if there are more than `most`."""
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder")
+    names: list[str] = []
+    left_out = LeftOut()
+    linked = 0
+    real = os.path.realpath(root)
+    try:
+        waiting = [_Folder(str(root), "", frozenset((_identity(root),)), False, False)]
+        while waiting:
+            folder = waiting.pop()
+            for entry in _entries(folder, left_out):
+                name = folder.name + entry.name
+                kind = _kind(entry)
+                if kind == "folder":
+                    below = _below(folder, entry, real)
+                    if isinstance(below, _Folder):
+                        waiting.append(below)
+                    elif folder.hidden or is_system(entry.name):
+                        left_out.ignored += 1
+                    else:
+                        left_out.add(name, below)
+                elif folder.hidden or is_system(entry.name):
+                    left_out.ignored += 1
+                elif kind != "file":
+                    left_out.add(name, kind)
+                elif left_out.add_unless_used(entry.name if not folder.name else name, suffixes):
+                    names.append(name)
+                    linked += entry.is_symlink() and not _is_inside(os.path.realpath(entry.path), real)
+                    if len(names) > most:
+                        raise DataError(f"{root} holds more than {most:,} {what}, the limit; take a subfolder")
+    except OSError as error:
+        raise DataError(f"{root} cannot be read: {error}") from error
+    return Found(sorted(PurePosixPath(name).as_posix() for name in names), left_out, linked)
+
+
+def _entries(folder: _Folder, left_out: LeftOut) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder.path) as found:
+            return list(found)
+    except PermissionError:
+        if not folder.hidden:  # such as a desktop's .Trash of another user
+            raise
+        left_out.ignored += 1
+        return []
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """ "folder", "file", or why it is neither."""
+    try:
+        if entry.is_dir():
+            return "folder"
+        if entry.is_file():
+            return "file"
+    except OSError:  # too many levels of links
+        return _LOOP
+    return _BROKEN if entry.is_symlink() else _SPECIAL
+
+
+def _below(folder: _Folder, entry: os.DirEntry[str], real: str) -> _Folder | str:
+    """The folder of this entry, or why its link is not followed."""
+    link = entry.is_symlink()
+    if link and folder.linked:
+        return _NESTED
+    if link and not _is_inside(os.path.realpath(entry.path), real):
+        return _OUTSIDE
+    identity = _identity(entry.path)
+    if link and identity in folder.above:
+        return _LOOP
+    hidden = folder.hidden or is_system(entry.name)
+    return _Folder(entry.path, f"{folder.name}{entry.name}/", folder.above | {identity}, folder.linked or link, hidden)
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116 - a Path for each of half a million folders costs seconds
+    return found.st_dev, found.st_ino
+
+
+def _is_inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
