@@ -1,11 +1,13 @@
-"""What a server decodes for its visitors: in fewer pixels, one file at a time, in bounded memory."""
+"""What a server decodes for its visitors: in fewer pixels, a few files at a time, in bounded memory."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from picture_files import BLUE, RED, ROOT, claimed_png, encoded, plain
 from PIL import Image
 
 from genmodels import drawing
-from genmodels.data import pictures
+from genmodels.data import pictures, sandbox
 from genmodels.errors import DataError
 
 Decode = Callable[[bytes], object]
@@ -41,13 +43,15 @@ def test_visitors_may_hand_in_fewer_pixels_and_any_phones(name: str) -> None:
 def test_they_wait_for_one_another_and_are_told_where_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     raw, done = encoded(plain(RED, (40, 30))), threading.Event()
     waiting = threading.Thread(target=lambda: (pictures.decode_whole(raw, served=True), done.set()))
-    with pictures._one_at_a_time:
+    with contextlib.ExitStack() as others:
+        for _ in range(sandbox.AT_ONCE):
+            others.enter_context(sandbox._places.place(0))
         waiting.start()
         assert not done.wait(0.2)
         pictures.decode_whole(raw)
-        monkeypatch.setattr(pictures, "_WAIT", 0.05)
+        monkeypatch.setattr(sandbox, "MAX_WAIT", 0.05)
         for decode in SERVED.values():
-            with pytest.raises(DataError, match="too many pictures are being read at this moment; try again"):
+            with pytest.raises(sandbox.BusyError, match="too many pictures are being read at this moment; try again"):
                 decode(raw)
     assert done.wait(10)
     waiting.join()
@@ -58,14 +62,18 @@ def test_they_wait_for_one_another_and_are_told_where_it_takes_too_long(monkeypa
 
 _PEAK = """
 import sys
-from genmodels.data import pictures
+from genmodels.data import pictures, sandbox
 def figure(name):
     return int(open("/proc/self/status").read().split(name)[1].split()[0]) / 1024
 raw = sys.stdin.buffer.read()
 pictures._pillow()
 before = figure("VmRSS:")
-pictures.decode_whole(raw, served=True)
+pixels = pictures.DECODERS["whole"](raw, most=pictures.SERVED_PIXELS)
 print(figure("VmHWM:") - before)
+del pixels
+before = figure("VmRSS:")
+assert pictures.decode_whole(raw, served=True).size > 0
+print(figure("VmRSS:") - before)
 """
 
 
@@ -81,7 +89,9 @@ def test_a_small_file_takes_little_memory(kind: str) -> None:
     raw = encoded(image, compress_level=1)
     assert len(raw) < 500_000
     found = subprocess.run([sys.executable, "-c", _PEAK], input=raw, capture_output=True, cwd=ROOT, check=True)
-    assert float(found.stdout) < 260
+    decoding, kept = map(float, found.stdout.split())
+    assert decoding < 260
+    assert kept < 50, "the server keeps nothing of what the sandbox needed"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -100,14 +110,17 @@ def test_strips_and_turns_give_pillows_own_pixels(orientation: int, mode: str) -
 
 
 def test_an_uploaded_drawing_is_decoded_once_for_both_papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[bool] = []
-    original = pictures._opened
-    monkeypatch.setattr(
-        pictures, "_opened", lambda raw, served=False: (opened.append(served), original(raw, served))[1]
-    )
+    asked: list[str] = []
+    original = sandbox.decode
+
+    def counted(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
+        asked.append(task)
+        return original(task, raw, **arguments)
+
+    monkeypatch.setattr(sandbox, "decode", counted)
     half = plain((*BLUE, 128), (40, 40), "RGBA")
     drawing.from_file(encoded(half))
-    assert opened == [True]
+    assert asked == ["on"]
     black, white = pictures.decode_on(encoded(half), 8, 1, (0, 255))
     assert np.array_equal(black, pictures.decode(encoded(half), 8, 1, paper=0))
     assert np.array_equal(white, pictures.decode(encoded(half), 8, 1, paper=255))

@@ -1,27 +1,23 @@
 """One picture file of anybody's -> one uint8 array of the size a model wants. Nothing a file claims is believed.
 
-A 20 kB PNG may open as 13,000 x 13,000 pixels: format, then size, are checked from the header before anything is
-decoded. A server decodes what its visitors hand in (`served`) one file at a time and in fewer pixels, so in 0.3 GB
-however many they are.
+A 20 kB PNG may open as 13,000 x 13,000 pixels: structure, format, then size, are checked from the header before
+anything is decoded. A server decodes uploads (`served`) in the sandbox's processes and with fewer pixels.
 """
 
 from __future__ import annotations
 
 import io
 import struct
-import threading
-import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genmodels.data import tiff
+from genmodels.data import image_headers, sandbox, tiff
 from genmodels.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,9 +34,7 @@ MAX_FILE_BYTES = 64 * 2**20
 _TOO_LARGE = f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller"
 MIN_SIDE = 16  # of a picture kept in its shape: less is a single number after VGG's four halvings
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
-_one_at_a_time = threading.Lock()
-_WAIT = 20.0  # seconds for others' pictures, each of which takes half a second at most
-_STRIP = 256  # rows
+_STRIP = 1_280_000  # pixels
 # What Pillow's decoders raise on damaged and hostile files; anything else is a defect of ours.
 _DECODER_ERRORS = (
     OSError,
@@ -51,20 +45,26 @@ _DECODER_ERRORS = (
     ArithmeticError,
     EOFError,
     RuntimeError,
-    MemoryError,
     struct.error,
     zlib.error,
     Warning,
 )
 
 
-@cache
 def _pillow() -> ModuleType:
+    """Pillow, imported when first used. Its settings and its warnings are the caller's own and stay as they are."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
     return Image
+
+
+def warm_up() -> None:
+    """Load all that decoding needs. In the sandbox's process only: its warnings say nothing that errors do not."""
+    import warnings
+
+    pillow = _pillow()
+    pillow.init()
+    warnings.simplefilter("ignore")
 
 
 def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarray:
@@ -73,19 +73,26 @@ def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarra
     Cropped to a square at the centre, resized, turned as its EXIF orientation says; transparency is laid on black, or
     on the grey `paper` (0 to 255); of an animation the first frame is taken.
     """
-    return decode_on(raw, size, channels, (paper,))[0]
+    return np.asarray(_decode_on(raw, size, channels, (paper,))[0])
 
 
 def decode_on(
     raw: bytes, size: int, channels: int, papers: Sequence[int], *, served: bool = False
 ) -> tuple[np.ndarray, ...]:
     """The same on each of several greys, decoded once; raises DataError."""
-    with _opened(raw, served) as image:
+    if served:
+        papers = [int(paper) for paper in papers]
+        return tuple(_sandboxed("on", raw, size=int(size), channels=int(channels), papers=papers))
+    return tuple(_decode_on(raw, size, channels, papers))
+
+
+def _decode_on(raw: bytes, size: int, channels: int, papers: Sequence[int], most: int = MAX_PIXELS) -> np.ndarray:
+    with _opened(raw, most) as image:
         orientation = _orientation(image)
         # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice what is needed: 3x faster.
         image.draft(None, (2 * size, 2 * size))
         square = _square(image, size, orientation)
-        return tuple(_laid(square, channels, paper) for paper in papers)
+        return np.stack([_laid(square, channels, paper) for paper in papers])
 
 
 def decode_whole(raw: bytes, *, served: bool = False) -> np.ndarray:
@@ -93,7 +100,11 @@ def decode_whole(raw: bytes, *, served: bool = False) -> np.ndarray:
 
     Turned as its EXIF orientation says; of an animation the first frame is taken.
     """
-    with _opened(raw, served) as stored:
+    return _sandboxed("whole", raw) if served else _decode_whole(raw)
+
+
+def _decode_whole(raw: bytes, most: int = MAX_PIXELS) -> np.ndarray:
+    with _opened(raw, most) as stored:
         orientation = _orientation(stored)
         image = _plain_mode(stored)
         turn = _turn(orientation)
@@ -102,9 +113,10 @@ def decode_whole(raw: bytes, *, served: bool = False) -> np.ndarray:
             stored.close()  # a quarter of what all this takes
         transparent = image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255)
         pixels = np.empty((image.height, image.width, 4 if transparent else 3), np.uint8)
-        for top in range(0, image.height, _STRIP):  # Pillow hands out a whole picture in two copies
-            strip = image.crop((0, top, image.width, min(image.height, top + _STRIP)))
-            pixels[top : top + _STRIP] = np.asarray(strip if transparent else strip.convert("RGB"))
+        rows = max(1, _STRIP // image.width)
+        for top in range(0, image.height, rows):  # Pillow hands out a whole picture in two copies
+            strip = image.crop((0, top, image.width, min(image.height, top + rows)))
+            pixels[top : top + rows] = np.asarray(strip if transparent else strip.convert("RGB"))
         return pixels
 
 
@@ -142,8 +154,12 @@ def decode_fitted(raw: bytes, longest: int, *, served: bool = False) -> np.ndarr
 
     Turned as its EXIF orientation says; transparency is laid on white; of an animation the first frame is taken.
     """
+    return _sandboxed("fitted", raw, longest=int(longest)) if served else _decode_fitted(raw, longest)
+
+
+def _decode_fitted(raw: bytes, longest: int, most: int = MAX_PIXELS) -> np.ndarray:
     pillow = _pillow()
-    with _opened(raw, served) as image:
+    with _opened(raw, most) as image:
         width, height = fitted(image.width, image.height, longest)
         orientation = _orientation(image)  # of a PNG, only decoding it tells
         if orientation in _LYING:
@@ -160,6 +176,20 @@ def decode_fitted(raw: bytes, longest: int, *, served: bool = False) -> np.ndarr
         return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
+DECODERS: Mapping[str, Callable[..., np.ndarray]] = {
+    "whole": _decode_whole,
+    "fitted": _decode_fitted,
+    "on": _decode_on,
+}
+"""What the sandbox's processes run, by the names that requests use."""
+
+
+def _sandboxed(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
+    if len(raw) > MAX_FILE_BYTES:
+        raise DataError(_TOO_LARGE)
+    return sandbox.decode(task, raw, most=SERVED_PIXELS, **arguments)
+
+
 def encode_png(pixels: np.ndarray) -> bytes:
     """PNG bytes of uint8 (1 or 3, H, W): what `decode_fitted` gives back unchanged."""
     buffer = io.BytesIO()
@@ -169,14 +199,14 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 @contextmanager
-def _opened(raw: bytes, served: bool = False) -> Iterator[Image]:
+def _opened(raw: bytes, most: int = MAX_PIXELS) -> Iterator[Image]:
     """The picture in a file's bytes, its header checked; what is raised in the block is a DataError with the reason."""
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:
         raise DataError(_TOO_LARGE)
-    most = SERVED_PIXELS if served else MAX_PIXELS
+    image_headers.check(raw)
     try:
-        with _turn_to_decode(served), pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
+        with pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
             _check_pixels(image.width, image.height, most)
             if image.format == "TIFF":
                 tiff.check(image, most)
@@ -185,22 +215,10 @@ def _opened(raw: bytes, served: bool = False) -> Iterator[Image]:
         raise DataError(f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture; save it as one of these") from error
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise DataError(_too_many_pixels(most)) from error
+    except MemoryError as error:
+        raise DataError("it needs more memory to decode than it may use; scale it down") from error
     except _DECODER_ERRORS as error:
         raise DataError(f"damaged: {error or type(error).__name__}; save it anew") from error
-
-
-@contextmanager
-def _turn_to_decode(served: bool) -> Iterator[None]:
-    """A server's visitors wait for one another, and are told where that takes too long."""
-    if not served:
-        yield
-        return
-    if not _one_at_a_time.acquire(timeout=_WAIT):
-        raise DataError("too many pictures are being read at this moment; try again in a few seconds")
-    try:
-        yield
-    finally:
-        _one_at_a_time.release()
 
 
 def fit_array(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:

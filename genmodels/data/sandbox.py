@@ -1,0 +1,279 @@
+"""Decodes untrusted images in processes of their own: warm, limited in memory and time, a few at a time.
+
+The first request starts `sandbox_worker.py`, which loads Pillow once (half a second) and then forks a child per client
+(some milliseconds). File and pixels travel through anonymous files, so no image passes through JSON. A child that
+crashes, hangs or exceeds a limit takes nothing with it, and the kernel enforces its limits also when its client is
+gone. The process ends with the server, because the socket between them closes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from genmodels.errors import DataError
+
+AT_ONCE = 2
+"""Images that are decoded side by side; each may take the limits' memory and a core."""
+MAX_WAIT = 20.0
+_GRACE = 5.0  # seconds beyond the child's own limit before the client gives up
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+_log = logging.getLogger(__name__)
+
+
+class BusyError(DataError):
+    """Files of others are being decoded; this one was not looked at."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one image may use: bytes beyond the warm process's own, seconds of a processor, seconds on the clock."""
+
+    memory: int = 512 * 2**20
+    cpu_seconds: float = 1.25
+    wall_seconds: float = 10.0
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a child reports of itself: processor seconds so far, and peak resident bytes."""
+
+    cpu_seconds: float
+    peak_bytes: int
+
+
+class _Places:
+    """At most `count` at a time; those who wait are served in the order in which they came."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+
+    @contextmanager
+    def place(self, wait: float) -> Iterator[None]:
+        if not self._enter(wait):
+            raise BusyError("too many pictures are being read at this moment; try again in a few seconds")
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self, wait: float) -> bool:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(wait):
+            return True
+        with self._lock:
+            if turn.is_set():  # in the last moment
+                return True
+            self._waiting.remove(turn)
+        return False
+
+    def _leave(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
+
+
+class _Warm:
+    """The warm process: started by the first request, started again if it ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def spawn(self, limits: Limits, requests: int) -> socket.socket:
+        """A channel to a new child."""
+        from genmodels.data import sandbox_worker
+
+        message = sandbox_worker.SPAWN.pack(limits.memory, limits.cpu_seconds, limits.wall_seconds, requests)
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            try:
+                socket.send_fds(self._running(), [message], [theirs.fileno()])
+            except OSError:  # it ended since the last request
+                self._stop()
+                socket.send_fds(self._running(), [message], [theirs.fileno()])
+        return ours
+
+    def _running(self) -> socket.socket:
+        if self._control is None:
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "genmodels.data.sandbox_worker", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    cwd=Path(__file__).parents[2],
+                    env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+                    | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # an interrupt at the terminal is the server's
+                )
+            self._control.settimeout(_GRACE)
+        return self._control
+
+    def stop(self) -> None:
+        """End the process; the next request starts another one."""
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            self._process.kill()
+            self._process.wait()
+        self._control = self._process = None
+
+    def pid(self) -> int | None:
+        """The process, if it runs."""
+        return None if self._process is None else self._process.pid
+
+    def forget(self) -> None:
+        """In a forked copy of the server: its parent's process is not its own."""
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            self._process.returncode = 0  # nobody's child here
+        self.__init__()  # type: ignore[misc]
+
+
+_warm = _Warm()
+_places = _Places(AT_ONCE)
+
+
+def _after_fork() -> None:
+    global _places
+    _warm.forget()
+    _places = _Places(AT_ONCE)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_warm.stop)
+
+
+class Child:
+    """One decoding process; to be closed. It answers as many requests as were agreed, unless it is ended before."""
+
+    def __init__(self, limits: Limits = LIMITS, requests: int = 1) -> None:
+        self.limits, self.left = limits, requests  # how many requests it still answers
+        self.usage = Usage(0.0, 0)
+        self._channel = _warm.spawn(limits, requests)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The process ends, whatever it is doing, at its own limits at the latest."""
+        self._channel.close()
+
+    def decode(self, task: str, raw: bytes, **arguments: Any) -> np.ndarray:
+        """The pixels, uint8, that `pictures.DECODERS[task]` makes of a file; raises DataError with the reason."""
+        request = json.dumps({"task": task, "arguments": arguments}).encode()
+        with _anonymous_file() as source, _anonymous_file() as target:
+            source.write(raw)
+            source.seek(0)
+            self.left -= 1
+            try:
+                socket.send_fds(self._channel, [request], [source.fileno(), target.fileno()])
+                reply = self._reply()
+            except OSError as error:
+                self.left = 0
+                raise DataError(f"it could not be decoded: {error}; try again") from error
+            self.usage = Usage(reply.get("cpu", 0.0), int(reply.get("peak", 0)))
+            if "exit" in reply:
+                self.left = 0
+            if "shape" not in reply:
+                raise DataError(_reason(reply, self.limits))
+            pixels = np.empty(reply["shape"], np.uint8)
+            if pixels.nbytes != os.fstat(target.fileno()).st_size:
+                raise DataError("it could not be decoded: the pixels are incomplete; try again")
+            target.seek(0)
+            target.readinto(pixels.reshape(-1).data)  # type: ignore[attr-defined]
+        return pixels
+
+    def _reply(self) -> Mapping[str, Any]:
+        deadline = time.monotonic() + self.limits.wall_seconds + _GRACE
+        received = bytearray()
+        while b"\n" not in received:
+            self._channel.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                block = self._channel.recv(65_536)
+            except TimeoutError:
+                _warm.stop()  # not even its own limits end it
+                raise
+            if not block:
+                raise ConnectionResetError("the process that decodes it ended")
+            received += block
+        reply: dict[str, Any] = json.loads(received.split(b"\n", 1)[0])
+        return reply
+
+
+def decode(
+    task: str, raw: bytes, *, limits: Limits = LIMITS, wait: float | None = None, **arguments: Any
+) -> np.ndarray:
+    """The pixels of one visitor's file, decoded in a process of its own.
+
+    Raises DataError with the reason, and BusyError if it had to wait for others for more than `wait` seconds.
+    """
+    with _places.place(MAX_WAIT if wait is None else wait), Child(limits) as child:
+        return child.decode(task, raw, **arguments)
+
+
+def _reason(reply: Mapping[str, Any], limits: Limits) -> str:
+    """Why a file was refused."""
+    if "error" in reply:
+        return str(reply["error"])
+    if "memory" in reply:
+        return f"it needs more memory to decode than it may use, {limits.memory >> 20} MB; scale it down"
+    if "defect" in reply:
+        _log.error("decoding an image failed:\n%s", reply["defect"])
+        return "it cannot be decoded: the decoder failed, which the server's log describes; save it again"
+    _log.warning("decoding an image ended its process: %s", reply)
+    if reply["exit"] in (-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGALRM):
+        return (
+            f"it takes more than {limits.cpu_seconds:g} seconds to decode, so it is damaged or hostile; scale it down, "
+            "or save it again as a plain PNG or JPEG"
+        )
+    return (
+        f"it broke the decoder (exit status {reply['exit']}), so it is damaged or hostile; save it again as a plain "
+        "PNG or JPEG"
+    )
+
+
+def _anonymous_file() -> IO[bytes]:
+    """A file without a name; in memory if the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("image"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)

@@ -1,0 +1,240 @@
+"""The sandbox's limits, as its processes report them. It lives as long as its server, and no longer."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bomb_files as bombs
+import psutil
+import pytest
+from picture_files import RED, ROOT, encoded, plain
+from PIL import Image
+
+from genmodels.data import pictures, sandbox
+from genmodels.data.sandbox import Child, Limits
+from genmodels.errors import DataError
+
+GOOD = encoded(plain(RED, (40, 30)))
+COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)  # 0.2 MB, and half a second of a processor
+PATIENT = Limits(cpu_seconds=60, wall_seconds=60)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def warm() -> psutil.Process:
+    pictures.decode_whole(GOOD, served=True)
+    pid = sandbox._warm.pid()
+    assert pid is not None
+    return psutil.Process(pid)
+
+
+def test_a_file_that_computes_too_long_is_ended_by_its_processor_time() -> None:
+    with Child(Limits(cpu_seconds=0.1, wall_seconds=60)) as child:
+        with pytest.raises(DataError, match=r"takes more than 0\.1 seconds to decode"):
+            child.decode("whole", COSTLY)
+        assert 0.05 < child.usage.cpu_seconds < 0.3
+        with pytest.raises(DataError, match="could not be decoded"):
+            child.decode("whole", GOOD)
+
+
+def test_a_file_that_waits_too_long_is_ended_by_the_clock() -> None:
+    with Child(Limits(cpu_seconds=60, wall_seconds=0.05)) as child:
+        with pytest.raises(DataError, match="takes more than"):
+            child.decode("whole", COSTLY)
+        assert child.usage.cpu_seconds < 0.3
+
+
+def test_a_file_that_needs_too_much_memory_is_refused_and_the_process_goes_on() -> None:
+    with Child(Limits(memory=48 * 2**20, cpu_seconds=60, wall_seconds=60), requests=2) as child:
+        with pytest.raises(DataError, match="needs more memory to decode than it may use"):
+            child.decode("whole", COSTLY)
+        assert child.usage.peak_bytes < 120 * 2**20
+        assert child.decode("whole", GOOD).shape == (30, 40, 3)
+
+
+def test_the_result_may_not_be_larger_than_the_memory() -> None:
+    with Child(Limits(memory=48 * 2**20), requests=1) as child, pytest.raises(DataError):
+        child.decode("on", GOOD, size=2_000, channels=3, papers=[0] * 8)
+
+
+def test_the_largest_images_of_each_format_fit_into_the_usual_limits() -> None:
+    image = Image.new("RGB", (5_000, 5_000), RED)
+    for kind, options in (("JPEG", {"progressive": True}), ("PNG", {"compress_level": 1}), ("WEBP", {"method": 0})):
+        raw = encoded(image, kind, **options)
+        with Child(Limits(sandbox.LIMITS.memory, PATIENT.cpu_seconds, PATIENT.wall_seconds)) as child:
+            assert child.decode("whole", raw, most=pictures.SERVED_PIXELS).shape == (5_000, 5_000, 3)
+            assert child.usage.peak_bytes < 500 * 2**20
+
+
+def test_the_limits_hold_when_the_client_has_gone() -> None:
+    process = warm()
+    before = set(process.children())
+    child = Child(Limits(cpu_seconds=0.2, wall_seconds=60))
+    busy = threading.Thread(target=lambda: _ignored(child, COSTLY))
+    busy.start()
+    until(lambda: bool(set(process.children()) - before))
+    (decoding,) = set(process.children()) - before
+    child.close()
+    until(lambda: not decoding.is_running() or decoding.status() == psutil.STATUS_ZOMBIE)
+    busy.join()
+
+
+def _ignored(child: Child, raw: bytes) -> None:
+    with contextlib.suppress(DataError):
+        child.decode("whole", raw)
+
+
+def test_a_child_cannot_do_without_its_limits() -> None:
+    process = warm()
+    with Child(Limits(memory=64 * 2**20, cpu_seconds=1, wall_seconds=5), requests=3) as child:
+        child.decode("whole", GOOD)
+        until(lambda: len(process.children()) == 1)
+        (pid,) = (found.pid for found in process.children())
+        found = psutil.Process(pid)
+        assert found.rlimit(psutil.RLIMIT_CPU) == (5, 5)
+        assert found.rlimit(psutil.RLIMIT_FSIZE) == (64 * 2**20, 64 * 2**20)
+        assert found.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+        assert found.rlimit(psutil.RLIMIT_AS)[1] < 2**30
+        assert found.cwd() == "/"
+        names = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
+        assert sum("socket" in name for name in names) == 1, "only its own client's"
+
+
+def test_others_are_served_while_one_file_is_decoded() -> None:
+    done = threading.Event()
+
+    def slow() -> None:
+        with contextlib.suppress(DataError):
+            sandbox.decode("whole", COSTLY, limits=PATIENT)
+        done.set()
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    until(lambda: sandbox._places._free < sandbox.AT_ONCE)
+    assert pictures.decode_whole(GOOD, served=True).shape == (30, 40, 3)
+    assert not done.is_set(), "it did not wait for the costly one"
+    thread.join()
+
+
+def test_those_who_wait_are_served_in_the_order_in_which_they_came() -> None:
+    places, order = sandbox._Places(1), []
+
+    def visitor(name: int) -> None:
+        with places.place(30):
+            order.append(name)
+
+    threads = [threading.Thread(target=visitor, args=(name,)) for name in range(6)]
+    with places.place(0):
+        for count, thread in enumerate(threads, 1):
+            thread.start()
+            until(lambda count=count: len(places._waiting) == count)  # type: ignore[misc]
+        with pytest.raises(sandbox.BusyError), places.place(0.01):
+            pass
+    for thread in threads:
+        thread.join()
+    assert order == list(range(6))
+    with places.place(0):
+        pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_it_starts_again_when_it_was_killed(number: signal.Signals) -> None:
+    first = warm()
+    first.send_signal(number)
+    until(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE)
+    assert warm().pid != first.pid
+
+
+def test_a_crash_of_one_decoder_is_said_and_harms_nobody_else() -> None:
+    process = warm()
+    with Child(PATIENT) as other, Child(PATIENT) as child:
+        assert other.decode("whole", GOOD).shape == (30, 40, 3)
+        threading.Thread(target=lambda: _kill(process, child)).start()
+        with pytest.raises(DataError, match=r"broke the decoder \(exit status -11\)"):
+            child.decode("whole", COSTLY)
+    assert warm().pid == process.pid
+
+
+def _kill(process: psutil.Process, child: Child) -> None:
+    until(lambda: any(found.cpu_times().user > 0.05 for found in process.children()))
+    max(process.children(), key=lambda found: found.cpu_times().user).send_signal(signal.SIGSEGV)
+
+
+def test_nothing_is_left_open() -> None:
+    process = warm()
+    for raw in (GOOD, b"text", COSTLY):
+        with contextlib.suppress(DataError):
+            sandbox.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
+    until(lambda: not process.children())
+    before, within = psutil.Process().num_fds(), process.num_fds()
+    for _ in range(5):
+        for raw in (GOOD, b"text", COSTLY):
+            with contextlib.suppress(DataError):
+                sandbox.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
+    until(lambda: not process.children())
+    assert psutil.Process().num_fds() <= before
+    until(lambda: process.num_fds() <= within)
+
+
+_FORKED = """
+import os, sys, threading
+from genmodels.data import pictures, sandbox
+raw = sys.stdin.buffer.read()
+pictures.decode_whole(raw, served=True)
+ours = sandbox._warm.pid()
+with sandbox._places.place(0), sandbox._places.place(0):  # of the parent
+    child = os.fork()
+    if child == 0:
+        shape = pictures.decode_whole(raw, served=True).shape
+        os._exit(0 if shape == (30, 40, 3) and sandbox._warm.pid() not in (None, ours) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert pictures.decode_whole(raw, served=True).shape == (30, 40, 3)
+assert sandbox._warm.pid() == ours
+print(ours, flush=True)
+sys.stdin.close()
+if sys.argv[1] == "wait":
+    threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that has decoded an image, and waits."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _FORKED, "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(GOOD)
+        process.stdin.close()
+        yield process
+        process.kill()
+
+
+def test_a_forked_server_has_a_process_of_its_own_which_ends_with_a_killed_server(
+    server: subprocess.Popen[bytes],
+) -> None:
+    assert server.stdout is not None
+    pid = int(server.stdout.readline())
+    assert psutil.pid_exists(pid)
+    server.kill()
+    server.wait()
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_it_ends_with_a_server_that_ends_itself() -> None:
+    done = subprocess.run([sys.executable, "-c", _FORKED, "end"], input=GOOD, capture_output=True, cwd=ROOT, check=True)
+    assert not done.stderr
+    pid = int(done.stdout)
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
