@@ -21,7 +21,7 @@ from genmodels.errors import CheckpointError, DataError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
-from genmodels.training import Outcome, Trainer, resolve_device
+from genmodels.training import CompiledStepError, Outcome, Trainer, resolve_device
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -71,8 +71,34 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     else:
         runtime = Runtime.parse({k: v for k, v in saved.items() if k != "device"})
     recorder.say(f"{where}: {runtime.precision}, {runtime.threads} threads, compile {runtime.compile} ({runtime.why})")
-    tune.apply(runtime)
+    try:
+        return _fit(folder, spec, recorder, loader, runtime, where, stop)
+    except CompiledStepError as error:
+        # The compiler worked when it was tried, and is gone or broken now. Without compilation the run goes on from
+        # its last checkpoint; an error that is the model's own is raised there again.
+        cause = error.__cause__ or error
+        if spec.train.compile == "on":
+            raise tune.compile_refused(cause) from cause
+        reason = tune.in_one_line(cause)
+        recorder.say(f"torch.compile failed at {error}, the run goes on without it: {reason}")
+        runtime = runtime.replace(compile=False, why=f"{runtime.why}; without compile since it failed at {error}")
+        folder.set_runtime({**runtime.model_dump(), "device": str(where)})
+        tune.remember(spec, where, runtime)
+    return _fit(folder, spec, recorder, loader, runtime, where, stop, compile_failure=reason)
 
+
+def _fit(
+    folder: RunFolder,
+    spec: Spec,
+    recorder: FolderRecorder,
+    loader: Loader,
+    runtime: Runtime,
+    where: torch.device,
+    stop: Any,
+    compile_failure: str | None = None,
+) -> Outcome:
+    """Build the model and train it from the newest checkpoint, or from the beginning."""
+    tune.apply(runtime)
     torch.manual_seed(spec.train.seed)
     model = checkpoint.build(spec.model_dump()).to(where)
     tune.prepare(model, runtime)
@@ -80,6 +106,8 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
         _begin_from(folder, spec.train.initial_weights, model, recorder)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
+    if compile_failure is not None:
+        recorder.event(trainer.step, "compile_failed", reason=compile_failure)
     recorder.phase("training")  # at once: the first pictures may be seen before the first report, and knobs be turned
     return trainer.fit(stop)
 

@@ -19,11 +19,18 @@ from torch.optim import Optimizer
 
 from genmodels.config import Runtime, TrainConfig, live_fields
 from genmodels.data.loader import Loader
-from genmodels.errors import ConfigError, DivergedError
+from genmodels.errors import ConfigError, DivergedError, GenmodelsError
 from genmodels.model import Model
 
 Outcome = Literal["finished", "stopped"]
 _POLL_SECONDS = 0.25
+
+
+class CompiledStepError(Exception):
+    """A step raised under torch.compile, which compiles at the first use of each part and may fail there.
+
+    The weights may be half updated. Its cause is what was raised; only a run without compilation shows whose it is.
+    """
 
 
 class Recorder(Protocol):
@@ -65,7 +72,10 @@ class Trainer:
     # ------------------------------------------------------------ the loop
 
     def fit(self, stop: threading.Event | None = None) -> Outcome:
-        """Train to max_steps, or until `stop` is set or requested; either way the last step is saved."""
+        """Train to max_steps, or until `stop` is set or requested; either way the last step is saved.
+
+        Raises GenmodelsError, and CompiledStepError if a compiled step raises anything else.
+        """
         self.model.train().requires_grad_(True)
         for part in self.model.pretrained:
             getattr(self.model, part).requires_grad_(False).eval()
@@ -90,8 +100,15 @@ class Trainer:
             if self._scheduled:
                 self._apply_rates()
             batch = self.loader.batch(self.step)
-            with autocast:
-                metrics = self.model.training_step(batch, self.optimizers, self.step)
+            try:
+                with autocast:
+                    metrics = self.model.training_step(batch, self.optimizers, self.step)
+            except GenmodelsError:
+                raise
+            except Exception as error:
+                if not self.runtime.compile:
+                    raise
+                raise CompiledStepError(f"step {self.step}") from error
             self.step += 1
             self._after_step(metrics)
         return "finished"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ import torch
 from genmodels import checkpoint
 from genmodels.config import Runtime
 from genmodels.data.loader import Loader
-from genmodels.errors import CheckpointError, ConfigError
+from genmodels.errors import CheckpointError, ConfigError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import read_json, runs_root, write_json
@@ -49,6 +50,19 @@ def choose(spec: Spec, loader: Loader, device: torch.device, say: Callable[[str]
     return runtime
 
 
+def remember(spec: Spec, device: torch.device, runtime: Runtime) -> None:
+    """Replace what `choose` returns for this spec on this machine."""
+    _write_cache(_key(spec, device), runtime)
+
+
+def in_one_line(error: BaseException, length: int = 300) -> str:
+    """Type and first line of an error, and the first error in a compiler's output, which quotes pages of commands."""
+    lines = str(error).splitlines() or [""]
+    reported = next((found[0] for line in lines[1:] if (found := re.search(r"\b(fatal )?error: .+", line))), "")
+    text = f"{type(error).__name__}: {lines[0].strip()}" + (f"; {reported}" if reported else "")
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
 def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Callable[[str], None]) -> Runtime:
     most = torch.get_num_threads()
     base = Runtime(threads=spec.run.threads or (1 if device.type == "cpu" else most), why="plain float32")
@@ -58,12 +72,29 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
         base = base.replace(compile=True, why=base.why + ", compiled as asked for")
     steps = spec.train.max_steps or 1
     start = time.perf_counter()
-    best, best_time = base, _seconds_a_step(spec, base, loader, device, budget=0.5)
+    best, best_time = base, _seconds_of_base(spec, base, loader, device)
     results = [f"{_label(base)} {1 / best_time:.0f} steps/s"]
 
     def affordable() -> float:
         """Seconds still to spend: a share of the run as long as the best found so far makes it."""
         return _SHARE * best_time * steps - (time.perf_counter() - start)
+
+    def try_out(candidate: Runtime, budget: float, margin: float) -> None:
+        """Keep the candidate if it is faster by the margin; one that raises is logged and left out.
+
+        The base has just done the same steps, so an error is the candidate's and not the model's.
+        """
+        nonlocal best, best_time
+        try:
+            seconds = _seconds_a_step(spec, candidate, loader, device, budget=budget)
+        except Exception as error:  # a compiler raises errors of any type
+            reason = in_one_line(error)
+            say(f"{_label(candidate)} does not work here and is left out: {reason}")
+            results.append(f"{_label(candidate)} failed ({reason})")
+            return
+        results.append(f"{_label(candidate)} {1 / seconds:.0f} steps/s")
+        if seconds < margin * best_time:
+            best, best_time = candidate, seconds
 
     candidates: list[dict[str, Any]] = []
     if spec.train.precision == "auto":
@@ -77,19 +108,12 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
     for change in candidates:
         if affordable() < 10 * best_time:
             break
-        candidate = best.replace(**change)
-        seconds = _seconds_a_step(spec, candidate, loader, device, budget=min(1.0, affordable() / 4))
-        results.append(f"{_label(candidate)} {1 / seconds:.0f} steps/s")
-        if seconds < best_time * (_MARGIN_THREADS if "threads" in change else _MARGIN):
-            best, best_time = candidate, seconds
+        margin = _MARGIN_THREADS if "threads" in change else _MARGIN
+        try_out(best.replace(**change), min(1.0, affordable() / 4), margin)
     tries_compile = spec.train.compile == "auto" and (device.type == "cuda" or shutil.which("c++") is not None)
     if tries_compile and affordable() > _COMPILE_SECONDS:
         say("trying torch.compile")
-        candidate = best.replace(compile=True)
-        seconds = _seconds_a_step(spec, candidate, loader, device, budget=1.0)
-        results.append(f"{_label(candidate)} {1 / seconds:.0f} steps/s")
-        if seconds < _MARGIN * best_time:
-            best, best_time = candidate, seconds
+        try_out(best.replace(compile=True), 1.0, _MARGIN)
     return best.replace(why=", ".join(results) if len(results) > 1 else f"{base.why}; too short a run to time others")
 
 
@@ -117,13 +141,13 @@ def prepare(model: Model, runtime: Runtime) -> None:
 def _seconds_a_step(spec: Spec, runtime: Runtime, loader: Loader, device: torch.device, budget: float) -> float:
     """Median seconds of a training step on a fresh model, within about `budget` seconds after the first three."""
     threads = torch.get_num_threads()
-    apply(runtime)
-    model = checkpoint.build(spec.model_dump()).to(device).train()
-    prepare(model, runtime)
-    optimizers = model.configure_optimizers()
     times: list[float] = []
-    start = time.perf_counter()
     try:
+        apply(runtime)
+        model = checkpoint.build(spec.model_dump()).to(device).train()
+        prepare(model, runtime)
+        optimizers = model.configure_optimizers()
+        start = time.perf_counter()
         while len(times) < 6 or (time.perf_counter() - start < budget and len(times) < 300):
             batch = loader.batch(len(times))
             began = time.perf_counter()
@@ -137,6 +161,27 @@ def _seconds_a_step(spec: Spec, runtime: Runtime, loader: Loader, device: torch.
     finally:
         apply(Runtime(threads=threads))
     return sorted(times[3:])[len(times[3:]) // 2]
+
+
+def _seconds_of_base(spec: Spec, base: Runtime, loader: Loader, device: torch.device) -> float:
+    """As `_seconds_a_step`; raises ConfigError if only a compilation that the spec requires is at fault."""
+    try:
+        return _seconds_a_step(spec, base, loader, device, budget=0.5)
+    except GenmodelsError:
+        raise
+    except Exception as error:
+        if not base.compile:
+            raise
+        _seconds_a_step(spec, base.replace(compile=False), loader, device, budget=0.0)  # raises a model's own error
+        raise compile_refused(error) from error
+
+
+def compile_refused(error: BaseException) -> ConfigError:
+    """What to say if train.compile = "on" cannot be had."""
+    return ConfigError(
+        f"train.compile = 'on' fails on this machine: {in_one_line(error)}. Install a C++ compiler and Python's "
+        "headers (on Debian and Ubuntu: g++ and python3-dev), or choose auto or off"
+    )
 
 
 def _has_convolutions(spec: Spec) -> bool:
