@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from genmodels import checkpoint, data, initial_weights, preview, registry, tune
+from genmodels import accelerators, checkpoint, data, initial_weights, preview, registry, tune
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
@@ -60,6 +60,10 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     torch.set_flush_denormal(True)
     where = resolve_device(device)
     recorder.device = str(where)
+    unused = accelerators.probe().reason if spec.run.device == "auto" and where.type == "cpu" else None
+    if unused is not None:
+        recorder.device_note = f"no GPU is used: {unused}"
+        recorder.say(recorder.device_note)
     loader = _loader(spec, recorder, where)
 
     saved = folder.runtime()
@@ -171,6 +175,7 @@ class FolderRecorder:
     def __init__(self, folder: RunFolder, spec: Spec, on_report: Report | None) -> None:
         self.folder, self.spec, self.on_report = folder, spec, on_report
         self.device = ""
+        self.device_note: str | None = None
         self._offset = folder.requests_end()
         self._step = max(folder.steps(), default=0)
         self._speed = 0.0
@@ -226,6 +231,7 @@ class FolderRecorder:
             "examples_per_second": round(self._speed * self.spec.train.batch_size, 1),
             "seconds_left": round(left / self._speed, 1) if self._speed else None,
             "device": self.device,
+            "device_note": self.device_note,
             "error": error,
         }
         self._last = report

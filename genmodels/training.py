@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from genmodels import accelerators
 from genmodels.config import Runtime, TrainConfig, live_fields
 from genmodels.data.loader import Loader
 from genmodels.errors import ConfigError, DivergedError, GenmodelsError
@@ -272,9 +273,9 @@ def _copy(model: Model) -> Model:
 
 
 def resolve_device(device: str) -> torch.device:
-    """`auto` is the first GPU, then mps, then cpu; raises ConfigError where the device asked for is not there."""
+    """`auto` is the first accelerator torch can use, else cpu; raises ConfigError for a device not on this machine."""
     if device == "auto":
-        device = "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = (*accelerators.probe().usable, "cpu")[0]
     found = torch.device(device)
     there = {
         "cpu": True,

@@ -87,7 +87,7 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
         nonlocal best, best_time
         try:
             seconds = _seconds_a_step(spec, candidate, loader, device, budget=budget)
-        except Exception as error:  # a compiler raises errors of any type
+        except Exception as error:  # noqa: BLE001 - a compiler raises errors of any type
             reason = in_one_line(error)
             say(f"{_label(candidate)} does not work here and is left out: {reason}")
             results.append(f"{_label(candidate)} failed ({reason})")

@@ -29,7 +29,9 @@ def run(spec: JobSpec, out: TextIO = sys.stderr) -> Job:
     job_id = enter(spec, running=(device, *process))
     store = Store()
     folder = RunFolder(store.root / job_id)
-    print(f"{job_id} on {device}, in {folder.path}; Ctrl-C saves and stops", file=out)
+    reason = devices.why_not() if spec.run.device == "auto" and device == "cpu" else None
+    note = f" (no GPU is used: {reason})" if reason else ""
+    print(f"{job_id} on {device}{note}, in {folder.path}; Ctrl-C saves and stops", file=out)
     bar = ProgressBar(out)
     state: State = "FAILED"
     error: str | None = "interrupted before it was saved; resume goes on from the last checkpoint"

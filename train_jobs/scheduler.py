@@ -258,6 +258,8 @@ def serve(root: Path, idle: float, leave: threading.Event) -> int:
             return 0
         with lock:
             log.info("scheduler %d serves %s with %s", os.getpid(), root, ", ".join(devices.present()))
+            if reason := devices.why_not():
+                log.info("no job uses: %s", reason)
             if not _serve_locked(store, lock, idle, leave):
                 return 0
         # A job may have come in while the lock was still held, and its submitter trusted us.

@@ -47,6 +47,7 @@ class Job:
     finished: float | None
     folder: RunFolder
     position: int | None  # in the queue, 1 is next
+    device_note: str | None = None  # why `auto` took no GPU that seems to be here
 
     @property
     def active(self) -> bool:
@@ -133,6 +134,7 @@ def _of_row(store: Store, row: Row, pending: list[str]) -> Job:
         finished=row.finished,
         folder=folder,
         position=pending.index(row.id) + 1 if state == "PENDING" and row.id in pending else None,
+        device_note=_note(status),
     )
 
 
@@ -174,6 +176,7 @@ def of_folder(path: Path) -> Job:
         finished=None if pid else _number(status, "heartbeat"),
         folder=folder,
         position=None,
+        device_note=_note(status),
     )
 
 
@@ -222,3 +225,8 @@ def _living_pid(status: dict[str, Any]) -> int | None:
     if not at_work or not 0 < pid < _MAX_PID or time.time() - (_number(status, "heartbeat") or 0) > _FRESH:
         return None
     return pid if psutil.pid_exists(pid) else None
+
+
+def _note(status: dict[str, Any]) -> str | None:
+    note = status.get("device_note")
+    return note if isinstance(note, str) else None

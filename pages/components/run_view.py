@@ -154,6 +154,8 @@ def progress(job: Job) -> None:
         parts.append(t("runs.took", time=duration(job.finished - job.started)))
     share = min(1.0, job.step / job.max_steps) if job.max_steps else 0.0
     st.progress(share, text=" · ".join(parts))
+    if job.device_note and job.active:
+        st.caption(plain(job.device_note))
 
 
 def _curves(
