@@ -98,7 +98,7 @@ def _cuda_error() -> str:
     import torch
 
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as error:
         return _first_line(error)
     return f"torch {torch.__version__} finds no CUDA device"
