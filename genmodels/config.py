@@ -97,6 +97,21 @@ class ModelConfig(Frozen):
         """What a sample can be asked for, and among how many: {"label": 10}; empty where nothing can be asked."""
         return {}
 
+    @property
+    def fewest_normalised(self) -> int | None:
+        """Fewest values per channel that one image gives to a batch normalisation; None without batch normalisation."""
+        return None
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raises ConfigError for a batch in which batch normalisation has one value, whose variance is 0."""
+        fewest = self.fewest_normalised
+        if fewest is not None and fewest * batch_size < 2:
+            raise ConfigError(
+                f"train.batch_size = {batch_size} is not allowed here: this network's batch normalisation needs at "
+                "least two values per channel, and one image gives it one; choose 2 or more, or a network without "
+                "batch normalisation"
+            )
+
     def check_steps(self, max_steps: int) -> None:
         """Raises ConfigError where a training of that many steps would end before all it trains has begun."""
 

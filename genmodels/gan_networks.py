@@ -87,6 +87,16 @@ class ConvNetworks(ModelConfig):
     def uses_convolutions(self) -> bool:
         return True
 
+    @property
+    def fewest_normalised(self) -> int | None:
+        counts = []
+        if self.generator_norm == "batch":  # maps only grow from the first one
+            height, width, _ = start_size(self)
+            counts.append(height * width)
+        if self.discriminator_norm == "batch" and len(self.discriminator_strides) > 1:  # and shrink to the last one
+            counts.append(math.prod(_end_size(self)))
+        return min(counts, default=None)
+
 
 class EitherNetworks(ConvNetworks):
     """Both networks fully connected, or both convolutional."""
@@ -108,6 +118,13 @@ class EitherNetworks(ConvNetworks):
     @property
     def uses_convolutions(self) -> bool:
         return self.networks == "conv"
+
+    @property
+    def fewest_normalised(self) -> int | None:
+        if self.uses_convolutions:
+            return super().fewest_normalised
+        in_discriminator = self.discriminator_norm == "batch" and len(self.discriminator_sizes) > 1
+        return 1 if self.generator_norm == "batch" or in_discriminator else None
 
 
 def start_size(config: ConvNetworks) -> tuple[int, int, int]:
@@ -137,19 +154,20 @@ def start_size(config: ConvNetworks) -> tuple[int, int, int]:
     return starts[height][0], starts[width][0], starts[height][1]
 
 
-def _end_size(config: ConvNetworks) -> None:
-    """Raises ValueError where the discriminator would shrink a picture to nothing."""
+def _end_size(config: ConvNetworks) -> tuple[int, int]:
+    """Height and width of the discriminator's last map; raises ValueError if it shrinks an image to nothing."""
     _, height, width = config.image_shape or (0, 0, 0)
     kernel = config.discriminator_kernel
     padding = (kernel - 1) // 2 if config.padding == "same" else 0
-    size = min(height, width)
+    size = (height, width)
     for layer, stride in enumerate(config.discriminator_strides, start=1):
-        size = (size + 2 * padding - kernel) // stride + 1
-        if size < 1:
+        size = ((size[0] + 2 * padding - kernel) // stride + 1, (size[1] + 2 * padding - kernel) // stride + 1)
+        if min(size) < 1:
             raise ValueError(
                 f"layer {layer} of the discriminator has nothing left of a {height}x{width} picture: take fewer "
                 "discriminator_channels, or a smaller discriminator_kernel"
             )
+    return size
 
 
 def _smallest_start(side: int, strides: tuple[int, ...], kernel: int) -> tuple[int, int]:

@@ -88,6 +88,8 @@ class Autoencoder(Model):
 
         with torch.no_grad():
             variance, mean = torch.var_mean(code.detach(), dim=0, correction=0)
+            if len(code) == 1:  # one code has no variance: its distance from the running mean estimates it
+                variance = (mean - self.code_mean).square()
             self.code_mean.lerp_(mean, _MOMENTUM)
             self.code_variance.lerp_(variance, _MOMENTUM)
         return {"loss/total": loss.detach()}

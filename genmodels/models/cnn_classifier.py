@@ -11,6 +11,7 @@ on pictures shifted by up to `shift` pixels. The hidden features are what the st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -68,28 +69,35 @@ class CNNClassifierConfig(ModelConfig):
             map_size(self)
         return self
 
+    @property
+    def fewest_normalised(self) -> int | None:
+        return min(math.prod(size) for size, _ in map_sizes(self))
+
 
 def map_size(config: CNNClassifierConfig) -> tuple[int, int]:
     """Height and width of the last feature map; raises ValueError where nothing is left of the pictures."""
+    return map_sizes(config)[-1][1]
+
+
+def map_sizes(config: CNNClassifierConfig) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """(height, width) of each convolution's output, and after its pooling, if any; raises ValueError as `map_size`."""
     _, height, width = config.image_shape or (0, 0, 0)
-    size = [height, width]
+    size, sizes = (height, width), []
     layers = zip(
         config.kernel_sizes or (3,) * len(config.channels), config.strides or (1,) * len(config.channels), strict=True
     )
     for index, (kernel, stride) in enumerate(layers, start=1):
         border = 2 * (kernel // 2) if config.padded else 0
-        size = [(side + border - kernel) // stride + 1 for side in size]
-        if index in config.pool_after:
-            size = [side // 2 for side in size]
+        convolved = ((size[0] + border - kernel) // stride + 1, (size[1] + border - kernel) // stride + 1)
+        size = (convolved[0] // 2, convolved[1] // 2) if index in config.pool_after else convolved
+        sizes.append((convolved, size))
         if min(size) < 1:
             raise ValueError(
                 f"after convolution {index} nothing is left of pictures of {height}x{width}: pool less (pool_after), "
                 "or take smaller kernel_sizes and strides"
             )
-    return size[0], size[1]
+    return sizes
 
-
-import math
 
 import torch
 import torch.nn.functional as F

@@ -78,6 +78,12 @@ class DarknetConfig(ModelConfig):
             raise ValueError(f"cutout = {self.cutout} is as large as the pictures: take a smaller one")
         return self
 
+    @property
+    def fewest_normalised(self) -> int | None:
+        halvings = len(self.groups) - (len(self.groups) > 1)  # every group but the second has a stride of 2
+        height, width = (self.image_shape or (1, 1, 1))[1:]
+        return -(-height // 2**halvings) * -(-width // 2**halvings)
+
 
 import torch
 import torch.nn.functional as F

@@ -41,6 +41,10 @@ class PixelCNNConfig(PixelSettings):
         self.check_channels("channels", self.channels)
         return self
 
+    @property
+    def fewest_normalised(self) -> int | None:
+        return math.prod((self.image_shape or (1, 1, 1))[1:])
+
 
 import torch
 import torch.nn.functional as F

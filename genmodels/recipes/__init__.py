@@ -155,6 +155,7 @@ def resolve(
     config = _fit_to_data(recipe.model, sections["model"], spec)
     train = _count_steps(TrainConfig.parse(sections["train"], "train."), _epoch_size(recipe.model, spec), spec)
     config.check_steps(train.max_steps or 0)
+    config.check_batch_size(train.batch_size)
     return Spec(
         recipe=recipe.name if recipe.name in names() else None,
         preset=preset,
