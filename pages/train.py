@@ -16,7 +16,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe, Spec
 from pages.components import config_form, run_view
 from pages.components.i18n import t
-from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.theme import error_box, friendly_errors, page_title, plain
 from pages.components.train_choice import Choice, choose
 
 _LENGTHS = ("max_steps", "max_epochs")
@@ -154,9 +154,9 @@ def _cost(spec: Spec) -> None:
     examples, steps = spec.data_spec.train_size, spec.train.max_steps or 0
     networks = ", ".join(f"{name} {count:,}" for name, count in outline.parameters.items())
     epochs = steps / max(1, examples // spec.train.batch_size)
-    seconds = service.seconds_of(spec)
-    text = t("train.time_unknown") if seconds is None else f"≈ {run_view.duration(seconds)}"
-    time_help = t("train.time_help" if seconds is not None else "train.time_unknown_help")
+    expected = service.estimate_of(spec)
+    text = t("train.time_unknown") if expected.seconds is None else f"≈ {run_view.duration(expected.seconds)}"
+    time_help = t("train.time_help" if expected.seconds is not None else "train.time_unknown_help")
     # As wide as their figures, below one another where the column is narrow: thirds of it would cut them off.
     with st.container(horizontal=True, gap="medium"):
         st.metric(
@@ -172,6 +172,8 @@ def _cost(spec: Spec) -> None:
             width="content",
         )
         st.metric(t("train.time"), text, help=time_help, width="content")
+    if expected.failure is not None:
+        st.caption(t("train.time_failed", reason=plain(expected.failure)))
 
 
 def _start(spec: Spec | None) -> None:

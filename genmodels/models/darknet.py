@@ -82,7 +82,7 @@ class DarknetConfig(ModelConfig):
     def fewest_normalised(self) -> int | None:
         halvings = len(self.groups) - (len(self.groups) > 1)  # every group but the second has a stride of 2
         height, width = (self.image_shape or (1, 1, 1))[1:]
-        return -(-height // 2**halvings) * -(-width // 2**halvings)
+        return -(-height // (1 << halvings)) * -(-width // (1 << halvings))
 
 
 import torch

@@ -19,6 +19,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, GenmodelsError
+from genmodels.estimate import Estimate
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
@@ -225,7 +226,15 @@ def _directions(model: Model, key: ModelKey, axes: str, examples: Tensor | None)
 
 def seconds_of(spec: Spec) -> float | None:
     """About how long a training will take on this CPU, by timing a few real steps; None where it cannot be told."""
-    return run(lambda: estimate.seconds_of(spec))
+    return estimate_of(spec).seconds
+
+
+def estimate_of(spec: Spec) -> Estimate:
+    """As `seconds_of`, with the reason if a trial step failed or the server is too busy for one."""
+    try:
+        return run(lambda: estimate.of(spec))
+    except GenmodelsError as error:
+        return Estimate(None, str(error))
 
 
 # --------------------------------------------------------------------- on the caller's thread: files only
