@@ -185,6 +185,9 @@ def pack(
     out: Annotated[Path, typer.Argument(help="The HDF5 file to write, ending in .h5.")],
     size: Annotated[int, typer.Option(min=4, max=1024, help="Side of the pictures in pixels.")] = 64,
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+    background: Annotated[
+        str, typer.Option(help="What transparent images are laid on: black, white, grey, or a level from 0 to 255.")
+    ] = "black",
     limit: Annotated[int | None, typer.Option(min=2, help="Take at most this many, drawn by a fixed shuffle.")] = None,
     title: Annotated[str, typer.Option(help="What the set is called; the folder's name if not given.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the pictures, kept in the file.")] = "",
@@ -193,6 +196,7 @@ def pack(
 ) -> None:
     """Pack pictures of any sizes into one file that trains without decoding; folders inside become classes."""
     from genmodels.data import packing
+    from genmodels.data.background import level_of
     from genmodels.data.from_source import UNKNOWN_LICENCE
 
     source = packing.open_source(pictures)
@@ -201,6 +205,7 @@ def pack(
         out,
         size=size,
         grey=grey,
+        background=level_of(background),
         limit=limit,
         title=title,
         licence=licence or UNKNOWN_LICENCE,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genmodels.data.background import Background
 from genmodels.data.layouts import untrained
 from genmodels.data.left_out import shown
 from genmodels.data.sources import Grouped, Source, grouped, read_all
@@ -53,11 +54,13 @@ def arrays_of(source: Source, config: DataConfig, split: Split, first: int | Non
     rows = _rows(groups, split, config.limit)[:first]
     channels, size, _ = _shape(config)
     check_memory(len(rows), (channels, size, size), source.title)
-    images, kept, skipped = gather(source, [groups.names[row] for row in rows], size, channels)
+    background = Background(config.background or 0)
+    images, kept, skipped = gather(source, [groups.names[row] for row in rows], size, channels, background)
     report_skipped(skipped, len(rows), f"{split} pictures in {source.title}")
     labels = groups.labels[rows[kept]]
     if split == "train" and first is None:
-        report_notes(source.title, notes_of(groups, rows[kept], _rows(groups, "test", config.limit)))
+        notes = notes_of(groups, rows[kept], _rows(groups, "test", config.limit))
+        report_notes(source.title, (*background.notes(), *notes))
     return Arrays(images=images, labels=labels)
 
 
@@ -85,12 +88,14 @@ def counts_of(source: Source, config: DataConfig, split: Split) -> tuple[int, ..
     return tuple(np.bincount(groups.labels[rows], minlength=len(classes)).tolist()) if classes else ()
 
 
-def gather(source: Source, names: Sequence[str], size: int, channels: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def gather(
+    source: Source, names: Sequence[str], size: int, channels: int, background: Background | None = None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Images uint8 (N, C, size, size), which of `names` they are, and the others with the reason."""
     images = np.empty((len(names), channels, size, size), np.uint8)
     kept: list[int] = []
     skipped: list[str] = []
-    for row, (name, picture) in enumerate(read_all(source, names, size, channels)):
+    for row, (name, picture) in enumerate(read_all(source, names, size, channels, background)):
         if isinstance(picture, DataError):
             skipped.append(f"{shown(name)}: {picture}")
         else:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from genmodels.data import from_source, pictures
+from genmodels.data.background import Background
 from genmodels.data.left_out import LeftOut
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
@@ -88,7 +89,7 @@ class Book:
                 raise DataError(f"{path.name} holds {len(self._group):,} pictures; the limit is {_MAX_BOOK_PICTURES:,}")
             self.names: Sequence[str] = sorted(self._group, key=lambda name: (len(name), name))
 
-    def read(self, name: str, size: int, channels: int) -> np.ndarray:
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
         with _reading(self.path):
             dataset = checked(self._group, name, (2, 3), np.uint8)
             depth = dataset.shape[2:] or (1,)

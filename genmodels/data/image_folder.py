@@ -14,7 +14,7 @@ from genmodels.data.sources import Folder
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
 
-FIELDS = ("path", "size", "channels", "limit", "style", "style_size")
+FIELDS = ("path", "size", "channels", "limit", "background", "style", "style_size")
 INPUTS = {"style": "style.png"}
 
 

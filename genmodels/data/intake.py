@@ -46,6 +46,7 @@ class Wanted(Frozen):
     title: str = Field(min_length=1, max_length=own.MAX_TITLE, description="the name it is listed under")
     size: Literal[16, 28, 32, 48, 64, 96, 128, 192, 256] = Field(64, description="side of the pictures in pixels")
     grey: bool = Field(False, description="one channel instead of three")
+    background: int = Field(0, ge=0, le=255, description="grey level that transparent pixels are laid on")
     licence: str = Field("", max_length=500, description="who may use the pictures; kept in the file")
 
 

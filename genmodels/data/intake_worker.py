@@ -54,7 +54,10 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
             others = source.others
         licence = request["licence"] or from_source.UNKNOWN_LICENCE
         size, grey = request["size"], request["grey"]
-        report = packing.pack(source, out, size=size, grey=grey, licence=licence, on_progress=progress)
+        background = request["background"]
+        report = packing.pack(
+            source, out, size=size, grey=grey, background=background, licence=licence, on_progress=progress
+        )
     if report.count < 2:
         raise DataError(
             f"a data set needs at least 2 pictures, one to train on and one to test with; {title!r} has {report.count}"

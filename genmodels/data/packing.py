@@ -19,6 +19,7 @@ from typing import IO
 import numpy as np
 
 from genmodels.data import from_source, hdf5
+from genmodels.data.background import Background
 from genmodels.data.layouts import untrained
 from genmodels.data.left_out import LeftOut, shown
 from genmodels.data.sources import LOCAL, Folder, Limits, Source, Zip, grouped, read_all
@@ -65,6 +66,7 @@ def pack(
     *,
     size: int = from_source.DEFAULT_SIZE,
     grey: bool = False,
+    background: int = 0,
     limit: int | None = None,
     title: str = "",
     licence: str = from_source.UNKNOWN_LICENCE,
@@ -74,8 +76,9 @@ def pack(
 ) -> Report:
     """Write the source's pictures to `out`; unreadable ones are left out and named in the report.
 
-    `limit` draws that many by a fixed shuffle. `on_progress(done, total)` is called after each picture. Raises
-    ConfigError where `out` cannot be used, DataError where no picture is usable or all are too much.
+    Transparent pixels are laid on the grey level `background`. `limit` draws that many by a fixed shuffle.
+    `on_progress(done, total)` is called after each picture. Raises ConfigError where `out` cannot be used, DataError
+    where no picture is usable or all are too much.
     """
     began = time.perf_counter()
     _check_out(out, overwrite)
@@ -86,11 +89,12 @@ def pack(
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     kept: list[int] = []
     skipped: list[str] = []
+    paper = Background(background)
     try:
         # How many are readable is known at the end, and only a dataset of fixed size lies in one piece: spool first.
         with tempfile.TemporaryFile(dir=out.parent) as spool:
             names = [groups.names[row] for row in chosen]
-            for done, (name, picture) in enumerate(read_all(source, names, size, shape[0]), 1):
+            for done, (name, picture) in enumerate(read_all(source, names, size, shape[0], paper), 1):
                 if isinstance(picture, DataError):
                     skipped.append(f"{shown(name)}: {picture}")
                 else:
@@ -103,7 +107,7 @@ def pack(
             spool.seek(0)
             labels, test = groups.labels[kept], None if groups.test is None else groups.test[kept]
             trained = split_rows(len(kept), "train", None, test, labels) if len(kept) > 1 else np.arange(len(kept))
-            notes = (*groups.notes, *untrained(groups.classes, labels, labels[trained]))
+            notes = (*paper.notes(), *groups.notes, *untrained(groups.classes, labels, labels[trained]))
             undecoded = (f"{len(skipped):,} left out: they cannot be decoded, first {skipped[0]}",) if skipped else ()
             attributes = _attributes(
                 title or source.title,

@@ -23,6 +23,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from genmodels.data import pictures
+from genmodels.data.background import Background
 from genmodels.data.layouts import Layout as Layout
 from genmodels.data.layouts import layout as layout
 from genmodels.data.left_out import LeftOut, is_system, shown
@@ -65,8 +66,8 @@ class Source(Protocol):
     names: Sequence[str]
     left_out: LeftOut
 
-    def read(self, name: str, size: int, channels: int) -> np.ndarray:
-        """One picture, uint8 (channels, size, size); raises DataError."""
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
+        """One picture, uint8 (channels, size, size), laid on black or the background; raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,13 @@ class Folder:
         self.names: Sequence[str] = found.names
         self.left_out, self.linked = found.left_out, found.linked
 
-    def read(self, name: str, size: int, channels: int) -> np.ndarray:
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
         try:
             with (self.path / name).open("rb") as file:
                 raw = file.read(pictures.MAX_FILE_BYTES + 1)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}") from error
-        return _decoded(raw, size, channels)
+        return _decoded(raw, size, channels, background)
 
 
 class Zip:
@@ -147,7 +148,7 @@ class Zip:
             if entry.flag_bits & 1:
                 raise DataError(f"{self.title} is encrypted; make a zip without a password")
 
-    def read(self, name: str, size: int, channels: int) -> np.ndarray:
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
         entry = self._entries[name]
         if entry.file_size > pictures.MAX_FILE_BYTES:
             raise DataError(f"larger than {pictures.MAX_FILE_BYTES >> 20} MB")
@@ -155,13 +156,13 @@ class Zip:
             raw = self._zip.read(entry)  # never more than the checked file_size
         except _ZIP_ERRORS as error:
             raise DataError(f"cannot be unpacked: {error}") from error
-        return _decoded(raw, size, channels)
+        return _decoded(raw, size, channels, background)
 
 
-def _decoded(raw: bytes, size: int, channels: int) -> np.ndarray:
+def _decoded(raw: bytes, size: int, channels: int, background: Background | None) -> np.ndarray:
     if not raw:
         raise DataError("empty: the file has 0 bytes")
-    return pictures.decode(raw, size, channels)
+    return pictures.decode(raw, size, channels) if background is None else background.decode(raw, size, channels)
 
 
 def _entry_name(entry: zipfile.ZipInfo) -> str:
@@ -243,18 +244,20 @@ def endings(suffixes: Sequence[str]) -> str:
 
 
 def read_all(
-    source: Source, names: Sequence[str], size: int, channels: int
+    source: Source, names: Sequence[str], size: int, channels: int, background: Background | None = None
 ) -> Iterator[tuple[str, np.ndarray | DataError]]:
     """Each picture, or why it cannot be used, in order; decoded on several threads (Pillow releases the lock)."""
-    read = partial(_try, source, size=size, channels=channels)
+    read = partial(_try, source, size=size, channels=channels, background=background)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "pictures") as pool:
         for start in range(0, len(names), _BLOCK):
             block = names[start : start + _BLOCK]
             yield from zip(block, pool.map(read, block), strict=True)
 
 
-def _try(source: Source, name: str, *, size: int, channels: int) -> np.ndarray | DataError:
+def _try(
+    source: Source, name: str, *, size: int, channels: int, background: Background | None
+) -> np.ndarray | DataError:
     try:
-        return source.read(name, size, channels)
+        return source.read(name, size, channels, background)
     except DataError as error:
         return error

@@ -16,6 +16,7 @@ from genmodels.errors import DataError
 
 Split = Literal["train", "test"]
 MAX_ARRAY_BYTES = 4 * 2**30
+BACKGROUNDS = {"black": 0, "white": 255, "grey": 128, "gray": 128}
 
 
 class DataConfig(Frozen):
@@ -50,6 +51,12 @@ class DataConfig(Frozen):
         None, ge=16, le=1024, description="longer side of that picture in pixels: larger gives coarser strokes"
     )
     channels: Literal[1, 3] | None = Field(None, description="1 for grey pictures, 3 for colour")
+    background: int | None = Field(
+        None,
+        ge=0,
+        le=255,
+        description="what transparent images are laid on: black, white, grey, or a grey level; empty for black",
+    )
     limit: int | None = Field(
         None,
         ge=2,
@@ -68,6 +75,11 @@ class DataConfig(Frozen):
     def _absolute(cls, path: str | None) -> str | None:
         # The worker that trains has another working directory than the shell a job is submitted from.
         return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+
+    @field_validator("background", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return BACKGROUNDS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
     @field_validator("style")
     @classmethod

@@ -15,12 +15,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from genmodels.data import from_source
+from genmodels.data.background import Background
 from genmodels.data.left_out import LeftOut
 from genmodels.data.sources import Folder, Source, Zip, grouped, no_images
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError
 
-FIELDS = ("path", "path_b", "size", "channels", "limit")
+FIELDS = ("path", "path_b", "size", "channels", "limit", "background")
 _LAID_OUT = {
     f"{part}{'ab'[kind]}": (kind, part) for part in ("train", "test", "val") for kind in (0, 1)
 }  # folder: kind and part
@@ -40,9 +41,9 @@ class Joined:
         for key, part in parts.items():
             self.left_out.update(part.left_out, f"{key}/")
 
-    def read(self, name: str, size: int, channels: int) -> np.ndarray:
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
         key, _, inner = name.partition("/")
-        return self._parts[key].read(inner, size, channels)
+        return self._parts[key].read(inner, size, channels, background)
 
 
 @dataclass(frozen=True)
@@ -186,10 +187,11 @@ def arrays_of(
     channels, size, _ = shape_of(config, default_size)
     source = kinds.source
     check_memory(len(rows), (channels, size, size), source.title)
-    images, kept, skipped = from_source.gather(source, [kinds.names[row] for row in rows], size, channels)
+    background = Background(config.background or 0)
+    images, kept, skipped = from_source.gather(source, [kinds.names[row] for row in rows], size, channels, background)
     from_source.report_skipped(skipped, len(rows), f"{split} pictures in {source.title}")
     if split == "train" and first is None:
-        from_source.report_notes(source.title, kinds.notes)
+        from_source.report_notes(source.title, (*background.notes(), *kinds.notes))
     return Arrays(images=images, labels=kinds.kind[rows[kept]].astype(np.int64))
 
 

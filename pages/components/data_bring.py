@@ -15,6 +15,7 @@ from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
 _SUFFIXES = [suffix.removeprefix(".") for suffix in (*pictures.SUFFIXES, ".zip", ".h5", ".hdf5", ".h5py")]
+_BACKGROUNDS = {"black": 0, "grey": 128, "white": 255}
 _MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
 
 
@@ -96,10 +97,20 @@ def _settings() -> dict[str, object]:
         help=t("data.bring.colours_help"),
         width="stretch",
     )
+    background = st.segmented_control(
+        t("data.bring.background"),
+        tuple(_BACKGROUNDS),
+        format_func=lambda value: t(f"data.bring.background_options.{value}"),
+        default="black",
+        required=True,
+        key="data_background",
+        help=t("data.bring.background_help"),
+    )
     return {
         "title": title.strip() or t("data.bring.name_empty"),
         "size": size,
         "grey": colours == "grey",
+        "background": _BACKGROUNDS[str(background)],
         "licence": licence.strip(),
     }
 
@@ -147,9 +158,6 @@ def report(shown: str) -> None:
     st.success(_summary(title, taken), icon=":material/check_circle:")
     for line in taken.notes:
         st.warning(plain(line), icon=":material/warning:")
-    if taken.left_out:
-        with st.expander(t("data.bring.left_out"), icon=":material/filter_alt:", key="data_left_out"):
-            st.markdown("\n".join(f"- {plain(line[:600])}" for line in taken.left_out))
     if taken.skipped:
         count = f"{len(taken.skipped):,}"
         with st.expander(t("data.bring.skipped", count=count), icon=":material/block:", key="data_skipped"):

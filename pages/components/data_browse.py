@@ -59,6 +59,9 @@ def _about(entry: Entry, spec: DataSpec) -> None:
     lines = [t("data.licence", licence=plain(spec.licence))]
     lines.append(t("data.source_link", source=source, link=t(link)) if has(link) else t("data.source", source=source))
     st.caption("  \n".join(lines))
+    if spec.notes:
+        with st.expander(t("data.notes", count=len(spec.notes)), icon=":material/filter_alt:", key="data_notes"):
+            st.markdown("\n".join(f"- {plain(line)}" for line in spec.notes))
 
 
 def _actions(entry: Entry, spec: DataSpec) -> None:

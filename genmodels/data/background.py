@@ -1,0 +1,52 @@
+"""What transparent images are laid on: black ink on a transparent background is all black on black."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from genmodels.data import pictures
+from genmodels.data.spec import BACKGROUNDS
+from genmodels.errors import ConfigError
+
+_FLAT = 8  # grey levels from the darkest to the brightest value
+
+
+def level_of(value: int | str) -> int:
+    """The grey level of "black", "white", "grey" or a number from 0 to 255; raises ConfigError."""
+    text = str(value).strip().lower()
+    if text in BACKGROUNDS:
+        return BACKGROUNDS[text]
+    if text.isascii() and text.isdigit() and int(text[:4]) <= 255:
+        return int(text)
+    raise ConfigError(f"background = {value!r} is not allowed: black, white, grey, or a grey level from 0 to 255")
+
+
+class Background:
+    """A grey level from 0 to 255, and how many images had transparent pixels that were laid on it."""
+
+    def __init__(self, level: int = 0) -> None:
+        self.level = level
+        self.transparent = self.flat = 0
+        self._lock = threading.Lock()
+
+    def decode(self, raw: bytes, size: int, channels: int) -> np.ndarray:
+        """As `pictures.decode`, counted; raises DataError."""
+        other = 255 if self.level < 128 else 0
+        laid, on_other = pictures.decode_on(raw, size, channels, (self.level, other))
+        if not np.array_equal(laid, on_other):
+            with self._lock:
+                self.transparent += 1
+                self.flat += int(laid.max()) - int(laid.min()) < _FLAT
+        return laid
+
+    def notes(self) -> tuple[str, ...]:
+        """A line if images had transparency, and whether this background hides what they show."""
+        if not self.transparent:
+            return ()
+        name = next((name for name, level in BACKGROUNDS.items() if level == self.level), f"grey level {self.level}")
+        text = f"{self.transparent:,} images have transparency; laid on {name}"
+        if self.flat:
+            text += f", {self.flat:,} of them show nothing on it: choose another background"
+        return (text,)

@@ -1,0 +1,94 @@
+"""What transparent images are laid on: the user chooses, and is told where it matters."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from picture_files import ROOT, encoded, own, plain
+from PIL import Image
+
+from genmodels import data
+from genmodels.data import DataConfig, hdf5
+from genmodels.data import own as own_sets
+from genmodels.data.background import level_of
+from genmodels.errors import ConfigError
+from genmodels.service import datasets
+from genmodels.service.datasets import Upload, Wanted
+
+
+def ink(mode: str = "RGBA") -> bytes:
+    """A black stroke on a transparent background, as drawing programs export it."""
+    image = Image.new("RGBA", (24, 24), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (8, 4, 12, 20))
+    return encoded(image if mode == "RGBA" else image.convert(mode))
+
+
+@pytest.fixture
+def drawings(tmp_path: Path) -> Path:
+    root = tmp_path / "ink"
+    root.mkdir()
+    for number in range(5):
+        (root / f"{number}.png").write_bytes(ink("LA" if number == 4 else "RGBA"))
+    (root / "opaque.png").write_bytes(encoded(plain((9, 99, 199))))
+    return root
+
+
+def pack(root: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "genmodels", "pack", str(root), str(out), "--size", "24", *options]
+    return subprocess.run(command, capture_output=True, cwd=ROOT, text=True, check=False)
+
+
+def test_the_command_lays_ink_on_the_chosen_background_and_warns(drawings: Path, tmp_path: Path) -> None:
+    black = pack(drawings, tmp_path / "black.h5")
+    assert "5 images have transparency; laid on black, 5 of them show nothing on it: choose another" in black.stderr
+    assert hdf5.header(tmp_path / "black.h5").view()[0].max() == 0
+    for name, level in (("white", 255), ("GREY", 128), ("200", 200)):
+        done = pack(drawings, tmp_path / f"{name}.h5", "--background", name)
+        assert (
+            f"5 images have transparency; laid on {name.lower() if name != '200' else 'grey level 200'}" in done.stderr
+        )
+        assert "show nothing" not in done.stderr
+        image = hdf5.header(tmp_path / f"{name}.h5").view()[0]
+        assert (image.max(), image.min(), int(image[0, 10, 10])) == (level, 0, 0)
+    wrong = pack(drawings, tmp_path / "x.h5", "--background", "mauve")
+    assert wrong.returncode == 2
+    assert "background = 'mauve' is not allowed: black, white, grey, or a grey level from 0 to 255" in wrong.stderr
+    assert not (tmp_path / "x.h5").exists()
+
+
+@pytest.mark.parametrize("value", ["-1", "256", "2.5", "", "٣", "99999999999"])
+def test_a_wrong_level_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="0 to 255"):
+        level_of(value)
+
+
+def test_a_training_on_a_folder_takes_it_from_its_settings(drawings: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = own(drawings, "image_folder", size=24)
+    assert sorted(int(image.max()) for image in data.load(config).images)[:4] == [0] * 4
+    assert "images have transparency; laid on black" in caplog.text
+    for value in ("white", 255, "White"):
+        white = data.load(config.replace(background=DataConfig.parse({"background": value}).background))
+        assert sorted(int(np.ptp(image)) for image in white.images)[1:] == [255] * 4
+    with pytest.raises(ConfigError, match=r"data\.background"):
+        DataConfig.parse({"name": "image_folder", "background": "mauve"}, "data.")
+    with pytest.raises(ConfigError, match=r"data\.background = 255 does not apply to data set 'digits'"):
+        data.get_spec(DataConfig(name="digits", background=255))
+
+
+def test_two_kinds_of_images_are_laid_on_it_too(drawings: Path) -> None:
+    config = own(drawings, "unpaired", path_b=str(drawings), size=24, background="white")
+    assert {int(image.max()) for image in data.load(config).images} <= {255, 199}
+
+
+def test_an_upload_is_laid_on_the_chosen_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    files = [Upload(f"{n}.png", io.BytesIO(ink()), len(ink())) for n in range(3)]
+    taken = datasets.bring(files, Wanted(title="ink", size=16, background=255))
+    assert taken.notes == ("3 images have transparency; laid on white",)
+    assert hdf5.header(own_sets.path_of("ink")).view()[0].max() == 255
+    assert datasets.find("ink").spec.notes == taken.notes  # type: ignore[union-attr]
