@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from genmodels import recipes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
+from genmodels.run_files import read_bytes
 from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read_json, runs_root
 
 if TYPE_CHECKING:
     from genmodels.model import Model
+
+
+_CARD_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,12 @@ class CheckpointInfo:
 
     @property
     def card(self) -> str:
-        """The card's Markdown; "" for a run that was not published."""
+        """The card's Markdown; "" for a run that was not published. Raises CheckpointError if it is no text file."""
         path = self.path / CARD
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        try:
+            return read_bytes(path, _CARD_BYTES).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tu
         steps=steps,
         data=spec.data_spec.title,
         licence=str(config.get("licence", "")),
-        capabilities=tuple(config.get("capabilities") or _capabilities(cls)),
+        capabilities=_claimed(config.get("capabilities"), _capabilities(cls)),
         metrics=metrics,
         published=published,
         recipe=spec.recipe,
@@ -182,6 +189,13 @@ def _capabilities(cls: type[Model]) -> tuple[str, ...]:
     return capabilities.of_class(cls)
 
 
+def _claimed(names: Any, possible: tuple[str, ...]) -> tuple[str, ...]:
+    """What config.json says that this model of the family can do; a name that the family lacks would mislead a page."""
+    if not isinstance(names, list) or not names:
+        return possible
+    return tuple(name for name in possible if name in names)
+
+
 def _measured(path: Path) -> tuple[dict[str, float], float | None]:
     """The figures, and the seconds it was trained for."""
     if not path.is_file():
@@ -190,7 +204,7 @@ def _measured(path: Path) -> tuple[dict[str, float], float | None]:
     try:
         figures = {str(name): float(value) for name, value in found["metrics"].items()}
         return figures, float(found["train_seconds"]) if "train_seconds" in found else None
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{path} does not hold figures ({error!r}); publish the checkpoint again") from error
 
 

@@ -23,8 +23,10 @@ from genmodels import registry
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.model import Model
 from genmodels.runfolder import RESUME_JSON, RunFolder, read_json, write_json
+from genmodels.weights_file import shapes_in
 
 WEIGHTS, TRAINING_NETS, RESUME = "model.safetensors", "training_nets.safetensors", "resume.safetensors"
+_RESUME_BYTES = 256 * 2**20
 _RAW = "raw."  # prefix of raw weights beside a moving average
 
 
@@ -90,11 +92,21 @@ def load_model(path: Path, step: int | None = None, device: str | torch.device =
         raise CheckpointError(f"{path} holds no checkpoint yet; a run writes its first at step 0")
     if step is not None and step not in steps:
         raise CheckpointError(f"{path} has no checkpoint of step {step}; saved steps: {', '.join(map(str, steps))}")
+    weights = folder.step_path(steps[-1] if step is None else step)
     try:
+        # First without memory: a config may describe a network of many gigabytes whose weights are not there.
+        with torch.device("meta"):
+            outline = build(config["spec"])
+        _check_fit(outline, weights)
         model = build(config["spec"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: config.json names no model ({error!r}); it is damaged") from error
-    load_weights(model, folder.step_path(steps[-1] if step is None else step))
+    for key, value in load_weights(model, weights).items():
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"{weights}: {key} holds numbers that are not finite; the training diverged, or the file is damaged. "
+                "Choose an earlier step"
+            )
     return model.requires_grad_(False).eval().to(device)
 
 
@@ -108,6 +120,7 @@ def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Te
 
     Returns what model.safetensors held. Raises CheckpointError.
     """
+    _check_fit(model, path)
     sampled = _load_tensors(path / WEIGHTS)
     state = dict(sampled)
     if (path / TRAINING_NETS).exists():
@@ -119,19 +132,29 @@ def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Te
         for part in model.training_only:
             setattr(model, part, None)
     # Published weights may be stored in half precision; models compute in their own type.
-    wanted = model.state_dict()
-    for key, value in state.items():
-        if key in wanted and value.shape != wanted[key].shape:
-            raise CheckpointError(
-                f"{path}: {key} has shape {tuple(value.shape)}, the config asks for {tuple(wanted[key].shape)}; "
-                "weights and config.json do not belong together"
-            )
-    expected = {key for key in wanted if key.split(".")[0] not in model.pretrained}
-    if expected != set(state):
-        lacking, extra_keys = sorted(expected - set(state)), sorted(set(state) - expected)
-        raise CheckpointError(f"{path} does not fit its config: lacks {lacking[:5]}, has unknown {extra_keys[:5]}")
     model.load_state_dict(state, strict=False)
     return sampled
+
+
+def _check_fit(model: Model, path: Path) -> None:
+    """Raises CheckpointError if the tensors in `step-N/`, by their headers, are not those of the model."""
+    stored = shapes_in(path / WEIGHTS, path.parent)
+    absent: frozenset[str] = model.training_only
+    if (path / TRAINING_NETS).exists():
+        extra = shapes_in(path / TRAINING_NETS, path.parent)
+        stored |= {key: shape for key, shape in extra.items() if not key.startswith(_RAW)}
+        absent = frozenset()
+    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    for key, shape in stored.items():
+        if key in wanted and shape != wanted[key]:
+            raise CheckpointError(
+                f"{path}: {key} has shape {shape}, the config asks for {wanted[key]}; "
+                "weights and config.json do not belong together"
+            )
+    expected = {key for key in wanted if key.split(".")[0] not in model.pretrained | absent}
+    if expected != set(stored):
+        lacking, unknown = sorted(expected - set(stored)), sorted(set(stored) - expected)
+        raise CheckpointError(f"{path} does not fit its config: lacks {lacking[:5]}, has unknown {unknown[:5]}")
 
 
 def take_weights(model: Model, path: Path) -> tuple[list[str], list[str]]:
@@ -179,8 +202,8 @@ def load_resume(path: Path) -> dict[str, Any]:
     # In memory of their own, aligned as those that training made: a product may add in another order where it is not.
     tensors = {key: value.clone() for key, value in _load_tensors(path / RESUME).items()}
     try:
-        state: dict[str, Any] = _unpack(read_json(path / RESUME_JSON), tensors)
-    except KeyError as error:
+        state: dict[str, Any] = _unpack(read_json(path / RESUME_JSON, _RESUME_BYTES), tensors)
+    except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: resume.json names a tensor {error} that is not there; it is damaged") from error
     return state
 
@@ -209,6 +232,7 @@ def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
+    shapes_in(path, path.parent.parent)  # refuses what is no regular file, and headers that take long to read
     try:
         return load_file(path)
     except FileNotFoundError:

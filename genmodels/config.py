@@ -175,6 +175,12 @@ class Runtime(Frozen):
     why: str = "not tuned"
 
 
+def _short(value: Any) -> str:
+    """A value as text; a long one is cut, for a config may hold a list of a million numbers."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:150]}... ({len(text):,} characters)"
+
+
 def explain(error: ValidationError, cls: type[BaseModel], prefix: str = "") -> str:
     """Pydantic's findings as one sentence each: field, value, allowed range, next step."""
     sentences = []
@@ -192,5 +198,5 @@ def explain(error: ValidationError, cls: type[BaseModel], prefix: str = "") -> s
             sentences.append(message)
             continue
         about = f" ({field.description})" if field is not None and field.description else ""
-        sentences.append(f"{name} = {item['input']!r} is not allowed: {message[:1].lower()}{message[1:]}{about}")
+        sentences.append(f"{name} = {_short(item['input'])} is not allowed: {message[:1].lower()}{message[1:]}{about}")
     return "; ".join(dict.fromkeys(sentences))

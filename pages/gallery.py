@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from genmodels import service
 from genmodels.catalog import CheckpointInfo, list_checkpoints
 from genmodels.errors import GenmodelsError
 from genmodels.preview import png
+from genmodels.run_files import read_png
 from genmodels.runfolder import RunFolder
 from genmodels.service.speak import speaks
 from genmodels.service.stylize import paints_at_once
@@ -57,7 +59,7 @@ def _thumbnail(info: CheckpointInfo) -> bytes | None:
 @st.cache_data(max_entries=50, show_spinner=False)
 def _upper_half(path: Path, stamp: int) -> bytes:
     """A square grid's upper half, so that a classifier's card is as tall as the others."""
-    with Image.open(path) as image:
+    with Image.open(io.BytesIO(read_png(path))) as image:
         return png(image.crop((0, 0, image.width, min(image.height, image.width // 2))))
 
 

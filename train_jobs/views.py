@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 
-from genmodels.errors import CheckpointError, UnknownNameError
+from genmodels import registry
+from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
 from genmodels.runfolder import RunFolder
 from train_jobs import scheduler
@@ -107,7 +108,7 @@ def _of_row(store: Store, row: Row, pending: list[str]) -> Job:
     status = folder.status()
     running = state == "RUNNING"
     if not running:
-        problem = damage(folder)
+        problem = damage(folder, files=state != "PENDING")  # a waiting job's worker reports what it finds
         if problem:
             state, error = "FAILED", problem
     fresh = running and status.get("pid") == row.pid  # an older report is from before a resume
@@ -180,11 +181,14 @@ def of_folder(path: Path) -> Job:
     )
 
 
-def damage(folder: RunFolder) -> str | None:
-    """Why the folder cannot be used, or None. Reads and validates its config.json: 0.03 ms."""
+def damage(folder: RunFolder, *, files: bool = True) -> str | None:
+    """Why the folder cannot be used, or None. Reads and validates its config.json, and looks at its other `files`."""
     try:
-        folder.spec()
-    except CheckpointError as error:
+        spec = folder.spec()
+        registry.config_class(spec.model).parse(spec.config, "model.")
+        if files:
+            folder.check_files()
+    except GenmodelsError as error:
         return str(error)
     return None
 

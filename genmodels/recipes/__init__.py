@@ -47,8 +47,8 @@ class Spec(Frozen):
 
     recipe: str | None = None
     preset: str | None = None
-    title: str
-    source: str = ""
+    title: str = Field(max_length=300)
+    source: str = Field("", max_length=2_000)
     model: str
     config: dict[str, Any]
     data: DataConfig

@@ -24,7 +24,8 @@ def is_learning(info: CheckpointInfo) -> bool:
     if info.published:
         return False
     status = RunFolder(info.path).status()
-    alive = time.time() - float(status.get("heartbeat", 0)) < _HEARTBEAT_LIMIT
+    heartbeat = status.get("heartbeat")
+    alive = isinstance(heartbeat, int | float) and time.time() - heartbeat < _HEARTBEAT_LIMIT
     return alive and status.get("phase") in ("loading", "tuning", "training")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from genmodels.errors import CheckpointError
 from genmodels.estimate import Outline
 from genmodels.model import Curve
 from pages.components import run_curves
 from pages.components.i18n import t
 from pages.components.run_curves import Series
+from pages.components.theme import message
 from pages.components.tiles import data_url
 from train_jobs import Job
 
@@ -59,9 +61,12 @@ def scrubbed(job: Job, name: str, label: str, help: str) -> int | None:
 
 def _show(job: Job, step: int) -> None:
     try:
-        picture = job.folder.preview_path(step).read_bytes()
+        picture = job.folder.preview(step)
     except FileNotFoundError:  # a resume has just cut it away; the next tick knows
         st.caption(t("runs.no_previews"))
+        return
+    except CheckpointError as error:
+        st.warning(message(str(error)), icon=":material/broken_image:")
         return
     # Inside the message: by an address the browser may ask for it when the next tick has put a newer one in its place.
     st.image(data_url(picture), alt=t("runs.preview_alt", name=job.name, step=step), width="stretch")

@@ -95,7 +95,7 @@ def _picture(job: Job, step: int | None) -> bytes | None:
     if step is None:
         return None
     try:
-        return job.folder.preview_path(step).read_bytes()
+        return job.folder.preview(step)
     except FileNotFoundError:  # a resume has just cut it away; the next look knows
         return None
 

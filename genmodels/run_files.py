@@ -1,0 +1,159 @@
+"""Reading and writing the files of run folders, which anybody may have copied there: bounded, and only real files.
+
+A named pipe would block its reader for good, a link could show any file of the server, a long or deeply nested JSON
+file could take its memory. Each of these is a CheckpointError that names the file. No torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genmodels.errors import CheckpointError
+
+JSON_BYTES = 8 * 2**20
+"""A config, a report or figures: some kilobytes. Parsing 8 MB takes 0.1 s."""
+PNG_BYTES, PNG_PIXELS = 32 * 2**20, 32 * 2**20
+LINES_BYTES = 256 * 2**20
+"""A file of JSON lines that is read in one go: over a million points."""
+_MAX_DEPTH = 100
+_LFS = b"version https://git-lfs"
+
+
+def open_regular(path: Path, root: Path | None = None) -> BinaryIO:
+    """A file opened for reading; links may lead no further than `root`, its own folder if None.
+
+    Raises CheckpointError for what is no regular file, for a Git LFS pointer and for an unreadable file;
+    FileNotFoundError if nothing is there.
+    """
+    try:
+        if not path.resolve().is_relative_to((root or path.parent).resolve()):
+            raise CheckpointError(f"{path} is a link to a file outside of its folder; copy the file itself there")
+        # Without O_NONBLOCK opening a named pipe waits for somebody to write to it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise CheckpointError(f"{path} cannot be read: {error}. Restore it from a copy, or delete the run") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CheckpointError(f"{path} cannot be read: it is not a regular file. Restore it from a copy")
+    file = os.fdopen(descriptor, "rb")
+    try:
+        is_pointer = file.peek(len(_LFS)).startswith(_LFS)
+    except OSError as error:
+        file.close()
+        raise CheckpointError(f"{path} cannot be read: {error}. Restore it from a copy, or delete the run") from error
+    if is_pointer:
+        file.close()
+        raise CheckpointError(
+            f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in the repository it comes from"
+        )
+    return file
+
+
+def read_bytes(path: Path, limit: int, root: Path | None = None) -> bytes:
+    """The file's content; raises what `open_regular` raises, and CheckpointError for more than `limit` bytes."""
+    with open_regular(path, root) as file:
+        try:
+            raw = file.read(limit + 1)
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read: {error}. Restore it from a copy") from error
+    if len(raw) > limit:
+        raise CheckpointError(f"{path} cannot be read: it is larger than the {limit:,} bytes that such a file may have")
+    return raw
+
+
+def read_png(path: Path, root: Path | None = None) -> bytes:
+    """A PNG image of a size that a page can show; raises what `read_bytes` raises, and CheckpointError for others."""
+    raw = read_bytes(path, PNG_BYTES, root)
+    # Signature, then the first chunk: length, IHDR, width, height.
+    if raw[:8] != b"\x89PNG\r\n\x1a\n" or raw[12:16] != b"IHDR" or len(raw) < 24:
+        raise CheckpointError(f"{path} cannot be read: it is not a PNG image. Restore it from a copy, or delete it")
+    width, height = struct.unpack(">II", raw[16:24])
+    if not 0 < width * height <= PNG_PIXELS:
+        raise CheckpointError(
+            f"{path} cannot be shown: it has {width:,} x {height:,} pixels, more than {PNG_PIXELS:,} in all. Delete it"
+        )
+    return raw
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Whole or not at all: a reader sees the old file or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path, limit: int = JSON_BYTES) -> Any:
+    """Raises CheckpointError with cause and next step where the file is missing or damaged."""
+    try:
+        raw = read_bytes(path, limit)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing: {path.parent} is not a run folder, or it is damaged") from None
+    try:
+        value = json.loads(raw.decode("utf-8"))
+    except RecursionError:
+        raise CheckpointError(f"{path} cannot be read: its values are nested too deeply. It is damaged") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}. Restore it from a copy, or delete the run") from error
+    if not _is_shallow(value):
+        raise CheckpointError(f"{path} cannot be read: its values are nested over {_MAX_DEPTH} deep. It is damaged")
+    return value
+
+
+def _is_shallow(value: Any) -> bool:
+    """Whether the nesting is one that recursive functions can walk, here and in libraries."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        level = [item for item in inner if isinstance(item, dict | list)]
+        if not level:
+            return True
+    return False
+
+
+def append_line(path: Path, value: Mapping[str, Any]) -> None:
+    """One JSON line, in one write: two processes that append do not mix their lines."""
+    with path.open("ab", buffering=0) as file:
+        file.write((json.dumps(value) + "\n").encode())
+
+
+def read_lines(path: Path, offset: int = 0, limit: int = -1) -> tuple[list[dict[str, Any]], int]:
+    """The whole JSON lines from byte `offset` on, and the offset after them; a half-written last line waits.
+
+    Reading on from an offset costs what is new, not what is there: 0.1 ms for the last 50 of 20,000 points. At most
+    `limit` bytes are read if it is given; none if the file is missing. Raises CheckpointError if it is not a file.
+    """
+    try:
+        with open_regular(path) as file:
+            if limit < 0 and os.fstat(file.fileno()).st_size - offset > LINES_BYTES:
+                raise CheckpointError(f"{path} cannot be read: it is larger than {LINES_BYTES:,} bytes")
+            file.seek(offset)
+            raw = file.read(limit)
+    except FileNotFoundError:
+        return [], offset
+    end = raw.rfind(b"\n") + 1
+    lines = []
+    for line in raw[:end].splitlines():
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # a line cut by a full disk: the curve misses a point, the run goes on
+        if isinstance(value, dict):
+            lines.append(value)
+    return lines, offset + end
