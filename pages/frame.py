@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components import theme
+from pages.components import theme, waiting
 from pages.components.i18n import t
 
 _PAGES = {
@@ -49,6 +49,7 @@ def _spare_the_collector(with_torch: bool) -> None:
     gc.freeze()
 
 
+waiting.install()
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
 st.logo(theme.mark(), size="large")
 _pages = {

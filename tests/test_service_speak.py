@@ -17,7 +17,8 @@ import torch
 from genmodels import audio, catalog, fourier, speech
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
-from genmodels.service import sound, speak, speak_past, speak_voice
+from genmodels.service import fair_queue, sessions, sound, speak, speak_past, speak_voice
+from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound, TwoTones
 from genmodels.service.speak import Asked
 from tests.test_service import save_run
@@ -182,15 +183,16 @@ def test_nobody_is_given_another_visitor_s_recording(runs: Path) -> None:
 
 
 def test_too_many_at_once_are_refused(runs: Path) -> None:
-    taken = [speak._places.acquire(blocking=False) for _ in range(speak.MAX_DRAWING)]
+    visitor = Session("one visitor")
+    taken = [fair_queue.queue.join(visitor) for _ in range(fair_queue.PER_SESSION)]
     try:
-        assert all(taken)
-        with pytest.raises(GenmodelsError, match="already being drawn"):
+        with sessions.acting_for(visitor), pytest.raises(GenmodelsError, match="8 requests in line"):
             speak.draw(Asked(**{**WISH, "seed": 99}))
     finally:
-        for _ in filter(None, taken):
-            speak._places.release()
-    drawn(speak.draw(Asked(**{**WISH, "seed": 99})))
+        for ticket in taken:
+            fair_queue.queue.leave(ticket)
+    with sessions.acting_for(visitor):
+        drawn(speak.draw(Asked(**{**WISH, "seed": 99})))
 
 
 def test_steps_are_heard_from_the_first_to_the_last(runs: Path) -> None:

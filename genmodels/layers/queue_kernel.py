@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,21 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     except RuntimeError:  # "no locator available": neither beside the source nor at home can anything be written
         found = njit(**options)(function)
     return found
+
+
+def compiled() -> bool:
+    """Whether nothing is left to compile in this process: done already, or there is no numba."""
+    return njit is None or bool(_advance.signatures)
+
+
+def cached() -> bool | None:
+    """Whether an earlier process left compiled code on disk; None if this machine cannot keep any."""
+    folder = njit and _advance.stats.cache_path
+    if not folder:
+        return None
+    source = Path(__file__)
+    indices = Path(folder).glob(f"{source.stem}.{_advance.__name__}-*.nbi")
+    return any(index.stat().st_mtime_ns >= source.stat().st_mtime_ns for index in indices)
 
 
 # tanh x = x P(x^2) / Q(x^2): the tenth convergent of Lambert's fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))).

@@ -23,6 +23,7 @@ from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.evaluation import judge
 from genmodels.runfolder import RunFolder
+from genmodels.service.fair_queue import queued
 from genmodels.service.inference import ModelKey, Reading, model_of, plain, run
 from genmodels.service.real_pictures import test_pictures, tile_png
 
@@ -162,9 +163,10 @@ def confusion(name: str) -> Confusion:
     key = run(lambda: classifier_of(name)[1])
     if (key, config.name) not in _confusions:
         parts = []
-        for start in range(0, len(arrays.images), _BATCH):
-            part = to_float(torch.from_numpy(arrays.images[start : start + _BATCH].copy()))
-            parts.append(run(lambda part=part: outputs(classifier_of(name)[0], part)))  # type: ignore[misc]
+        with queued():
+            for start in range(0, len(arrays.images), _BATCH):
+                part = to_float(torch.from_numpy(arrays.images[start : start + _BATCH].copy()))
+                parts.append(run(lambda part=part: outputs(classifier_of(name)[0], part)))  # type: ignore[misc]
         _confusions[key, config.name] = _counted(torch.cat(parts), arrays.images, torch.from_numpy(arrays.labels))
         while len(_confusions) > _KEPT:
             _confusions.popitem(last=False)

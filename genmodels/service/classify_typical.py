@@ -24,6 +24,7 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.evaluation.backquery import Ascent, Climb, Start, start_pictures
 from genmodels.service.classify import CLASSES, as_classifier, classifier_of, outputs, require_digits
+from genmodels.service.fair_queue import queued
 from genmodels.service.inference import ModelKey, Reading, has_judge, read, run
 from genmodels.service.real_pictures import test_pictures, tile_png
 
@@ -78,12 +79,13 @@ def typical(asked: Backquery) -> Typicals:
         model, judged = run(_read_anew(key, asked.model)), has_judge(asked.model)
         mean, variance = _pixels()
         rows = []
-        for climb in (Climb(), _SMOOTH[asked.strength]):
-            start, labels = start_pictures(asked.start, mean, CLASSES), torch.arange(CLASSES)
-            ascent = Ascent(start, labels, climb, mean, variance)
-            while not ascent.done:
-                run(_steps(ascent, model))
-            rows.append(run(_verdicts(ascent.images, model, judged)))
+        with queued():
+            for climb in (Climb(), _SMOOTH[asked.strength]):
+                start, labels = start_pictures(asked.start, mean, CLASSES), torch.arange(CLASSES)
+                ascent = Ascent(start, labels, climb, mean, variance)
+                while not ascent.done:
+                    run(_steps(ascent, model))
+                rows.append(run(_verdicts(ascent.images, model, judged)))
         _typicals[key, asked] = Typicals(*rows)
         while len(_typicals) > _KEPT:
             _typicals.popitem(last=False)

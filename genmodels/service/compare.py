@@ -19,6 +19,7 @@ from genmodels.errors import CapabilityError
 from genmodels.evaluation import judge, memory
 from genmodels.runfolder import RunFolder
 from genmodels.service.explore import MAX_SEED
+from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, enlarge, model_of, run
 
 MIN_MODELS, MAX_MODELS, COLUMNS, ROWS = 2, 4, 5, 6
@@ -150,7 +151,8 @@ def draw(drawing: Drawing) -> Drawn:
         _drawings.move_to_end(kept)
         return _drawings[kept]
 
-    return run(task)
+    with background():
+        return run(task)
 
 
 def compared_png(drawings: Sequence[Drawing]) -> bytes:

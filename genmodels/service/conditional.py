@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
@@ -17,7 +17,9 @@ from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
 from genmodels.evaluation import judge
 from genmodels.model import Model
+from genmodels.service import gif
 from genmodels.service.explore import MAX_SEED
+from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, model_of, run, to_image
 
 MAX_CLASSES, SEEDS, STEPS, MORPH_SEEDS = preview.MAX_CLASS_COLUMNS, 10, 12, 4
@@ -62,7 +64,8 @@ def every_class(asking: Asking) -> Sheet:
 
     Raises UnknownNameError, CheckpointError, or CapabilityError for a model that cannot be asked.
     """
-    return run(lambda: _sheet(asking, *_every_class(asking)))
+    with background():
+        return run(lambda: _sheet(asking, *_every_class(asking)))
 
 
 def one_class(asking: Asking, label: int) -> Sheet:
@@ -72,7 +75,8 @@ def one_class(asking: Asking, label: int) -> Sheet:
 
 def between(asking: Asking, start: int, end: int) -> Sheet:
     """A row a seed, MORPH_SEEDS of them; along it the weight moves evenly from class `start` to `end`, in STEPS."""
-    return run(lambda: _sheet(asking, *_between(asking, start, end, STEPS)))
+    with background():
+        return run(lambda: _sheet(asking, *_between(asking, start, end, STEPS)))
 
 
 def agreement(sheet: Sheet) -> tuple[int, int] | None:
@@ -88,39 +92,38 @@ def as_asked(cell: Cell) -> bool:
 
 def every_class_png(asking: Asking, side: int = 56) -> bytes:
     """The classes by seed for keeping, pictures about `side` pixels wide."""
-    return run(lambda: _kept(asking, *_every_class(asking), side))
+    with background():
+        return run(lambda: _kept(asking, *_every_class(asking), side))
 
 
 def one_class_png(asking: Asking, label: int, side: int = 112) -> bytes:
     """The row of one class for keeping."""
-    return run(lambda: _kept(asking, *_one_class(asking, label), side))
+    with background():
+        return run(lambda: _kept(asking, *_one_class(asking, label), side))
 
 
 def between_png(asking: Asking, start: int, end: int, side: int = 112) -> bytes:
     """The ways between two classes for keeping."""
-    return run(lambda: _kept(asking, *_between(asking, start, end, STEPS), side))
+    with background():
+        return run(lambda: _kept(asking, *_between(asking, start, end, STEPS), side))
 
 
 def between_gif(asking: Asking, start: int, end: int, *, side: int = 112, milliseconds: int = 60) -> bytes:
     """An endless GIF: all MORPH_SEEDS side by side go from one class to the other, rest, and come back."""
 
-    def task() -> bytes:
+    def pictures() -> list[Image.Image]:
         cells, weights, _ = _between(asking, start, end, _FRAMES)
         drawn = _drawn(asking, [seed for seed, _ in cells], weights)
-        pictures = drawn.view(MORPH_SEEDS, _FRAMES, *drawn.shape[1:])
-        there = [
-            enlarge(preview.grid(pictures[:, index], MORPH_SEEDS, scale=1), side * MORPH_SEEDS)
-            for index in range(_FRAMES)
+        rows = drawn.view(MORPH_SEEDS, _FRAMES, *drawn.shape[1:])
+        return [
+            enlarge(preview.grid(rows[:, index], MORPH_SEEDS, scale=1), side * MORPH_SEEDS) for index in range(_FRAMES)
         ]
+
+    with queued():
+        there = run(pictures)
         frames = [*there, *there[-2:0:-1]]
         durations = [milliseconds * (_REST if index in (0, _FRAMES - 1) else 1) for index in range(len(frames))]
-        buffer = io.BytesIO()
-        frames[0].save(
-            buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False
-        )
-        return buffer.getvalue()
-
-    return run(task)
+        return gif.encode(frames, duration=durations, loop=0, optimize=False)
 
 
 # --------------------------------------------------------------------- on the inference thread

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
 
 import torch
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
@@ -23,6 +23,8 @@ from genmodels.estimate import Estimate
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
+from genmodels.service import gif
+from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import (
     MODELS_KEPT,
     ModelKey,
@@ -30,6 +32,7 @@ from genmodels.service.inference import (
     condition_of,
     enlarge,
     has_judge,
+    in_slices,
     latent_dim,
     model_of,
     plain,
@@ -119,24 +122,22 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
         raise GenmodelsError("a walk stays in one model; remove the pins of the others")
     examples = _examples_for(*points)
 
-    def task() -> bytes:
+    def ends() -> tuple[list[Tensor], list[Condition]]:
         model, _ = model_of(points[0].model, points[0].step)
         stops = [_z(*model_of(point.model, point.step), point, examples) for point in points]
         if latent_dim(model) == 0:
             raise CapabilityError(f"{points[0].model} draws from a constant; there is nowhere to walk")
-        asked = [condition_of(model, [point.label]) for point in points]
-        pictures = [
-            enlarge(to_image(_decode(model, latent.slerp(a, b, index / frames), _blend(c, d, index / frames))), side)
-            for (a, c), (b, d) in pairwise([*zip(stops, asked, strict=True), (stops[0], asked[0])])
-            for index in range(frames)
-        ]
-        buffer = io.BytesIO()
-        pictures[0].save(
-            buffer, "GIF", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, optimize=False
-        )
-        return buffer.getvalue()
+        return stops, [condition_of(model, [point.label]) for point in points]
 
-    return run(task)
+    def pictures(stops: list[Tensor], asked: list[Condition]) -> Iterator[Image.Image]:
+        for (a, c), (b, d) in pairwise([*zip(stops, asked, strict=True), (stops[0], asked[0])]):
+            for index in range(frames):
+                model, _ = model_of(points[0].model, points[0].step)
+                pixels = _decode(model, latent.slerp(a, b, index / frames), _blend(c, d, index / frames))
+                yield enlarge(to_image(pixels), side)
+
+    with queued():
+        return gif.encode(in_slices(pictures(*run(ends))), duration=milliseconds, loop=0, optimize=False)
 
 
 def walk_of_seeds(point: Point, count: int = 4) -> list[Point]:
@@ -164,7 +165,8 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
         pixels = preview.samples_of_seeds(model, range(wide * high))
         return None if pixels is None else preview.png(preview.grid(pixels, wide, pad=1), compress_level=1)
 
-    return run(task)
+    with background():
+        return run(task)
 
 
 def axes_count(name: str, step: int | None, axes: Literal["first", "principal"]) -> int:
@@ -218,10 +220,10 @@ def _directions(model: Model, key: ModelKey, axes: str, examples: Tensor | None)
         return latent.axis_directions(dim)[:MAX_AXES]
     kept = _found_directions.get(key)
     if kept is None or kept[0] is not examples:  # other pictures have other principal components
-        _found_directions[key] = (examples, latent.principal_directions(model, examples, MAX_AXES))
+        kept = _found_directions[key] = (examples, latent.principal_directions(model, examples, MAX_AXES))
         while len(_found_directions) > 4 * MODELS_KEPT:
             _found_directions.popitem(last=False)
-    return _found_directions[key][1]
+    return kept[1]
 
 
 def seconds_of(spec: Spec) -> float | None:
@@ -232,7 +234,8 @@ def seconds_of(spec: Spec) -> float | None:
 def estimate_of(spec: Spec) -> Estimate:
     """As `seconds_of`, with the reason if a trial step failed or the server is too busy for one."""
     try:
-        return run(lambda: estimate.of(spec))
+        with background():
+            return run(lambda: estimate.of(spec))
     except GenmodelsError as error:
         return Estimate(None, str(error))
 

@@ -1,16 +1,18 @@
-"""One thread for all inference, the models it keeps, and what every request to it shares.
+"""Two threads for all inference, the models they share, and what every request to them shares.
 
-It owns the models, so they need no lock; and it uses one CPU thread, so a training beside it costs a slider 2 ms and
-not 250, and memory does not grow with the number of sessions (each thread that runs a convolution keeps a thread team
-of its own: 60 of them held 3 GB).
+One thread answers interactive requests, the other runs background work (`fair_queue`) in slices, so a slider never
+waits for a GIF. Each uses one CPU thread, so a training beside it costs a slider 2 ms and not 250, and memory does not
+grow with the number of sessions (each thread that runs a convolution keeps a thread team of its own: 60 of them held
+3 GB). Models are read only, so both threads use the same ones.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +29,13 @@ from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
 from genmodels.evaluation import judge
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
+from genmodels.service import fair_queue
+from genmodels.service.fair_queue import Ticket
 from genmodels.service.quick import quickened
 
 MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 128, 60.0
+SLICE = 0.05
+"""Seconds that background work computes before another session's has its turn, where it can be divided."""
 
 T = TypeVar("T")
 ModelKey = tuple[Path, int, int]
@@ -43,33 +49,85 @@ class Reading:
     probability: float
 
 
-_executor = ThreadPoolExecutor(1, "inference", initializer=torch.set_num_threads, initargs=(1,))
+def _one_cpu_thread() -> None:
+    torch.set_num_threads(1)
+
+
+_interactive = ThreadPoolExecutor(1, "inference", initializer=_one_cpu_thread)
+_background = ThreadPoolExecutor(1, "background", initializer=_one_cpu_thread)
 _places = threading.BoundedSemaphore(MAX_WAITING)
 
 
 def run(task: Callable[[], T]) -> T:
-    """The task's result, computed on the inference thread; raises GenmodelsError where too many wait or it hangs."""
+    """The task's result, computed on the inference thread; raises GenmodelsError if too many wait or it hangs.
+
+    Inside `fair_queue.queued` or `background` it is one slice of background work: it runs on the background thread
+    for as long as the session wants it, and raises CancelledError after that.
+    """
+    ticket = fair_queue.held()
+    if ticket is not None:
+        ticket.check()
+        return _wanted(_background.submit(_guarded, task), ticket)
     if not _places.acquire(blocking=False):
         raise GenmodelsError(f"{MAX_WAITING} pictures are already being drawn; try again in a few seconds")
-
-    def guarded() -> T:
-        with torch.inference_mode():
-            return task()
-
-    future = _executor.submit(guarded)
+    future = _interactive.submit(_guarded, task)
     future.add_done_callback(lambda _: _places.release())
     try:
         return future.result(TIMEOUT)
     except FutureTimeoutError:
+        if future.done():  # just now, or with a TimeoutError of the task's own
+            return future.result()
         future.cancel()
         raise GenmodelsError(f"no picture after {TIMEOUT:.0f} s: the machine is overloaded; stop a training") from None
 
 
+def _guarded(task: Callable[[], T]) -> T:
+    with torch.inference_mode():
+        return task()
+
+
+def _wanted(future: Future[T], ticket: Ticket) -> T:
+    """The future's result while the ticket's session waits for it."""
+    while True:
+        try:
+            return future.result(fair_queue.POLL)
+        except FutureTimeoutError:
+            if future.done():  # just now, or with a TimeoutError of the task's own
+                return future.result()
+            try:
+                ticket.check()
+            except BaseException:
+                future.cancel()
+                raise
+
+
+def in_slices(items: Iterator[T]) -> Iterator[T]:
+    """The items of an iterator that is advanced on the inference thread only, for up to SLICE seconds at a time."""
+    end = False
+
+    def turn() -> list[T]:
+        nonlocal end
+        found: list[T] = []
+        until = time.perf_counter() + SLICE
+        while not end:
+            try:
+                found.append(next(items))
+            except StopIteration:
+                end = True
+            if time.perf_counter() >= until:
+                break
+        return found
+
+    while not end:
+        yield from run(turn)
+
+
 _models: OrderedDict[ModelKey, Model] = OrderedDict()
+_models_lock = threading.Lock()
 
 
 def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
-    """The model and its identity, on the inference thread only. A step written anew has another identity."""
+    """The model and its identity, on the inference threads only. A step written anew has another identity."""
     path = catalog.find(plain(name))
     folder = RunFolder(path)
     chosen = step if step is not None else max(folder.steps(), default=0)
@@ -78,12 +136,17 @@ def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
     except OSError:
         stamp = 0  # load_model below says what is missing
     key = (path, chosen, stamp)
-    if key not in _models:
-        _models[key] = quickened(checkpoint.load_model(path, chosen))
+    with _models_lock:
+        model = _models.get(key)
+    if model is None:
+        # Outside the lock: the other thread need not wait for a model that it does not use.
+        model = quickened(checkpoint.load_model(path, chosen))
+    with _models_lock:
+        model = _models.setdefault(key, model)
+        _models.move_to_end(key)
         while len(_models) > MODELS_KEPT:
             _models.popitem(last=False)
-    _models.move_to_end(key)
-    return _models[key], key
+    return model, key
 
 
 def plain(name: str) -> str:

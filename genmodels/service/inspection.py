@@ -22,6 +22,7 @@ from genmodels.evaluation.splits import shuffled
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
+from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import ModelKey, model_of, plain, run
 from genmodels.service.real_pictures import stamp
 
@@ -87,7 +88,8 @@ def calibration(name: str, step: int | None = None) -> Calibration | None:
     found = _calibrations.get(place)
     if found is None:
         arrays = _arrays(spec, "test", SCORED)
-        found = _calibrations[place] = run(lambda: _calibrated(model, arrays))
+        with background():
+            found = _calibrations[place] = run(lambda: _calibrated(model, arrays))
         _trim(_calibrations)
     return found
 
@@ -102,7 +104,8 @@ def nearest_training(name: str, step: int | None = None) -> Nearest:
     place = (run(lambda: model_of(name, step)[1]), stamp(spec.data))
     found = _nearest.get(place)
     if found is None:
-        found = _nearest[place] = _searched(spec, run(_drawn(name, step)))
+        with queued():
+            found = _nearest[place] = _searched(spec, run(_drawn(name, step)))
         _trim(_nearest)
     return found
 

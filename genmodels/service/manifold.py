@@ -7,6 +7,7 @@ Real pictures are encoded once a saved step (10,000 digits: 0.2 s) and kept; dec
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -25,7 +26,8 @@ from genmodels.data.loader import hash_seed, to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.losses import bernoulli_nll, gaussian_kl
 from genmodels.runfolder import RunFolder
-from genmodels.service.inference import ModelKey, Reading, has_judge, model_of, plain, read, run
+from genmodels.service.fair_queue import background
+from genmodels.service.inference import ModelKey, Reading, has_judge, in_slices, model_of, plain, read, run
 from genmodels.service.real_pictures import stamp, test_pictures, tile_png
 
 REACH, GRID_SIDE, NEIGHBOURS = 4.0, 15, 5
@@ -139,7 +141,8 @@ def grid_png(plane: Plane, spacing: Spacing = "even") -> bytes:
         scale = max(1, 840 // (GRID_SIDE * pictures.shape[-1]))
         return preview.png(preview.grid(pictures, GRID_SIDE, scale=scale, pad=0), compress_level=1)
 
-    return run(task)
+    with background():
+        return run(task)
 
 
 def scatter(plane: Plane) -> Scatter:
@@ -148,7 +151,7 @@ def scatter(plane: Plane) -> Scatter:
     Raises DataError where neither the model's own data nor the embedded digits fit it.
     """
     real = _real(plane.model)
-    return run(lambda: _scatter(plane, real))
+    return _scatter(plane, real)
 
 
 def decode(place: Place) -> Decoded:
@@ -156,11 +159,11 @@ def decode(place: Place) -> Decoded:
     real = _real(place.model)
     arrays, spec = real.arrays, real.spec
     judged = has_judge(place.model)
+    near = _scatter(place, real)
 
     def task() -> Decoded:
         model, _ = _plane_model(place)
         pixels = model.decode(torch.tensor([place.z]))
-        near = _scatter(place, real)
         distance = np.hypot(near.x - place.z[0], near.y - place.z[1])
         nearest = np.argpartition(distance, min(NEIGHBOURS, len(distance) - 1))[:NEIGHBOURS]
         neighbours = [
@@ -174,6 +177,35 @@ def decode(place: Place) -> Decoded:
         return Decoded(tile_png(pixels), read(pixels) if judged else None, tuple(neighbours))
 
     return run(task)
+
+
+_scatters: OrderedDict[tuple[ModelKey, str], Scatter] = OrderedDict()
+_scatters_lock = threading.Lock()
+
+
+def _scatter(plane: Plane, real: _Real) -> Scatter:
+    key = run(lambda: _plane_model(plane)[1])
+    named, arrays, spec = (key, real.key), real.arrays, real.spec
+    with _scatters_lock:
+        found = _scatters.get(named)
+        if found is not None:
+            _scatters.move_to_end(named)
+            return found
+    images = torch.split(torch.from_numpy(arrays.images.copy()), 1_000)
+    with background():
+        parts = list(in_slices(_plane_model(plane)[0].encode(to_float(part)) for part in images))
+    z = torch.nan_to_num(torch.cat(parts).float()).numpy()
+    # Nearly all of them; a few stray codes far out must not shrink the rest to a spot.
+    reach = float(np.clip(1.05 * np.quantile(np.abs(z), 0.99), REACH, PLACE_LIMIT))
+    label = arrays.labels if spec.classes else arrays.labels[:0]
+    path, step, stamp = key
+    name = f"{path.name} {step} {stamp} {real.key}"
+    found = Scatter(name, z[:, 0].copy(), z[:, 1].copy(), label, spec.classes, spec.title, reach)
+    with _scatters_lock:
+        found = _scatters.setdefault(named, found)
+        while len(_scatters) > _SCATTERS_KEPT:
+            _scatters.popitem(last=False)
+    return found
 
 
 # ------------------------------------------------------------------------------ one picture
@@ -224,32 +256,11 @@ class _PlaneModel(SupportsLatent, SupportsEncoding):
     """What a model of this page can do."""
 
 
-_scatters: OrderedDict[tuple[ModelKey, str], Scatter] = OrderedDict()
-
-
 def _plane_model(plane: Plane) -> tuple[_PlaneModel, ModelKey]:
     model, key = model_of(plane.model, plane.step)
     if not isinstance(model, SupportsLatent) or not isinstance(model, SupportsEncoding) or model.latent_dim != 2:
         raise CapabilityError(f"{plane.model} does not encode pictures into two numbers; choose a model with a 2-D z")
     return model, key  # type: ignore[return-value]
-
-
-def _scatter(plane: Plane, real: _Real) -> Scatter:
-    model, key = _plane_model(plane)
-    named, arrays, spec = (key, real.key), real.arrays, real.spec
-    if named not in _scatters:
-        parts = [model.encode(to_float(part)) for part in torch.split(torch.from_numpy(arrays.images.copy()), 1_000)]
-        z = torch.nan_to_num(torch.cat(parts).float()).numpy()
-        # Nearly all of them; a few stray codes far out must not shrink the rest to a spot.
-        reach = float(np.clip(1.05 * np.quantile(np.abs(z), 0.99), REACH, PLACE_LIMIT))
-        label = arrays.labels if spec.classes else arrays.labels[:0]
-        path, step, stamp = key
-        name = f"{path.name} {step} {stamp} {real.key}"
-        _scatters[named] = Scatter(name, z[:, 0].copy(), z[:, 1].copy(), label, spec.classes, spec.title, reach)
-        while len(_scatters) > _SCATTERS_KEPT:
-            _scatters.popitem(last=False)
-    _scatters.move_to_end(named)
-    return _scatters[named]
 
 
 def _pair(values: Tensor) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from genmodels.model import Model
 from genmodels.pixel_settings import PixelSettings
 from genmodels.runfolder import RunFolder
 from genmodels.service.explore import MAX_SEED
+from genmodels.service.fair_queue import background
 from genmodels.service.inference import Reading, condition_of, has_judge, model_of, plain, run
 
 MAX_PICTURES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
@@ -178,8 +179,9 @@ def advance(painting: Painting, rows: int = 1) -> None:
         painting.rows += 1
 
     try:
-        for _ in range(min(rows, painting.height - painting.rows)):
-            run(task)
+        with background():
+            for _ in range(min(rows, painting.height - painting.rows)):
+                run(task)
     except GenmodelsError:
         stop(painting)  # a generator that has raised is at its end: the next rows need a new one
         raise

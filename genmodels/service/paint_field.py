@@ -19,6 +19,7 @@ from genmodels import checkpoint, preview, registry
 from genmodels.config import Frozen
 from genmodels.errors import ConfigError
 from genmodels.model import Model
+from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, model_of, run
 from genmodels.service.paint import Facts, as_painter, facts
 
@@ -84,11 +85,12 @@ def fields(asked: Looking) -> Fields:
     each = asked.layers - 1
     plain = {"layers": each, "channels": _CHANNELS}
     gated = {"dilations": (1,) * each, "channels": _CHANNELS}
-    slopes = [
-        run(_slope(asked, lambda: _fresh("pixelcnn", known, asked, plain))),
-        run(_slope(asked, lambda: _fresh("gated_pixelcnn", known, asked, gated))),
-        run(_slope(asked, lambda: _loaded(asked))),
-    ]
+    with background():
+        slopes = [
+            run(_slope(asked, lambda: _fresh("pixelcnn", known, asked, plain))),
+            run(_slope(asked, lambda: _fresh("gated_pixelcnn", known, asked, gated))),
+            run(_slope(asked, lambda: _loaded(asked))),
+        ]
     painted, counts = zip(*(_painted(slope, asked.row, asked.column) for slope in slopes), strict=True)
     array = torch.cat(painted, 1).numpy()
     return Fields(preview.png(Image.fromarray(array), compress_level=1), *counts)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
 
 import torch
 from PIL import Image
 
 from genmodels import preview
 from genmodels.layers.painting import UNPAINTED
+from genmodels.service.fair_queue import queued
+from genmodels.service.gif import encode
 from genmodels.service.inference import enlarge
 from genmodels.service.paint import Painting
 
@@ -32,18 +34,16 @@ def gif(painting: Painting, side: int = 112, milliseconds: int = 70) -> bytes:
     first, last = painting.given * width, painting.rows * width
     columns = _columns(painting)
     order = torch.arange(height * width).view(height, width)
-    frames = []
-    for index in range(_FRAMES + 1):
-        shown = first + round((last - first) * index / _FRAMES)
-        part = torch.where(order < shown, painting.canvas, UNPAINTED)
-        frames.append(enlarge(preview.grid(part, columns, scale=1, pad=1), side * columns))
-    # One palette for all frames, of the picture with most colours: each frame's own would flicker.
-    colours = frames[-1].quantize(256, dither=Image.Dither.NONE) if painting.canvas.shape[1] == 3 else None
-    frames = [frame if colours is None else frame.quantize(palette=colours) for frame in frames]
+
+    def frames() -> Iterator[Image.Image]:
+        for index in range(_FRAMES + 1):
+            shown = first + round((last - first) * index / _FRAMES)
+            part = torch.where(order < shown, painting.canvas, UNPAINTED)
+            yield enlarge(preview.grid(part, columns, scale=1, pad=1), side * columns)
+
     durations = [milliseconds] * _FRAMES + [_REST]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    return buffer.getvalue()
+    with queued():
+        return encode(frames(), one_palette=painting.canvas.shape[1] == 3, duration=durations, loop=0)
 
 
 def _columns(painting: Painting) -> int:

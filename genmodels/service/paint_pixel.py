@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genmodels.errors import ConfigError
 from genmodels.layers.painting import adjusted
+from genmodels.service.fair_queue import background
 from genmodels.service.inference import run
 from genmodels.service.paint import Painting, device_of, painter_of, told_of
 
@@ -67,7 +68,8 @@ def drawn_from(painting: Painting, picture: int, row: int, column: int, colour: 
         entropy = float(-torch.xlogy(own, own).sum() / math.log(2))
         return Drawn(tuple(changed.tolist()), tuple(own.tolist()), level, bits, max(0.0, entropy))
 
-    return run(task)
+    with background():
+        return run(task)
 
 
 def level_of(value: Tensor, levels: int) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from genmodels import preview
 from genmodels.errors import ConfigError
 from genmodels.model import Model
+from genmodels.service.fair_queue import background
 from genmodels.service.inference import condition_of, run
 from genmodels.service.paint import Asking, Painter, Painting, facts, most_pictures, on_levels, painter_of
 from genmodels.service.paint_field import ramp
@@ -87,7 +88,8 @@ def surprise(asking: Asking, given: Given) -> Surprise:
             given.label,
         )
 
-    return run(task)
+    with background():
+        return run(task)
 
 
 def _nats(model: Painter, x: Tensor, label: int | None) -> Tensor:

@@ -19,6 +19,7 @@ from genmodels.evaluation import judge
 from genmodels.expression import MAX_SEED, combine
 from genmodels.model import Model
 from genmodels.service.explore import Point, walk_gif
+from genmodels.service.fair_queue import background
 from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, latent_dim, model_of, run
 
 MIN_SEEDS, MAX_SEEDS, STEPS, MAX_ROWS = 2, 8, 12, 8
@@ -68,7 +69,8 @@ class Equation:
 
 def way(study: SeedStudy, pair: int, kind: Literal["linear", "spherical"]) -> Sheet:
     """Twelve pictures from seed number `pair` of the study to the next, both ends included."""
-    return run(lambda: _sheet(study, _way(study, pair, kind, _dim(study))))
+    with background():
+        return run(lambda: _sheet(study, _way(study, pair, kind, _dim(study))))
 
 
 def lengths_beside(study: SeedStudy, pair: int) -> dict[str, float]:
@@ -94,7 +96,8 @@ def arithmetic(study: SeedStudy, text: str) -> Equation:
 
 def table(study: SeedStudy) -> Sheet:
     """The book's experiment for each two neighbouring seeds: start, end, halfway, sum and difference, five a row."""
-    return run(lambda: _sheet(study, _table(study, _dim(study))))
+    with background():
+        return run(lambda: _sheet(study, _table(study, _dim(study))))
 
 
 def ways_png(study: SeedStudy, pair: int, side: int = 112) -> bytes:
@@ -106,12 +109,14 @@ def ways_png(study: SeedStudy, pair: int, side: int = 112) -> bytes:
             study, torch.cat([_way(study, pair, "linear", dim), _way(study, pair, "spherical", dim)]), STEPS, side
         )
 
-    return run(task)
+    with background():
+        return run(task)
 
 
 def table_png(study: SeedStudy, side: int = 112) -> bytes:
     """The table's pictures, one row a pair, for keeping."""
-    return run(lambda: _kept(study, _table(study, _dim(study)), len(COLUMNS), side))
+    with background():
+        return run(lambda: _kept(study, _table(study, _dim(study)), len(COLUMNS), side))
 
 
 def seeds_gif(study: SeedStudy) -> bytes:

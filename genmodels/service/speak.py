@@ -1,7 +1,7 @@
 """The speak page's requests: what a model of sound can be asked for, recordings drawn while one listens, what it hears.
 
-A second of sound costs a good part of a second of a core, so it is drawn in slices on the inference thread, other
-visitors' requests in between, and a `Drawing` can be looked at, stopped and gone on with at any time.
+A second of sound costs a good part of a second of a core, so it is generated in slices of background work, after a
+wait in the fair queue, and a `Drawing` can be looked at, stopped and gone on with at any time.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import RunFolder
+from genmodels.service import fair_queue, sessions, speak_compile
 from genmodels.service.explore import MAX_SEED
+from genmodels.service.fair_queue import Ticket
 from genmodels.service.inference import plain, run
+from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound
 from genmodels.service.speak_voice import voice
 
-MAX_SECONDS, MAX_STEPS, MAX_DRAWING = 8.0, 6, 12
+MAX_SECONDS, MAX_STEPS = 8.0, 6
 MAX_GUIDANCE = 5.0
 """The published voice is heard rightly no more often at 3 than at 2: beyond this there is nothing to find."""
 EVERY = 400
@@ -98,10 +101,16 @@ class Drawing:
         self.speed = 0.0
         """Samples a second of the computation alone, without loading and compiling."""
         self._stop, self._thread = threading.Event(), None  # type: tuple[threading.Event, threading.Thread | None]
+        self._ticket: Ticket | None = None
 
     @property
     def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def position(self) -> int:
+        """Its place in line, 1 for the next; 0 if it does not wait."""
+        return self._ticket.position if self._ticket is not None else 0
 
     @property
     def finished(self) -> bool:
@@ -123,39 +132,41 @@ class Drawing:
         return len(drawn) > 0 and float((drawn > max(_AUDIBLE, 0.1 * float(drawn.max()))).mean()) < 0.05
 
     def start(self) -> None:
-        """Draw what is missing, in the background; raises GenmodelsError where too many recordings are being drawn."""
+        """Generate what is missing, in the background; raises GenmodelsError if too many requests are in line."""
         if self.finished or self.running:
             return
-        if not _places.acquire(blocking=False):
-            raise GenmodelsError(f"{MAX_DRAWING} recordings are already being drawn; try again in a few seconds")
+        session = sessions.current()
+        self._ticket = fair_queue.queue.join(session)
         self._stop.clear()
         self.problem = ""
-        self._thread = threading.Thread(target=self._draw, name="speak", daemon=True)
+        self._thread = threading.Thread(target=self._draw, args=(session, self._ticket), name="speak", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End after the slice that is being drawn; `start` goes on from there to the same recording."""
         self._stop.set()
+        if self.position and self._ticket is not None:
+            self._ticket.cancel()
 
     def wait(self, timeout: float | None = None) -> None:
         """Until it has ended, or for `timeout` seconds."""
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def _draw(self) -> None:
+    def _draw(self, session: Session, ticket: Ticket) -> None:
         try:
-            for samples, speed in _slices(self.asked, self.samples, self.total):
-                self.samples, self.speed = samples, speed
-                if self._stop.is_set():
-                    return
+            with sessions.acting_for(session), ticket:
+                speak_compile.prepare()
+                for samples, speed in _slices(self.asked, self.samples, self.total):
+                    self.samples, self.speed = samples, speed
+                    if self._stop.is_set():
+                        return
             _keep(self)
         except GenmodelsError as error:
-            self.problem = str(error)
+            self.problem = "" if self._stop.is_set() else str(error)
         except Exception:  # noqa: BLE001 - uncaught in this thread, the page would show neither sound nor reason
             _log.exception("drawing %s failed", self.asked)
             self.problem = _BROKEN
-        finally:
-            _places.release()
 
 
 def draw(asked: Asked, given: Sound | None = None) -> Drawing:
@@ -177,10 +188,17 @@ def draw_steps(asked: Asked, steps: tuple[int, ...]) -> list[Drawing]:
     """The same wish at several saved steps, all being drawn: their slices take turns. At most MAX_STEPS."""
     if not 1 <= len(steps) <= MAX_STEPS:
         raise GenmodelsError(f"{len(steps)} steps were asked for; choose 1 to {MAX_STEPS}")
-    return [draw(asked.replace(step=step)) for step in steps]
+    drawings: list[Drawing] = []
+    try:
+        for step in steps:
+            drawings.append(draw(asked.replace(step=step)))
+    except GenmodelsError:  # all or none: a part of the comparison would be of no use
+        for drawing in drawings:
+            drawing.stop()
+        raise
+    return drawings
 
 
-_places = threading.BoundedSemaphore(MAX_DRAWING)
 _kept: OrderedDict[tuple[object, ...], tuple[np.ndarray, float]] = OrderedDict()
 
 

@@ -10,6 +10,7 @@ import torch
 
 from genmodels import checkpoint
 from genmodels.errors import CapabilityError
+from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, model_of, run
 
 _KEPT = 32  # of 16 kB each
@@ -43,7 +44,8 @@ def influence(name: str, step: int | None = None) -> np.ndarray:
                 _found.popitem(last=False)
         return _found[key]
 
-    return run(task)
+    with background():
+        return run(task)
 
 
 def _measured(key: ModelKey) -> np.ndarray:

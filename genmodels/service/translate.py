@@ -29,6 +29,7 @@ from genmodels.errors import CapabilityError
 from genmodels.evaluation.translated import judge_of, second_kind
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
+from genmodels.service.fair_queue import background, queued
 from genmodels.service.heat import heat_map
 from genmodels.service.inference import ModelKey, model_of, plain, run
 from genmodels.service.translate_given import Upload, file_name
@@ -168,7 +169,7 @@ def png(asked: Asking, upload: Upload) -> bytes:
 def archive(asked: Asking, uploads: Sequence[Upload], kind: str) -> bytes:
     """A zip of the translations as PNGs; pictures of one name are numbered."""
     buffer, taken = io.BytesIO(), set[str]()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
+    with queued(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
         for upload in uploads[:MAX_PICTURES]:
             name = file_name(upload, kind)
             number = 2
@@ -252,6 +253,7 @@ def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:
         return None
     squares = [pictures.fit_array(pixels, info.image_shape[1], info.image_shape[0]) for pixels in found]
     x = to_float(torch.from_numpy(np.stack(squares)))
-    second = run(lambda: second_kind(model_of(info.name, None)[0], x))
+    with background():
+        second = run(lambda: second_kind(model_of(info.name, None)[0], x))
     before, after = (second if asked.direction == "a_to_b" else 1 - second).tolist()
     return before, after

@@ -16,6 +16,7 @@ from PIL import Image
 
 from genmodels import preview, translation
 from genmodels.model import Model
+from genmodels.service.fair_queue import outside, queued
 from genmodels.service.inference import run
 from genmodels.translation import Progress, Way
 
@@ -61,7 +62,7 @@ def stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress 
     thread works for all.
     """
     large = colours.shape[0] * colours.shape[1] > _LARGE
-    with _two_large if large else nullcontext():
+    with queued(), _two_large if large else nullcontext():
         return _stepwise(model, colours, way, on_progress)
 
 
@@ -77,7 +78,8 @@ def _stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress
 
     while not isinstance(step := run(task), np.ndarray):
         if on_progress is not None:
-            on_progress(*step)
+            with outside():
+                on_progress(*step)
     return step
 
 

@@ -1,0 +1,72 @@
+"""Compiling the sampler of WaveNet once per machine, without delaying anybody.
+
+Numba needs 10 to 30 s for it and holds the interpreter's lock for much of that time. So a process of its own compiles
+it, at low priority, and this one reads the result from disk. A machine that cannot keep it on disk compiles it here, on
+the thread of the recording that waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from genmodels import registry
+from genmodels.capabilities import SupportsSampling
+from genmodels.layers import queue_kernel
+from genmodels.service import fair_queue
+
+_ROOT = Path(__file__).parents[2]
+_NICE = 10
+_lock = threading.Lock()
+
+
+def prepare() -> None:
+    """Return when the sampler is compiled; under a ticket, raises CancelledError if nobody waits for it any more."""
+    while not queue_kernel.compiled():
+        ticket = fair_queue.held()
+        if ticket is not None:
+            ticket.check()
+        if not _lock.acquire(timeout=fair_queue.POLL):
+            continue
+        try:
+            if not queue_kernel.compiled():
+                if queue_kernel.cached() is False:
+                    _compile_elsewhere()
+                compile_here()
+                return  # where numba fails, torch generates the recording
+        finally:
+            _lock.release()
+
+
+def compile_here() -> None:
+    """Compile by generating three samples with the smallest WaveNet."""
+    torch.set_num_threads(1)  # of this thread
+    model = registry.get("wavenet").build(
+        channels=4, skip_channels=4, layers=1, stacks=1, sample_rate=8_000, clip_samples=400
+    )
+    assert isinstance(model, SupportsSampling)
+    model.sample(1, generator=torch.Generator().manual_seed(0), samples=3)  # type: ignore[call-arg]
+
+
+def _compile_elsewhere() -> None:
+    ticket = fair_queue.held()
+    command = [sys.executable, "-c", "from genmodels.service import speak_compile; speak_compile.compile_here()"]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with suppress(OSError):  # it may have ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(fair_queue.POLL)
+                    return
+                if ticket is not None:
+                    ticket.check()
+        except BaseException:
+            process.kill()
+            raise
