@@ -41,16 +41,17 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def compiled() -> bool:
     """Whether nothing is left to compile in this process: done already, or there is no numba."""
-    return njit is None or bool(_advance.signatures)
+    kernel: Any = _advance
+    return njit is None or bool(kernel.signatures)
 
 
 def cached() -> bool | None:
     """Whether an earlier process left compiled code on disk; None if this machine cannot keep any."""
-    folder = njit and _advance.stats.cache_path
-    if not folder:
+    kernel: Any = _advance
+    if njit is None or not kernel.stats.cache_path:
         return None
     source = Path(__file__)
-    indices = Path(folder).glob(f"{source.stem}.{_advance.__name__}-*.nbi")
+    indices = Path(kernel.stats.cache_path).glob(f"{source.stem}.{_advance.__name__}-*.nbi")
     return any(index.stat().st_mtime_ns >= source.stat().st_mtime_ns for index in indices)
 
 

@@ -24,11 +24,12 @@ from genmodels.service import fair_queue
 _ROOT = Path(__file__).parents[2]
 _NICE = 10
 _lock = threading.Lock()
+_tried = threading.Event()
 
 
 def prepare() -> None:
     """Return when the sampler is compiled; under a ticket, raises CancelledError if nobody waits for it any more."""
-    while not queue_kernel.compiled():
+    while not (queue_kernel.compiled() or _tried.is_set()):
         ticket = fair_queue.held()
         if ticket is not None:
             ticket.check()
@@ -39,7 +40,7 @@ def prepare() -> None:
                 if queue_kernel.cached() is False:
                     _compile_elsewhere()
                 compile_here()
-                return  # where numba fails, torch generates the recording
+                _tried.set()  # if numba failed, torch generates recordings
         finally:
             _lock.release()
 
