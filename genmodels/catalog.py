@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from genmodels import recipes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.run_files import read_bytes
-from genmodels.runfolder import CARD, CONFIG, MEASURED, PREVIEW, RunFolder, read_json, runs_root
+from genmodels.runfolder import CARD, CONFIG, MEASURED, NAME, PREVIEW, RunFolder, read_json, runs_root
 
 if TYPE_CHECKING:
     from genmodels.model import Model
+
+_RUN = "~run"
 
 
 _CARD_BYTES = 2**20
@@ -26,6 +29,7 @@ class CheckpointInfo:
     """A published checkpoint, or a run that has saved at least once."""
 
     name: str
+    """Finds it (`find`), and differs from all others; see `id_of`."""
     path: Path
     model: str
     title: str
@@ -46,6 +50,13 @@ class CheckpointInfo:
     image_shape: tuple[int, int, int] | None
     train_seconds: float | None
     """Time at work, where it was published."""
+    given_name: str | None
+    """What its user calls it; None for a published checkpoint and for a run without such a name."""
+
+    @property
+    def label(self) -> str:
+        """The text to show for it: its given name, else its title. Not unique: `name` is."""
+        return self.given_name or self.title
 
     @property
     def preview(self) -> Path | None:
@@ -131,7 +142,7 @@ def list_checkpoints() -> tuple[CheckpointInfo, ...]:
     The Runs page shows those, with the reason.
     """
     found = []
-    for root, published in ((checkpoints_root(), True), (runs_root(), False)):
+    for root, published in _roots():
         for path in sorted(root.glob(f"[!.]*/{CONFIG}")):  # hidden ones are half-made or half-deleted
             try:
                 info = describe(path.parent, published=published)
@@ -142,17 +153,52 @@ def list_checkpoints() -> tuple[CheckpointInfo, ...]:
     return tuple(found)
 
 
+def _roots() -> list[tuple[Path, bool]]:
+    """Where checkpoints lie, and whether they are published there. One folder that serves as both is named once."""
+    published, own = checkpoints_root(), runs_root()
+    return [(published, True)] + ([(own, False)] if own.absolute() != published.absolute() else [])
+
+
+def id_of(path: Path) -> str:
+    """The unique name of a checkpoint's folder, for addresses, requests and `find`.
+
+    It is the folder's name. A run whose folder is called as a published checkpoint, because somebody copied it there,
+    gets the suffix `~run`, which no checkpoint can be published with.
+    """
+    name = path.name
+    if path.absolute().parent != runs_root().absolute() or not _is_checkpoint(checkpoints_root() / name):
+        return name
+    if checkpoints_root().absolute() == runs_root().absolute():
+        return name
+    while any(_is_checkpoint(root / name) for root, _ in _roots()):
+        name += _RUN
+    return name
+
+
+def name_taken(name: str, *roots: Path) -> Path | None:
+    """The folder or file of that name in one of `roots`, by default in either root; None if there is none.
+
+    A new folder must have a name that neither root has: the interface and the command line find models by name.
+    """
+    paths = [root / name for root in (*roots, checkpoints_root(), runs_root())]
+    return next((path for path in paths if os.path.lexists(path)), None)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return (path / CONFIG).is_file()
+
+
 def describe(path: Path, *, published: bool = False) -> CheckpointInfo:
     """The CheckpointInfo of one folder; raises CheckpointError where it is damaged."""
     folder = RunFolder(path)
-    config_path = path / CONFIG
-    measured = path / MEASURED
-    stamp = (_mtime(config_path), _mtime(measured))
-    return _describe(path, published, stamp, tuple(folder.steps()))
+    stamp = tuple(_mtime(path / name) for name in (CONFIG, MEASURED, NAME))
+    return _describe(path, id_of(path), published, stamp, tuple(folder.steps()))
 
 
 @lru_cache(maxsize=512)
-def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tuple[int, ...]) -> CheckpointInfo:
+def _describe(
+    path: Path, name: str, published: bool, stamp: tuple[float, ...], steps: tuple[int, ...]
+) -> CheckpointInfo:
     # Cached by the files' times: a page that lists a hundred runs parses each config once, not once a rerun.
     folder = RunFolder(path)
     config = folder.config()
@@ -162,7 +208,7 @@ def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tu
     metrics, train_seconds = _measured(path / MEASURED)
     description = recipes.get(spec.recipe).description if spec.recipe in recipes.names() else cls.title
     return CheckpointInfo(
-        name=path.name,
+        name=name,
         path=path,
         model=spec.model,
         title=spec.title,
@@ -180,6 +226,7 @@ def _describe(path: Path, published: bool, stamp: tuple[float, float], steps: tu
         classes=spec.data_spec.classes,
         image_shape=spec.data_spec.image_shape,
         train_seconds=train_seconds,
+        given_name=None if published else folder.given_name() or spec.run.name,
     )
 
 
@@ -218,9 +265,12 @@ def _mtime(path: Path) -> float:
 def find(name_or_path: str | Path) -> Path:
     """The folder of a checkpoint or run by name, or a path to one; raises UnknownNameError."""
     if isinstance(name_or_path, str) and "/" not in name_or_path and "\\" not in name_or_path:
-        for root in (checkpoints_root(), runs_root()):
-            if (root / name_or_path / CONFIG).is_file():
+        for root, _ in _roots():
+            if _is_checkpoint(root / name_or_path):
                 return root / name_or_path
+        folder = runs_root() / re.sub(f"({_RUN})+$", "", name_or_path)
+        if _is_checkpoint(folder) and id_of(folder) == name_or_path:
+            return folder
     elif (Path(name_or_path) / CONFIG).is_file():
         return Path(name_or_path)
     known = [info.name for info in list_checkpoints()]

@@ -21,7 +21,7 @@ from genmodels.evaluation import SAMPLES, evaluate, scores
 from genmodels.evaluation.splits import shuffled
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, write_json
+from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_root, write_json
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
 _CURVE_POINTS = 200
@@ -51,6 +51,12 @@ def publish(
             f"name = {name!r} cannot be a checkpoint's; use 1 to 64 small letters, digits, '_', '-' or '.', "
             "beginning with a letter or digit"
         )
+    own = runs_root() / name
+    if os.path.lexists(own) and own.absolute().parent != catalog.checkpoints_root().absolute():
+        raise ConfigError(
+            f"name = {name!r} is the name of a run ({own.name} in {own.parent}). Models are found by their folder's "
+            f"name, so publish it under a name that no run has, for example {_free(name)!r}"
+        )
     folder = RunFolder(catalog.find(run))
     spec = folder.spec()
     saved = folder.steps()
@@ -75,6 +81,13 @@ def publish(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return root / name
+
+
+def _free(name: str) -> str:
+    """A name like this one that neither a run nor a published checkpoint has."""
+    stem = re.sub(r"[-.]", "_", name)[:60]
+    candidates = (stem, *(f"{stem}_{number}" for number in range(2, 1000)))
+    return next((free for free in candidates if catalog.name_taken(free) is None), "another_name")
 
 
 def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None) -> Path:

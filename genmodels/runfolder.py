@@ -5,7 +5,7 @@
        metrics.jsonl   one line a logged step, append-only       previews/020000.png
        status.json     the worker's report                       worker.log
        control.jsonl   requests to a running worker              events.jsonl   what happened before which step
-       inputs/         a user's own pictures that a job needs
+       inputs/         a user's own pictures that a job needs        name.json      the name given by "rename"
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ CONFIG, METRICS, STATUS, CONTROL, EVENTS = (
 RESUME_JSON = "resume.json"
 LOG, PREVIEWS, INPUTS = "worker.log", "previews", "inputs"
 CARD, MEASURED, PREVIEW = "README.md", "metrics.json", "preview.png"
+NAME = "name.json"
 _STEP = re.compile(r"step-(\d{6,9})", re.ASCII)  # TrainConfig allows 100,000,000 steps
 _PREVIEW = re.compile(r"(\d{1,9})\.png", re.ASCII)
 _PROJECT = Path(__file__).parents[1]
@@ -149,6 +150,18 @@ class RunFolder:
 
     def set_runtime(self, runtime: Mapping[str, Any]) -> None:
         write_json(self.path / CONFIG, {**self.config(), "runtime": dict(runtime)})
+
+    def given_name(self) -> str | None:
+        """The name that a user gave to the run after it was submitted; None without one or if the file is damaged."""
+        try:
+            name = read_json(self.path / NAME)
+        except CheckpointError:
+            return None
+        return name if isinstance(name, str) and 0 < len(name) <= 80 and name.isprintable() else None
+
+    def set_given_name(self, name: str) -> None:
+        """In a file of its own: a worker may be writing config.json."""
+        write_json(self.path / NAME, name)
 
     def set_initial(self, source: Mapping[str, Any]) -> None:
         """Keep whose weights the training began with: {"name", "step", "commit"}."""

@@ -48,7 +48,9 @@ def _actions() -> None:
 
 def _pick_model(index: int, infos: dict[str, CheckpointInfo]) -> None:
     def label(name: str) -> str:
-        return t(f"compare.option.{'published' if infos[name].published else 'run'}", name=name)
+        info = infos[name]
+        kind = "published" if info.published else "named_run" if info.given_name else "run"
+        return t(f"compare.option.{kind}", name=name, given=info.label)
 
     choice.choose(
         t("compare.model", number=index + 1),

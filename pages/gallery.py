@@ -154,7 +154,7 @@ def _way_of(info: CheckpointInfo) -> _Way:
         return _Way("open_classify", "draw", "classify.py", {"model": info.name})
     if info.published and info.recipe:
         return _Way("open_train", "model_training", "train.py", {"recipe": info.recipe}, primary=False)
-    return _Way("open_run", "monitoring", "runs.py", {"run": info.name}, primary=False)
+    return _Way("open_run", "monitoring", "runs.py", {"run": info.path.name}, primary=False)
 
 
 def _way(info: CheckpointInfo) -> None:
@@ -178,11 +178,13 @@ def _card(info: CheckpointInfo) -> None:
             st.warning(plain(str(error)), icon=":material/broken_image:")
             thumbnail = None
         if thumbnail is not None:
-            st.image(thumbnail, width="stretch", alt=t("gallery.alt", title=info.title))
+            st.image(thumbnail, width="stretch", alt=t("gallery.alt", title=info.label))
         if speaks(info):
             speak_card.hear(info)
-        st.subheader(info.title, anchor=False)
-        st.caption(f"`{info.name}` · {info.data}")
+        st.subheader(plain(info.label), anchor=False)
+        st.caption(f"`{info.name}` · {plain(info.data)}")
+        if info.name != info.path.name:
+            st.caption(t("gallery.same_name", name=plain(info.path.name), id=plain(info.name)))
         st.markdown(info.description)
         st.markdown(f"**{t('gallery.try_this')}** {_hint(info)}")
         st.markdown(_metric(info))

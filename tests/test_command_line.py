@@ -154,9 +154,9 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
 def test_a_published_run_does_not_say_where_ones_own_pictures_lie(tmp_path: Path, own_checkpoints: Path) -> None:
     packed = packed_photos(tmp_path, title="Cats and dogs", licence="CC0", origin="our garden")
     spec = small_spec("vae", "data.name=hdf5", f"data.path={packed}", "train.max_steps=2", "train.batch_size=4")
-    folder = RunFolder.create(runs_root() / "pets", spec)
+    folder = RunFolder.create(runs_root() / "pets-1", spec)
     assert run_training.train_folder(folder, device="cpu") == "finished"
-    path = publish("pets", "pets", samples=500)
+    path = publish("pets-1", "pets", samples=500)
     for text in ("README.md", "config.json", "metrics.json"):
         assert str(tmp_path) not in (path / text).read_text()
     info = catalog.describe(path, published=True)

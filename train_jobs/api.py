@@ -193,7 +193,10 @@ def rename(job_id: str, name: str) -> Job:
     refuse_in_public_mode("renaming a run")
     name = checked_name(name)
     store = Store()
-    _adopt(store, job(job_id))
+    found = job(job_id)
+    _adopt(store, found)
+    with _disk(store.root):
+        found.folder.set_given_name(name)
     store.rename(job_id, name)
     return job(job_id)
 

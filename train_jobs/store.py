@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from genmodels.catalog import name_taken
 from genmodels.runfolder import runs_root
 from train_jobs.errors import QueueError
 
@@ -135,8 +136,8 @@ class Store:
                 last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
                 n = (last[0] if last else 0) + 1
                 taken = {row[0] for row in db.execute("SELECT id FROM jobs")}
-                while f"{new.recipe}-{n}" in taken or (self.root / f"{new.recipe}-{n}").exists():
-                    n += 1  # a folder from before this queue
+                while f"{new.recipe}-{n}" in taken or name_taken(f"{new.recipe}-{n}", self.root):
+                    n += 1  # a folder from before this queue, or a published checkpoint
                 job_id = f"{new.recipe}-{n}"
                 self._insert(db, job_id, new, "RUNNING" if running else "PENDING", n=n, running=running)
                 folder.rename(self.root / job_id)

@@ -159,7 +159,7 @@ def of_folder(path: Path) -> Job:
     names: dict[State, str] = {"SUCCEEDED": "finished", "STOPPED": "stopped", "FAILED": "failed"}
     return Job(
         id=path.name,
-        name=(spec.run.name if spec else None) or path.name,
+        name=folder.given_name() or (spec.run.name if spec else None) or path.name,
         title=spec.title if spec else path.name,
         state=state,
         recipe=(spec.recipe or spec.model) if spec else "",

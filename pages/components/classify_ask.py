@@ -45,7 +45,7 @@ def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
     chosen = choice.choose_several(
         t("classify.ask.models"),
         list(infos),
-        lambda name: infos[name].title if infos[name].published else name,
+        lambda name: infos[name].title if infos[name].published else infos[name].given_name or name,
         key="classify_models",
         fallback=list(infos)[:most],
         max_selections=most,

@@ -39,7 +39,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
         name = choice.choose(
             t(f"manifold.beside.{side}"),
             names,
-            lambda name: f"{infos[name].title} · {name}",
+            lambda name: f"{infos[name].label} · {name}",
             key=key,
             fallback=first[side],
             place=column,

@@ -49,7 +49,7 @@ def _pick(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     name = choice.choose(
         t("manifold.denoise.model"),
         list(infos),
-        lambda name: f"{infos[name].title} · {name}",
+        lambda name: f"{infos[name].label} · {name}",
         key="manifold_denoiser",
         help=t("manifold.denoise.model_help"),
         persist_state="session",

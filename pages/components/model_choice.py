@@ -30,9 +30,9 @@ def is_learning(info: CheckpointInfo) -> bool:
 
 
 def option(info: CheckpointInfo) -> str:
-    """A model in a list: its title, its name, and whether it is a run of one's own."""
+    """A model in a list: its given name or title, its folder's name, and whether it is a run of one's own."""
     kind = "published" if info.published else "learning" if is_learning(info) else "run"
-    return t(f"common.model_option.{kind}", title=info.title, name=info.name)
+    return t(f"common.model_option.{kind}", title=info.label, name=info.name)
 
 
 def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = "") -> CheckpointInfo:

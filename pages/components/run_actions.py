@@ -48,7 +48,7 @@ def main(job: Job) -> None:
                 label=t("runs.latent"),
                 icon=":material/open_with:",
                 help=t("runs.latent_help"),
-                query_params={"model": job.id},
+                query_params={"model": catalog.id_of(job.folder.path)},
             )
 
 

@@ -80,7 +80,7 @@ def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
 
 
 def _title(info: CheckpointInfo) -> str:
-    style = stylize.style_of(info) or t("stylize.fast.no_style")
+    style = info.given_name or stylize.style_of(info) or t("stylize.fast.no_style")
     return t(f"stylize.fast.option.{'published' if info.published else 'run'}", style=style, name=info.name)
 
 
