@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,7 +59,7 @@ def sample(
     count: Annotated[
         int | None, typer.Option("-n", min=1, max=4096, help="Number of pictures; about 64 in full rows if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Picture i is that of seed + i.")] = 0,
+    seed: Annotated[int, typer.Option(help="Any integer; image i is that of seed + i.")] = 0,
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
     z: Annotated[
@@ -134,7 +135,7 @@ def speak(
         str | None, typer.Option("--digit", "--label", help="The class to ask for, by its name or its number from 0.")
     ] = None,
     speaker: Annotated[str | None, typer.Option(help="Who is to speak, by name or number from 0.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same sound.")] = 0,
+    seed: Annotated[int, typer.Option(help="Any integer; the same seed, the same sound.")] = 0,
     seconds: Annotated[float | None, typer.Option(min=0.01, max=60, help="Its length; as the data's if not given.")] = (
         None
     ),
@@ -225,7 +226,7 @@ def pack(
     )
     kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in sorted(done.kinds.items()))
     typer.echo(f"files used: {kinds}")
-    typer.echo(f"train on it: python -m train_jobs submit vae --data hdf5 --set data.path={out}")
+    typer.echo(f"train on it: python -m train_jobs submit vae --data hdf5 --set data.path={shlex.quote(str(out))}")
 
 
 def _print(items: tuple[Any, ...], columns: tuple[str, ...], as_json: bool) -> None:

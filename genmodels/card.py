@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,9 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
     if any(key.startswith("score/") for key in info.metrics) and "scoring" not in info.capabilities:
         note += f"\n{_NOT_STORED}"
     samples = int(facts(target).get("samples", SAMPLES))
-    command = f"python -m genmodels evaluate {name}" + (f" --samples {samples}" if samples != SAMPLES else "")
+    command = f"python -m genmodels evaluate {shlex.quote(name)}" + (
+        f" --samples {samples}" if samples != SAMPLES else ""
+    )
     return f"""# {spec.title}
 
 {info.description}

@@ -7,7 +7,8 @@ messages and config.json are all made from them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -37,6 +38,22 @@ def live_fields(settings: type[BaseModel]) -> tuple[str, ...]:
     """The names of the fields made by `live`."""
     extras = {name: field.json_schema_extra for name, field in settings.model_fields.items()}
     return tuple(name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("live"))
+
+
+def text_fields(settings: type[BaseModel]) -> frozenset[str]:
+    """The names of the fields that hold text or nothing: `--set run.name=2024` means the text 2024."""
+    return frozenset(name for name, field in settings.model_fields.items() if _is_text(field.annotation))
+
+
+def _is_text(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _is_text(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return all(_is_text(part) for part in get_args(annotation) if part is not NoneType)
+    if origin is Literal:
+        return all(isinstance(value, str) for value in get_args(annotation))
+    return annotation is str
 
 
 class Frozen(BaseModel):
@@ -124,7 +141,7 @@ class TrainConfig(Frozen):
         None, gt=0, le=100_000, description="passes over the data set, turned into steps at submission"
     )
     batch_size: int = Field(64, ge=1, le=65_536, description="examples in one batch")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, batches and noise: same seed, same run")
+    seed: int = Field(0, description="seed of weights, batches and noise, any integer: same seed, same run")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="number format of the forward pass; auto times both on this machine and keeps the faster"
     )

@@ -21,8 +21,9 @@ from torch import Tensor
 
 from genmodels import latent
 from genmodels.errors import ConfigError
+from genmodels.seeding import canonical
 
-MAX_LENGTH, MAX_SEED, MAX_SEEDS, MAX_DEPTH, MAX_NUMBER = 200, 999_999, 16, 20, 1_000.0
+MAX_LENGTH, MAX_SEEDS, MAX_DEPTH, MAX_NUMBER = 200, 16, 20, 1_000.0
 ALLOWED = "Allowed are seeds such as s12, numbers such as 0.5, + - * / ( ), lerp(a, b, t) and slerp(a, b, t)."
 
 # Digits are named one by one: \d would also match the digits of other scripts.
@@ -62,7 +63,7 @@ class Combination:
 def combine(text: str, dim: int) -> Combination:
     """The weighted sum of seeds that `text` describes, in a latent space of `dim` >= 1 numbers.
 
-    At most 200 characters, 16 different seeds from 0 to 999,999, 20 brackets deep, numbers and weights up to 1,000.
+    At most 200 characters, 16 different seeds (modulo 2^64), 20 brackets deep, numbers and weights up to 1,000.
     Raises ExpressionError, which names the position, what stands there and what is allowed.
     """
     if len(text) > MAX_LENGTH:
@@ -204,9 +205,7 @@ class _Reader:
         return self._between(token, a, b, t)
 
     def _seed(self, token: _Token) -> Weights:
-        seed = int(token.text[1:])
-        if seed > MAX_SEED:
-            self._fail(f"found seed {_short(token.text[1:])}; seeds run from 0 to {MAX_SEED:,}", token)
+        seed = canonical(int(token.text[1:]))
         self.seeds.add(seed)
         if len(self.seeds) > MAX_SEEDS:
             self._fail(f"found the {MAX_SEEDS + 1}th different seed; an expression has at most {MAX_SEEDS}", token)

@@ -11,14 +11,12 @@ from torch import Tensor
 from genmodels.capabilities import SupportsEncoding, SupportsLatent
 from genmodels.errors import CapabilityError
 from genmodels.model import Model
-
-MAX_SEED = 2**63 - 1
+from genmodels.seeding import generator_of
 
 
 def z_of_seed(seed: int, dim: int) -> Tensor:
-    """The z (dim,) of one seed, N(0, I), from a CPU generator of its own: picture 3 of a grid is picture 3 alone."""
-    generator = torch.Generator().manual_seed(seed % MAX_SEED)
-    return torch.randn(dim, generator=generator)
+    """The z (dim,) of a seed (any integer), N(0, I), from its own generator: image 3 of a grid is image 3 alone."""
+    return torch.randn(dim, generator=generator_of(seed))
 
 
 def z_of_seeds(seeds: Sequence[int], dim: int) -> Tensor:

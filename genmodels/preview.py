@@ -26,6 +26,7 @@ from genmodels.data.loader import to_uint8
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.latent import z_of_seeds
 from genmodels.model import Model
+from genmodels.seeding import generator_of
 
 PREVIEW_SEEDS = range(64)
 MAX_CLASS_COLUMNS = 12
@@ -101,10 +102,10 @@ def samples_of_seeds(
             z = z_of_seeds(used, model.latent_dim).to(model.device)
             return model.decode(z, condition=condition).float().cpu()
         if isinstance(model, SupportsSamplingEach):
-            each = [torch.Generator(model.device).manual_seed(seed) for seed in seeds]
+            each = [generator_of(seed, model.device) for seed in seeds]
             return model.sample_each(each, condition=condition).float().cpu()
         if isinstance(model, SupportsSampling):
-            generator = torch.Generator(model.device).manual_seed(seeds[0])
+            generator = generator_of(seeds[0], model.device)
             return model.sample(count, condition=condition, generator=generator).float().cpu()
     return None
 
@@ -178,7 +179,7 @@ def heard(model: Model, seed: int = 0) -> Image.Image | None:
     condition = {"label": torch.arange(_HEARD) % classes} if "label" in model.conditions else {}
     if "speaker" in model.conditions:
         condition["speaker"] = torch.arange(_HEARD) // classes % model.conditions["speaker"]
-    generator = torch.Generator(model.device).manual_seed(seed)
+    generator = generator_of(seed, model.device)
     with torch.inference_mode():
         drawn = model.sample(_HEARD, condition=condition, generator=generator).cpu()
     return grid(spectrogram(drawn, model.config.sample_rate), 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -134,7 +135,9 @@ def rewrite_card(name: str) -> Path:
 def _published(name: str) -> Path:
     target = catalog.find(name)
     if target.resolve().parent != catalog.checkpoints_root().resolve():
-        raise CheckpointError(f"{name} is a run and has no card: publish it, `python -m genmodels publish {name} NAME`")
+        raise CheckpointError(
+            f"{name} is a run and has no card: publish it, `python -m genmodels publish {shlex.quote(name)} NAME`"
+        )
     return target
 
 

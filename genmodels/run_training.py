@@ -21,6 +21,7 @@ from genmodels.errors import CheckpointError, DataError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
+from genmodels.seeding import canonical
 from genmodels.training import CompiledStepError, Outcome, Trainer, resolve_device
 
 Report = Callable[[dict[str, Any]], None]
@@ -69,7 +70,7 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     saved = folder.runtime()
     if saved is None:
         recorder.phase("tuning")
-        torch.manual_seed(spec.train.seed)
+        torch.manual_seed(canonical(spec.train.seed))
         runtime = tune.choose(spec, loader, where, recorder.say)
         folder.set_runtime({**runtime.model_dump(), "device": str(where)})
     else:
@@ -103,7 +104,7 @@ def _fit(
 ) -> Outcome:
     """Build the model and train it from the newest checkpoint, or from the beginning."""
     tune.apply(runtime)
-    torch.manual_seed(spec.train.seed)
+    torch.manual_seed(canonical(spec.train.seed))
     model = checkpoint.build(spec.model_dump()).to(where)
     tune.prepare(model, runtime)
     if spec.train.initial_weights is not None and not folder.steps():

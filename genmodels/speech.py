@@ -16,6 +16,7 @@ from genmodels.data import given, intake, recording
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
+from genmodels.seeding import generator_of
 
 _EVERY = 400
 """Samples drawn between two looks: 20 to 50 ms of a core."""
@@ -104,7 +105,7 @@ def say_iter(
     given = torch.zeros(0) if after is None else after
     x = torch.cat([given, torch.zeros(count)])[None]
     known = torch.arange(x.shape[1]) < len(given)
-    generator = torch.Generator().manual_seed(wish.seed)
+    generator = generator_of(wish.seed)
     knobs = {"temperature": wish.temperature, "top_k": wish.top_k, "guidance": wish.guidance, "tempo": wish.tempo}
     for heard in model.complete(x, known, condition=condition, generator=generator, every=every, **knobs):  # type: ignore[call-arg]
         yield Said(heard[0].cpu(), rate)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
+from genmodels.seeding import MIN_PAGE_SEED
 from genmodels.service import compare
 from genmodels.service.compare import Drawing, Measure, Value
 from pages.components import choice, tiles
@@ -21,7 +24,7 @@ def _actions() -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom", key="compare_actions")
     row.number_input(
         t("compare.seed"),
-        0,
+        MIN_PAGE_SEED,
         state.LAST_SEED,
         step=1,
         key="compare_seed",
@@ -195,7 +198,7 @@ def _how_to_measure(chosen: list[CheckpointInfo], steps: list[int], values: list
     """A command for each column that lacks a figure, and the way to the page that measures."""
     count = len(chosen)
     lacking = {
-        info.name + ("" if step == info.steps[-1] else f" --step {step}"): info.name
+        shlex.quote(info.name) + ("" if step == info.steps[-1] else f" --step {step}"): info.name
         for index, (info, step) in enumerate(zip(chosen, steps, strict=True))
         if any(value.value is None and value.applies for value in values[index::count])
     }

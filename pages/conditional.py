@@ -8,7 +8,8 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.service import MAX_SEED, conditional
+from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
+from genmodels.service import conditional
 from genmodels.service.conditional import Asking, Cell, Sheet
 from pages.components import strip
 from pages.components.class_picker import class_picker
@@ -18,7 +19,7 @@ from pages.components.picture_table import PictureText, picture_table
 from pages.components.strip import TileText
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 
-_LAST_SEED = MAX_SEED - conditional.STEPS
+_LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
 
 
 def _other_seeds() -> None:
@@ -40,7 +41,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Asking]
     row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
     row.number_input(
         t("conditional.seed"),
-        0,
+        MIN_PAGE_SEED,
         _LAST_SEED,
         step=1,
         key="conditional_seed",

@@ -7,6 +7,7 @@ import streamlit as st
 from genmodels import catalog, latent, service
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
+from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
 from pages.components import latent_state as state
 from pages.components import pad, picture
@@ -119,8 +120,8 @@ def _base_controls(info: CheckpointInfo) -> None:
     columns = st.columns(2)
     columns[0].number_input(
         t("latent.seed"),
-        0,
-        service.MAX_SEED,
+        MIN_PAGE_SEED,
+        MAX_PAGE_SEED,
         step=1,
         key="latent_seed",
         on_change=state.seed_changed,

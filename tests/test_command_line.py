@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,18 @@ def trained() -> RunFolder:
     folder = RunFolder.create(runs_root() / "vae-1", small_spec("vae", "train.max_steps=30", "train.keep_steps=[0,10]"))
     assert run_training.train_folder(folder, device="cpu") == "finished"
     return folder
+
+
+def test_pack_prints_a_command_that_a_shell_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "my $HOME pictures; it's"
+    folder.mkdir()
+    for index in range(3):
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(folder / f"{index}.png")
+    out = tmp_path / "my $HOME pictures.h5"
+    done = run("pack", str(folder), str(out), "--size", "16")
+    assert done.returncode == 0, done.stderr
+    command = shlex.split(done.stdout.splitlines()[-1].partition("python -m train_jobs ")[2])
+    assert command[-1] == f"data.path={out}"
 
 
 @pytest.fixture

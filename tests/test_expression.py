@@ -8,8 +8,8 @@ import random
 import pytest
 import torch
 
-from genmodels import latent, service
-from genmodels.expression import MAX_SEED, MAX_SEEDS, ExpressionError, combine
+from genmodels import latent
+from genmodels.expression import MAX_SEEDS, ExpressionError, combine
 from genmodels.shell import shell
 
 
@@ -35,6 +35,8 @@ def z(seed: int) -> torch.Tensor:
         ("slerp(s1 - s3, 2*s2, 0.3)", lambda: latent.slerp(z(1) - z(3), 2 * z(2), 0.3)),
         ("slerp(s1, s1, 0.5)", lambda: z(1)),
         ("s999999", lambda: z(999_999)),
+        ("s1000000", lambda: z(1_000_000)),
+        (f"s{2**64 + 5} + s{2**64 - 1}", lambda: z(5) + z(-1)),
         ("\n s1\t+\u00a0s2 ", lambda: z(1) + z(2)),
     ],
 )
@@ -61,8 +63,6 @@ def test_one_seed_is_exactly_its_z_and_weights_keep_their_order() -> None:
         ("1000*s1*1000", 8, "at most 1,000"),
         ("s1 + 2", 4, "between a seed's vector and a number"),
         ("3", 1, "only the number 3"),
-        ("s1000000", 1, "from 0 to 999,999"),
-        ("s" + "9" * 150, 1, "from 0 to 999,999"),
         ("s", 1, "unknown name 's'"),
         ("abc + s1", 1, "unknown name 'abc'"),
         ("slrp(s1, s2, 0.5)", 1, "did you mean slerp?"),
@@ -134,10 +134,6 @@ def test_any_text_gives_a_finite_vector_or_a_message() -> None:
     assert read > 500
     assert len(messages) > 500
     assert all("Character" in message and len(message) < 800 for message in messages)
-
-
-def test_page_and_parser_agree_on_seeds() -> None:
-    assert MAX_SEED == service.MAX_SEED
 
 
 @pytest.mark.parametrize("dim", [1, 2, 20, 100, 1024])

@@ -218,8 +218,9 @@ def test_a_reader_that_hangs_or_wants_too_much_memory_is_ended(root: Path) -> No
     files = [upload(f"{n}.png", encoded(plain())) for n in range(3)]
     with pytest.raises(DataError, match=r"no progress for 0\.01 seconds"):
         intake.take_in(files, Wanted(title="x"), patience=0.01)
-    with pytest.raises(DataError, match=r"broke the program that reads it .* 0\.2 GB of memory"):
-        intake.take_in(files, Wanted(title="x"), memory=200_000_000)
+    # Far below what Python itself takes, so that no machine's libraries are small enough for it.
+    with pytest.raises(DataError, match=r"broke the program that reads it .* 0\.0 GB of memory"):
+        intake.take_in(files, Wanted(title="x"), memory=2**20)
     assert nothing_is_left(root)
     assert intake.take_in(files, Wanted(title="x")).count == 3
 

@@ -131,7 +131,7 @@ def test_requests_out_of_bounds_are_refused(runs: Path) -> None:
         seeds.table(SeedStudy(model="constant"))
     with pytest.raises(GenmodelsError, match="pair 1 is not one of the 1 pairs"):
         seeds.way(SeedStudy(model="gan"), 1, "linear")
-    for wrong in ((1,), tuple(range(9)), (1, 1_000_000), (-1, 2)):
+    for wrong in ((1,), tuple(range(9)), (1, 1.5), (1, "x")):
         with pytest.raises(ConfigError, match="seeds"):
             SeedStudy.parse({"model": "gan", "seeds": wrong})
 
@@ -167,12 +167,12 @@ def test_everything_is_still_there_after_a_look_at_another_page(runs: Path) -> N
     assert app.query_params["z"] == "s4 - s9"
 
 
-@pytest.mark.parametrize("word", ["abc", "-1", "1.5", "1000000", "９", "9" * 5000, "<b>1</b>"])  # noqa: RUF001
+@pytest.mark.parametrize("word", ["abc", "--1", "1.5", "1e6", "９", "9" * 5000, "<b>1</b>"])  # noqa: RUF001
 def test_what_is_no_seed_is_refused_and_the_rest_kept(runs: Path, word: str) -> None:
     app = seeds_page(model="gan", seeds="1,2")
     app.multiselect(key="seeds_list").set_value(["1", word, "2"]).run()
     assert app.multiselect(key="seeds_list").value == ["1", "2"]
-    assert "from 0 to 999,999" in app.warning[0].value
+    assert "A seed is a whole number" in app.warning[0].value
     assert len(app.warning[0].value) < 400
     app.run()
     assert not app.warning, "told once"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import itertools
+import json
 import shlex
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch
 from PIL import Image
 
 from genmodels import data, recipes, registry
+from genmodels.config import RunConfig, TrainConfig, text_fields
 from genmodels.data import DataConfig
 from genmodels.data.loader import MemoryLoader, hash_seed, to_float, to_uint8
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
@@ -162,6 +165,40 @@ def test_values_are_read_as_json_and_words_stay_words() -> None:
         "train": {"compile": "off", "keep_steps": [0, 5], "ema_decay": None},
         "data": {"name": "mnist"},
     }
+
+
+TEXT_FIELDS = [
+    (section, field)
+    for section, settings in (("data", DataConfig), ("train", TrainConfig), ("run", RunConfig))
+    for field in sorted(text_fields(settings))
+]
+
+
+@pytest.mark.parametrize(("section", "field"), TEXT_FIELDS)
+@pytest.mark.parametrize("text", ["2024", "007", "1e3", "true", "[1]", "{}", "-0", "NaN", "a b", "[" * 9_000])
+def test_a_text_setting_keeps_what_was_typed(section: str, field: str, text: str) -> None:
+    assert parse_overrides([f"{section}.{field}={text}"])[section][field] == text
+    assert parse_overrides([f"{section}.{field}={json.dumps(text)}"])[section][field] == text
+    assert parse_overrides([f"{section}.{field}=null"])[section][field] is None
+
+
+def test_the_text_settings_are_those_of_names_and_paths() -> None:
+    assert {("data", "path"), ("data", "name"), ("run", "name"), ("train", "initial_weights")} <= set(TEXT_FIELDS)
+    assert not {("run", "threads"), ("train", "seed"), ("data", "size"), ("train", "ema_decay")} & set(TEXT_FIELDS)
+
+
+@pytest.mark.parametrize("name", ["2024", "1e3", "true", "my pictures", "it's $HOME; `id` \\"])
+def test_a_folder_or_run_of_any_name_is_trained_on_and_its_command_reads_back(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    for index in range(12):
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(folder / f"{index}.png")
+    words = ["data.name=image_folder", f"data.path={folder}", "train.max_steps=1", "train.batch_size=2"]
+    spec = resolve(recipes.family("vae"), overrides=parse_overrides([*words, f"run.name={name}"]))
+    assert (spec.data.path, spec.run.name) == (str(folder), name)
+    command = shlex.split(recipes.command_of(spec))
+    settings = [value for word, value in itertools.pairwise(command) if word == "--set"]
+    assert resolve(recipes.family("vae"), overrides=parse_overrides(settings)).data == spec.data
 
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from typing import Annotated, Any
@@ -215,7 +216,7 @@ def _tell_end(job: Job) -> None:
     elif job.state == "STOPPED":
         steps = job.folder.steps()
         saved = f"saved at step {steps[-1]:,}" if steps else "before its first checkpoint"
-        typer.echo(f"{job.id} stopped, {saved}; `python -m train_jobs resume {job.id}` goes on", err=True)
+        typer.echo(f"{job.id} stopped, {saved}; `python -m train_jobs resume {shlex.quote(job.id)}` goes on", err=True)
     else:
         typer.echo(f"{job.id} finished at step {job.step:,}", err=True)
 

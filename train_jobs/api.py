@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 import time
@@ -174,7 +175,7 @@ def delete(job_id: str) -> None:
     refuse_in_public_mode("deleting a run")
     found = job(job_id)
     store = Store()
-    refusal = f"{job_id} is running; stop it first (`python -m train_jobs stop {job_id}`), then delete it"
+    refusal = f"{job_id} is running; stop it first (`python -m train_jobs stop {shlex.quote(job_id)}`), then delete it"
     if found.state == "RUNNING":
         raise JobError(refusal)
     if store.row(job_id) is not None and not store.remove(job_id):

@@ -12,6 +12,7 @@ import fcntl
 import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -216,7 +217,8 @@ def _how(code: int | None, by_us: bool) -> str:
 def _resume_hint(row: Row, folder: RunFolder | None = None) -> str:
     steps = folder.steps() if folder else []
     begin = f"goes on from step {steps[-1]:,}" if steps else "starts it from the beginning: no checkpoint was saved yet"
-    return f"`python -m train_jobs resume {row.id}` {begin}" if folder else f"`python -m train_jobs resume {row.id}`"
+    command = f"`python -m train_jobs resume {shlex.quote(row.id)}`"
+    return f"{command} {begin}" if folder else command
 
 
 # ------------------------------------------------------------------------------- process

@@ -29,6 +29,7 @@ from genmodels.evaluation.splits import shuffled, with_spreads
 from genmodels.model import Model
 from genmodels.preview import diversity
 from genmodels.recipes import Spec
+from genmodels.seeding import generator_of
 
 SAMPLES = 10_000
 __all__ = ["SAMPLES", "brief", "class_figures", "evaluate", "misses", "range_text"]
@@ -107,7 +108,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
         if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
             found["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
         if isinstance(model, HasCorruption):
-            noise = torch.Generator().manual_seed(seed)
+            noise = generator_of(seed)
             salted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
             if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
                 found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
@@ -151,7 +152,7 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
 
 
 def _drawn(model: Any, samples: int, seed: int) -> Tensor:
-    generator = torch.Generator(model.device).manual_seed(seed)
+    generator = generator_of(seed, model.device)
     parts = [
         model.sample(min(_BATCH, samples - start), generator=generator).float().cpu()
         for start in range(0, samples, _BATCH)
@@ -187,7 +188,7 @@ def _perceived(model: Any, arrays: Arrays) -> dict[str, float]:
 
 
 def _negative_elbo(model: SupportsElbo, arrays: Arrays, seed: int) -> dict[str, float]:
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_of(seed)
     parts = [model.elbo(part, generator=generator) for part in _batches(arrays)]
     recon = float(torch.cat([part[0] for part in parts]).double().mean())
     kl = float(torch.cat([part[1] for part in parts]).double().mean())

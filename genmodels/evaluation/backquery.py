@@ -24,6 +24,7 @@ from torch import Tensor
 
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Frozen
+from genmodels.seeding import generator_of
 
 Start = Literal["mean", "grey", "noise"]
 _STEEP = 0.15  # mean slope of the first term after scaling; the published judge's own is 0.35
@@ -38,7 +39,7 @@ class Climb(Frozen):
     tv: float = Field(0.0, ge=0, le=1000, description="weight of the difference of neighbouring pixels")
     jitter: int = Field(0, ge=0, le=4, description="pixels the picture is moved by at random, each way, in each step")
     blur: float = Field(0.0, ge=0, le=3, description="width of the Gaussian blur in pixels, each tenth step; 0: none")
-    seed: int = Field(0, ge=0, le=999_999, description="of the random steps sideways")
+    seed: int = Field(0, description="of the random steps sideways; any integer")
 
 
 class Ascent:
@@ -54,7 +55,7 @@ class Ascent:
             self._labels, self._mean, self._weight = labels.clone(), mean.clone(), 1 / (variance + 0.01)
         self._climb = climb
         self._adam = torch.optim.Adam([self._x], lr=climb.lr)
-        self._generator = torch.Generator().manual_seed(climb.seed)
+        self._generator = generator_of(climb.seed)
         self._slope = 0.0
         self.taken = 0
 
@@ -121,5 +122,5 @@ def start_pictures(kind: Start, mean: Tensor, count: int, seed: int = 0) -> Tens
         return mean.mul(2).sub(1).expand(count, *mean.shape).clone()
     if kind == "grey":
         return torch.zeros(count, *mean.shape)
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_of(seed)
     return torch.rand(count, *mean.shape, generator=generator) * 2 - 1

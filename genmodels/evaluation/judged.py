@@ -17,6 +17,7 @@ from genmodels.evaluation import judge
 from genmodels.evaluation.distances import frechet, kernel_distance, manifold
 from genmodels.evaluation.splits import fifths, spreads, with_spreads
 from genmodels.model import Model
+from genmodels.seeding import generator_of
 
 FEWEST = 30  # pictures a side, below which no cloud is compared: a fifth needs more than five
 _MOST_NEIGHBOURS = 5_000  # pictures a side for precision, recall, density, coverage: 10,000 take four times as long
@@ -63,7 +64,7 @@ def class_figures(shares: Tensor) -> dict[str, float]:
 
 def agreement(model: Model, samples: int, seed: int) -> dict[str, float]:
     """`labels/agreement`: share of pictures, asked for evenly by class, that the judge reads as asked; with spread."""
-    generator = torch.Generator(model.device).manual_seed(seed)
+    generator = generator_of(seed, model.device)
     right = []
     for start in range(0, samples, 500):
         label = torch.arange(start, min(start + 500, samples)) % 10

@@ -17,6 +17,7 @@ from genmodels.data.spec import Arrays
 from genmodels.errors import CapabilityError
 from genmodels.evaluation.splits import with_spreads
 from genmodels.model import Model
+from genmodels.seeding import generator_of
 
 SCORED = 1_000
 _BATCH = 500
@@ -57,7 +58,7 @@ def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
         raise CapabilityError(f"{model.title} has no discriminator to ask")
     real = to_float(torch.from_numpy(arrays.images[:count].copy()))
     labels = torch.from_numpy(arrays.labels[:count].copy())
-    generator = torch.Generator(model.device).manual_seed(seed)
+    generator = generator_of(seed, model.device)
     asking: Any = as_trained(model)
     classes = model.conditions.get("label")
     given: list[Tensor] = []

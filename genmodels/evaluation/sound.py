@@ -13,6 +13,7 @@ from genmodels.data.spec import DataSpec, Recordings
 from genmodels.errors import CheckpointError
 from genmodels.model import Model
 from genmodels.recipes import Spec
+from genmodels.seeding import generator_of
 
 JUDGE = "fsdd_judge"
 SPOKEN = 20
@@ -76,7 +77,7 @@ def heard(clips: list[Tensor], sample_rate: int = 8_000) -> Tensor:
 
 def _spoken(model: SupportsSampling, asked: Tensor, seed: int) -> list[Tensor]:
     assert isinstance(model, Model)
-    generator = torch.Generator(model.device).manual_seed(seed)
+    generator = generator_of(seed, model.device)
     speakers = torch.arange(len(asked)) % max(1, model.conditions.get("speaker", 1))
     drawn = []
     for start in range(0, len(asked), 64):

@@ -17,12 +17,14 @@ import yaml
 from pydantic import Field
 
 from genmodels import data, registry
-from genmodels.config import FROM_DATA, Frozen, ModelConfig, RunConfig, TrainConfig
+from genmodels.config import FROM_DATA, Frozen, ModelConfig, RunConfig, TrainConfig, text_fields
 from genmodels.data import DataConfig, DataSpec
 from genmodels.errors import ConfigError, DataError, UnknownNameError
 
 FOLDER = Path(__file__).parent
 SECTIONS = ("model", "data", "train", "run")
+_TEXT = {"data": text_fields(DataConfig), "train": text_fields(TrainConfig), "run": text_fields(RunConfig)}
+"""Fields by section whose value is never a number. A model's own are words of a fixed list, none of them a number."""
 
 
 class Recipe(Frozen):
@@ -97,16 +99,20 @@ def parse_overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
                 f"--set {assignment!r} is not understood; write SECTION.FIELD=VALUE "
                 f"with SECTION one of {', '.join(SECTIONS)}, for example --set train.max_steps=500"
             )
-        patch.setdefault(section, {})[field] = _value(text)
+        patch.setdefault(section, {})[field] = _value(text, field in _TEXT.get(section, ()))
     return patch
 
 
-def _value(text: str) -> Any:
-    """Numbers, true, false, null and lists as JSON writes them; anything else is a word (`off` stays `off`)."""
+def _value(text: str, is_text: bool = False) -> Any:
+    """Numbers, true, false, null and lists as JSON writes them; anything else is a word (`off` stays `off`).
+
+    In a field of text, only `null` and a JSON string are read as JSON: `2024`, `1e3` and `true` stay what was typed.
+    """
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
         return text.strip()
+    return text.strip() if is_text and not (value is None or isinstance(value, str)) else value
 
 
 def merge(

@@ -18,7 +18,6 @@ from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
 from genmodels.evaluation import judge, memory
 from genmodels.runfolder import RunFolder
-from genmodels.service.explore import MAX_SEED
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, enlarge, model_of, run
 
@@ -35,7 +34,7 @@ class Drawing(Frozen):
 
     model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
     step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
-    seed: int = Field(0, ge=0, le=MAX_SEED - PICTURES, description="first seed; the next ones follow it")
+    seed: int = Field(0, description="first seed, any integer; the next ones follow it")
 
 
 @dataclass(frozen=True)

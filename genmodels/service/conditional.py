@@ -18,7 +18,6 @@ from genmodels.errors import CapabilityError
 from genmodels.evaluation import judge
 from genmodels.model import Model
 from genmodels.service import gif
-from genmodels.service.explore import MAX_SEED
 from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, model_of, run, to_image
 
@@ -31,7 +30,7 @@ class Asking(Frozen):
 
     model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
     step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
-    seed: int = Field(0, ge=0, le=MAX_SEED - STEPS, description="first seed; the next ones follow it")
+    seed: int = Field(0, description="first seed, any integer; the next ones follow it")
 
 
 @dataclass(frozen=True)

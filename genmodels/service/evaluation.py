@@ -11,6 +11,7 @@ import atexit
 import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -200,7 +201,7 @@ def measure(name: str, step: int, samples: int = SAMPLES) -> Job:
     if public_mode():
         raise GenmodelsError(
             "this server only shows: measuring takes up to a minute of its processor, so visitors cannot ask for it. "
-            f"On a machine of your own, `python -m genmodels evaluate {plain(name)}` measures it"
+            f"On a machine of your own, `python -m genmodels evaluate {shlex.quote(plain(name))}` measures it"
         )
     folder = RunFolder(catalog.find(plain(name)))
     if step not in folder.steps():
@@ -309,7 +310,7 @@ def _figures(job: Job) -> dict[str, float]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise GenmodelsError(
             f"{job.name}, step {job.step:,}: what was measured cannot be read ({error!r}). "
-            f"`python -m genmodels evaluate {job.name} --json` shows it"
+            f"`python -m genmodels evaluate {shlex.quote(job.name)} --json` shows it"
         ) from error
     return found
 

@@ -23,6 +23,7 @@ from genmodels.estimate import Estimate
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
+from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import gif
 from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import (
@@ -42,10 +43,10 @@ from genmodels.service.inference import (
 )
 from genmodels.service.real_pictures import training_pictures
 
-MAX_AXES, AXIS_RANGE, MAX_TRUNCATION, MAX_SEED, MAX_PINS = 10, 3.0, 1.5, 999_999, 24
+MAX_AXES, AXIS_RANGE, MAX_TRUNCATION, MAX_PINS = 10, 3.0, 1.5, 24
 
 Offset = Annotated[float, Field(ge=-AXIS_RANGE, le=AXIS_RANGE)]
-PlaneCoordinate = Annotated[float, Field(ge=0, le=MAX_SEED)]
+PlaneCoordinate = Annotated[float, Field(ge=MIN_PAGE_SEED, le=MAX_PAGE_SEED)]
 
 
 class Point(Frozen):
@@ -53,7 +54,7 @@ class Point(Frozen):
 
     model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
     step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
-    seed: int = Field(0, ge=0, le=MAX_SEED, description="z_base is this seed's draw from N(0, I)")
+    seed: int = Field(0, description="any integer; z_base is this seed's sample of N(0, I)")
     plane: tuple[PlaneCoordinate, PlaneCoordinate] | None = Field(
         None, description="column and row in the seed plane; z_base is blended from the four seeds around it"
     )
@@ -142,8 +143,9 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
 
 def walk_of_seeds(point: Point, count: int = 4) -> list[Point]:
     """Points to walk between where nothing is pinned: this seed and the next ones."""
-    first = min(point.seed, MAX_SEED - count)
-    return [Point(model=point.model, step=point.step, seed=first + index, label=point.label) for index in range(count)]
+    return [
+        Point(model=point.model, step=point.step, seed=point.seed + index, label=point.label) for index in range(count)
+    ]
 
 
 def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int = 3) -> bytes | None:

@@ -27,7 +27,7 @@ from genmodels.layers.painting import UNPAINTED
 from genmodels.model import Model
 from genmodels.pixel_settings import PixelSettings
 from genmodels.runfolder import RunFolder
-from genmodels.service.explore import MAX_SEED
+from genmodels.seeding import generator_of
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import Reading, condition_of, has_judge, model_of, plain, run
 
@@ -58,7 +58,7 @@ class Asking(Frozen):
 
     model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
     step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
-    seed: int = Field(0, ge=0, le=MAX_SEED - MAX_PICTURES, description="first seed; the next ones follow it")
+    seed: int = Field(0, description="first seed, any integer; the next ones follow it")
     count: int = Field(8, ge=1, le=MAX_PICTURES, description="pictures painted side by side")
     label: int | None = Field(None, ge=0, lt=10_000, description="class to ask for; empty: each seed draws its own")
     temperature: float = Field(
@@ -243,7 +243,7 @@ def told_of(model: Painter, labels: tuple[int, ...] | None) -> Condition:
 
 
 def _generators(asking: Asking) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(asking.seed + index) for index in range(asking.count)]
+    return [generator_of(asking.seed + index) for index in range(asking.count)]
 
 
 def _labels(model: Painter, asking: Asking) -> tuple[int, ...] | None:

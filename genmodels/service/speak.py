@@ -24,7 +24,6 @@ from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import RunFolder
 from genmodels.service import fair_queue, sessions, speak_compile
-from genmodels.service.explore import MAX_SEED
 from genmodels.service.fair_queue import Ticket
 from genmodels.service.inference import plain, run
 from genmodels.service.sessions import Session
@@ -49,7 +48,7 @@ class Asked(Frozen):
     step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
     label: str | None = Field(None, max_length=100, description="what is to be said; empty leaves it to the seed")
     speaker: str | None = Field(None, max_length=100, description="who is to say it; empty leaves it to the seed")
-    seed: int = Field(0, ge=0, le=MAX_SEED, description="the same seed gives the same sound")
+    seed: int = Field(0, description="any integer; the same seed gives the same sound")
     temperature: float = Field(1.0, ge=0.1, le=2, description="below 1 what is likely becomes likelier")
     top_k: int | None = Field(None, ge=1, le=256, description="draw among this many likeliest levels only")
     seconds: float = Field(1.0, ge=0.05, le=MAX_SECONDS, description="length of what is drawn")

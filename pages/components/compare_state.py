@@ -11,12 +11,13 @@ from collections.abc import Mapping
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import MAX_SEED, compare
+from genmodels.seeding import MAX_PAGE_SEED
+from genmodels.service import compare
 from genmodels.service.compare import MAX_MODELS, MIN_MODELS, PICTURES
 from pages.components.i18n import t
 from pages.components.theme import plain
 
-LAST_SEED = MAX_SEED - PICTURES
+LAST_SEED = MAX_PAGE_SEED - PICTURES
 _MOST_CHARACTERS = 1_000
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from genmodels.service import MAX_AXES, MAX_SEED, Point
+from genmodels.service import MAX_AXES, Point
 from pages.components import pad as pad_component
 
 SEEDS_IN_A_ROW, REACH = 100, 3.0
@@ -177,6 +177,5 @@ def place_of(seed: int) -> tuple[float, float]:
 def plane_window() -> tuple[tuple[float, float], tuple[float, float]]:
     """The part of the seed plane that the pad shows: seven by seven seeds around the chosen one."""
     column, row = place_of(st.session_state.latent_seed)
-    top = float(MAX_SEED // SEEDS_IN_A_ROW)
-    x0, y0 = max(0.0, column - REACH), min(max(0.0, row - REACH), top - 2 * REACH)
+    x0, y0 = max(0.0, column - REACH), row - REACH if row < 0 else max(0.0, row - REACH)
     return (x0, x0 + 2 * REACH), (y0, y0 + 2 * REACH)

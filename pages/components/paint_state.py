@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import MAX_SEED, paint
+from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
+from genmodels.service import paint
 from genmodels.service.paint import Asking, Facts
 from genmodels.service.paint_surprise import MAX_CLASSES
 from pages.components import choice
@@ -16,14 +17,14 @@ from pages.components.i18n import t
 
 PARTS = ("generate", "complete", "field", "surprise")
 ANY, OWN = -1, -2
-LAST_SEED = MAX_SEED - paint.MAX_PICTURES
+LAST_SEED = MAX_PAGE_SEED - paint.MAX_PICTURES
 
 
 def read_address() -> None:
     """Take over what the address asks of the model, where it is not what the page itself has written there."""
     memory, wanted = st.session_state, st.query_params
     for name, key, low, high, default in (
-        ("seed", "paint_seed", 0, LAST_SEED, 0),
+        ("seed", "paint_seed", MIN_PAGE_SEED, LAST_SEED, 0),
         ("class", "paint_label", ANY, 9_999, ANY),
         ("temperature", "paint_temperature", paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE, 1.0),
         ("levels", "paint_top_k", 1, 256, 256),
@@ -49,7 +50,7 @@ def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = F
     row = st.container(horizontal=True, vertical_alignment="bottom")
     row.number_input(
         t("paint.seed"),
-        0,
+        MIN_PAGE_SEED,
         LAST_SEED,
         step=1,
         key="paint_seed",

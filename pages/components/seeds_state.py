@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from genmodels.expression import MAX_LENGTH, MAX_SEED
+from genmodels.expression import MAX_LENGTH
+from genmodels.seeding import canonical
 from genmodels.service.seeds import MAX_SEEDS
 from pages.components.i18n import t
 
@@ -101,9 +102,9 @@ def _taken(entries: Iterable[str]) -> tuple[list[str], list[str]]:
     good: dict[str, None] = {}
     bad: list[str] = []
     for word in (word for entry in entries for word in re.split(r"[,;\s]+", entry) if word):
-        digits = re.fullmatch(r"[sS]?([0-9]{1,12})", word)
-        if digits and int(digits[1]) <= MAX_SEED and len(good) < MAX_SEEDS:
-            good[str(int(digits[1]))] = None
+        digits = re.fullmatch(r"[sS]?(-?[0-9]{1,40})", word)
+        if digits and len(good) < MAX_SEEDS:
+            good[str(canonical(int(digits[1])))] = None
         else:
             bad.append(word if len(word) <= _SHOWN else word[:_SHOWN] + "...")
     return list(good), bad[:MAX_SEEDS]

@@ -9,7 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import MAX_SEED, speak
+from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
+from genmodels.service import speak
 from genmodels.service.speak import Asked
 from genmodels.service.speak_voice import Voice
 from pages.components.class_picker import class_picker
@@ -42,7 +43,7 @@ def follow_address(voice: Voice) -> None:
     known: dict[str, Callable[[str], object]] = {
         "say": lambda text: voice.labels.index(text),
         "voice": lambda text: voice.speakers.index(text),
-        "seed": lambda text: _within(int(text), 0, MAX_SEED),
+        "seed": lambda text: _within(int(text), MIN_PAGE_SEED, MAX_PAGE_SEED),
         "seconds": lambda text: _within(round(float(text), 2), 0.1, speak.MAX_SECONDS),
         "temperature": lambda text: TEMPERATURES[TEMPERATURES.index(float(text))],
         "top_k": lambda text: TOP_KS[TOP_KS.index(int(text))],
@@ -136,8 +137,8 @@ def how(
     row = st.container(horizontal=True, vertical_alignment="bottom")
     row.number_input(
         t("speak.seed"),
-        0,
-        MAX_SEED,
+        MIN_PAGE_SEED,
+        MAX_PAGE_SEED,
         step=1,
         key="speak_seed",
         help=t("speak.seed_help"),
