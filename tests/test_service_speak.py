@@ -165,9 +165,10 @@ def test_the_speed_is_of_drawing_alone(runs: Path, monkeypatch: pytest.MonkeyPat
 
     speech.say("voice", speech.Wish(seconds=0.1))
     monkeypatch.setattr(speech, "say_iter", slow)
-    assert speech.say("voice", speech.Wish(seconds=0.5)).samples_per_second > 4_000 / 2, (
-        "4,000 samples and two seconds of loading"
-    )
+    began = time.perf_counter()
+    speed = speech.say("voice", speech.Wish(seconds=0.5)).samples_per_second
+    # All but the first slice of 400, and the two seconds of loading are not in it, however slow the machine is.
+    assert speed > 3_600 / (time.perf_counter() - began - 2)
     assert 0 < speech.say("voice", speech.Wish(seconds=0.05)).samples_per_second < 400 / 2, (
         "one slice cannot be told from loading"
     )
