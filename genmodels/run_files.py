@@ -6,6 +6,7 @@ file could take its memory. Each of these is a CheckpointError that names the fi
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from genmodels import leftovers
 from genmodels.errors import CheckpointError
 
 JSON_BYTES = 8 * 2**20
@@ -90,7 +92,7 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         os.replace(temporary, path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        leftovers.discard(temporary)
         raise
 
 
@@ -129,8 +131,10 @@ def _is_shallow(value: Any) -> bool:
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
     """One JSON line, in one write: two processes that append do not mix their lines."""
+    line = (json.dumps(value) + "\n").encode()
     with path.open("ab", buffering=0) as file:
-        file.write((json.dumps(value) + "\n").encode())
+        if file.write(line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def read_lines(path: Path, offset: int = 0, limit: int = -1) -> tuple[list[dict[str, Any]], int]:

@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from genmodels import accelerators, checkpoint, data, initial_weights, preview, registry, tune
+from genmodels import accelerators, checkpoint, data, initial_weights, leftovers, preview, registry, tune
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
@@ -39,6 +39,7 @@ def train_folder(
     recorder = FolderRecorder(folder, spec, on_report)
     try:
         outcome = _train(folder, spec, recorder, device, stop)
+        recorder.phase(outcome)
     except (GenmodelsError, OSError, RuntimeError) as error:
         text = str(error) if isinstance(error, GenmodelsError) else f"{type(error).__name__}: {error}"
         with suppress(OSError):  # the disk may be what is full
@@ -50,13 +51,14 @@ def train_folder(
         raise
     finally:
         recorder.close()
-    recorder.phase(outcome)
     return outcome
 
 
 def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str, stop: Any) -> Outcome:
     recorder.phase("loading")
     folder.clear_leftovers()
+    if not folder.steps():  # ended before its first checkpoint: what it logged until then is logged again
+        folder.truncate(-1)
     # Small weights decay into denormal numbers, which a CPU multiplies a hundred times slower.
     torch.set_flush_denormal(True)
     where = resolve_device(device)
@@ -163,6 +165,7 @@ def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> No
             continue
         trainer.restore(state, folder.events(), sampled)
         folder.truncate(trainer.step)
+        recorder.read_back()
         for reason in damaged:
             recorder.event(trainer.step, "damaged", reason=reason)
         recorder.event(trainer.step, "resume")
@@ -184,6 +187,7 @@ class FolderRecorder:
         self._real: Tensor | None = None
         self._test: tuple[Tensor, Tensor] | None = None
         self._last: dict[str, Any] | None = None
+        self._compared = -1  # the last step whose previews have a line in the curves
         self._writing = threading.Lock()
         self._closed = threading.Event()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
@@ -199,11 +203,17 @@ class FolderRecorder:
         self._closed.set()
 
     def say(self, text: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+        with suppress(OSError):  # the log is on the disk that may be full: a lost line must not end the training
+            print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
     def set_examples(self, real: Tensor) -> None:
         """Real pictures, to compare the previews' diversity with."""
         self._real = real
+
+    def read_back(self) -> None:
+        """Find out what the curves hold already: a preview on request must not add a second line for its step."""
+        lines, _ = self.folder.metrics()
+        self._compared = max((line.get("step", -1) for line in lines if "preview/diversity" in line), default=-1)
 
     def phase(self, phase: str, error: str | None = None) -> None:
         if error:
@@ -261,7 +271,8 @@ class FolderRecorder:
             )
         self._keep_preview(step, preview.picture(model, *self._test))
         samples = None if isinstance(model, SupportsClassification) else preview.samples_of_seeds(model)
-        if samples is not None and self._real is not None and len(samples) > 1:
+        if samples is not None and self._real is not None and len(samples) > 1 and step > self._compared:
+            self._compared = step
             values = {"preview/diversity": preview.diversity(samples)}
             values["preview/diversity_data"] = preview.diversity(self._real)
             self.folder.append_metrics(step, values)
@@ -272,8 +283,12 @@ class FolderRecorder:
         path = self.folder.preview_path(step)
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(preview.png(image))
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(preview.png(image))
+            temporary.replace(path)
+        except OSError:
+            leftovers.discard(temporary)
+            raise
 
     def save(self, step: int, model: Model, average: Mapping[str, Tensor] | None, resume: Mapping[str, Any]) -> None:
         checkpoint.save(self.folder, step, model, average=average, resume=resume)

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from genmodels import data
+from genmodels import data, leftovers, processes
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.recipes import Spec
 from genmodels.run_files import append_line, open_regular, read_json, read_lines, read_png, write_json
@@ -203,9 +204,12 @@ class RunFolder:
         os.replace(self.step_path(step), self.path / f".damaged-{step:06d}-{time.time_ns()}")
 
     def clear_leftovers(self) -> None:
-        """Remove what a killed worker left half-written."""
-        for path in [*self.path.glob(".tmp-*"), *self.path.glob(".trash-*")]:
-            shutil.rmtree(path, ignore_errors=True)
+        """Remove what a killed worker left half-written. Only the one worker of the folder may call it."""
+        names = (CONFIG, METRICS, STATUS, EVENTS)
+        patterns = (".tmp-*", ".trash-*", *(f".{name}.*" for name in names), f"{PREVIEWS}/*.tmp")
+        for path in [path for pattern in patterns for path in self.path.glob(pattern)]:
+            if path.name.rpartition(".")[2] != str(os.getpid()):  # our own heartbeat writes just now
+                leftovers.discard(path)
 
     # ---------------------------------------------------------- curves, pictures
 
@@ -227,7 +231,7 @@ class RunFolder:
     def truncate(self, step: int) -> None:
         """Forget points, events and pictures after `step`: a resumed run writes them again.
 
-        Turned knobs stay: an exact resume turns them again before the same step.
+        Turned knobs stay: an exact resume turns them again before the same step. -1 if training starts from scratch.
         """
         for name in (METRICS, EVENTS):
             path = self.path / name
@@ -235,8 +239,12 @@ class RunFolder:
             kept = [line for line in lines if line.get("step", 0) <= step or line.get("kind") == "set"]
             if len(kept) < len(lines) or (path.exists() and not path.read_bytes().endswith(b"\n")):
                 temporary = path.with_name(f".{name}.{os.getpid()}")
-                temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-                os.replace(temporary, path)
+                try:
+                    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+                    os.replace(temporary, path)
+                except OSError:
+                    leftovers.discard(temporary)
+                    raise
         for preview_step, preview in self.previews():
             if preview_step > step:
                 preview.unlink(missing_ok=True)
@@ -256,7 +264,17 @@ class RunFolder:
     # ------------------------------------------------------ worker and its users
 
     def write_status(self, **report: Any) -> None:
-        write_json(self.path / STATUS, {**report, "heartbeat": time.time(), "pid": os.getpid()})
+        report |= processes.stamp()
+        try:
+            write_json(self.path / STATUS, report)
+        except OSError as error:
+            # On a full disk nothing new can be made, but the old report's block can be written again. A reader that
+            # meets it half-written sees no report for a moment; without this it would never learn why training ended.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not (self.path / STATUS).exists():
+                raise
+            with (self.path / STATUS).open("r+b") as file:
+                file.write(json.dumps(report, sort_keys=True).encode())
+                file.truncate()
 
     def status(self) -> dict[str, Any]:
         """The worker's last report; {} before the first, or where it is damaged."""

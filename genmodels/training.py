@@ -68,6 +68,7 @@ class Trainer:
         self._scheduled = type(model).schedule is not Model.schedule
         self._shadow = _copy(model)
         self._replay: list[dict[str, Any]] = []
+        self._restored = False
         self._stopping = False
 
     # ------------------------------------------------------------ the loop
@@ -81,7 +82,7 @@ class Trainer:
         for part in self.model.pretrained:
             getattr(self.model, part).requires_grad_(False).eval()
         self._apply_rates()
-        if self.step == 0:
+        if not self._restored:  # a checkpoint of step 0 has all of this, its line in the curves included
             self._start()
             self._preview()
             self._save()
@@ -213,6 +214,7 @@ class Trainer:
         `events` after that step that turned a knob will turn it again before the same step.
         """
         self.step = int(state["step"])
+        self._restored = True
         self.model.config = self.model.config.replace(**state["config"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])

@@ -1,0 +1,79 @@
+"""Half-made files and folders: how they are removed, and never those of a living process. No torch.
+
+What is not finished lies under a hidden name beside its final one. Whoever makes such a thing is `at_work` in that
+folder, which is a shared lock that ends with the process, however it ends. `sweep` removes what is left if it gets the
+lock for itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or folder that is no longer needed; what cannot be removed is logged.
+
+    Clean-up code calls this, so it never raises: that would replace the error that is on its way to the user.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        if os.path.lexists(path):
+            log.warning("%s could not be removed: %s. It is not needed any more", path, error.strerror or error)
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Keep `sweep` away from what this process has half-made in `folder`, which exists."""
+    handle = _locked(folder, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def sweep(folder: Path, *patterns: str) -> None:
+    """Remove what matches the patterns in `folder`, unless somebody is `at_work` there. Never raises OSError."""
+    try:
+        found = [path for pattern in patterns for path in folder.glob(pattern)]
+    except OSError as error:
+        log.warning("%s cannot be read: %s", folder, error.strerror or error)
+        return
+    if not found:
+        return
+    handle = _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if handle is None:
+        return
+    try:
+        for path in found:
+            discard(path)
+    finally:
+        os.close(handle)
+
+
+def _locked(folder: Path, kind: int) -> int | None:
+    """The open folder with that lock; None if it cannot be had."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, kind)
+    except OSError as error:  # held by another process, or a file system without locks
+        os.close(handle)
+        if not isinstance(error, BlockingIOError):
+            log.warning("%s cannot be locked: %s", folder, error.strerror or error)
+        return None
+    return handle
