@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _PROC = Path("/proc")
-_MAX_PID = 2**31
+_MAX_PID, _MAX_SECONDS = 2**31, 1e12
 
 
 @cache
@@ -33,10 +33,11 @@ def identity(pid: int) -> str | None:
         return None
     if sys.platform == "linux" and boot_id():
         try:
-            # The second field is the program's name in parentheses; it may hold spaces and parentheses itself.
-            values = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
+        # The second field is the program's name in parentheses; it may hold spaces and parentheses itself.
+        values = text.rpartition(")")[2].split()
         return None if values[0] in "ZX" else f"{boot_id()}:{values[19]}"
     import psutil
 
@@ -73,10 +74,11 @@ def is_author(report: Mapping[str, Any], pid: int) -> bool:
 
 def age(report: Mapping[str, Any]) -> float | None:
     """Seconds since the report was written; None if it does not say when."""
-    monotonic, heartbeat = report.get("monotonic"), report.get("heartbeat")
-    if boot_id() and report.get("boot") == boot_id() and isinstance(monotonic, int | float):
-        return max(0.0, time.monotonic() - monotonic)
-    return max(0.0, time.time() - heartbeat) if isinstance(heartbeat, int | float) else None
+    now, written = time.time(), report.get("heartbeat")
+    if boot_id() and report.get("boot") == boot_id() and "monotonic" in report:
+        now, written = time.monotonic(), report["monotonic"]
+    # The report is a file that anything may have written.
+    return max(0.0, now - written) if isinstance(written, int | float) and abs(written) < _MAX_SECONDS else None
 
 
 def seconds_running(pid: int) -> float | None:

@@ -13,7 +13,7 @@ import typer
 from genmodels import recipes
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import LOG
-from train_jobs import api, knobs
+from train_jobs import api, foreground, knobs
 from train_jobs.spec import JobSpec, make_spec
 from train_jobs.views import Job
 
@@ -57,8 +57,6 @@ def run(
     device: DeviceName = None,
 ) -> None:
     """Train in this terminal, with a progress bar. Ctrl-C saves and stops."""
-    from train_jobs import foreground
-
     job = foreground.run(_spec(recipe, preset, settings, data, name, device))
     _tell_end(job)
     typer.echo(job.id)
@@ -81,6 +79,8 @@ def list_jobs(as_json: AsJson = False) -> None:
     rows = [("ID", "STATE", "STEP", "OF", "DEVICE", "NAME")]
     for job in found:
         state = f"{job.state} ({job.position})" if job.position else job.state
+        if job.silent is not None:
+            state += f", {_phase(job)}"
         name = job.name if job.name != job.id else job.title
         rows.append((job.id, state, f"{job.step:,}", f"{job.max_steps:,}", job.device or "-", name))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -96,8 +96,9 @@ def show(job_id: Id, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(values, indent=1))
         return
+    values["phase"] = _phase(job)
     for key, value in values.items():
-        if value is not None:
+        if value is not None and key != "silent":
             text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value)) if key in _TIMES else value
             typer.echo(f"{key.replace('_', ' '):14}{text}")
 
@@ -192,6 +193,14 @@ def repair() -> None:
     """Make a new queue from the run folders where the old one is damaged."""
     moved = api.repair()
     typer.echo(f"the damaged queue is now {moved}; the new one lists {len(api.jobs())} runs")
+
+
+def _phase(job: Job) -> str | None:
+    """The phase, and for how long there has been no report if there should be some."""
+    if job.silent is None:
+        return job.phase
+    what = {"not responding": "its process is there; stop ends it", "lost": "its process is gone"}.get(job.phase or "")
+    return f"{job.phase}, last report {foreground.duration(job.silent)} ago" + (f" ({what})" if what else "")
 
 
 def as_dict(job: Job) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import tempfile
 import time
 import uuid
@@ -14,15 +13,17 @@ from typing import Any
 
 import psutil
 
-from genmodels import data
+from genmodels import catalog, data, leftovers
 from genmodels.errors import CheckpointError
 from genmodels.public import public_mode
 from genmodels.runfolder import RunFolder
-from train_jobs import devices, scheduler
+from train_jobs import devices, removal, scheduler
 from train_jobs.errors import JobError, PublicModeError, QueueError
+from train_jobs.launchers import Process
+from train_jobs.launchers.local import LocalLauncher
 from train_jobs.spec import JobSpec, checked_name, make_spec
 from train_jobs.store import NewJob, State, Store
-from train_jobs.views import Job, damage, ensure_scheduler, folders, job, jobs, of_folder
+from train_jobs.views import HALF_MADE, Job, damage, ensure_scheduler, folders, job, jobs, of_folder
 
 __all__ = [
     "Job",
@@ -75,36 +76,57 @@ def submit_pair(
     what `submit` raises.
     """
     refuse_in_public_mode("starting a training")
-    with tempfile.TemporaryDirectory(prefix="genmodels-") as folder:
-        paths = {"path": Path(folder, "content"), "path_b": Path(folder, "style")}
-        for path, raw in zip(paths.values(), (content, style), strict=True):
-            path.write_bytes(raw)
-        given = [f"data.{field}={path}" for field, path in paths.items()]
-        return submit(make_spec(recipe, preset, [*assignments, *given], "style_pair", name=name))
+    try:
+        with tempfile.TemporaryDirectory(prefix="genmodels-", ignore_cleanup_errors=True) as folder:
+            paths = {"path": Path(folder, "content"), "path_b": Path(folder, "style")}
+            for path, raw in zip(paths.values(), (content, style), strict=True):
+                path.write_bytes(raw)
+            given = [f"data.{field}={path}" for field, path in paths.items()]
+            return submit(make_spec(recipe, preset, [*assignments, *given], "style_pair", name=name))
+    except OSError as error:
+        raise JobError(
+            f"the two images could not be written to a temporary folder: {error}. Free some space there, or set TMPDIR"
+        ) from error
 
 
 def enter(spec: JobSpec, running: tuple[str, int, float] | None = None) -> str:
     """The run folder and its row, both or none; returns the id."""
     store = Store()
-    prepared = store.root / f".new-{uuid.uuid4().hex}"
-    try:
-        with _disk(store.root):
-            folder = RunFolder.create(prepared, spec)
-            return store.add(_new_job(folder, spec), prepared, running=running)
-    finally:
-        shutil.rmtree(prepared, ignore_errors=True)
+    with _disk(store.root):
+        store.root.mkdir(parents=True, exist_ok=True)
+        leftovers.sweep(store.root, *HALF_MADE)
+        with leftovers.at_work(store.root):
+            prepared = store.root / f".new-{uuid.uuid4().hex}"
+            try:
+                folder = RunFolder.create(prepared, spec)
+                return store.add(_new_job(folder, spec), prepared, running=running)
+            finally:
+                leftovers.discard(prepared)
 
 
 def stop(job_id: str) -> Job:
     """Ask a running job to save and end, or take a waiting one from the queue. Returns at once."""
     refuse_in_public_mode("stopping a training")
     store = Store()
-    if store.cancel(job_id) or store.request_stop(job_id):
-        return job(job_id)
+    try:
+        if store.cancel(job_id) or store.request_stop(job_id):
+            return job(job_id)
+    except QueueError:
+        # A full disk must not keep a training from being stopped: it may be the one that fills it.
+        found = job(job_id)
+        if found.state != "RUNNING" or found.pid is None:
+            raise
+        LocalLauncher().stop(Process(found.pid, 0.0), found.folder.path)
+        return found
     found = job(job_id)
+    if found.state == "RUNNING" and found.pid is not None:  # the queue had given it up, or never knew it
+        _adopt(store, found)
+        store.reclaim(job_id, found.device or "cpu", *_process_of(found))
+        store.request_stop(job_id)
+        return job(job_id)
     ended = {"SUCCEEDED": "has finished", "STOPPED": "was stopped", "FAILED": "has failed"}.get(found.state)
     if ended is None:
-        raise JobError(_lost(job_id))
+        raise JobError(f"{job_id} changed while it was being stopped; look at it again")
     raise JobError(f"{job_id} is not running: it {ended} at step {found.step:,}; there is nothing to stop")
 
 
@@ -118,8 +140,11 @@ def request(job_id: str, action: str, **values: Any) -> None:
     if found.state != "RUNNING":
         raise JobError(f"{job_id} is not running ({found.state}); only a running training can be asked to {action}")
     if found.phase != "training":
-        advice = "resume it afterwards" if found.phase == "stopping" else "wait until it trains"
-        raise JobError(f"{job_id} cannot be asked to {action} now: it is {found.phase}, not training; {advice}")
+        advice = {"stopping": "resume it afterwards", "not responding": "wait, or stop it", "lost": "resume it"}
+        raise JobError(
+            f"{job_id} cannot be asked to {action} now: it is {found.phase}, not training; "
+            + advice.get(found.phase or "", "wait until it trains")
+        )
     found.folder.request(action, **values)
 
 
@@ -164,7 +189,10 @@ def resume(job_id: str) -> Job:
     # Where the data was when it was submitted, unless this process can see it, too.
     here = str(data.data_root().absolute())
     root = here if row is None or data.missing(spec.data) is None else row.data_root
-    if not store.requeue(job_id, root):
+    # A checkpoint to begin with is taken from the submitter's folder as long as that is there.
+    submitted = row.checkpoints_root if row is not None else None
+    checkpoints = submitted if submitted and Path(submitted).is_dir() else str(catalog.checkpoints_root().absolute())
+    if not store.requeue(job_id, root, checkpoints):
         raise JobError(f"{job_id} changed while it was being resumed; look at it again")
     ensure_scheduler()
     return job(job_id)
@@ -178,15 +206,9 @@ def delete(job_id: str) -> None:
     refusal = f"{job_id} is running; stop it first (`python -m train_jobs stop {shlex.quote(job_id)}`), then delete it"
     if found.state == "RUNNING":
         raise JobError(refusal)
-    if store.row(job_id) is not None and not store.remove(job_id):
-        raise JobError(refusal)
-    if not found.folder.path.exists():
-        return
-    # Renamed first: a reader never meets half a run, and the list forgets it at once.
-    trash = store.root / f".trash-{uuid.uuid4().hex}"
     with _disk(store.root):
-        found.folder.path.rename(trash)
-        shutil.rmtree(trash)
+        if not removal.remove(store, found.folder.path):
+            raise JobError(refusal)
 
 
 def rename(job_id: str, name: str) -> Job:
@@ -222,7 +244,7 @@ def _adopt(store: Store, found: Job) -> None:
     running = None
     if found.pid is not None:
         with suppress(psutil.NoSuchProcess):
-            running = (found.device or "cpu", found.pid, psutil.Process(found.pid).create_time())
+            running = (found.device or "cpu", *_process_of(found))
     state: State = found.state if running or found.state != "RUNNING" else "STOPPED"
     new = _new_job(found.folder, found.folder.spec(), found.created)
     store.adopt(found.id, new, state, found.error, running)
@@ -238,11 +260,13 @@ def _new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> 
         data_root=str(data.data_root().absolute()),
         wanted=spec.run.device,
         created=created or time.time(),
+        checkpoints_root=str(catalog.checkpoints_root().absolute()),
     )
 
 
-def _lost(job_id: str) -> str:
-    return f"{job_id} runs, but the queue does not know it; `python -m train_jobs repair` or end its process by hand"
+def _process_of(found: Job) -> Process:
+    assert found.pid is not None
+    return Process(found.pid, psutil.Process(found.pid).create_time())
 
 
 @contextmanager

@@ -6,11 +6,14 @@ import contextlib
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from genmodels.runfolder import LOG, RunFolder
 from train_jobs import devices, worker
 from train_jobs.api import enter, refuse_in_public_mode
+from train_jobs.errors import QueueError
 from train_jobs.launchers.local import this_process
 from train_jobs.spec import JobSpec
 from train_jobs.store import State, Store
@@ -31,13 +34,13 @@ def run(spec: JobSpec, out: TextIO = sys.stderr) -> Job:
     folder = RunFolder(store.root / job_id)
     reason = devices.why_not() if spec.run.device == "auto" and device == "cpu" else None
     note = f" (no GPU is used: {reason})" if reason else ""
-    print(f"{job_id} on {device}{note}, in {folder.path}; Ctrl-C saves and stops", file=out)
     bar = ProgressBar(out)
+    bar.write(f"{job_id} on {device}{note}, in {folder.path}; Ctrl-C saves and stops\n")
     state: State = "FAILED"
     error: str | None = "interrupted before it was saved; resume goes on from the last checkpoint"
     code: int | None = None
     try:
-        with (folder.path / LOG).open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        with _log_file(folder.path / LOG) as file, contextlib.redirect_stdout(file):
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=file)
             code = worker.execute(folder.path, device, stop, bar.show)
         states: dict[int, State] = {worker.FINISHED: "SUCCEEDED", worker.STOPPED: "STOPPED"}
@@ -45,8 +48,23 @@ def run(spec: JobSpec, out: TextIO = sys.stderr) -> Job:
         error = str(folder.status().get("error")) if state == "FAILED" else None
     finally:
         bar.close()
-        store.finish(job_id, process.pid, state, code, error)
+        try:
+            store.finish(job_id, process.pid, state, code, error)
+        except QueueError as problem:
+            # Not raised: it would replace the error that ended the run. The next scheduler looks at the run again.
+            bar.write(f"{job_id} is {state}, but this could not be written down: {problem}\n")
     return job(job_id)
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[TextIO]:
+    """The run's log; what a full disk keeps from it must not end the run, nor hide how it ended."""
+    file = path.open("a", encoding="utf-8")
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 class ProgressBar:
@@ -63,13 +81,18 @@ class ProgressBar:
             return
         self._next = time.monotonic() + (0.2 if self.terminal else 5.0)
         line = progress_line(report)
-        self.out.write(f"\r\033[K{line}" if self.terminal else f"{line}\n")
-        self.out.flush()
+        self.write(f"\r\033[K{line}" if self.terminal else f"{line}\n")
         self._open = self.terminal
+
+    def write(self, text: str) -> None:
+        """A terminal that was closed, or a pipe that nobody reads, must not end the training: it saves first."""
+        with contextlib.suppress(OSError, ValueError):
+            self.out.write(text)
+            self.out.flush()
 
     def close(self) -> None:
         if self._open:
-            self.out.write("\n")
+            self.write("\n")
             self._open = False
 
 

@@ -12,7 +12,6 @@ import fcntl
 import json
 import logging
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -23,18 +22,23 @@ from typing import IO
 
 import psutil
 
-from genmodels.runfolder import LOG, RunFolder
-from train_jobs import devices
+from genmodels import processes
+from genmodels.runfolder import RunFolder
+from train_jobs import devices, outcome
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Launcher, Process
+from train_jobs.launchers.environment import allowed
 from train_jobs.launchers.local import PROJECT, LocalLauncher
-from train_jobs.store import Row, State, Store
-from train_jobs.worker import FAILED, FINISHED, STOPPED
+from train_jobs.store import Row, Store
 
 LOCK, SCHEDULER_LOG = "scheduler.lock", "scheduler.log"
 IDLE_SECONDS = 30.0
 _TICK = 0.25
 _KILL_AFTER = 120.0  # seconds a worker has to save and end; compiling a large model can take one of these minutes
+# Seconds without a report after which a worker that was asked to stop is killed sooner. A heartbeat comes each second,
+# but writing a large checkpoint to a slow disk can hold it up.
+_KILL_SILENT_AFTER = 30.0
+_STOP_SECONDS = 10.0  # that even a silent worker has to end by itself
 log = logging.getLogger("train_jobs.scheduler")
 _spawned: tuple[subprocess.Popen[bytes], float, Path] | None = None
 
@@ -75,7 +79,7 @@ def ensure(root: Path) -> None:
                 stdout=output,
                 stderr=output,
                 cwd=PROJECT,
-                env={**os.environ, "GENMODELS_RUNS": str(root)},
+                env={**allowed(), "GENMODELS_RUNS": str(root)},
                 start_new_session=True,
             )
     except OSError as error:
@@ -107,7 +111,7 @@ class Scheduler:
     def __init__(self, store: Store, launcher: Launcher) -> None:
         self.store, self.launcher = store, launcher
         self._asked: dict[str, float] = {}  # when a job was told to stop
-        self._killed: set[str] = set()  # jobs that did not
+        self._killed: dict[str, str] = {}  # jobs that did not: what they did instead
         for row in store.rows("RUNNING"):
             log.info("%s: adopted, pid %s", row.id, row.pid)
 
@@ -140,7 +144,9 @@ class Scheduler:
         try:
             process = self.launcher.start(self.store.root / row.id, device, self._environment(row))
         except (OSError, ValueError) as error:
-            text = f"the worker could not be started: {error}. Free some space or memory, then " + _resume_hint(row)
+            text = f"the worker could not be started: {error}. Free some space or memory, then " + outcome.resume_hint(
+                row
+            )
             self.store.finish(row.id, None, "FAILED", None, text)
             log.error("%s: %s", row.id, text)
             return False
@@ -149,76 +155,54 @@ class Scheduler:
         return True
 
     def _environment(self, row: Row) -> dict[str, str]:
-        """Absolute folders: the worker works elsewhere than whoever submitted the job."""
-        return {"GENMODELS_DATA": row.data_root, "GENMODELS_RUNS": str(self.store.root)}
+        """The submitter's folders, absolute: this process may have been started elsewhere, by somebody else."""
+        environment = {"GENMODELS_DATA": row.data_root, "GENMODELS_RUNS": str(self.store.root)}
+        if row.checkpoints_root is not None:
+            environment["GENMODELS_CHECKPOINTS"] = row.checkpoints_root
+        return environment
 
     def _ended(self, row: Row) -> bool:
         if row.pid is None:
             return False
         process = Process(row.pid, row.pid_created or 0.0)
-        if self.launcher.alive(process):
+        if self.launcher.alive(process, self.store.root / row.id):
             if row.stop_requested:
                 self._stop(row, process)
             return False
         code = self.launcher.exit_code(process)
         try:
-            state, error = self._outcome(row, code)
+            state, error = outcome.of(row, self.store.root / row.id, code, self._killed.get(row.id))
         except Exception as problem:  # one damaged folder must not end the scheduler of all the others
             log.exception("%s: its folder cannot be read", row.id)
             state, error = "FAILED", f"the run folder is damaged: {type(problem).__name__}: {problem}"
         if self.store.finish(row.id, row.pid, state, code, error):
             log.info("%s: %s%s", row.id, state, f", {error}" if error else "")
         self._asked.pop(row.id, None)
-        self._killed.discard(row.id)
+        self._killed.pop(row.id, None)
         return True
 
     def _stop(self, row: Row, process: Process) -> None:
+        folder = self.store.root / row.id
         if row.id not in self._asked:
             self._asked[row.id] = time.monotonic()
-            self.launcher.stop(process)
-        elif time.monotonic() - self._asked[row.id] > _KILL_AFTER:
-            log.warning("%s: did not stop within %.0f s, killed", row.id, _KILL_AFTER)
-            self._killed.add(row.id)
-            self.launcher.stop(process, force=True)
+            self.launcher.stop(process, folder)
+            return
+        asked = time.monotonic() - self._asked[row.id]
+        silent = self._silent(folder, process.pid)
+        if asked > _KILL_AFTER:
+            self._killed[row.id] = f"asked to stop, it did not save and end within {_KILL_AFTER:.0f} s"
+        elif asked > _STOP_SECONDS and silent > _KILL_SILENT_AFTER:
+            self._killed[row.id] = f"asked to stop, it did not respond; its last report was {silent:.0f} s old"
+        else:
+            return
+        log.warning("%s: %s; killed", row.id, self._killed[row.id])
+        self.launcher.stop(process, folder, force=True)
 
-    def _outcome(self, row: Row, code: int | None) -> tuple[State, str | None]:
-        folder = RunFolder(self.store.root / row.id)
-        status = folder.status()
-        own = status if status.get("pid") == row.pid else {}
-        if code is None:  # not our child: its last report tells
-            code = {"finished": FINISHED, "stopped": STOPPED, "failed": FAILED}.get(str(own.get("phase")))
-        if code == FINISHED:
-            return "SUCCEEDED", None
-        if code == STOPPED or (code == -signal.SIGTERM and row.stop_requested):
-            return "STOPPED", None
-        if code == FAILED and own.get("phase") == "failed" and own.get("error"):
-            return "FAILED", str(own["error"])
-        text = f"the worker (pid {row.pid}) {_how(code, row.id in self._killed)}; " + _resume_hint(row, folder)
-        try:
-            with (folder.path / LOG).open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%H:%M:%S')} error: {text}\n")
-        except OSError as error:
-            log.error("%s: its log cannot be written: %s", row.id, error)
-        return "FAILED", text
-
-
-def _how(code: int | None, by_us: bool) -> str:
-    if by_us:
-        return f"was killed by the scheduler: asked to stop, it did not save and end within {_KILL_AFTER:.0f} s"
-    if code is None:
-        return "is gone without a word: killed, perhaps because memory ran out, or the machine was restarted"
-    if code == -signal.SIGKILL:
-        return "was killed by signal 9 (SIGKILL), by somebody or because memory ran out"
-    if code < 0:
-        return f"was ended by signal {-code} ({signal.strsignal(-code) or 'unknown'})"
-    return f"ended with exit code {code}; its log tells why"
-
-
-def _resume_hint(row: Row, folder: RunFolder | None = None) -> str:
-    steps = folder.steps() if folder else []
-    begin = f"goes on from step {steps[-1]:,}" if steps else "starts it from the beginning: no checkpoint was saved yet"
-    command = f"`python -m train_jobs resume {shlex.quote(row.id)}`"
-    return f"{command} {begin}" if folder else command
+    @staticmethod
+    def _silent(folder: Path, pid: int) -> float:
+        """Seconds since the worker's last report; 0 before its first one."""
+        status = RunFolder(folder).status()
+        return (processes.age(status) or 0.0) if status.get("pid") == pid else 0.0
 
 
 # ------------------------------------------------------------------------------- process
@@ -305,7 +289,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     leave = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: leave.set())
     return serve(arguments.root.absolute(), arguments.idle, leave)
 

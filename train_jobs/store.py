@@ -2,7 +2,7 @@
 
 PENDING -> RUNNING -> SUCCEEDED | FAILED | STOPPED, and STOPPED | FAILED -> PENDING on resume. Every transition is one
 `UPDATE ... WHERE state = ...`: of two processes that try the same one, exactly one wins. Connections live for one call,
-so that any thread of a web server may use a Store; opening one costs 0.2 ms.
+so that any thread of a web server may use a Store; opening one costs 0.2 ms. The file itself is database.py's.
 """
 
 # ruff: noqa: S608 - the SQL is put together from this file's own column names; every value is bound
@@ -11,47 +11,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from genmodels.catalog import name_taken
 from genmodels.runfolder import runs_root
+from train_jobs import database
 from train_jobs.errors import QueueError
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"]
 QUEUE = "queue.sqlite"
-_VERSION = 1
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS jobs (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    title TEXT NOT NULL,
-    recipe TEXT NOT NULL,
-    model TEXT NOT NULL,
-    max_steps INTEGER NOT NULL,
-    data_root TEXT NOT NULL,
-    wanted TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED')),
-    place INTEGER NOT NULL,
-    device TEXT,
-    pid INTEGER,
-    pid_created REAL,
-    stop_requested REAL,
-    exit_code INTEGER,
-    error TEXT,
-    created REAL NOT NULL,
-    started REAL,
-    finished REAL
-);
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
-PRAGMA user_version = {_VERSION};
-COMMIT;
-"""
 
 
 @dataclass(frozen=True)
@@ -78,6 +50,7 @@ class Row:
     created: float
     started: float | None
     finished: float | None
+    checkpoints_root: str | None = None  # of the submitter; None in rows of earlier programs
 
 
 @dataclass(frozen=True)
@@ -92,9 +65,9 @@ class NewJob:
     data_root: str
     wanted: str
     created: float
+    checkpoints_root: str | None = None
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Row))
 _END = "(SELECT COALESCE(MAX(place), 0) + 1 FROM jobs)"
 
 
@@ -109,19 +82,22 @@ class Store:
 
     def rows(self, *states: State) -> list[Row]:
         """Rows in these states (all without any), in queue order; [] where there is no queue yet."""
-        if not self.path.exists():
-            return []
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-        with self._open() as db:
-            found = db.execute(f"SELECT {_COLUMNS} FROM jobs {where} ORDER BY place, n", states).fetchall()
-        return [Row(*values) for values in found]
+        return self._select(f"{where} ORDER BY place, n", states)
 
     def row(self, job_id: str) -> Row | None:
+        found = self._select("WHERE id = ?", (job_id,))
+        return found[0] if found else None
+
+    def _select(self, condition: str, values: tuple[str, ...] = ()) -> list[Row]:
         if not self.path.exists():
-            return None
-        with self._open() as db:
-            values = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return Row(*values) if values else None
+            return []
+        with database.reading(self.path) as db:
+            if db is None:
+                return []
+            present = database.columns(db)
+            names = ", ".join(f.name if f.name in present else f"NULL AS {f.name}" for f in fields(Row))
+            return [Row(*found) for found in db.execute(f"SELECT {names} FROM jobs {condition}", values)]
 
     # ------------------------------------------------------------------ new rows
 
@@ -130,7 +106,7 @@ class Store:
 
         `running` (device, pid, creation time of the process) enters it as running already, for a foreground run.
         """
-        with self._open(create=True) as db:
+        with database.writing(self.path, create=True) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
@@ -142,12 +118,13 @@ class Store:
                 self._insert(db, job_id, new, "RUNNING" if running else "PENDING", n=n, running=running)
                 folder.rename(self.root / job_id)
             except BaseException:
-                db.execute("ROLLBACK")
+                _roll_back(db)
                 raise
             try:
                 db.execute("COMMIT")
             except sqlite3.Error:
-                (self.root / job_id).rename(folder)  # the caller clears it away
+                with suppress(OSError):  # else it stays, as a run without a row
+                    (self.root / job_id).rename(folder)  # the caller clears it away
                 raise
         return job_id
 
@@ -160,7 +137,7 @@ class Store:
         running: tuple[str, int, float] | None = None,
     ) -> None:
         """A row for a folder that has none; leaves an existing row alone."""
-        with self._open(create=True) as db:
+        with database.writing(self.path, create=True) as db:
             self._insert(db, job_id, new, state, error=error, running=running)
 
     @staticmethod
@@ -231,25 +208,42 @@ class Store:
             "stop_requested = COALESCE(stop_requested, ?) WHERE id = ? AND state = 'RUNNING'", (time.time(), job_id)
         )
 
-    def requeue(self, job_id: str, data_root: str) -> bool:
+    def requeue(self, job_id: str, data_root: str, checkpoints_root: str | None = None) -> bool:
         """STOPPED or FAILED -> PENDING, at the end of the queue."""
         return self._update(
             f"state = 'PENDING', place = {_END}, device = NULL, pid = NULL, pid_created = NULL, stop_requested = NULL, "
-            "exit_code = NULL, error = NULL, finished = NULL, data_root = ? "
-            "WHERE id = ? AND state IN ('STOPPED', 'FAILED')",
-            (data_root, job_id),
+            "exit_code = NULL, error = NULL, finished = NULL, data_root = ?, "
+            "checkpoints_root = COALESCE(?, checkpoints_root) WHERE id = ? AND state IN ('STOPPED', 'FAILED')",
+            (data_root, checkpoints_root, job_id),
         )
 
     def rename(self, job_id: str, name: str) -> bool:
         return self._update("name = ? WHERE id = ?", (name, job_id))
 
-    def remove(self, job_id: str) -> bool:
-        """Delete the row of a job that is not running; False where it runs or has none."""
-        with self._open() as db:
-            return db.execute("DELETE FROM jobs WHERE id = ? AND state != 'RUNNING'", (job_id,)).rowcount > 0
+    def reclaim(self, job_id: str, device: str, pid: int, pid_created: float) -> bool:
+        """FAILED, STOPPED or SUCCEEDED -> RUNNING, for a worker that was given up although it lives."""
+        return self._update(
+            "state = 'RUNNING', device = ?, pid = ?, pid_created = ?, stop_requested = NULL, exit_code = NULL, "
+            "error = NULL, finished = NULL WHERE id = ? AND state IN ('FAILED', 'STOPPED', 'SUCCEEDED')",
+            (device, pid, pid_created, job_id),
+        )
+
+    def remove(self, job_id: str, then: Callable[[], object] | None = None) -> bool:
+        """Delete the row of a job that is not running and do `then`, both or none; False if it runs or has no row."""
+        with database.writing(self.path) as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                removed = db.execute("DELETE FROM jobs WHERE id = ? AND state != 'RUNNING'", (job_id,)).rowcount > 0
+                if removed and then is not None:
+                    then()
+                db.execute("COMMIT")
+            except BaseException:
+                _roll_back(db)
+                raise
+        return removed
 
     def _update(self, change: str, values: tuple[Any, ...]) -> bool:
-        with self._open() as db:
+        with database.writing(self.path) as db:
             return db.execute(f"UPDATE jobs SET {change}", values).rowcount > 0
 
     # -------------------------------------------------------------- the file itself
@@ -259,9 +253,9 @@ class Store:
         if not self.path.exists():
             return None
         try:
-            with self._open() as db:
-                answer = str(db.execute("PRAGMA quick_check").fetchone()[0])
-                db.execute(f"SELECT {_COLUMNS} FROM jobs").fetchall()
+            with database.reading(self.path) as db:
+                answer = "ok" if db is None else str(db.execute("PRAGMA quick_check").fetchone()[0])
+            self.rows()
         except QueueError as error:
             return str(error)
         return None if answer == "ok" else answer
@@ -269,45 +263,13 @@ class Store:
     def move_away(self) -> Path:
         """Rename the file and its companions, so that a new one can be made; returns the new path."""
         target = self.root / f"{QUEUE}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
-        for suffix in ("-wal", "-shm", ""):
+        for suffix in database.COMPANIONS:
             if self.path.with_name(QUEUE + suffix).exists():
                 self.path.with_name(QUEUE + suffix).rename(target.with_name(target.name + suffix))
         return target
 
-    @contextmanager
-    def _open(self, create: bool = False) -> Iterator[sqlite3.Connection]:
-        try:
-            if create:
-                self.root.mkdir(parents=True, exist_ok=True)
-            mode = "rwc" if create else "rw"
-            db = sqlite3.connect(f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=10, isolation_level=None)
-            try:
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version > _VERSION:
-                    raise QueueError(
-                        f"{self.path} has version {version}, this program reads {_VERSION}. Update Genmodels Studio, "
-                        "or set GENMODELS_RUNS to another folder"
-                    )
-                if version < _VERSION:
-                    db.execute("PRAGMA journal_mode = WAL")
-                    db.executescript(_SCHEMA)
-                # In WAL mode NORMAL cannot damage the file; a power cut may cost the last transition.
-                db.execute("PRAGMA synchronous = NORMAL")
-                yield db
-            finally:
-                db.close()
-        except sqlite3.OperationalError as error:
-            raise QueueError(
-                f"the queue {self.path} cannot be used: {error}. Check that the disk has space and that the folder "
-                "can be written, or set GENMODELS_RUNS to another folder; runs already there are untouched"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise QueueError(
-                f"the queue {self.path} is damaged: {error}. `python -m train_jobs repair` moves it away and makes a "
-                "new one from the run folders; no run is lost, and running trainings go on"
-            ) from error
-        except OSError as error:
-            raise QueueError(
-                f"the runs folder {self.root} cannot be used: {error.strerror or error}. Free some space, make it "
-                "writable, or set GENMODELS_RUNS to another folder"
-            ) from error
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    """SQLite may have done it already, when the disk was full; the error that led here is the one to report."""
+    with suppress(sqlite3.Error):
+        db.execute("ROLLBACK")

@@ -5,24 +5,27 @@ A folder without a row is a finished run that can be looked at, resumed, renamed
 
 from __future__ import annotations
 
-import time
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from genmodels import registry
+from genmodels import leftovers, processes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
 from genmodels.runfolder import RunFolder
 from train_jobs import scheduler
 from train_jobs.errors import QueueError
+from train_jobs.launchers import Process
+from train_jobs.launchers.local import is_alive
 from train_jobs.store import Row, State, Store
 
-_FRESH = 10.0  # seconds: a report younger than this is a living worker's
+log = logging.getLogger(__name__)
+_FRESH = 10.0  # seconds without a report after which a worker is said not to respond; it reports each second
+_FIRST = 120.0  # seconds until the first report: a worker imports torch from what may be a slow disk
+HALF_MADE = (".new-*", ".trash-*")
+"""Folders in the runs folder that are being made or removed."""
 _HUGE = 1e15  # what no step, time or speed reaches; nor do infinity and NaN, which JSON files may hold, too
-_MAX_PID = 2**31
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Job:
     max_steps: int
     speed: float | None  # steps a second, while it runs
     seconds_left: float | None
-    phase: str | None  # queued, starting, loading, tuning, training, stopping; else finished, stopped, failed
+    phase: str | None
+    """queued; starting, loading, tuning, training, stopping, not responding, lost; finished, stopped, failed."""
     error: str | None
     created: float
     started: float | None
@@ -49,6 +53,8 @@ class Job:
     folder: RunFolder
     position: int | None  # in the queue, 1 is next
     device_note: str | None = None  # why `auto` took no GPU that seems to be here
+    silent: float | None = None
+    """Seconds since the last report of a worker that should report each second; None if it does."""
 
     @property
     def active(self) -> bool:
@@ -66,14 +72,15 @@ def ensure_scheduler() -> None:
 def jobs() -> tuple[Job, ...]:
     """Every run in GENMODELS_RUNS, the newest first. Starts the scheduler where there is work for it."""
     store = Store()
-    found_folders = {
-        path.name: path for path in folders(store.root)
-    }  # before the rows: a new job's row follows its folder
+    if not public_mode():
+        leftovers.sweep(store.root, *HALF_MADE)
+    # Before the rows: a new job's row follows its folder.
+    found_folders = {path.name: path for path in folders(store.root)}
     rows = store.rows()
-    ensure_scheduler()
+    problem = _scheduler_problem()
     pending = [row.id for row in rows if row.state == "PENDING"]
     known = {row.id for row in rows}
-    found = [_of_row(store, row, pending) for row in rows]
+    found = [_of_row(store, row, pending, problem) for row in rows]
     found += [of_folder(path) for name, path in found_folders.items() if name not in known]
     return tuple(sorted(found, key=lambda job: (job.created, job.id), reverse=True))
 
@@ -83,8 +90,8 @@ def job(job_id: str) -> Job:
     store = Store()
     row = store.row(job_id)
     if row is not None:
-        ensure_scheduler()
-        return _of_row(store, row, [other.id for other in store.rows("PENDING")])
+        problem = _scheduler_problem()
+        return _of_row(store, row, [other.id for other in store.rows("PENDING")], problem)
     for path in folders(store.root):
         if path.name == job_id:
             return of_folder(path)
@@ -102,19 +109,39 @@ def folders(root: Path) -> list[Path]:
     return [path for path in entries if not path.name.startswith(".") and RunFolder(path).looks_like_run()]
 
 
-def _of_row(store: Store, row: Row, pending: list[str]) -> Job:
+def _scheduler_problem() -> str | None:
+    """Start the scheduler if there is work; why that fails, if it does: runs can be looked at all the same."""
+    try:
+        ensure_scheduler()
+    except QueueError as error:
+        log.warning("%s", error)
+        return str(error)
+    return None
+
+
+def _of_row(store: Store, row: Row, pending: list[str], problem: str | None = None) -> Job:
     folder = RunFolder(store.root / row.id)
-    state, error = row.state, row.error
+    state, error, pid = row.state, row.error, row.pid
     status = folder.status()
+    if state == "PENDING":
+        error = problem
+    elif state != "RUNNING" and status.get("pid") == pid and _living_pid(status) is not None:
+        state, error = "RUNNING", None  # it was given up, by an earlier scheduler; stop finds it
     running = state == "RUNNING"
     if not running:
-        problem = damage(folder, files=state != "PENDING")  # a waiting job's worker reports what it finds
-        if problem:
-            state, error = "FAILED", problem
+        damaged = damage(folder, files=state != "PENDING")  # a waiting job's worker reports what it finds
+        if damaged:
+            state, error = "FAILED", damaged
     fresh = running and status.get("pid") == row.pid  # an older report is from before a resume
     phase: str | None = {"PENDING": "queued", "SUCCEEDED": "finished", "STOPPED": "stopped"}.get(state, "failed")
+    silent = _silence(row, folder, status if fresh else None) if running else None
     if running:
-        phase = "stopping" if row.stop_requested else str(status.get("phase")) if fresh else "starting"
+        phase = str(status.get("phase")) if fresh else "starting"
+        if row.stop_requested:
+            phase = "stopping"
+        elif silent is not None:
+            alive = row.pid is not None and is_alive(Process(row.pid, row.pid_created or 0.0), folder.path)
+            phase = "not responding" if alive else "lost"
     return Job(
         id=row.id,
         name=row.name,
@@ -123,20 +150,30 @@ def _of_row(store: Store, row: Row, pending: list[str]) -> Job:
         recipe=row.recipe,
         model=row.model,
         device=row.device,
-        pid=row.pid if running else None,
+        pid=pid if running else None,
         step=_step(folder, status),
         max_steps=row.max_steps,
-        speed=_number(status, "steps_per_second") if fresh else None,
-        seconds_left=_number(status, "seconds_left") if fresh else None,
+        speed=_number(status, "steps_per_second") if fresh and silent is None else None,
+        seconds_left=_number(status, "seconds_left") if fresh and silent is None else None,
         phase=phase,
         error=error,
         created=row.created,
         started=row.started,
-        finished=row.finished,
+        finished=None if running else row.finished,
         folder=folder,
         position=pending.index(row.id) + 1 if state == "PENDING" and row.id in pending else None,
         device_note=_note(status),
+        silent=silent,
     )
+
+
+def _silence(row: Row, folder: RunFolder, status: dict[str, Any] | None) -> float | None:
+    """Seconds without a report, if they are too many; `status` None before the first one."""
+    if status is not None:
+        age = processes.age(status)
+        return age if age is not None and age > _FRESH else None
+    running = None if row.pid is None else processes.seconds_running(row.pid)
+    return running if running is not None and running > _FIRST else None
 
 
 def of_folder(path: Path) -> Job:
@@ -149,6 +186,8 @@ def of_folder(path: Path) -> Job:
     step = _step(folder, status)
     max_steps = (spec.train.max_steps or 0) if spec else _whole(status, "max_steps") or 0
     pid = None if error else _living_pid(status)
+    age = processes.age(status) if pid else None
+    silent = age if age is not None and age > _FRESH else None
     state: State = "SUCCEEDED" if step >= max_steps else "STOPPED"
     if error:
         state = "FAILED"
@@ -168,9 +207,9 @@ def of_folder(path: Path) -> Job:
         pid=pid,
         step=step,
         max_steps=max_steps,
-        speed=_number(status, "steps_per_second") if pid else None,
-        seconds_left=_number(status, "seconds_left") if pid else None,
-        phase=str(status.get("phase")) if pid else names[state],
+        speed=_number(status, "steps_per_second") if pid and silent is None else None,
+        seconds_left=_number(status, "seconds_left") if pid and silent is None else None,
+        phase=names[state] if not pid else str(status.get("phase")) if silent is None else "not responding",
         error=error,
         created=created,
         started=None,
@@ -178,6 +217,7 @@ def of_folder(path: Path) -> Job:
         folder=folder,
         position=None,
         device_note=_note(status),
+        silent=silent,
     )
 
 
@@ -223,12 +263,11 @@ def _whole(values: dict[str, Any], key: str) -> int | None:
 
 
 def _living_pid(status: dict[str, Any]) -> int | None:
-    """The process of the last report, if it still works on the run."""
-    at_work = status.get("phase") in ("loading", "tuning", "training")
+    """The process of the last report, if it still works on the run: reports or not, it can be stopped."""
     pid = _whole(status, "pid") or 0
-    if not at_work or not 0 < pid < _MAX_PID or time.time() - (_number(status, "heartbeat") or 0) > _FRESH:
+    if status.get("phase") not in ("loading", "tuning", "training") or not processes.is_author(status, pid):
         return None
-    return pid if psutil.pid_exists(pid) else None
+    return pid
 
 
 def _note(status: dict[str, Any]) -> str | None:

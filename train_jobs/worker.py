@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,22 @@ log = logging.getLogger("train_jobs.worker")
 
 
 def catch_signals() -> threading.Event:
-    """SIGTERM and SIGINT set the event: save, then end. A second one ends the process as it would have before."""
+    """SIGTERM, SIGINT and SIGHUP set the event: save, then end. A second SIGTERM or SIGINT ends the process as usual.
+
+    A closed terminal sends SIGHUP more than once, so further ones change nothing; nor does the first under nohup.
+    """
     stop = threading.Event()
 
     def handle(number: int, _frame: object) -> None:
         stop.set()
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        if number == signal.SIGHUP:
+            signal.signal(number, signal.SIG_IGN)
+        else:
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
     return stop
 
 
@@ -104,6 +111,7 @@ if __name__ == "__main__":
     # All is on disk. A native thread of torch that aborts while the interpreter takes itself down (seen once:
     # "terminate called without an active exception") would make a finished run read as a failed one.
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a full disk cannot take the last lines of the log; the exit code tells how it ended
+            stream.flush()
     os._exit(code)

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 
 class Process(NamedTuple):
-    """A process for ever: its pid may be used again, its pid and creation time together never are."""
+    """A process: its pid may be used again, its pid and creation time together are not, unless the clock is set."""
 
     pid: int
     created: float
@@ -20,7 +20,9 @@ class Launcher(Protocol):
         """Start training `folder` on `device`, with these environment variables added."""
         ...
 
-    def alive(self, process: Process) -> bool: ...
+    def alive(self, process: Process, folder: Path | None = None) -> bool:
+        """Whether it still runs; the `folder` it works on proves it even after the clock was set."""
+        ...
 
     def exit_code(self, process: Process) -> int | None:
         """Exit status of a process that is no longer alive, negative for a signal; None where it is not known."""
@@ -30,6 +32,6 @@ class Launcher(Protocol):
         """The living worker of `folder`, for a scheduler that died between starting it and writing that down."""
         ...
 
-    def stop(self, process: Process, *, force: bool = False) -> None:
+    def stop(self, process: Process, folder: Path | None = None, *, force: bool = False) -> None:
         """Ask it to save and end; with `force`, end it."""
         ...

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psutil
 
-from genmodels.runfolder import LOG
+from genmodels import processes
+from genmodels.runfolder import LOG, RunFolder
 from train_jobs.launchers import Process
+from train_jobs.launchers.environment import allowed
 
 PROJECT = Path(__file__).parents[2]
 # glibc returns every large block to the system and page-faults it in again at the next step: 190 faults a step of a
@@ -20,7 +22,7 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-_CLOCK_SLACK = 2.0  # seconds: the creation time is counted from a boot time that clock corrections move
+_CLOCK_SLACK = 2.0  # seconds: the creation time is counted from a boot time that small clock corrections move
 
 
 def this_process() -> Process:
@@ -41,7 +43,7 @@ class LocalLauncher:
                 stdout=log,
                 stderr=log,
                 cwd=PROJECT,
-                env={**KEEP_MEMORY, **os.environ, **environment},
+                env={**KEEP_MEMORY, **allowed(), **environment},
                 start_new_session=True,
             )
         self._children[child.pid] = child
@@ -50,16 +52,11 @@ class LocalLauncher:
         except psutil.NoSuchProcess:  # over already; poll() knows how it ended
             return Process(child.pid, 0.0)
 
-    def alive(self, process: Process) -> bool:
+    def alive(self, process: Process, folder: Path | None = None) -> bool:
         child = self._children.get(process.pid)
         if child is not None:
             return child.poll() is None
-        try:
-            found = psutil.Process(process.pid)
-            same = abs(found.create_time() - process.created) < _CLOCK_SLACK
-            return same and found.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        return is_alive(process, folder)
 
     def exit_code(self, process: Process) -> int | None:
         child = self._children.pop(process.pid, None)
@@ -67,13 +64,12 @@ class LocalLauncher:
 
     def find(self, folder: Path) -> Process | None:
         for found in psutil.process_iter(["cmdline"]):
-            command = found.info["cmdline"] or []
-            if "train_jobs.worker" in command and str(folder) in command:
+            if _names(found.info["cmdline"], folder):
                 return Process(found.pid, found.create_time())
         return None
 
-    def stop(self, process: Process, *, force: bool = False) -> None:
-        if not self.alive(process):
+    def stop(self, process: Process, folder: Path | None = None, *, force: bool = False) -> None:
+        if not self.alive(process, folder):
             return
         try:
             found = psutil.Process(process.pid)
@@ -81,5 +77,29 @@ class LocalLauncher:
                 found.kill()
             else:
                 found.terminate()
+                found.resume()  # one that was suspended can save, too
         except psutil.NoSuchProcess:
             return
+
+
+def is_alive(process: Process, folder: Path | None = None) -> bool:
+    """Whether the process runs. If its creation time differs, because the clock was set, `folder` has to prove it:
+    its last report is by that very process, or the command line of a worker names it.
+    """
+    try:
+        found = psutil.Process(process.pid)
+        if found.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if abs(found.create_time() - process.created) < _CLOCK_SLACK:
+            return True
+        if folder is None:
+            return False
+        return processes.is_author(RunFolder(folder).status(), process.pid) or _names(found.cmdline(), folder)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:  # it belongs to another user, so it is none of our workers
+        return False
+
+
+def _names(command: list[str] | None, folder: Path) -> bool:
+    return command is not None and "train_jobs.worker" in command and str(folder) in command

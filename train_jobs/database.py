@@ -1,0 +1,135 @@
+"""The queue's SQLite file: its schema, and how it is opened, to read without writing a byte or to write.
+
+A rollback journal, not a write-ahead log: a log needs a shared-memory file even to read, so a full or a read-only disk
+would hide every run. The journal stays between transactions, because its blocks let a small change succeed on a disk
+that is full. A change costs about 10 ms, most of it waiting for the disk; reading costs 0.2 ms.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from train_jobs.errors import QueueError
+
+COMPANIONS = ("-journal", "-wal", "-shm", "")
+"""Suffixes of the files that belong together, the main one last."""
+_VERSION = 1  # of changes that an older program cannot read; a new column is none
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS jobs (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    title TEXT NOT NULL,
+    recipe TEXT NOT NULL,
+    model TEXT NOT NULL,
+    max_steps INTEGER NOT NULL,
+    data_root TEXT NOT NULL,
+    wanted TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED')),
+    place INTEGER NOT NULL,
+    device TEXT,
+    pid INTEGER,
+    pid_created REAL,
+    stop_requested REAL,
+    exit_code INTEGER,
+    error TEXT,
+    created REAL NOT NULL,
+    started REAL,
+    finished REAL,
+    checkpoints_root TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
+PRAGMA user_version = {_VERSION};
+COMMIT;
+"""
+_ADDED = {"checkpoints_root": "TEXT"}  # columns that files of earlier programs lack
+# What SQLite answers if it would have to write in order to read: a log of an earlier program without its shared memory,
+# or the journal of a process that was killed in a transaction.
+_NEEDS_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection to the file as it is; None if no queue has been made in it yet. Raises QueueError."""
+    with _explained(path):
+        db = _connect(path, "mode=rw")
+        try:
+            try:
+                version = _version(db, path)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _NEEDS_WRITING:
+                    raise
+                db.close()
+                db = _connect(path, "immutable=1")
+                version = _version(db, path)
+            yield db if version else None
+        finally:
+            db.close()
+
+
+@contextmanager
+def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection for changes; `create` makes the folder and the file if there are none. Raises QueueError."""
+    with _explained(path):
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        db = _connect(path, "mode=rwc" if create else "mode=rw")
+        try:
+            version = _version(db, path)
+            with suppress(
+                sqlite3.OperationalError
+            ):  # another process reads an earlier program's log: at its next change
+                db.execute("PRAGMA journal_mode = PERSIST")
+            if version < _VERSION:
+                db.executescript(_SCHEMA)
+            present = columns(db)
+            for name, kind in _ADDED.items():
+                if name not in present:
+                    db.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
+            yield db
+        finally:
+            db.close()
+
+
+def columns(db: sqlite3.Connection) -> set[str]:
+    """The columns there are; a file on a read-only disk keeps those of the program that made it."""
+    return {row[1] for row in db.execute("PRAGMA table_info(jobs)")}
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, timeout=10, isolation_level=None)
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > _VERSION:
+        raise QueueError(
+            f"{path} has version {version}, this program reads {_VERSION}. Bring Genmodels Studio up to date, "
+            "or set GENMODELS_RUNS to another folder"
+        )
+    return version
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise QueueError(
+            f"the queue {path} cannot be used: {error}. Check that the disk has space and that the folder "
+            "can be written, or set GENMODELS_RUNS to another folder; runs already there are untouched"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise QueueError(
+            f"the queue {path} is damaged: {error}. `python -m train_jobs repair` moves it away and makes a "
+            "new one from the run folders; no run is lost, and running trainings go on"
+        ) from error
+    except OSError as error:
+        raise QueueError(
+            f"the runs folder {path.parent} cannot be used: {error.strerror or error}. Free some space, make it "
+            "writable, or set GENMODELS_RUNS to another folder"
+        ) from error
