@@ -1,8 +1,8 @@
 """Half-made files and folders: how they are removed, and never those of a living process. No torch.
 
-What is not finished lies under a hidden name beside its final one. Whoever makes such a thing is `at_work` in that
-folder, which is a shared lock that ends with the process, however it ends. `sweep` removes what is left if it gets the
-lock for itself.
+What is not finished lies under a hidden name beside its final one, and often names its process: `.tmp-mnist_vae-1234`.
+Whoever makes such a thing is `at_work` in that folder, which is a shared lock that ends with the process, however it
+ends. `sweep` removes what is left if it gets the lock for itself and the named process does not run.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from genmodels import processes
+
 log = logging.getLogger(__name__)
+_PID = re.compile(r"[-.](\d{1,7})(\.tmp)?$")
 
 
 def discard(path: Path) -> None:
@@ -58,9 +63,22 @@ def sweep(folder: Path, *patterns: str) -> None:
         return
     try:
         for path in found:
-            discard(path)
+            if is_abandoned(path):
+                discard(path)
     finally:
         os.close(handle)
+
+
+def is_abandoned(path: Path) -> bool:
+    """False if the process that its name ends with runs, and ran already when it was last changed."""
+    named = _PID.search(path.name)
+    running = processes.seconds_running(int(named.group(1))) if named else None
+    if running is None:
+        return True
+    try:
+        return path.lstat().st_mtime < time.time() - running - 2.0  # the pid is another process's by now
+    except OSError:
+        return False  # gone, or not ours to judge
 
 
 def _locked(folder: Path, kind: int) -> int | None:

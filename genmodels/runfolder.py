@@ -204,11 +204,11 @@ class RunFolder:
         os.replace(self.step_path(step), self.path / f".damaged-{step:06d}-{time.time_ns()}")
 
     def clear_leftovers(self) -> None:
-        """Remove what a killed worker left half-written. Only the one worker of the folder may call it."""
+        """Remove what a killed worker left half-written."""
         names = (CONFIG, METRICS, STATUS, EVENTS)
         patterns = (".tmp-*", ".trash-*", *(f".{name}.*" for name in names), f"{PREVIEWS}/*.tmp")
         for path in [path for pattern in patterns for path in self.path.glob(pattern)]:
-            if path.name.rpartition(".")[2] != str(os.getpid()):  # our own heartbeat writes just now
+            if leftovers.is_abandoned(path):
                 leftovers.discard(path)
 
     # ---------------------------------------------------------- curves, pictures

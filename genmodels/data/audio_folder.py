@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genmodels import leftovers
 from genmodels.data import recording
 from genmodels.data.decoding import Decoded, decode_folder
 from genmodels.data.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
@@ -270,7 +271,7 @@ def _keep(path: Path, found: Decoded) -> None:
                 )
                 os.replace(file.name, path)
             except BaseException:
-                Path(file.name).unlink(missing_ok=True)
+                leftovers.discard(Path(file.name))
                 raise
         old = sorted(path.parent.glob("*.npz"), key=lambda other: other.stat().st_mtime)
         for other in old[:-_KEPT]:

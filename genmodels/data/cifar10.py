@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genmodels import leftovers
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
 
@@ -63,7 +64,7 @@ def download() -> None:
         root.mkdir(parents=True, exist_ok=True)
         download_url(_URL, str(root), archive.name, _MD5)
         unpack(archive, root)
-        archive.unlink()
+        leftovers.discard(archive)
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"CIFAR-10 could not be downloaded to {root}: {error}. Check the network and that the folder is writable, "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tarfile
 import urllib.error
 import urllib.request
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genmodels import leftovers
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import DataError
 
@@ -87,7 +87,7 @@ def download() -> None:
             f"writable, or put the {len(_NAMES):,} files of its `recordings` into {root / 'fsdd'} yourself"
         ) from error
     finally:
-        archive.unlink(missing_ok=True)
+        leftovers.discard(archive)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -113,7 +113,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except (tarfile.TarError, EOFError) as error:
         raise DataError(f"{archive} is damaged: {error}. Fetch it again") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        leftovers.discard(temporary)
 
 
 def load(split: Split) -> Recordings:

@@ -136,7 +136,7 @@ def take_in(
     try:
         own.folder().mkdir(parents=True, exist_ok=True)
         _sweep()
-        with tempfile.TemporaryDirectory(prefix=".upload-", dir=own.folder()) as scratch:
+        with tempfile.TemporaryDirectory(prefix=".upload-", dir=own.folder(), ignore_cleanup_errors=True) as scratch:
             spool, packed = Path(scratch, f"{name}.h5"), Path(scratch, "packed.h5")
             _write_spool(spool, uploads, kind)
             request = {"spool": str(spool), "out": str(packed), "kind": kind, "memory": memory}

@@ -18,6 +18,7 @@ from typing import IO
 
 import numpy as np
 
+from genmodels import leftovers
 from genmodels.data import from_source, hdf5
 from genmodels.data.background import Background
 from genmodels.data.layouts import untrained
@@ -121,7 +122,7 @@ def pack(
     except OSError as error:
         raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        leftovers.discard(temporary)
     return Report(
         path=out,
         count=len(kept),
@@ -171,7 +172,7 @@ def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limi
     except OSError as error:
         raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        leftovers.discard(temporary)
     return Report(
         path=out,
         count=packed.count,

@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from genmodels import leftovers
 from genmodels.data import pictures, unpaired
 from genmodels.data.sources import Folder, Source, Zip
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
@@ -150,7 +151,7 @@ def fetch(name: str) -> Path:
             f"writable, or put {file} there yourself"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        leftovers.discard(temporary)
     return _opened_at(name)
 
 
