@@ -1,4 +1,4 @@
-# Genmodels Studio. `make run` and `make test` make their environment where it is missing or older than its lists.
+# Genmodels Studio. `make run` and `make test` make their environment if it is missing, broken or older than its lists.
 PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 # One thread each: two processes with two threads on two cores wait for one another at every layer.
 TEST_TOGETHER = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check bench clean FORCE
 
 help:
 	@echo "make run     start the studio on http://$(HOST):$(PORT)"
@@ -17,11 +17,19 @@ help:
 	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
 	@echo "make setup   only make the environment"
 
-$(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 run")'
-	$(PYTHON) -m venv $(VENV)
+# Empty unless the environment has a Python and a pip that start: not after an interrupted `python -m venv`, nor where
+# its Python was removed or replaced by another version. It is then made again. One that was moved works: nothing below
+# calls a script, whose first line would name the old place.
+WORKS := $(shell $(BIN)/python -c 'import sys, pip._internal.cli.main; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null)
 
-$(VENV)/.ready-to-run: $(BIN)/python requirements.txt constraints.txt
+$(VENV)/.made: $(if $(WORKS),,FORCE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 run")'
+	$(if $(WORKS),,$(PYTHON) -m venv --clear $(VENV))
+	@touch $(if $(WORKS),-t 200001010000) $@
+
+FORCE:
+
+$(VENV)/.ready-to-run: $(VENV)/.made requirements.txt constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
@@ -32,18 +40,18 @@ $(VENV)/.ready-to-test: $(VENV)/.ready-to-run requirements-dev.txt
 setup: $(VENV)/.ready-to-test
 
 run: $(VENV)/.ready-to-run
-	$(BIN)/streamlit run app.py --server.address $(HOST) --server.port $(PORT)
+	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 check: $(VENV)/.ready-to-test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(TEST_TOGETHER) -q -m "not slow and not browser and not alone"
 
 test: $(VENV)/.ready-to-test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(TEST_TOGETHER) -m "not alone and not browser"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "alone or browser"
 
