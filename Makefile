@@ -17,15 +17,14 @@ help:
 	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
 	@echo "make setup   only make the environment"
 
-# Empty unless the environment has a Python and a pip that start: not after an interrupted `python -m venv`, nor where
+# Fails unless the environment has a Python and a pip that start: not after an interrupted `python -m venv`, nor where
 # its Python was removed or replaced by another version. It is then made again. One that was moved works: nothing below
 # calls a script, whose first line would name the old place.
-WORKS := $(shell $(BIN)/python -c 'import sys, pip._internal.cli.main; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null)
+WORKS = $(BIN)/python -c 'import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
-$(VENV)/.made: $(if $(WORKS),,FORCE)
+$(VENV)/.made: $(if $(shell $(WORKS) && echo yes),,FORCE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 run")'
-	$(if $(WORKS),,$(PYTHON) -m venv --clear $(VENV))
-	@touch $(if $(WORKS),-t 200001010000) $@
+	@if $(WORKS); then touch -t 200001010000 $@; else $(PYTHON) -m venv --clear $(VENV) && touch $@; fi
 
 FORCE:
 
