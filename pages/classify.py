@@ -9,7 +9,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import classify
 from pages.components import classify_ask, classify_mistakes, classify_typical
 from pages.components.i18n import t
-from pages.components.model_choice import pick_model, pick_part
+from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.theme import error_box, friendly_errors, page_title
 
 _PARTS = ("ask", "typical", "mistakes")
@@ -40,6 +40,7 @@ def _page() -> None:
         return
     part = pick_part("classify", _PARTS)
     if part == "ask":
+        check_model("classify", infos)
         st.fragment(classify_ask.show)(infos)
     else:
         _one_classifier(part, infos)

@@ -7,9 +7,9 @@ import streamlit as st
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry
-from pages.components import choice, data_bring, data_browse
+from pages.components import address, choice, data_bring, data_browse
 from pages.components.i18n import t
-from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.theme import error_box, friendly_errors, page_title
 
 _VIEWS = ("browse", "bring")
 
@@ -35,20 +35,21 @@ def _pick_view() -> str:
 
 def _pick_set(entries: dict[str, Entry]) -> Entry:
     """The picker, bound to `?data=`: an address can be shared, reloaded and stepped back to."""
-    wanted = st.query_params.get("data")
-    if wanted and wanted not in entries:  # also the page's own address, where the set was deleted elsewhere
-        st.warning(t("data.unknown_set", name=plain(wanted[:80])), icon=":material/search_off:")
-    elif wanted and wanted != st.session_state.get("data_address"):
+    kept = address.written("data", "data")
+    wanted = address.take(
+        "data", "data", address.member(entries), lambda name: t("data.unknown_set", name=name), recheck=True
+    )
+    if wanted is not None:
         st.session_state["data_set"] = wanted
     chosen = choice.choose(
         t("data.set"),
         list(entries),
         lambda name: _label(entries[name]),
         key="data_set",
-        fallback=st.session_state.get("data_address"),
+        fallback=kept,
         help=t("data.set_help"),
     )
-    st.session_state["data_address"] = st.query_params["data"] = chosen
+    address.write("data", "data", chosen)
     return entries[chosen]
 
 

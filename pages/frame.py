@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components import theme, waiting
+from pages.components import address, theme, waiting
 from pages.components.i18n import t
 
 _PAGES = {
@@ -50,6 +50,7 @@ def _spare_the_collector(with_torch: bool) -> None:
 
 
 waiting.install()
+# Set again with the page's name below; the layout must be known before anything is drawn.
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
 st.logo(theme.mark(), size="large")
 _pages = {
@@ -71,5 +72,8 @@ _gallery = _pages[""][0]
 _pages[""].append(
     st.Page(lambda: st.switch_page(_gallery), title=_gallery.title, url_path="gallery", visibility="hidden")
 )
-st.navigation(_pages, position="top").run()
+_page = st.navigation(_pages, position="top")
+st.set_page_config(page_title=t("common.window_title", page=_page.title, app=t("common.app")))
+address.enter(_page.url_path or "gallery")
+_page.run()
 _spare_the_collector("torch" in sys.modules)

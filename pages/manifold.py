@@ -6,11 +6,11 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.service import manifold
+from genmodels.service import denoise, manifold
 from genmodels.service.manifold import Plane, Spacing
-from pages.components import manifold_beside, manifold_denoise, manifold_draw, manifold_map
+from pages.components import address, manifold_beside, manifold_denoise, manifold_draw, manifold_map
 from pages.components.i18n import t
-from pages.components.model_choice import pick_model, pick_part, pick_step
+from pages.components.model_choice import check_model, pick_model, pick_part, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title
 from pages.components.tiles import Tile, row
 
@@ -62,6 +62,13 @@ def _page() -> None:
         )
         return
     part = pick_part("manifold", _PARTS)
+    denoisers = {info.name for info in denoise.denoisers()}
+    if part == "denoise":
+        manifold_denoise.read_address(denoisers | infos.keys())
+    elif address.written("manifold", "model") in denoisers - infos.keys():
+        address.write("manifold", "model", None)  # named for that part alone
+    if part == "beside":
+        check_model("manifold", infos)
     if part in _ONE_MODEL:
         left, right = st.columns([6, 4], gap="medium")
         with left:

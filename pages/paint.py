@@ -42,6 +42,7 @@ def _page() -> None:
         info = pick_model("paint", infos)
     with right:
         step = pick_step("paint", info)
+    state.read_class(info)
     part = pick_part("paint", state.PARTS)
     with friendly_errors():
         if part == "generate":

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 import train_jobs
-from pages.components import choice, run_view
+from pages.components import address, choice, run_view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, page_title, plain
 from train_jobs import Job
@@ -82,12 +82,10 @@ def _select(jobs: tuple[Job, ...]) -> str:
     by_id = {job.id: job for job in jobs}
     memory = st.session_state
     shown, asked = memory.get("runs_shown"), st.query_params.get("run")
-    wanted = memory.pop("runs_wanted", None)
-    if wanted is None and asked and asked != shown:
-        wanted = asked
-        if asked not in by_id:
-            st.warning(t("runs.unknown", id=plain(asked)), icon=":material/link_off:")
-            memory["runs_select"] = jobs[0].id
+    if asked and asked != shown and asked not in by_id:
+        memory["runs_select"] = jobs[0].id
+    taken = address.take("runs", "run", address.member(by_id), lambda job_id: t("runs.unknown", id=job_id))
+    wanted = memory.pop("runs_wanted", None) or taken
     if wanted in by_id:
         memory["runs_select"] = wanted
     elif shown and shown not in by_id and choice.current("runs_select", list(by_id)) is None:
@@ -100,8 +98,7 @@ def _select(jobs: tuple[Job, ...]) -> str:
         help=t("runs.select_help"),
         persist_state="session",
     )
-    if st.query_params.get("run") != chosen:
-        st.query_params["run"] = chosen
+    address.write("runs", "run", chosen)
     memory["runs_shown"] = chosen
     _report_deletion(chosen)
     return chosen

@@ -72,8 +72,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     if info.askable:
         class_picker(info.askable, key="seeds_label", label=t("seeds.label"), help_text=t("seeds.label_help"))
     if bad := state.refused():
-        found = ", ".join(f"“{plain(word)}”" for word in bad)
-        st.warning(t("seeds.refused", found=found, count=seeds.MAX_SEEDS), icon=":material/block:")
+        st.warning(t("seeds.refused", found=state.named(bad), count=seeds.MAX_SEEDS), icon=":material/block:")
     return info
 
 

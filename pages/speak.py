@@ -15,10 +15,11 @@ from pages.components import (
     speak_fourier,
     speak_levels,
     speak_past,
+    speak_state,
     speak_steps,
 )
 from pages.components.i18n import t
-from pages.components.model_choice import pick_model, pick_part
+from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.theme import error_box, friendly_errors, page_title
 
 _OF_A_MODEL: dict[str, Callable[[CheckpointInfo], None]] = {
@@ -34,11 +35,14 @@ _PARTS = (*_OF_A_MODEL, *_OF_SOUND)
 def _page() -> None:
     page_title(t("speak.title"), t("speak.intro"))
     part = pick_part("speak", _PARTS)
+    for read in (speak_state.read_address, speak_levels.read_address, speak_fourier.read_address):
+        read()
+    infos = {info.name: info for info in speak.checkpoints()}
     if part in _OF_SOUND:
+        check_model("speak", infos)
         with friendly_errors():
             st.fragment(_OF_SOUND[part])()
         return
-    infos = {info.name: info for info in speak.checkpoints()}
     if not infos:
         st.info(t("speak.empty"), icon=":material/model_training:")
         st.page_link(

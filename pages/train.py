@@ -14,7 +14,7 @@ from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe, Spec
-from pages.components import config_form, run_view
+from pages.components import address, config_form, run_view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 from pages.components.train_choice import Choice, choose
@@ -203,6 +203,14 @@ def _submit(spec: Spec) -> None:
         st.session_state["train_refusal"] = str(error)
 
 
+def _shown_run() -> str | None:
+    """The run that was started here last, or that the address names; None if there is none, or it was deleted."""
+    known = {job.id for job in train_jobs.jobs()}
+    address.take("train", "run", address.member(known), lambda name: t("train.unknown_run", name=name), recheck=True)
+    started = st.session_state.get("train_run")
+    return started if started in known else st.query_params.get("run")
+
+
 def _summary(choice: Choice, assignments: list[str]) -> None:
     spec, problem = None, None
     try:
@@ -218,9 +226,8 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
     with friendly_errors():
         _start(spec)
     # The address alone is not enough: a rerun that was under way at the click brings the old address back.
-    if started := st.session_state.get("train_run") or st.query_params.get("run"):
-        if st.query_params.get("run") != started:
-            st.query_params["run"] = started
+    if started := _shown_run():
+        address.write("train", "run", started)
         st.subheader(t("train.started"), anchor=False)
         with friendly_errors():
             run_view.compact(started)

@@ -75,11 +75,20 @@ def test_an_unknown_name_is_said_and_cut_and_the_last_model_stays(runs: Path) ->
     app.query_params["model"] = "*gone*" + "x" * 200
     app.query_params["part"] = "none such"
     shown(app)
-    (warning,) = app.warning
+    warning, part = app.warning
+    assert "part = “none such”" in part.value
+    assert "`grid`, `map`, `draw`" in part.value
     assert r"“\*gone\*xxx" in warning.value
     assert "x" * 75 not in warning.value
     assert app.text[0].value == "a 10 grid"
-    assert not shown(app).warning, "said once"
+    assert {key: app.query_params[key] for key in app.query_params} == {"model": "a", "part": "grid"}
+    assert len(shown(app).warning) == 2, "a page that reruns by itself keeps its reports"
+    app.selectbox(key="manifold_model").select("c")
+    (part,) = shown(app).warning
+    assert "none such" in part.value, "another model was chosen, no other part"
+    app.query_params["part"] = "map"
+    assert not shown(app).warning
+    assert app.text[0].value == "c 10 map"
 
 
 def test_a_model_that_is_deleted_while_it_is_shown_is_missed(runs: Path) -> None:

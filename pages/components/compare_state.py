@@ -14,6 +14,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import compare
 from genmodels.service.compare import MAX_MODELS, MIN_MODELS, PICTURES
+from pages.components import address
 from pages.components.i18n import t
 from pages.components.theme import plain
 
@@ -23,14 +24,15 @@ _MOST_CHARACTERS = 1_000
 
 def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
     """Take over what the address asks for, where it is not what the page itself has written there."""
-    state, wanted = st.session_state, st.query_params.get("models")
-    if wanted is not None and wanted != state.get("compare_address"):
-        chosen, unknown = _taken(wanted, infos)
+    state = st.session_state
+    asked = address.take("compare", "models", lambda text: _taken(text, infos), str)
+    if asked is not None:
+        columns, unknown = asked
+        if columns:
+            _put(columns, infos)
         if unknown:
             names = ", ".join(f"“{plain(name)}”" for name in unknown)
-            st.warning(t("compare.unknown", names=names), icon=":material/search_off:")
-        if chosen:
-            _put(chosen, infos)
+            address.refuse("compare", "models", t("compare.unknown", names=names))
     if "compare_count" not in state:
         state.compare_count = MIN_MODELS
     state.setdefault("compare_seed", 0)
@@ -44,9 +46,7 @@ def write_address(infos: Mapping[str, CheckpointInfo]) -> None:
         name if step == infos[name].steps[-1] else f"{name}@{step}"
         for name, step in (chosen(i) for i in range(count()))
     )
-    if st.query_params.get("models") != text:
-        st.query_params["models"] = text
-    st.session_state.compare_address = text
+    address.write("compare", "models", text)
 
 
 def count() -> int:
@@ -86,7 +86,7 @@ def _mend(index: int, infos: Mapping[str, CheckpointInfo]) -> None:
     state, names = st.session_state, compare.first_shown([*infos.values()])
     model, step = f"compare_model_{index}", f"compare_step_{index}"
     if state.get(model) not in infos:
-        kept = dict(_taken(state.get("compare_address", ""), infos)[0][index : index + 1])
+        kept = dict(_taken(address.written("compare", "models") or "", infos)[0][index : index + 1])
         state[model] = next(iter(kept), names[min(index, len(names) - 1)])
         state[step] = kept.get(state[model])
     steps, of = infos[state[model]].steps, f"compare_of_{index}"

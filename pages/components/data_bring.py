@@ -11,6 +11,7 @@ from genmodels.data import pictures
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Taken, Upload, Wanted
+from pages.components import address
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
@@ -143,7 +144,7 @@ def _pack(uploads: list[Upload], fields: dict[str, object]) -> None:
     memory["data_round"] += 1
     memory["data_report"] = (str(fields["title"]), taken)
     memory["data_go_to"], memory["data_set"] = "browse", taken.name
-    st.query_params["data"] = memory["data_address"] = taken.name
+    address.write("data", "data", taken.name)
     st.rerun()
 
 

@@ -11,7 +11,7 @@ from genmodels import recipes
 from genmodels.data import DataSpec
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
-from pages.components import choice, tiles, train_choice
+from pages.components import address, choice, tiles, train_choice
 from pages.components.i18n import has, t
 from pages.components.theme import error_box, friendly_errors, plain
 
@@ -111,8 +111,7 @@ def _delete(entry: Entry, title: str, row: DeltaGenerator) -> None:
         with friendly_errors():
             datasets.remove(entry.name)
             st.toast(t("data.deleted", title=plain(title)), icon=":material/delete:")
-            st.query_params.pop("data", None)
-            st.session_state.pop("data_address", None)
+            address.write("data", "data", None)
             st.rerun()
     else:
         st.rerun()

@@ -10,13 +10,22 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import denoise
 from genmodels.service.denoise import Noise
-from pages.components import choice
+from pages.components import address, choice
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
 
 _SALT_BRUSH = 0.05
+
+
+def read_address(known: set[str]) -> None:
+    """Take over `?model=` of the models in `known`, which are all that the page shows in one of its parts."""
+    asked = address.take(
+        "manifold", "model", address.member(known), lambda name: t("manifold.unknown_model", name=name), recheck=True
+    )
+    if asked is not None:
+        st.session_state.manifold_denoiser = asked  # a model that cannot denoise is replaced by the picker
 
 
 def show() -> None:
@@ -54,6 +63,8 @@ def _pick(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
         help=t("manifold.denoise.model_help"),
         persist_state="session",
     )
+    if address.written("manifold", "model") in infos.keys() - {name}:
+        address.write("manifold", "model", None)
     return infos[name]
 
 

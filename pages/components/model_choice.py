@@ -12,9 +12,8 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.runfolder import RunFolder
-from pages.components import choice
+from pages.components import address, choice
 from pages.components.i18n import t
-from pages.components.theme import plain
 
 _HEARTBEAT_LIMIT = 15
 
@@ -42,11 +41,9 @@ def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = 
     shown last stays, then the preferred one, then the first.
     """
     memory, key = st.session_state, f"{page}_model"
-    wanted, kept = st.query_params.get("model"), memory.get(f"{page}_address_model")
-    if wanted and wanted not in infos:  # also the page's own address, where the run was deleted meanwhile
-        st.warning(t(f"{page}.unknown_model", name=plain(wanted[:80])), icon=":material/search_off:")
-    elif wanted and wanted != kept:
-        memory[key] = wanted
+    kept = address.written(page, "model")
+    if (asked := _asked_model(page, infos)) is not None:
+        memory[key] = asked
     chosen = choice.choose(
         t(f"{page}.model"),
         list(infos),
@@ -55,8 +52,24 @@ def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = 
         fallback=kept if kept in infos else preferred,
         help=t(f"{page}.model_help"),
     )
-    memory[f"{page}_address_model"] = st.query_params["model"] = chosen
+    address.write(page, "model", chosen)
     return infos[chosen]
+
+
+def check_model(page: str, infos: Mapping[str, CheckpointInfo]) -> None:
+    """The same check of `?model=` in a part of the page that shows no picker; a model that exists stays there."""
+    if (asked := _asked_model(page, infos)) is not None:
+        st.session_state[f"{page}_model"] = asked
+
+
+def _asked_model(page: str, infos: Mapping[str, CheckpointInfo]) -> str | None:
+    return address.take(
+        page,
+        "model",
+        address.member(infos),
+        lambda name: t(f"{page}.unknown_model", name=name),
+        recheck=True,  # the page's own model may have been deleted
+    )
 
 
 def pick_step(page: str, info: CheckpointInfo) -> int:
@@ -87,9 +100,9 @@ def pick_step(page: str, info: CheckpointInfo) -> int:
 def pick_part(page: str, parts: Sequence[str]) -> str:
     """Which of a page's parts is shown, bound to `?part=`."""
     memory = st.session_state
-    wanted = st.query_params.get("part")
-    kept = memory.get(f"{page}_address_part")
-    if wanted != kept and wanted in parts:
+    kept = address.written(page, "part")
+    wanted = address.take(page, "part", address.member(parts), address.problem("part", address.one_of(parts)))
+    if wanted is not None:
         memory[f"{page}_part"] = wanted
     memory.setdefault(f"{page}_part", kept or parts[0])
     chosen = st.segmented_control(
@@ -101,5 +114,5 @@ def pick_part(page: str, parts: Sequence[str]) -> str:
         help=t(f"{page}.part_help"),
         label_visibility="collapsed",
     )
-    memory[f"{page}_address_part"] = st.query_params["part"] = str(chosen)
+    address.write(page, "part", str(chosen))
     return str(chosen)

@@ -12,7 +12,7 @@ from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import paint
 from genmodels.service.paint import Asking, Facts
 from genmodels.service.paint_surprise import MAX_CLASSES
-from pages.components import choice
+from pages.components import address, choice
 from pages.components.i18n import t
 
 PARTS = ("generate", "complete", "field", "surprise")
@@ -22,26 +22,36 @@ LAST_SEED = MAX_PAGE_SEED - paint.MAX_PICTURES
 
 def read_address() -> None:
     """Take over what the address asks of the model, where it is not what the page itself has written there."""
-    memory, wanted = st.session_state, st.query_params
-    for name, key, low, high, default in (
-        ("seed", "paint_seed", MIN_PAGE_SEED, LAST_SEED, 0),
-        ("class", "paint_label", ANY, 9_999, ANY),
-        ("temperature", "paint_temperature", paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE, 1.0),
-        ("levels", "paint_top_k", 1, 256, 256),
+    memory = st.session_state
+    seeds = address.integer(MIN_PAGE_SEED, LAST_SEED)
+    coldest, hottest = paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE
+    for name, key, read, allowed, default in (
+        ("seed", "paint_seed", seeds, address.between(MIN_PAGE_SEED, LAST_SEED), 0),
+        ("temperature", "paint_temperature", address.number(coldest, hottest), address.between(coldest, hottest), 1.0),
+        ("levels", "paint_top_k", address.integer(1, 256), address.between(1, 256), 256),
     ):
-        if _is_news(name):
-            number = _number(wanted[name])
-            if number is not None and low <= number <= high:
-                memory[key] = number if isinstance(default, float) else int(number)
+        asked = address.take("paint", name, read, address.problem(name, allowed))
+        if asked is not None:
+            memory[key] = asked
         memory.setdefault(key, default)
+
+
+def read_class(info: CheckpointInfo) -> None:
+    """The same for `?class=`, whose range depends on the model."""
+    last = len(info.askable) - 1
+    allowed = address.between(0, last) if info.askable else t("paint.class_none")
+    asked = address.take("paint", "class", address.integer(0, last), address.problem("class", allowed))
+    if asked is not None:
+        st.session_state.paint_label = asked
+    st.session_state.setdefault("paint_label", ANY)
 
 
 def write_address(asking: Asking) -> None:
     """Put into the address what was asked for, so that it can be shared and reloaded."""
-    _write("seed", str(asking.seed))
-    _write("class", None if asking.label is None else str(asking.label))
-    _write("temperature", None if asking.temperature == 1 else f"{asking.temperature:g}")
-    _write("levels", None if asking.top_k is None else str(asking.top_k))
+    address.write("paint", "seed", str(asking.seed))
+    address.write("paint", "class", None if asking.label is None else str(asking.label))
+    address.write("paint", "temperature", None if asking.temperature == 1 else f"{asking.temperature:g}")
+    address.write("paint", "levels", None if asking.top_k is None else str(asking.top_k))
 
 
 def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = False, own: int | None = None) -> Asking:
@@ -141,23 +151,3 @@ def _class(
 
 def _other_seeds() -> None:
     st.session_state.paint_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret
-
-
-def _is_news(name: str) -> bool:
-    value = st.query_params.get(name)
-    return value is not None and value != st.session_state.get(f"paint_address_{name}")
-
-
-def _write(name: str, value: str | None) -> None:
-    if value is None:
-        st.query_params.pop(name, None)
-    elif st.query_params.get(name) != value:
-        st.query_params[name] = value
-    st.session_state[f"paint_address_{name}"] = value
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text[:20])
-    except ValueError:
-        return None

@@ -11,7 +11,9 @@ import streamlit as st
 from genmodels.expression import MAX_LENGTH
 from genmodels.seeding import canonical
 from genmodels.service.seeds import MAX_SEEDS
+from pages.components import address
 from pages.components.i18n import t
+from pages.components.theme import plain
 
 PREFERRED = "mnist_gan"
 DEFAULT_SEEDS = ("14", "7", "23", "5")  # clear digits of PREFERRED: 4, 0, 3 and 9
@@ -20,37 +22,50 @@ _SHOWN = 24
 
 def read_address() -> None:
     """Take over seeds and expression from the address, where they are not what the page itself has written there."""
-    state, wanted = st.session_state, st.query_params
-    if wanted.get("seeds", state.get("seeds_address_seeds")) != state.get("seeds_address_seeds"):
-        state.seeds_list, state.seeds_refused = _taken([wanted["seeds"][: 20 * MAX_SEEDS]])
+    state = st.session_state
+    kept_z = address.written("seeds", "z")
+    allowed = t("seeds.address_seeds", count=MAX_SEEDS)
+    listed = address.take("seeds", "seeds", _listed, address.problem("seeds", allowed))
+    if listed is not None:
+        state.seeds_list, bad = listed
+        if bad:
+            address.refuse("seeds", "seeds", t("seeds.refused", found=named(bad), count=MAX_SEEDS))
     if "seeds_list" not in state:
         state.seeds_list = list(state.get("seeds_kept", DEFAULT_SEEDS))
-    if wanted.get("z", state.get("seeds_address_z")) != state.get("seeds_address_z"):
-        state.seeds_expression = wanted["z"][:MAX_LENGTH]
-        if len(wanted["z"]) > MAX_LENGTH:
-            st.warning(t("seeds.expression_cut", count=MAX_LENGTH), icon=":material/content_cut:")
+    expression = address.take("seeds", "z", str, str)  # what is no expression is explained below its field
+    if expression is not None:
+        state.seeds_expression = expression[:MAX_LENGTH]
+        if len(expression) > MAX_LENGTH:
+            address.refuse("seeds", "z", t("seeds.expression_cut", count=MAX_LENGTH))
     if "seeds_expression" not in state:
-        listed: list[str] = state.seeds_list
-        first, second, third, *_ = [*listed, *DEFAULT_SEEDS]
-        state.seeds_expression = state.get("seeds_address_z") or f"s{first} - s{second} + 0.5*s{third}"
+        chosen: list[str] = state.seeds_list
+        first, second, third, *_ = [*chosen, *DEFAULT_SEEDS]
+        state.seeds_expression = kept_z or f"s{first} - s{second} + 0.5*s{third}"
+
+
+def _listed(text: str) -> tuple[list[str], list[str]]:
+    """The seeds in `?seeds=`, and what is none. Raises ValueError if there is no seed at all."""
+    good, bad = _taken([text[: 20 * MAX_SEEDS]])
+    if not good:
+        raise ValueError(text)
+    return good, bad
+
+
+def named(words: Iterable[str]) -> str:
+    """Refused words as Markdown."""
+    return ", ".join(f"“{plain(word)}”" for word in words)
 
 
 def write_address() -> None:
     """Put the seeds into the address, so that it can be shared and reloaded."""
     state = st.session_state
     state.seeds_kept = list(state.seeds_list)
-    _write("seeds", ",".join(state.seeds_list))
+    address.write("seeds", "seeds", ",".join(state.seeds_list))
 
 
 def write_expression() -> None:
     """The same for the expression, which is drawn again without the rest of the page."""
-    _write("z", st.session_state.seeds_expression)
-
-
-def _write(name: str, value: str) -> None:
-    if st.query_params.get(name) != value:
-        st.query_params[name] = value
-    st.session_state[f"seeds_address_{name}"] = value
+    address.write("seeds", "z", st.session_state.seeds_expression)
 
 
 def seeds() -> tuple[int, ...]:

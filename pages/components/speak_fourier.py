@@ -8,12 +8,21 @@ import streamlit as st
 from genmodels.fourier import WINDOWS, Window
 from genmodels.service import sound
 from genmodels.service.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
-from pages.components import choice, speak_charts, speak_source
+from pages.components import address, choice, speak_charts, speak_source
 from pages.components.i18n import t
 from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
 
 _FLOOR = -100
+
+
+def read_address() -> None:
+    """Take over window, length and hop, in every part of the page."""
+    for name, choices in (("window", WINDOWS), ("length", LENGTHS), ("hop", HOPS)):
+        known = {str(choice): choice for choice in choices}
+        asked = address.take("speak", name, address.member(known), address.problem(name, address.one_of(known)))
+        if asked is not None:
+            st.session_state[f"speak_{name}"] = known[asked]
 
 
 def show() -> None:
@@ -29,9 +38,8 @@ def show() -> None:
 
 def _controls() -> tuple[Window, int, int]:
     memory = st.session_state
-    memory.setdefault("speak_window", _asked("window", WINDOWS, "hann"))
-    memory.setdefault("speak_length", int(_asked("length", tuple(map(str, LENGTHS)), "256")))
-    memory.setdefault("speak_hop", int(_asked("hop", tuple(map(str, HOPS)), "4")))
+    for key, value in (("speak_window", "hann"), ("speak_length", 256), ("speak_hop", 4)):
+        memory.setdefault(key, value)
     left, middle, right = st.columns(3, gap="medium")
     with left:
         chosen = st.segmented_control(
@@ -64,13 +72,8 @@ def _controls() -> tuple[Window, int, int]:
         persist_state="session",
     )
     for name, value in (("window", window), ("length", length), ("hop", part)):
-        st.query_params[name] = str(value)
+        address.write("speak", name, str(value))
     return window, int(length), int(length) // int(part)
-
-
-def _asked(name: str, allowed: tuple[str, ...], otherwise: str) -> str:
-    wanted = st.query_params.get(name, otherwise)
-    return wanted if wanted in allowed else otherwise
 
 
 def _two_tones(window: Window, length: int) -> None:

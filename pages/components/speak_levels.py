@@ -7,10 +7,18 @@ import streamlit as st
 
 from genmodels.service import sound
 from genmodels.service.sound import LEVELS, RATE
-from pages.components import speak_charts, speak_source
+from pages.components import address, speak_charts, speak_source
 from pages.components.i18n import t
 from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
+
+
+def read_address() -> None:
+    """Take over `?levels=`, in every part of the page."""
+    counts = tuple(map(str, LEVELS))
+    asked = address.take("speak", "levels", address.member(counts), address.problem("levels", address.one_of(counts)))
+    if asked is not None:
+        st.session_state.speak_levels = int(asked)
 
 
 def show() -> None:
@@ -19,8 +27,7 @@ def show() -> None:
     left, right = st.columns([4, 6], gap="large")
     memory = st.session_state
     if memory.get("speak_levels") not in LEVELS:
-        wanted = st.query_params.get("levels", "")
-        memory.speak_levels = int(wanted) if wanted in map(str, LEVELS) else 16
+        memory.speak_levels = 16
     with left:
         found = speak_source.pick("levels", sound.real_set(), RATE)
         levels = int(
@@ -32,7 +39,7 @@ def show() -> None:
                 persist_state="session",
             )
         )
-        st.query_params["levels"] = str(levels)
+        address.write("speak", "levels", str(levels))
         with friendly_errors():
             _staircase(levels)
     with right, friendly_errors():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,10 +14,10 @@ from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import speak
 from genmodels.service.speak import Asked
 from genmodels.service.speak_voice import Voice
+from pages.components import address
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
-from pages.components.theme import plain
 
 TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
 TEMPOS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
@@ -24,53 +25,48 @@ GUIDANCES = tuple(0.5 * half for half in range(round(2 * speak.MAX_GUIDANCE) + 1
 TOP_KS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The last one leaves all levels in."""
 _FIRST_TEMPERATURE = 1.0
+_SHORTEST = 0.1
+Number = TypeVar("Number", int, float)
+
+
+def read_address() -> None:
+    """Take over what does not depend on the model, in every part of the page."""
+    memory = st.session_state
+    for name, read, allowed in (
+        ("seed", address.integer(MIN_PAGE_SEED, MAX_PAGE_SEED), address.between(MIN_PAGE_SEED, MAX_PAGE_SEED)),
+        ("seconds", address.number(_SHORTEST, speak.MAX_SECONDS), address.between(_SHORTEST, speak.MAX_SECONDS)),
+        ("temperature", _stop(TEMPERATURES), address.one_of(TEMPERATURES)),
+        ("top_k", _stop(TOP_KS), address.one_of(TOP_KS)),
+    ):
+        asked = address.take("speak", name, read, address.problem(name, allowed))
+        if asked is not None:
+            memory[f"speak_{name}"] = round(asked, 2)
 
 
 def follow_address(voice: Voice) -> None:
-    """Take what is to be said from an address that was opened or changed; what does not fit is left as it was."""
+    """The same for what this model can be asked."""
     memory = st.session_state
-
-    def guidance(text: str) -> float:
-        if voice.guidance is None:
-            raise ValueError(text)
-        return GUIDANCES[GUIDANCES.index(float(text))]
-
-    def tempo(text: str) -> float:
-        if not voice.timed:
-            raise ValueError(text)
-        return TEMPOS[TEMPOS.index(float(text))]
-
-    known: dict[str, Callable[[str], object]] = {
-        "say": lambda text: voice.labels.index(text),
-        "voice": lambda text: voice.speakers.index(text),
-        "seed": lambda text: _within(int(text), MIN_PAGE_SEED, MAX_PAGE_SEED),
-        "seconds": lambda text: _within(round(float(text), 2), 0.1, speak.MAX_SECONDS),
-        "temperature": lambda text: TEMPERATURES[TEMPERATURES.index(float(text))],
-        "top_k": lambda text: TOP_KS[TOP_KS.index(int(text))],
-        "guidance": guidance,
-        "tempo": tempo,
-    }
-    for name, read in known.items():
-        text = st.query_params.get(name)
-        if text is None or text == memory.get(f"speak_address_{name}"):
-            continue
-        memory[f"speak_address_{name}"] = text
-        try:
-            memory[_KEYS[name]] = read(text)
-        except ValueError:
-            st.warning(t("speak.bad_address", name=name, value=plain(text[:40])), icon=":material/link_off:")
+    none = t("speak.address_none")
+    guidances, tempos = GUIDANCES if voice.guidance is not None else (), TEMPOS if voice.timed else ()
+    known: tuple[tuple[str, Callable[[str], object], Sequence[object]], ...] = (
+        ("say", voice.labels.index, voice.labels),
+        ("voice", voice.speakers.index, voice.speakers),
+        ("guidance", _stop(guidances), [f"{value:g}" for value in guidances]),
+        ("tempo", _stop(tempos), [f"{value:g}" for value in tempos]),
+    )
+    for name, read, choices in known:
+        allowed = address.one_of(choices) if choices else none
+        asked = address.take("speak", name, read, address.problem(name, allowed))
+        if asked is not None:
+            memory[_KEYS.get(name, f"speak_{name}")] = asked
 
 
-_KEYS = {
-    "say": "speak_label",
-    "voice": "speak_speaker",
-    "seed": "speak_seed",
-    "seconds": "speak_seconds",
-    "temperature": "speak_temperature",
-    "top_k": "speak_top_k",
-    "guidance": "speak_guidance",
-    "tempo": "speak_tempo",
-}
+_KEYS = {"say": "speak_label", "voice": "speak_speaker"}
+
+
+def _stop(stops: Sequence[Number]) -> Callable[[str], Number]:
+    """Reads a number that is a stop of a slider."""
+    return lambda text: stops[stops.index(float(text))]
 
 
 def keep_address(asked: Asked) -> None:
@@ -86,17 +82,7 @@ def keep_address(asked: Asked) -> None:
         "tempo": None if asked.tempo == 1 else f"{asked.tempo:g}",
     }
     for name, value in values.items():
-        if value is None:
-            st.query_params.pop(name, None)
-            st.session_state.pop(f"speak_address_{name}", None)
-        else:
-            st.session_state[f"speak_address_{name}"] = st.query_params[name] = str(value)
-
-
-def _within(value: float, low: float, high: float) -> float:
-    if not low <= value <= high:
-        raise ValueError(value)
-    return value
+        address.write("speak", name, None if value is None else str(value))
 
 
 def whom(voice: Voice) -> tuple[str | None, str | None]:
@@ -131,7 +117,7 @@ def how(
     """
     memory = st.session_state
     memory.setdefault("speak_seed", 1)
-    memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(0.1, round(voice.usual_seconds, 2))))
+    memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(voice.usual_seconds, 2))))
     memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
     memory.setdefault("speak_top_k", TOP_KS[-1])
     row = st.container(horizontal=True, vertical_alignment="bottom")
@@ -165,7 +151,7 @@ def how(
         )
         st.slider(
             t("speak.seconds"),
-            0.1,
+            _SHORTEST,
             speak.MAX_SECONDS,
             step=0.05,
             key="speak_seconds",

@@ -11,10 +11,10 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.service import stylize
 from genmodels.service.stylize import Asking
 from genmodels.service.translate_given import Upload, file_name
-from pages.components import choice
+from pages.components import address, choice
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import friendly_errors
 
 _MOST = 4
 """Networks that answer at once: a photograph of 512 pixels takes each about a second."""
@@ -60,13 +60,9 @@ def _answers(content: Upload | None, infos: dict[str, CheckpointInfo]) -> None:
 
 def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
     memory = st.session_state
-    asked = st.query_params.get("model")
-    if asked and asked != memory.get("stylize_address"):
-        memory.stylize_address = asked
-        if asked in infos:
-            memory.stylize_networks = [asked]
-        else:
-            st.warning(t("stylize.fast.unknown", name=plain(asked[:80])), icon=":material/search_off:")
+    asked = address.take("stylize", "model", address.member(infos), lambda name: t("stylize.fast.unknown", name=name))
+    if asked is not None:
+        memory.stylize_networks = [asked]
     return choice.choose_several(
         t("stylize.fast.networks"),
         list(infos),

@@ -6,9 +6,8 @@ import streamlit as st
 
 import train_jobs
 from genmodels import estimate
-from genmodels.errors import UnknownNameError
 from genmodels.service.translate_given import Upload
-from pages.components import run_actions, run_curves, run_pictures, run_view, stylize_settings
+from pages.components import address, run_actions, run_curves, run_pictures, run_view, stylize_settings
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
@@ -46,20 +45,17 @@ def show(content: Upload | None, style: Upload | None) -> None:
 def _job() -> Job | None:
     """The painting to show, kept in the address; what the visitor has just started goes before the address."""
     memory = st.session_state
-    asked = st.query_params.get("run")
-    if asked and asked != memory.get("stylize_run_address"):
+    known = {job.id for job in train_jobs.jobs()}
+    asked = address.take(
+        "stylize", "run", address.member(known), lambda name: t("stylize.slow.unknown", id=name), recheck=True
+    )
+    if asked is not None:
         memory.setdefault("stylize_run", asked)
-    wanted = memory.get("stylize_run")
-    if wanted is None:
+    if memory.get("stylize_run") not in known:
+        memory.pop("stylize_run", None)
         return None
-    memory["stylize_run_address"] = st.query_params["run"] = wanted
-    try:
-        return train_jobs.job(wanted)
-    except UnknownNameError:
-        st.warning(t("stylize.slow.unknown", id=plain(str(wanted)[:80])), icon=":material/link_off:")
-        memory.pop("stylize_run")
-        st.query_params.pop("run")
-        return None
+    address.write("stylize", "run", memory["stylize_run"])
+    return train_jobs.job(memory["stylize_run"])
 
 
 def _draw(job: Job) -> None:

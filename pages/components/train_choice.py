@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from genmodels import data, recipes, registry
 from genmodels.data import DataConfig, own
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
-from pages.components import choice, train_recordings
+from pages.components import address, choice, train_recordings
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
 from train_jobs.spec import find_recipe
@@ -57,9 +58,7 @@ def choose() -> Choice:
         persist_state="session",
     )
     recipe = find_recipe(name) if start_from == "recipe" else recipes.family(name)
-    if st.query_params.get("recipe") != recipe.name:
-        st.query_params["recipe"] = recipe.name
-    st.session_state["train_asked"] = recipe.name
+    address.write("train", "recipe", recipe.name)
 
     presets = (*recipe.presets, FULL)
     preset = choice.choose(
@@ -100,7 +99,7 @@ def choose() -> Choice:
         persist_state="session",
     )
     if "data" in st.query_params:
-        st.query_params["data"] = st.session_state["train_data_asked"] = data_name
+        address.write("train", "data", data_name)
     if data_name in own_sound:
         config = train_recordings.ask(data_name, recipe_data, fresh)
         return Choice(recipe, None if preset == FULL else preset, config, fresh)
@@ -127,14 +126,8 @@ def _own_sound() -> tuple[str, ...]:
 
 def _asked_data(own_sets: tuple[str, ...]) -> str | None:
     """`?data=NAME` names a set; it counts where it changed since the last run of the page."""
-    asked = st.query_params.get("data")
-    if not asked or asked == st.session_state.get("train_data_asked"):
-        return None
-    st.session_state["train_data_asked"] = asked
-    if asked in data.names() or asked in own_sets:
-        return str(asked)
-    st.warning(t("train.unknown_data", name=plain(asked)), icon=":material/link_off:")
-    return None
+    known = (*data.names(), *own_sets)
+    return address.take("train", "data", address.member(known), lambda name: t("train.unknown_data", name=name))
 
 
 def _config(name: str) -> DataConfig:
@@ -143,17 +136,27 @@ def _config(name: str) -> DataConfig:
 
 def _follow_address() -> None:
     """`?recipe=NAME` names a recipe or a family; it counts where it changed since the last run of the page."""
-    asked = st.query_params.get("recipe")
-    if not asked or asked == st.session_state.get("train_asked"):
-        return
-    try:
-        find_recipe(asked)
-    except GenmodelsError as error:
-        st.warning(plain(str(error)), icon=":material/link_off:")
+    asked = address.take("train", "recipe", _recipe, _unknown_recipe)
+    if asked is None:
         return
     kind = "recipe" if asked in recipes.names() else "family"
     st.session_state["train_start_from"] = kind
     st.session_state[f"train_{kind}"] = asked
+
+
+def _recipe(name: str) -> str:
+    try:
+        find_recipe(name)
+    except GenmodelsError as error:
+        raise ValueError(name) from error
+    return name
+
+
+def _unknown_recipe(name: str) -> str:
+    known = (*recipes.names(), *registry.names())
+    near = difflib.get_close_matches(st.query_params["recipe"][:80], known)
+    nearest = t("train.nearest_recipes", names=", ".join(f"`{one}`" for one in near)) if near else ""
+    return f"{t('train.unknown_recipe', name=name)} {nearest}".strip()
 
 
 def _data_label(name: str) -> str:
