@@ -13,13 +13,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from genmodels import processes
 
 log = logging.getLogger(__name__)
+_TRASH = re.compile(r"\.trash-(.+)-\d+$")
 _PID = re.compile(r"[-.](\d{1,7})(\.tmp)?$")
 
 
@@ -49,8 +50,11 @@ def at_work(folder: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def sweep(folder: Path, *patterns: str) -> None:
-    """Remove what matches the patterns in `folder`, unless somebody is `at_work` there. Never raises OSError."""
+def sweep(folder: Path, *patterns: str, rescue: Callable[[Path], object] | None = None) -> None:
+    """Remove what matches the patterns in `folder`, unless somebody is `at_work` there. Never raises OSError.
+
+    `rescue` is called with each path first; it may move away what must not be lost.
+    """
     try:
         found = [path for pattern in patterns for path in folder.glob(pattern)]
     except OSError as error:
@@ -64,9 +68,20 @@ def sweep(folder: Path, *patterns: str) -> None:
     try:
         for path in found:
             if is_abandoned(path):
+                if rescue is not None:
+                    rescue(path)
                 discard(path)
+    except OSError as error:
+        log.warning("%s: a leftover could not be moved: %s", folder, error)
     finally:
         os.close(handle)
+
+
+def put_back(trash: Path) -> None:
+    """Rename `.trash-NAME-PID` to NAME if there is none: its process ended before it put another one in its place."""
+    named = _TRASH.match(trash.name)
+    if named and not os.path.lexists(trash.with_name(named.group(1))):
+        os.replace(trash, trash.with_name(named.group(1)))
 
 
 def is_abandoned(path: Path) -> bool:

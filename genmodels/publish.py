@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from genmodels import capabilities, card, catalog, checkpoint, data, evaluation, preview, recipes
+from genmodels import capabilities, card, catalog, checkpoint, data, evaluation, leftovers, preview, recipes
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError
 from genmodels.evaluation import SAMPLES, evaluate, scores
@@ -72,15 +73,18 @@ def publish(
     root = catalog.checkpoints_root()
     temporary = root / f".tmp-{name}-{os.getpid()}"
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        _fill(temporary, folder, spec, chosen, with_training_nets, half, samples)
-        card.write(temporary, name, _command(folder, spec))
-        _put_in_place(temporary, root / name)
+        root.mkdir(parents=True, exist_ok=True)
+        leftovers.sweep(root, ".tmp-*", ".trash-*", rescue=leftovers.put_back)
+        with leftovers.at_work(root):
+            leftovers.discard(temporary)
+            temporary.mkdir()
+            _fill(temporary, folder, spec, chosen, with_training_nets, half, samples)
+            card.write(temporary, name, _command(folder, spec))
+            _put_in_place(temporary, root / name)
     except OSError as error:
         raise CheckpointError(f"{name!r} could not be published: {error}. Nothing was changed") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        leftovers.discard(temporary)
     return root / name
 
 
@@ -150,9 +154,10 @@ def _put_in_place(new: Path, target: Path) -> None:
         os.replace(new, target)
     except OSError:
         if trash.exists():
-            os.replace(trash, target)
+            with suppress(OSError):  # it is not lost: the next publication puts it back
+                os.replace(trash, target)
         raise
-    shutil.rmtree(trash, ignore_errors=True)  # the new one is in place: what cannot be deleted is only litter
+    leftovers.discard(trash)  # the new one is in place: what cannot be deleted is only litter
 
 
 def _command(folder: RunFolder, spec: Spec) -> str:

@@ -22,7 +22,7 @@ from typing import IO
 
 import psutil
 
-from genmodels import processes
+from genmodels import catalog, leftovers, processes
 from genmodels.runfolder import RunFolder
 from train_jobs import devices, outcome
 from train_jobs.errors import QueueError
@@ -243,6 +243,7 @@ def serve(root: Path, idle: float, leave: threading.Event) -> int:
             log.info("another scheduler (pid %s) serves %s already; this one ends", running_pid(root), root)
             return 0
         with lock:
+            leftovers.sweep(catalog.checkpoints_root(), ".tmp-*", ".trash-*", rescue=leftovers.put_back)
             log.info("scheduler %d serves %s with %s", os.getpid(), root, ", ".join(devices.present()))
             if reason := devices.why_not():
                 log.info("no job uses: %s", reason)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genmodels import leftovers
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import ConfigError, DataError, UnknownNameError
 
@@ -78,6 +80,8 @@ _OWN = {
     "audio_folder": "audio_folder",
 }
 _OWN_SOUND = ("audio_folder",)
+_HALF_MADE = (".fsdd*", ".*.part", ".*.tmp", "cifar-10-batches-bin/.*.tmp", "flower_photos/*/.*.tmp")
+"""What a download that was killed leaves in the data folder."""
 
 
 def data_root() -> Path:
@@ -146,13 +150,17 @@ def _without_download(spec: DataSpec) -> str:
 def download(name: str) -> str:
     """Fetch a data set into `data_root()` and return where it lies; raises DataError with the cause."""
     module = _module(name)
-    if hasattr(module, "fetch"):
-        return str(module.fetch(name))
-    if not hasattr(module, "download"):
+    if not hasattr(module, "fetch") and not hasattr(module, "download"):
         return f"data set {name!r} needs no download"
-    if not module.located():
-        module.download()
-    return str(module.located())
+    with suppress(OSError):  # the data set's own function tries again and reports it
+        data_root().mkdir(parents=True, exist_ok=True)
+    leftovers.sweep(data_root(), *_HALF_MADE)
+    with leftovers.at_work(data_root()):
+        if hasattr(module, "fetch"):
+            return str(module.fetch(name))
+        if not module.located():
+            module.download()
+        return str(module.located())
 
 
 def load(config: DataConfig, split: Split = "train", first: int | None = None) -> Arrays:

@@ -260,7 +260,11 @@ def _from(path: Path, samples: bool) -> Decoded | None:
 def _keep(path: Path, found: Decoded) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        leftovers.sweep(path.parent, ".*")
+        with (
+            leftovers.at_work(path.parent),
+            tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file,
+        ):
             try:
                 np.savez(
                     file,
@@ -269,6 +273,7 @@ def _keep(path: Path, found: Decoded) -> None:
                     rows=found.rows,
                     skipped=np.array(json.dumps(found.skipped)),
                 )
+                file.flush()
                 os.replace(file.name, path)
             except BaseException:
                 leftovers.discard(Path(file.name))

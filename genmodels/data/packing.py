@@ -6,6 +6,7 @@ temporary name, then renamed: the file is there whole or not at all.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import tempfile
@@ -87,7 +88,7 @@ def pack(
     chosen = np.sort(np.random.default_rng(0).permutation(len(groups.names))[:limit])
     shape = (1 if grey else 3, size, size)
     check_memory(len(chosen), shape, source.title)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = _temporary(out)
     kept: list[int] = []
     skipped: list[str] = []
     paper = Background(background)
@@ -137,6 +138,12 @@ def pack(
     )
 
 
+def _temporary(out: Path) -> Path:
+    """The name to write `out` under; what killed processes left under such names is removed."""
+    leftovers.sweep(out.parent, f".{glob.escape(out.name)}.*.tmp")
+    return out.with_name(f".{out.name}.{os.getpid()}.tmp")
+
+
 def _check_out(out: Path, overwrite: bool) -> None:
     if out.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"the file to write, {str(out)!r}, does not end in {', '.join(SUFFIXES)}")
@@ -160,7 +167,7 @@ def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limi
             f"{title} holds {packed.count:,} pictures, {needed / 1e6:,.0f} MB; the limit is {limits.entries:,} "
             f"pictures and {limits.total_bytes / 1e6:,.0f} MB. Pack fewer, or smaller ones"
         )
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = _temporary(out)
     origin = f"taken over from {packed.source}"
     attributes = _attributes(title, origin, packed.classes, licence or packed.licence, packed.notes)
     try:
