@@ -58,7 +58,7 @@ def _row(job: Job) -> dict[str, Any]:
     return {
         "name": job.name,
         "recipe": job.recipe,
-        "state": t(f"runs.state.{job.state}"),
+        "state": run_view.state_text(job),
         "progress": round(100 * job.step / job.max_steps) if job.max_steps else 0,
         "speed": job.speed and round(job.speed, 0 if job.speed >= 10 else 1),
         "started": datetime.fromtimestamp(job.started or job.created, UTC),
@@ -93,7 +93,7 @@ def _select(jobs: tuple[Job, ...]) -> str:
     chosen = choice.choose(
         t("runs.select"),
         list(by_id),
-        lambda job_id: f"{by_id[job_id].name} · {t('runs.state.' + by_id[job_id].state)}",
+        lambda job_id: f"{by_id[job_id].name} · {run_view.state_text(by_id[job_id])}",
         key="runs_select",
         help=t("runs.select_help"),
         persist_state="session",

@@ -175,6 +175,7 @@ class Scheduler:
         except Exception as problem:  # one damaged folder must not end the scheduler of all the others
             log.exception("%s: its folder cannot be read", row.id)
             state, error = "FAILED", f"the run folder is damaged: {type(problem).__name__}: {problem}"
+        RunFolder(self.store.root / row.id).clear_leftovers()
         if self.store.finish(row.id, row.pid, state, code, error):
             log.info("%s: %s%s", row.id, state, f", {error}" if error else "")
         self._asked.pop(row.id, None)

@@ -58,7 +58,7 @@ def full(job_id: str) -> None:
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.subheader(plain(job.name), anchor=False)
     with right.container(horizontal=True, horizontal_alignment="right"):
-        st.badge(t(f"runs.state.{job.state}"), color=_COLORS[job.state])
+        st.badge(state_text(job), color=_COLORS[job.state] if job.silent is None else "orange")
     run_actions.main(job)
     live(job, _draw_full)
     spec = _spec_of(job)
@@ -125,10 +125,20 @@ def _draw_full(job: Job) -> None:
 # --------------------------------------------------------------------------- parts
 
 
+def state_text(job: Job) -> str:
+    """The state in a word or two, for a list."""
+    return t("runs.state.not_responding" if job.silent is not None else f"runs.state.{job.state}")
+
+
 def in_words(job: Job) -> str:
     """The state as a sentence."""
     if job.state == "PENDING":
+        if job.error:
+            return t("runs.in_words.PENDING_problem", error=plain(job.error))
         return t("runs.in_words.PENDING", position=job.position) if job.position else t("runs.in_words.PENDING_plain")
+    if job.silent is not None:
+        cause = {"lost": "lost", "stopping": "silent_stopping"}.get(job.phase or "", "silent")
+        return t(f"runs.in_words.{cause}", device=job.device or t("runs.no_device"), time=duration(job.silent))
     if job.state == "RUNNING":
         phase = t(f"runs.phase.{job.phase}") if has(f"runs.phase.{job.phase}") else str(job.phase)
         return t("runs.in_words.RUNNING", device=job.device or t("runs.no_device"), phase=phase)
@@ -143,6 +153,8 @@ def progress(job: Job) -> None:
     """The state in words, and a bar with the step, the speed and the time left."""
     if job.state == "FAILED":
         st.error(in_words(job), icon=":material/error:")
+    elif job.silent is not None or (job.state == "PENDING" and job.error):
+        st.warning(in_words(job), icon=":material/warning:")
     else:
         st.markdown(in_words(job))
     parts = [t("runs.progress", step=job.step, max_steps=job.max_steps)]
