@@ -34,7 +34,10 @@ _HEARD = 10  # recordings in a preview: some seconds on one core
 _TRANSLATED = 8  # pictures of each kind in a preview
 _ROW = 4  # photographs in a row of a preview of styles
 _VERDICT = 64  # pixels a side of a classified picture
-_GREEN, _RED = (46, 160, 67), (207, 34, 46)
+RIGHT, WRONG = (31, 148, 155), (214, 98, 34)
+"""Teal and orange, which colour-blind people can tell apart; a check mark and a cross say the same without colour."""
+_CHECK = (".......", "......#", ".....##", "#...##.", "##.##..", ".###...", "..#....")
+_CROSS = ("#.....#", "##...##", ".##.##.", "..###..", ".##.##.", "##...##", "#.....#")
 
 
 def grid(images: Tensor, columns: int | None = None, *, scale: int | None = None, pad: int = 2) -> Image.Image:
@@ -208,7 +211,7 @@ def _stylized(model: SupportsStylizing, images: Tensor) -> Image.Image:
 
 
 def _verdicts(model: SupportsClassification, images: Tensor, labels: Tensor) -> Image.Image:
-    """Real pictures, framed green where the classifier is right and red where it is wrong."""
+    """Real pictures, framed teal with a check mark if the classifier is right, orange with a cross if it is wrong."""
     with torch.inference_mode():
         guessed = model.classify(images.to(model.device)).argmax(1).cpu()  # type: ignore[attr-defined]
     if max(images.shape[2:]) > _VERDICT:  # a page of photographs is megabytes, and the frames are what it is about
@@ -217,7 +220,17 @@ def _verdicts(model: SupportsClassification, images: Tensor, labels: Tensor) -> 
     count, _, height, width = images.shape
     framed = torch.zeros(count, 3, height + 2 * frame, width + 2 * frame)
     for index in range(count):
-        color = torch.tensor(_GREEN if guessed[index] == labels[index] else _RED) / 127.5 - 1
-        framed[index] = color[:, None, None]
-    framed[:, :, frame:-frame, frame:-frame] = images
+        right = bool(guessed[index] == labels[index])
+        framed[index] = (torch.tensor(RIGHT if right else WRONG) / 127.5 - 1)[:, None, None]
+        framed[index, :, frame:-frame, frame:-frame] = images[index]
+        mark = verdict_mark(right)
+        framed[index, :, : mark.shape[1], -mark.shape[2] :] = mark
     return grid(framed, 8)
+
+
+def verdict_mark(right: bool) -> Tensor:
+    """The upper right corner of a classified picture: a white check mark or cross on its frame's colour, (3, 9, 9)."""
+    color = torch.tensor(RIGHT if right else WRONG) / 127.5 - 1
+    white = torch.tensor([[pixel == "#" for pixel in row] for row in (_CHECK if right else _CROSS)])
+    white = F.pad(white, (1, 1, 1, 1))
+    return torch.where(white, torch.tensor(1.0), color[:, None, None])

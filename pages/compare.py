@@ -20,7 +20,7 @@ from pages.components.theme import error_box, friendly_errors, page_title, plain
 _WIDE = 320
 
 
-def _actions() -> None:
+def _actions(infos: dict[str, CheckpointInfo]) -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom", key="compare_actions")
     row.number_input(
         t("compare.seed"),
@@ -44,6 +44,7 @@ def _actions() -> None:
         key="compare_add",
         icon=":material/add:",
         on_click=state.add,
+        args=(list(infos),),
         disabled=state.count() >= compare.MAX_MODELS,
         help=t("compare.add_help", count=compare.MAX_MODELS),
     )
@@ -226,7 +227,7 @@ def _page() -> None:
         st.page_link("train.py", label=t("compare.empty_link"), icon=":material/arrow_forward:")
         return
     state.read_address(infos)
-    _actions()
+    _actions(infos)
     parameters = _columns(infos)
     state.write_address(infos)
     chosen = [infos[state.chosen(index)[0]] for index in range(state.count())]

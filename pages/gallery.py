@@ -37,6 +37,16 @@ _KEY_METRICS = (
     "reconstruction/nats",
     "diversity/samples",
 )
+# The digit ladder in the order of the text that climbs it: each step changes one thing of the first.
+_LADDER = (
+    "mnist_mlp_baseline",
+    "mnist_mlp_bce",
+    "mnist_mlp_leaky_relu",
+    "mnist_mlp_adam",
+    "mnist_mlp_layer_norm",
+    "mnist_mlp_combined",
+    "mnist_cnn",
+)
 # What a visitor can do decides where a card stands, not the name of a family.
 _KINDS = ("encoding", "latent", "paint", "translation", "stylizing", "sound", "classification", "other")
 
@@ -75,10 +85,11 @@ def _paints(info: CheckpointInfo) -> bool:
     return "progressive_sampling" in info.capabilities and info.modality == "image"
 
 
-def _order(info: CheckpointInfo) -> tuple[bool, bool, int]:
-    """What can be moved through first, fewest dimensions first: they are the easiest to explore."""
+def _order(info: CheckpointInfo) -> tuple[bool, bool, int, int]:
+    """What can be moved through first, fewest dimensions first: they are the easiest to explore. The ladder in order."""
     has_latent = "latent" in info.capabilities
-    return not has_latent, not info.latent_dim, info.latent_dim or 0
+    rung = _LADDER.index(info.recipe) if info.recipe in _LADDER else len(_LADDER)
+    return not has_latent, not info.latent_dim, info.latent_dim or 0, rung
 
 
 def _metric(info: CheckpointInfo) -> str:
@@ -93,9 +104,9 @@ def _metric(info: CheckpointInfo) -> str:
 
 
 def _hint(info: CheckpointInfo) -> str:
-    """One line to try: the recipe's own, or that of what the model can do."""
-    own = f"gallery.try.{info.recipe}"
-    return t(own if has(own) else f"gallery.try_{_purpose(info)}")
+    """One line to try: the published checkpoint's own, its recipe's, or that of what the model can do."""
+    own = [f"gallery.try.{name}" for name in (info.name if info.published else "", info.recipe) if name]
+    return t(next((key for key in own if has(key)), f"gallery.try_{_purpose(info)}"))
 
 
 def _purpose(info: CheckpointInfo) -> str:

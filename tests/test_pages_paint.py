@@ -202,11 +202,14 @@ def test_what_a_pixel_sees_follows_the_controls(runs: Path) -> None:
     app = page(model="plain", part="field")
     assert "blind spot" in said(app)
     assert app.query_params["part"] == "field"
-    app.slider(key="paint_row").set_value(0).run()
+    row, column = app.slider(key="paint_row"), app.slider(key="paint_column")
+    assert [(one.min, one.max, one.value) for one in (row, column)] == [(1, 28, 15)] * 2, "counted from 1, as elsewhere"
+    assert "pixel in the orange frame" in said(app)
+    app.slider(key="paint_row").set_value(1).run()
     assert "outside the picture" in said(app)
     app.slider(key="paint_layers").set_value(2).run()
     group(app, "paint_kernel").set_value(7).run()  # type: ignore[attr-defined]
-    app.slider(key="paint_column").set_value(27).run()
+    app.slider(key="paint_column").set_value(28).run()
     assert not app.error
     assert not app.exception
 

@@ -6,7 +6,7 @@ A column is a checkpoint and, where it is not the newest, a step behind an @: on
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -59,14 +59,16 @@ def chosen(index: int) -> tuple[str, int]:
     return st.session_state[f"compare_model_{index}"], st.session_state[f"compare_step_{index}"]
 
 
-def add() -> None:
-    """One more column: the last one's model again, so that its step can be set beside it."""
+def add(names: Sequence[str]) -> None:
+    """One more column: the next model after the last one that is not shown yet; the last one again if all are shown."""
     state = st.session_state
     last = state.compare_count - 1
     state.compare_count = min(MAX_MODELS, state.compare_count + 1)
-    state[f"compare_model_{last + 1}"] = state[f"compare_model_{last}"]
-    state[f"compare_step_{last + 1}"] = state[f"compare_step_{last}"]
-    state[f"compare_of_{last + 1}"] = state[f"compare_model_{last}"]
+    shown = [state[f"compare_model_{index}"] for index in range(last + 1)]
+    start = names.index(shown[-1]) + 1 if shown[-1] in names else 0
+    name = next((name for name in (*names[start:], *names[:start]) if name not in shown), shown[-1])
+    state[f"compare_model_{last + 1}"] = state[f"compare_of_{last + 1}"] = name
+    state[f"compare_step_{last + 1}"] = state[f"compare_step_{last}"] if name == shown[-1] else None
 
 
 def remove(index: int) -> None:

@@ -20,8 +20,10 @@ _KINDS = ("plain", "gated", "own")
 def show(info: CheckpointInfo, step: int) -> None:
     """Kernel, layers and pixel at the left; the maps, their legend and what the blind spot is at the right."""
     known, memory = paint.facts(info.name), st.session_state
-    memory.paint_row = min(memory.get("paint_row", known.height // 2), known.height - 1)
-    memory.paint_column = min(memory.get("paint_column", known.width // 2), known.width - 1)
+    # Counted from 1, as in the other parts of the page.
+    memory.paint_row = min(memory.get("paint_row", known.height // 2 + 1), known.height)
+    memory.paint_column = min(memory.get("paint_column", known.width // 2 + 1), known.width)
+    spot = Spot(0, memory.paint_row - 1, memory.paint_column - 1)
     left, right = st.columns([1, 3], gap="large")
     with left:
         st.segmented_control(
@@ -48,8 +50,8 @@ def show(info: CheckpointInfo, step: int) -> None:
                 continue
             st.slider(
                 t(f"paint.field.{name}"),
-                0,
-                most - 1,
+                1,
+                most,
                 key=f"paint_{name}",
                 on_change=_moved,
                 help=t(f"paint.field.{name}_help"),
@@ -61,8 +63,8 @@ def show(info: CheckpointInfo, step: int) -> None:
                 {
                     "model": info.name,
                     "step": step,
-                    "row": memory.paint_row,
-                    "column": memory.paint_column,
+                    "row": spot.row,
+                    "column": spot.column,
                     "kernel_size": memory.paint_kernel,
                     "layers": memory.paint_layers,
                 }
@@ -78,7 +80,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             key="paint_field",
             columns=3,
             tile=230,
-            at=Spot(0, memory.paint_row, memory.paint_column),
+            at=spot,
             moved=memory.get("paint_field_moved", 0),
             every=True,
             on_pick=_picked,
@@ -115,4 +117,4 @@ def _moved() -> None:
 def _picked() -> None:
     spot = picked("paint_field")
     if spot is not None:
-        st.session_state.paint_row, st.session_state.paint_column = spot.row, spot.column
+        st.session_state.paint_row, st.session_state.paint_column = spot.row + 1, spot.column + 1
