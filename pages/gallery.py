@@ -86,7 +86,7 @@ def _paints(info: CheckpointInfo) -> bool:
 
 
 def _order(info: CheckpointInfo) -> tuple[bool, bool, int, int]:
-    """What can be moved through first, fewest dimensions first: they are the easiest to explore. The ladder in order."""
+    """What can be moved through first, fewest dimensions first: they are the easiest to explore."""
     has_latent = "latent" in info.capabilities
     rung = _LADDER.index(info.recipe) if info.recipe in _LADDER else len(_LADDER)
     return not has_latent, not info.latent_dim, info.latent_dim or 0, rung

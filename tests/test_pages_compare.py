@@ -254,11 +254,13 @@ def test_an_address_that_cannot_be_shown_is_said_and_the_rest_kept(
 def test_columns_are_added_and_removed(runs: Path) -> None:
     app = page(models="vae,gan@0")
     app.button(key="compare_add").click().run()
-    assert app.query_params["models"] == "vae,gan@0,gan@0"
+    assert app.query_params["models"] == "vae,gan@0,asked", "the next model that is not there yet, at its newest step"
     app.button(key="compare_add").click().run()
     assert app.button(key="compare_add").disabled
+    *_, fourth = app.query_params["models"].split(",")
+    assert fourth not in ("vae", "gan", "asked")
     app.button(key="compare_remove_0").click().run()
-    assert app.query_params["models"] == "gan@0,gan@0,gan@0"
+    assert app.query_params["models"] == f"gan@0,asked,{fourth}"
     app.button(key="compare_remove_2").click().run()
     assert not [button for button in app.button if (button.key or "").startswith("compare_remove")]
     assert not app.exception
