@@ -19,7 +19,7 @@ def png(
     extra: bytes = b"", width: int = 8, height: int = 8, depth: int = 8, colour: int = 2, after: bytes = b""
 ) -> bytes:
     """A PNG of zeros, whose pixels compress to nothing, with further chunks before its pixels."""
-    row = 1 + width * {0: 1, 2: 3, 6: 4}[colour] * depth // 8
+    row = 1 + width * {0: 1, 2: 3, 4: 2, 6: 4}[colour] * depth // 8
     packer = zlib.compressobj(9)
     pixels = b"".join(packer.compress(bytes(row)) for _ in range(height)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import bomb_files as bombs
@@ -79,4 +80,5 @@ def test_the_check_ends_on_every_damaged_file(kind: str) -> None:
     for length in range(0, len(raw), 7):
         image_headers.check(raw[:length])
     for at in range(min(400, len(raw))):  # sizes that lie outside the file
-        image_headers.check(raw[:at] + struct.pack(">I", 0xFFFFFFF0) + raw[at + 4 :])
+        with contextlib.suppress(DataError):
+            image_headers.check(raw[:at] + struct.pack(">I", 0xFFFFFFF0) + raw[at + 4 :])

@@ -38,6 +38,9 @@ def test_visitors_may_hand_in_fewer_pixels_and_any_phones(name: str) -> None:
     SERVED[name](encoded(plain(RED, (40, 30))))
     with pytest.raises(DataError, match="damaged"):
         pictures.decode_whole(claimed_png(5001, 5000))
+    for sides in ((65_536, 9), (9, 65_536)):
+        with pytest.raises(DataError, match="a side has at most 65,535"):
+            SERVED[name](claimed_png(*sides))
 
 
 def test_they_wait_for_one_another_and_are_told_where_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

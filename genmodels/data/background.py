@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -31,10 +32,16 @@ class Background:
         self.transparent = self.flat = 0
         self._lock = threading.Lock()
 
-    def decode(self, raw: bytes, size: int, channels: int) -> np.ndarray:
-        """As `pictures.decode`, counted; raises DataError."""
+    def decode(
+        self,
+        raw: bytes,
+        size: int,
+        channels: int,
+        decode_on: Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]] = pictures.decode_on,
+    ) -> np.ndarray:
+        """As `pictures.decode`, counted; `decode_on` does the work. Raises DataError."""
         other = 255 if self.level < 128 else 0
-        laid, on_other = pictures.decode_on(raw, size, channels, (self.level, other))
+        laid, on_other = decode_on(raw, size, channels, (self.level, other))
         if not np.array_equal(laid, on_other):
             with self._lock:
                 self.transparent += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -13,22 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from genmodels.data import from_source, hdf5, packing, recording, sources
+from genmodels.data import from_source, hdf5, packing, process_limits, recording, sandbox, sources
 from genmodels.errors import DataError, GenmodelsError
 
 _EACH = 0.1  # seconds between two reports of progress
 
 
-def _limit(memory: int) -> None:
-    """As little as is needed of the machine, where the system knows such limits."""
-    try:
-        import resource
-    except ImportError:  # Windows has none; the time limits still hold
-        return
-    os.nice(10)
-    with contextlib.suppress(ValueError, OSError):  # macOS knows this limit by name only
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+_RECORDING_CPU_SECONDS = 20.0  # a minute of sound takes less than one
+
+
+def _limit(memory: int, kind: str) -> None:
+    """As little as is needed of the machine; it holds when the server has gone."""
+    process_limits.die_with_parent()
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(10)
+    process_limits.limit(memory=memory, cpu_seconds=_RECORDING_CPU_SECONDS if kind == "recording" else None)
 
 
 def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
@@ -50,7 +48,7 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
             source = hdf5.Book(spool)
             source.title = title
         else:
-            source = sources.Zip(spool, sources.UPLOAD, title)
+            source = sources.Zip(spool, sources.UPLOAD, title, sandbox.Decoders().decode_on)
             others = source.others
         licence = request["licence"] or from_source.UNKNOWN_LICENCE
         size, grey = request["size"], request["grey"]
@@ -131,7 +129,7 @@ class _TooMuchError(Exception):
 def main() -> None:
     """Read one request from stdin, report to stdout: a line of JSON each."""
     request = json.loads(sys.stdin.buffer.read())
-    _limit(request["memory"])
+    _limit(request["memory"], request["kind"])
     try:
         task = {"recording": _decode, "recordings": _decode_folder}.get(request["kind"], _pack)
         task(request, lambda message: print(json.dumps(message), flush=True))

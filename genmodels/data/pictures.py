@@ -31,6 +31,7 @@ SUFFIXES = (
 MAX_PIXELS = 64_000_000  # a phone's camera reaches 50 million
 SERVED_PIXELS = 25_000_000  # most phones take 12 million and offer up to 24
 MAX_FILE_BYTES = 64 * 2**20
+_MAX_SIDE = 65_535  # as in JPEG; of a PNG of one column, each of 25 million rows is decoded by itself
 _TOO_LARGE = f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller"
 MIN_SIDE = 16  # of a picture kept in its shape: less is a single number after VGG's four halvings
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
@@ -232,6 +233,8 @@ def fit_array(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
 def _check_pixels(width: int, height: int, most: int) -> None:
     if width * height > most:
         raise DataError(f"{width} x {height} is {_too_many_pixels(most)}")
+    if max(width, height) > _MAX_SIDE:
+        raise DataError(f"{width} x {height} pixels; a side has at most {_MAX_SIDE:,}: scale it down or cut it")
     if not width * height:
         raise DataError("it has no pixels; save it anew")
 

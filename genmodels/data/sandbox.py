@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from genmodels.errors import DataError
 AT_ONCE = 2
 """Images that are decoded side by side; each may take the limits' memory and a core."""
 MAX_WAIT = 20.0
+_REQUESTS = 200  # that one process answers for one upload
 _GRACE = 5.0  # seconds beyond the child's own limit before the client gives up
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class BusyError(DataError):
 class Limits:
     """What one image may use: bytes beyond the warm process's own, seconds of a processor, seconds on the clock."""
 
-    memory: int = 512 * 2**20
+    memory: int = 448 * 2**20
     cpu_seconds: float = 1.25
     wall_seconds: float = 10.0
 
@@ -249,6 +250,31 @@ def decode(
     """
     with _places.place(MAX_WAIT if wait is None else wait), Child(limits) as child:
         return child.decode(task, raw, **arguments)
+
+
+class Decoders:
+    """Decodes the many images of one upload, each within the limits, from any number of threads.
+
+    Its processes are used again: of a small image, a fork would cost more than decoding it.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self._idle: list[Child] = []
+
+    def decode_on(self, raw: bytes, size: int, channels: int, papers: Sequence[int]) -> Sequence[np.ndarray]:
+        """What `pictures.decode_on` returns; raises DataError with the reason."""
+        try:
+            child = self._idle.pop()
+        except IndexError:
+            child = Child(self._limits, _REQUESTS)
+        try:
+            return tuple(child.decode("on", raw, size=size, channels=channels, papers=list(papers)))
+        finally:
+            if child.left:
+                self._idle.append(child)
+            else:
+                child.close()
 
 
 def _reason(reply: Mapping[str, Any], limits: Limits) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import math
 import os
 import re
 import struct
@@ -53,10 +54,15 @@ class Limits:
 
     entries: int = 500_000
     total_bytes: int = 32 * 2**30
+    ratio: float = math.inf
+    """How many times larger than its packed bytes an entry above a megabyte may be."""
 
 
 LOCAL = Limits()
-UPLOAD = Limits(entries=50_000, total_bytes=2 * 2**30)
+UPLOAD = Limits(entries=50_000, total_bytes=2 * 2**30, ratio=200)
+_SMALL = 2**20
+DecodeOn = Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]]
+"""As `pictures.decode_on`."""
 
 
 class Source(Protocol):
@@ -104,7 +110,14 @@ class Folder:
 class Zip:
     """All pictures in a zip, read from it in place."""
 
-    def __init__(self, file: Path | BinaryIO, limits: Limits = LOCAL, title: str | None = None) -> None:
+    def __init__(
+        self,
+        file: Path | BinaryIO,
+        limits: Limits = LOCAL,
+        title: str | None = None,
+        decode: DecodeOn = pictures.decode_on,
+    ) -> None:
+        self._decode, self._ratio = decode, limits.ratio
         self.title = title or (shown(file.stem) if isinstance(file, Path) else "uploaded zip")
         try:
             _check_directory(file, limits)
@@ -152,17 +165,26 @@ class Zip:
         entry = self._entries[name]
         if entry.file_size > pictures.MAX_FILE_BYTES:
             raise DataError(f"larger than {pictures.MAX_FILE_BYTES >> 20} MB")
+        if entry.file_size > max(_SMALL, self._ratio * entry.compress_size):
+            raise DataError(
+                f"{entry.file_size / 1e6:,.0f} MB packed into {entry.compress_size:,} bytes, more than "
+                f"{self._ratio:g} to 1, which is a blank page or hostile; save it again as PNG or JPEG"
+            )
         try:
             raw = self._zip.read(entry)  # never more than the checked file_size
         except _ZIP_ERRORS as error:
             raise DataError(f"cannot be unpacked: {error}") from error
-        return _decoded(raw, size, channels, background)
+        return _decoded(raw, size, channels, background, self._decode)
 
 
-def _decoded(raw: bytes, size: int, channels: int, background: Background | None) -> np.ndarray:
+def _decoded(
+    raw: bytes, size: int, channels: int, background: Background | None, decode: DecodeOn = pictures.decode_on
+) -> np.ndarray:
     if not raw:
         raise DataError("empty: the file has 0 bytes")
-    return pictures.decode(raw, size, channels) if background is None else background.decode(raw, size, channels)
+    if background is None:
+        return decode(raw, size, channels, (0,))[0]
+    return background.decode(raw, size, channels, decode)
 
 
 def _entry_name(entry: zipfile.ZipInfo) -> str:

@@ -1,0 +1,78 @@
+"""Hostile images among the good ones of an uploaded set: each is left out with the reason, the others are packed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import bomb_files as bombs
+import numpy as np
+import pytest
+from picture_files import BLUE, RED, encoded, plain, zipped
+
+from genmodels.data import sandbox
+from genmodels.data.sandbox import Decoders, Limits
+from genmodels.errors import DataError
+from genmodels.service import datasets
+from genmodels.service.datasets import Upload, Wanted
+
+GOOD = encoded(plain(RED, (40, 30)))
+COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def test_each_hostile_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    files = {
+        "a.png": GOOD,
+        "entries.png": bombs.png(bombs.chunk(b"eXIf", bombs.exif(2_000, 30_000))),
+        "scans.jpg": bombs.jpeg_scans(512, 200),
+        "comment.gif": bombs.gif_comment(100_000),
+        "memory.png": bombs.png(width=7_990, height=8_000, colour=4),
+        "zeros.png": GOOD + bytes(3_000_000),
+        "b.png": encoded(plain(BLUE, (40, 30))),
+    }
+    raw = zipped(tmp_path / "set.zip", files).read_bytes()
+    taken = datasets.bring([Upload("set.zip", io.BytesIO(raw), len(raw))], Wanted(title="hostile", size=16))
+    assert taken.count == 2
+    reasons = dict(line.split(": ", 1) for line in taken.skipped)
+    assert reasons.keys() == files.keys() - {"a.png", "b.png"}
+    for name, reason in (
+        ("entries.png", "claims 2,000 entries"),
+        ("scans.jpg", "more than 100 scans"),
+        ("comment.gif", "GIF comment is longer"),
+        ("memory.png", "needs more memory"),
+        ("zeros.png", "more than 200 to 1"),
+    ):
+        assert reason in reasons[name]
+
+
+def test_one_image_that_computes_too_long_costs_the_others_nothing() -> None:
+    decoders = Decoders(Limits(cpu_seconds=0.1, wall_seconds=60))
+    first = decoders.decode_on(GOOD, 8, 3, (0,))
+    for _ in range(2):
+        with pytest.raises(DataError, match="takes more than"):
+            decoders.decode_on(COSTLY, 8, 3, (0,))
+        assert np.array_equal(decoders.decode_on(GOOD, 8, 3, (0,)), first)
+
+
+def test_a_process_is_used_again_and_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    original = sandbox.Child
+
+    def counted(limits: Limits, requests: int) -> sandbox.Child:
+        made.append(requests)
+        return original(limits, requests)
+
+    monkeypatch.setattr(sandbox, "_REQUESTS", 3)
+    monkeypatch.setattr(sandbox, "Child", counted)
+    decoders = Decoders()
+    for _ in range(7):
+        decoders.decode_on(GOOD, 8, 3, (0,))
+        with pytest.raises(DataError, match="not a PNG"):
+            decoders.decode_on(b"text", 8, 3, (0,))
+    assert made == [3] * 5
