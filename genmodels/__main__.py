@@ -182,7 +182,13 @@ def download(name: Annotated[str, typer.Argument(help="A data set's name.")]) ->
 
 @app.command()
 def pack(
-    pictures: Annotated[Path, typer.Argument(help="A folder of pictures, a zip, or the book's HDF5 file of faces.")],
+    pictures: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder or zip of pictures, or of CSV (a label and its grey levels per line), idx or .npz files; or "
+            "one such file; or the book's HDF5 file of faces."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="The HDF5 file to write, ending in .h5.")],
     size: Annotated[int, typer.Option(min=4, max=1024, help="Side of the pictures in pixels.")] = 64,
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,

@@ -136,7 +136,7 @@ def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
     assert r"**Red \& \<b\>round\</b\>** is ready: 5 pictures of 32 x 32 grey" in app.success[0].value
     text = words(app)
     assert r"text.png\: not a PNG" in text
-    assert r"bomb.png\: more than 64,000,000 pixels" in text
+    assert r"bomb.png\: 13000 x 13000 is more than 64,000,000 pixels" in text
     assert "**4** pictures to train on, **1** held out" in text
     app.button(key="data_delete").click().run()
     assert own.names(), "asked first"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -49,7 +51,33 @@ def fetch(dataset: str, root: Path, title: str) -> None:
 
 
 def _file(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
+    """The file as its authors or as Kaggle name it, `train-images.idx3-ubyte`, also in a folder of its own name."""
+    names = (name, name.replace("-idx", ".idx"))
+    places = (folder, *(folder / inside for inside in names))
+    candidates = (place / f"{base}{suffix}" for place in places for base in names for suffix in (".gz", ""))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read(opened: Callable[[], BinaryIO], title: str, axes: int, most: int) -> np.ndarray:
+    """Any idx file of bytes with so many axes, gzipped or not, of at most `most` bytes; raises DataError."""
+    header = 4 + 4 * axes
+    try:
+        with opened() as file:
+            start = file.read(2)
+        with opened() as file, gzip.GzipFile(fileobj=file) if start == b"\x1f\x8b" else file as stream:
+            head = stream.read(header)
+            if len(head) < header or head[:4] != bytes((0, 0, 8, axes)):
+                raise DataError(f"{title} is no idx file of bytes with {axes} axes; fetch it again")
+            shape = tuple(int.from_bytes(head[at : at + 4], "big") for at in range(4, header, 4))
+            size = math.prod(shape)
+            if size > most:
+                raise DataError(f"{title} claims shape {shape}; the limit is {most / 1e6:,.0f} MB")
+            raw = stream.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{title} cannot be read: {error}. Fetch it again") from error
+    if len(raw) != size:
+        raise DataError(f"{title} is damaged: shape {shape} was announced, and the file is of another size")
+    return np.frombuffer(raw, np.uint8).reshape(shape)
 
 
 def _read(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:

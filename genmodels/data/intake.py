@@ -21,7 +21,7 @@ from typing import BinaryIO, Literal
 from pydantic import Field
 
 from genmodels.config import Frozen
-from genmodels.data import isolation, own, pictures, sources
+from genmodels.data import array_files, isolation, own, pictures, sources
 from genmodels.data.decoding import decode_recording as decode_recording
 from genmodels.data.isolation import PATIENCE, Words
 from genmodels.errors import DataError
@@ -78,11 +78,11 @@ class Taken:
     notes: tuple[str, ...] = ()
 
 
-Kind = Literal["zip", "hdf5", "pictures"]
+Kind = Literal["zip", "hdf5", "pictures", "arrays"]
 
 
 def kind_of(uploads: Sequence[Upload]) -> Kind:
-    """What was handed in: one zip, one HDF5 file, or pictures; raises DataError for anything else, by content."""
+    """What was handed in: one zip or .npz, one HDF5 file, pictures, or files of arrays; raises DataError for others."""
     if not uploads:
         raise DataError("nothing was uploaded: choose pictures, one zip of pictures, or one HDF5 file")
     if len(uploads) > MAX_FILES:
@@ -93,6 +93,8 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
             f"{total / 2**20:,.0f} MB are too much at once; the limit is {MAX_UPLOAD_BYTES >> 20:,} MB. "
             "Pack them on the command line: `python -m genmodels pack FOLDER OUT.h5`"
         )
+    if all(array_files.is_array_file(_plain_name(upload.name)) for upload in uploads) and not _is_npz(uploads):
+        return "arrays"
     archives = [upload for upload in uploads if not sources.is_picture(_plain_name(upload.name))]
     if len(uploads) == 1 and archives:
         upload = uploads[0]
@@ -104,7 +106,8 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
             return "zip"
         raise DataError(
             f"{upload.name[:80]!r} is neither a zip nor an HDF5 file, whatever its name says; "
-            f"upload pictures ({sources.endings(pictures.SUFFIXES)}), one zip of them, or one HDF5 file"
+            f"upload pictures ({sources.endings(pictures.SUFFIXES)}), one zip of them, one .npz, CSV or idx files, or "
+            "one HDF5 file"
         )
     if archives and len(archives) < len(uploads):
         raise DataError(
@@ -113,6 +116,11 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
     if archives:
         raise DataError(f"{len(archives)} archives at once; upload one zip or one HDF5 file, and then the next")
     return "pictures"
+
+
+def _is_npz(uploads: Sequence[Upload]) -> bool:
+    """A single .npz, which is a zip itself."""
+    return len(uploads) == 1 and uploads[0].name.lower().endswith(".npz")
 
 
 def take_in(
@@ -177,7 +185,7 @@ def _write_spool(path: Path, uploads: Sequence[Upload], kind: Kind) -> None:
     """The upload as one file for the other process: as it came, or single pictures stored in a zip."""
     for upload in uploads:
         upload.file.seek(0)
-    if kind != "pictures":
+    if kind in ("zip", "hdf5"):
         with path.open("wb") as target:
             shutil.copyfileobj(uploads[0].file, target, 2**20)
         return

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genmodels.data import from_source, hdf5, packing, process_limits, recording, sandbox, sources
+from genmodels.data import array_files, from_source, hdf5, packing, process_limits, recording, sandbox, sources
 from genmodels.errors import DataError, GenmodelsError
 
 _EACH = 0.1  # seconds between two reports of progress
@@ -48,8 +48,8 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
             source = hdf5.Book(spool)
             source.title = title
         else:
-            source = sources.Zip(spool, sources.UPLOAD, title, sandbox.Decoders().decode_on)
-            others = source.others
+            source = array_files.open_any(spool, sources.UPLOAD, title, sandbox.Decoders().decode_on)
+            others = source.left_out.count + source.left_out.ignored
         licence = request["licence"] or from_source.UNKNOWN_LICENCE
         size, grey = request["size"], request["grey"]
         background = request["background"]

@@ -17,7 +17,7 @@ import numpy as np
 from genmodels.data.left_out import shown
 from genmodels.errors import DataError
 
-_MAX_CLASSES = 1_000
+MAX_CLASSES = 1_000
 _TRAIN = frozenset(("train", "training", "trn", "tr"))
 _TEST = frozenset(
     ("test", "testing", "tests", "tst", "val", "valid", "validation", "validate", "validating", "dev", "devel",
@@ -126,9 +126,9 @@ def untrained(classes: Sequence[str], labels: np.ndarray, trained: np.ndarray) -
 
 def _labels(count: int, heads: Mapping[int, str], names: Mapping[str, str]) -> tuple[np.ndarray, tuple[str, ...]]:
     classes = sorted({names[head] for head in heads.values()})
-    if len(classes) > _MAX_CLASSES:
+    if len(classes) > MAX_CLASSES:
         raise DataError(
-            f"{len(classes):,} folders would make as many classes; the limit is {_MAX_CLASSES:,}. "
+            f"{len(classes):,} folders would make as many classes; the limit is {MAX_CLASSES:,}. "
             "Put files without classes into one folder"
         )
     index = {name: row for row, name in enumerate(classes)}
@@ -167,7 +167,7 @@ def _split_marks(parts: Parts) -> dict[str, bool]:
     groups: dict[tuple[str, ...], dict[str, bool]] = {}
     heads = _heads(parts)
     for head in heads:
-        mark = _split_of(head)
+        mark = split_of(head)
         if mark is not None:
             groups.setdefault(mark[1], {})[head] = mark[0]
     pairs = [group for group in groups.values() if len(set(group.values())) == 2]
@@ -180,11 +180,16 @@ def _split_marks(parts: Parts) -> dict[str, bool]:
     return only if alone and not pairs else {}
 
 
-def _split_of(folder: str) -> tuple[bool, tuple[str, ...]] | None:
+def words_of(name: str) -> list[str]:
+    """The words of a name in lower case, without digits: `XTrain` and `x_train` are x and train."""
+    return [match.lower() for match in _WORD.findall(name)]
+
+
+def split_of(folder: str) -> tuple[bool, tuple[str, ...]] | None:
     """Whether the folder's name says test (True) or train (False), and its other words; None if it says neither."""
     text = re.sub(r"(held|hold)[-_ ]?out", "holdout", folder, flags=re.IGNORECASE)
     words: list[str] = []
-    for word in (match.lower() for match in _WORD.findall(text)):
+    for word in words_of(text):
         compound = _COMPOUND.fullmatch(word)
         words += compound.groups() if compound else (word,)
     kinds = [word in _TEST for word in words if word in _TRAIN | _TEST]
@@ -202,7 +207,7 @@ def _splits_inside(parts: Parts, rows: Iterable[int], count: int) -> np.ndarray 
         if len(part) < 3:
             return None
         if part[1] not in marks:
-            marks[part[1]] = _split_of(part[1])
+            marks[part[1]] = split_of(part[1])
         mark = marks[part[1]]
         if mark is None:
             return None

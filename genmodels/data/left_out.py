@@ -24,6 +24,9 @@ _REMEDIES = {
     "AAC, WMA or similar sound, which is not read here; convert to WAV or FLAC": (
         ".m4a", ".aac", ".wma", ".amr", ".ape", ".ac3",
     ),
+    "tables or arrays, which `python -m genmodels pack` reads if no image files lie beside them": (
+        ".csv", ".npz", ".npy", ".idx3-ubyte", ".idx1-ubyte",
+    ),
     "videos; save single frames as images, or the sound as WAV": (
         ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".wmv",
     ),

@@ -20,11 +20,11 @@ from typing import IO
 import numpy as np
 
 from genmodels import leftovers
-from genmodels.data import from_source, hdf5
+from genmodels.data import array_files, from_source, hdf5
 from genmodels.data.background import Background
 from genmodels.data.layouts import untrained
 from genmodels.data.left_out import LeftOut, shown
-from genmodels.data.sources import LOCAL, Folder, Limits, Source, Zip, grouped, read_all
+from genmodels.data.sources import LOCAL, Limits, Source, grouped, read_all
 from genmodels.data.spec import check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 
@@ -54,12 +54,11 @@ class Report:
 
 
 def open_source(path: Path, limits: Limits = LOCAL) -> Source:
-    """A folder, a zip, or an HDF5 file in the book's layout; raises DataError."""
-    if path.is_dir():
-        return Folder(path, limits)
+    """A folder, a zip, an HDF5 file in the book's layout, or a .npz, CSV or idx file; raises DataError."""
     if not path.exists():
         raise DataError(f"{path} does not exist; name a folder of pictures or a zip")
-    return hdf5.Book(path) if path.suffix.lower() in SUFFIXES else Zip(path, limits)
+    is_hdf5 = path.is_file() and path.suffix.lower() in SUFFIXES
+    return hdf5.Book(path) if is_hdf5 else array_files.open_any(path, limits)
 
 
 def pack(
@@ -134,7 +133,7 @@ def pack(
         seconds=time.perf_counter() - began,
         left_out=groups.left_out,
         notes=notes,
-        kinds=Counter(PurePosixPath(groups.names[row]).suffix.lower() for row in kept),
+        kinds=Counter(_suffix(groups.names[row]) for row in kept),
     )
 
 
@@ -142,6 +141,12 @@ def _temporary(out: Path) -> Path:
     """The name to write `out` under; what killed processes left under such names is removed."""
     leftovers.sweep(out.parent, f".{glob.escape(out.name)}.*.tmp")
     return out.with_name(f".{out.name}.{os.getpid()}.tmp")
+
+
+def _suffix(name: str) -> str:
+    """Of the file that an image came from: `photo.JPG`, or `mnist.csv/17`."""
+    path = PurePosixPath(name)
+    return (path.suffix or path.parent.suffix).lower()
 
 
 def _check_out(out: Path, overwrite: bool) -> None:

@@ -33,7 +33,7 @@ from genmodels.errors import DataError
 
 _DRIVE = re.compile(r"[A-Za-z]:")  # a colon farther behind is part of a name: "Screenshot 12:30.png"
 # What zipfile raises on damaged and hostile archives, found by changing bytes at random.
-_ZIP_ERRORS = (
+ZIP_ERRORS = (
     OSError,
     ValueError,
     LookupError,
@@ -116,13 +116,14 @@ class Zip:
         limits: Limits = LOCAL,
         title: str | None = None,
         decode: DecodeOn = pictures.decode_on,
+        suffixes: Sequence[str] = pictures.SUFFIXES,
     ) -> None:
         self._decode, self._ratio = decode, limits.ratio
         self.title = title or (shown(file.stem) if isinstance(file, Path) else "uploaded zip")
         try:
-            _check_directory(file, limits)
+            check_directory(file, limits)
             self._zip = zipfile.ZipFile(file)
-        except _ZIP_ERRORS as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"{self.title} cannot be read as a zip: {error}") from error
         entries = {}
         self.left_out = LeftOut()
@@ -132,7 +133,7 @@ class Zip:
         for name, entry in files:
             if (entry.external_attr >> 16) & 0o170000 == _LINK and not is_system(name):
                 self.left_out.add(name, "links, which are not followed in a zip; zip the files themselves")
-            elif self.left_out.add_unless_used(name, pictures.SUFFIXES):
+            elif self.left_out.add_unless_used(name, suffixes):
                 if name in entries:  # of two entries of one name the later one counts, as everywhere
                     self.left_out.add(name, "entries that a later one of the same name replaces")
                 entries[name] = entry
@@ -161,6 +162,10 @@ class Zip:
             if entry.flag_bits & 1:
                 raise DataError(f"{self.title} is encrypted; make a zip without a password")
 
+    def open(self, name: str) -> BinaryIO:
+        """The entry's bytes, for files other than images."""
+        return self._zip.open(self._entries[name])  # type: ignore[return-value]
+
     def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
         entry = self._entries[name]
         if entry.file_size > pictures.MAX_FILE_BYTES:
@@ -172,7 +177,7 @@ class Zip:
             )
         try:
             raw = self._zip.read(entry)  # never more than the checked file_size
-        except _ZIP_ERRORS as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"cannot be unpacked: {error}") from error
         return _decoded(raw, size, channels, background, self._decode)
 
@@ -200,11 +205,11 @@ def _entry_name(entry: zipfile.ZipInfo) -> str:
     return name if name.endswith("/") else PurePosixPath(name).as_posix()
 
 
-def _check_directory(file: Path | BinaryIO, limits: Limits) -> None:
+def check_directory(file: Path | BinaryIO, limits: Limits) -> None:
     """Refuse a directory of millions of entries before Python makes an object of each (500 bytes and more)."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
-            return _check_directory(opened, limits)
+            return check_directory(opened, limits)
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - 65_557))  # the end record and its longest comment
     tail = file.read()
@@ -240,7 +245,7 @@ def grouped(source: Source) -> Grouped:
         raise DataError(no_images(source))
     left_out = LeftOut()
     left_out.update(source.left_out)
-    groups = layout(source.names)
+    groups: Layout = getattr(source, "groups", None) or layout(source.names)
     for row, reason in groups.left_out.items():
         left_out.add(source.names[row], reason)
     used = groups.labels >= 0

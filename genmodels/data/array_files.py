@@ -1,0 +1,132 @@
+"""Finds images that lie in .npz, CSV or idx files: in one such file, in a folder, or in a zip of them."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from genmodels.data import csv_images, idx, npz, pictures
+from genmodels.data.array_source import ArraySource, Part, of_arrays, to_bytes
+from genmodels.data.layouts import split_of
+from genmodels.data.left_out import LeftOut, is_system, other_kind, shown
+from genmodels.data.scan import files_below
+from genmodels.data.sources import ZIP_ERRORS, DecodeOn, Folder, Limits, Source, Zip
+from genmodels.data.spec import MAX_ARRAY_BYTES
+from genmodels.errors import DataError
+
+SUFFIXES = (".npz", ".csv", ".gz", "")
+"""Of files that may hold images; "" for idx files, whose names have none."""
+_IDX = re.compile(r"(?P<stem>.*?)[-_.]?(?P<what>images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?", re.IGNORECASE)
+_COPY = "copies of another file of the same part"
+
+Files = Mapping[str, Callable[[], BinaryIO]]
+
+
+def is_array_file(name: str) -> bool:
+    """By its name: .npz, .csv, .csv.gz, or an idx file as MNIST's authors or Kaggle name it."""
+    last = PurePosixPath(name).name.lower()
+    return not is_system(name) and (last.endswith((".npz", ".csv", ".csv.gz")) or _IDX.fullmatch(last) is not None)
+
+
+def open_any(path: Path, limits: Limits, title: str | None = None, decode: DecodeOn = pictures.decode_on) -> Source:
+    """A folder or zip of images, else the images in its .npz, CSV or idx files, or in one such file.
+
+    `decode` decodes the image files of a zip.
+    """
+    if path.is_dir():
+        folder = Folder(path, limits)
+        return folder if folder.names else _in_folder(path, limits) or folder
+    name = title or shown(path.name)
+    if is_array_file(path.name) and path.suffix.lower() != ".npz":
+        return _source(name, {path.name: partial(_binary, path)}, limits, LeftOut())
+    images = Zip(path, limits, title, decode)
+    if images.names:
+        return images
+    arrays = Zip(path, limits, title, suffixes=(*SUFFIXES, ".npy", ".idx3-ubyte", ".idx1-ubyte"))
+    if any(entry.endswith(".npy") for entry in arrays.names):
+        return _source(name, {f"{title or path.stem}.npz": partial(_binary, path)}, limits, LeftOut())
+    files = {entry: partial(arrays.open, entry) for entry in arrays.names}
+    return _from_files(arrays.title, files, limits, arrays.left_out) or images
+
+
+def _binary(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _in_folder(path: Path, limits: Limits) -> ArraySource | None:
+    found = files_below(path, (*SUFFIXES, ".idx3-ubyte", ".idx1-ubyte"), limits.entries, "files")
+    files = {name: partial(_binary, path / name) for name in found.names}
+    return _from_files(shown(path.name), files, limits, found.left_out)
+
+
+def _from_files(title: str, files: Files, limits: Limits, left_out: LeftOut) -> ArraySource | None:
+    """From those of the files that hold arrays; None if none does."""
+    arrays = {name: opened for name, opened in files.items() if is_array_file(name)}
+    for name in files:
+        if name not in arrays:
+            left_out.add(name, other_kind(name))
+    return _source(title, arrays, limits, left_out) if arrays else None
+
+
+def _source(title: str, files: Files, limits: Limits, left_out: LeftOut) -> ArraySource:
+    parts: list[Part] = []
+    classes: tuple[str, ...] = ()
+    most = min(limits.total_bytes, MAX_ARRAY_BYTES)
+    for name, opened in sorted(files.items()):
+        last = PurePosixPath(name).name.lower()
+        try:
+            if last.endswith(".npz"):
+                with opened() as file:
+                    found, classes = of_arrays(shown(name), npz.arrays(file, shown(name), limits, left_out), left_out)
+                    parts += found
+            elif last.endswith((".csv", ".csv.gz")):
+                with opened() as file:
+                    text = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if last.endswith(".gz") else file
+                    images, labels = csv_images.read(text, shown(name), left_out, most)
+                mark = split_of(last.split(".")[0])
+                parts.append(Part(shown(name), to_bytes(images, shown(name)), labels, bool(mark and mark[0])))
+        except (OSError, EOFError, zlib.error, *ZIP_ERRORS) as error:
+            raise DataError(f"{shown(name)} cannot be read: {error}. Is it whole?") from error
+    parts += _idx_parts({name: opened for name, opened in files.items() if _idx_match(name)}, most, left_out)
+    total = sum(part.images.nbytes for part in parts)
+    if total > most or sum(len(part.images) for part in parts) > csv_images.MAX_ROWS:
+        raise DataError(f"{title} holds more than {csv_images.MAX_ROWS:,} images or {most / 1e6:,.0f} MB; take a part")
+    if not parts:
+        raise DataError(f"{title} holds labels without images; put the file of the images beside it")
+    return ArraySource(title, parts, left_out, classes)
+
+
+def _idx_match(name: str) -> re.Match[str] | None:
+    return _IDX.fullmatch(PurePosixPath(name).name)
+
+
+def _idx_parts(files: Files, most: int, left_out: LeftOut) -> list[Part]:
+    """Images with the labels of the same name: `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`."""
+    chosen: dict[tuple[str, str], str] = {}
+    for name in sorted(files):
+        match = _idx_match(name)
+        assert match is not None, "files were chosen by this pattern"
+        key = match["stem"].lower(), match["what"].lower()
+        if key in chosen:
+            left_out.add(name, _COPY)
+        else:
+            chosen[key] = name
+    parts = []
+    for (stem, what), name in chosen.items():
+        if what == "labels":
+            if (stem, "images") not in chosen:
+                left_out.add(name, "labels without images")
+            continue
+        images = idx.read(files[name], shown(name), 3, most)
+        beside = chosen.get((stem, "labels"))
+        labels = None if beside is None else idx.read(files[beside], shown(beside), 1, most).astype("int64")
+        if labels is not None and len(labels) != len(images):
+            raise DataError(f"{shown(name)} has {len(images):,} images, {shown(str(beside))} {len(labels):,} labels")
+        mark = split_of(stem)
+        parts.append(Part(shown(name), to_bytes(images, shown(name)), labels, "t10k" in stem or bool(mark and mark[0])))
+    return parts

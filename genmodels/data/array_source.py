@@ -1,0 +1,156 @@
+"""Images that lie in arrays, of .npz, CSV or idx files, as a source: labels and splits come from their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genmodels.data import csv_images, pictures
+from genmodels.data.background import Background
+from genmodels.data.layouts import MAX_CLASSES, Layout, split_of, words_of
+from genmodels.data.left_out import LeftOut, shown
+from genmodels.errors import DataError
+
+_IMAGE_WORDS = frozenset(("x", "images", "image", "imgs", "img", "data", "pictures", "features"))
+_LABEL_WORDS = frozenset(("y", "labels", "label", "targets", "target", "classes", "class"))
+_BLOCK = 4_096  # images converted at a time
+_UNUSED = "arrays that are neither images nor the labels of images"
+_UNLABELLED = "images without a label, beside labelled ones"
+
+
+@dataclass(frozen=True)
+class Part:
+    """images uint8 (N, H, W) or (N, H, W, 3); labels int64 (N,) or None; `test` says whether they are for testing."""
+
+    title: str
+    images: np.ndarray
+    labels: np.ndarray | None
+    test: bool
+
+
+class ArraySource:
+    """The images of several parts as one source."""
+
+    def __init__(self, title: str, parts: Sequence[Part], left_out: LeftOut, classes: Sequence[str] = ()) -> None:
+        self.title, self.left_out = title, left_out
+        self._parts = {part.title: part for part in parts}
+        self.names: Sequence[str] = [f"{part.title}/{row}" for part in parts for row in range(len(part.images))]
+        self.groups = _groups(parts, classes)
+
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
+        title, _, row = name.rpartition("/")
+        return pictures.fit_array(self._parts[title].images[int(row)], size, channels)
+
+
+def _groups(parts: Sequence[Part], names: Sequence[str]) -> Layout:
+    count = sum(len(part.images) for part in parts)
+    test = np.concatenate([np.full(len(part.images), part.test) for part in parts])
+    held_out = test if 0 < np.count_nonzero(test) < count else None
+    values = np.unique(np.concatenate([part.labels for part in parts if part.labels is not None] or [np.empty(0)]))
+    labels = np.zeros(count, np.int64)
+    if len(values) > MAX_CLASSES:
+        note = f"without labels: they have {len(values):,} values, and at most {MAX_CLASSES:,} classes are allowed"
+        return Layout((), labels, held_out, notes=(note,))
+    if len(values) < 2:
+        return Layout((), labels, held_out)
+    start = 0
+    for part in parts:
+        found = np.full(len(part.images), -1) if part.labels is None else np.searchsorted(values, part.labels)
+        labels[start : start + len(found)] = found
+        start += len(found)
+    named = len(names) > int(values[-1]) and int(values[0]) >= 0
+    classes = tuple(shown(names[int(value)]) if named else str(int(value)) for value in values)
+    left_out = dict.fromkeys(np.flatnonzero(labels < 0).tolist(), _UNLABELLED)
+    return Layout(classes, labels, held_out, left_out)
+
+
+def of_arrays(title: str, arrays: Mapping[str, np.ndarray], left_out: LeftOut) -> tuple[list[Part], tuple[str, ...]]:
+    """The images of a .npz file by split, with their labels, and the names of the classes if it has them.
+
+    Known are x_train, y_train, x_test and y_test (Keras), train_images and train_labels, images and labels, arr_0 and
+    arr_1, and names like these. An array that is not used is counted in `left_out`. Raises DataError.
+    """
+    texts = {key: array for key, array in arrays.items() if array.dtype.kind in "US" and array.ndim == 1}
+    numbers = {key: array for key, array in arrays.items() if array.dtype.kind not in "US"}
+    shaped = {key: images for key, array in numbers.items() if (images := _as_images(key, array)) is not None}
+    parts: list[Part] = []
+    used: set[str] = set()
+    # Of two arrays of images for one split, the one whose name says so.
+    for key in sorted(shaped, key=lambda key: (not _words(key) & _IMAGE_WORDS, key)):
+        split = _split(key)
+        if any(_split(other) == split for other in used):
+            continue
+        images = shaped[key]
+        label = _label_of(split, len(images), {other: numbers[other] for other in numbers if other not in shaped})
+        labels = None if label is None else numbers[label].reshape(-1).astype(np.int64)
+        mark = split_of(split)
+        parts.append(Part(f"{key} in {title}", to_bytes(images, f"{title}: {key}"), labels, bool(mark and mark[0])))
+        used |= {key} | ({label} if label is not None else set())
+    names = next((key for key in texts if _words(key) & {"classes", "class", "names", "categories"}), None)
+    for key in arrays:
+        if key not in used and key != names:
+            left_out.add(f"{title}: {key}", _UNUSED)
+    if not parts:
+        there = ", ".join(f"{shown(key)} {array.shape}" for key, array in list(arrays.items())[:8])
+        raise DataError(f"{title} has no array of images, such as x_train (images, 28, 28); it holds {there or 'none'}")
+    return parts, () if names is None else tuple(str(name)[:200] for name in texts[names])
+
+
+def _words(key: str) -> set[str]:
+    return set(words_of(key))
+
+
+def _split(key: str) -> str:
+    """The word in an array's name that says its split, or nothing."""
+    return next((word for word in sorted(_words(key)) if split_of(word) is not None), "")
+
+
+def _label_of(split: str, count: int, others: Mapping[str, np.ndarray]) -> str | None:
+    fitting = [
+        key
+        for key, array in others.items()
+        if array.dtype.kind in "iu" and array.size == len(array) == count and _split(key) == split
+    ]
+    named = [key for key in fitting if _words(key) & _LABEL_WORDS or key == "arr_1"]
+    return min(named) if named else None
+
+
+def _as_images(key: str, array: np.ndarray) -> np.ndarray | None:
+    """The array as (N, H, W) or (N, H, W, 3), not copied; None if it has another shape."""
+    if not len(array.shape) or not array.size or _words(key) & _LABEL_WORDS:
+        return None
+    shape = array.shape
+    if len(shape) == 2:
+        flat = csv_images.shape_of(shape[1])
+        if flat is None:
+            return None
+        # Rows of colour images hold one plane after the other, as CIFAR's do.
+        return array.reshape(-1, *flat) if len(flat) == 2 else array.reshape(-1, 3, *flat[:2]).transpose(0, 2, 3, 1)
+    if len(shape) == 4 and shape[3] == 1:
+        return array[..., 0]
+    if len(shape) == 4 and shape[1] == 1:
+        return array[:, 0]
+    if len(shape) == 4 and shape[1] == 3 and shape[3] != 3:
+        return array.transpose(0, 2, 3, 1)
+    return array if len(shape) == 3 or (len(shape) == 4 and shape[3] == 3) else None
+
+
+def to_bytes(images: np.ndarray, title: str) -> np.ndarray:
+    """Values as uint8 from 0 to 255: they may reach from 0 to 1, from -1 to 1, to 255, or of 16 bits to 65,535."""
+    if images.dtype == np.bool_:
+        return images.astype(np.uint8) * 255
+    blocks = range(0, len(images), _BLOCK)
+    lows, highs = zip(*((images[at : at + _BLOCK].min(), images[at : at + _BLOCK].max()) for at in blocks), strict=True)
+    low, high = float(np.min(lows)), float(np.max(highs))
+    if not np.isfinite([low, high]).all() or low < -1 or high > 65_535 or (high > 255 and images.dtype.kind == "f"):
+        raise DataError(f"{title} has values from {low:g} to {high:g}; 0 to 255, 0 to 1 or -1 to 1 are expected")
+    if images.dtype == np.uint8 and high > 1:
+        return images
+    shift, scale = (1.0, 127.5) if low < 0 else (0.0, 255.0) if high <= 1 else (0.0, 1.0 if high <= 255 else 1 / 257)
+    found = np.empty(images.shape, np.uint8)
+    for at in blocks:
+        block = (images[at : at + _BLOCK].astype(np.float32) + shift) * scale
+        found[at : at + _BLOCK] = block.round().clip(0, 255)
+    return found

@@ -1,0 +1,68 @@
+"""Reads the arrays of a NumPy .npz file: nothing is unpickled, and sizes are checked before an array is read.
+
+A 200 kB archive may claim gigabytes, and an array of Python objects may run any code when it is unpickled.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from typing import BinaryIO
+
+import numpy as np
+
+from genmodels.data.left_out import LeftOut, shown
+from genmodels.data.sources import ZIP_ERRORS, Limits, check_directory
+from genmodels.data.spec import MAX_ARRAY_BYTES
+from genmodels.errors import DataError
+
+_MAX_ARRAYS, _MAX_HEADER = 200, 10_000
+_OBJECTS = "arrays of Python objects, which are never unpickled; save them as numbers"
+
+
+def arrays(file: BinaryIO, title: str, limits: Limits, left_out: LeftOut) -> dict[str, np.ndarray]:
+    """The arrays of numbers and texts by name; the others are counted in `left_out`. Raises DataError."""
+    try:
+        check_directory(file, limits)
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            total, most = sum(entry.file_size for entry in entries), min(limits.total_bytes, MAX_ARRAY_BYTES)
+            if len(entries) > _MAX_ARRAYS or total > most:
+                raise DataError(
+                    f"{title} holds {len(entries):,} arrays of {total / 1e6:,.0f} MB; the limit is {_MAX_ARRAYS} of "
+                    f"{most / 1e6:,.0f} MB. Save a part of it"
+                )
+            found = {}
+            for entry in entries:
+                array = _array(archive, entry, title, left_out)
+                if array is not None:
+                    found[entry.filename.removesuffix(".npy")] = array
+            return found
+    except (*ZIP_ERRORS, SyntaxError, TypeError, MemoryError) as error:
+        raise DataError(f"{title} cannot be read as .npz: {error or type(error).__name__}. Save it again") from error
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, title: str, left_out: LeftOut) -> np.ndarray | None:
+    name = f"{title}: {entry.filename}"
+    if not entry.filename.endswith(".npy"):
+        left_out.add(name, "entries that are no arrays")
+        return None
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise DataError(f"{shown(name)} is in version {version} of NumPy's format; 1.0 and 2.0 are read")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream, max_header_size=_MAX_HEADER)
+        if dtype.hasobject:
+            left_out.add(name, _OBJECTS)
+            return None
+        if dtype.kind not in "buifUS":
+            left_out.add(name, "arrays of neither numbers nor texts")
+            return None
+        size = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or size > entry.file_size:
+            raise DataError(f"{shown(name)} claims shape {shape}, {size:,} bytes, but holds {entry.file_size:,}")
+        raw = stream.read(size)
+    if len(raw) != size:
+        raise DataError(f"{shown(name)} ends after {len(raw):,} of {size:,} bytes; save it again")
+    return np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran else "C")

@@ -1,0 +1,389 @@
+"""Images in .npz, CSV and idx files: read with labels and splits, bounded, and nothing unpickled."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from picture_files import ROOT, encoded, own, plain, zipped
+
+from genmodels import data
+from genmodels.data import DataConfig, hdf5, packing, sources
+from genmodels.data import own as own_sets
+from genmodels.data.array_source import to_bytes
+from genmodels.data.packing import Report
+from genmodels.errors import DataError
+from genmodels.service import datasets
+from genmodels.service.datasets import Upload, Wanted
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (30, 28, 28), np.uint8)
+LABELS = np.arange(30) % 10
+
+
+def csv(images: np.ndarray, labels: np.ndarray | None, header: str = "", end: str = "\n") -> bytes:
+    rows = images.reshape(len(images), -1).astype(int)
+    table = rows if labels is None else np.column_stack([labels, rows])
+    return (header + end.join(",".join(map(str, row)) for row in table) + end).encode()
+
+
+def idx(array: np.ndarray) -> bytes:
+    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def npz(**arrays: Any) -> bytes:
+    raw = io.BytesIO()
+    np.savez_compressed(raw, **arrays)
+    return raw.getvalue()
+
+
+def write(root: Path, files: dict[str, bytes]) -> Path:
+    for name, raw in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(raw)
+    return root
+
+
+def pack(path: Path, **options: Any) -> Report:
+    out = path.parent / f"{path.name}.out.h5"
+    return packing.pack(packing.open_source(path), out, **{"size": 28, "grey": True, "overwrite": True} | options)
+
+
+def images_of(report: Report) -> np.ndarray:
+    return np.asarray(hdf5.header(report.path).view())
+
+
+# --------------------------------------------------------------------- CSV
+
+
+def test_the_csv_of_the_gan_book_becomes_a_labelled_set_with_its_split(tmp_path: Path) -> None:
+    folder = write(tmp_path / "mnist", {
+        "mnist_train.csv": csv(IMAGES[:20], LABELS[:20]), "mnist_test.csv": csv(IMAGES[20:], LABELS[20:]),
+    })  # fmt: skip
+    done = pack(folder)
+    assert (done.count, done.classes, dict(done.kinds)) == (30, tuple("0123456789"), {".csv": 30})
+    packed = hdf5.header(done.path)
+    assert packed.test is not None
+    order = np.argsort(packed.test, kind="stable")
+    assert np.array_equal(packed.view()[order][:, 0], IMAGES)
+    assert packed.labels[order].tolist() == LABELS.tolist()
+    spec = data.get_spec(own(done.path))
+    assert (spec.train_size, spec.test_size) == (20, 10)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        csv(IMAGES, LABELS),
+        csv(IMAGES, LABELS, end="\r\n"),
+        csv(IMAGES, LABELS, "label," + ",".join(f"pixel{n}" for n in range(784)) + "\n"),
+        csv(IMAGES, LABELS, "﻿0," + ",".join(f"0.{n}" for n in range(784)) + "\n\n"),
+        csv(IMAGES, LABELS).rstrip(b"\n"),
+        csv(IMAGES, LABELS).replace(b",", b'","').replace(b"\n", b'"\n"').rstrip(b'"').join([b'"', b""]),
+    ],
+    ids=["plain", "windows", "kaggle", "numbers for a header", "no last newline", "quoted"],
+)
+def test_each_dialect_of_csv_is_read(raw: bytes, tmp_path: Path) -> None:
+    for name, content in (("x.csv", raw), ("x.csv.gz", gzip.compress(raw))):
+        (tmp_path / name).write_bytes(content)
+        done = pack(tmp_path / name)
+        assert (done.count, done.left_out.count, len(done.classes)) == (30, 0, 10)
+        assert np.array_equal(images_of(done)[:, 0], IMAGES)
+
+
+def test_a_label_in_the_last_column_no_labels_and_colour(tmp_path: Path) -> None:
+    header = ",".join(f"pixel{n:04}" for n in range(784)) + ",label\n"
+    rows = np.column_stack([IMAGES.reshape(30, -1), LABELS])
+    (tmp_path / "last.csv").write_text(header + "\n".join(",".join(map(str, row)) for row in rows))
+    assert np.array_equal(images_of(pack(tmp_path / "last.csv"))[:, 0], IMAGES)
+    (tmp_path / "none.csv").write_bytes(csv(IMAGES, None))
+    done = pack(tmp_path / "none.csv")
+    assert (done.classes, done.count) == ((), 30)
+    colour = RANDOM.integers(0, 256, (6, 28, 28, 3), np.uint8)
+    (tmp_path / "rgb.csv").write_bytes(csv(colour, np.arange(6) % 2))
+    found = images_of(pack(tmp_path / "rgb.csv", grey=False))
+    assert np.array_equal(found.transpose(0, 2, 3, 1), colour)
+
+
+def test_each_line_of_a_csv_is_used_or_counted(tmp_path: Path) -> None:
+    lines = csv(IMAGES, LABELS).split(b"\n")[:-1]
+    lines[3] = lines[3][:40]
+    lines[7] = b"7," + lines[7].split(b",", 2)[2].join([b"256,", b""])
+    lines[9] = b"x" + lines[9][1:]
+    lines[11] = b"1,-5," + lines[11].split(b",", 2)[2]
+    (tmp_path / "x.csv").write_bytes(b"\n".join(lines))
+    done = pack(tmp_path / "x.csv")
+    assert done.count + done.left_out.count == 30
+    text = "\n".join(done.left_out.lines())
+    assert "lines with another number of values than the first one: x.csv: line 4" in text
+    assert "no grey levels from 0 to 255: x.csv: line 10, x.csv: line 8, x.csv: line 12" in text
+    assert np.array_equal(images_of(done)[:3, 0], IMAGES[:3])
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "holds no image"),
+        (b"name,age\nAnna,5\n", "has 2 values per line"),
+        (b"1,2,3\n", "has 3 values per line"),
+        (b"label," + b",".join([b"x"] * 784) + b"\n", "holds no image"),
+        (bytes(6_000_000), "line of more than 1 MB"),
+        (b"\xff\xfe1,2\n", "values per line"),
+    ],
+)
+def test_a_csv_without_images_says_what_is_expected(raw: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(raw)
+    with pytest.raises(DataError, match=reason):
+        pack(tmp_path / "x.csv")
+
+
+def test_a_csv_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n" * 500_000))
+    assert (tmp_path / "x.csv.gz").stat().st_size < 100_000
+    with pytest.raises(DataError, match="unpacks to more than 10 MB"):
+        packing.open_source(tmp_path / "x.csv.gz", sources.Limits(total_bytes=10_000_000))
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(csv(IMAGES, LABELS))[:-500])
+    with pytest.raises(DataError, match=r"cut\.csv\.gz cannot be read"):
+        pack(tmp_path / "cut.csv.gz")
+
+
+# --------------------------------------------------------------------- .npz
+
+
+@pytest.mark.parametrize(
+    ("arrays", "split", "classes"),
+    [
+        ({"x_train": IMAGES[:20], "y_train": LABELS[:20], "x_test": IMAGES[20:], "y_test": LABELS[20:]}, 10, 10),
+        ({"train_images": IMAGES[:20], "train_labels": LABELS[:20, None], "val_images": IMAGES[20:25],
+          "val_labels": LABELS[20:25, None], "test_images": IMAGES[25:], "test_labels": LABELS[25:, None]}, 10, 10),
+        ({"images": IMAGES[..., None], "labels": LABELS.astype(np.uint8)}, None, 10),
+        ({"X": IMAGES.reshape(30, 784), "y": LABELS}, None, 10),
+        ({"arr_0": IMAGES, "arr_1": LABELS}, None, 10),
+        ({"arr_0": IMAGES[:, None] / 255.0}, None, 0),
+        ({"XTrain": IMAGES[:20].astype(np.float32), "XTest": IMAGES[20:].astype(np.float32)}, 10, 0),
+        ({"data": np.asfortranarray(IMAGES), "target": LABELS}, None, 10),
+    ],
+    ids=["keras", "medmnist", "images", "flat", "unnamed", "floats", "camel", "fortran"],
+)  # fmt: skip
+def test_each_naming_of_npz_arrays_is_read(
+    arrays: dict[str, np.ndarray], split: int | None, classes: int, tmp_path: Path
+) -> None:
+    (tmp_path / "x.npz").write_bytes(npz(**arrays))
+    done = pack(tmp_path / "x.npz")
+    packed = hdf5.header(done.path)
+    assert (done.count, len(done.classes), done.left_out.count) == (30, classes, 0)
+    assert (None if packed.test is None else int(packed.test.sum())) == split
+    found = packed.view()[:, 0]
+    assert {image.tobytes() for image in found} == {image.tobytes() for image in IMAGES}
+    if classes:
+        by_image = {image.tobytes(): int(label) for image, label in zip(IMAGES, LABELS, strict=True)}
+        assert [by_image[image.tobytes()] for image in found] == packed.labels.tolist()
+
+
+def test_colour_names_of_classes_and_arrays_that_are_not_used(tmp_path: Path) -> None:
+    colour = RANDOM.integers(0, 256, (9, 8, 8, 3), np.uint8)
+    raw = npz(
+        images=colour, labels=np.arange(9) % 3, class_names=np.array(["cat", "dog", "été"]), weights=np.ones(5),
+        notes=np.array("text"), lost=np.array([{"a": 1}], dtype=object),
+    )  # fmt: skip
+    (tmp_path / "x.npz").write_bytes(raw)
+    done = pack(tmp_path / "x.npz", size=8, grey=False)
+    assert done.classes == ("cat", "dog", "été")
+    assert np.array_equal(images_of(done).transpose(0, 2, 3, 1), colour)
+    text = "\n".join(done.left_out.lines())
+    assert "arrays that are neither images nor the labels of images: x.npz: weights, x.npz: notes" in text
+    assert "arrays of Python objects, which are never unpickled" in text
+    planes = npz(data=colour.transpose(0, 3, 1, 2).reshape(9, 192))
+    (tmp_path / "flat.npz").write_bytes(planes)
+    assert np.array_equal(images_of(pack(tmp_path / "flat.npz", size=8, grey=False)).transpose(0, 2, 3, 1), colour)
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("/tmp/genmodels-was-unpickled"),))
+
+
+def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
+    raw = io.BytesIO()
+    np.lib.format.write_array_header_1_0(raw, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (header((1_000_000, 1_000, 1_000)) + bytes(50), "claims shape"),
+        (header((-5, 28, 28)) + bytes(50), "claims shape"),
+        (header((10, 28, 28)) + bytes(50), "claims shape"),
+        (header((1,), "|O") + pickle.dumps([_Evil()]), "has no array of images"),
+        (b"\x93NUMPY\x01\x00\xff\xff{" + b"(" * 60_000, "cannot be read as .npz"),
+        (b"\x93NUMPY\x09\x00", "version"),
+        (b"no array", "cannot be read as .npz"),
+        (b"", "cannot be read as .npz"),
+        (header((4, 2)) + bytes(8), "has no array of images"),
+        (header((3, 8, 8), "<f4") + np.full(192, np.nan, "<f4").tobytes(), "values from nan"),
+        (header((3, 8, 8), "<f4") + np.full(192, 1e9, "<f4").tobytes(), "0 to 255, 0 to 1 or -1 to 1 are expected"),
+        (header((3, 8, 8), "<i4") + np.full(192, -7, "<i4").tobytes(), "values from -7"),
+    ],
+)
+def test_a_hostile_or_useless_npz_is_refused(entry: bytes, reason: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("arr_0.npy", entry)
+    with pytest.raises(DataError, match=reason):
+        pack(tmp_path / "x.npz")
+    assert not Path("/tmp/genmodels-was-unpickled").exists()
+
+
+def test_an_npz_bomb_is_refused_by_its_directory(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("arr_0.npy", header((30_000, 28, 28)) + bytes(30_000 * 784))
+    assert (tmp_path / "x.npz").stat().st_size < 100_000
+    with pytest.raises(DataError, match="limit is"):
+        packing.open_source(tmp_path / "x.npz", sources.Limits(total_bytes=1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (np.array([0.0, 0.5, 1.0]), [0, 128, 255]),
+        (np.array([-1.0, 0.0, 1.0]), [0, 128, 255]),
+        (np.array([0.0, 100.4, 255.0]), [0, 100, 255]),
+        (np.array([0, 32_896, 65_535], np.uint16), [0, 128, 255]),
+        (np.array([0, 1, 1], np.uint8), [0, 255, 255]),
+        (np.array([False, True, True]), [0, 255, 255]),
+        (np.array([0, 200, 255], np.int64), [0, 200, 255]),
+    ],
+)
+def test_the_range_of_the_values_decides_how_they_are_read(values: np.ndarray, wanted: list[int]) -> None:
+    assert to_bytes(values.reshape(3, 1, 1), "x").ravel().tolist() == wanted
+
+
+# --------------------------------------------------------------------- idx
+
+
+def idx_files(names: tuple[str, str, str, str]) -> dict[str, bytes]:
+    parts = (IMAGES[:20], LABELS[:20].astype(np.uint8), IMAGES[20:], LABELS[20:].astype(np.uint8))
+    return {name: gzip.compress(idx(part)) if name.endswith(".gz") else idx(part)
+            for name, part in zip(names, parts, strict=True)}  # fmt: skip
+
+
+NAMES = ("train-images{}3-ubyte", "train-labels{}1-ubyte", "t10k-images{}3-ubyte", "t10k-labels{}1-ubyte")
+
+
+@pytest.mark.parametrize("form", ["-idx", ".idx", "-idx gz", ".idx gz", "nested"])
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_idx_files_are_packed_however_they_are_named(form: str, kind: str, tmp_path: Path) -> None:
+    names = [name.format(form.removesuffix(" gz") if form != "nested" else "-idx") for name in NAMES]
+    names = [f"{name}/{name}" if form == "nested" else name + ".gz" * form.endswith("gz") for name in names]
+    files = idx_files((names[0], names[1], names[2], names[3]))
+    path = write(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
+    done = pack(path)
+    packed = hdf5.header(done.path)
+    assert (done.count, done.classes, done.left_out.count) == (30, tuple("0123456789"), 0)
+    assert packed.test is not None
+    assert int(packed.test.sum()) == 10
+
+
+def test_a_second_copy_of_idx_files_is_counted_once(tmp_path: Path) -> None:
+    one = idx_files(tuple(name.format(".idx") for name in NAMES))  # type: ignore[arg-type]
+    other = idx_files(tuple(f"{name.format('-idx')}/{name.format('-idx')}" for name in NAMES))  # type: ignore[arg-type]
+    done = pack(write(tmp_path / "archive", one | other | {"readme.txt": b"x"}))
+    assert done.count == 30
+    assert {reason: len(names) for reason, names in done.left_out.reasons.items()} == {
+        "copies of another file of the same part": 4, "files of another kind (.txt)": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ["short", "long", "claim", "magic", "lost labels", "fewer labels"])
+def test_a_damaged_idx_file_is_named(damage: str, tmp_path: Path) -> None:
+    raw = idx(IMAGES)
+    files = {"train-images-idx3-ubyte": raw, "train-labels-idx1-ubyte": idx(LABELS.astype(np.uint8))}
+    if damage == "short":
+        files["train-images-idx3-ubyte"] = raw[:-1]
+    elif damage == "long":
+        files["train-images-idx3-ubyte"] = gzip.compress(raw + b"x")
+    elif damage == "claim":
+        files["train-images-idx3-ubyte"] = raw[:4] + b"\xff" * 12 + raw[16:]
+    elif damage == "magic":
+        files["train-images-idx3-ubyte"] = b"\0\0\x0d\3" + raw[4:]
+    elif damage == "lost labels":
+        files.pop("train-images-idx3-ubyte")
+    else:
+        files["train-labels-idx1-ubyte"] = idx(LABELS[:7].astype(np.uint8))
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte|labels without images"):
+        pack(write(tmp_path / "x", files))
+
+
+@pytest.mark.parametrize("form", [".idx", "nested"])
+def test_the_names_of_kaggle_are_found_for_mnist(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
+    raw = tmp_path / "MNIST" / "raw"
+    shapes = {"train": 60_000, "t10k": 10_000}
+    for name in NAMES:
+        part, what = name.split("-")[0], "images" in name
+        array = np.zeros((shapes[part], 28, 28) if what else shapes[part], np.uint8)
+        plain_name = name.format("-idx")
+        write(raw, {name.format(".idx") if form == ".idx" else f"{plain_name}/{plain_name}": idx(array)})
+    assert data.missing(DataConfig(name="mnist")) is None
+    assert data.load(DataConfig(name="mnist"), "test").images.shape == (10_000, 1, 28, 28)
+
+
+# --------------------------------------------------------------------- where they are taken
+
+
+def bring(files: dict[str, bytes], **settings: Any) -> datasets.Taken:
+    uploads = [Upload(name, io.BytesIO(raw), len(raw)) for name, raw in files.items()]
+    return datasets.bring(uploads, Wanted.parse({"title": "Mine", "size": 28, "grey": True, **settings}))
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz", "zip of csv", "zip of npz", "idx"])
+def test_each_kind_is_uploaded_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    tables = {"mnist_train.csv": csv(IMAGES[:20], LABELS[:20]), "mnist_test.csv": csv(IMAGES[20:], LABELS[20:])}
+    arrays = npz(x_train=IMAGES[:20], y_train=LABELS[:20], x_test=IMAGES[20:], y_test=LABELS[20:])
+    files = {
+        "csv": tables,
+        "npz": {"mnist.npz": arrays},
+        "zip of csv": {"x.zip": zipped(tmp_path / "x.zip", tables).read_bytes()},
+        "zip of npz": {"x.zip": zipped(tmp_path / "x.zip", {"deep/mnist.npz": arrays}).read_bytes()},
+        "idx": idx_files(tuple(name.format(".idx") for name in NAMES)),  # type: ignore[arg-type]
+    }[kind]
+    taken = bring(files)
+    assert (taken.count, taken.shape, len(taken.classes)) == (30, (1, 28, 28), 10)
+    assert datasets.class_counts("mine")["test"] == (1,) * 10
+    assert {image.tobytes() for image in hdf5.header(own_sets.path_of("mine")).view()} == {
+        image.tobytes() for image in IMAGES
+    }
+
+
+def test_images_come_before_tables_which_are_counted(tmp_path: Path) -> None:
+    files = {f"{n}.png": encoded(plain()) for n in range(3)} | {"labels.csv": b"a,b\n1,2\n"}
+    for path in (write(tmp_path / "x", files), zipped(tmp_path / "x.zip", files)):
+        done = pack(path)
+        assert (done.count, done.left_out.count) == (3, 1)
+        assert "tables or arrays, which `python -m genmodels pack` reads if no image" in done.left_out.lines()[0]
+
+
+def test_a_folder_of_tables_trained_on_directly_names_the_remedy(tmp_path: Path) -> None:
+    folder = write(tmp_path / "x", {"mnist_train.csv": csv(IMAGES, LABELS)})
+    with pytest.raises(DataError, match=r"holds no pictures.*`python -m genmodels pack` reads.*mnist_train\.csv"):
+        data.get_spec(own(folder, "image_folder"))
+
+
+def test_the_command_packs_them(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_bytes(npz(images=IMAGES, labels=LABELS))
+    done = subprocess.run(
+        [sys.executable, "-m", "genmodels", "pack", str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--size", "28",
+         "--grey"], capture_output=True, cwd=ROOT, text=True, check=True,
+    )  # fmt: skip
+    assert "30 pictures of 1x28x28 in 10 classes, 0 left out" in done.stdout
+    assert "files used: 30 .npz" in done.stdout
