@@ -15,6 +15,7 @@ from pages.components import choice, tiles
 from pages.components import compare_state as state
 from pages.components.i18n import has, t
 from pages.components.measures_table import FigureText, MeasureText, measures_table
+from pages.components.numbers import percent, unbroken
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 
 _WIDE = 320
@@ -152,10 +153,10 @@ def _figure(measure: Measure, value: Value) -> FigureText:
         return FigureText(
             t(f"compare.{unit}", count=f"{value.value / (1 if unit == 'seconds' else 60):.0f}"), "", value.best
         )
-    text = t(f"compare.measure.{measure.name}.value", value=value.value, percent=100 * value.value)
+    text = t(f"compare.measure.{measure.name}.value", value=value.value, percent=unbroken(percent(value.value)))
     if value.spread is None:
         return FigureText(text, "", value.best)
-    small = t(f"compare.measure.{measure.name}.value", value=value.spread, percent=100 * value.spread)
+    small = t(f"compare.measure.{measure.name}.value", value=value.spread, percent=unbroken(percent(value.spread)))
     return FigureText(text, f"± {small}", value.best)
 
 
@@ -172,7 +173,9 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
         key = f"compare.measure.{row.measure.name}"
         direction = t(f"compare.direction.{row.measure.better}")
         if row.real is not None:
-            direction += t("compare.table.real", value=t(f"{key}.value", value=row.real, percent=100 * row.real))
+            direction += t(
+                "compare.table.real", value=t(f"{key}.value", value=row.real, percent=unbroken(percent(row.real)))
+            )
         lines.append(
             MeasureText(
                 t(f"{key}.name"),

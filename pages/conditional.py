@@ -11,10 +11,11 @@ from genmodels.errors import GenmodelsError
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Asking, Cell, Sheet
-from pages.components import strip
+from pages.components import judge_note, strip
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model, pick_step
+from pages.components.numbers import percent, unbroken
 from pages.components.picture_table import PictureText, picture_table
 from pages.components.strip import TileText
 from pages.components.theme import error_box, friendly_errors, page_title, plain
@@ -62,8 +63,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Asking]
 def _reading(cell: Cell) -> str:
     if cell.reading is None:
         return ""
-    percent = f"{100 * cell.reading.probability:.0f}"
-    return t("conditional.reading", label=cell.reading.label, percent=percent)
+    return t("conditional.reading", label=cell.reading.label, percent=unbroken(percent(cell.reading.probability)))
 
 
 def _asked_alt(name: str, cell: Cell) -> str:
@@ -122,12 +122,13 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -
                 st.caption(t("conditional.every.no_judge"))
             else:
                 right_ones, count = found
-                share = f"{100 * right_ones / count:.0f}"
+                share = percent(right_ones / count)
                 st.markdown(t("conditional.every.agreement", right=right_ones, count=count, percent=share))
+                judge_note.untrained(asking.step if asking.step is not None else info.steps[-1], found)
                 if right_ones < count:
                     st.caption(t("conditional.every.marked"))
                 if "labels/agreement" in info.metrics and asking.step == info.steps[-1]:
-                    measured = f"{100 * info.metrics['labels/agreement']:.2f}"
+                    measured = percent(info.metrics["labels/agreement"])
                     st.caption(t("conditional.every.measured", percent=measured))
             if len(names) > len(shown):
                 st.caption(t("conditional.every.cut", shown=len(shown), count=len(names)))
@@ -206,7 +207,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
             texts = []
             for index, cell in enumerate(sheet.cells):
                 share = shares[index % sheet.columns]
-                alt = t("conditional.between.alt", seed=cell.seed, share=share, name=names[end])
+                alt = t("conditional.between.alt", seed=cell.seed, share=f"{share} %", name=names[end])
                 texts.append(PictureText(f"{alt} {_reading(cell)}".strip()))
             picture_table(
                 sheet.png,

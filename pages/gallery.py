@@ -19,6 +19,7 @@ from genmodels.service.speak import speaks
 from genmodels.service.stylize import paints_at_once
 from pages.components import speak_card
 from pages.components.i18n import has, t
+from pages.components.numbers import percent
 from pages.components.theme import page_title, plain
 
 _COLUMNS = 3
@@ -100,7 +101,7 @@ def _metric(info: CheckpointInfo) -> str:
     key = f"gallery.metric.{name.replace('/', '_')}"
     if has(f"{key}_{_kind(info)}"):
         key = f"{key}_{_kind(info)}"
-    return t(key, value=value, percent=100 * value)
+    return t(key, value=value, percent=percent(value))
 
 
 def _hint(info: CheckpointInfo) -> str:

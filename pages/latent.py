@@ -9,12 +9,13 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
+from pages.components import judge_note, pad, picture
 from pages.components import latent_state as state
-from pages.components import pad, picture
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import is_learning, pick_model, pick_step
+from pages.components.numbers import percent
 from pages.components.theme import error_box, friendly_errors, page_title
 
 _POLL_SECONDS = 3
@@ -26,9 +27,10 @@ def _show_picture(info: CheckpointInfo, point: Point, step: int) -> None:
     drawn = service.render(point)
     caption = ""
     if drawn.reading:
-        caption = t("latent.reading", label=drawn.reading.label, percent=f"{100 * drawn.reading.probability:.0f}")
+        caption = t("latent.reading", label=drawn.reading.label, percent=percent(drawn.reading.probability))
     alt = t("latent.picture_alt", title=info.title, step=f"{step:,}")
     picture.picture(drawn.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
+    judge_note.untrained(step, drawn.reading)
 
 
 def _show_pad(names: list[str]) -> None:

@@ -13,7 +13,7 @@ from genmodels.expression import ExpressionError
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedStudy, Tile
 from genmodels.shell import Shell, shell
-from pages.components import seeds_charts
+from pages.components import judge_note, seeds_charts
 from pages.components import seeds_state as state
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
@@ -95,8 +95,8 @@ def _pair(study: SeedStudy) -> int:
 
 
 @st.fragment
-def _between(study: SeedStudy, around: Shell) -> None:
-    """The two ways, their lengths, the downloads."""
+def _between(study: SeedStudy, around: Shell, newest: int) -> None:
+    """The two ways, their lengths, the downloads; `newest` is the training step that draws."""
     st.header(t("seeds.between"), anchor=False)
     st.markdown(t("seeds.between_text"))
     with friendly_errors():
@@ -117,6 +117,7 @@ def _between(study: SeedStudy, around: Shell) -> None:
             lengths[way] = [tile.length for tile in sheet.tiles]
             judged = sheet.tiles[0].reading is not None
         st.caption(t("seeds.judge_note", judge=t("seeds.judge_note_judge") if judged else ""))
+        judge_note.untrained(newest, judged)
         left, right = st.columns([3, 2], gap="medium")
         with left:
             st.subheader(t("seeds.lengths_title"), anchor=False)
@@ -298,7 +299,7 @@ def _page() -> None:
         }
     )
     around = shell(info.latent_dim)
-    _between(study, around)
+    _between(study, around, info.steps[-1])
     _arithmetic(study, around, "sampling" in info.capabilities)
     _table(study, around)
 

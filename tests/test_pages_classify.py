@@ -326,7 +326,7 @@ def test_an_uploaded_digit_is_read(runs: Path) -> None:
 def test_the_address_names_the_classifier(runs: Path) -> None:
     app = open_page("classify", part="mistakes", model="my_mnist_cnn")
     assert app.selectbox(key="classify_model").value == "my_mnist_cnn"
-    accuracy = f"{100 * classify.confusion('my_mnist_cnn').accuracy:.2f}"
+    accuracy = f"{100 * classify.confusion('my_mnist_cnn').accuracy:.1f} %"
     assert accuracy in texts(app)
     gone = open_page("classify", part="mistakes", model="gone")
     assert "gone" in gone.warning[0].value
@@ -341,7 +341,7 @@ def test_who_has_met_the_digits_is_not_said_to_be_tested(tmp_path: Path, monkeyp
     assert "has met these digits before" in app.warning[0].value
     assert "it was trained on are read correctly" in texts(app)
     card = next(info for info in classify.classifiers() if info.name == "mnist_cnn").metrics["accuracy"]
-    assert f"it read **{100 * card:.2f} %** when it was published" in texts(app)
+    assert f"it read **{100 * card:.1f} %** when it was published" in texts(app)
     own = open_page("classify", part="mistakes", model="held_out")
     assert not own.warning
     assert "test split.)" in texts(own)

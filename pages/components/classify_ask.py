@@ -16,6 +16,7 @@ from pages.components import choice
 from pages.components.bars import Panel, bars
 from pages.components.canvas import canvas
 from pages.components.i18n import t
+from pages.components.numbers import percent
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
 
@@ -152,7 +153,7 @@ def _verdict(infos: dict[str, CheckpointInfo], found: Answers) -> str:
 def _panel(info: CheckpointInfo, answer: Answer, *, odd: bool) -> Panel:
     best = answer.probabilities[answer.top]
     accuracy = info.metrics.get("accuracy")
-    known = t("classify.ask.accuracy", percent=f"{100 * accuracy:.1f}") if accuracy else t("classify.ask.unmeasured")
+    known = t("classify.ask.accuracy", percent=percent(accuracy)) if accuracy else t("classify.ask.unmeasured")
     spoken = ", ".join(f"{digit}: {value:.2f}" for digit, value in enumerate(answer.probabilities))
     return Panel(
         title=info.title if info.published else t("classify.ask.run_title", title=info.title, name=info.name),

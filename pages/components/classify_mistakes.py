@@ -8,8 +8,10 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Confusion
+from pages.components import train_choice
 from pages.components.i18n import t
 from pages.components.manifold_plot import is_dark
+from pages.components.numbers import percent
 from pages.components.tiles import Tile, flow
 
 # Contrast with the strongest cell: 6 to 1 in the light, 5 to 1 in the dark.
@@ -22,9 +24,10 @@ def show(info: CheckpointInfo) -> None:
     st.markdown(t("classify.mistakes.text"))
     with st.spinner(t("classify.mistakes.busy")):
         found = classify.confusion(info.name)
-    percent, new = f"{100 * found.accuracy:.2f}", classify.are_new(info.name)
+    new = classify.are_new(info.name)
     if not new:
         st.warning(t("classify.mistakes.seen"), icon=":material/history_edu:")
+        train_choice.offer("mnist", "classify")
     left, right = st.columns([6, 4], gap="medium")
     with left:
         st.plotly_chart(
@@ -33,10 +36,18 @@ def show(info: CheckpointInfo) -> None:
         counts = t("classify.mistakes.chart_alt", total=f"{found.total:,}", wrong=f"{found.total - found.right:,}")
         st.caption(counts)
     with right:
-        values = {"percent": percent, "total": f"{found.total:,}", "wrong": f"{found.total - found.right:,}"}
+        values = {
+            "percent": percent(found.accuracy),
+            "total": f"{found.total:,}",
+            "wrong": f"{found.total - found.right:,}",
+        }
         st.markdown(t(f"classify.mistakes.{'accuracy' if new else 'accuracy_seen'}", **values, data=found.data))
         if not new and "accuracy" in info.metrics:
-            st.markdown(t("classify.mistakes.card", percent=f"{100 * info.metrics['accuracy']:.2f}"))
+            card = info.metrics["accuracy"]
+            st.markdown(t("classify.mistakes.card", percent=percent(card)))
+            st.markdown(
+                t(f"classify.mistakes.card_{_against(card, found)}", card=percent(card), here=percent(found.accuracy))
+            )
         st.markdown(_pairs(found))
     st.subheader(t("classify.mistakes.worst_title"), anchor=False)
     if not found.worst:
@@ -50,6 +61,13 @@ def show(info: CheckpointInfo) -> None:
         caption = t("classify.mistakes.caption", **values, index=number)
         shown.append(Tile(mistake.png, caption, t("classify.mistakes.alt", **values, index=number)))
     flow(shown, label=t("classify.mistakes.worst_title"), width=120, key="classify_worst")
+
+
+def _against(card: float, found: Confusion) -> str:
+    """How the accuracy on new digits compares with that on these, beyond twice what chance explains."""
+    chance = (card * (1 - card) / 10_000 + found.accuracy * (1 - found.accuracy) / max(1, found.total)) ** 0.5
+    difference = card - found.accuracy
+    return "alike" if abs(difference) <= 2 * chance else "better" if difference > 0 else "worse"
 
 
 def _pairs(found: Confusion) -> str:

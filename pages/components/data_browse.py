@@ -77,11 +77,21 @@ def _actions(entry: Entry, spec: DataSpec) -> None:
         icon=":material/model_training:",
         help=t("data.train_help"),
     ):
-        made_for_it = [name for name in recipes.names() if recipes.get(name).data.get("name") == entry.name]
-        recipe = {"recipe": made_for_it[0]} if len(made_for_it) == 1 else {}
-        st.switch_page("train.py", query_params={"data": entry.name, **recipe})
+        recipe = recipe_for(entry, spec)
+        st.switch_page("train.py", query_params={"data": entry.name} | ({"recipe": recipe} if recipe else {}))
     if entry.own:
         _delete(entry, spec.title, row)
+
+
+def recipe_for(entry: Entry, spec: DataSpec) -> str | None:
+    """The recipe or model family to begin with; None if several were made for the set: the page keeps its choice.
+
+    A set of one's own begins with what fits its shape: recipes of digits come with texts about digits.
+    """
+    if not entry.own:
+        made_for_it = [name for name in recipes.names() if recipes.get(name).data.get("name") == entry.name]
+        return made_for_it[0] if len(made_for_it) == 1 else None
+    return "dcgan_64" if spec.image_shape is not None and spec.image_shape[1:] == (64, 64) else "vae"
 
 
 def _delete(entry: Entry, title: str, row: DeltaGenerator) -> None:

@@ -15,6 +15,7 @@ from genmodels.service.inspection import Calibration
 from pages.components.choice import choose
 from pages.components.evaluate_figures import label, value_text
 from pages.components.i18n import t
+from pages.components.numbers import percent
 
 _GREY = "#8a9499"
 _CONFIG = {"displayModeBar": False}
@@ -65,7 +66,7 @@ def _classes(info: CheckpointInfo, shares: list[float]) -> None:
         yaxis={"ticksuffix": " %", "fixedrange": True, "rangemode": "tozero"},
     )
     st.plotly_chart(figure, key="evaluate_classes", config=_CONFIG)
-    listed = ", ".join(f"{digit}: {100 * share:.1f} %" for digit, share in enumerate(shares))
+    listed = ", ".join(f"{digit}: {percent(share)}" for digit, share in enumerate(shares))
     st.caption(t("evaluate.classes.caption", shares=listed))
 
 

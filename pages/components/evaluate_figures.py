@@ -9,8 +9,10 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import evaluation
 from genmodels.service.evaluation import Measured
+from pages.components import judge_note
 from pages.components.figure_table import Row, figure_table
 from pages.components.i18n import has, t
+from pages.components.numbers import of_ten, percent, unbroken
 
 _JUDGES = ("kinds/judge", "kinds/judge_a", "kinds/judge_b")
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -41,7 +43,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "pattern": ("pattern/worst_error",),
     "discriminator": ("discriminator/loss", "score/real", "score/fake"),
 }
-_SHARES = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_share")
+_SHARES = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_share", "classes/min_share")
 _CHARTED = "classes/share_"
 
 
@@ -57,6 +59,9 @@ def show(info: CheckpointInfo, found: Measured) -> None:
         st.caption(t("evaluate.added", samples=f"{evaluation.SAMPLES:,}"))
     if "judge/frechet" in found.figures:
         st.caption(t("evaluate.judge_note"))
+    judge_note.untrained(
+        found.step, [name for name in found.figures if name.startswith(("judge/", "classes/", "labels/"))]
+    )
     if any(f"{name}_spread" in found.figures for name in found.figures):
         st.caption(t("evaluate.spread_note"))
 
@@ -85,9 +90,9 @@ def label(name: str) -> str:
 def value_text(name: str, value: float) -> str:
     """With as many digits as are worth reading."""
     if _is_share(name):
-        return f"{100 * value:.2f}\u00a0%"
+        return unbroken(percent(value))
     if name == "classes/above_1_percent":
-        return f"{value:.0f} of 10"
+        return of_ten(value)
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -106,7 +111,7 @@ def _row(name: str, found: Measured, expected: str) -> Row:
     spread = found.figures.get(f"{name}_spread")
     if spread is not None and _is_share(name):
         value = f"{spread_text(100 * found.figures[name], 100 * spread)}\u00a0%"
-    elif spread is not None and (spread > 0 or name != "classes/above_1_percent"):  # all splits had as many digits
+    elif spread is not None and name != "classes/above_1_percent":
         value = spread_text(found.figures[name], spread)
     if name in found.added:
         value += "\u00a0°"

@@ -11,9 +11,9 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import DataError
 from genmodels.service import inspection
 from genmodels.service.inspection import Nearest
-from pages.components import evaluate_charts
+from pages.components import data_offer, evaluate_charts
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, message
+from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, flow
 
 
@@ -23,22 +23,24 @@ def show(info: CheckpointInfo, step: int) -> None:
         return
     if "sampling" not in info.capabilities and "latent" not in info.capabilities:
         return
-    if "scoring" in info.capabilities:
-        st.header(t("evaluate.scores.title"), anchor=False)
-        with friendly_errors(), _needs_data():
+    # One offer of the data for both sections: the first one that needs them ends both.
+    with friendly_errors(), _needs_data(info):
+        if "scoring" in info.capabilities:
+            st.header(t("evaluate.scores.title"), anchor=False)
             _scores(info, step)
-    st.header(t("evaluate.nearest.title"), anchor=False)
-    with friendly_errors(), _needs_data(), st.spinner(t("evaluate.nearest.busy")):
-        _nearest(inspection.nearest_training(info.name, step))
+        st.header(t("evaluate.nearest.title"), anchor=False)
+        with st.spinner(t("evaluate.nearest.busy")):
+            found = inspection.nearest_training(info.name, step)
+        _nearest(found)
 
 
 @contextmanager
-def _needs_data() -> Iterator[None]:
-    """Data that were never fetched are no failure: say how to get them."""
+def _needs_data(info: CheckpointInfo) -> Iterator[None]:
+    """Data that were never fetched are no failure: offer them."""
     try:
         yield
     except DataError as error:
-        st.info(t("evaluate.no_data", reason=message(str(error))), icon=":material/download:")
+        data_offer.explain(info, "evaluate", data_offer.missing_text(info, "evaluate.no_data"), str(error))
 
 
 def _scores(info: CheckpointInfo, step: int) -> None:

@@ -13,6 +13,7 @@ from genmodels.service.denoise import Noise
 from pages.components import address, choice
 from pages.components.canvas import canvas
 from pages.components.i18n import t
+from pages.components.numbers import percent
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
 
@@ -143,15 +144,15 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
     partner = denoise.plain_partner(info)
     names = (info.name,) if partner is None else (info.name, partner.name)
     found = denoise.clean(names, noise, ink, salt)
-    percent = f"{100 * found.share:.0f}"
+    share = percent(found.share)
     row(
         [
             Tile(found.clean, found.label, t("manifold.denoise.clean_alt"), t("manifold.denoise.clean")),
             Tile(
                 found.noisy,
                 "",
-                t("manifold.denoise.noisy_alt", percent=percent),
-                t("manifold.denoise.noisy", percent=percent),
+                t("manifold.denoise.noisy_alt", percent=share),
+                t("manifold.denoise.noisy", percent=share),
             ),
         ],
         key="manifold_noisy",

@@ -8,9 +8,10 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Place, Plane, Scatter
 from genmodels.service.plane_map import map_png
+from pages.components import judge_note, pad
 from pages.components import manifold_plot as plot
-from pages.components import pad
 from pages.components.i18n import t
+from pages.components.numbers import percent
 from pages.components.tiles import Tile, data_url, row
 
 _MODES = ("click", "drag")
@@ -105,9 +106,11 @@ def _answer(place: Place) -> None:
     x, y = (f"{value:.2f}" for value in place.z)
     caption = t("manifold.map.drawn", x=x, y=y)
     if drawn.reading:
-        percent = f"{100 * drawn.reading.probability:.0f}"
-        caption = t("manifold.map.drawn_reading", x=x, y=y, label=drawn.reading.label, percent=percent)
+        sure = percent(drawn.reading.probability)
+        caption = t("manifold.map.drawn_reading", x=x, y=y, label=drawn.reading.label, percent=sure)
     row([Tile(drawn.png, caption, t("manifold.map.drawn_alt", x=x, y=y))], key="manifold_drawn", width=260)
+    if place.step is not None:
+        judge_note.untrained(place.step, drawn.reading)
     st.markdown(f"**{t('manifold.map.neighbours')}**", help=t("manifold.map.neighbours_help"))
     row(
         [

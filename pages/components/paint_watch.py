@@ -13,7 +13,9 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import paint, paint_files, paint_pixel
 from genmodels.service.paint import Asking, Facts, Painting
 from genmodels.service.paint_given import Given
+from pages.components import judge_note
 from pages.components.i18n import t
+from pages.components.numbers import percent, unbroken
 from pages.components.paint_board import BoardTile, Spot, board, picked
 from pages.components.paint_levels import levels_chart
 from pages.components.theme import error_box, friendly_errors
@@ -151,10 +153,12 @@ def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | No
         if painting.labels is not None:
             below += " · " + t("paint.asked_for", label=info.askable[painting.labels[index]])
         if reading := found[index]:
-            below += " · " + t("paint.reads", label=reading.label, percent=f"{100 * reading.probability:.0f}")
+            below += " · " + t("paint.reads", label=reading.label, percent=unbroken(percent(reading.probability)))
         kind = "completed" if painting.given else "painted"
         alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=known.height, note=below)
         tiles.append(BoardTile(alt, "", below))
+    step = painting.asking.step
+    judge_note.untrained(info.steps[-1] if step is None else step, found[0])
     shown = painting.rows * known.width
     if at is not None and memory.get("paint_before"):
         shown = at.row * known.width + at.column
@@ -251,14 +255,14 @@ def pixel_chart(known: Facts, painting: Painting, at: Spot, *, key: str) -> None
         "row": at.row + 1,
         "column": at.column + 1,
         "best": best,
-        "percent": f"{100 * drawn.own[best]:.1f}",
+        "percent": percent(drawn.own[best]),
         "entropy": f"{drawn.entropy:.2f}",
     }
     if drawn.level is None:
         text = t("paint.pixel.next", **facts)
     else:
         kind = "given" if at.row < painting.given else "drawn"
-        chance = f"{100 * drawn.probabilities[drawn.level]:.1f}"
+        chance = percent(drawn.probabilities[drawn.level])
         text = t(f"paint.pixel.{kind}", **facts, level=drawn.level, chance=chance, bits=f"{drawn.bits:.2f}")
     levels_chart(
         drawn.probabilities,

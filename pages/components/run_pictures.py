@@ -9,6 +9,7 @@ from genmodels.estimate import Outline
 from genmodels.model import Curve
 from pages.components import run_curves
 from pages.components.i18n import t
+from pages.components.numbers import percent
 from pages.components.run_curves import Series
 from pages.components.theme import message
 from pages.components.tiles import data_url
@@ -83,7 +84,7 @@ def diversity(job: Job, series: Series, outline: Outline | None) -> None:
     of_data = series[OF_DATA][1][-1]
     share = values[-1] / of_data if of_data else 1.0
     if share < COLLAPSE and steps[-1] >= _TOO_EARLY * job.max_steps:
-        st.warning(t("runs.collapse", percent=100 * share), icon=":material/content_copy:")
+        st.warning(t("runs.collapse", percent=percent(share, 0)), icon=":material/content_copy:")
     st.markdown(f"**{t('runs.diversity')}**")
     labels = {
         DIVERSITY: Curve(t("runs.diversity_label"), t("runs.diversity_note")),

@@ -8,6 +8,7 @@ from genmodels.service.seeds import Sheet, Tile
 from genmodels.shell import Shell
 from pages.components import strip
 from pages.components.i18n import t
+from pages.components.numbers import percent, unbroken
 from pages.components.strip import TileText
 
 
@@ -18,8 +19,8 @@ def tile_text(tile: Tile, around: Shell, alt: str, *, above: str = "", before: s
     key = "seeds.length" if length == drawn else "seeds.length_renormalised"
     lines = [t(key, length=f"{length} {mark}".strip(), drawn=drawn)]
     if tile.reading:
-        percent = f"{100 * tile.reading.probability:.0f}"
-        lines.append(t("seeds.reading", label=tile.reading.label, percent=percent))
+        sure = unbroken(percent(tile.reading.probability))
+        lines.append(t("seeds.reading", label=tile.reading.label, percent=sure))
     spoken = " ".join([alt, t("seeds.length_spoken", length=length), *lines[1:]])
     return TileText(spoken, above, tuple(lines), before, warn=bool(mark))
 

@@ -22,8 +22,9 @@ def show(info: CheckpointInfo) -> None:
     voice = speak_voice.voice(info.name)
     with left, friendly_errors():
         speak_state.follow_address(voice)
-        config = sound.real_set(speak.data_of(info.name))
-        found = speak_source.pick("continue", config, voice.rate)
+        learned = speak.data_of(info.name)
+        config = sound.real_set(learned)
+        found = speak_source.pick("continue", config, voice.rate, learned.name)
         given = None if found is None else _beginning(found)
         if voice.timed:
             st.caption(t("speak.continue.timed"))

@@ -10,16 +10,21 @@ from genmodels import data
 from genmodels.data import DataConfig, recording
 from genmodels.service import sound
 from genmodels.service.sound import Sound
+from pages.components import train_choice
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 
 _SOURCES = ("real", "upload", "microphone")
 _SUFFIXES = [suffix.removeprefix(".") for suffix in recording.SUFFIXES]
 _MAX_MB = 20
+_SPEECH = "fsdd"
 
 
-def pick(part: str, config: DataConfig, rate: int) -> Sound | None:
-    """The chosen recording at `rate` samples a second; None while there is none, and why is said."""
+def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sound | None:
+    """The chosen recording at `rate` samples a second; None while there is none, and why is said.
+
+    If `config` is not the data set called `wanted`, the page says that it stands in for it.
+    """
     memory = st.session_state
     memory.setdefault("speak_source", _SOURCES[0])
     source = st.segmented_control(
@@ -34,6 +39,9 @@ def pick(part: str, config: DataConfig, rate: int) -> Sound | None:
     )
     with friendly_errors():
         if source == "real":
+            if config.name != wanted:
+                st.info(t("speak.source.stand_in", data=data.get_spec(config).title), icon=":material/music_note:")
+                train_choice.offer(_SPEECH, "speak")
             return sound.at_rate(_real(config), rate)
         found = _upload() if source == "upload" else _microphone()
         if found is not None:

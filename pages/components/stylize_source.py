@@ -57,6 +57,14 @@ def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
             f"{t(f'stylize.{name}.none')} {plain(stylize_given.how_to_get(kind).capitalize())}.",
             icon=":material/folder_off:",
         )
+        st.button(
+            t(f"stylize.{name}.bring"),
+            key=f"stylize_{name}_bring",
+            icon=":material/upload:",
+            on_click=st.session_state.__setitem__,
+            args=(f"stylize_{name}_source", "upload"),
+            help=t("stylize.bring_help"),
+        )
         return None
     chosen = choice.choose(
         t(f"stylize.{name}.pick"),

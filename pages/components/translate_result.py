@@ -13,6 +13,7 @@ from genmodels.service.translate import Asking, Translated, Trip
 from genmodels.service.translate_given import Upload, file_name
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
+from pages.components.numbers import percent
 from pages.components.theme import error_box, plain
 from pages.components.tiles import Tile, flow
 
@@ -69,7 +70,7 @@ def _one(info: CheckpointInfo, asked: Asking, upload: Upload, index: int, *, tri
         )
         st.caption(_told(upload, found))
     if found.sure is not None:
-        before, after = (f"{100 * sure:.0f}" for sure in found.sure)
+        before, after = (percent(sure) for sure in found.sure)
         st.markdown(t("translate.judged", kind=plain(names[1]), before=before, after=after))
     if gone is not None:
         _trip(info, names, gone, index)

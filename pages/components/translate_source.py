@@ -11,6 +11,7 @@ from genmodels.data import pictures
 from genmodels.errors import DataError
 from genmodels.service import translate, translate_given
 from genmodels.service.translate_given import Upload
+from pages.components import data_offer
 from pages.components.i18n import t
 from pages.components.theme import plain
 
@@ -57,7 +58,7 @@ def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
     try:
         count = translate_given.test_count(info.name, kind)
     except DataError as error:
-        st.info(f"{t('translate.no_data')} {plain(str(error))}", icon=":material/folder_off:")
+        data_offer.explain(info, "translate", data_offer.missing_text(info, "translate.no_data"), str(error))
         return []
     memory = st.session_state
     memory.translate_index = max(0, min(memory.get("translate_index", 0), count - 1))
