@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from genmodels import catalog, registry
+from genmodels import catalog, recipes, registry
 from genmodels.evaluation import SAMPLES, range_text
 from genmodels.evaluation.names import SPREAD, SPREAD_NOTE, name_of, shown, value_of
 from genmodels.promise import Promise, promise_of
@@ -63,7 +63,7 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
     rows = [
         ("model", f"`{spec.model}`: {registry.get(spec.model).paper}"),
         ("recipe", f"`{spec.recipe or spec.model}`" + (f", preset `{spec.preset}`" if spec.preset else "")),
-        ("source", spec.source),
+        ("source", recipes.get(spec.recipe).source if spec.recipe in recipes.names() else spec.source),
         ("data", f"{spec.data_spec.title}, {spec.data_spec.train_size:,} training examples. {spec.data_spec.source}"),
         ("licence of the data", spec.data_spec.licence),
         ("licence of the weights", "MIT, as the code; the data's own licence applies to what resembles the data"),
@@ -86,7 +86,7 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
     command = f"python -m genmodels evaluate {shlex.quote(name)}" + (
         f" --samples {samples}" if samples != SAMPLES else ""
     )
-    return f"""# {spec.title}
+    return f"""# {info.title}
 
 {info.description}
 

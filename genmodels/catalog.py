@@ -206,12 +206,13 @@ def _describe(
     cls = registry.get(spec.model)
     model_config = cls.Config.parse(spec.config, "model.")
     metrics, train_seconds = _measured(path / MEASURED)
-    description = recipes.get(spec.recipe).description if spec.recipe in recipes.names() else cls.title
+    recipe = recipes.get(spec.recipe) if spec.recipe in recipes.names() else None
+    description = recipe.description if recipe else cls.title
     return CheckpointInfo(
         name=name,
         path=path,
         model=spec.model,
-        title=spec.title,
+        title=recipe.title if recipe else spec.title,
         description=description,
         modality=cls.modality,
         steps=steps,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,30 @@ def adversarial_loss(
         # -log sigmoid(x) = softplus(-x): no logarithm of a rounded zero
         return F.softplus(-logits if real else logits).mean()
     return (torch.sigmoid(logits) - float(real)).square().mean()
+
+
+class AdversarialIdeal(NamedTuple):
+    """Where a GAN's curves end if generated images cannot be told from real ones."""
+
+    discriminator: float
+    """Half of the summed loss, as the curve shows it."""
+    generator: float
+    score: float
+    """D(x), the same for real and generated images."""
+
+
+def adversarial_ideal(kind: Literal["bce", "mse"] = "bce", *, smoothing: float = 0.0) -> AdversarialIdeal:
+    """The best that D can do against a perfect generator, and the generator's loss there.
+
+    D sees an image with target 1 - smoothing as often as with target 0. Both losses are smallest at their mean, so
+    D = (1 - smoothing) / 2. The generator's own target stays 1.
+    """
+    target = 1 - smoothing
+    score = target / 2
+    if kind == "mse":
+        return AdversarialIdeal(((score - target) ** 2 + score**2) / 2, (1 - score) ** 2, score)
+    of_real = -target * math.log(score) - smoothing * math.log(1 - score)
+    return AdversarialIdeal((of_real - math.log(1 - score)) / 2, -math.log(score), score)
 
 
 def least_squares_loss(scores: Tensor, real: bool) -> Tensor:

@@ -12,7 +12,6 @@ pixels of convolutional networks the vector is further planes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
@@ -32,6 +31,11 @@ class CGANConfig(EitherNetworks):
     )
     label_dim: int = Field(10, ge=1, le=1024, description="numbers in a class's learned vector")
     label_smoothing: float = live(0.0, ge=0, lt=0.5, description="how far below 1 the target of real pictures is")
+    discriminator_updates: Literal["joint", "separate"] = Field(
+        "joint",
+        description="joint: one optimizer step per batch for the summed loss of real and generated images; separate: "
+        "one step for real images, then one for generated ones",
+    )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
     discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
@@ -58,7 +62,7 @@ from torch.optim import Optimizer
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, DataError
 from genmodels.layers import gan_networks
-from genmodels.losses import adversarial_loss
+from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
 
@@ -151,11 +155,21 @@ class CGAN(Model):
         fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device), asked)
 
         # discriminator: minimise -log D(x, y) - log(1 - D(G(z, y'), y'))
-        real_logits, fake_logits = discriminator(real, y), discriminator(fake.detach(), asked)
-        discriminator_loss = adversarial_loss(
-            real_logits, real=True, smoothing=self.config.label_smoothing
-        ) + adversarial_loss(fake_logits, real=False)
-        update(optimizers["discriminator"], discriminator_loss)
+        smoothing = self.config.label_smoothing
+        if self.config.discriminator_updates == "separate":
+            real_logits = discriminator(real, y)
+            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)
+            update(optimizers["discriminator"], real_loss)
+            fake_logits = discriminator(fake.detach(), asked)
+            fake_loss = adversarial_loss(fake_logits, real=False)
+            update(optimizers["discriminator"], fake_loss)
+            discriminator_loss = real_loss + fake_loss
+        else:
+            real_logits, fake_logits = discriminator(real, y), discriminator(fake.detach(), asked)
+            discriminator_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing) + adversarial_loss(
+                fake_logits, real=False
+            )
+            update(optimizers["discriminator"], discriminator_loss)
 
         # generator: minimise -log D(G(z, y'), y'), with D frozen
         discriminator.requires_grad_(False)
@@ -171,16 +185,20 @@ class CGAN(Model):
         }
 
     def curves(self) -> dict[str, Curve]:
-        undecided = math.log(2)
+        smoothing = self.config.label_smoothing
+        ideal = adversarial_ideal(smoothing=smoothing)
+        at = "At ln 2 = 0.693" if not smoothing else f"At {ideal.discriminator:.3f}"
+        best = f"{ideal.score:.3g}"
+        passes = "At ln 2" if not smoothing else f"At {ideal.generator:.3f}"
         return {
             "loss/discriminator": Curve(
-                "discriminator", "At ln 2 = 0.693 it cannot tell real from fake; near 0 it wins.", undecided
+                "discriminator", f"{at} it cannot tell real from fake; near 0 it wins.", ideal.discriminator
             ),
             "loss/generator": Curve(
-                "generator", "At ln 2 its fakes pass as often as not; rising means it is losing.", undecided
+                "generator", f"{passes} its fakes pass as often as not; rising means it is losing.", ideal.generator
             ),
-            "score/real": Curve("D(real)", "How real real pictures look to D, 0 to 1; ideally 0.5.", 0.5),
-            "score/fake": Curve("D(fake)", "How real fakes look to D, 0 to 1; ideally 0.5.", 0.5),
+            "score/real": Curve("D(real)", f"How real real pictures look to D, 0 to 1; ideally {best}.", ideal.score),
+            "score/fake": Curve("D(fake)", f"How real fakes look to D, 0 to 1; ideally {best}.", ideal.score),
         }
 
     # --------------------------------------------------------------- inference

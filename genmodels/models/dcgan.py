@@ -11,7 +11,6 @@ arXiv 2006.10738): for small sets, which D would learn by heart. z is N(0, I) ou
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -36,6 +35,11 @@ class DCGANConfig(ConvNetworks):
         "learn a few hundred or thousand by heart; needless with tens of thousands (2006.10738)",
     )
     flip: bool = Field(False, description="mirror half of the real pictures: for faces and rooms, not for digits")
+    discriminator_updates: Literal["joint", "separate"] = Field(
+        "joint",
+        description="joint: one optimizer step per batch for the summed loss of real and generated images; separate: "
+        "one step for real images, then one for generated ones",
+    )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
     discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
@@ -51,7 +55,7 @@ from torch.optim import Optimizer
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError
 from genmodels.layers import augment, gan_networks
-from genmodels.losses import adversarial_loss
+from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
 
@@ -95,11 +99,21 @@ class DCGAN(Model):
         fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device))
 
         # discriminator: minimise -log D(x) - log(1 - D(G(z)))
-        real_logits, fake_logits = self._answers(self._varied(real), self._varied(fake.detach()))
-        discriminator_loss = adversarial_loss(
-            real_logits, real=True, smoothing=self.config.label_smoothing
-        ) + adversarial_loss(fake_logits, real=False)
-        update(optimizers["discriminator"], discriminator_loss)
+        smoothing = self.config.label_smoothing
+        if self.config.discriminator_updates == "separate":
+            real_logits = discriminator(self._varied(real))
+            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)
+            update(optimizers["discriminator"], real_loss)
+            fake_logits = discriminator(self._varied(fake.detach()))
+            fake_loss = adversarial_loss(fake_logits, real=False)
+            update(optimizers["discriminator"], fake_loss)
+            discriminator_loss = real_loss + fake_loss
+        else:
+            real_logits, fake_logits = self._answers(self._varied(real), self._varied(fake.detach()))
+            discriminator_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing) + adversarial_loss(
+                fake_logits, real=False
+            )
+            update(optimizers["discriminator"], discriminator_loss)
 
         # generator: minimise -log D(G(z)), with D frozen: its gradients would be computed and thrown away
         discriminator.requires_grad_(False)
@@ -127,16 +141,20 @@ class DCGAN(Model):
         return augment.diff_augment(x) if self.config.augment == "diff" else x
 
     def curves(self) -> dict[str, Curve]:
-        undecided = math.log(2)
+        smoothing = self.config.label_smoothing
+        ideal = adversarial_ideal(smoothing=smoothing)
+        at = "At ln 2 = 0.693" if not smoothing else f"At {ideal.discriminator:.3f}"
+        best = f"{ideal.score:.3g}"
+        passes = "At ln 2" if not smoothing else f"At {ideal.generator:.3f}"
         return {
             "loss/discriminator": Curve(
-                "discriminator", "At ln 2 = 0.693 it cannot tell real from fake; near 0 it wins.", undecided
+                "discriminator", f"{at} it cannot tell real from fake; near 0 it wins.", ideal.discriminator
             ),
             "loss/generator": Curve(
-                "generator", "At ln 2 its fakes pass as often as not; rising means it is losing.", undecided
+                "generator", f"{passes} its fakes pass as often as not; rising means it is losing.", ideal.generator
             ),
-            "score/real": Curve("D(real)", "How real real pictures look to D, 0 to 1; ideally 0.5.", 0.5),
-            "score/fake": Curve("D(fake)", "How real fakes look to D, 0 to 1; ideally 0.5.", 0.5),
+            "score/real": Curve("D(real)", f"How real real pictures look to D, 0 to 1; ideally {best}.", ideal.score),
+            "score/fake": Curve("D(fake)", f"How real fakes look to D, 0 to 1; ideally {best}.", ideal.score),
         }
 
     # --------------------------------------------------------------- inference

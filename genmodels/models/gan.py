@@ -55,6 +55,11 @@ class GANConfig(ModelConfig):
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the discriminator's hidden values dropped at random")
     output: Literal["sigmoid", "tanh"] = Field("sigmoid", description="what squashes the generator's last layer")
     loss: Literal["bce", "mse"] = Field("bce", description="binary cross entropy, or squared error of sigmoid(D)")
+    discriminator_updates: Literal["joint", "separate"] = Field(
+        "joint",
+        description="joint: one optimizer step per batch for the summed loss of real and generated images; separate: "
+        "one step for real images, then one for generated ones",
+    )
     optimizer: Literal["adam", "sgd"] = Field("adam", description="for both networks")
     beta1: float = Field(0.9, ge=0, lt=1, description="Adam's first momentum; GANs often use 0.5")
     generator_lr: float = live(1e-4, gt=0, le=1, description="learning rate of the generator")
@@ -72,7 +77,7 @@ from torch.optim import Optimizer
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError
 from genmodels.layers.mlp import mlp
-from genmodels.losses import adversarial_loss
+from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
 
@@ -122,13 +127,22 @@ class GAN(Model):
         with torch.no_grad():
             fake = self._draw(len(real))
 
-        # discriminator: minimise l(D(x), real) + l(D(G(z)), fake); no layer mixes examples, so one pass serves both
-        logits = discriminator(torch.cat([real, fake.to(real.dtype)]))
-        real_logits, fake_logits = logits.chunk(2)
-        both = adversarial_loss(real_logits, real=True, kind=kind) + adversarial_loss(
-            fake_logits, real=False, kind=kind
-        )
-        update(optimizers["discriminator"], both)
+        # discriminator: minimise l(D(x), real) + l(D(G(z)), fake)
+        if self.config.discriminator_updates == "separate":
+            real_logits = discriminator(real)
+            real_loss = adversarial_loss(real_logits, real=True, kind=kind)
+            update(optimizers["discriminator"], real_loss)
+            fake_logits = discriminator(fake)
+            fake_loss = adversarial_loss(fake_logits, real=False, kind=kind)
+            update(optimizers["discriminator"], fake_loss)
+            both = real_loss + fake_loss
+        else:  # no layer mixes examples, so one pass serves both
+            logits = discriminator(torch.cat([real, fake.to(real.dtype)]))
+            real_logits, fake_logits = logits.chunk(2)
+            both = adversarial_loss(real_logits, real=True, kind=kind) + adversarial_loss(
+                fake_logits, real=False, kind=kind
+            )
+            update(optimizers["discriminator"], both)
 
         # generator: minimise l(D(G(z)), real). D is frozen: its gradients would be computed and thrown away.
         # The noise is new, as in the paper's Algorithm 1 and the book: using the fakes that D has just been shown would
@@ -149,16 +163,16 @@ class GAN(Model):
         return self._squash(self.generator(self._noise(torch.randn(count, self.latent_dim, device=self.device))))
 
     def curves(self) -> dict[str, Curve]:
-        undecided = math.log(2) if self.config.loss == "bce" else 0.25
+        ideal = adversarial_ideal(self.config.loss)
         name = "ln 2 = 0.693" if self.config.loss == "bce" else "0.25"
         return {
             "loss/discriminator": Curve(
                 "discriminator",
                 f"At {name} it cannot tell real from fake; near 0 it wins and the generator learns little.",
-                undecided,
+                ideal.discriminator,
             ),
             "loss/generator": Curve(
-                "generator", f"At {name} its fakes pass as often as not; rising means it is losing.", undecided
+                "generator", f"At {name} its fakes pass as often as not; rising means it is losing.", ideal.generator
             ),
             "score/real": Curve("D(real)", "How real real pictures look to D, 0 to 1; ideally 0.5.", 0.5),
             "score/fake": Curve("D(fake)", "How real fakes look to D, 0 to 1; ideally 0.5.", 0.5),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
@@ -30,6 +31,11 @@ class WGANConfig(EitherNetworks):
         le=10_000,
         description="critic updates for each of the generator's first 25 and every 500th, 100 in the authors' code; "
         "empty: n_critic always",
+    )
+    discriminator_updates: Literal["joint", "separate"] = Field(
+        "joint",
+        description="joint: one optimizer step per batch for the summed loss of real and generated images; separate: "
+        "one step for real images, then one for generated ones",
     )
     lr: float = live(5e-5, gt=0, le=1, description="learning rate of RMSprop, for both networks")
     lr_drop: float = Field(1.0, gt=0, le=1, description="factor of the rate in the second half of the training")
@@ -84,9 +90,16 @@ class WGAN(Model):
             fake = self._draw(len(real))
 
         # critic: minimise mean f(G(z)) - mean f(x), then clip
-        real_scores, fake_scores = critic(real), critic(fake)
-        loss = critic_loss(real_scores, fake_scores)
-        update(optimizers["critic"], loss)
+        if self.config.discriminator_updates == "separate":
+            real_scores = critic(real)
+            update(optimizers["critic"], -real_scores.float().mean())
+            fake_scores = critic(fake)
+            update(optimizers["critic"], fake_scores.float().mean())
+            loss = critic_loss(real_scores, fake_scores)
+        else:
+            real_scores, fake_scores = critic(real), critic(fake)
+            loss = critic_loss(real_scores, fake_scores)
+            update(optimizers["critic"], loss)
         with torch.no_grad():
             torch._foreach_clamp_min_(list(critic.parameters()), -self.config.clip)
             torch._foreach_clamp_max_(list(critic.parameters()), self.config.clip)

@@ -207,9 +207,11 @@ def command_of(spec: Spec) -> str:
     words += [f"--preset {spec.preset}"] if spec.preset else []
     if spec.data != DataConfig.parse(plain["data"], "data."):
         words += [f"--set data.{key}={_written(value)}" for key, value in patch["data"].items()]
+    # A setting that is younger than the spec has its default there, whatever the recipe says today.
+    config = registry.config_class(spec.model).parse(spec.config, "model.").model_dump(mode="json")
     words += [
         f"--set model.{key}={_written(value)}"
-        for key, value in spec.config.items()
+        for key, value in config.items()
         if key not in FROM_DATA and value != base.config[key]
     ]
     lengths = TrainConfig.parse(plain["train"], "train.")
