@@ -89,6 +89,10 @@ class Model(nn.Module, ABC):
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         """Perform every parameter update that one batch pays for."""
 
+    def logged_metrics(self, batch: Batch, metrics: Metrics) -> Metrics:
+        """What a logged step records: `metrics` of its training step, and what is too slow to compute at every step."""
+        return metrics
+
     def curves(self) -> dict[str, Curve]:
         """How to read this model's metrics, by metric name; drawn and explained by the Runs page."""
         return {}

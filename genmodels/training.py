@@ -21,7 +21,7 @@ from genmodels import accelerators
 from genmodels.config import Runtime, TrainConfig, live_fields
 from genmodels.data.loader import Loader
 from genmodels.errors import ConfigError, DivergedError, GenmodelsError
-from genmodels.model import Model
+from genmodels.model import Batch, Model
 
 Outcome = Literal["finished", "stopped"]
 _POLL_SECONDS = 0.25
@@ -70,6 +70,7 @@ class Trainer:
         self._replay: list[dict[str, Any]] = []
         self._restored = False
         self._stopping = False
+        self._batch: Batch = {}
 
     # ------------------------------------------------------------ the loop
 
@@ -112,6 +113,7 @@ class Trainer:
                     raise
                 raise CompiledStepError(f"step {self.step}") from error
             self.step += 1
+            self._batch = batch
             self._after_step(metrics)
         return "finished"
 
@@ -142,7 +144,8 @@ class Trainer:
         return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
 
     def _log(self, metrics: Mapping[str, Tensor]) -> None:
-        values = {name: float(value) for name, value in metrics.items()}  # the one CPU-GPU sync point
+        logged = self.model.logged_metrics(self._batch, dict(metrics))
+        values = {name: float(value) for name, value in logged.items()}  # the one CPU-GPU sync point
         for name, value in values.items():
             if not math.isfinite(value):
                 raise DivergedError(

@@ -34,6 +34,8 @@ _KEY_METRICS = (
     "likelihood/bits_per_sample",
     "classes/above_1_percent",
     "pattern/worst_error",
+    "reconstruction/corrupted_above_entropy",
+    "reconstruction/above_entropy",
     "reconstruction/corrupted_nats",
     "reconstruction/nats",
     "diversity/samples",

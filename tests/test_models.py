@@ -82,7 +82,7 @@ def test_one_step_changes_every_trainable_parameter_and_no_pretrained_one(name: 
     assert frozen_changed == []
     assert metrics
     assert all(value.dim() == 0 and not value.requires_grad for value in metrics.values())
-    assert set(model.curves()) == set(metrics)
+    assert set(model.curves()) == set(model.logged_metrics(digit_batch(32), metrics))
     assert set(optimizers) == set(model.learning_rates())
     assert all(parameter.requires_grad for parameter in trainable.values())
 

@@ -26,6 +26,7 @@ from genmodels.evaluation import judge, judged, likelihood, memory, scores, soun
 from genmodels.evaluation.judged import class_figures
 from genmodels.evaluation.names import name_of
 from genmodels.evaluation.splits import shuffled, with_spreads
+from genmodels.losses import bernoulli_entropy
 from genmodels.model import Model
 from genmodels.preview import diversity
 from genmodels.recipes import Spec
@@ -74,7 +75,9 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     accuracy                  share of test pictures named rightly
     elbo/negative recon kl    nats a test picture, z drawn once with `seed`
     likelihood/nats           exact, a test picture; /bits_per_dim: the same in bits, a value
-    reconstruction/nats       of a test picture from its code; corrupted_nats: from the code of the corrupted picture
+    elbo/recon_above_entropy  elbo/recon less the test pictures' own entropy, which no model can avoid
+    reconstruction/nats       of a test picture from its code; corrupted_nats: from the code of the corrupted picture;
+                              above_entropy, corrupted_above_entropy: the same less the test pictures' own entropy
     classes/...               of `samples` pictures, as the judge reads them: smallest share of a digit, digits above
                               1 %, KL from uniform in nats
     labels/agreement          share of pictures, asked for evenly by class, that the judge reads as asked
@@ -107,11 +110,15 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             found |= likelihood.figures(model, arrays)
         if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
             found["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
+            found["reconstruction/above_entropy"] = found["reconstruction/nats"] - _entropy(arrays)
         if isinstance(model, HasCorruption):
             noise = generator_of(seed)
             salted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
             if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
                 found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
+                found["reconstruction/corrupted_above_entropy"] = found["reconstruction/corrupted_nats"] - _entropy(
+                    arrays
+                )
         if isinstance(model, SupportsTranslation):
             found |= translated.figures(model, arrays, spec.data_spec)
         if isinstance(model, HasPerceivedLoss):
@@ -192,7 +199,13 @@ def _negative_elbo(model: SupportsElbo, arrays: Arrays, seed: int) -> dict[str, 
     parts = [model.elbo(part, generator=generator) for part in _batches(arrays)]
     recon = float(torch.cat([part[0] for part in parts]).double().mean())
     kl = float(torch.cat([part[1] for part in parts]).double().mean())
-    return {"elbo/negative": recon + kl, "elbo/recon": recon, "elbo/kl": kl}
+    above = recon - _entropy(arrays)
+    return {"elbo/negative": recon + kl, "elbo/recon": recon, "elbo/recon_above_entropy": above, "elbo/kl": kl}
+
+
+def _entropy(arrays: Arrays) -> float:
+    """Mean nats of the pictures' own entropy: what a perfect copy of each would cost."""
+    return float(torch.cat([bernoulli_entropy(part.add(1).mul(0.5)) for part in _batches(arrays)]).double().mean())
 
 
 def _reconstruction(model: Any, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> float:

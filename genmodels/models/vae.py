@@ -42,7 +42,7 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.layers.mlp import mlp
-from genmodels.losses import bernoulli_nll, gaussian_kl
+from genmodels.losses import bernoulli_entropy, bernoulli_nll, gaussian_kl
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 
@@ -101,10 +101,22 @@ class VAE(Model):
         z = mu + (0.5 * logvar).exp() * (torch.randn_like(mu) if eps is None else eps)
         return bernoulli_nll(self.decoder(z), x.flatten(1)), gaussian_kl(mu, logvar)
 
+    def logged_metrics(self, batch: Batch, metrics: Metrics) -> Metrics:
+        floor = bernoulli_entropy(_to_probability(batch["image"])).mean()
+        return {**metrics, "loss/recon_above_entropy": metrics["loss/recon"] - floor}
+
     def curves(self) -> dict[str, Curve]:
         return {
             "loss/total": Curve("negative ELBO (nats)", "Falls fast, then slowly; an upper bound on -log p(x)."),
-            "loss/recon": Curve("reconstruction (nats)", "What is lost by squeezing a picture through z."),
+            "loss/recon": Curve(
+                "reconstruction (nats)",
+                "Cross entropy of the decoded pixels. The images' own entropy is part of it: no decoder can go below that.",
+            ),
+            "loss/recon_above_entropy": Curve(
+                "reconstruction above the images' entropy (nats)",
+                "What is lost by squeezing an image through z; a perfect copy is at 0.",
+                0,
+            ),
             "loss/kl": Curve("KL (nats)", "Information z carries; 0 would mean the decoder ignores it."),
         }
 

@@ -24,7 +24,7 @@ from genmodels.config import Frozen
 from genmodels.data import Arrays, DataConfig, DataSpec
 from genmodels.data.loader import hash_seed, to_float
 from genmodels.errors import CapabilityError, DataError
-from genmodels.losses import bernoulli_nll, gaussian_kl
+from genmodels.losses import bernoulli_entropy, bernoulli_nll, gaussian_kl
 from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, Reading, has_judge, in_slices, model_of, plain, read, run
@@ -85,13 +85,17 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture as a model sees it: z, its spread where the model has one, and what is drawn from z."""
+    """A picture as a model sees it: z, its spread where the model has one, and what is drawn from z.
+
+    The reconstruction term of the ELBO is `nats`, which is lost, plus the picture's own `entropy`, which cannot be saved.
+    """
 
     prepared: bytes
     z: tuple[float, float]
     sigma: tuple[float, float] | None
     reconstruction: bytes
     nats: float
+    entropy: float
     kl: float | None
     draws: tuple[bytes, ...]
 
@@ -237,16 +241,21 @@ def code(plane: Plane, ink: np.ndarray, *, draws: int = 5, seed: int = 0) -> Cod
         else:
             z = model.encode(x)
         again = model.decode(z)
-        return Coded(tile_png(x), _pair(z), sigma, tile_png(again), nats(again, x), kl, drawn)
+        entropy = float(bernoulli_entropy(x.add(1).mul(0.5)))
+        return Coded(tile_png(x), _pair(z), sigma, tile_png(again), nats(again, x), entropy, kl, drawn)
 
     return run(task)
 
 
 def nats(drawn: Tensor, x: Tensor) -> float:
-    """Binary cross entropy of one picture (1, C, H, W) given the drawn one, both in [-1, 1], summed over the pixels."""
+    """Nats that are lost of one image (1, C, H, W) in the drawn one, both in [-1, 1]; a perfect copy loses 0.
+
+    Binary cross entropy, summed over the pixels, less the image's own entropy: the divergence of two Bernoulli laws.
+    """
+    target = x.add(1).mul(0.5)
     # A pixel that is certain and wrong would cost infinitely many nats: float32 can tell 1e-6 from 0, and from 1.
     chance = drawn.add(1).mul(0.5).clamp(1e-6, 1 - 1e-6)
-    return float(bernoulli_nll(torch.logit(chance), x.add(1).mul(0.5)))
+    return max(0.0, float(bernoulli_nll(torch.logit(chance), target) - bernoulli_entropy(target)))
 
 
 # ------------------------------------------------------------------------------ on the inference thread

@@ -102,9 +102,16 @@ def _distance(found: Measured) -> None:
 def _elbo(figures: Mapping[str, float]) -> None:
     recon, kl = figures["elbo/recon"], figures["elbo/kl"]
     st.subheader(t("evaluate.elbo.title"), anchor=False)
-    st.markdown(t("evaluate.elbo.text", recon=f"{recon:.1f}", kl=f"{kl:.1f}", total=f"{recon + kl:.1f}"))
+    above = figures.get("elbo/recon_above_entropy")
+    words = {"recon": f"{recon:.1f}", "kl": f"{kl:.1f}", "total": f"{recon + kl:.1f}"}
+    if above is None:  # measured before the data's entropy was
+        st.markdown(t("evaluate.elbo.text", **words))
+        parts = [("recon", recon), ("kl", kl)]
+    else:
+        st.markdown(t("evaluate.elbo.text_entropy", entropy=f"{recon - above:.1f}", **words))
+        parts = [("entropy", recon - above), ("recon_above", above), ("kl", kl)]
     figure = go.Figure()
-    for name, value in ((t("evaluate.elbo.recon"), recon), (t("evaluate.elbo.kl"), kl)):
+    for name, value in ((t(f"evaluate.elbo.{part}"), value) for part, value in parts):
         figure.add_bar(
             y=[""], x=[value], name=name, orientation="h", text=f"{value:.1f}", hovertemplate="%{x:.2f}<extra></extra>"
         )

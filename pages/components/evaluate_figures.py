@@ -15,13 +15,19 @@ from pages.components.i18n import has, t
 from pages.components.numbers import of_ten, percent, unbroken
 
 _JUDGES = ("kinds/judge", "kinds/judge_a", "kinds/judge_b")
+_LIKELIHOOD = ("likelihood/bits_per_dim", "likelihood/nats")
 GROUPS: dict[str, tuple[str, ...]] = {
     "reading": ("accuracy",),
     "translation": ("cycle/error", "cycle/a", "cycle/b", "kinds/a_as_b", "kinds/b_as_a", *_JUDGES),
-    "elbo": ("elbo/negative", "elbo/recon", "elbo/kl", "likelihood/bits_per_dim", "likelihood/nats"),
+    "elbo": ("elbo/negative", "elbo/recon", "elbo/recon_above_entropy", "elbo/kl", *_LIKELIHOOD),
     "paint": ("paint/style", "paint/style_before", "paint/content"),
     "sound": ("likelihood/bits_per_sample",),
-    "reconstruction": ("reconstruction/nats", "reconstruction/corrupted_nats"),
+    "reconstruction": (
+        "reconstruction/above_entropy",
+        "reconstruction/nats",
+        "reconstruction/corrupted_above_entropy",
+        "reconstruction/corrupted_nats",
+    ),
     "judge": (
         "judge/frechet",
         "judge/frechet_real",

@@ -93,7 +93,10 @@ def _spread(found: Coded) -> None:
     if found.kl is None:
         st.markdown(t("manifold.draw.why_point"))
         return
-    st.markdown(t("manifold.draw.why_posterior", kl=f"{found.kl:.1f}", total=f"{found.kl + found.nats:.0f}"))
+    total = found.kl + found.nats + found.entropy
+    st.markdown(
+        t("manifold.draw.why_posterior", kl=f"{found.kl:.1f}", entropy=f"{found.entropy:.0f}", total=f"{total:.0f}")
+    )
     st.markdown(f"**{t('manifold.draw.draws')}**", help=t("manifold.draw.draws_help"))
     row(
         [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(found.draws, start=1)],

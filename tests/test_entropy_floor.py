@@ -1,0 +1,82 @@
+"""Nats that are lost: a perfect copy loses none, whatever the entropy of its grey pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import digit_batch, small_model, small_spec
+
+from genmodels import data, evaluation, run_training
+from genmodels.data import DataConfig
+from genmodels.data.loader import to_float
+from genmodels.losses import bernoulli_entropy, bernoulli_nll
+from genmodels.runfolder import RunFolder
+from genmodels.service import manifold
+
+
+def digits(count: int = 200) -> torch.Tensor:
+    return to_float(torch.from_numpy(data.load(DataConfig(), "test").images[:count].copy()))
+
+
+def test_the_entropy_is_the_least_cross_entropy_of_any_prediction() -> None:
+    target = torch.tensor([[0.0, 0.1, 0.5, 0.9, 1.0]])
+    entropy = bernoulli_entropy(target)
+    assert entropy.item() == pytest.approx(0.693147 + 2 * 0.325083, abs=1e-5)
+    # Each pixel's best logit out of many, and none of them below the entropy.
+    logits = torch.linspace(-12, 12, 24_001)
+    each = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[:, None].expand(-1, 5), target.expand(24_001, -1), reduction="none"
+    )
+    assert each.min(0).values.sum().item() == pytest.approx(entropy.item(), abs=1e-4)
+    for _ in range(20):
+        assert bernoulli_nll(3 * torch.randn(1, 5), target).item() >= entropy.item()
+
+
+def test_a_perfect_copy_of_a_digit_loses_nothing_and_another_digit_much() -> None:
+    images = digits(50)
+    copies = [manifold.nats(x[None], x[None]) for x in images]
+    assert max(copies) < 0.01
+    assert bernoulli_entropy(images.add(1).mul(0.5)).mean().item() > 20, "the floor is no small matter"
+    others = [manifold.nats(x[None], y[None]) for x, y in zip(images[:-1], images[1:], strict=True)]
+    assert min(others) > 50
+
+
+@pytest.mark.parametrize("name", ["vae", "autoencoder"])
+def test_curves_show_the_distance_above_the_floor(name: str, tmp_path: Path) -> None:
+    model = small_model(name, **({"salt": 0.0} if name == "autoencoder" else {})).eval()
+    batch = digit_batch()
+    metrics = model.training_step(batch, model.configure_optimizers(), 0)
+    logged = model.logged_metrics(batch, metrics)
+    key = "loss/recon" if name == "vae" else "loss/total"
+    floor = bernoulli_entropy(batch["image"].add(1).mul(0.5)).mean()
+    assert logged["loss/recon_above_entropy"].item() == pytest.approx((metrics[key] - floor).item(), rel=1e-5)
+    assert {name: value.item() for name, value in logged.items() if name in metrics} == {
+        name: value.item() for name, value in metrics.items()
+    }
+    assert model.curves()["loss/recon_above_entropy"].ideal == 0
+
+    folder = RunFolder.create(tmp_path / "run", small_spec(name, "train.max_steps=2", "train.log_every=1"))
+    run_training.train_folder(folder, device="cpu")
+    points = [line for line in folder.metrics()[0] if "loss/total" in line]
+    assert len(points) == 2
+    assert all(0 < line["loss/recon_above_entropy"] < line["loss/total"] for line in points)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("vae", [("elbo/recon", "elbo/recon_above_entropy"), ("reconstruction/nats", "reconstruction/above_entropy")]),
+        ("autoencoder", [("reconstruction/corrupted_nats", "reconstruction/corrupted_above_entropy")]),
+    ],
+)
+def test_evaluation_measures_both(name: str, keys: list[tuple[str, str]]) -> None:
+    spec = small_spec(name)
+    arrays = data.load(spec.data, "test")
+    floor = bernoulli_entropy(to_float(torch.from_numpy(arrays.images.copy())).add(1).mul(0.5)).mean().item()
+    figures = evaluation.evaluate(small_model(name), spec, samples=500)
+    for whole, above in keys:
+        assert figures[whole] - figures[above] == pytest.approx(floor, rel=1e-4)
+    if name == "vae":
+        assert figures["elbo/negative"] == pytest.approx(figures["elbo/recon"] + figures["elbo/kl"]), "stays as it was"
