@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_perfect_copy_of_a_digit_loses_nothing_and_another_digit_much() -> Non
     copies = [manifold.nats(x[None], x[None]) for x in images]
     assert max(copies) < 0.01
     assert bernoulli_entropy(images.add(1).mul(0.5)).mean().item() > 20, "the floor is no small matter"
-    others = [manifold.nats(x[None], y[None]) for x, y in zip(images[:-1], images[1:], strict=True)]
+    others = [manifold.nats(x[None], y[None]) for x, y in pairwise(images)]
     assert min(others) > 50
 
 

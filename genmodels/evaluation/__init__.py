@@ -115,10 +115,9 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             noise = generator_of(seed)
             salted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
             if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
-                found["reconstruction/corrupted_nats"] = _reconstruction(model, salted, _batches(arrays))
-                found["reconstruction/corrupted_above_entropy"] = found["reconstruction/corrupted_nats"] - _entropy(
-                    arrays
-                )
+                nats = _reconstruction(model, salted, _batches(arrays))
+                found["reconstruction/corrupted_nats"] = nats
+                found["reconstruction/corrupted_above_entropy"] = nats - _entropy(arrays)
         if isinstance(model, SupportsTranslation):
             found |= translated.figures(model, arrays, spec.data_spec)
         if isinstance(model, HasPerceivedLoss):

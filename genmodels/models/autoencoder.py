@@ -109,7 +109,7 @@ class Autoencoder(Model):
         return {
             "loss/total": Curve(
                 "reconstruction (nats)",
-                "Cross entropy of the decoded pixels. The images' own entropy is part of it: no decoder can go below that.",
+                "Cross entropy of the decoded pixels. The images' own entropy is part of it; no decoder gets below.",
             ),
             "loss/recon_above_entropy": Curve(
                 "reconstruction above the images' entropy (nats)",

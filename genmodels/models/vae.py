@@ -110,7 +110,7 @@ class VAE(Model):
             "loss/total": Curve("negative ELBO (nats)", "Falls fast, then slowly; an upper bound on -log p(x)."),
             "loss/recon": Curve(
                 "reconstruction (nats)",
-                "Cross entropy of the decoded pixels. The images' own entropy is part of it: no decoder can go below that.",
+                "Cross entropy of the decoded pixels. The images' own entropy is part of it; no decoder gets below.",
             ),
             "loss/recon_above_entropy": Curve(
                 "reconstruction above the images' entropy (nats)",

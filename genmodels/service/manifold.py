@@ -87,7 +87,7 @@ class Decoded:
 class Coded:
     """A picture as a model sees it: z, its spread where the model has one, and what is drawn from z.
 
-    The reconstruction term of the ELBO is `nats`, which is lost, plus the picture's own `entropy`, which cannot be saved.
+    The reconstruction term of the ELBO is `nats`, which is lost, plus the picture's own `entropy`, which nothing saves.
     """
 
     prepared: bytes
