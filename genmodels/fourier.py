@@ -17,6 +17,19 @@ FLOOR_DB = -120.0
 """What silence is drawn as: no 16-bit recording is quieter."""
 
 
+MAIN_LOBE_BINS: dict[Window, int] = {"rectangular": 2, "hann": 4, "hamming": 4, "bartlett": 4}
+"""Width of a window's main lobe from null to null, in bins of rate / length."""
+
+
+def main_lobe(name: Window, length: int, rate: int) -> tuple[float, float]:
+    """Hz from null to null, and from null to peak, of a window of `length` samples.
+
+    Two equal tones are resolved from about the second on. Nearer ones merge into one peak for some of their phases.
+    """
+    width = MAIN_LOBE_BINS[name] * rate / length
+    return width, width / 2
+
+
 def window(name: Window, length: int) -> np.ndarray:
     """Weights (length,) of the samples of a piece, one period of each formula.
 

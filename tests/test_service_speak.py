@@ -344,6 +344,41 @@ def test_each_window_leaks_as_the_textbook_says(name: fourier.Window, sidelobe: 
     assert decibels[valley:].max() == pytest.approx(sidelobe, abs=0.6)
 
 
+@pytest.mark.parametrize("name", fourier.WINDOWS)
+def test_the_main_lobe_is_as_wide_as_stated(name: fourier.Window) -> None:
+    """The first null beside the peak, on a very fine grid of frequencies."""
+    length, points = 256, 2**16
+    amplitude = np.abs(np.fft.rfft(fourier.window(name, length), points))
+    null = int((np.diff(amplitude) > -1e-9).argmax())
+    width, to_peak = fourier.main_lobe(name, length, 8_000)
+    assert to_peak == pytest.approx(null * 8_000 / points, rel=0.01)
+    assert width == 2 * to_peak
+
+
+def resolved(name: fourier.Window, apart: float, phase: float) -> bool:
+    """Whether two equal tones, `apart` bins from each other, make a peak each."""
+    length, rate = 256, 8_000
+    first = 1_010.0
+    second = first + apart * rate / length
+    time = np.arange(length) / rate
+    x = np.sin(2 * np.pi * first * time) + np.sin(2 * np.pi * second * time + phase)
+    frequencies, decibels = fourier.spectrum(x, rate, name, points=2**15)
+    inner = decibels[1:-1]
+    is_peak = (inner > decibels[:-2]) & (inner >= decibels[2:]) & (inner > decibels.max() - 6)
+    peaks, reach = frequencies[1:-1][is_peak], 0.45 * (second - first)
+    return all(bool((np.abs(peaks - tone) < reach).any()) for tone in (first, second))
+
+
+@pytest.mark.parametrize("name", fourier.WINDOWS)
+def test_two_equal_tones_are_resolved_at_half_the_main_lobe(name: fourier.Window) -> None:
+    phases = 2 * np.pi * np.arange(16) / 16
+    half = fourier.MAIN_LOBE_BINS[name] / 2
+    at_half = sum(resolved(name, half, phase) for phase in phases)
+    assert at_half >= (8 if name == "rectangular" else 16)
+    assert sum(resolved(name, half / 2, phase) for phase in phases) < 0.6 * at_half, "nearer ones merge"
+    assert all(resolved(name, 2 * half, phase) for phase in phases)
+
+
 def test_a_window_shows_the_weak_tone_that_leakage_buries() -> None:
     tones = sound.two_tones(TwoTones(apart=500, weaker=45))
     weak = {}

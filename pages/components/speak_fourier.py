@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.fourier import WINDOWS, Window
+from genmodels.fourier import WINDOWS, Window, main_lobe
 from genmodels.service import sound
 from genmodels.service.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
 from pages.components import address, choice, speak_charts, speak_source
@@ -29,7 +29,9 @@ def show() -> None:
     """Window, length and hop above; two tones and a recording below."""
     st.markdown(t("speak.fourier.text"))
     window, length, hop = _controls()
-    st.caption(t("speak.fourier.trade", hertz=f"{RATE / length:.1f}", milliseconds=f"{1_000 * length / RATE:.0f}"))
+    lobe, apart = main_lobe(window, length, RATE)
+    milliseconds = f"{1_000 * length / RATE:.0f}"
+    st.caption(t("speak.fourier.trade", lobe=f"{lobe:.1f}", hertz=f"{apart:.1f}", milliseconds=milliseconds))
     with friendly_errors():
         _two_tones(window, length)
     with friendly_errors():
