@@ -95,7 +95,8 @@ def bernoulli_entropy(target: Tensor) -> Tensor:
     0 for black and white targets; the grey edges of an MNIST digit have 45 nats on average.
     """
     target = target.float().flatten(1)
-    return (torch.special.entr(target) + torch.special.entr(1 - target)).sum(1)
+    entropy: Tensor = (torch.special.entr(target) + torch.special.entr(1 - target)).sum(1)
+    return entropy
 
 
 def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
