@@ -72,6 +72,64 @@ def test_two_folders_or_one_that_holds_two(tmp_path: Path) -> None:
     assert grey.images.shape == (36, 1, 4, 4)
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_the_validation_parts_are_for_testing_if_there_is_no_other(kind: str, tmp_path: Path) -> None:
+    files = {name.replace("test", "val"): raw for name, raw in laid_out().items()} | {"set/logo.jpg": RED_FILE}
+    path = written(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
+    spec = data.get_spec(own(path, "unpaired", size=8))
+    assert (spec.train_size, spec.test_size) == (8, 4)
+    assert spec.notes == ("1 left out: images outside trainA, trainB, testA and testB: set/logo.jpg",)
+    both = laid_out() | {f"set/val{kind}/{n}.jpg": RED_FILE for kind in "AB" for n in range(7)}
+    spec = data.get_spec(own(written(tmp_path / "y", both), "unpaired", size=8))
+    assert (spec.train_size, spec.test_size) == (8, 4)
+    assert spec.notes[0].startswith("14 left out: images in valA and valB, as testA and testB are there to test with")
+
+
+def side_by_side(size: tuple[int, int] = (40, 20), mode: str = "RGB") -> bytes:
+    """Red on the left, blue on the right."""
+    image = plain((*RED, 255)[: len(mode)], size, mode)
+    image.paste((*BLUE, 255)[: len(mode)], (size[0] // 2, 0, *size))
+    if mode == "RGBA":
+        image.paste((0, 0, 0, 0), (0, 0, size[0] // 2, size[1]))
+    return encoded(image)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_pairs_in_one_image_are_split_into_both_domains(kind: str, tmp_path: Path) -> None:
+    counts = {"train": 12, "val": 2, "test": 3}
+    files = {f"facades/{part}/{n}.png": side_by_side() for part, count in counts.items() for n in range(count)}
+    files |= {"facades/readme.txt": b"x"}
+    path = written(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
+    config = own(path, "unpaired", size=8, side_by_side=True)
+    spec = data.get_spec(config)
+    assert (spec.classes, spec.train_size, spec.test_size, spec.pairs) == (("A", "B"), 24, 10, 12)
+    assert spec.notes == ("1 left out: files of another kind (.txt): facades/readme.txt",)
+    assert data.class_counts(config) == (12, 12)
+    for split, count in (("train", 24), ("test", 10)):
+        arrays = data.load(config, split)  # type: ignore[arg-type]
+        assert len(arrays.images) == count
+        assert blue(arrays) == arrays.labels.tolist()
+        assert np.ptp(arrays.images, axis=(2, 3)).max() == 0, "nothing of the other half"
+    batch = loader_for(("image_a", "image_b"), data.load(config), 4, 0, torch.device("cpu")).batch(0)
+    assert batch["image_a"][:, 0].min() > 0.9 > -0.9 > batch["image_b"][:, 0].max()
+    with pytest.raises(DataError, match=r"x has no folders; .*set data\.side_by_side=true"):
+        data.get_spec(config.replace(side_by_side=None))
+
+
+def test_an_image_that_is_no_pair_is_left_out_and_transparency_is_laid_on_the_background(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = {f"{n}.png": side_by_side(mode="RGBA") for n in range(30)} | {"square.png": side_by_side((20, 20))}
+    config = own(written(tmp_path / "x", files), "unpaired", size=8, side_by_side=True, background="white")
+    images = data.load(config)
+    assert (images.images[images.labels == 0][:, 1] == 255).all()
+    data.load(config, "test")
+    assert "square.png: 20 x 20 pixels are not two images side by side" in caplog.text
+    assert "images have transparency; laid on white" in caplog.text
+    with pytest.raises(DataError, match=r"data\.side_by_side = true takes both kinds .* set data\.path_b=null"):
+        data.get_spec(config.replace(path_b=str(tmp_path)))
+
+
 def test_what_is_missing_or_no_pair_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data\.path to a folder or zip with trainA and trainB"):
         data.load(DataConfig(name="unpaired"))

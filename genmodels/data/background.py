@@ -48,6 +48,16 @@ class Background:
                 self.flat += int(laid.max()) - int(laid.min()) < _FLAT
         return laid
 
+    def flattened(self, pixels: np.ndarray) -> np.ndarray:
+        """Decoded pixels uint8 (H, W, 3 or 4) as (H, W, 3), laid on the grey level and counted if transparent."""
+        if pixels.shape[2] == 3:
+            return pixels
+        with self._lock:
+            self.transparent += 1
+        alpha = pixels[..., 3:].astype(np.float32) / 255
+        laid: np.ndarray = (pixels[..., :3] * alpha + self.level * (1 - alpha)).round().astype(np.uint8)
+        return laid
+
     def notes(self) -> tuple[str, ...]:
         """A line if images had transparency, and whether this background hides what they show."""
         if not self.transparent:

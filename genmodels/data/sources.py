@@ -98,13 +98,16 @@ class Folder:
         self.names: Sequence[str] = found.names
         self.left_out, self.linked = found.left_out, found.linked
 
-    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
+    def raw(self, name: str) -> bytes:
+        """A file's bytes; raises DataError."""
         try:
             with (self.path / name).open("rb") as file:
-                raw = file.read(pictures.MAX_FILE_BYTES + 1)
+                return file.read(pictures.MAX_FILE_BYTES + 1)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}") from error
-        return _decoded(raw, size, channels, background)
+
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
+        return _decoded(self.raw(name), size, channels, background)
 
 
 class Zip:
@@ -166,7 +169,8 @@ class Zip:
         """The entry's bytes, for files other than images."""
         return self._zip.open(self._entries[name])  # type: ignore[return-value]
 
-    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
+    def raw(self, name: str) -> bytes:
+        """An entry's bytes, bounded; raises DataError."""
         entry = self._entries[name]
         if entry.file_size > pictures.MAX_FILE_BYTES:
             raise DataError(f"larger than {pictures.MAX_FILE_BYTES >> 20} MB")
@@ -176,10 +180,12 @@ class Zip:
                 f"{self._ratio:g} to 1, which is a blank page or hostile; save it again as PNG or JPEG"
             )
         try:
-            raw = self._zip.read(entry)  # never more than the checked file_size
+            return self._zip.read(entry)  # never more than the checked file_size
         except ZIP_ERRORS as error:
             raise DataError(f"cannot be unpacked: {error}") from error
-        return _decoded(raw, size, channels, background, self._decode)
+
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
+        return _decoded(self.raw(name), size, channels, background, self._decode)
 
 
 def _decoded(

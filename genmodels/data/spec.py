@@ -51,6 +51,9 @@ class DataConfig(Frozen):
         None, ge=16, le=1024, description="longer side of that picture in pixels: larger gives coarser strokes"
     )
     channels: Literal[1, 3] | None = Field(None, description="1 for grey pictures, 3 for colour")
+    side_by_side: bool | None = Field(
+        None, description="each image holds one of A on its left half and one of B on its right, as those of pix2pix"
+    )
     background: int | None = Field(
         None,
         ge=0,

@@ -1,9 +1,10 @@
 """Two kinds of pictures, A and B, of which nothing says what belongs together: two folders, or a zip of two.
 
 One folder or zip with `trainA trainB` and, if they are there, `testA testB`, as the authors of CycleGAN lay them out;
-or one that holds two folders, or `train` and `val` with the same two; or two folders of your own, `path` and `path_b`.
-Where nothing says what is for testing, a tenth of each kind is held out. The kinds are classes 0 and 1 as well, so a
-classifier can be trained to tell them apart.
+or one that holds two folders, or `train` and `val` with the same two; or two folders of your own, `path` and `path_b`;
+or pairs side by side in one image (`side_by_side`), of which each half is one image. `valA` and `valB` are for testing
+if there are no `testA` and `testB`. Where nothing says what is for testing, a tenth of each kind is held out. The kinds
+are classes 0 and 1 as well, so a classifier can be trained to tell them apart.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import numpy as np
 from genmodels.data import from_source
 from genmodels.data.background import Background
 from genmodels.data.left_out import LeftOut
+from genmodels.data.side_by_side import Halves
 from genmodels.data.sources import Folder, Source, Zip, grouped, no_images
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError
 
-FIELDS = ("path", "path_b", "size", "channels", "limit", "background")
+FIELDS = ("path", "path_b", "size", "channels", "limit", "side_by_side", "background")
 _LAID_OUT = {
     f"{part}{'ab'[kind]}": (kind, part) for part in ("train", "test", "val") for kind in (0, 1)
 }  # folder: kind and part
 _EXPECTED = (
     "two kinds of pictures are expected: folders trainA and trainB (and testA, testB for testing), or two folders, one "
-    "a kind"
+    "a kind; for pairs in one image, as pix2pix has them, set data.side_by_side=true"
 )
 
 
@@ -79,6 +81,8 @@ def problem(config: DataConfig) -> str | None:
             "or data.path and data.path_b to one folder each, for example --set data.path=horses --set "
             "data.path_b=zebras"
         )
+    if config.path_b is not None and config.side_by_side:
+        return "data.side_by_side = true takes both kinds from the images in data.path; set data.path_b=null"
     if config.path_b is None:
         there = Path(config.path).is_dir() or Path(config.path).is_file()
         return None if there else f"data.path = {config.path!r} is neither a folder nor a zip on this machine"
@@ -114,7 +118,8 @@ def _opened(config: DataConfig) -> Kinds:
             if not folder.names:
                 raise DataError(no_images(folder))
         return kinds_of(Joined(f"{path.name} and {Path(config.path_b).name}", pair))
-    return kinds_of(Folder(path) if path.is_dir() else Zip(path))
+    source = Folder(path) if path.is_dir() else Zip(path)
+    return kinds_of(Halves(source) if config.side_by_side else source)
 
 
 def kinds_of(source: Source, titles: tuple[str, str] | None = None) -> Kinds:

@@ -1,0 +1,40 @@
+"""Pairs of images side by side in one file, as pix2pix has them: the left half is of domain A, the right of domain B.
+
+Split into the two domains they train a CycleGAN, which does not use that they are pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from genmodels.data import pictures
+from genmodels.data.background import Background
+from genmodels.data.layouts import Layout
+from genmodels.data.sources import Folder, Zip, grouped
+from genmodels.errors import DataError
+
+_MIN_RATIO = 1.5  # width by height; two squares side by side have 2
+
+
+class Halves:
+    """Both halves of each image of a source as images of their own, `A/NAME` and `B/NAME`, with the source's splits."""
+
+    def __init__(self, source: Folder | Zip) -> None:
+        groups = grouped(source)
+        self.title, self.left_out, self._source = source.title, groups.left_out, source
+        self.names: Sequence[str] = [f"{half}/{name}" for half in "AB" for name in groups.names]
+        test = None if groups.test is None else np.tile(groups.test, 2)
+        self.groups = Layout(("A", "B"), np.repeat([0, 1], len(groups.names)), test, notes=groups.notes)
+
+    def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
+        half, _, inner = name.partition("/")
+        pixels = pictures.decode_whole(self._source.raw(inner))
+        height, width = pixels.shape[:2]
+        if width < _MIN_RATIO * height:
+            raise DataError(f"{width} x {height} pixels are not two images side by side; take it out of the folder")
+        middle = width // 2
+        part = pixels[:, :middle] if half == "A" else pixels[:, width - middle :]
+        part = (background or Background()).flattened(part)
+        return pictures.fit_array(np.ascontiguousarray(part), size, channels)
