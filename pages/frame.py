@@ -53,6 +53,7 @@ waiting.install()
 # Set again with the page's name below; the layout must be known before anything is drawn.
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
 st.logo(theme.mark(), size="large")
+st.html(theme.STYLE)
 _pages = {
     t(f"common.nav.{section}") if section else "": [
         st.Page(

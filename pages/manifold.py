@@ -8,7 +8,8 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import denoise, manifold
 from genmodels.service.manifold import Plane, Spacing
-from pages.components import address, manifold_beside, manifold_denoise, manifold_draw, manifold_map
+from genmodels.service.plane_map import with_ticks
+from pages.components import address, manifold_beside, manifold_denoise, manifold_draw, manifold_map, manifold_plot
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model, pick_part, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title
@@ -35,6 +36,8 @@ def _grid(info: CheckpointInfo, step: int) -> None:
     spacing: Spacing = "quantiles" if chosen == "quantiles" else "even"
     with left:
         png = manifold.grid_png(Plane.parse({"model": info.name, "step": step}), spacing)
+        if spacing == "even":
+            png = with_ticks(png, manifold.GRID_WINDOW, manifold_plot.ink())
         alt = t("manifold.grid.alt", name=info.name, step=f"{step:,}")
         row([Tile(png, t(f"manifold.grid.caption_{spacing}"), alt)], key="manifold_grid", width=640, smooth=True)
 

@@ -25,7 +25,7 @@ from genmodels.losses import bernoulli_nll, gaussian_kl
 from genmodels.service import denoise, manifold, plane_map
 from genmodels.service.denoise import Noise
 from genmodels.service.explore import Point, render
-from genmodels.service.manifold import Place, Plane
+from genmodels.service.manifold import Place, Plane, Scatter
 from tests.test_pages_explorer import open_page
 from tests.test_service import pixels, save_run
 
@@ -370,3 +370,43 @@ def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:
     assert "called “mnist\\_autoencoder\\_2d”" in app.warning[0].value
     assert app.selectbox(key="manifold_model").value == "mnist_vae_2d"
     assert not app.run().warning
+
+
+def test_the_mark_of_a_digit_can_be_seen_in_a_crowd_and_under_a_name(runs: Path) -> None:
+    plane = Plane(model="mnist_vae_2d")
+    place = next(iter(plane_map.label_places(manifold.scatter(plane), manifold.scatter(plane).reach).values()))
+    for sigma in (None, (0.01, 0.02)):
+        png = plane_map.map_png(plane, COLORS, "#1d2a2e", z=place, sigma=sigma)
+        marked = (np.asarray(Image.open(io.BytesIO(png)))[..., :3] == plane_map.MARK).all(-1)
+        rows, columns = np.nonzero(marked)
+        assert marked.sum() > 300
+        assert min(np.ptp(rows), np.ptp(columns)) >= 60, "a tenth of the map's side"
+
+
+def test_names_on_the_map_do_not_overprint(runs: Path) -> None:
+    dots = 100
+    middles = np.repeat(np.array([0.0, 0.0, 0.01, 3.0]), dots)
+    found = Scatter("key", middles, np.zeros(4 * dots), np.repeat(np.arange(4), dots), tuple("abcd"), "digits", 4.0)
+    places = np.array(list(plane_map.label_places(found, found.reach).values()))
+    apart = [np.hypot(*(places[a] - places[b])) for a in range(4) for b in range(a)]
+    assert min(apart) >= 0.125 * found.reach
+    assert places[3].tolist() == [3.0, 0.0], "a name that has room stays at the middle of its class"
+
+
+def test_grid_and_map_side_by_side_have_one_range_and_ticks(runs: Path) -> None:
+    plane = Plane(model="mnist_vae_2d")
+    grid = np.asarray(Image.open(io.BytesIO(manifold.grid_png(plane, window=6.0))).convert("L")).astype(int)
+    side = grid.shape[0] // manifold.GRID_SIDE
+    middle = manifold.decode(Place(model="mnist_vae_2d", z=(0.0, 0.0)))
+    centre = grid[7 * side : 8 * side, 7 * side : 8 * side]
+    alone = np.asarray(Image.open(io.BytesIO(middle.png)).convert("L").resize((side, side), Image.Resampling.NEAREST))
+    assert abs(centre - alone.astype(int)).mean() < 3
+    dots = plane_map.map_png(plane, COLORS, "#1d2a2e", reach=6.0)
+    for png in (manifold.grid_png(plane, window=6.0), dots):
+        before, after = (Image.open(io.BytesIO(raw)) for raw in (png, plane_map.with_ticks(png, 6.0, "#1d2a2e")))
+        band = after.width - before.width
+        assert after.size == (before.width + band, before.height + band)
+        edge = np.asarray(after)[before.height :, band:, 3] > 0
+        ticks = np.flatnonzero(edge[2])
+        marks = 1 + int((np.diff(ticks) > 5).sum())
+        assert marks == 13, "each whole number from -6 to 6"

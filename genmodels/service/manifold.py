@@ -31,6 +31,8 @@ from genmodels.service.inference import ModelKey, Reading, has_judge, in_slices,
 from genmodels.service.real_pictures import stamp, test_pictures, tile_png
 
 REACH, GRID_SIDE, NEIGHBOURS = 4.0, 15, 5
+GRID_WINDOW = REACH * GRID_SIDE / (GRID_SIDE - 1)
+"""What an even grid covers: its outer tiles lie half outside [-REACH, REACH]."""
 PLACE_LIMIT = 40.0
 """Codes of an autoencoder may lie far out; a place farther than this is a mistake."""
 _SCATTERS_KEPT = 12
@@ -126,8 +128,10 @@ def takes_drawings(name: str) -> bool:
 # ------------------------------------------------------------------------------ the grid and the scatter
 
 
-def grid_png(plane: Plane, spacing: Spacing = "even") -> bytes:
+def grid_png(plane: Plane, spacing: Spacing = "even", *, window: float | None = None) -> bytes:
     """15 x 15 decoded pictures; z 1 grows to the right, z 2 upwards.
+
+    `window`: the whole image, not only the middles of its tiles, covers [-window, window] in both, as a map does.
 
     even: over [-4, 4] in both. quantiles: at the bell curve's quantiles 1/30, 3/30, ..., 29/30, so that each picture
     stands for the same share of N(0, I) (Kingma & Welling, arXiv 1312.6114, appendix A).
@@ -135,7 +139,9 @@ def grid_png(plane: Plane, spacing: Spacing = "even") -> bytes:
 
     def task() -> bytes:
         model, _ = _plane_model(plane)
-        if spacing == "even":
+        if window is not None:
+            ticks = torch.linspace(-window, window, 2 * GRID_SIDE + 1)[1::2]
+        elif spacing == "even":
             ticks = torch.linspace(-REACH, REACH, GRID_SIDE)
         else:
             shares = (torch.arange(GRID_SIDE) + 0.5) / GRID_SIDE

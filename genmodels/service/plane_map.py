@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from genmodels.service.manifold import PLACE_LIMIT, Plane, Scatter, scatter
 
 SIDE = 640
 _MAPS_KEPT = 12
+MARK = (214, 84, 20)
+"""The colour of the visitor's own digit: no class and no axis has it."""
+_RING = 18.0  # pixels
+_LABELS_APART, _ROUNDS = 0.13, 100
+_DENSE = 9.0  # up to here each whole number has a tick
 
 
 @dataclass(frozen=True)
@@ -113,12 +119,61 @@ def _drawn(
     draw.line((0, middle_y, SIDE, middle_y), fill=(*ink, 110))
     draw.line((middle_x, 0, middle_x, SIDE), fill=(*ink, 110))
     font = ImageFont.load_default(30)
-    for index, name in enumerate(found.classes):
-        own = found.label == index
-        if own.any():
-            x, y = (float(value) for value in window.place(np.median(found.x[own]), np.median(found.y[own])))
-            draw.text((x, y), name, fill=ink, font=font, anchor="mm", stroke_width=4, stroke_fill=_halo(ink))
+    for index, (middle_x, middle_y) in label_places(found, window.reach).items():
+        x, y = (float(value) for value in window.place(np.float64(middle_x), np.float64(middle_y)))
+        text = found.classes[index]
+        draw.text((x, y), text, fill=ink, font=font, anchor="mm", stroke_width=4, stroke_fill=_halo(ink))
     return picture
+
+
+def label_places(found: Scatter, reach: float) -> dict[int, tuple[float, float]]:
+    """Where each class is named: at the median of its dots, moved apart from names that it would overprint.
+
+    `reach` is half the side of what is shown: distances are fractions of it.
+    """
+    present = [index for index in range(len(found.classes)) if (found.label == index).any()]
+    places = np.array([[np.median(axis[found.label == index]) for axis in (found.x, found.y)] for index in present])
+    least = _LABELS_APART * reach
+    for _ in range(_ROUNDS):
+        moved = False
+        for first in range(len(present)):
+            for second in range(first):
+                between = places[first] - places[second]
+                distance = float(np.hypot(*between))
+                if distance < least:
+                    away = between / distance if distance else np.array([1.0, 0.0])
+                    shift = away * (least - distance) / 2 * 1.05
+                    places[first] += shift
+                    places[second] -= shift
+                    moved = True
+        if not moved:
+            break
+    return {index: (float(x), float(y)) for index, (x, y) in zip(present, places, strict=True)}
+
+
+def with_ticks(png: bytes, window: float, ink: str) -> bytes:
+    """An image that covers [-window, window] in both directions, with whole numbers at its left and its lower edge."""
+    with Image.open(io.BytesIO(png)) as opened:
+        image = opened.convert("RGBA")
+    side, color = image.width, _color(ink)
+    band = round(side * 0.06)
+    framed = Image.new("RGBA", (side + band, side + band), (0, 0, 0, 0))
+    framed.paste(image, (band, 0))
+    draw = ImageDraw.Draw(framed)
+    font = ImageFont.load_default(round(side * 0.035))
+    step = 1 if window < _DENSE else 2 if window < 2 * _DENSE else 5
+    last = int(window // step) * step
+    for number in range(-last, last + 1, step):
+        at = min(max((number / window + 1) / 2 * side, 1), side - 2)
+        text = f"{number}"
+        draw.line((band + at, side, band + at, side + band * 0.2), fill=color, width=2)
+        draw.line((band * 0.8, side - at, band, side - at), fill=color, width=2)
+        if number > -last or last < window * 0.97:  # the two axes' first numbers would meet in the corner
+            draw.text((band + at, side + band * 0.6), text, fill=color, font=font, anchor="mm")
+        draw.text(
+            (band * 0.7, min(max(side - at, band * 0.4), side - band * 0.3)), text, fill=color, font=font, anchor="rm"
+        )
+    return preview.png(framed, compress_level=1)
 
 
 def _mark(
@@ -128,17 +183,23 @@ def _mark(
     z: tuple[float, float],
     sigma: tuple[float, float] | None,
 ) -> None:
-    """Two ellipses, or a point, between four lines that lead the eye to it."""
+    """Two ellipses, or a point, between four lines that lead the eye to it.
+
+    In a colour of its own, and in a ring if the ellipses are hardly larger than the dots around them.
+    """
     draw = ImageDraw.Draw(picture)
     x, y = (float(value) for value in window.place(np.float64(z[0]), np.float64(z[1])))
     radii = [tuple(max(3.0, times * s / window.reach * SIDE / 2) for s in sigma or (0.0, 0.0)) for times in (1, 2)]
-    wide, high = (side + 8 for side in radii[-1])
-    for width, color in ((7, _halo(ink)), (3, ink)):
-        for across, down in radii if sigma is not None else radii[:1]:
+    if max(radii[-1]) < _RING:
+        radii.append((_RING, _RING))
+    wide, high = (side + 4 for side in radii[-1])
+    shown = radii if sigma is not None else [radii[0], radii[-1]]
+    for width, color in ((9, _halo(ink)), (4, MARK)):
+        for across, down in shown:
             draw.ellipse((x - across, y - down, x + across, y + down), outline=color, width=width)
         for sign in (-1, 1):
-            draw.line((x + sign * wide, y, x + sign * (wide + 16), y), fill=color, width=width)
-            draw.line((x, y + sign * high, x, y + sign * (high + 16)), fill=color, width=width)
+            draw.line((x + sign * wide, y, x + sign * (wide + 24), y), fill=color, width=width)
+            draw.line((x, y + sign * high, x, y + sign * (high + 24)), fill=color, width=width)
 
 
 def _halo(ink: tuple[int, int, int]) -> tuple[int, int, int]:

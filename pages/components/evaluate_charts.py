@@ -48,11 +48,11 @@ def _shares(figures: Mapping[str, float]) -> list[float]:
 
 def _classes(info: CheckpointInfo, shares: list[float]) -> None:
     st.subheader(t("evaluate.classes.title"), anchor=False)
-    st.markdown(t("evaluate.classes.text"))
+    real = evaluation.class_shares(info.name)
+    st.markdown(t("evaluate.classes.text" if real else "evaluate.classes.text_alone"))
     digits = [str(digit) for digit in range(10)]
     figure = go.Figure()
     figure.add_bar(x=digits, y=[100 * share for share in shares], name=t("evaluate.classes.drawn"))
-    real = evaluation.class_shares(info.name)
     if real:
         figure.add_bar(x=digits, y=[100 * share for share in real], name=t("evaluate.classes.data"), marker_color=_GREY)
     figure.add_hline(10, line={"dash": "dash", "width": 1.5, "color": _GREY})
@@ -61,6 +61,7 @@ def _classes(info: CheckpointInfo, shares: list[float]) -> None:
         height=280,
         margin=_MARGIN,
         legend=_LEGEND,
+        showlegend=True,
         barmode="group",
         xaxis={"title": t("evaluate.classes.x"), "type": "category", "fixedrange": True},
         yaxis={"ticksuffix": " %", "fixedrange": True, "rangemode": "tozero"},

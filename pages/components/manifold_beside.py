@@ -7,7 +7,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane
-from genmodels.service.plane_map import map_png
+from genmodels.service.plane_map import map_png, with_ticks
 from pages.components import choice
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t
@@ -49,22 +49,29 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
         chosen.append(infos[name])
     planes = [Plane.parse({"model": info.name, "step": info.steps[-1]}) for info in chosen]
     scatters = [manifold.scatter(plane) for plane in planes]
-    # One scale for both: the spread of the codes is part of the comparison.
+    # One range for all four images: the spread of the codes is part of the comparison.
     reach = max(scatter.reach for scatter in scatters)
     for index, (info, plane) in enumerate(zip(chosen, planes, strict=True)):
         with columns[index]:
             kind = "posterior" if manifold.can(info, "posterior") else "point"
             st.markdown(t(f"manifold.beside.why_{kind}"))
             row(
-                [Tile(manifold.grid_png(plane), "", t("manifold.beside.grid_alt", name=info.name))],
+                [
+                    Tile(
+                        with_ticks(manifold.grid_png(plane, window=reach), reach, plot.ink()),
+                        t("manifold.beside.grid_caption", reach=f"{reach:.1f}"),
+                        t("manifold.beside.grid_alt", name=info.name, reach=f"{reach:.1f}"),
+                    )
+                ],
                 key=f"manifold_grid_{_SIDES[index]}",
                 width=560,
                 smooth=True,
             )
             caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{reach:.1f}")
             alt = t("manifold.beside.map_alt", name=info.name)
+            dots = map_png(plane, plot.colors(), plot.ink(), reach=reach)
             row(
-                [Tile(map_png(plane, plot.colors(), plot.ink(), reach=reach), caption, alt)],
+                [Tile(with_ticks(dots, reach, plot.ink()), caption, alt)],
                 key=f"manifold_map_{_SIDES[index]}",
                 width=560,
                 smooth=True,

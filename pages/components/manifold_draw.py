@@ -9,7 +9,7 @@ from genmodels import drawing
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Coded, Plane
-from genmodels.service.plane_map import map_png, zoom_png
+from genmodels.service.plane_map import map_png, with_ticks, zoom_png
 from pages.components import manifold_plot as plot
 from pages.components.canvas import canvas
 from pages.components.i18n import t
@@ -58,7 +58,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
         png = map_png(plane, plot.colors(), plot.ink(), z=found.z, sigma=found.sigma)
         alt = t(f"manifold.draw.map_alt_{kind}", x=x, y=y, sx=sx, sy=sy)
         row(
-            [Tile(png, t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy), alt)],
+            [Tile(with_ticks(png, scatter.reach, plot.ink()), t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy), alt)],
             key="manifold_place",
             width=420,
             smooth=True,

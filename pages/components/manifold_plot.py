@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.service.manifold import Scatter
+from genmodels.service.plane_map import label_places
 from pages.components.i18n import t
 
 # Paul Tol's qualitative scheme "muted", which people with colour-blindness can tell apart, its darkest and its palest
@@ -44,21 +45,19 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
         found.add_trace(_dots(_scatter.x[own], _scatter.y[own], name, palette[index % len(palette)]))
     found.add_trace(_everywhere(_scatter.reach, line))
     middles: list[dict[str, Any]] = []
-    for index, name in enumerate(_scatter.classes):
-        own = _scatter.label == index
-        if own.any():
-            middles.append(
-                {
-                    "x": float(np.median(_scatter.x[own])),
-                    "y": float(np.median(_scatter.y[own])),
-                    "text": f"<b>{name}</b>",
-                    "showarrow": False,
-                    "font": {"size": 16, "color": line},
-                    "bgcolor": "rgba(18,24,27,0.65)" if dark else "rgba(251,250,247,0.7)",
-                    "borderpad": 1,
-                    "captureevents": False,
-                }
-            )
+    for index, (x, y) in label_places(_scatter, _scatter.reach).items():
+        middles.append(
+            {
+                "x": x,
+                "y": y,
+                "text": f"<b>{_scatter.classes[index]}</b>",
+                "showarrow": False,
+                "font": {"size": 16, "color": line},
+                "bgcolor": "rgba(18,24,27,0.65)" if dark else "rgba(251,250,247,0.7)",
+                "borderpad": 1,
+                "captureevents": False,
+            }
+        )
     reach = _scatter.reach
     axis = {"range": [-reach, reach], "zeroline": True, "constrain": "domain"}
     found.update_layout(

@@ -16,6 +16,14 @@ from pages.components.i18n import t
 # Four by four grey pixels that become a shape: the whole subject in one mark. Colours follow both themes.
 _PIXELS = ("0.15 0.35 0.35 0.15", "0.15 0.3 0.25 1", "0.3 0.2 1 0.3", "0.2 1 1 1")
 
+# The help text of a button opens above it and covers what stands there, often the control that is wanted next. It goes
+# with the click that gives the button its focus; keyboard focus keeps it.
+STYLE = """<style>
+body:has([data-testid="stButton"] button:focus:not(:focus-visible):hover) [data-testid="stTooltipContent"] {
+  display: none;
+}
+</style>"""
+
 
 def mark() -> str:
     """The studio's mark and name as SVG."""
