@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import streamlit as st
 
@@ -187,18 +188,22 @@ def _download(job: Job) -> None:
 
 
 def _pack(job: Job, skip: tuple[str, ...]) -> BinaryIO:
-    """The run folder as a zip in a temporary file that vanishes when it is closed."""
-    target = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller reads and closes it
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in job.folder.files():
-            if path.name in skip:
-                continue
-            try:
-                archive.write(path, f"{job.id}/{path.relative_to(job.folder.path)}")
-            except FileNotFoundError:
-                continue  # an old checkpoint, removed while the archive was written
-    target.seek(0)
-    return cast(BinaryIO, target)
+    """The run folder as a zip in a temporary file that vanishes when it is closed.
+
+    On disk, so that memory holds the archive once: as the bytes that Streamlit serves until the page runs again.
+    Streamlit takes a BufferedReader, but not the object that `TemporaryFile` returns.
+    """
+    with tempfile.TemporaryFile() as target:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in job.folder.files():
+                if path.name in skip:
+                    continue
+                try:
+                    archive.write(path, f"{job.id}/{path.relative_to(job.folder.path)}")
+                except FileNotFoundError:
+                    continue  # an old checkpoint, removed while the archive was written
+        target.seek(0)
+        return os.fdopen(os.dup(target.fileno()), "rb")
 
 
 def _publish(job: Job) -> None:
