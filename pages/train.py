@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ from pages.components.train_choice import Choice, choose
 
 _LENGTHS = ("max_steps", "max_epochs")
 _BASIC = ("batch_size", "seed")
+_STALE = 60.0
+"""Seconds after which a click on Start is void: the page was left before it could be answered."""
 
 
 def _about(recipe: Recipe) -> None:
@@ -88,7 +91,7 @@ def _form(choice: Choice) -> list[str]:
     fitting = train_base | {"batch_size": min(asked, _train_size(choice) or asked)}
     train = config_form.draw("train", basic, fitting, reset=choice.fresh, columns=2)
     with place:
-        train |= _length(train_base, int(train["batch_size"]), choice)
+        train |= _length(train_base, max(1, int(train["batch_size"] or 1)), choice)
     with st.expander(t("train.advanced"), icon=":material/tune:"):
         rest = [field for field in fields if field.name not in _BASIC]
         train |= config_form.draw("train", rest, train_base, reset=choice.fresh)
@@ -189,18 +192,20 @@ def _start(spec: Spec | None) -> None:
         help=t("train.start_help"),
         disabled=spec is None or public,
         width="stretch",
-        on_click=_submit,  # before the page is drawn again: the worker starts half a second earlier
-        args=(spec,),
+        on_click=_ask_to_start,
     )
-    if refusal := st.session_state.pop("train_refusal", None):
-        error_box(refusal)
+    # The settings as they are now: a number that was typed just before the click is not yet in those drawn last.
+    asked = st.session_state.pop("train_start_asked", None)
+    if asked is not None and spec is not None and time.monotonic() - asked < _STALE:
+        try:
+            st.session_state["train_run"] = train_jobs.submit(spec).id
+        except GenmodelsError as error:
+            error_box(str(error))
 
 
-def _submit(spec: Spec) -> None:
-    try:
-        st.session_state["train_run"] = train_jobs.submit(spec).id
-    except GenmodelsError as error:
-        st.session_state["train_refusal"] = str(error)
+def _ask_to_start() -> None:
+    """Kept for the run of the page that reaches the button: one that is interrupted before would lose the click."""
+    st.session_state["train_start_asked"] = time.monotonic()
 
 
 def _shown_run() -> str | None:

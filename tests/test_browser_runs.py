@@ -100,3 +100,28 @@ def test_a_run_stays_shown_while_others_change_their_state(browser: Browser, tmp
         page.keyboard.press("Escape")
         assert run_of(page) == shown
         browser.check_console()
+
+
+@pytest.mark.timeout(180)
+def test_no_training_starts_with_another_number_than_the_field_shows(browser: Browser, tmp_path: Path):  # noqa: F811
+    with serving(tmp_path) as server:
+        page = browser.open(f"{server.url}/train?recipe={RECIPE}")
+        start = widget(page, "train_start").locator("button:visible").first
+        batch = widget(page, "train_train_batch_size").locator("input")
+        for wrong, reason in (("100000", "100,000 is not allowed. From 1 to 65,536."), ("", "A number is needed.")):
+            batch.fill(wrong)
+            batch.press("Enter")
+            expect(page.get_by_text(reason)).to_be_visible()
+            expect(page.get_by_text("train.batch_size =").first).to_be_visible()
+            expect(start).to_be_disabled()
+        batch.fill("7")
+        batch.press("Enter")
+        expect(start).to_be_enabled()
+        settle(page)
+        steps = widget(page, "train_train_max_steps").locator("input")
+        steps.fill("30")
+        start.click()  # without leaving the field first
+        page.wait_for_url(re.compile("run="))
+        spec = RunFolder(runs_root() / run_of(page)).spec()
+        assert (spec.train.batch_size, spec.train.max_steps) == (7, 30)
+        browser.check_console()

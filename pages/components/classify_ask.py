@@ -16,6 +16,7 @@ from pages.components import choice
 from pages.components.bars import Panel, bars
 from pages.components.canvas import canvas
 from pages.components.i18n import t
+from pages.components.number_field import whole_number
 from pages.components.numbers import percent
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
@@ -82,12 +83,10 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
         )
         return (None if uploaded is None else drawing.from_file(uploaded.getvalue())), None
     count = classify.digit_count()
-    memory.classify_index = min(memory.get("classify_index", 0), count - 1)
-    index = st.number_input(
+    index = whole_number(
         t("classify.ask.index"),
         0,
         count - 1,
-        step=1,
         key="classify_index",
         help=t("classify.ask.index_help", count=f"{count:,}", data=classify.data_here()),
         persist_state="session",
@@ -100,7 +99,7 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
         args=(count,),
         help=t("classify.ask.another_help"),
     )
-    return None, int(index)
+    return None, index
 
 
 def _another(count: int) -> None:

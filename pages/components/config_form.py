@@ -52,6 +52,25 @@ class Field:
             text += " " + t("train.help_live")
         return text + "  \n" + t("train.help_set", path=f"{section}.{self.name}")
 
+    def problem(self, value: Any) -> str:
+        """Why this number cannot be used, and which can; "" if it can, or if the field is no number."""
+        if self.kind not in ("integer", "number") or (value is None and self.optional):
+            return ""
+        if value is not None and self._allows(value):
+            return ""
+        allowed = ""
+        if self.low is not None or self.high is not None:
+            allowed = t(f"train.range.{self._range_key()}", low=_plain(self.low), high=_plain(self.high))
+        return (
+            t("train.no_number", allowed=allowed)
+            if value is None
+            else t("train.out_of_range", value=_plain(value), allowed=allowed)
+        )
+
+    def _allows(self, value: float) -> bool:
+        above = self.low is None or (value > self.low if self.open_low else value >= self.low)
+        return above and (self.high is None or (value < self.high if self.open_high else value <= self.high))
+
     def _range_key(self) -> str:
         if self.high is None:
             return "above" if self.open_low else "from"
@@ -135,18 +154,23 @@ def widget(field: Field, key: str, value: Any, help: str, *, reset: bool = False
 
 def _number(field: Field, value: Any, common: dict[str, Any]) -> int | float | None:
     whole = field.kind == "integer"
-    number = int if whole else float
     common |= {
-        # An open bound is shown closed: the value on it is refused below the form, with the reason.
-        "min_value": None if field.low is None else number(field.low),
-        "max_value": None if field.high is None else number(field.high),
-        "value": None if field.optional else "min",
+        # No bounds: a browser keeps a number out of them to itself, and the page would work with the one before.
+        "value": None,
         "step": 1 if whole else _step(value),
         "format": "%d" if whole else "%g",
         "placeholder": t("train.empty"),
     }
     entered: int | float | None = st.number_input(field.label, **common)
+    if problem := field.problem(entered):
+        st.caption(f":material/error: :red[{problem}]")
     return entered
+
+
+def problems(section: str, fields: Iterable[Field], entered: Mapping[str, Any]) -> list[str]:
+    """One sentence for each number that is missing or out of its range."""
+    found = ((f"{section}.{field.name}", field.problem(entered[field.name])) for field in fields)
+    return [f"{path}: {problem}" for path, problem in found if problem]
 
 
 def _step(value: Any) -> float:

@@ -13,6 +13,7 @@ from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
 from pages.components import address, choice, tiles, train_choice
 from pages.components.i18n import has, t
+from pages.components.number_field import whole_number
 from pages.components.theme import error_box, friendly_errors, plain
 
 _SIDE = 84
@@ -215,24 +216,23 @@ def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
         help=t("data.samples.label_help"),
         disabled=not spec.classes,
     )
-    shuffle = cells[2].number_input(
+    shuffle = whole_number(
         t("data.samples.shuffle"),
         0,
         datasets.MAX_SHUFFLE,
-        step=1,
         key="data_shuffle",
+        place=cells[2],
         on_change=_first_page,
         help=t("data.samples.shuffle_help"),
     )
     fields = {"name": entry.name, "split": split, "label": None if label == _ALL else label, "shuffle": int(shuffle)}
     pages = datasets.page_count(SheetRequest.parse(fields))
-    memory["data_page"] = min(memory.get("data_page") or 1, pages)
-    page = cells[3].number_input(
+    page = whole_number(
         t("data.samples.page"),
         1,
         pages,
-        step=1,
         key="data_page",
+        place=cells[3],
         help=t("data.samples.page_help", count=datasets.TILES),
     )
     return SheetRequest.parse({**fields, "page": int(page) - 1})

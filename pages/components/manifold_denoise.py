@@ -13,6 +13,7 @@ from genmodels.service.denoise import Noise
 from pages.components import address, choice
 from pages.components.canvas import canvas
 from pages.components.i18n import t
+from pages.components.number_field import whole_number
 from pages.components.numbers import percent
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
@@ -87,11 +88,10 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
     if memory.manifold_source == "own":
         ink = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
     else:
-        st.number_input(
+        whole_number(
             t("manifold.denoise.index"),
             0,
             denoise.DIGITS - 1,
-            step=1,
             key="manifold_index",
             on_change=_other_digit,
             help=t("manifold.denoise.index_help"),

@@ -14,6 +14,7 @@ from genmodels.service import paint_given
 from genmodels.service.paint_given import Given
 from pages.components.canvas import canvas
 from pages.components.i18n import t
+from pages.components.number_field import whole_number
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,15 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
         )
     if memory.paint_source == "own":
         return _drawn(info, guide)
-    memory.paint_index = min(memory.get("paint_index", 0), count - 1)
     row = st.container(horizontal=True, vertical_alignment="bottom")
     data = paint_given.test_data(info.name)
     known = "index" if paint_given.unseen(info.name) else "other_index"
-    index = row.number_input(
+    index = whole_number(
         t("paint.source.index"),
         0,
         count - 1,
-        step=1,
         key="paint_index",
+        place=row,
         help=t(f"paint.source.{known}_help", count=f"{count:,}", data="" if data is None else data.title),
         width=150,
         persist_state="session",

@@ -20,7 +20,7 @@ from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, RESUME_JSON
 from pages.components import config_form
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import error_box, friendly_errors, plain
 from train_jobs import Job
 
 _publisher = ThreadPoolExecutor(1, "publish")  # measuring takes every core: one at a time
@@ -129,8 +129,16 @@ def knobs(job: Job, spec: Spec) -> None:
                     reset=reset,
                     disabled=not ready,
                 )
+        wrong = config_form.problems("model", fields, entered)
+        if wrong:
+            error_box("  \n".join(wrong), t("runs.apply_wrong"))
         if _clicked(
-            "apply", job, t("runs.apply"), help=t("runs.apply_help"), icon=":material/check:", disabled=not ready
+            "apply",
+            job,
+            t("runs.apply"),
+            help=t("runs.apply_help"),
+            icon=":material/check:",
+            disabled=not ready or bool(wrong),
         ):
             changed = train_jobs.turn(job.id, entered)
             text = ", ".join(f"{name} = {new:g}" for name, (_, new) in changed.items())

@@ -12,6 +12,7 @@ from genmodels.service import sound
 from genmodels.service.sound import Sound
 from pages.components import train_choice
 from pages.components.i18n import t
+from pages.components.number_field import whole_number
 from pages.components.theme import friendly_errors
 
 _SOURCES = ("real", "upload", "microphone")
@@ -51,15 +52,14 @@ def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sou
 
 
 def _real(config: DataConfig) -> Sound:
-    memory, count = st.session_state, sound.real_count(config)
-    memory.speak_index = min(memory.get("speak_index", 0), count - 1)
+    count = sound.real_count(config)
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    index = row.number_input(
+    index = whole_number(
         t("speak.source.index"),
         0,
         count - 1,
-        step=1,
         key="speak_index",
+        place=row,
         help=t("speak.source.index_help", count=f"{count:,}", data=data.get_spec(config).title),
         width=170,
         persist_state="session",

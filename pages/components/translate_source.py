@@ -13,6 +13,7 @@ from genmodels.service import translate, translate_given
 from genmodels.service.translate_given import Upload
 from pages.components import data_offer
 from pages.components.i18n import t
+from pages.components.number_field import whole_number
 from pages.components.theme import plain
 
 _MILLIONS = pictures.SERVED_PIXELS // 1_000_000
@@ -60,14 +61,11 @@ def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
     except DataError as error:
         data_offer.explain(info, "translate", data_offer.missing_text(info, "translate.no_data"), str(error))
         return []
-    memory = st.session_state
-    memory.translate_index = max(0, min(memory.get("translate_index", 0), count - 1))
     name = plain(translate.kinds(info)[kind])
-    index = st.number_input(
+    index = whole_number(
         t("translate.index", kind=name),
         0,
         count - 1,
-        step=1,
         key="translate_index",
         help=t("translate.index_help", count=f"{count:,}", kind=name),
         persist_state="session",
