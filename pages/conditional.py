@@ -152,7 +152,7 @@ def _one_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> 
             TileText(
                 _asked_alt(names[label], cell),
                 t("conditional.one.seed", seed=cell.seed),
-                (_reading(cell),) if cell.reading else (),
+                (f"{t('common.wrong' if _wrong(cell) else 'common.right')} {_reading(cell)}",) if cell.reading else (),
                 warn=_wrong(cell),
             )
             for cell in sheet.cells

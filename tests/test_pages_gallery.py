@@ -10,6 +10,8 @@ from torch import Tensor
 
 from genmodels import preview, recipes
 from genmodels.catalog import checkpoints_root, list_checkpoints
+from genmodels.service import classify
+from pages.components import classify_ask
 from pages.components.i18n import texts
 from tests.test_pages_explorer import open_page
 
@@ -49,6 +51,16 @@ def test_right_and_wrong_differ_in_shape_and_not_only_in_colour() -> None:
     assert (right != wrong).sum() > 20, "white marks of another shape"
     assert preview.RIGHT[2] > preview.RIGHT[0]
     assert preview.WRONG[0] > preview.WRONG[2], "teal and orange"
+
+
+def test_the_charts_of_classifiers_say_right_and_wrong_in_words_and_signs() -> None:
+    found = classify.classify(("mnist_mlp_baseline",), index=0)
+    (answer,) = found.answers
+    info = next(info for info in classify.classifiers() if info.name == "mnist_mlp_baseline")
+    other = str((answer.top + 1) % 10)
+    assert classify_ask._panel(info, answer, str(answer.top), odd=False).verdict.startswith("✓ reads")
+    assert classify_ask._panel(info, answer, other, odd=True).verdict.startswith("✗ reads")
+    assert classify_ask._panel(info, answer, None, odd=True).verdict.endswith("≠ most")
 
 
 @pytest.mark.parametrize("name", ["mnist_judge", "cifar10_darknet_narrow", "horse2zebra_judge", "fsdd_judge"])

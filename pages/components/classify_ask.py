@@ -118,7 +118,10 @@ def _answers(infos: dict[str, CheckpointInfo], found: Answers) -> None:
         st.markdown(_verdict(infos, found))
         st.caption(t("classify.ask.how"))
     bars(
-        [_panel(infos[answer.name], answer, odd=usual is not None and answer.top != usual) for answer in found.answers],
+        [
+            _panel(infos[answer.name], answer, found.label, odd=usual is not None and answer.top != usual)
+            for answer in found.answers
+        ],
         label=t("classify.ask.charts"),
         key="classify_charts",
     )
@@ -149,14 +152,17 @@ def _verdict(infos: dict[str, CheckpointInfo], found: Answers) -> str:
     return text
 
 
-def _panel(info: CheckpointInfo, answer: Answer, *, odd: bool) -> Panel:
+def _panel(info: CheckpointInfo, answer: Answer, label: str | None, *, odd: bool) -> Panel:
+    """`label` is the true digit, if it is known; `odd`: most of the others read another one."""
     best = answer.probabilities[answer.top]
     accuracy = info.metrics.get("accuracy")
     known = t("classify.ask.accuracy", percent=percent(accuracy)) if accuracy else t("classify.ask.unmeasured")
     spoken = ", ".join(f"{digit}: {value:.2f}" for digit, value in enumerate(answer.probabilities))
+    verdict = t("classify.ask.verdict", top=answer.top, value=f"{best:.2f}")
+    mark = t("common.right" if str(answer.top) == label else "common.wrong") if label else ""
     return Panel(
         title=info.title if info.published else t("classify.ask.run_title", title=info.title, name=info.name),
-        verdict=t("classify.ask.verdict", top=answer.top, value=f"{best:.2f}"),
+        verdict=" ".join(filter(None, (mark, verdict, t("classify.ask.unlike") if odd else ""))),
         note=f"{known} {t('classify.ask.total', total=f'{answer.total:.2f}')}",
         values=answer.probabilities,
         top=answer.top,

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.components.i18n import t
 
 
-def untrained(step: int, judged: object) -> None:
-    """A note below readings of what a model draws at `step`; none if it has been trained, or if nothing was read."""
+def untrained(step: int, judged: object, text: str = "common.untrained") -> None:
+    """A note, `text`, below readings of what a model draws at `step`; none if it was trained, or if nothing was read."""
     if step == 0 and judged:
-        st.caption(f":material/info: {t('common.untrained')}")
+        st.caption(f":material/info: {t(text)}")

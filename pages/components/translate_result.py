@@ -11,6 +11,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import translate
 from genmodels.service.translate import Asking, Translated, Trip
 from genmodels.service.translate_given import Upload, file_name
+from pages.components import judge_note
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
 from pages.components.numbers import percent
@@ -72,6 +73,7 @@ def _one(info: CheckpointInfo, asked: Asking, upload: Upload, index: int, *, tri
     if found.sure is not None:
         before, after = (percent(sure) for sure in found.sure)
         st.markdown(t("translate.judged", kind=plain(names[1]), before=before, after=after))
+        judge_note.untrained(info.steps[-1] if asked.step is None else asked.step, found.sure, "common.untrained_kinds")
     if gone is not None:
         _trip(info, names, gone, index)
 
