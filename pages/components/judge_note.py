@@ -8,6 +8,6 @@ from pages.components.i18n import t
 
 
 def untrained(step: int, judged: object, text: str = "common.untrained") -> None:
-    """A note, `text`, below readings of what a model draws at `step`; none if it was trained, or if nothing was read."""
+    """A note, `text`, below readings of what a model draws at `step`; none after training, or if nothing was read."""
     if step == 0 and judged:
         st.caption(f":material/info: {t(text)}")
