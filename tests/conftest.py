@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,7 @@ import torch.nn.functional as F
 from genmodels import registry
 from genmodels.model import Batch, Model
 from genmodels.recipes import Spec, family, parse_overrides, resolve
+from train_jobs import scheduler
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
 _SHALLOW = {"style_relu3_1": 0, "content_relu3_2": 0, "content_relu2_2": 1}
@@ -102,3 +105,15 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("GENMODELS_PUBLIC", "GENMODELS_HOSTS", "SPACE_ID", "SPACE_HOST"):
         monkeypatch.delenv(variable, raising=False)
     return runs
+
+
+@pytest.fixture
+def runs(own_folders: Path) -> Iterator[Path]:
+    """A runs folder whose scheduler and workers end with the test."""
+    yield own_folders
+    pid = scheduler.running_pid(own_folders)
+    if pid:
+        psutil.Process(pid).kill()
+    for process in psutil.process_iter(["cmdline"]):
+        if any(part.startswith(str(own_folders)) for part in process.info["cmdline"] or []):
+            process.kill()

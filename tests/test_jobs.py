@@ -9,11 +9,22 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from job_processes import (
+    ENDLESS,
+    PROJECT,
+    cli,
+    end_scheduler,
+    logged_steps,
+    start,
+    until,
+    until_state,
+    until_step,
+)
 
 import train_jobs
 from genmodels.errors import CheckpointError, UnknownNameError
@@ -21,71 +32,8 @@ from genmodels.runfolder import RunFolder
 from train_jobs import JobError, PublicModeError, QueueError, make_spec, scheduler
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import NewJob, Store
-from train_jobs.views import Job
 
-PROJECT = Path(__file__).parents[1]
-ENDLESS = ("train.max_steps=5000000", "train.precision=fp32", "train.compile=off", "run.threads=1")
-
-
-@pytest.fixture(autouse=True)
-def runs(own_folders: Path) -> Iterator[Path]:
-    """A runs folder whose scheduler and workers end with the test."""
-    yield own_folders
-    pid = scheduler.running_pid(own_folders)
-    if pid:
-        psutil.Process(pid).kill()
-    for process in psutil.process_iter(["cmdline"]):
-        if any(part.startswith(str(own_folders)) for part in process.info["cmdline"] or []):
-            process.kill()
-
-
-def start(*settings: str, recipe: str = "pattern_1010_gan") -> Job:
-    return train_jobs.submit(make_spec(recipe, None, settings))
-
-
-def until(condition: Callable[[], bool], seconds: float = 20, what: str = "") -> float:
-    """Seconds until `condition`; fails after `seconds`."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < seconds, f"{what or condition} not within {seconds} s"
-        time.sleep(0.05)
-    return time.monotonic() - began
-
-
-def until_state(job_id: str, state: str, seconds: float = 30) -> Job:
-    until(lambda: train_jobs.job(job_id).state == state, seconds, f"{job_id} {state}")
-    return train_jobs.job(job_id)
-
-
-def until_step(job_id: str, step: int) -> Job:
-    until(lambda: train_jobs.job(job_id).step >= step, 30, f"{job_id} at step {step}")
-    return train_jobs.job(job_id)
-
-
-def end_scheduler(runs: Path) -> None:
-    """Also one that is just starting."""
-    until(lambda: bool(scheduler.running_pid(runs)))
-    scheduler.end(runs)
-    assert scheduler.running_pid(runs) is None
-
-
-def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "train_jobs", *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def logged_steps(folder: RunFolder) -> list[int]:
-    """Steps of the loss curve; lines of previews have no loss."""
-    return [
-        line["step"] for line in folder.metrics()[0] if "discriminator/loss" in line or "loss/discriminator" in line
-    ]
+pytestmark = pytest.mark.usefixtures("runs")
 
 
 @pytest.mark.alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -202,3 +203,47 @@ def test_lines_that_are_no_objects_are_passed_over(tmp_path: Path) -> None:
     assert folder.requests(0)[0] == [{"action": "save"}]
     (folder.path / "status.json").write_text("null")
     assert folder.status() == {}
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_run_killed_before_its_second_checkpoint_logs_step_0_once(tmp_path: Path, saved: bool) -> None:
+    """Killed after the first preview: before the first checkpoint was whole, or after it and before the second one."""
+    from genmodels import run_training
+
+    spec = small_spec("gan", "train.max_steps=4", "train.batch_size=16", "train.log_every=1", "train.save_every=4")
+    whole, killed = (RunFolder.create(tmp_path / name, spec) for name in ("whole", "killed"))
+    assert run_training.train_folder(whole, device="cpu") == "finished"
+    killed.append_metrics(0, {"preview/diversity": 0.5, "preview/diversity_data": 0.7})
+    if saved:
+        killed.set_runtime(whole.runtime() or {})
+        shutil.copytree(whole.step_path(0), killed.step_path(0))
+        killed.append_metrics(1, {"loss/generator": 0.5})
+    else:
+        killed.add_event(0, "began_with", name="other")
+    assert run_training.train_folder(killed, device="cpu") == "finished"
+    logged = [[line["step"] for line in folder.metrics()[0]] for folder in (whole, killed)]
+    assert logged[0].count(0) == 1, "a GAN's first preview logs its diversity"
+    assert logged[1] == logged[0]
+    assert [event["kind"] for event in killed.events()] == (["resume"] if saved else [])
+    weights = [load_file(folder.step_path(4) / "model.safetensors") for folder in (whole, killed)]
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+
+
+def test_a_preview_on_request_adds_no_second_line_for_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from genmodels import run_training, training
+
+    monkeypatch.setattr(training, "_POLL_SECONDS", -1.0)
+    folder = RunFolder.create(tmp_path / "run", small_spec("gan", "train.max_steps=50", "train.preview_every=1"))
+    asked = iter([{"action": "sample"}, {"action": "sample"}, {"action": "stop"}, {"action": "sample"}])
+    original = run_training.FolderRecorder.requests
+
+    def requests(self: run_training.FolderRecorder) -> list[dict[str, object]]:
+        folder.request(**next(asked, {"action": "stop"}))
+        return original(self)
+
+    monkeypatch.setattr(run_training.FolderRecorder, "requests", requests)
+    assert run_training.train_folder(folder, device="cpu") == "stopped"
+    assert run_training.train_folder(folder, device="cpu") == "stopped"
+    steps = [line["step"] for line in folder.metrics()[0] if "preview/diversity" in line]
+    assert steps == sorted(set(steps))
+    assert len(steps) > 2

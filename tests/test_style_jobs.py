@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 
 import pytest
+from job_processes import until, until_state
 from PIL import Image
 from style_pictures import picture
-from test_jobs import runs as runs  # ends what a test has started
-from test_jobs import until, until_state
 
 import train_jobs
 from genmodels import catalog
 from genmodels.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("runs")
 SMALL = (
     "data.size=32", "data.style_size=32", "train.max_steps=100000", "train.preview_every=2", "train.precision=fp32",
     "train.compile=off", "run.threads=1", "model.style_relu3_1=0", "model.style_relu4_1=0", "model.style_relu5_1=0",

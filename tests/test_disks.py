@@ -1,0 +1,217 @@
+"""Disks that are full or read-only: runs are listed, shown and deleted, and a training that fills one says so."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from job_processes import PROJECT, cli, until, until_state
+from streamlit.testing.v1 import AppTest
+
+import train_jobs
+from genmodels.errors import DataError
+from genmodels.runfolder import RunFolder
+from train_jobs import QueueError, api, make_spec, scheduler
+from train_jobs.store import Store
+
+
+def mounted(path: Path, size: str) -> None:
+    """A small file system of its own; skips where none may be mounted."""
+    path.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=False, timeout=20)
+    if done.returncode != 0:
+        pytest.skip("this system mounts no tmpfs")
+
+
+@pytest.fixture
+def disk(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A disk of 6 MB that holds the runs."""
+    path = tmp_path / "disk"
+    mounted(path, "6m")
+    monkeypatch.setenv("GENMODELS_RUNS", str(path / "runs"))
+    yield path
+    pid = scheduler.running_pid(path / "runs")
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: scheduler.running_pid(path / "runs") is None)
+    subprocess.run(["umount", "--lazy", path], check=True, timeout=20)
+
+
+def fill(disk: Path) -> None:
+    """Leave no byte on it."""
+    with (disk / "fill").open("wb", buffering=0) as file:
+        for size in (2**16, 1):
+            with pytest.raises(OSError, match="No space left"):
+                write_on(file, size)
+
+
+def write_on(file: io.FileIO, size: int) -> None:
+    while True:
+        file.write(bytes(size))
+
+
+def stopped_run(*settings: str) -> str:
+    """A run that waited and was taken from the queue; nothing was started for it."""
+    job_id = api.enter(make_spec("pattern_1010_gan", None, settings))
+    assert Store().cancel(job_id)
+    return job_id
+
+
+def read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True, timeout=20)
+
+
+def runs_page() -> AppTest:
+    app = AppTest.from_file(str(PROJECT / "pages" / "frame.py"), default_timeout=60).run()
+    return app.switch_page("runs.py").run()
+
+
+def test_runs_on_a_full_disk_are_listed_shown_and_deleted(disk: Path) -> None:
+    first, second = stopped_run(), stopped_run()
+    fill(disk)
+    listed = cli("list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert first in listed.stdout
+    assert cli("show", second).returncode == 0
+    refused = cli("submit", "pattern_1010_gan")
+    assert refused.returncode == 1
+    assert "Free some space" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert cli("delete", first).returncode == 0
+    assert [job.id for job in train_jobs.jobs()] == [second]
+    assert sorted(path.name for path in (disk / "runs").iterdir() if path.is_dir()) == [second]
+
+
+def test_a_waiting_run_on_a_full_disk_says_why_nothing_starts_it(disk: Path) -> None:
+    job_id = api.enter(make_spec("pattern_1010_gan"))
+    fill(disk)
+    assert not (disk / "runs" / scheduler.SCHEDULER_LOG).exists()
+    read_only(disk)
+    job = train_jobs.job(job_id)
+    assert job.state == "PENDING"
+    assert job.error
+    assert "the scheduler cannot be started" in job.error
+    assert cli("list").returncode == 0
+
+
+def test_finished_runs_on_a_read_only_disk_are_listed_and_shown(disk: Path) -> None:
+    job_id = stopped_run()
+    read_only(disk)
+    listed = cli("list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert job_id in listed.stdout
+    page = runs_page()
+    assert not page.exception
+    assert not page.error
+    assert page.selectbox("runs_select").value == job_id
+    with pytest.raises(QueueError, match="cannot be written"):
+        train_jobs.delete(job_id)
+    assert [job.id for job in train_jobs.jobs()] == [job_id]
+
+
+def as_an_earlier_program_left_it(path: Path) -> None:
+    """A write-ahead log, and no column for the checkpoints folder."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("ALTER TABLE jobs DROP COLUMN checkpoints_root")
+    db.close()
+
+
+def test_a_queue_of_an_earlier_program_is_read_on_a_read_only_disk(disk: Path) -> None:
+    job_id = stopped_run()
+    as_an_earlier_program_left_it(disk / "runs" / "queue.sqlite")
+    read_only(disk)
+    assert [(row.id, row.checkpoints_root) for row in Store().rows()] == [(job_id, None)]
+
+
+def test_a_queue_of_an_earlier_program_is_converted_by_the_first_change(own_folders: Path) -> None:
+    job_id = stopped_run()
+    as_an_earlier_program_left_it(own_folders / "queue.sqlite")
+    assert [row.id for row in Store().rows()] == [job_id]
+    assert Store().rename(job_id, "other")
+    with sqlite3.connect(own_folders / "queue.sqlite") as db:
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
+        assert db.execute("SELECT name, checkpoints_root FROM jobs").fetchall() == [("other", None)]
+    db.close()
+
+
+def limited(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line where no file can grow or change: a disk that is full for this process alone."""
+    return subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$0" -m train_jobs "$@"', sys.executable, *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_reading_writes_nothing_and_deleting_frees_space_before_the_row_goes(own_folders: Path) -> None:
+    job_id = stopped_run()
+    before = {path.name: path.read_bytes() for path in own_folders.iterdir() if path.is_file()}
+    listed = limited("list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert job_id in listed.stdout
+    assert {path.name: path.read_bytes() for path in own_folders.iterdir() if path.is_file()} == before
+    refused = limited("delete", job_id)
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert not [path for path in own_folders.iterdir() if path.is_dir()], "its files are gone"
+    assert cli("delete", job_id).returncode == 0
+    assert train_jobs.jobs() == ()
+
+
+@pytest.mark.slow
+def test_a_training_that_fills_the_disk_says_so_and_goes_on_once_there_is_space(disk: Path) -> None:
+    small = ("model.hidden_sizes=[16]", "train.max_steps=3000", "train.save_every=200", "train.keep_last=null")
+    fast = ("train.precision=fp32", "train.compile=off", "run.threads=1", "train.preview_every=100")
+    (disk / "ballast").write_bytes(bytes(3 * 2**20))
+    job = train_jobs.submit(make_spec("mnist_vae_20", None, (*small, *fast), "digits"))
+    failed = until_state(job.id, "FAILED", 90)
+    assert failed.error
+    assert "Free some space" in failed.error or "free some space" in failed.error
+    assert failed.folder.status()["phase"] == "failed"
+    saved = failed.folder.steps()[-1]
+    assert saved >= 200
+    half_made = [path for path in failed.folder.path.rglob("*") if path.name.startswith(".") or path.suffix == ".tmp"]
+    assert half_made == []
+    (disk / "ballast").unlink()
+    train_jobs.resume(job.id)
+    until(lambda: train_jobs.job(job.id).step > saved, 60)
+    steps = [line["step"] for line in RunFolder(job.folder.path).metrics()[0] if "loss/total" in line]
+    assert steps == sorted(set(steps))
+
+
+def test_clean_up_on_a_read_only_disk_leaves_the_message_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    from genmodels import data
+    from genmodels.data import packing
+
+    disk, images = tmp_path / "disk", tmp_path / "images"
+    mounted(disk, "1m")
+    try:
+        read_only(disk)
+        monkeypatch.setenv("GENMODELS_DATA", str(disk))
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+        images.mkdir()
+        Image.new("RGB", (8, 8)).save(images / "0.png")
+        for name in ("fsdd", "horse2zebra", "daisy2sunflower", "cifar10", "mnist", "fashion_mnist"):
+            with pytest.raises(DataError, match="could not be downloaded"):
+                data.download(name)
+        with pytest.raises(DataError, match="could not be written"):
+            packing.pack(packing.open_source(images), disk / "x.h5", size=16)
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True, timeout=20)
