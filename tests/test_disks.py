@@ -103,6 +103,7 @@ def test_a_waiting_run_on_a_full_disk_says_why_nothing_starts_it(disk: Path) -> 
     assert cli("list").returncode == 0
 
 
+@pytest.mark.slow
 def test_finished_runs_on_a_read_only_disk_are_listed_and_shown(disk: Path) -> None:
     job_id = stopped_run()
     read_only(disk)
