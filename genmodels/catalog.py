@@ -139,7 +139,7 @@ def list_recipes() -> tuple[RecipeInfo, ...]:
 def list_checkpoints() -> tuple[CheckpointInfo, ...]:
     """Published checkpoints, then a user's runs that have saved, each sorted by name; damaged folders are left out.
 
-    The Runs page shows those, with the reason.
+    `damaged_checkpoints` lists the published ones among those; the Runs page shows the runs, with the reason.
     """
     found = []
     for root, published in _roots():
@@ -186,6 +186,17 @@ def name_taken(name: str, *roots: Path) -> Path | None:
 
 def _is_checkpoint(path: Path) -> bool:
     return (path / CONFIG).is_file()
+
+
+def damaged_checkpoints() -> dict[str, str]:
+    """Published folders that `list_checkpoints` leaves out, by name, with the reason."""
+    reasons = {}
+    for path in sorted(checkpoints_root().glob(f"[!.]*/{CONFIG}")):
+        try:
+            describe(path.parent, published=True)
+        except GenmodelsError as error:
+            reasons[path.parent.name] = str(error)
+    return reasons
 
 
 def describe(path: Path, *, published: bool = False) -> CheckpointInfo:

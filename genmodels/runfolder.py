@@ -277,12 +277,14 @@ class RunFolder:
                 file.truncate()
 
     def status(self) -> dict[str, Any]:
-        """The worker's last report; {} before the first, or where it is damaged."""
+        """The worker's last report; {} before the first, or where it is damaged. Without numbers that none can be."""
         try:
             status = read_json(self.path / STATUS)
         except CheckpointError:
             return {}
-        return status if isinstance(status, dict) else {}
+        report = status if isinstance(status, dict) else {}
+        # JSON holds infinity, NaN and numbers of 400 digits, too; with those no clock and no step can be compared.
+        return {key: value for key, value in report.items() if not isinstance(value, int | float) or abs(value) < 1e15}
 
     def request(self, action: str, **values: Any) -> None:
         """Ask the running worker: stop, save, sample, set."""

@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from genmodels import service
-from genmodels.catalog import CheckpointInfo, list_checkpoints
+from genmodels.catalog import CheckpointInfo, damaged_checkpoints, list_checkpoints
 from genmodels.errors import GenmodelsError
 from genmodels.preview import png
 from genmodels.run_files import read_png
@@ -20,7 +20,7 @@ from genmodels.service.stylize import paints_at_once
 from pages.components import speak_card
 from pages.components.i18n import has, t
 from pages.components.numbers import percent
-from pages.components.theme import page_title, plain
+from pages.components.theme import message, page_title, plain
 
 _COLUMNS = 3
 # The most telling measured number first; how it is written is in gallery.yaml.
@@ -189,14 +189,14 @@ def _card(info: CheckpointInfo) -> None:
         try:
             thumbnail = _thumbnail(info)
         except (GenmodelsError, OSError) as error:
-            st.warning(plain(str(error)), icon=":material/broken_image:")
+            st.warning(message(str(error)), icon=":material/broken_image:")
             thumbnail = None
         if thumbnail is not None:
             st.image(thumbnail, width="stretch", alt=t("gallery.alt", title=info.label))
         if speaks(info):
             speak_card.hear(info)
         st.subheader(plain(info.label), anchor=False)
-        st.caption(f"`{info.name}` · {plain(info.data)}")
+        st.caption(f"{plain(info.name)} · {plain(info.data)}")
         if info.name != info.path.name:
             st.caption(t("gallery.same_name", name=plain(info.path.name), id=plain(info.name)))
         st.markdown(info.description)
@@ -226,6 +226,8 @@ with st.container(key="gallery_published"):
             st.header(t(f"gallery.kind.{_which}"), anchor=False)
             st.markdown(t(f"gallery.kind_intro.{_which}"))
             _section(_group, f"gallery_{_which}")
+for _name, _reason in damaged_checkpoints().items():
+    st.warning(t("gallery.damaged", name=plain(_name), reason=message(_reason)), icon=":material/broken_image:")
 if _own:
     st.header(t("gallery.own"), anchor=False)
     st.markdown(t("gallery.own_intro"))

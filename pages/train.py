@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from typing import Any
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -225,7 +224,7 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
     cost = st.container()
     if problem:
         error_box(problem, t("train.problem"))
-    else:
+    elif not train_jobs.public_mode():
         st.markdown(f"**{t('train.command')}**")
         st.code(shlex.join(_arguments(choice, assignments)), language="bash", wrap_lines=True)
     with friendly_errors():
@@ -236,7 +235,13 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
         st.subheader(t("train.started"), anchor=False)
         with friendly_errors():
             run_view.compact(started)
-        st.caption(t("train.started_note", id=quote(started, safe="")))
+        st.page_link(
+            "runs.py",
+            label=t("train.started_link"),
+            icon=":material/monitoring:",
+            help=t("train.started_note"),
+            query_params={"run": started},
+        )
     if spec is not None:
         with cost, friendly_errors():
             _cost(spec)  # last: it times real steps, and nothing else on the page waits for it

@@ -70,11 +70,16 @@ def server_of(
     timeout: float = 60.0,
     arguments: Sequence[str] = (),
     root: Path = ROOT,
+    base: str = "",
 ) -> Iterator[Server]:
-    """`streamlit run app.py` on a free port with `env` added; ended with the block. `log` receives its output."""
+    """`streamlit run app.py` on a free port with `env` added; ended with the block. `log` receives its output.
+
+    `base` is a path below which it is served, such as "a/studio".
+    """
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(root / "app.py"), f"--server.port={port}", *arguments]
-    with _serving(command, port, env, log, timeout, root) as server:
+    command += [f"--server.baseUrlPath={base}"] if base else []
+    with _serving(command, port, env, log, timeout, root, base) as server:
         yield server
 
 
@@ -89,14 +94,20 @@ def uvicorn_of(env: Mapping[str, str], log: Path | None = None, timeout: float =
 
 @contextmanager
 def _serving(
-    command: list[str], port: int, env: Mapping[str, str], log: Path | None, timeout: float, root: Path = ROOT
+    command: list[str],
+    port: int,
+    env: Mapping[str, str],
+    log: Path | None,
+    timeout: float,
+    root: Path = ROOT,
+    base: str = "",
 ) -> Iterator[Server]:
     target = log or Path(os.devnull)
     with target.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=root, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
         )
-    server = Server(f"http://127.0.0.1:{port}", process, target)
+    server = Server(f"http://127.0.0.1:{port}" + (f"/{base}" if base else ""), process, target)
     try:
         _wait_until_healthy(server, timeout)
         yield server

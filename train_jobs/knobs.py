@@ -27,6 +27,7 @@ def turn(job_id: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     `{"cycle_weight": 4.0}` -> `{"cycle_weight": (2.0, 4.0)}`: old and new of what changes, all of it or, with a
     ConfigError that names the field, nothing. Raises JobError where it does not train.
     """
+    api.refuse_in_public_mode("steering a training")
     job = api.job(job_id)
     settings = registry.config_class(job.model)
     live = live_fields(settings)

@@ -14,7 +14,7 @@ from genmodels.service.datasets import Entry, Sheet, SheetRequest
 from pages.components import address, choice, tiles, train_choice
 from pages.components.i18n import has, t
 from pages.components.number_field import whole_number
-from pages.components.theme import error_box, friendly_errors, plain
+from pages.components.theme import error_box, friendly_errors, in_chart, plain
 
 _SIDE = 84
 _CHART_HEIGHT = 290
@@ -144,7 +144,12 @@ def _counts(entry: Entry, spec: DataSpec) -> None:
     st.caption(summary)
     figure = go.Figure(
         [
-            go.Bar(name=t(f"data.counts.{split}"), x=list(spec.classes), y=list(values), hovertemplate="%{x}: %{y:,}")
+            go.Bar(
+                name=t(f"data.counts.{split}"),
+                x=list(map(in_chart, spec.classes)),
+                y=list(values),
+                hovertemplate="%{x}: %{y:,}",
+            )
             for split, values in counts.items()
         ]
     )

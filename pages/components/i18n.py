@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from genmodels.public import public_mode
+
 FOLDER = Path(__file__).parents[1] / "locale" / "en"
 
 
@@ -21,8 +23,14 @@ def texts() -> dict[str, str]:
 
 
 def t(key: str, **values: Any) -> str:
-    """The text of `key` with `{name}` filled in. Raises KeyError: a missing text is our defect, never the user's."""
+    """The text of `key` with `{name}` filled in. Raises KeyError: a missing text is our defect, never the user's.
+
+    Visitors of a public server get the text in `public.yaml`, if there is one: the runs are not theirs, and they have
+    no command line.
+    """
     text = texts()[key]
+    if public_mode():
+        text = texts().get(f"public.{key}", text)
     return text.format(**values) if values else text
 
 

@@ -12,6 +12,7 @@ from pages.components import judge_note, pad
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t
 from pages.components.numbers import percent
+from pages.components.theme import plain
 from pages.components.tiles import Tile, data_url, row
 
 _MODES = ("click", "drag")
@@ -52,8 +53,8 @@ def data_caption(info: CheckpointInfo, found: Scatter) -> str:
     """Which pictures the dots are."""
     count = f"{len(found.x):,}"
     if found.data == info.data:
-        return t("manifold.map.caption", count=count, data=found.data)
-    return t("manifold.map.caption_fallback", count=count, data=found.data, name=info.name)
+        return t("manifold.map.caption", count=count, data=plain(found.data))
+    return t("manifold.map.caption_fallback", count=count, data=plain(found.data), name=plain(info.name))
 
 
 def _chart(found: Scatter) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from genmodels.service.manifold import Scatter
 from genmodels.service.plane_map import label_places
 from pages.components.i18n import t
+from pages.components.theme import in_chart
 
 # Paul Tol's qualitative scheme "muted", which people with colour-blindness can tell apart, its darkest and its palest
 # shades moved to stand out from the page of each theme. Names at the middle of each class say it without colour.
@@ -39,7 +40,8 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
     """The scatter that `key` names. Kept: making it costs 50 ms, and a click draws nothing of it anew."""
     palette, line = (_DARK, "#e6ecec") if dark else (_LIGHT, "#1d2a2e")
     found = go.Figure()
-    names = _scatter.classes or ("",)
+    classes = tuple(map(in_chart, _scatter.classes))
+    names = classes or ("",)
     for index, name in enumerate(names):
         own = _scatter.label == index if _scatter.classes else slice(None)
         found.add_trace(_dots(_scatter.x[own], _scatter.y[own], name, palette[index % len(palette)]))
@@ -50,7 +52,7 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
             {
                 "x": x,
                 "y": y,
-                "text": f"<b>{_scatter.classes[index]}</b>",
+                "text": f"<b>{classes[index]}</b>",
                 "showarrow": False,
                 "font": {"size": 16, "color": line},
                 "bgcolor": "rgba(18,24,27,0.65)" if dark else "rgba(251,250,247,0.7)",

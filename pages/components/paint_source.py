@@ -15,6 +15,7 @@ from genmodels.service.paint_given import Given
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
+from pages.components.theme import plain
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
         count - 1,
         key="paint_index",
         place=row,
-        help=t(f"paint.source.{known}_help", count=f"{count:,}", data="" if data is None else data.title),
+        help=t(f"paint.source.{known}_help", count=f"{count:,}", data="" if data is None else plain(data.title)),
         width=150,
         persist_state="session",
     )

@@ -22,6 +22,7 @@ from pages.components import config_form
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain
 from train_jobs import Job
+from train_jobs.api import refuse_in_public_mode
 
 _publisher = ThreadPoolExecutor(1, "publish")  # measuring takes every core: one at a time
 
@@ -175,6 +176,8 @@ def _rename(job: Job) -> None:
 
 
 def _download(job: Job) -> None:
+    if train_jobs.public_mode():
+        return
     with_resume = st.toggle(t("runs.with_resume"), key="runs_with_resume", help=t("runs.with_resume_help"))
     skip = () if with_resume else (RESUME, RESUME_JSON)
     size = 0
@@ -184,7 +187,7 @@ def _download(job: Job) -> None:
         except FileNotFoundError:
             continue  # an old checkpoint, removed in this moment
     st.download_button(
-        t("runs.download", name=job.id, mb=size / 1e6),
+        t("runs.download", name=plain(job.id), mb=size / 1e6),
         lambda: _pack(job, skip),
         f"{job.id}.zip",
         "application/zip",
@@ -196,11 +199,12 @@ def _download(job: Job) -> None:
 
 
 def _pack(job: Job, skip: tuple[str, ...]) -> BinaryIO:
-    """The run folder as a zip in a temporary file that vanishes when it is closed.
+    """The run folder as a zip in a temporary file that vanishes when it is closed. Raises PublicModeError.
 
     On disk, so that memory holds the archive once: as the bytes that Streamlit serves until the page runs again.
     Streamlit takes a BufferedReader, but not the object that `TemporaryFile` returns.
     """
+    refuse_in_public_mode("downloading a run")
     with tempfile.TemporaryFile() as target:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in job.folder.files():

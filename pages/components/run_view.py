@@ -18,7 +18,7 @@ from genmodels.estimate import Outline
 from genmodels.recipes import Spec
 from pages.components import run_actions, run_curves, run_pictures
 from pages.components.i18n import has, t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import friendly_errors, message, plain
 from train_jobs import Job
 
 POLL = 2.0
@@ -118,6 +118,8 @@ def _draw_full(job: Job) -> None:
         _events(job)
     with right:
         run_pictures.film(job)
+    if train_jobs.public_mode():
+        return  # the log names folders of the server and commands for its owner
     with st.expander(t("runs.log"), icon=":material/article:", key="runs_log"):
         st.code(job.folder.log_tail(60) or t("runs.log_empty"), language=None, height=260)
 
@@ -144,7 +146,7 @@ def in_words(job: Job) -> str:
         return t("runs.in_words.RUNNING", device=job.device or t("runs.no_device"), phase=phase)
     if job.state == "FAILED":
         return t(
-            "runs.in_words.FAILED", step=job.step, error=plain(job.error) if job.error else t("runs.no_error_text")
+            "runs.in_words.FAILED", step=job.step, error=message(job.error) if job.error else t("runs.no_error_text")
         )
     return t(f"runs.in_words.{job.state}", step=job.step, max_steps=job.max_steps, device=job.device or "cpu")
 
@@ -177,10 +179,10 @@ def _curves(
         st.caption(t("runs.no_curves") if job.active else t("runs.curves_none"))
         return
     meanings = outline.curves if outline else {}
-    marks = [{"step": event["step"], "what": _event_text(event)} for event in _marked(job)]
+    marks = [{"step": event["step"], "what": _event_text(event, str)} for event in _marked(job)]
     for group, names in groups.items():
         if explain:
-            st.markdown(f"**{run_curves.title_of(group)}**")
+            st.markdown(f"**{plain(run_curves.title_of(group))}**")
         count = run_curves.chart(series, names, meanings, marks)
         if explain:
             lines = [f"**{meanings[name].label}**: {meanings[name].meaning}" for name in names if name in meanings]
@@ -190,7 +192,12 @@ def _curves(
 
 
 def _marked(job: Job) -> list[dict[str, Any]]:
-    return [event for event in job.folder.events() if isinstance(event.get("step"), int) and _dated(event)]
+    return [event for event in job.folder.events() if _counted(event) and _dated(event)]
+
+
+def _counted(event: Mapping[str, Any]) -> bool:
+    step = event.get("step")
+    return isinstance(step, int) and 0 <= step < 2**53
 
 
 def _dated(event: Mapping[str, Any]) -> bool:
@@ -207,19 +214,24 @@ def _events(job: Job) -> None:
     lines = []
     for event in reversed(events[-12:]):
         when = time.strftime("%H:%M:%S", time.localtime(float(event.get("time", 0))))
-        lines.append(f"- {when} · {_event_text(event)}")
+        lines.append(f"- {when} · {_event_text(event, plain)}")
     st.markdown("\n".join(lines))
 
 
-def _event_text(event: Mapping[str, Any]) -> str:
+def _event_text(event: Mapping[str, Any], written: Callable[[str], str]) -> str:
+    """What happened, in words; `written` makes its texts fit for where they are shown, Markdown or a chart."""
     kind = str(event.get("kind"))
-    fields = {str(key): value for key, value in event.items() if key != "kind"}
+    fields = {
+        str(key): value if value is None or isinstance(value, int | float) else written(str(value))
+        for key, value in event.items()
+        if key != "kind"
+    }
     try:
         if kind == "began_with" and event["anew"]:
-            return t("runs.event.began_with_anew", **{**fields, "anew": ", ".join(event["anew"])})
+            return t("runs.event.began_with_anew", **{**fields, "anew": written(", ".join(event["anew"]))})
         return t(f"runs.event.{kind}", **fields)
     except (KeyError, TypeError, ValueError):  # written by another version, with other fields
-        return t("runs.event.other", step=int(event.get("step", 0)), kind=kind)
+        return t("runs.event.other", step=event["step"], kind=written(kind))
 
 
 def _settings(job: Job, spec: Spec) -> None:

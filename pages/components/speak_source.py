@@ -13,7 +13,7 @@ from genmodels.service.sound import Sound
 from pages.components import train_choice
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
-from pages.components.theme import friendly_errors
+from pages.components.theme import friendly_errors, plain
 
 _SOURCES = ("real", "upload", "microphone")
 _SUFFIXES = [suffix.removeprefix(".") for suffix in recording.SUFFIXES]
@@ -60,7 +60,7 @@ def _real(config: DataConfig) -> Sound:
         count - 1,
         key="speak_index",
         place=row,
-        help=t("speak.source.index_help", count=f"{count:,}", data=data.get_spec(config).title),
+        help=t("speak.source.index_help", count=f"{count:,}", data=plain(data.get_spec(config).title)),
         width=170,
         persist_state="session",
     )

@@ -112,7 +112,7 @@ def _answer(info: CheckpointInfo, content: Upload, longest: int) -> None:
         st.caption(
             t(
                 f"stylize.fast.{key}",
-                name=info.name,
+                name=plain(info.name),
                 width=f"{width:,}",
                 height=f"{height:,}",
                 across=f"{found.given[0]:,}",
@@ -127,6 +127,6 @@ def _bar(place: st.delta_generator.DeltaGenerator, name: str) -> Callable[[int, 
 
     def report(done: int, total: int) -> None:
         if total > 2:
-            place.progress(done / total, t("stylize.fast.tiles", name=name, done=done, total=total))
+            place.progress(done / total, t("stylize.fast.tiles", name=plain(name), done=done, total=total))
 
     return report

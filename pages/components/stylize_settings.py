@@ -17,7 +17,7 @@ from genmodels.service.stylize import Wish
 from genmodels.service.translate_given import Upload
 from pages.components import config_form
 from pages.components.i18n import t
-from pages.components.theme import error_box, friendly_errors
+from pages.components.theme import error_box, friendly_errors, plain
 from train_jobs import Job
 
 _TOTALS = {
@@ -164,7 +164,7 @@ def _try(act: Callable[[], None]) -> None:
 def _turn(job: Job) -> None:
     """Give the painting that is on its way the weights that are set now."""
     clicked = st.button(
-        t("stylize.turn"), key="stylize_turn", icon=":material/tune:", help=t("stylize.turn_help", name=job.name)
+        t("stylize.turn"), key="stylize_turn", icon=":material/tune:", help=t("stylize.turn_help", name=plain(job.name))
     )
     if not clicked:
         return

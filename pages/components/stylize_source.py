@@ -6,12 +6,13 @@ import streamlit as st
 
 from genmodels.data import pictures
 from genmodels.errors import DataError
+from genmodels.public import public_mode
 from genmodels.service import stylize, stylize_given
 from genmodels.service.stylize_given import Kind
 from genmodels.service.translate_given import Upload
 from pages.components import choice
 from pages.components.i18n import t
-from pages.components.theme import error_box, friendly_errors, plain
+from pages.components.theme import error_box, friendly_errors, message, plain
 from pages.components.tiles import Tile, row
 
 _SOURCES: dict[Kind, tuple[str, ...]] = {
@@ -53,10 +54,9 @@ def _picture(kind: Kind, name: str) -> Upload | None:
 
 def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
     if not offered:
-        st.info(
-            f"{t(f'stylize.{name}.none')} {plain(stylize_given.how_to_get(kind).capitalize())}.",
-            icon=":material/folder_off:",
-        )
+        # What the owner can do about it is no help to visitors.
+        hint = "" if public_mode() else f" {message(stylize_given.how_to_get(kind).capitalize())}."
+        st.info(f"{t(f'stylize.{name}.none')}{hint}", icon=":material/folder_off:")
         st.button(
             t(f"stylize.{name}.bring"),
             key=f"stylize_{name}_bring",

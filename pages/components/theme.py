@@ -11,6 +11,7 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from genmodels.errors import GenmodelsError
+from pages.components.for_visitors import without_commands_and_paths
 from pages.components.i18n import t
 
 # Four by four grey pixels that become a shape: the whole subject in one mark. Colours follow both themes.
@@ -68,11 +69,18 @@ def plain(text: str) -> str:
     return re.sub(r"\s*\n\s*", "  \n", text)
 
 
+def in_chart(text: str) -> str:
+    """A user's text as a name in a Plotly chart, which reads some HTML, and fields such as %{x}."""
+    return html.escape(text, quote=False).replace("%{", "%\u2060{")
+
+
 def message(text: str) -> str:
     """An error written for users as Markdown: what stands between backticks is code, to be copied; the rest plain.
 
-    It may hold the name of a file or of a run, backticks included, and what a code span holds is never Markdown.
+    It may hold the name of a file or of a run, backticks included, and what a code span holds is never Markdown. On a
+    public server it names no path and no command.
     """
+    text = without_commands_and_paths(text)
     pieces = text.split("`")
     if len(pieces) % 2 == 0 or any(not piece.strip() or "\n" in piece for piece in pieces[1::2]):
         return plain(text)

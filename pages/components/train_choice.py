@@ -15,7 +15,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
 from pages.components import address, choice, train_recordings
 from pages.components.i18n import t
-from pages.components.theme import error_box, plain
+from pages.components.theme import error_box, message, plain
 from train_jobs.spec import find_recipe
 
 FULL = "full"
@@ -180,17 +180,17 @@ def offer(name: str, page: str) -> None:
         return
     spec = data.get_spec(config)
     if not spec.download_mb:
-        st.info(plain(problem), icon=":material/folder_off:")
+        st.info(message(problem), icon=":material/folder_off:")
         return
     public = train_jobs.public_mode()
     if st.button(
-        t("train.get_data", title=spec.title, mb=spec.download_mb),
+        t("train.get_data", title=plain(spec.title), mb=spec.download_mb),
         key=f"{page}_get_{name}",
         icon=":material/download:",
         help=t("train.get_data_public") if public else t("train.get_data_help", root=data.data_root()),
         disabled=public,
     ):
-        with st.spinner(t("train.getting", title=spec.title)):
+        with st.spinner(t("train.getting", title=plain(spec.title))):
             try:
                 _downloads.submit(train_jobs.get_data, name).result()
             except GenmodelsError as error:

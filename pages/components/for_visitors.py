@@ -1,0 +1,37 @@
+"""Error texts as the visitors of a public server may read them: without the server's paths and commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from genmodels import catalog, data, runfolder
+from genmodels.public import public_mode
+from pages.components.i18n import t
+
+_COMMAND = re.compile(r"\bpython -m\b|\bgit lfs\b|\bmake [a-z]|\bstreamlit run\b|GENMODELS_[A-Z]+|(?<!\w)--[a-z]+\b")
+_ASIDE = re.compile(rf"\s*\([^()]*(?:{_COMMAND.pattern})[^()]*\)")
+_FOLDERS = re.compile(r"(?<![\w/.:])(?:/[^\s/'\"`:;,()]+)+/(?=[^\s/])")
+_PARTS = re.compile(r"(?<=[.;])\s+")
+
+
+def without_commands_and_paths(text: str) -> str:
+    """On a public server: paths shortened to what stands below the studio's folders, parts with commands left out."""
+    if not public_mode():
+        return text
+    text = _ASIDE.sub("", _without_paths(text))
+    kept = [part for part in _PARTS.split(text) if not _COMMAND.search(part)]
+    return " ".join(kept).rstrip(";, ") or t("common.error.not_offered")
+
+
+def _without_paths(text: str) -> str:
+    roots = {
+        runfolder.runs_root(): "runs",
+        catalog.checkpoints_root(): "checkpoints",
+        data.data_root(): "data",
+        Path(__file__).parents[2]: "studio",
+    }
+    for root, name in roots.items():
+        for written in {str(root), str(root.absolute()), str(root.resolve())}:
+            text = re.sub(rf"(?<![\w/.]){re.escape(written)}(?![\w-])", name, text)
+    return _FOLDERS.sub("", text)
