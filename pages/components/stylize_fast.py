@@ -14,7 +14,7 @@ from genmodels.service.translate_given import Upload, file_name
 from pages.components import address, choice
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors
+from pages.components.theme import friendly_errors, plain
 
 _MOST = 4
 """Networks that answer at once: a photograph of 512 pixels takes each about a second."""
