@@ -378,6 +378,12 @@ def test_the_command_names_what_it_used_and_what_not(tmp_path: Path) -> None:
     assert "1 hidden or system files ignored" in done.stderr
 
 
+def test_images_beyond_the_limit_are_said(tmp_path: Path) -> None:
+    root = write(tmp_path / "x", {f"{n}.png": PNG for n in range(9)})
+    done = packing.pack(packing.open_source(root), tmp_path / "x.h5", size=8, limit=5)
+    assert (done.count, done.notes) == (5, ("4 images beyond the limit of 5 are not in it",))
+
+
 def test_a_training_logs_what_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = write(tmp_path / "x", {f"{kind}/{n}.png": PNG for kind in "ab" for n in range(5)} | {"x.heic": b""})
     data.load(own(root, "image_folder", size=8))

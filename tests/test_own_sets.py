@@ -190,6 +190,18 @@ def test_an_upload_that_cannot_be_used_says_why(
     assert nothing_is_left(root)
 
 
+def test_files_of_other_kinds_among_pictures_are_counted_and_do_not_stop_the_rest(root: Path) -> None:
+    files = [(f"{n}.png", encoded(plain())) for n in range(4)]
+    files += [("Thumbs.db", b"x"), ("notes.txt", b"x"), ("photo.HEIC", b"x"), ("empty.jpg", b"")]
+    taken = bring(*(upload(*item) for item in files))
+    assert (taken.count, taken.others, taken.skipped) == (4, 3, ("empty.jpg: empty: the file has 0 bytes",))
+    assert any("HEIC, which is not read here; export JPEG" in line for line in taken.left_out)
+    assert set(taken.left_out) <= set(datasets.find("my-set").spec.notes)  # type: ignore[union-attr]
+    assert taken.count + len(taken.skipped) + taken.others == len(files)
+    with pytest.raises(DataError, match=r"'a\.heic' cannot be used: HEIC, which is not read here; export JPEG"):
+        intake.kind_of([upload("a.heic", b"x")])
+
+
 def test_more_bytes_than_allowed_are_refused_unread() -> None:
     with pytest.raises(DataError, match=r"600 MB are too much at once; the limit is 500 MB"):
         intake.kind_of([Upload(f"{n}.png", io.BytesIO(), 300 * 2**20) for n in range(2)])

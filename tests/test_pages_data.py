@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels import data, service
-from genmodels.data import own
+from genmodels.data import hdf5, own
 from genmodels.runfolder import runs_root
 from genmodels.service import Point, datasets
 from genmodels.service.datasets import Upload, Wanted
@@ -156,6 +156,19 @@ def test_folders_of_a_zip_are_reported_as_classes() -> None:
     assert app.selectbox(key="data_class").options == ["all classes", "ca*ts", "dogs"]
     app.selectbox(key="data_set").select("digits").run()
     assert not app.success, "the report belongs to its set"
+
+
+def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
+    ink = encoded(plain((0, 0, 0, 0), mode="RGBA"))
+    files = {f"{kind}/{n}.png": ink for kind in ("cats", "dogs") for n in range(3)}
+    app = uploaded(bring_page(), ("pets.zip", zip_of(files | {"cats/a.heic": b"x", "logo.png": encoded(plain())})))
+    app.segmented_control(key="data_background").set_value("white").run()
+    app.button(key="data_pack").click().run()
+    assert "6 images have transparency; laid on white" in app.warning[0].value
+    assert hdf5.header(own.path_of("my-pictures")).view().min() == 255
+    again = words(open_page("data", data="my-pictures"))
+    for part in ("HEIC, which is not read here", "files beside the class folders", "laid on white"):
+        assert part in as_read(again)
 
 
 @pytest.mark.parametrize(

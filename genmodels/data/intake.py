@@ -24,6 +24,7 @@ from genmodels.config import Frozen
 from genmodels.data import array_files, isolation, own, pictures, sources
 from genmodels.data.decoding import decode_recording as decode_recording
 from genmodels.data.isolation import PATIENCE, Words
+from genmodels.data.left_out import known_kind
 from genmodels.errors import DataError
 
 SIZES = (16, 28, 32, 48, 64, 96, 128, 192, 256)
@@ -95,7 +96,10 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
         )
     if all(array_files.is_array_file(_plain_name(upload.name)) for upload in uploads) and not _is_npz(uploads):
         return "arrays"
-    archives = [upload for upload in uploads if not sources.is_picture(_plain_name(upload.name))]
+    others = [upload for upload in uploads if not sources.is_picture(_plain_name(upload.name))]
+    if len(others) < len(uploads) and not any(map(_is_archive, others)):
+        return "pictures"  # files of other kinds among them are counted, with the reason
+    archives = others
     if len(uploads) == 1 and archives:
         upload = uploads[0]
         upload.file.seek(0)
@@ -104,18 +108,26 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
             return "hdf5"
         if start.startswith(_ZIP_MAGIC):
             return "zip"
+        if reason := known_kind(_plain_name(upload.name)):
+            raise DataError(f"{upload.name[:80]!r} cannot be used: {reason}")
         raise DataError(
             f"{upload.name[:80]!r} is neither a zip nor an HDF5 file, whatever its name says; "
             f"upload pictures ({sources.endings(pictures.SUFFIXES)}), one zip of them, one .npz, CSV or idx files, or "
             "one HDF5 file"
         )
-    if archives and len(archives) < len(uploads):
+    if len(archives) < len(uploads):
+        archive = next(filter(_is_archive, archives))
         raise DataError(
-            f"{archives[0].name[:80]!r} lies among pictures; upload either pictures, or one zip, or one HDF5 file"
+            f"{archive.name[:80]!r} lies among pictures; upload either pictures, or one zip, or one HDF5 file"
         )
-    if archives:
-        raise DataError(f"{len(archives)} archives at once; upload one zip or one HDF5 file, and then the next")
-    return "pictures"
+    raise DataError(f"{len(archives)} archives at once; upload one zip or one HDF5 file, and then the next")
+
+
+def _is_archive(upload: Upload) -> bool:
+    """A zip or an HDF5 file, by its content."""
+    upload.file.seek(0)
+    start = upload.file.read(len(_HDF5_MAGIC))
+    return start == _HDF5_MAGIC or start.startswith(_ZIP_MAGIC)
 
 
 def _is_npz(uploads: Sequence[Upload]) -> bool:

@@ -39,7 +39,6 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
             say({"done": done, "total": total})
 
     spool, out, title = Path(request["spool"]), Path(request["out"]), request["title"]
-    others = 0
     if request["kind"] == "hdf5" and not hdf5.is_book(spool):
         report = packing.repack(spool, out, title=title, licence=request["licence"], limits=sources.UPLOAD)
     else:
@@ -49,7 +48,6 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
             source.title = title
         else:
             source = array_files.open_any(spool, sources.UPLOAD, title, sandbox.Decoders().decode_on)
-            others = source.left_out.count + source.left_out.ignored
         licence = request["licence"] or from_source.UNKNOWN_LICENCE
         size, grey = request["size"], request["grey"]
         background = request["background"]
@@ -67,7 +65,7 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
             "shape": report.shape,
             "classes": report.classes,
             "skipped": report.skipped,
-            "others": others,
+            "others": report.left_out.count + report.left_out.ignored,
             "bytes": report.bytes,
             "seconds": report.seconds,
             "left_out": report.left_out.lines(),

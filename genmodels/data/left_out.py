@@ -47,6 +47,11 @@ def other_kind(name: str) -> str:
     return _BY_SUFFIX.get(suffix, f"files of another kind ({shown(suffix) or 'no suffix'})")
 
 
+def known_kind(name: str) -> str | None:
+    """Why files with this suffix are not used and what to do, if that is known."""
+    return _BY_SUFFIX.get(PurePosixPath(name).suffix.lower())
+
+
 def shown(name: str) -> str:
     """A file name that can be printed and stored: bytes that are not UTF-8 and control characters are escaped."""
     try:

@@ -108,7 +108,9 @@ def pack(
             spool.seek(0)
             labels, test = groups.labels[kept], None if groups.test is None else groups.test[kept]
             trained = split_rows(len(kept), "train", None, test, labels) if len(kept) > 1 else np.arange(len(kept))
-            notes = (*paper.notes(), *groups.notes, *untrained(groups.classes, labels, labels[trained]))
+            beyond = len(groups.names) - len(names)
+            unpacked = (f"{beyond:,} images beyond the limit of {limit:,} are not in it",) if beyond else ()
+            notes = (*paper.notes(), *unpacked, *groups.notes, *untrained(groups.classes, labels, labels[trained]))
             undecoded = (f"{len(skipped):,} left out: they cannot be decoded, first {skipped[0]}",) if skipped else ()
             attributes = _attributes(
                 title or source.title,

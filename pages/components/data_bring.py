@@ -15,7 +15,7 @@ from pages.components import address
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
-_OTHERS = (".zip", ".npz", ".csv", ".gz", ".idx3-ubyte", ".idx1-ubyte", ".h5", ".hdf5", ".h5py")
+_OTHERS = (".heic", ".heif", ".zip", ".npz", ".csv", ".gz", ".idx3-ubyte", ".idx1-ubyte", ".h5", ".hdf5", ".h5py")
 _SUFFIXES = [suffix.removeprefix(".") for suffix in (*pictures.SUFFIXES, *_OTHERS)]
 _BACKGROUNDS = {"black": 0, "grey": 128, "white": 255}
 _MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
