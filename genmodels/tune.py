@@ -216,5 +216,6 @@ def _read_cache() -> dict[str, Any]:
 
 
 def _write_cache(key: str, runtime: Runtime) -> None:
-    runs_root().mkdir(parents=True, exist_ok=True)
-    write_json(runs_root() / _CACHE, {**_read_cache(), key: runtime.model_dump()})
+    with suppress(OSError):  # a full or read-only disk: timing again costs a second, ending the training would cost it
+        runs_root().mkdir(parents=True, exist_ok=True)
+        write_json(runs_root() / _CACHE, {**_read_cache(), key: runtime.model_dump()})
