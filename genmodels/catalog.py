@@ -176,7 +176,7 @@ def id_of(path: Path) -> str:
 
 
 def name_taken(name: str, *roots: Path) -> Path | None:
-    """The folder or file of that name in one of `roots`, by default in either root; None if there is none.
+    """The folder or file of that name among published checkpoints, runs or in `roots`; None if there is none.
 
     A new folder must have a name that neither root has: the interface and the command line find models by name.
     """

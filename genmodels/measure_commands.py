@@ -49,6 +49,7 @@ def publish(
     steps: Annotated[str, typer.Option(help="Steps to keep, 0,1000,5000; the last if not given.")] = "",
     with_training_nets: Annotated[bool, typer.Option(help="Keep discriminators of the last step.")] = False,
     half: Annotated[bool, typer.Option(help="Store half precision.")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Print `progress DONE TOTAL` to stderr.")] = False,
 ) -> None:
     """Trim a run, measure it and write it to checkpoints/ with its card."""
     from genmodels.publish import publish as publish_run
@@ -57,7 +58,12 @@ def publish(
         chosen = [int(step) for step in steps.split(",")] if steps else None
     except ValueError:
         raise ConfigError(f"--steps {steps!r} is not a list of whole numbers such as 0,1000,5000") from None
-    typer.echo(publish_run(run, name, steps=chosen, with_training_nets=with_training_nets, half=half))
+
+    def report(done: int, total: int) -> None:
+        if progress:
+            typer.echo(f"progress {done} {total}", err=True)
+
+    typer.echo(publish_run(run, name, steps=chosen, with_training_nets=with_training_nets, half=half, report=report))
 
 
 def card(

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -39,14 +39,15 @@ def publish(
     with_training_nets: bool = False,
     half: bool = False,
     samples: int = SAMPLES,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Publish a run as `checkpoints/<name>/` and return that folder; an older one of that name is replaced whole.
 
     `steps` None takes the last one. `with_training_nets` keeps discriminators, at the last step only; `half` stores
     half precision. `samples` pictures are drawn for the figures; only cards of as many can be compared. The figures are
     measured on what is stored, not on what was trained, but for a discriminator's answers: those are asked for before
-    it is left out. Raises CheckpointError, ConfigError or DataError; then nothing
-    has changed.
+    it is left out. `report` is called with the number of parts measured so far and of all. Raises CheckpointError,
+    ConfigError or DataError; then nothing has changed.
     """
     if not _NAME.match(name):
         raise ConfigError(
@@ -78,7 +79,7 @@ def publish(
         with leftovers.at_work(root):
             leftovers.discard(temporary)
             temporary.mkdir()
-            _fill(temporary, folder, spec, chosen, with_training_nets, half, samples)
+            _fill(temporary, folder, spec, chosen, with_training_nets, half, samples, report)
             card.write(temporary, name, _command(folder, spec))
             _put_in_place(temporary, root / name)
     except OSError as error:
@@ -170,7 +171,14 @@ def _command(folder: RunFolder, spec: Spec) -> str:
 
 
 def _fill(
-    target: Path, folder: RunFolder, spec: Spec, steps: list[int], training_nets: bool, half: bool, samples: int
+    target: Path,
+    folder: RunFolder,
+    spec: Spec,
+    steps: list[int],
+    training_nets: bool,
+    half: bool,
+    samples: int,
+    report: Callable[[int, int], None],
 ) -> None:
     for step in steps:
         copy = target / folder.step_path(step).name
@@ -180,7 +188,10 @@ def _fill(
     model = checkpoint.load_model(target)
     write_json(target / CONFIG, {**_without_folders(folder.config()), "capabilities": capabilities.of(model)})
     lines, _ = folder.metrics()
+    parts = 2 + sum(step < steps[-1] for step in folder.steps())  # with the card
+    report(0, parts)
     figures = evaluate(model, spec, samples=samples)
+    report(1, parts)
     if model.training_only and model.modality == "image":
         whole = checkpoint.load_model(folder.path, steps[-1])
         with torch.inference_mode():
@@ -197,7 +208,9 @@ def _fill(
             for event in folder.events()
             if event["kind"] == "set" and event["step"] < steps[-1]
         ],
-        "over_training": _over_training(folder, spec, steps[-1], lines, figures, samples),
+        "over_training": _over_training(
+            folder, spec, steps[-1], lines, figures, samples, lambda done: report(1 + done, parts)
+        ),
     }
     write_json(target / MEASURED, facts)
     image = _picture(model, spec)
@@ -227,12 +240,14 @@ def _over_training(
     lines: Sequence[Mapping[str, Any]],
     last: Mapping[str, float],
     samples: int,
+    report: Callable[[int], None],
 ) -> list[dict[str, float]]:
     """The figures worth following, of each step the run saved, published or not: what a student sees fall, and when."""
     rows = []
     for step in (step for step in folder.steps() if step < published):
         figures = evaluation.brief(checkpoint.load_model(folder.path, step), spec, samples=samples)
         rows.append({"step": step, "seconds": _seconds(lines, step), **figures})
+        report(len(rows))
     if rows:
         rows.append(
             {"step": published, "seconds": _seconds(lines), **{key: last[key] for key in rows[0] if key in last}}

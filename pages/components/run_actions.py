@@ -6,7 +6,6 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -17,14 +16,12 @@ from genmodels import catalog, registry
 from genmodels.checkpoint import RESUME
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Spec
-from genmodels.runfolder import CARD, RESUME_JSON
-from pages.components import config_form
+from genmodels.runfolder import RESUME_JSON
+from pages.components import config_form, run_publish
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain
 from train_jobs import Job
 from train_jobs.api import refuse_in_public_mode
-
-_publisher = ThreadPoolExecutor(1, "publish")  # measuring takes every core: one at a time
 
 
 def main(job: Job) -> None:
@@ -155,7 +152,7 @@ def manage(job: Job) -> None:
         left, right = st.columns(2, gap="large")
         with left:
             _rename(job)
-            _publish(job)
+            run_publish.show(job)
         with right:
             _download(job)
             _delete(job)
@@ -216,38 +213,6 @@ def _pack(job: Job, skip: tuple[str, ...]) -> BinaryIO:
                     continue  # an old checkpoint, removed while the archive was written
         target.seek(0)
         return os.fdopen(os.dup(target.fileno()), "rb")
-
-
-def _publish(job: Job) -> None:
-    ready = not job.active and bool(job.folder.steps()) and not train_jobs.public_mode()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(
-            t("runs.publish_name"),
-            key="runs_publish_name",
-            max_chars=64,
-            placeholder=job.id.replace("-", "_"),
-            help=t("runs.publish_name_help"),
-            disabled=not ready,
-        )
-        clicked = st.button(
-            t("runs.publish"),
-            key="runs_publish",
-            help=t("runs.publish_help") if ready else t("runs.publish_none"),
-            icon=":material/publish:",
-            disabled=not ready,
-        )
-    if not clicked:
-        return
-    wanted = name.strip() or job.id.replace("-", "_")
-    with friendly_errors(), st.spinner(t("runs.publishing")):
-        if (catalog.checkpoints_root() / wanted).exists():
-            st.error(t("runs.publish_taken", name=wanted), icon=":material/error:")
-            return
-        path = _publisher.submit(train_jobs.publish, job.id, wanted).result()
-        st.success(t("runs.published", name=wanted), icon=":material/check:")
-        card = (path / CARD).read_text(encoding="utf-8")
-        # Its picture is a file beside the card, which a browser cannot reach
-        st.markdown("\n".join(line for line in card.splitlines() if not line.startswith("![")))
 
 
 def _delete(job: Job) -> None:

@@ -1,0 +1,109 @@
+"""Publishing a run: a name, then progress, time and a way to cancel, then the card. Goes on if the page is left."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import train_jobs
+from genmodels.errors import GenmodelsError
+from genmodels.runfolder import CARD
+from pages.components.i18n import t
+from pages.components.theme import error_box, plain
+from train_jobs import Job, publishing
+from train_jobs.publishing import Publication
+
+_POLL = 1.0
+
+
+def show(job: Job) -> None:
+    """The form, or what has become of the last request for this run."""
+    memory = st.session_state
+    publication = publishing.of(job.id)
+    if publication is not None and publication.ended is None:
+        _follow(job.id)
+        return
+    if publication is not None:
+        _report(publication)
+    if memory.get("runs_publish_of") != job.id:  # a name typed for one run is not the next one's
+        memory["runs_publish_of"], memory["runs_publish_name"] = job.id, ""
+    ready = not job.active and bool(job.folder.steps()) and not train_jobs.public_mode()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            t("runs.publish_name"),
+            key="runs_publish_name",
+            max_chars=64,
+            placeholder=_usual(job.id),
+            help=t("runs.publish_name_help"),
+            disabled=not ready,
+        )
+        st.button(
+            t("runs.publish"),
+            key="runs_publish",
+            help=t("runs.publish_help") if ready else t("runs.publish_none"),
+            icon=":material/publish:",
+            disabled=not ready,
+            on_click=_start,
+            args=(job.id,),
+        )
+    if refusal := memory.pop("runs_publish_refusal", None):
+        error_box(refusal)
+
+
+def _usual(job_id: str) -> str:
+    return job_id.replace("-", "_")
+
+
+def _start(job_id: str) -> None:
+    """Bound to the run that the button was drawn for."""
+    memory = st.session_state
+    try:
+        publishing.start(job_id, memory["runs_publish_name"].strip() or _usual(job_id))
+    except GenmodelsError as error:
+        memory["runs_publish_refusal"] = str(error)
+
+
+def _follow(job_id: str) -> None:
+    def tick() -> None:
+        publication = publishing.of(job_id)
+        if publication is None or publication.ended is not None:
+            st.rerun()
+        key = "publish_waiting" if publication.started is None else "publishing"
+        text = t(f"runs.{key}", name=plain(publication.name), seconds=publication.seconds)
+        st.progress(publication.fraction, text)
+
+    st.fragment(tick, run_every=_POLL, key=f"publishing-{job_id}")()
+    st.caption(t("runs.publish_goes_on"))
+    st.button(
+        t("runs.publish_cancel"),
+        key="runs_publish_cancel",
+        help=t("runs.publish_cancel_help"),
+        icon=":material/cancel:",
+        on_click=publishing.cancel,
+        args=(job_id,),
+    )
+
+
+def _report(publication: Publication) -> None:
+    name = plain(publication.name)
+    if publication.cancelled:
+        st.info(t("runs.publish_cancelled", name=name), icon=":material/cancel:")
+    elif publication.problem:
+        error_box(publication.problem, t("runs.publish_failed", name=name))
+    else:
+        st.success(t("runs.published", name=name, seconds=publication.seconds), icon=":material/check:")
+        with st.expander(t("runs.publish_card", name=name), icon=":material/description:", key="runs_publish_card"):
+            try:
+                card = (publication.path / CARD).read_text(encoding="utf-8")
+            except OSError:
+                st.caption(t("runs.publish_gone"))
+            else:
+                # Its picture is a file beside the card, which a browser cannot reach
+                st.markdown("\n".join(line for line in card.splitlines() if not line.startswith("![")))
+    st.button(
+        t("runs.publish_forget"),
+        key="runs_publish_forget",
+        help=t("runs.publish_forget_help"),
+        on_click=publishing.forget,
+        args=(publication.job_id,),
+        type="tertiary",
+    )

@@ -1,0 +1,85 @@
+"""Publishing from the page: a process of its own that reports progress, outlives the page and can be cancelled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import train_jobs
+from genmodels.errors import GenmodelsError
+from genmodels.runfolder import runs_root
+from tests.test_service import save_run
+from train_jobs import publishing
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "published"))
+    folder = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
+    folder.write_status(phase="finished", step=10)
+    return folder.name
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def page(run: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
+    app.run()
+    app.query_params["run"] = run
+    app.switch_page("runs.py").run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def test_it_goes_on_without_the_page_which_says_later_how_it_ended(run: str, tmp_path: Path):
+    app = page(run)
+    app.text_input(key="runs_publish_name").set_value("shown")
+    app.button(key="runs_publish").click().run()
+    assert app.button(key="runs_publish_cancel")
+    assert any("goes on if you leave" in caption.value for caption in app.caption)
+    with pytest.raises(GenmodelsError, match="being published already"):
+        publishing.start(run, "twice")
+    publication = publishing.of(run)
+    assert publication is not None
+    wait_for(lambda: publication.ended is not None)
+    assert publication.problem == ""
+    assert publication.fraction > 0
+    assert (tmp_path / "published" / "shown" / "README.md").is_file()
+    assert any(message.value.startswith("Published as shown in") for message in page(run).success)
+    with pytest.raises(GenmodelsError, match="is taken by shown"):
+        publishing.start(run, "shown")
+    with pytest.raises(GenmodelsError, match="is taken by pattern"):
+        publishing.start(run, run)
+    app = page(run)
+    app.button(key="runs_publish_forget").click().run()
+    assert not app.success
+
+
+def test_a_cancelled_publication_leaves_nothing(run: str, tmp_path: Path):
+    publication = publishing.start(run, "never")
+    wait_for(lambda: publication.process is not None)
+    publishing.cancel(run)
+    wait_for(lambda: publication.ended is not None)
+    published = tmp_path / "published"
+    assert not published.exists() or not list(published.iterdir())
+    assert any("was cancelled. Nothing was changed" in message.value for message in page(run).info)
+    assert [job.id for job in train_jobs.jobs()] == [run]
+
+
+def test_what_the_command_refuses_is_shown_as_its_reason(run: str):
+    publication = publishing.start(run, "Not Allowed")
+    wait_for(lambda: publication.ended is not None)
+    assert "cannot be a checkpoint's" in publication.problem
+    assert any("cannot be a checkpoint" in message.value for message in page(run).error)

@@ -1,0 +1,139 @@
+"""Publishing in the background: one process at a time, which goes on if the page is left and can be cancelled.
+
+A publication is measured in a process of its own, so that cancelling it ends it at once and leaves nothing behind. What
+has ended is kept until the next one of the same run, so that a page says what happened when somebody comes back.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from genmodels import catalog
+from genmodels.errors import ConfigError
+from train_jobs.api import refuse_in_public_mode
+from train_jobs.errors import JobError
+from train_jobs.views import job
+
+_ROOT = Path(__file__).parents[1]
+_NICE = 10
+_executor = ThreadPoolExecutor(1, "publish")  # measuring takes every core
+_lock = threading.Lock()
+_publications: dict[str, Publication] = {}
+
+
+@dataclass
+class Publication:
+    """One request to publish a run. Times are of `time.monotonic`; `started` is None while it waits for another."""
+
+    job_id: str
+    name: str
+    asked: float
+    started: float | None = None
+    ended: float | None = None
+    fraction: float = 0.0
+    problem: str = ""
+    cancelled: bool = False
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def path(self) -> Path:
+        return catalog.checkpoints_root() / self.name
+
+    @property
+    def seconds(self) -> float:
+        """Time since it started, or that it took."""
+        return 0.0 if self.started is None else (self.ended or time.monotonic()) - self.started
+
+
+def start(job_id: str, name: str) -> Publication:
+    """Begins to publish a run as `checkpoints/<name>/`. Raises PublicModeError, ConfigError, JobError."""
+    refuse_in_public_mode("publishing")
+    folder = job(job_id).folder.path
+    taken = catalog.name_taken(name)
+    if taken is not None:
+        raise ConfigError(f"name = {name!r} is taken by {taken.name} in {taken.parent.name}/. Choose another name")
+    with _lock:
+        if any(other.ended is None and job_id == other.job_id for other in _publications.values()):
+            raise JobError(f"{job_id} is being published already; wait for it, or cancel it")
+        publication = _publications[job_id] = Publication(job_id, name, time.monotonic())
+    _executor.submit(_run, publication, folder)
+    return publication
+
+
+def of(job_id: str) -> Publication | None:
+    """The last publication of a run that this server was asked for."""
+    return _publications.get(job_id)
+
+
+def cancel(job_id: str) -> None:
+    """Ends a publication that waits or runs; nothing of it remains."""
+    with _lock:
+        publication = _publications.get(job_id)
+        if publication is None or publication.ended is not None:
+            return
+        publication.cancelled = True
+        if publication.process is not None:
+            publication.process.terminate()
+
+
+def forget(job_id: str) -> None:
+    """Drops the report of a publication that has ended."""
+    with _lock:
+        if job_id in _publications and _publications[job_id].ended is not None:
+            del _publications[job_id]
+
+
+def _run(publication: Publication, folder: Path) -> None:
+    try:
+        with _lock:
+            if publication.cancelled:
+                return
+            publication.started = time.monotonic()
+            process = publication.process = subprocess.Popen(
+                [sys.executable, "-m", "genmodels", "publish", "--progress", "--", str(folder), publication.name],
+                cwd=_ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        with suppress(OSError):  # it may have ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+        complaint = ""
+        for line in process.stderr or ():
+            kind, _, rest = line.partition(" ")
+            if kind == "progress":
+                done, total = rest.split()
+                publication.fraction = int(done) / int(total)
+            elif line.strip():
+                complaint = line.strip()
+        process.communicate()
+        publication.cancelled = publication.cancelled and process.returncode != 0  # it may have been too late
+        if process.returncode and not publication.cancelled:
+            publication.problem = complaint.removeprefix("error: ") or f"it ended with code {process.returncode}"
+        if process.returncode:
+            shutil.rmtree(publication.path.with_name(f".tmp-{publication.name}-{process.pid}"), ignore_errors=True)
+    except OSError as error:
+        publication.problem = f"the process could not be started: {error}"
+    finally:
+        publication.ended = time.monotonic()
+
+
+@atexit.register
+def _end() -> None:
+    """A publication does not outlive the server that was asked for it."""
+    for publication in list(_publications.values()):
+        if publication.ended is None:
+            publication.cancelled = True
+            if publication.process is not None:
+                publication.process.send_signal(signal.SIGTERM)
