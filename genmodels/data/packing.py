@@ -90,7 +90,7 @@ def pack(
     temporary = _temporary(out)
     kept: list[int] = []
     skipped: list[str] = []
-    paper = Background(background)
+    paper, undecoded = Background(background), LeftOut()
     try:
         # How many are readable is known at the end, and only a dataset of fixed size lies in one piece: spool first.
         with tempfile.TemporaryFile(dir=out.parent) as spool:
@@ -98,6 +98,7 @@ def pack(
             for done, (name, picture) in enumerate(read_all(source, names, size, shape[0], paper), 1):
                 if isinstance(picture, DataError):
                     skipped.append(f"{shown(name)}: {picture}")
+                    undecoded.add(name, str(picture))
                 else:
                     spool.write(picture.tobytes())
                     kept.append(int(chosen[done - 1]))
@@ -111,13 +112,12 @@ def pack(
             beyond = len(groups.names) - len(names)
             unpacked = (f"{beyond:,} images beyond the limit of {limit:,} are not in it",) if beyond else ()
             notes = (*paper.notes(), *unpacked, *groups.notes, *untrained(groups.classes, labels, labels[trained]))
-            undecoded = (f"{len(skipped):,} left out: they cannot be decoded, first {skipped[0]}",) if skipped else ()
             attributes = _attributes(
                 title or source.title,
                 origin or f"packed from {source.title}",
                 groups.classes,
                 licence,
-                (*notes, *undecoded, *groups.left_out.lines()),
+                (*notes, *undecoded.lines(), *groups.left_out.lines()),
             )
             _write(temporary, spool, shape, labels, test, attributes)
         os.replace(temporary, out)
