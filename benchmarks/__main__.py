@@ -23,6 +23,7 @@ PARTS = (
     "interface",
     "manifold",
     "page_cost",
+    "contention",
     "packing",
 )
 

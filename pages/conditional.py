@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from pages.components.numbers import percent, unbroken
 from pages.components.picture_table import PictureText, picture_table
 from pages.components.strip import TileText
 from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.waiting import download
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
 
@@ -78,16 +80,16 @@ def _rows(sheet: Sheet) -> list[str]:
     return [f"{cell.seed}" for cell in sheet.cells[:: sheet.columns]]
 
 
-def _keep(what: str, make: object, info: CheckpointInfo, kind: str = "png") -> None:
+def _keep(what: str, make: Callable[[], bytes], info: CheckpointInfo) -> None:
     st.download_button(
-        t(f"conditional.keep.{what}_{kind}"),
-        make,  # type: ignore[arg-type]
-        f"{info.name}-{what}.{kind}",
-        f"image/{kind}",
-        key=f"conditional_{what}_{kind}",
-        icon=":material/download:" if kind == "png" else ":material/animation:",
+        t(f"conditional.keep.{what}_png"),
+        make,
+        f"{info.name}-{what}.png",
+        "image/png",
+        key=f"conditional_{what}_png",
+        icon=":material/download:",
         on_click="ignore",
-        help=t(f"conditional.keep.{what}_{kind}_help"),
+        help=t(f"conditional.keep.{what}_png_help"),
     )
 
 
@@ -200,7 +202,16 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
             row = st.container(horizontal=True)
             with row:
                 _keep("between", lambda: conditional.between_png(asking, start, end), info)
-                _keep("between", lambda: conditional.between_gif(asking, start, end), info, "gif")
+                download(
+                    row,
+                    t("conditional.keep.between_gif"),
+                    lambda: conditional.between_gif(asking, start, end),
+                    f"{info.name}-between.gif",
+                    "image/gif",
+                    key="conditional_between_gif",
+                    icon=":material/animation:",
+                    help_text=t("conditional.keep.between_gif_help"),
+                )
         with right:
             sheet = conditional.between(asking, start, end)
             shares = [f"{100 * index / (sheet.columns - 1):.0f}" for index in range(sheet.columns)]

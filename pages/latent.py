@@ -17,6 +17,7 @@ from pages.components.i18n import t
 from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.numbers import percent
 from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.waiting import download
 
 _POLL_SECONDS = 3
 _PREFERRED = "mnist_vae_20"  # every slider changes something one can see, and step 0 is there to go back to
@@ -176,15 +177,15 @@ def _actions(current: dict[str, Point], pins: list[tuple[Point, bytes]]) -> None
         on_click="ignore",
         help=t("latent.png_help"),
     )
-    row.download_button(
+    download(
+        row,
         t("latent.gif"),
         lambda: service.walk_gif([p for p, _ in pins] if len(pins) > 1 else service.walk_of_seeds(current["point"])),
         f"{name}.gif",
         "image/gif",
         key="latent_gif",
         icon=":material/animation:",
-        on_click="ignore",
-        help=t("latent.gif_help"),
+        help_text=t("latent.gif_help"),
     )
 
 

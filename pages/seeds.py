@@ -21,6 +21,7 @@ from pages.components.i18n import t
 from pages.components.model_choice import pick_model
 from pages.components.seeds_tiles import show, signed, tile_text
 from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.waiting import download
 
 _LOW_DIMENSIONS = 6
 _EXAMPLES = {
@@ -142,15 +143,15 @@ def _downloads(study: SeedStudy, pair: int) -> None:
         on_click="ignore",
         help=t("seeds.png_help"),
     )
-    row.download_button(
+    download(
+        row,
         t("seeds.gif"),
         lambda: seeds.seeds_gif(study),
         f"{study.model}-walk.gif",
         "image/gif",
         key="seeds_gif",
         icon=":material/animation:",
-        on_click="ignore",
-        help=t("seeds.gif_help"),
+        help_text=t("seeds.gif_help"),
     )
 
 

@@ -28,6 +28,7 @@ LAST = {
     "interface": r"growth over \d+ interactions \(MB\) \| -?\d",
     "manifold": r"expression to picture: median \d+ ms",
     "page_cost": r"an open page costs -?\d",
+    "contention": r"idle \d+ s after all had left",
     "packing": r"packed, batches of 64 \| \d",
 }
 BROWSER = {"interface", "manifold", "page_cost"}

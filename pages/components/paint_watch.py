@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 
 import streamlit as st
 
@@ -19,6 +19,7 @@ from pages.components.numbers import percent, unbroken
 from pages.components.paint_board import BoardTile, Spot, board, picked
 from pages.components.paint_levels import levels_chart
 from pages.components.theme import error_box, friendly_errors
+from pages.components.waiting import download
 
 _TICK, _MOST_MISSED = 0.15, 3  # seconds between two looks; what one look catches up with at most
 _PACES = {"row": 1, "four": 4, "once": 1_000}
@@ -184,20 +185,26 @@ def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | No
 def _files(info: CheckpointInfo, painting: Painting) -> None:
     row = st.container(horizontal=True)
 
-    def keep(kind: str, icon: str, make: Callable[[], bytes]) -> None:
-        row.download_button(
-            t(f"paint.{kind}"),
-            make,
-            f"{info.name}-seed-{painting.asking.seed}.{kind}",
-            f"image/{kind}",
-            key=f"paint_{kind}",
-            icon=icon,
-            on_click="ignore",
-            help=t(f"paint.{kind}_help"),
-        )
-
-    keep("png", ":material/download:", lambda: paint_files.kept_png(painting))
-    keep("gif", ":material/animation:", lambda: paint_files.gif(painting))
+    row.download_button(
+        t("paint.png"),
+        lambda: paint_files.kept_png(painting),
+        f"{info.name}-seed-{painting.asking.seed}.png",
+        "image/png",
+        key="paint_png",
+        icon=":material/download:",
+        on_click="ignore",
+        help=t("paint.png_help"),
+    )
+    download(
+        row,
+        t("paint.gif"),
+        lambda: paint_files.gif(painting),
+        f"{info.name}-seed-{painting.asking.seed}.gif",
+        "image/gif",
+        key="paint_gif",
+        icon=":material/animation:",
+        help_text=t("paint.gif_help"),
+    )
 
 
 # ------------------------------------------------------------------------------ the chosen pixel

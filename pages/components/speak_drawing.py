@@ -12,6 +12,7 @@ from pages.components import speak_charts
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, plain
+from pages.components.waiting import line_text
 
 _EVERY = 0.5
 _LOUDER = 2.0  # said only where it is heard
@@ -80,7 +81,8 @@ def result(part: str) -> None:
 def _growing(part: str, drawing: Drawing) -> None:
     seconds, total = drawing.sound.seconds, drawing.total / drawing.rate
     text = t("speak.growing", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{drawing.speed:,.0f}")
-    st.progress(drawing.share, text if drawing.share else t("speak.preparing"))
+    waiting = drawing.position
+    st.progress(drawing.share, text if drawing.share else line_text(waiting) if waiting else t("speak.preparing"))
     st.button(
         t("speak.stop"),
         key=f"speak_stop_{part}",

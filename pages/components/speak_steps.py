@@ -12,6 +12,7 @@ from pages.components import speak_charts, speak_state
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, friendly_errors, plain
+from pages.components.waiting import line_text
 
 _EVERY = 0.5
 _COLUMNS = 3
@@ -83,7 +84,9 @@ def _result() -> None:
             st.rerun(scope="app")  # ends the timer
         done = sum(drawing.share for drawing in drawings) / len(drawings)
         if running:
-            st.progress(done, t("speak.steps.growing", done=sum(d.finished for d in drawings), count=len(drawings)))
+            waiting = min((drawing.position for drawing in drawings if drawing.running), default=0)
+            text = t("speak.steps.growing", done=sum(d.finished for d in drawings), count=len(drawings))
+            st.progress(done, line_text(waiting) if waiting else text)
             st.button(
                 t("speak.stop"),
                 key="speak_stop_steps",

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.RootContainer_pb2 import RootContainer
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from genmodels.errors import GenmodelsError
-from genmodels.service import fair_queue, sessions
+from genmodels.service import sessions
 from genmodels.service.sessions import Session
 from pages.components.i18n import t
-from pages.components.theme import error_box
+from pages.components.theme import message
+from pages.server import downloads
 
-_EVERY = 1.0
-_BEGINNING = 3.0  # seconds from a click on a download to its place in the queue, at most
+_TURN = 4  # seconds that the end of the wait is shown
 _shown = threading.local()
 
 
@@ -55,7 +57,7 @@ def _waiting(position: int) -> None:
         _shown.toast = None
     _shown.position = position
     # Reading the session's state is where Streamlit ends a run that nobody wants any more.
-    st.session_state.get("line_until")
+    st.session_state.get("line")
 
 
 def line_text(position: int) -> str:
@@ -68,47 +70,41 @@ def download(
 ) -> None:
     """A download button for a file that is made when it is clicked, as background work of this session.
 
-    Below it: its position in line while it waits, or why it was refused.
+    Its position in line is shown while it waits, or why it was refused. No script runs meanwhile, so that is sent to
+    the browser directly.
     """
-    memory = st.session_state
     session = sessions.current()
-    refusals: list[str] = memory.setdefault("line_refusals", [])
+    show = partial(_send_position, session.name, {"shown": 0})
 
     def made() -> bytes:
         try:
-            with sessions.acting_for(session):
+            with sessions.acting_for(replace(session, waiting=show)):
                 return make()
         except GenmodelsError as error:
-            refusals.append(str(error))
+            _send(session.name, message(str(error)), ":material/error:", None)
             raise
 
-    place.download_button(
-        label, made, file_name, mime, key=key, icon=icon, on_click=_expect, args=(key,), help=help_text
-    )
-    if memory.get("line_key") == key:
-        _status(session)
+    place.download_button(label, made, file_name, mime, key=key, icon=icon, on_click="ignore", help=help_text)
 
 
-def _expect(key: str) -> None:
-    st.session_state.line_key, st.session_state.line_until = key, time.monotonic() + _BEGINNING
+def _send_position(session_id: str, last: dict[str, int], position: int) -> None:
+    if position == last["shown"]:
+        return
+    last["shown"] = position
+    if position:
+        _send(session_id, line_text(position), ":material/hourglass:", None)
+    else:
+        _send(session_id, t("common.line.turn"), ":material/play_arrow:", _TURN)
 
 
-def _status(session: Session) -> None:
-    memory = st.session_state
-
-    def tick() -> None:
-        positions = fair_queue.queue.of(session)
-        beginning = time.monotonic() < memory.line_until and not memory.line_refusals
-        if positions:
-            memory.line_until = 0.0
-        elif not beginning:
-            memory.pop("line_key", None)
-            if not memory.line_refusals:
-                st.rerun(scope="app")  # ends the timer
-        if memory.line_refusals:
-            error_box(memory.line_refusals.pop(), t("common.error.title"))
-        elif positions:
-            waiting = max(positions)
-            st.caption(line_text(waiting) if waiting else t("common.line.making"))
-
-    st.fragment(tick, run_every=_EVERY)()
+def _send(session_id: str, text: str, icon: str, seconds: int | None) -> None:
+    """Show a toast in a session's browser, for `seconds` or until it is closed. A second one replaces it."""
+    loop = downloads.server_loop()
+    session = Runtime.instance().get_app_session(session_id) if loop is not None else None
+    if loop is None or session is None:
+        return
+    sent = ForwardMsg()
+    sent.metadata.delta_path.extend([RootContainer.EVENT, 0])
+    toast = sent.delta.new_element.toast
+    toast.body, toast.icon, toast.duration = text, icon, seconds or 0
+    loop.call_soon_threadsafe(session._enqueue_forward_msg, sent)

@@ -1,0 +1,35 @@
+"""Threads in which files are made that a visitor downloads.
+
+Streamlit makes them in the event loop's own threads, of which there are six on two processors. A GIF that waits in the
+fair queue holds one: six GIFs would keep everybody's downloads waiting. A thread that waits costs some kilobytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import streamlit as st
+
+from genmodels.service.fair_queue import MAX_PLACES
+
+_loops: list[asyncio.AbstractEventLoop] = []
+
+
+def server_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop of the running server; None in a test without one."""
+    return _loops[-1] if _loops else None
+
+
+@asynccontextmanager
+async def download_threads(app: st.App) -> AsyncIterator[None]:
+    """The server's lifespan, with a thread for each place in the fair queue."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(MAX_PLACES, "download"))
+    _loops.append(loop)
+    try:
+        yield
+    finally:
+        _loops.remove(loop)
