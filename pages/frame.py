@@ -42,14 +42,16 @@ _PAGES = {
 def _spare_the_collector(with_torch: bool) -> None:
     """Take what is loaded by now out of the garbage collector's sight, once for a server, again when torch has come.
 
-    Streamlit collects garbage in full after each run. With torch's 250,000 objects in sight that costs every move of
-    a slider 30 to 60 ms of a core; without them next to nothing (pad: 7 pictures a second, then 18).
+    With torch's 250,000 objects in sight a full collection costs 30 to 60 ms, during which no other thread runs;
+    without them next to nothing.
     """
     gc.collect()
     gc.freeze()
 
 
 waiting.install()
+# Threads that compute give the interpreter's lock up after 1 ms, not 5: a slider's script takes it some fifty times.
+sys.setswitchinterval(0.001)
 # Set again with the page's name below; the layout must be known before anything is drawn.
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
 st.logo(theme.mark(), size="large")

@@ -14,7 +14,7 @@ from pages.components.speak_state import in_words
 from pages.components.theme import error_box, plain
 from pages.components.waiting import line_text
 
-_EVERY = 0.5
+_EVERY, _EVERY_IN_LINE = 0.5, 2.0  # seconds between two looks
 _LOUDER = 2.0  # said only where it is heard
 
 
@@ -65,17 +65,18 @@ def result(part: str) -> None:
     if drawing is None:
         st.info(t(f"speak.empty_{part}"), icon=":material/hearing:")
         return
-    running = drawing.running
+    running, waiting = drawing.running, drawing.position > 0
 
     def tick() -> None:
-        if running and not drawing.running:
+        if running and (not drawing.running or waiting != (drawing.position > 0)):
             st.rerun(scope="app")  # ends the timer, and offers what is only offered of a whole recording
         if running:
             _growing(part, drawing)
         else:
             _whole(part, drawing)
 
-    st.fragment(tick, run_every=_EVERY if running else None)()
+    every = _EVERY_IN_LINE if waiting else _EVERY
+    st.fragment(tick, run_every=every if running else None)()
 
 
 def _growing(part: str, drawing: Drawing) -> None:
