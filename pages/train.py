@@ -21,8 +21,7 @@ from pages.components.train_choice import Choice, choose
 
 _LENGTHS = ("max_steps", "max_epochs")
 _BASIC = ("batch_size", "seed")
-_STALE = 60.0
-"""Seconds after which a click on Start is void: the page was left before it could be answered."""
+_STALE = 60.0  # seconds after which a click on Start is void: the page was left before it could be answered
 
 
 def _about(recipe: Recipe) -> None:

@@ -104,3 +104,14 @@ def test_the_public_api_is_lazy_and_whole() -> None:
         assert getattr(genmodels, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = genmodels.nonsense
+
+
+def test_no_page_shows_a_string_by_accident() -> None:
+    """Streamlit draws every bare string of a page's script, a docstring below a constant included."""
+    wrong = [
+        f"{path.name}:{node.lineno}"
+        for path in (ROOT / "pages").glob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body[1:]
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    assert wrong == []
