@@ -126,6 +126,12 @@ def test_figures_are_written_alike_on_evaluate_and_in_the_gallery() -> None:
     assert "10 of 10" in said(open_page("gallery"))
 
 
+def test_digits_of_the_training_data_are_named_only_where_they_are_shown(tmp_path: Path) -> None:
+    text = said(evaluate_page())
+    assert "The dashed line is an even tenth" in text
+    assert "beside the training data" not in text
+
+
 # --------------------------------------------------------------------- readings of noise
 
 

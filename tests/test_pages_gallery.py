@@ -17,8 +17,9 @@ from tests.test_pages_explorer import open_page
 
 
 def test_the_digit_ladder_stands_in_the_order_of_its_steps() -> None:
-    cards = [entry.value for entry in open_page("gallery").caption if entry.value.startswith("`mnist_mlp")]
-    names = [card.split("`")[1].removeprefix("mnist_mlp_") for card in cards]
+    start = "gallery_open_mnist_mlp_"
+    keys = [button.key or "" for button in open_page("gallery").button]
+    names = [key.removeprefix(start) for key in keys if key.startswith(start)]
     assert names == ["baseline", "bce", "leaky_relu", "adam", "layer_norm", "combined"]
 
 
