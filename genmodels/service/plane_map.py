@@ -169,7 +169,7 @@ def with_ticks(png: bytes, window: float, ink: str) -> bytes:
         draw.line((band + at, side, band + at, side + band * 0.2), fill=color, width=2)
         draw.line((band * 0.8, side - at, band, side - at), fill=color, width=2)
         if number > -last or last < window * 0.97:  # the two axes' first numbers would meet in the corner
-            draw.text((band + at, side + band * 0.6), text, fill=color, font=font, anchor="mm")
+            draw.text((min(band + at, side + band * 0.7), side + band * 0.6), text, fill=color, font=font, anchor="mm")
         draw.text(
             (band * 0.7, min(max(side - at, band * 0.4), side - band * 0.3)), text, fill=color, font=font, anchor="rm"
         )
