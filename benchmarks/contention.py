@@ -77,14 +77,18 @@ class Visitor(Client):
         finally:
             del self.states[identifier]
 
-    def download(self, key: str) -> str:
-        """Click a button whose file is made when it is clicked; returns the file's address, or "" if it was refused."""
+    def request_file(self, key: str) -> None:
+        """Click a button whose file is made when it is clicked, without waiting for it."""
         _, button = self.widgets()[self.id_of(key)]
         message = BackMsg()
         request = message.backend_operation_request
         request.request_id, request.session_id = "download", self.session
         request.deferred_file.file_id = button.deferred_file_id
         self.send(message)
+
+    def download(self, key: str) -> str:
+        """The address of the file that such a button makes, or "" if it was refused."""
+        self.request_file(key)
         for answer in self.messages():
             if answer.WhichOneof("type") == "backend_operation_response":
                 return answer.backend_operation_response.deferred_file.url
