@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components import address, theme, waiting
+from pages.components import address, theme, upload_limits, waiting
 from pages.components.i18n import t
 
 _PAGES = {
@@ -78,5 +78,7 @@ _pages[""].append(
 _page = st.navigation(_pages, position="top")
 st.set_page_config(page_title=t("common.window_title", page=_page.title, app=t("common.app")))
 address.enter(_page.url_path or "gallery")
+upload_limits.begin_run()
 _page.run()
+upload_limits.end_run()
 _spare_the_collector("torch" in sys.modules)

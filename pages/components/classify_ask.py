@@ -12,7 +12,7 @@ from genmodels import drawing
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Answer, Answers
-from pages.components import choice
+from pages.components import choice, upload_limits
 from pages.components.bars import Panel, bars
 from pages.components.canvas import canvas
 from pages.components.i18n import t
@@ -81,6 +81,7 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
             help=t("classify.ask.file_help"),
             max_upload_size=_MAX_MB,
         )
+        upload_limits.accept("classify_upload", uploaded, megabytes=_MAX_MB)
         return (None if uploaded is None else drawing.from_file(uploaded.getvalue())), None
     count = classify.digit_count()
     index = whole_number(

@@ -11,7 +11,7 @@ from genmodels.data import pictures
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Taken, Upload, Wanted
-from pages.components import address
+from pages.components import address, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
@@ -54,12 +54,20 @@ def draw() -> None:
 
 def _uploads() -> list[Upload]:
     # Another key after each packing empties the uploader, which holds the files in memory.
+    key = f"data_files_{st.session_state.setdefault('data_round', 0)}"
     files = st.file_uploader(
         t("data.bring.files"),
         _SUFFIXES,
         accept_multiple_files=True,
-        key=f"data_files_{st.session_state.setdefault('data_round', 0)}",
+        key=key,
         help=t("data.bring.files_help", count=f"{datasets.MAX_FILES:,}", mb=datasets.MAX_UPLOAD_BYTES >> 20),
+    )
+    upload_limits.accept(
+        key,
+        files,
+        megabytes=st.get_option("server.maxUploadSize"),
+        files=datasets.MAX_FILES,
+        total_megabytes=datasets.MAX_UPLOAD_BYTES >> 20,
     )
     return [Upload(file.name, file, file.size) for file in files or ()]
 

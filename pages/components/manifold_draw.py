@@ -11,6 +11,7 @@ from genmodels.service import manifold
 from genmodels.service.manifold import Coded, Plane
 from genmodels.service.plane_map import map_png, with_ticks, zoom_png
 from pages.components import manifold_plot as plot
+from pages.components import upload_limits
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.manifold_map import data_caption
@@ -37,6 +38,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             help=t("manifold.draw.upload_help"),
             max_upload_size=_MAX_MB,
         )
+        upload_limits.accept("manifold_upload", uploaded, megabytes=_MAX_MB)
     with right, friendly_errors():
         ink = drawn if uploaded is None else drawing.from_file(uploaded.getvalue())
         if ink is None:

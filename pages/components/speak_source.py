@@ -10,7 +10,7 @@ from genmodels import data
 from genmodels.data import DataConfig, recording
 from genmodels.service import sound
 from genmodels.service.sound import Sound
-from pages.components import train_choice
+from pages.components import train_choice, upload_limits
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
 from pages.components.theme import friendly_errors, plain
@@ -87,6 +87,7 @@ def _upload() -> bytes | None:
         help=t("speak.source.file_help", seconds=f"{sound.MAX_SECONDS:g}"),
         max_upload_size=_MAX_MB,
     )
+    upload_limits.accept("speak_upload", file, megabytes=_MAX_MB)
     return None if file is None else file.getvalue()
 
 
@@ -96,4 +97,5 @@ def _microphone() -> bytes | None:
         key="speak_microphone",
         help=t("speak.source.speak_help", seconds=f"{sound.MAX_SECONDS:g}"),
     )
+    upload_limits.accept("speak_microphone", file, megabytes=_MAX_MB)
     return None if file is None else file.getvalue()

@@ -10,7 +10,7 @@ from genmodels.public import public_mode
 from genmodels.service import stylize, stylize_given
 from genmodels.service.stylize_given import Kind
 from genmodels.service.translate_given import Upload
-from pages.components import choice
+from pages.components import choice, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, message, plain
 from pages.components.tiles import Tile, row
@@ -82,6 +82,7 @@ def _brought(name: str, source: str) -> Upload | None:
         taken = st.camera_input(
             t("stylize.content.camera"), key=f"stylize_{name}_camera", help=t("stylize.content.camera_help")
         )
+        upload_limits.accept(f"stylize_{name}_camera", taken, megabytes=stylize.MAX_MB)
         return None if taken is None else Upload(t("stylize.content.camera_name"), taken.getvalue())
     file = st.file_uploader(
         t(f"stylize.{name}.file"),
@@ -90,6 +91,7 @@ def _brought(name: str, source: str) -> Upload | None:
         help=t("stylize.file_help", megabytes=stylize.MAX_MB, millions=pictures.SERVED_PIXELS // 1_000_000),
         max_upload_size=stylize.MAX_MB,
     )
+    upload_limits.accept(f"stylize_{name}_upload", file, megabytes=stylize.MAX_MB)
     return None if file is None else Upload(file.name, file.getvalue())
 
 

@@ -11,12 +11,13 @@ from genmodels.data import pictures
 from genmodels.errors import DataError
 from genmodels.service import translate, translate_given
 from genmodels.service.translate_given import Upload
-from pages.components import data_offer
+from pages.components import data_offer, upload_limits
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
 from pages.components.theme import plain
 
 _MILLIONS = pictures.SERVED_PIXELS // 1_000_000
+_TOTAL_MB = 256  # of all files: twelve of a camera's largest
 _SOURCES = ("upload", "camera", "test")
 
 
@@ -37,6 +38,7 @@ def uploads(info: CheckpointInfo, kind: int) -> list[Upload]:
         return _files()
     if source == "camera":
         taken = st.camera_input(t("translate.camera"), key="translate_camera", help=t("translate.camera_help"))
+        upload_limits.accept("translate_camera", taken, megabytes=translate.MAX_MB)
         return [] if taken is None else [Upload(t("translate.camera_name"), taken.getvalue())]
     return _test(info, kind)
 
@@ -49,6 +51,13 @@ def _files() -> list[Upload]:
         key="translate_upload",
         help=t("translate.files_help", count=translate.MAX_PICTURES, megabytes=translate.MAX_MB, millions=_MILLIONS),
         max_upload_size=translate.MAX_MB,
+    )
+    upload_limits.accept(
+        "translate_upload",
+        files,
+        megabytes=translate.MAX_MB,
+        files=translate.MAX_PICTURES,
+        total_megabytes=_TOTAL_MB,
     )
     if len(files) > translate.MAX_PICTURES:
         st.warning(t("translate.too_many", count=len(files), most=translate.MAX_PICTURES), icon=":material/filter_9:")

@@ -1,4 +1,4 @@
-"""What stands between the network and Streamlit: checks of hosts and messages, security headers. Plain ASGI."""
+"""What stands between the network and Streamlit: checks of hosts, messages, uploads; security headers. Plain ASGI."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 from pages.server.headers import SecurityHeaders
 from pages.server.hosts import HostCheck, named_hosts
 from pages.server.messages import MessageFilter
+from pages.server.uploads import UploadLimits
 
 
 def middleware() -> list[Middleware]:
@@ -18,4 +19,5 @@ def middleware() -> list[Middleware]:
         Middleware(SecurityHeaders),
         Middleware(HostCheck, named=named_hosts()),
         Middleware(MessageFilter),
+        Middleware(UploadLimits),
     ]
