@@ -67,6 +67,9 @@ LOG, PREVIEWS, INPUTS = "worker.log", "previews", "inputs"
 CARD, MEASURED, PREVIEW = "README.md", "metrics.json", "preview.png"
 NAME = "name.json"
 _STEP = re.compile(r"step-(\d{6,9})", re.ASCII)  # TrainConfig allows 100,000,000 steps
+_CONFIG_BYTES = (
+    2 * 2**20
+)  # some kilobytes usually; the names of 10,000 classes fit, a list of a million layers does not
 _PREVIEW = re.compile(r"(\d{1,9})\.png", re.ASCII)
 _PROJECT = Path(__file__).parents[1]
 
@@ -121,7 +124,7 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         """config.json, checked for its format version; raises CheckpointError."""
-        config = read_json(self.path / CONFIG)
+        config = read_json(self.path / CONFIG, _CONFIG_BYTES)
         found = config.get("format") if isinstance(config, dict) else None
         if found != FORMAT:
             raise CheckpointError(

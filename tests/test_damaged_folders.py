@@ -109,7 +109,8 @@ REFUSED = {
     "a config of gigabytes": (config(hidden_sizes=[8192] * 4), "do not belong together"),
     "an image of 1024": (config(image_shape=[3, 1024, 1024]), "do not belong together"),
     "wide": (config(hidden_sizes=[65_536] * 3), "less than or equal to 8192"),
-    "a million layers": (config(hidden_sizes=[1] * 1_000_000), "hidden_sizes = "),
+    "a million layers": (config(hidden_sizes=[1] * 1_000_000), "larger than"),
+    "many layers": (config(hidden_sizes=[1] * 100_000), "hidden_sizes = "),
     "a latent vector of 10^9": (config(latent_dim=10**9), "less than or equal to 1024"),
     "config nested": (written(CONFIG, b"[" * 200_000), "nested"),
     "config nested a little less": (written(CONFIG, b"[" * 900 + b"]" * 900), "nested"),
@@ -140,7 +141,7 @@ def test_each_is_refused_with_its_cause_and_costs_little(case: str) -> None:
     assert "whole" in {info.name for info in catalog.list_checkpoints()}
     jobs = {job.id: job for job in train_jobs.jobs()}
     assert jobs["whole"].state == "SUCCEEDED"
-    if case.startswith("config") or case in ("wide", "a million layers", "a latent vector of 10^9"):
+    if case.startswith("config") or case in ("wide", "many layers", "a million layers", "a latent vector of 10^9"):
         assert jobs["mine"].state == "FAILED"
         assert jobs["mine"].error
     assert service.render(service.Point(model="whole"), judged=False).png
