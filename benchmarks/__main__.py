@@ -25,6 +25,7 @@ PARTS = (
     "page_cost",
     "contention",
     "packing",
+    "decoding",
 )
 
 

@@ -30,6 +30,7 @@ LAST = {
     "page_cost": r"an open page costs -?\d",
     "contention": r"idle \d+ s after all had left",
     "packing": r"packed, batches of 64 \| \d",
+    "decoding": r"1 megapixel \| .* \| \d+ \| \d+ \|",
 }
 BROWSER = {"interface", "manifold", "page_cost"}
 
