@@ -291,6 +291,8 @@ def _try(
     source: Source, name: str, *, size: int, channels: int, background: Background | None
 ) -> np.ndarray | DataError:
     try:
+        if background is None:
+            return source.read(name, size, channels)
         return source.read(name, size, channels, background)
     except DataError as error:
         return error
