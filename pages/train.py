@@ -206,6 +206,10 @@ def _ask_to_start() -> None:
     st.session_state["train_start_asked"] = time.monotonic()
 
 
+def _goes_on(run: str) -> bool:
+    return any(job.id == run and job.active for job in train_jobs.jobs())
+
+
 def _shown_run() -> str | None:
     """The run that was started here last, or that the address names; None if there is none, or it was deleted."""
     known = {job.id for job in train_jobs.jobs()}
@@ -238,7 +242,7 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
             "runs.py",
             label=t("train.started_link"),
             icon=":material/monitoring:",
-            help=t("train.started_note"),
+            help=t("train.started_note" if _goes_on(started) else "train.started_ended"),
             query_params={"run": started},
         )
     if spec is not None:

@@ -56,6 +56,8 @@ def test_the_run_that_is_shown_is_the_one_that_is_renamed_and_deleted(browser: B
     older, newer = finished(1, "run.name=test"), finished(2, "run.name=test")
     with serving(tmp_path) as server:
         page = browser.open(f"{server.url}/runs?run={older}")
+        warnings: list[str] = []
+        page.on("console", lambda message: warnings.append(message.text) if message.type == "warning" else None)
         for run in (newer, older):  # two runs of one name: each can be chosen
             pick(page, run)
             page.wait_for_url(re.compile(f"run={run}$"))
@@ -80,6 +82,7 @@ def test_the_run_that_is_shown_is_the_one_that_is_renamed_and_deleted(browser: B
         expect(other.get_by_text("was deleted, in another tab")).to_be_visible()
         expect(widget(other, "runs_delete_confirm")).to_have_count(0)
         assert run_of(other) == newer
+        assert not [text for text in warnings if "Infinite extent" in text], "of a chart whose data are not there yet"
         browser.check_console()
 
 

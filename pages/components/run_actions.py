@@ -41,12 +41,14 @@ def main(job: Job) -> None:
             st.toast(t("runs.save_asked"), icon=":material/save:")
         if job.state in ("STOPPED", "FAILED"):
             _button(job, "resume", lambda: train_jobs.resume(job.id), icon=":material/play_circle:")
-        if _can_explore(job):
+        latent_dim = _latent_dim(job)
+        if latent_dim is not None:
+            key = "latent" if latent_dim else "constant_steps"  # a constant input has nothing to explore
             st.page_link(
                 "latent.py",
-                label=t("runs.latent"),
-                icon=":material/open_with:",
-                help=t("runs.latent_help"),
+                label=t(f"runs.{key}"),
+                icon=":material/open_with:" if latent_dim else ":material/history:",
+                help=t(f"runs.{key}_help"),
                 query_params={"model": catalog.id_of(job.folder.path)},
             )
 
@@ -87,13 +89,15 @@ def _button(job: Job, name: str, act: Callable[[], Any], *, icon: str, ready: bo
     return False
 
 
-def _can_explore(job: Job) -> bool:
+def _latent_dim(job: Job) -> int | None:
+    """Of a run that can be explored; None if it has no latent space or has not saved yet."""
     if not job.folder.steps():
-        return False
+        return None
     try:
-        return "latent" in catalog.describe(job.folder.path).capabilities
+        info = catalog.describe(job.folder.path)
     except GenmodelsError:
-        return False  # a damaged run; its state says why
+        return None  # a damaged run; its state says why
+    return (info.latent_dim or 0) if "latent" in info.capabilities else None
 
 
 # --------------------------------------------------------------------------- knobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from array import array
 from collections import OrderedDict
@@ -14,13 +15,13 @@ import streamlit as st
 from genmodels.model import Curve
 from genmodels.runfolder import RunFolder
 from pages.components.i18n import has, t
+from pages.components.run_chart import chart_spec
 
 POINTS = 1_000
 """Points in one chart, all its lines together; 1,000 cost a browser about 10 % of a core at one picture in 2 s."""
 _TAILS_KEPT = 64
 _PIECE = 8 * 2**20  # bytes read at a time
 _HUGE = 2**53  # above it a whole number is none in a browser
-_GREY = "#8a9499"
 
 
 class Line(NamedTuple):
@@ -100,6 +101,16 @@ def thin(steps: Sequence[int], values: Sequence[float], limit: int) -> tuple[lis
     return ends, [sum(group) / len(group) for group in groups], count
 
 
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """The exponential moving average, corrected for its start; the values themselves for a weight of 0."""
+    mean, total, result = 0.0, 0.0, []
+    for value in values:
+        if math.isfinite(value):
+            mean, total = weight * mean + (1 - weight) * value, weight * total + (1 - weight)
+        result.append(mean / total if total else value)
+    return result
+
+
 def groups_of(series: Series) -> dict[str, list[str]]:
     """Metric names by what stands before the slash: one chart each, losses first. Previews have their own."""
     groups: dict[str, list[str]] = {}
@@ -122,85 +133,32 @@ def chart(
     *,
     height: int = 260,
     alt: str | None = None,
-) -> int:
-    """Draw some metrics as lines over the steps; returns how many logged steps one point stands for."""
-    data: dict[str, list[Any]] = {"step": [], "value": [], "curve": []}
+    axis: str = "",
+    smoothing: float = 0.0,
+) -> tuple[int, int]:
+    """Draw some metrics as lines over the steps, with `axis` as the title of the values.
+
+    Returns how many logged steps one point stands for, and how many points lie above the range that is shown: those are
+    marked at the upper edge. With `smoothing` the points are pale and a moving average is drawn over them.
+    """
+    data: dict[str, list[Any]] = {"step": [], "value": [], "smooth": [], "curve": []}
     coarsest = 1
-    for name in names:
-        label = curves[name].label if name in curves else name
+    labels = [curves[name].label if name in curves else name for name in names]
+    for name, label in zip(names, labels, strict=True):
         steps, values, count = thin(*series[name], POINTS // len(names))
-        for column, added in (("step", steps), ("value", values), ("curve", [label] * len(steps))):
+        smooth = smoothed(values, smoothing)
+        columns = (("step", steps), ("value", values), ("smooth", smooth), ("curve", [label] * len(steps)))
+        for column, added in columns:
             data[column] += added
         coarsest = max(coarsest, count)
     ideals = sorted({curve.ideal for name in names if (curve := curves.get(name)) and curve.ideal is not None})
-    labels = [curves[name].label if name in curves else name for name in names]
     last = max(data["step"], default=0)
+    spec, outside = chart_spec(data, labels, ideals, events, axis=axis or t("runs.axis_value"), smooth=smoothing > 0)
     st.vega_lite_chart(
         data,
-        _spec(data, labels, ideals, events),
+        spec,
         height=height,
         width="stretch",
         alt=alt or t("runs.curves_alt", metrics=", ".join(labels), step=last),
     )
-    return coarsest
-
-
-def _spec(
-    data: Mapping[str, list[Any]], labels: list[str], ideals: list[float], events: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    y: dict[str, Any] = {"field": "value", "type": "quantitative", "title": None}
-    y["scale"] = {"zero": False, **_domain(data["value"], ideals)}
-    layers: list[dict[str, Any]] = [
-        {
-            # A line of one point cannot be seen
-            "mark": {"type": "line", "clip": True, "strokeWidth": 1.6, "point": len(data["step"]) <= 3 * len(labels)},
-            "encoding": {
-                "x": {"field": "step", "type": "quantitative", "title": t("runs.axis_step"), "axis": {"format": ",d"}},
-                "y": y,
-                "color": {
-                    "field": "curve",
-                    "type": "nominal",
-                    "scale": {"domain": labels},
-                    "legend": {"title": None, "orient": "top", "columns": 2} if len(labels) > 1 else None,
-                },
-                "tooltip": [
-                    {"field": "curve", "type": "nominal", "title": " "},
-                    {"field": "step", "type": "quantitative", "format": ","},
-                    {"field": "value", "type": "quantitative", "format": ".4g"},
-                ],
-            },
-        }
-    ]
-    for ideal in ideals:
-        values = [{"value": ideal, "text": t("runs.ideal", value=ideal)}]
-        height_of = {"field": "value", "type": "quantitative"}
-        rule = {"type": "rule", "strokeDash": [6, 4], "color": _GREY, "strokeWidth": 1.5}
-        layers.append({"data": {"values": values}, "mark": rule, "encoding": {"y": height_of}})
-        text = {"type": "text", "align": "right", "dx": -4, "dy": -7, "color": _GREY, "x": "width"}
-        encoding = {"y": height_of, "text": {"field": "text", "type": "nominal"}}
-        layers.append({"data": {"values": values}, "mark": text, "encoding": encoding})
-    if events:
-        layers.append(
-            {
-                "data": {"values": [{"step": e["step"], "what": e["what"]} for e in events]},
-                "mark": {"type": "rule", "color": _GREY, "opacity": 0.6, "strokeWidth": 2},
-                "encoding": {
-                    "x": {"field": "step", "type": "quantitative"},
-                    "tooltip": {"field": "what", "type": "nominal", "title": " "},
-                },
-            }
-        )
-    return {"layer": layers}
-
-
-def _domain(values: Sequence[float], ideals: list[float]) -> dict[str, Any]:
-    """A fixed range where a few early points would flatten all the rest; rounded, so that it seldom changes."""
-    if len(values) < 40:
-        return {}
-    ordered = sorted(values)
-    low, middle, high = (ordered[int(share * (len(ordered) - 1))] for share in (0.01, 0.5, 0.97))
-    if ordered[-1] - middle < 3 * (high - middle):
-        return {}
-    low, high = min([low, *ideals]), max([high, *ideals])
-    margin = (high - low) * 0.15 or 1.0
-    return {"domain": [float(f"{low - margin:.2g}"), float(f"{high + margin:.2g}")], "nice": False}
+    return coarsest, outside

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.errors import CheckpointError
+from genmodels import registry
+from genmodels.errors import CheckpointError, UnknownNameError
 from genmodels.estimate import Outline
 from genmodels.model import Curve
 from pages.components import run_curves
@@ -37,7 +38,15 @@ def film(job: Job) -> None:
         st.caption(t("runs.no_previews"))
         return
     _show(job, step)
-    st.caption(t("runs.previews_note"))
+    st.caption(t("runs.canvas_note" if _one_canvas(job) else "runs.previews_note"))
+
+
+def _one_canvas(job: Job) -> bool:
+    """Whether the run changes one image (style transfer) instead of learning to make many."""
+    try:
+        return "start" in vars(registry.get(job.model))
+    except UnknownNameError:  # a damaged run, or of another version
+        return False
 
 
 def scrubbed(job: Job, name: str, label: str, help: str) -> int | None:
@@ -90,5 +99,7 @@ def diversity(job: Job, series: Series, outline: Outline | None) -> None:
         DIVERSITY: Curve(t("runs.diversity_label"), t("runs.diversity_note")),
         OF_DATA: Curve(t("runs.diversity_data"), ""),
     }
-    run_curves.chart(series, (DIVERSITY, OF_DATA), labels, height=180, alt=t("runs.diversity_alt"))
+    run_curves.chart(
+        series, (DIVERSITY, OF_DATA), labels, height=240, alt=t("runs.diversity_alt"), axis=t("runs.diversity_axis")
+    )
     st.caption(t("runs.diversity_note"))

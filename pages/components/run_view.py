@@ -25,6 +25,7 @@ POLL = 2.0
 """Seconds between two looks at a run that is going on."""
 POLL_FIRST = 0.5
 """Until its first point is there: that is what somebody who has just clicked Start is waiting for."""
+_SMOOTHINGS = {"none": 0.0, "some": 0.8, "strong": 0.97}
 _COLORS: dict[str, Any] = {
     "PENDING": "gray",
     "RUNNING": "blue",
@@ -180,15 +181,34 @@ def _curves(
         return
     meanings = outline.curves if outline else {}
     marks = [{"step": event["step"], "what": _event_text(event, str)} for event in _marked(job)]
+    smoothing = _smoothing() if explain else 0.0
     for group, names in groups.items():
         if explain:
             st.markdown(f"**{plain(run_curves.title_of(group))}**")
-        count = run_curves.chart(series, names, meanings, marks)
+        count, outside = run_curves.chart(
+            series, names, meanings, marks, axis=run_curves.title_of(group), smoothing=smoothing
+        )
         if explain:
             lines = [f"**{meanings[name].label}**: {meanings[name].meaning}" for name in names if name in meanings]
             if count > 1:
                 lines.append(t("runs.each_point", count=count))
+            if outside:
+                lines.append(t("runs.outside", count=outside))
             st.caption("  \n".join(lines))
+
+
+def _smoothing() -> float:
+    """The weight of the moving average."""
+    chosen = st.segmented_control(
+        t("runs.smoothing"),
+        list(_SMOOTHINGS),
+        default="none",
+        format_func=lambda name: t(f"runs.smoothings.{name}"),
+        required=True,
+        key="runs_smoothing",
+        help=t("runs.smoothing_help"),
+    )
+    return _SMOOTHINGS[chosen or "none"]
 
 
 def _marked(job: Job) -> list[dict[str, Any]]:

@@ -1,0 +1,54 @@
+"""What the Runs and the Train page say of particular runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import train_jobs
+from genmodels.runfolder import runs_root
+from tests.test_service import save_run
+
+ROOT = Path(__file__).parents[1]
+
+
+def page(stem: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
+    app.run()
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.switch_page(f"{stem}.py").run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def links(app: AppTest) -> dict[str, str]:
+    return {link.proto.label: link.proto.help for link in app.get("page_link")}
+
+
+def test_a_constant_generator_leads_to_its_steps_and_not_to_a_latent_space():
+    save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
+    save_run(runs_root(), "mnist_gan-1", "mnist_gan", "data.name=digits")
+    assert "See what it generates at each step" in links(page("runs", run="pattern_1010_gan-1"))
+    assert "Explore its latent space" not in links(page("runs", run="pattern_1010_gan-1"))
+    assert "Explore its latent space" in links(page("runs", run="mnist_gan-1"))
+
+
+def test_a_run_of_style_transfer_is_not_said_to_show_tiles():
+    small = ("data.name=striped_digits", "data.size=null", "data.style_size=null", "model.style_relu5_1=0")
+    canvas = save_run(runs_root(), "canvas", "style_transfer", *small, "model.style_relu4_1=0", steps=(0,))
+    gan = save_run(runs_root(), "gan", "mnist_gan", "data.name=digits", steps=(0,))
+    for folder, words in ((canvas, "Every step changes the same image"), (gan, "each tile shows one picture")):
+        folder.preview_path(0).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8)).save(folder.preview_path(0))
+        assert any(words in caption.value for caption in page("runs", run=folder.name).caption)
+
+
+def test_a_run_that_has_ended_is_not_said_to_go_on():
+    folder = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
+    folder.write_status(phase="finished", step=int(folder.spec().train.max_steps or 0))
+    assert not train_jobs.job(folder.name).active
+    found = links(page("train", recipe="pattern_1010_gan", run=folder.name))
+    assert found["All its pictures and settings on the Runs page"].startswith("The run has ended.")
