@@ -85,7 +85,6 @@ def _child(channel: socket.socket, memory: int, cpu: float, wall: float, request
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         process_limits.die_with_parent()
         process_limits.first_to_be_killed()
-        os.nice(5)
         size = process_limits.address_space()
         process_limits.limit(
             memory=size + memory if size else None,
