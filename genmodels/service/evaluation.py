@@ -61,7 +61,7 @@ class Measured:
         return self.samples is not None or name in self.added
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A measurement that waits, runs or has ended; `problem` tells why it gave nothing."""
 
@@ -227,6 +227,12 @@ def jobs_of(name: str) -> tuple[Job, ...]:
     """Measurements of a checkpoint that were asked for, in that order; those that ended well are not listed."""
     with _lock:
         return tuple(job for job in _jobs.values() if job.name == name and (job.ended is None or job.problem))
+
+
+def position(job: Job) -> int:
+    """Its place in line among the measurements of all visitors, 1 for the next; 0 if it does not wait."""
+    with _lock:
+        return _waiting.index(job) + 1 if job in _waiting else 0
 
 
 def cancel(name: str) -> None:

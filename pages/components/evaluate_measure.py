@@ -91,10 +91,11 @@ def _progress(name: str) -> None:
         st.rerun(scope="app")
     first = next((job for job in waiting if job.started is not None), waiting[0])
     done = min(0.98, first.seconds / _USUAL)
-    text = "evaluate.running" if first.started is not None else "evaluate.waiting"
+    place = evaluation.position(first)
+    text = "evaluate.waiting" if place else "evaluate.running"
     st.progress(
         done,
-        t(text, step=f"{first.step:,}", seconds=f"{first.seconds:.0f}", more=len(waiting) - 1),
+        t(text, step=f"{first.step:,}", seconds=f"{first.seconds:.0f}", more=len(waiting) - 1, place=place),
     )
     st.button(
         t("evaluate.cancel"),
