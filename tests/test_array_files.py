@@ -7,6 +7,7 @@ import io
 import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,46 @@ def test_each_line_of_a_csv_is_used_or_counted(tmp_path: Path) -> None:
     assert np.array_equal(images_of(done)[:3, 0], IMAGES[:3])
 
 
+@pytest.mark.parametrize("damaged", [b"x", b"", b"4.5", b"300"])
+def test_a_damaged_first_line_is_no_header(damaged: bytes, tmp_path: Path) -> None:
+    lines = csv(IMAGES, LABELS).split(b"\n")[:-1]
+    label, _, rest = lines[0].split(b",", 2)
+    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + b"\n".join([b",".join((label, damaged, rest)), *lines[1:]]))
+    done = pack(tmp_path / "x.csv")
+    assert (done.count, *done.left_out.reasons.values()) == (29, ["x.csv: line 1"])
+
+
+def test_columns_with_numbers_for_names_are_a_header_and_a_byte_order_mark_is_no_value(tmp_path: Path) -> None:
+    names = "label," + ",".join(map(str, range(784))) + "\n"
+    for header in (names, ""):
+        (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + csv(IMAGES, LABELS, header))
+        done = pack(tmp_path / "x.csv")
+        assert (done.count, done.left_out.count) == (30, 0)
+
+
+def test_one_file_that_holds_no_images_does_not_remove_the_others(tmp_path: Path) -> None:
+    files = {
+        "train.csv": csv(IMAGES, LABELS), "sample_submission.csv": b"ImageId,Label\n1,0\n", "empty.csv": b"",
+        "broken.npz": b"PK",
+    }  # fmt: skip
+    done = pack(write(tmp_path / "x", files))
+    assert (done.count, done.classes) == (30, tuple("0123456789"))
+    assert sorted(name for names in done.left_out.reasons.values() for name in names) == sorted(
+        {*files} - {"train.csv"}
+    )
+    assert any("has 2 values per line" in reason for reason in done.left_out.reasons)
+    with pytest.raises(DataError, match="has 2 values per line"):
+        pack(write(tmp_path / "y", {"sample_submission.csv": files["sample_submission.csv"]}))
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
         (b"", "holds no image"),
+        (
+            csv(IMAGES, LABELS).replace(b",", b".5,"),
+            r"holds no image \(\d+ left out: lines with values that are no grey",
+        ),
         (b"name,age\nAnna,5\n", "has 2 values per line"),
         (b"1,2,3\n", "has 3 values per line"),
         (b"label," + b",".join([b"x"] * 784) + b"\n", "holds no image"),
@@ -189,7 +226,7 @@ def test_a_second_copy_of_idx_files_is_counted_once(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("damage", ["short", "long", "claim", "magic", "lost labels", "fewer labels"])
+@pytest.mark.parametrize("damage", ["short", "long", "claim", "magic", "none", "flat", "lost labels", "fewer labels"])
 def test_a_damaged_idx_file_is_named(damage: str, tmp_path: Path) -> None:
     raw = idx(IMAGES)
     files = {"train-images-idx3-ubyte": raw, "train-labels-idx1-ubyte": idx(LABELS.astype(np.uint8))}
@@ -201,12 +238,25 @@ def test_a_damaged_idx_file_is_named(damage: str, tmp_path: Path) -> None:
         files["train-images-idx3-ubyte"] = raw[:4] + b"\xff" * 12 + raw[16:]
     elif damage == "magic":
         files["train-images-idx3-ubyte"] = b"\0\0\x0d\3" + raw[4:]
+    elif damage in ("none", "flat"):
+        files["train-images-idx3-ubyte"] = idx(IMAGES[:0] if damage == "none" else IMAGES[:, :0])
+        files.pop("train-labels-idx1-ubyte")
     elif damage == "lost labels":
         files.pop("train-images-idx3-ubyte")
     else:
         files["train-labels-idx1-ubyte"] = idx(LABELS[:7].astype(np.uint8))
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte|labels without images"):
         pack(write(tmp_path / "x", files))
+
+
+def test_an_idx_file_that_is_damaged_inside_a_zip_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("train-images-idx3-ubyte", idx(IMAGES))
+    raw = (tmp_path / "x.zip").read_bytes()
+    at = raw.index(IMAGES[3].tobytes())
+    (tmp_path / "x.zip").write_bytes(raw[:at] + bytes(784) + raw[at + 784 :])
+    with pytest.raises(DataError, match="train-images-idx3-ubyte cannot be read: Bad CRC-32"):
+        pack(tmp_path / "x.zip")
 
 
 @pytest.mark.parametrize("form", [".idx", "nested"])

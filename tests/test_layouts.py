@@ -39,6 +39,7 @@ def write(root: Path, files: dict[str, bytes]) -> Path:
         ("train-images", "val-images"), ("train_data", "validation_data"), ("train2017", "val2017"),
         ("seg_train", "seg_test"), ("Train Set", "Held-out set"), ("train", "evaluation"), ("train", "holdout"),
         ("mnist_train", "mnist_test"), ("traindata", "testdata"), ("train_imgs", "valid_imgs"),
+        ("trainval", "test"), ("train_val", "test"), ("Training", "PublicTest"),
     ],
 )  # fmt: skip
 def test_the_names_that_data_sets_give_their_splits_are_known(train: str, test: str) -> None:
@@ -89,6 +90,10 @@ def test_splits_inside_the_classes_and_splits_of_one_kind() -> None:
     assert found.classes == ("cat", "dog")
     assert found.test is not None
     assert found.test.tolist() == [False, False, True, True] * 2
+    several = layout([f"{part}/{kind}/1.png" for part in ("Training", "PublicTest", "PrivateTest") for kind in "ab"])
+    assert several.classes == ("a", "b")
+    assert several.test is not None
+    assert several.test.tolist() == [False, False, True, True, True, True]
     only_test = layout([f"{part}/{kind}/1.png" for part in ("val", "test") for kind in ("cat", "dog")])
     assert (only_test.classes, only_test.test) == (("cat", "dog"), None)
 
@@ -129,6 +134,9 @@ def test_many_images_beside_few_folders_have_no_classes_and_it_is_said() -> None
     assert (found.classes, found.left_out) == ((), {})
     assert found.labels.tolist() == [0] * 22
     assert found.notes == ("no classes: 20 files lie beside the folders 'new', 'old', which hold 2",)
+    splits = layout([*split("train", "test", 1), *(f"set/train/{n}.png" for n in range(6))])
+    assert (splits.classes, splits.left_out) == ((), {})
+    assert splits.notes == ("no classes: 6 files lie beside the folders 'cat', 'dog', which hold 2",)
 
 
 # --------------------------------------------------------------------- each class is trained on

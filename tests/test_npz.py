@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,16 @@ def test_colour_names_of_classes_and_arrays_that_are_not_used(tmp_path: Path) ->
     assert np.array_equal(images_of(pack(tmp_path / "flat.npz", size=8, grey=False)).transpose(0, 2, 3, 1), colour)
 
 
+def test_a_single_number_an_empty_array_and_files_of_macos_do_not_hinder(tmp_path: Path) -> None:
+    raw = npz(x_train=IMAGES, y_train=LABELS, classes=np.int64(10), x_test=IMAGES[:0], y_test=LABELS[:0])
+    (tmp_path / "x.npz").write_bytes(raw)
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("__MACOSX/._x_train.npy", b"resource fork")
+    done = pack(tmp_path / "x.npz")
+    assert (done.count, done.classes, done.left_out.ignored) == (30, tuple("0123456789"), 1)
+    assert sorted(*done.left_out.reasons.values()) == ["x.npz: classes", "x.npz: x_test", "x.npz: y_test"]
+
+
 class _Evil:
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("/tmp/genmodels-was-unpickled"),))
@@ -116,10 +127,12 @@ def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
         (b"\x93NUMPY\x09\x00", "version"),
         (b"no array", "cannot be read as .npz"),
         (b"", "cannot be read as .npz"),
+        (b"\x93NUMPY\x01\x00" + struct.pack("<H", 3_000) + b"(" * 3_000, "cannot be read as .npz"),
         (header((4, 2)) + bytes(8), "has no array of images"),
         (header((3, 8, 8), "<f4") + np.full(192, np.nan, "<f4").tobytes(), "values from nan"),
         (header((3, 8, 8), "<f4") + np.full(192, 1e9, "<f4").tobytes(), "0 to 255, 0 to 1 or -1 to 1 are expected"),
         (header((3, 8, 8), "<i4") + np.full(192, -7, "<i4").tobytes(), "values from -7"),
+        (header((3, 8, 8), "<f4") + np.linspace(-0.42, 2.82, 192, dtype="<f4").tobytes(), "values from -0.42 to 2.82"),
     ],
 )
 def test_a_hostile_or_useless_npz_is_refused(entry: bytes, reason: str, tmp_path: Path) -> None:
@@ -143,6 +156,9 @@ def test_an_npz_bomb_is_refused_by_its_directory(tmp_path: Path) -> None:
     [
         (np.array([0.0, 0.5, 1.0]), [0, 128, 255]),
         (np.array([-1.0, 0.0, 1.0]), [0, 128, 255]),
+        (np.array([-1e-6, 0.5, 1.0001]), [0, 128, 255]),
+        (np.array([-1.001, 0.0, 1.0001], np.float16), [0, 128, 255]),
+        (np.array([-1e-4, 100.4, 255.0003]), [0, 100, 255]),
         (np.array([0.0, 100.4, 255.0]), [0, 100, 255]),
         (np.array([0, 32_896, 65_535], np.uint16), [0, 128, 255]),
         (np.array([0, 1, 1], np.uint8), [0, 255, 255]),

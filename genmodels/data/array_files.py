@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -77,28 +76,47 @@ def _source(title: str, files: Files, limits: Limits, left_out: LeftOut) -> Arra
     parts: list[Part] = []
     classes: tuple[str, ...] = ()
     most = min(limits.total_bytes, MAX_ARRAY_BYTES)
+    unread: dict[str, DataError] = {}
     for name, opened in sorted(files.items()):
-        last = PurePosixPath(name).name.lower()
+        if _idx_match(name):
+            continue
+        of_file = LeftOut()
         try:
-            if last.endswith(".npz"):
-                with opened() as file:
-                    found, classes = of_arrays(shown(name), npz.arrays(file, shown(name), limits, left_out), left_out)
-                    parts += found
-            elif last.endswith((".csv", ".csv.gz")):
-                with opened() as file:
-                    text = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if last.endswith(".gz") else file
-                    images, labels = csv_images.read(text, shown(name), left_out, most)
-                mark = split_of(last.split(".")[0])
-                parts.append(Part(shown(name), to_bytes(images, shown(name)), labels, bool(mark and mark[0])))
-        except (OSError, EOFError, zlib.error, *ZIP_ERRORS) as error:
-            raise DataError(f"{shown(name)} cannot be read: {error}. Is it whole?") from error
+            found, names = _one_file(name, opened, limits, most, of_file)
+        except DataError as error:
+            unread[name] = error
+            continue
+        parts, classes = parts + found, names or classes
+        left_out.update(of_file)
     parts += _idx_parts({name: opened for name, opened in files.items() if _idx_match(name)}, most, left_out)
+    if not parts and unread:
+        raise next(iter(unread.values()))
+    for name, reason in unread.items():  # such as a table of sample answers beside the images
+        why = str(reason).removeprefix(f"{shown(name)} ")
+        left_out.add(name, f"files that cannot be used ({why})")
     total = sum(part.images.nbytes for part in parts)
     if total > most or sum(len(part.images) for part in parts) > csv_images.MAX_ROWS:
         raise DataError(f"{title} holds more than {csv_images.MAX_ROWS:,} images or {most / 1e6:,.0f} MB; take a part")
     if not parts:
         raise DataError(f"{title} holds labels without images; put the file of the images beside it")
     return ArraySource(title, parts, left_out, classes)
+
+
+def _one_file(
+    name: str, opened: Callable[[], BinaryIO], limits: Limits, most: int, left_out: LeftOut
+) -> tuple[list[Part], tuple[str, ...]]:
+    """The images of a .npz or CSV file, and the names of the classes if it has them; raises DataError."""
+    last, title = PurePosixPath(name).name.lower(), shown(name)
+    try:
+        with opened() as file:
+            if last.endswith(".npz"):
+                return of_arrays(title, npz.arrays(file, title, limits, left_out), left_out)
+            text = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if last.endswith(".gz") else file
+            images, labels = csv_images.read(text, title, left_out, most)
+    except ZIP_ERRORS as error:
+        raise DataError(f"{title} cannot be read: {error}. Is it whole?") from error
+    mark = split_of(last.split(".")[0])
+    return [Part(title, to_bytes(images, title), labels, bool(mark and mark[0]))], ()
 
 
 def _idx_match(name: str) -> re.Match[str] | None:

@@ -16,6 +16,7 @@ from genmodels.errors import DataError
 _IMAGE_WORDS = frozenset(("x", "images", "image", "imgs", "img", "data", "pictures", "features"))
 _LABEL_WORDS = frozenset(("y", "labels", "label", "targets", "target", "classes", "class"))
 _BLOCK = 4_096  # images converted at a time
+_ROUNDING = 2e-3  # of values of 16 bits near 1, and of interpolated ones of 32 bits near 255
 _UNUSED = "arrays that are neither images nor the labels of images"
 _UNLABELLED = "images without a label, beside labelled ones"
 
@@ -111,7 +112,7 @@ def _label_of(split: str, count: int, others: Mapping[str, np.ndarray]) -> str |
     fitting = [
         key
         for key, array in others.items()
-        if array.dtype.kind in "iu" and array.size == len(array) == count and _split(key) == split
+        if array.dtype.kind in "iu" and array.size == count and array.shape[:1] == (count,) and _split(key) == split
     ]
     named = [key for key in fitting if _words(key) & _LABEL_WORDS or key == "arr_1"]
     return min(named) if named else None
@@ -138,13 +139,19 @@ def _as_images(key: str, array: np.ndarray) -> np.ndarray | None:
 
 
 def to_bytes(images: np.ndarray, title: str) -> np.ndarray:
-    """Values as uint8 from 0 to 255: they may reach from 0 to 1, from -1 to 1, to 255, or of 16 bits to 65,535."""
+    """Values as uint8 from 0 to 255: they may reach from 0 to 1, from -1 to 1, to 255, or of 16 bits to 65,535.
+
+    Values normalized by mean and standard deviation are refused, because these are not known. Raises DataError.
+    """
+    if not images.size:
+        raise DataError(f"{title} has shape {images.shape}, so it holds no image")
     if images.dtype == np.bool_:
         return images.astype(np.uint8) * 255
     blocks = range(0, len(images), _BLOCK)
     lows, highs = zip(*((images[at : at + _BLOCK].min(), images[at : at + _BLOCK].max()) for at in blocks), strict=True)
-    low, high = float(np.min(lows)), float(np.max(highs))
-    if not np.isfinite([low, high]).all() or low < -1 or high > 65_535 or (high > 255 and images.dtype.kind == "f"):
+    low, high = _on_the_bound(float(np.min(lows))), _on_the_bound(float(np.max(highs)))
+    finite, real = bool(np.isfinite([low, high]).all()), images.dtype.kind == "f"
+    if not finite or low < -1 or high > (1 if low < 0 else 255 if real else 65_535):
         raise DataError(f"{title} has values from {low:g} to {high:g}; 0 to 255, 0 to 1 or -1 to 1 are expected")
     if images.dtype == np.uint8 and high > 1:
         return images
@@ -154,3 +161,8 @@ def to_bytes(images: np.ndarray, title: str) -> np.ndarray:
         block = (images[at : at + _BLOCK].astype(np.float32) + shift) * scale
         found[at : at + _BLOCK] = block.round().clip(0, 255)
     return found
+
+
+def _on_the_bound(value: float) -> float:
+    """-1, 0, 1 or 255 for a value that misses it by a rounding error: 1.0001 is no grey level of 255."""
+    return next((bound for bound in (-1.0, 0.0, 1.0, 255.0) if abs(value - bound) < _ROUNDING), value)

@@ -22,6 +22,7 @@ MAX_ROWS = 500_000
 _BLOCK, _MAX_LINE, _MIN_SIDE = 4 * 2**20, 2**20, 4
 _NUMBER = re.compile(rb"\s*-?\d+\s*")
 _LABELS = (b"label", b"labels", b"class", b"target", b"y", b"digit")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WIDTH = "lines with another number of values than the first one"
 _VALUES = "lines with values that are no grey levels from 0 to 255"
 
@@ -37,8 +38,10 @@ class _Columns:
     @classmethod
     def of(cls, first: bytes, title: str) -> tuple[_Columns, bool]:
         """From the first line, and whether that is a header; raises DataError."""
-        fields = first.removeprefix(b"\xef\xbb\xbf").split(b",")
-        header = not all(_NUMBER.fullmatch(field) for field in fields)
+        fields = first.split(b",")
+        numbers = sum(_NUMBER.fullmatch(field) is not None for field in fields)
+        # Most fields of an image's line are numbers, also if one of them is damaged; columns may be called 0, 1, ...
+        header = 2 * numbers < len(fields) or (numbers < len(fields) and _names_a_label(fields))
         named = [row for row, field in enumerate(fields) if field.strip().lower() in _LABELS] if header else []
         guesses = [named[0]] if len(named) == 1 else [0, None]
         for label in guesses:
@@ -49,6 +52,10 @@ class _Columns:
             f"{title} has {len(fields):,} values per line; a label and the {28 * 28} grey levels of 28 x 28 pixels, or "
             "another square image, are expected, separated by commas"
         )
+
+
+def _names_a_label(fields: Sequence[bytes]) -> bool:
+    return any(field.strip().lower() in _LABELS for field in fields)
 
 
 def shape_of(values: int) -> tuple[int, ...] | None:
@@ -72,7 +79,8 @@ def read(
     labels: list[np.ndarray] = []
     number = 0
     for block in _blocks(file, title, most):
-        lines = block.replace(b"\r", b"").replace(b'"', b"").split(b"\n")
+        text = block.removeprefix(_BYTE_ORDER_MARK) if number == 0 else block
+        lines = text.replace(b"\r", b"").replace(b'"', b"").split(b"\n")
         numbered = [(row, line) for row, line in enumerate(lines, number + 1) if line.strip()]
         number += len(lines)
         if columns is None and numbered:
@@ -91,7 +99,11 @@ def read(
         if sum(map(len, images)) > MAX_ROWS:
             raise DataError(f"{title} holds more than {MAX_ROWS:,} images, the limit; split it")
     if columns is None or not sum(map(len, images)):
-        raise DataError(f"{title} holds no image; a line of comma-separated numbers per image is expected")
+        why = "; ".join(left_out.lines())
+        raise DataError(
+            f"{title} holds no image{f' ({why})' if why else ''}; a line of comma-separated whole numbers per image is "
+            "expected"
+        )
     return np.concatenate(images), np.concatenate(labels) if columns.label is not None else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -73,7 +74,7 @@ def read(opened: Callable[[], BinaryIO], title: str, axes: int, most: int) -> np
             if size > most:
                 raise DataError(f"{title} claims shape {shape}; the limit is {most / 1e6:,.0f} MB")
             raw = stream.read(size + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:  # the last of a file inside a zip
         raise DataError(f"{title} cannot be read: {error}. Fetch it again") from error
     if len(raw) != size:
         raise DataError(f"{title} is damaged: shape {shape} was announced, and the file is of another size")

@@ -18,7 +18,7 @@ from genmodels.data.left_out import shown
 from genmodels.errors import DataError
 
 MAX_CLASSES = 1_000
-_TRAIN = frozenset(("train", "training", "trn", "tr"))
+_TRAIN = frozenset(("train", "training", "trn", "tr", "trainval"))
 _TEST = frozenset(
     ("test", "testing", "tests", "tst", "val", "valid", "validation", "validate", "validating", "dev", "devel",
      "development", "eval", "evaluation", "evaluate", "evaluating", "holdout", "heldout")
@@ -66,10 +66,7 @@ def layout(names: Sequence[str]) -> Layout:
     if len(heads) < 2:
         return _without_classes(len(names), None, {})
     if 4 * len(inside) < 3 * len(names):
-        stray = len(names) - len(inside)
-        some = ", ".join(repr(shown(head)) for head in sorted(heads)[:3])
-        note = f"no classes: {stray:,} files lie beside the folders {some}, which hold {len(inside):,}"
-        return _without_classes(len(names), None, {}, (note,))
+        return _without_classes(len(names), None, {}, (_few_inside(len(names) - len(inside), len(inside), heads),))
     left_out = dict.fromkeys((*beside, *(row for row in parts if len(parts[row]) == 1)), _NO_CLASS)
     labels, classes = _labels(len(names), {row: parts[row][0] for row in inside}, {head: head for head in heads})
     return _classed(classes, labels, _splits_inside(parts, inside, len(names)), left_out)
@@ -89,12 +86,20 @@ def _with_splits(count: int, parts: Parts, marks: Mapping[str, bool]) -> Layout:
     heads = [row for row, part in train_parts.items() if len(part) > 1]
     names = _merged(_heads(train_parts), _heads(test_parts))
     trained = sum(not test[row] for row in inside)
-    if len(set(names.values())) < 2 or 4 * len(heads) < 3 * trained:
+    if len(set(names.values())) < 2:
         return _without_classes(count, test, left_out)
+    if 4 * len(heads) < 3 * trained:
+        return _without_classes(count, test, left_out, (_few_inside(trained - len(heads), len(heads), names),))
     classed = {row: part[0] for row, part in (train_parts | test_parts).items() if len(part) > 1}
     left_out |= {row: _NO_TEST_CLASS if test[row] else _NO_CLASS for row in inside if row not in classed}
     labels, classes = _labels(count, classed, names)
     return _classed(classes, labels, test, left_out)
+
+
+def _few_inside(beside: int, inside: int, heads: Iterable[str]) -> str:
+    """Why folders are no classes: most files lie beside them."""
+    some = ", ".join(repr(shown(head)) for head in sorted(heads)[:3])
+    return f"no classes: {beside:,} files lie beside the folders {some}, which hold {inside:,}"
 
 
 def _without_classes(
@@ -171,6 +176,10 @@ def _split_marks(parts: Parts) -> dict[str, bool]:
         if mark is not None:
             groups.setdefault(mark[1], {})[head] = mark[0]
     pairs = [group for group in groups.values() if len(set(group.values())) == 2]
+    marks = {head: mark for group in groups.values() for head, mark in group.items()}
+    trained = [head for head, mark in marks.items() if not mark]
+    if not pairs and len(trained) == 1 and trained[0] in groups.get((), {}) and marks.keys() == heads:
+        pairs = [marks]  # one part to train on and several to test with: `Training`, `PublicTest`, `PrivateTest`
     if len(pairs) == 1:
         covered = sum(len(part) > 1 and part[0] in pairs[0] for part in parts.values())
         return pairs[0] if 2 * covered > len(parts) else {}
@@ -188,6 +197,7 @@ def words_of(name: str) -> list[str]:
 def split_of(folder: str) -> tuple[bool, tuple[str, ...]] | None:
     """Whether the folder's name says test (True) or train (False), and its other words; None if it says neither."""
     text = re.sub(r"(held|hold)[-_ ]?out", "holdout", folder, flags=re.IGNORECASE)
+    text = re.sub(r"train[-_ ]?val(?![a-z])", "trainval", text, flags=re.IGNORECASE)  # both parts, to train on
     words: list[str] = []
     for word in words_of(text):
         compound = _COMPOUND.fullmatch(word)

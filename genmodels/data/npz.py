@@ -6,17 +6,20 @@ A 200 kB archive may claim gigabytes, and an array of Python objects may run any
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 from typing import BinaryIO
 
 import numpy as np
 
-from genmodels.data.left_out import LeftOut, shown
+from genmodels.data.left_out import LeftOut, is_system, shown
 from genmodels.data.sources import ZIP_ERRORS, Limits, check_directory
 from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
 
 _MAX_ARRAYS, _MAX_HEADER = 200, 10_000
+# NumPy passes the text of a header to Python's parser, with all that this raises.
+_ERRORS = (*ZIP_ERRORS, SyntaxError, tokenize.TokenError, TypeError, MemoryError)
 _OBJECTS = "arrays of Python objects, which are never unpickled; save them as numbers"
 
 
@@ -38,12 +41,15 @@ def arrays(file: BinaryIO, title: str, limits: Limits, left_out: LeftOut) -> dic
                 if array is not None:
                     found[entry.filename.removesuffix(".npy")] = array
             return found
-    except (*ZIP_ERRORS, SyntaxError, TypeError, MemoryError) as error:
+    except _ERRORS as error:
         raise DataError(f"{title} cannot be read as .npz: {error or type(error).__name__}. Save it again") from error
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, title: str, left_out: LeftOut) -> np.ndarray | None:
     name = f"{title}: {entry.filename}"
+    if is_system(entry.filename):
+        left_out.ignored += 1
+        return None
     if not entry.filename.endswith(".npy"):
         left_out.add(name, "entries that are no arrays")
         return None
