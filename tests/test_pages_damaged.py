@@ -17,9 +17,15 @@ ODD_STATUS = {
     "null": dict.fromkeys(("heartbeat", "pid", "step", "max_steps", "phase", "error", "device")),
     "texts": dict.fromkeys(("heartbeat", "pid", "step", "max_steps", "steps_per_second", "seconds_left"), "x"),
     "huge": dict.fromkeys(("heartbeat", "pid", "step", "max_steps", "steps_per_second", "seconds_left"), 10**400),
+    "negative": dict.fromkeys(("heartbeat", "pid", "step", "max_steps", "steps_per_second", "seconds_left"), -5),
 }
 LINES = ("null", "[" * 5_000, '{"step": null, "loss/a": 1}', '{"step": 1e999, "a": 2}', '{"step": 1, "loss/a": "x"}')
 LINES += ('{"step": 1, "loss/a": 1' + "0" * 400 + "}", '{"step": 2, "loss/a": NaN, "kind": 5, "time": 1}', "\xff")
+
+
+def dated(path: Path, created: float) -> None:
+    config = json.loads((path / CONFIG).read_text())
+    (path / CONFIG).write_text(json.dumps({**config, "created": created}))
 
 
 def damaged_runs() -> list[str]:
@@ -27,6 +33,8 @@ def damaged_runs() -> list[str]:
     copied(name="whole")
     for name, status in ODD_STATUS.items():
         copied(lambda path, status=status: (path / STATUS).write_text(json.dumps(status)) and None, f"status-{name}")
+    for name, created in (("far", 1e14), ("early", -1e11), ("late", 9e11)):
+        copied(lambda path, created=created: dated(path, created), f"created-{name}")
     copied(lambda path: (path / STATUS).write_text("[" * 100_000) and None, "status-nested")
     copied(piped(STATUS), "status-pipe")
     copied(piped("worker.log"), "log-pipe")

@@ -26,6 +26,7 @@ _FIRST = 120.0  # seconds until the first report: a worker imports torch from wh
 HALF_MADE = (".new-*", ".trash-*")
 """Folders in the runs folder that are being made or removed."""
 _HUGE = 1e15  # what no step, time or speed reaches; nor do infinity and NaN, which JSON files may hold, too
+_LAST_TIME = 1e11  # the year 5138: dates after 9999, or far before 1970, cannot be shown
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def of_folder(path: Path) -> Job:
     spec = None if error else folder.spec()
     created = _created(folder)
     step = _step(folder, status)
-    max_steps = (spec.train.max_steps or 0) if spec else _whole(status, "max_steps") or 0
+    max_steps = (spec.train.max_steps or 0) if spec else max(0, _whole(status, "max_steps") or 0)
     pid = None if error else _living_pid(status)
     age = processes.age(status) if pid else None
     silent = age if age is not None and age > _FRESH else None
@@ -213,7 +214,7 @@ def of_folder(path: Path) -> Job:
         error=error,
         created=created,
         started=None,
-        finished=None if pid else _number(status, "heartbeat"),
+        finished=None if pid else _time(status, "heartbeat"),
         folder=folder,
         position=None,
         device_note=_note(status),
@@ -235,7 +236,7 @@ def damage(folder: RunFolder, *, files: bool = True) -> str | None:
 
 def _created(folder: RunFolder) -> float:
     try:
-        created = _number(folder.config(), "created")
+        created = _time(folder.config(), "created")
     except CheckpointError:
         created = None
     if created is not None:
@@ -248,13 +249,19 @@ def _created(folder: RunFolder) -> float:
 
 def _step(folder: RunFolder, status: dict[str, Any]) -> int:
     step = _whole(status, "step")
-    return max(folder.steps(), default=0) if step is None else step
+    return max(folder.steps(), default=0) if step is None or step < 0 else step
 
 
 def _number(values: dict[str, Any], key: str) -> float | None:
     """A number from a file that anything may have written; None for whatever else is there."""
     value = values.get(key)
     return float(value) if isinstance(value, int | float) and abs(value) < _HUGE else None
+
+
+def _time(values: dict[str, Any], key: str) -> float | None:
+    """Seconds since 1970, as `_number`; None also if no calendar has that time."""
+    value = _number(values, key)
+    return value if value is not None and 0 <= value < _LAST_TIME else None
 
 
 def _whole(values: dict[str, Any], key: str) -> int | None:

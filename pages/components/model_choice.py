@@ -5,11 +5,11 @@ A page's name, say "latent", begins the keys of its texts and of what is remembe
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from genmodels import processes
 from genmodels.catalog import CheckpointInfo
 from genmodels.runfolder import RunFolder
 from pages.components import address, choice
@@ -23,9 +23,8 @@ def is_learning(info: CheckpointInfo) -> bool:
     if info.published:
         return False
     status = RunFolder(info.path).status()
-    heartbeat = status.get("heartbeat")
-    alive = isinstance(heartbeat, int | float) and time.time() - heartbeat < _HEARTBEAT_LIMIT
-    return alive and status.get("phase") in ("loading", "tuning", "training")
+    age = processes.age(status)
+    return age is not None and age < _HEARTBEAT_LIMIT and status.get("phase") in ("loading", "tuning", "training")
 
 
 def option(info: CheckpointInfo) -> str:
