@@ -83,3 +83,13 @@ def test_what_the_command_refuses_is_shown_as_its_reason(run: str):
     wait_for(lambda: publication.ended is not None)
     assert "cannot be a checkpoint's" in publication.problem
     assert any("cannot be a checkpoint" in message.value for message in page(run).error)
+
+
+def test_two_runs_are_not_published_by_one_name_at_a_time(run: str) -> None:
+    """The second would replace the first when it is done."""
+    other = save_run(runs_root(), "pattern_1010_gan-2", "pattern_1010_gan")
+    publication = publishing.start(run, "same")
+    with pytest.raises(GenmodelsError, match="name = 'same' is taken"):
+        publishing.start(other.name, "same")
+    publishing.cancel(run)
+    wait_for(lambda: publication.ended is not None)

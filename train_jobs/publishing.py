@@ -66,6 +66,9 @@ def start(job_id: str, name: str) -> Publication:
     with _lock:
         if any(other.ended is None and job_id == other.job_id for other in _publications.values()):
             raise JobError(f"{job_id} is being published already; wait for it, or cancel it")
+        # Its folder is not there yet; the second publication would replace the first.
+        if any(other.ended is None and name == other.name for other in _publications.values()):
+            raise ConfigError(f"name = {name!r} is taken: another run is being published by it. Choose another name")
         publication = _publications[job_id] = Publication(job_id, name, time.monotonic())
     _executor.submit(_run, publication, folder)
     return publication
