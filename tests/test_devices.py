@@ -16,6 +16,9 @@ from genmodels.errors import ConfigError
 from genmodels.runfolder import RunFolder
 from genmodels.training import resolve_device
 from train_jobs import devices
+from train_jobs.launchers.local import LocalLauncher
+from train_jobs.scheduler import Scheduler
+from train_jobs.store import NewJob, Store
 
 ROOT = Path(__file__).parents[1]
 unusable = pytest.mark.skipif(
@@ -98,3 +101,17 @@ def test_a_run_says_in_its_log_and_status_why_it_uses_no_gpu(own_folders: Path) 
     note = folder.status()["device_note"]
     assert note.startswith("no GPU is used: ")
     assert note in folder.log_tail()
+
+
+def test_a_queued_job_whose_device_is_gone_fails_with_the_reason(own_folders: Path) -> None:
+    """The GPU was there when the job was submitted, or its shell showed one that the scheduler's does not."""
+    store = Store()
+    folder = own_folders / ".new-1"
+    folder.mkdir(parents=True)
+    new = NewJob(None, "GAN", "pattern_1010_gan", "gan", 10, "", "cuda:77", 0.0)
+    job_id = store.add(new, folder)
+    Scheduler(store, LocalLauncher()).tick()
+    row = store.row(job_id)
+    assert row is not None
+    assert row.state == "FAILED"
+    assert "run.device = 'cuda:77' is not on this machine, which has " in (row.error or "")

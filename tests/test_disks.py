@@ -104,6 +104,14 @@ def test_a_waiting_run_on_a_full_disk_says_why_nothing_starts_it(disk: Path) -> 
 
 
 @pytest.mark.slow
+def test_a_request_on_a_full_disk_is_refused_in_words(disk: Path) -> None:
+    folder = RunFolder.create(disk / "runs" / "learns", make_spec("pattern_1010_gan", None, ()))
+    folder.write_status(phase="training", step=1, max_steps=100)  # by this process, which lives
+    fill(disk)
+    with pytest.raises(QueueError, match="cannot be written: No space left on device"):
+        train_jobs.request("learns", "save")
+
+
 def test_finished_runs_on_a_read_only_disk_are_listed_and_shown(disk: Path) -> None:
     job_id = stopped_run()
     read_only(disk)

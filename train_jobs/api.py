@@ -145,7 +145,8 @@ def request(job_id: str, action: str, **values: Any) -> None:
             f"{job_id} cannot be asked to {action} now: it is {found.phase}, not training; "
             + advice.get(found.phase or "", "wait until it trains")
         )
-    found.folder.request(action, **values)
+    with _disk(found.folder.path):
+        found.folder.request(action, **values)
 
 
 def get_data(name: str) -> str:

@@ -23,6 +23,7 @@ from typing import IO
 import psutil
 
 from genmodels import catalog, leftovers, processes
+from genmodels.errors import ConfigError
 from genmodels.runfolder import RunFolder
 from train_jobs import devices, outcome
 from train_jobs.errors import QueueError
@@ -126,7 +127,9 @@ class Scheduler:
         for row in rows:
             if row.state == "PENDING":
                 device = devices.choose(row.wanted, busy)
-                if device is not None and self._start(row, device):
+                if device is None:
+                    self._refuse(row)
+                elif self._start(row, device):
                     busy.add(device)
         return bool(rows)
 
@@ -153,6 +156,15 @@ class Scheduler:
         self.store.set_process(row.id, *process)
         log.info("%s: started on %s, pid %d", row.id, device, process.pid)
         return True
+
+    def _refuse(self, row: Row) -> None:
+        """End a job whose device this process does not have, busy or free: it would wait for good, without a word."""
+        try:
+            devices.check(row.wanted)
+        except ConfigError as error:
+            if self.store.claim(row.id, row.wanted):
+                self.store.finish(row.id, None, "FAILED", None, str(error))
+                log.error("%s: %s", row.id, error)
 
     def _environment(self, row: Row) -> dict[str, str]:
         """The submitter's folders, absolute: this process may have been started elsewhere, by somebody else."""
