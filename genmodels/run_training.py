@@ -108,7 +108,12 @@ def _fit(
     tune.apply(runtime)
     torch.manual_seed(canonical(spec.train.seed))
     model = checkpoint.build(spec.model_dump()).to(where)
-    tune.prepare(model, runtime)
+    try:
+        tune.prepare(model, runtime)
+    except Exception as error:  # torch refuses to compile on some systems and versions of Python
+        if not runtime.compile:
+            raise
+        raise CompiledStepError(f"step {max(folder.steps(), default=0)}") from error
     if spec.train.initial_weights is not None and not folder.steps():
         _begin_from(folder, spec.train.initial_weights, model, recorder)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)

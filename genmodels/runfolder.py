@@ -208,7 +208,7 @@ class RunFolder:
 
     def clear_leftovers(self) -> None:
         """Remove what a killed worker left half-written."""
-        names = (CONFIG, METRICS, STATUS, EVENTS)
+        names = (CONFIG, METRICS, STATUS, EVENTS, NAME)
         patterns = (".tmp-*", ".trash-*", *(f".{name}.*" for name in names), f"{PREVIEWS}/*.tmp")
         for path in [path for pattern in patterns for path in self.path.glob(pattern)]:
             if leftovers.is_abandoned(path):

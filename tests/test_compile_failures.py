@@ -155,6 +155,22 @@ def test_an_error_of_the_model_in_a_compiled_run_is_raised_with_its_own_message(
         run_training.train_folder(folder, device="cpu")
 
 
+def test_a_run_goes_on_where_torch_refuses_to_compile_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Python that torch.compile does not support, after the run began on another one."""
+    spec = small_spec("mlp_classifier", "train.max_steps=3", "train.batch_size=16", "train.compile=auto")
+    folder = RunFolder.create(tmp_path / "run", spec)
+    folder.set_runtime({"threads": 1, "compile": True})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("torch.compile is not supported on Python 3.99+")
+
+    monkeypatch.setattr(torch.nn.Module, "compile", refuse)
+    assert run_training.train_folder(folder, device="cpu") == "finished"
+    events = {event["kind"]: event for event in folder.events()}
+    assert "not supported on Python 3.99+" in events["compile_failed"]["reason"]
+    assert (folder.runtime() or {})["compile"] is False
+
+
 def test_a_compilers_message_is_shortened_to_its_first_error() -> None:
     error = RuntimeError("C++ compile error\nCommand: g++ a lot\na.h:1:10: fatal error: Python.h: missing\nmore")
     assert tune.in_one_line(error) == "RuntimeError: C++ compile error; fatal error: Python.h: missing"
