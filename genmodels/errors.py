@@ -42,5 +42,9 @@ class CapabilityError(GenmodelsError):
     """A model was asked for something its family, or this checkpoint of it, cannot do."""
 
 
+class PublicModeError(GenmodelsError):
+    """A change was asked for on a server that only shows."""
+
+
 class DivergedError(GenmodelsError):
     """Training produced a loss that is not a finite number."""

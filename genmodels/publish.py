@@ -18,10 +18,11 @@ from PIL.Image import Image
 
 from genmodels import capabilities, card, catalog, checkpoint, data, evaluation, leftovers, preview, recipes
 from genmodels.data.loader import to_float
-from genmodels.errors import CheckpointError, ConfigError, DataError
+from genmodels.errors import CheckpointError, ConfigError, DataError, PublicModeError
 from genmodels.evaluation import SAMPLES, evaluate, scores
 from genmodels.evaluation.splits import shuffled
 from genmodels.model import Model
+from genmodels.public import public_mode
 from genmodels.recipes import Spec
 from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_root, write_json
 
@@ -47,8 +48,13 @@ def publish(
     half precision. `samples` pictures are drawn for the figures; only cards of as many can be compared. The figures are
     measured on what is stored, not on what was trained, but for a discriminator's answers: those are asked for before
     it is left out. `report` is called with the number of parts measured so far and of all. Raises CheckpointError,
-    ConfigError or DataError; then nothing has changed.
+    ConfigError, DataError or PublicModeError; then nothing has changed.
     """
+    if public_mode():
+        raise PublicModeError(
+            "publishing is switched off on this public server (GENMODELS_PUBLIC or SPACE_ID is set). Publish on your "
+            "own machine"
+        )
     if not _NAME.match(name):
         raise ConfigError(
             f"name = {name!r} cannot be a checkpoint's; use 1 to 64 small letters, digits, '_', '-' or '.', "
@@ -59,6 +65,12 @@ def publish(
         raise ConfigError(
             f"name = {name!r} is the name of a run ({own.name} in {own.parent}). Models are found by their folder's "
             f"name, so publish it under a name that no run has, for example {_free(name)!r}"
+        )
+    target = catalog.checkpoints_root() / name
+    if os.path.lexists(target) and not RunFolder(target).looks_like_run():
+        raise ConfigError(
+            f"name = {name!r} is taken: {target} is no checkpoint, so it is not replaced. Move it away, or choose "
+            f"another name, for example {_free(name)!r}"
         )
     folder = RunFolder(catalog.find(run))
     spec = folder.spec()

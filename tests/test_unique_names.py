@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels import catalog
-from genmodels.errors import ConfigError
+from genmodels.errors import ConfigError, PublicModeError
 from genmodels.publish import publish
 from genmodels.runfolder import RunFolder, runs_root
 from tests.test_service import save_run
@@ -43,6 +43,25 @@ def test_publishing_under_the_name_of_a_run_is_refused_with_a_free_name(publishe
         publish(run.path, run.name)
     with pytest.raises(ConfigError, match="is the name of a run"):
         train_jobs.publish(run.name, run.name)
+    assert not list(published.iterdir())
+
+
+def test_files_that_are_no_checkpoint_are_not_replaced_by_one(published: Path):
+    run = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
+    (published / "notes").write_text("mine")
+    (published / "photos").mkdir()
+    (published / "photos" / "a.txt").write_text("mine")
+    for name in ("notes", "photos"):
+        with pytest.raises(ConfigError, match=f"{name} is no checkpoint, so it is not replaced"):
+            publish(run.path, name)
+    assert [path.read_text() for path in sorted(published.rglob("*")) if path.is_file()] == ["mine", "mine"]
+
+
+def test_a_public_server_publishes_nothing(published: Path, monkeypatch: pytest.MonkeyPatch):
+    run = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
+    monkeypatch.setenv("SPACE_ID", "somebody/studio")
+    with pytest.raises(PublicModeError, match="publishing is switched off"):
+        publish(run.path, "shown")
     assert not list(published.iterdir())
 
 

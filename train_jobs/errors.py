@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from genmodels.errors import GenmodelsError
+from genmodels.errors import GenmodelsError, PublicModeError
+
+__all__ = ["JobError", "PublicModeError", "QueueError"]
 
 
 class JobError(GenmodelsError):
@@ -11,7 +13,3 @@ class JobError(GenmodelsError):
 
 class QueueError(GenmodelsError):
     """The queue, the runs folder or the scheduler cannot be used."""
-
-
-class PublicModeError(GenmodelsError):
-    """A change was asked for on a server that only shows."""
