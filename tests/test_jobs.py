@@ -242,6 +242,8 @@ def test_damaged_and_foreign_folders_do_not_break_the_list(runs: Path) -> None:
     assert error
     assert "config.json cannot be read" in error
     assert "delete the run" in error
+    with pytest.raises(JobError, match="trimmed is not running: it was stopped at step 20"):  # there is no queue yet
+        train_jobs.stop("trimmed")
     with pytest.raises(CheckpointError, match="without the state that training needs"):
         train_jobs.resume("trimmed")
     with pytest.raises(CheckpointError, match="cannot be read"):

@@ -114,10 +114,11 @@ def stop(job_id: str) -> Job:
     except QueueError:
         # A full disk must not keep a training from being stopped: it may be the one that fills it.
         found = job(job_id)
-        if found.state != "RUNNING" or found.pid is None:
+        if found.state == "RUNNING" and found.pid is not None:
+            LocalLauncher().stop(Process(found.pid, 0.0), found.folder.path)
+            return found
+        if found.active:
             raise
-        LocalLauncher().stop(Process(found.pid, 0.0), found.folder.path)
-        return found
     found = job(job_id)
     if found.state == "RUNNING" and found.pid is not None:  # the queue had given it up, or never knew it
         _adopt(store, found)
