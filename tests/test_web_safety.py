@@ -101,6 +101,7 @@ def test_the_websocket_opens_for_pages_of_the_same_host_only(server: Server) -> 
         (own, "http://127.0.0.1:1"),
         (own, f"http://{own}.evil.example"),
         (own, f"http://{own}@evil.example"),
+        (own, "http://["),
         (own, "file://"),
         (f"evil.example:{port}", f"http://evil.example:{port}"),
         ("evil.example", None),

@@ -83,7 +83,10 @@ def same_origin(origin: str, host: Host, named: tuple[str, ...]) -> bool:
     `*` is no such permission, for every page on the internet would have it; nor are the loopback names, for every
     program on this machine would.
     """
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as "http://[", which no browser sends
+        return False
     page = parse_host(parts.netloc)
     default = _DEFAULT_PORTS.get(parts.scheme)
     if page is None or default is None:
