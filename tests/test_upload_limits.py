@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -162,4 +164,36 @@ def test_files_that_no_uploader_holds_any_more_are_removed(tmp_path: Path) -> No
         until(lambda: kept(server) == len(GOOD))
         assert "b.png" in client.text()
         client.open("latent")
+        until(lambda: kept(server) == 0)
+
+
+def test_the_first_files_of_a_choice_stay_while_the_last_one_arrives(tmp_path: Path) -> None:
+    """A browser uploads the files of one choice side by side, and names them all when the last one is complete."""
+    arriving, complete = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="last.png"\r\n\r\n'
+        arriving.set()
+        complete.wait(60)
+        yield GOOD + b"\r\n--x--\r\n"
+
+    with (
+        server_with("unused_seconds=0.5", tmp_path) as server,
+        on_page(server, "translate") as client,
+        on_page(server, "translate") as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        url = f"/{client.upload_address('last.png')[1].lstrip('/')}"
+        header = {"Content-Type": "multipart/form-data; boundary=x"}
+        answer = pool.submit(client.request, "PUT", url, slow(), header)  # type: ignore[arg-type]
+        try:
+            assert arriving.wait(60)
+            first = client.upload("first.png", GOOD + bytes(MB))
+            other.upload("unused.png", GOOD + bytes(2 * MB))
+            until(lambda: kept(server) > 3 * MB)
+            until(lambda: kept(server) < 3 * MB)  # the other session's file has been removed
+            assert kept(server) == first.size
+        finally:
+            complete.set()
+        assert answer.result()[0] == 204
         until(lambda: kept(server) == 0)

@@ -44,6 +44,7 @@ class UploadLimits:
     def __init__(self, app: ASGIApp, server_bytes: int = SERVER_BYTES, unused_seconds: float = UNUSED_SECONDS) -> None:
         self._app, self._server_bytes, self._unused_seconds = app, server_bytes, unused_seconds
         self._arriving: Counter[str] = Counter()  # bytes per session, of bodies that are not complete
+        self._in_progress: Counter[str] = Counter()  # bodies per session that are not complete
         self._active: dict[str, float] = {}  # when each session last uploaded something
         self._left: dict[str, float] = {}  # when each session was first seen to have left
         self._connections = 0
@@ -67,8 +68,9 @@ class UploadLimits:
     async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         now = time.monotonic()
         if now - self._active.get(session, 0.0) > min(_RECENT_SECONDS, self._unused_seconds):
-            _remove_unused(session)
+            self._remove_unused(session)
         self._active[session] = now
+        self._in_progress[session] += 1
         arrived, answered = 0, False
 
         async def counted() -> Message:
@@ -96,6 +98,9 @@ class UploadLimits:
             self._arriving[session] -= arrived
             if not self._arriving[session]:
                 del self._arriving[session]
+            self._in_progress[session] -= 1
+            if not self._in_progress[session]:
+                del self._in_progress[session]
             self._active[session] = time.monotonic()
 
     def _check(self, session: str, size: int) -> None:
@@ -119,6 +124,18 @@ class UploadLimits:
         if every + arriving + sum(self._arriving.values()) - self._arriving[session] > self._server_bytes:
             raise _RefusedError(t("common.refused.upload_server"))
 
+    def _remove_unused(self, session: str) -> None:
+        """Remove the session's files that none of its uploaders holds.
+
+        Not while another one arrives: a browser names the files of one choice only when the last of them is complete.
+        """
+        if self._in_progress[session]:
+            return
+        held = upload_limits.in_use(session)
+        for identifier in list(_manager().file_storage.get(session, {})):
+            if identifier not in held:
+                _manager().remove_file(session, identifier)
+
     def _sweep_while_needed(self) -> None:
         if self._sweeping is None or self._sweeping.done():
             self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
@@ -133,7 +150,7 @@ class UploadLimits:
                 if _connected(session):
                     self._left.pop(session, None)
                     if now - self._active.get(session, now) > self._unused_seconds:
-                        _remove_unused(session)
+                        self._remove_unused(session)
                 elif now - self._left.setdefault(session, now) >= LEFT_SECONDS:
                     _manager().remove_session_files(session)
                     upload_limits.forget(session)
@@ -149,14 +166,6 @@ def _manager() -> MemoryUploadedFileManager:
 
 def _connected(session: str) -> bool:
     return runtime.exists() and runtime.get_instance().is_active_session(session)
-
-
-def _remove_unused(session: str) -> None:
-    """Remove the session's files that none of its uploaders holds."""
-    held = upload_limits.in_use(session)
-    for identifier in list(_manager().file_storage.get(session, {})):
-        if identifier not in held:
-            _manager().remove_file(session, identifier)
 
 
 def _declared(scope: Scope) -> int:
