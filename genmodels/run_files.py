@@ -23,6 +23,8 @@ JSON_BYTES = 8 * 2**20
 PNG_BYTES, PNG_PIXELS = 32 * 2**20, 32 * 2**20
 LINES_BYTES = 256 * 2**20
 """A file of JSON lines that is read in one go: over a million points."""
+_BAD_LINES = 1_000
+"""A full disk cuts one line per attempt to write; a file with more lines that are not JSON is something else."""
 _MAX_DEPTH = 100
 _LFS = b"version https://git-lfs"
 
@@ -137,27 +139,38 @@ def append_line(path: Path, value: Mapping[str, Any]) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def read_lines(path: Path, offset: int = 0, limit: int = -1) -> tuple[list[dict[str, Any]], int]:
+def read_lines(
+    path: Path, offset: int = 0, limit: int = -1, most: int = LINES_BYTES
+) -> tuple[list[dict[str, Any]], int]:
     """The whole JSON lines from byte `offset` on, and the offset after them; a half-written last line waits.
 
     Reading on from an offset costs what is new, not what is there: 0.1 ms for the last 50 of 20,000 points. At most
-    `limit` bytes are read if it is given; none if the file is missing. Raises CheckpointError if it is not a file.
+    `limit` bytes are read if it is given; none if the file is missing. Raises CheckpointError if it is not a file, if
+    more than `most` bytes would be read, and if over a thousand lines are not JSON.
     """
     try:
         with open_regular(path) as file:
-            if limit < 0 and os.fstat(file.fileno()).st_size - offset > LINES_BYTES:
-                raise CheckpointError(f"{path} cannot be read: it is larger than {LINES_BYTES:,} bytes")
+            if limit < 0 and os.fstat(file.fileno()).st_size - offset > most:
+                raise CheckpointError(f"{path} cannot be read: it is larger than {most:,} bytes. It is damaged")
             file.seek(offset)
             raw = file.read(limit)
     except FileNotFoundError:
         return [], offset
     end = raw.rfind(b"\n") + 1
-    lines = []
+    lines, bad = [], 0
     for line in raw[:end].splitlines():
+        if not line:
+            continue
         try:
             value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue  # a line cut by a full disk: the curve misses a point, the run goes on
+        except (ValueError, RecursionError) as error:
+            bad += 1  # a line cut by a full disk: the curve misses a point, the run goes on
+            if bad > _BAD_LINES:
+                raise CheckpointError(
+                    f"{path} cannot be read: more than {_BAD_LINES:,} of its lines are not JSON. It is damaged; "
+                    "restore it from a copy, or delete it"
+                ) from error
+            continue
         if isinstance(value, dict):
             lines.append(value)
     return lines, offset + end

@@ -28,7 +28,7 @@ from typing import Any
 from genmodels import data, leftovers, processes
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.recipes import Spec
-from genmodels.run_files import append_line, open_regular, read_json, read_lines, read_png, write_json
+from genmodels.run_files import JSON_BYTES, append_line, open_regular, read_json, read_lines, read_png, write_json
 
 __all__ = [
     "CARD",
@@ -305,7 +305,8 @@ class RunFolder:
         append_line(self.path / EVENTS, {"step": step, "kind": kind, "time": time.time(), **values})
 
     def events(self) -> list[dict[str, Any]]:
-        return read_lines(self.path / EVENTS)[0]
+        """What happened, oldest first; a page reads it with each run. Raises CheckpointError if it is damaged."""
+        return read_lines(self.path / EVENTS, most=JSON_BYTES)[0]
 
     def log_tail(self, lines: int = 100) -> str:
         """The last lines of worker.log; reads at most 64 kB. Raises CheckpointError if it is not a file."""

@@ -172,6 +172,21 @@ def test_a_file_that_is_none_is_named_as_the_runs_damage(name: str, damage: Call
     assert not any(path.is_symlink() for path in folder.files())
 
 
+def test_lines_that_are_no_points_and_no_events_are_refused_soon() -> None:
+    folder = copied()
+    began = time.process_time()
+    (folder.path / "events.jsonl").write_bytes(b"\n" * 2**26)
+    with pytest.raises(CheckpointError, match=r"events\.jsonl.* larger than"):
+        folder.events()
+    for name, read in (("metrics.jsonl", lambda: folder.metrics()[0]), ("events.jsonl", folder.events)):
+        (folder.path / name).write_bytes(b"x\n" * 2**20)
+        with pytest.raises(CheckpointError, match=rf"{name}.* not JSON"):
+            read()
+        (folder.path / name).write_bytes(b'\n{"step": 1}\n{"st\n\n{"step": 2}\n')
+        assert [line["step"] for line in read()] == [1, 2]
+    assert time.process_time() - began < 4
+
+
 def test_a_status_with_odd_values_does_not_break_the_list() -> None:
     folder = copied()
     odd: tuple[Any, ...] = (None, True, "x", [], {}, float("nan"), float("inf"), -1, 10**400, 2**63)
