@@ -194,7 +194,7 @@ class RunFolder:
         except OSError:
             return []
         found = [(int(m[1]), path) for path in entries if (m := _STEP.fullmatch(path.name)) and _is_own_folder(path)]
-        return sorted(found)
+        return sorted((step, path) for step, path in found if path == self.step_path(step))  # not step-0000010
 
     def remove_step(self, step: int) -> None:
         """Renamed away first, so that a reader never meets half a checkpoint."""
@@ -258,7 +258,8 @@ class RunFolder:
     def previews(self) -> list[tuple[int, Path]]:
         """(step, picture), ascending; the same seeds from step 0 on."""
         paths = (self.path / PREVIEWS).glob("*.png") if _is_own_folder(self.path / PREVIEWS) else ()
-        return sorted((int(match[1]), path) for path in paths if (match := _PREVIEW.fullmatch(path.name)))
+        found = [(int(match[1]), path) for path in paths if (match := _PREVIEW.fullmatch(path.name))]
+        return sorted((step, path) for step, path in found if path == self.preview_path(step))  # not 5.png
 
     def preview(self, step: int) -> bytes:
         """The picture of a step; raises CheckpointError if it is damaged, FileNotFoundError if it is not there."""

@@ -217,12 +217,12 @@ def test_figures_a_card_and_capabilities_that_are_none() -> None:
 
 def test_names_of_steps_and_previews_that_are_none() -> None:
     folder = copied()
-    for name in ("step-" + "9" * 30, "step-00001²", "step-000001\n"):
+    for name in ("step-" + "9" * 30, "step-00001²", "step-000001\n", "step-0000001"):
         (folder.path / name).mkdir()
     (folder.path / "step-000001").symlink_to("/etc")
     assert folder.steps() == [LAST]
     (folder.path / "previews").mkdir()
-    for name in ("²", "9" * 30, "000001"):
+    for name in ("²", "9" * 30, "000001", "5", "0000006"):
         (folder.path / "previews" / f"{name}.png").write_bytes(b"\x89PNG")
     assert [step for step, _ in folder.previews()] == [1]
     with pytest.raises(CheckpointError, match="not a PNG image"):
