@@ -15,7 +15,7 @@ from PIL import Image
 from genmodels import data
 from genmodels.data import DataConfig, hdf5
 from genmodels.data import own as own_sets
-from genmodels.data.background import level_of
+from genmodels.data.background import Background, level_of
 from genmodels.errors import ConfigError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
@@ -83,6 +83,14 @@ def test_a_training_on_a_folder_takes_it_from_its_settings(drawings: Path, caplo
 def test_two_kinds_of_images_are_laid_on_it_too(drawings: Path) -> None:
     config = own(drawings, "unpaired", path_b=str(drawings), size=24, background="white")
     assert {int(image.max()) for image in data.load(config).images} <= {255, 199}
+
+
+def test_a_single_transparent_image_is_spoken_of_as_one() -> None:
+    one = Background()
+    one.decode(ink(), 16, 3)
+    assert one.notes() == (
+        "1 image has transparency; laid on black, which shows nothing on it: choose another background",
+    )
 
 
 def test_an_upload_is_laid_on_the_chosen_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
 from genmodels.recipes import parse_overrides
 from genmodels.runfolder import RunFolder, runs_root
-from pages.components import config_form, run_curves
+from pages.components import config_form, evaluate_figures, run_curves
 from tests.test_components import as_read
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +88,14 @@ def test_train_defaults_to_digits_and_says_the_command():
     app.selectbox(key="train_preset").select("full").run()
     assert command_of(app) == ["mnist_vae_20", "--data", "digits"]
     assert page("train", recipe="pattern_1010_gan").selectbox(key="train_data").value == "pattern_1010"
+
+
+def test_expected_figures_are_called_by_their_names():
+    assert "Expected in full length: negative ELBO at most" in "\n".join(
+        caption.value for caption in page("train", recipe="mnist_vae_20").caption
+    )
+    metrics = {metric for name in recipes.names() for metric in recipes.get(name).expect}
+    assert [metric for metric in sorted(metrics) if "/" in evaluate_figures.label(metric)] == []
 
 
 @pytest.mark.parametrize("name", [*recipes.names(), *registry.names()])

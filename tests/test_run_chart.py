@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from pages.components.run_chart import chart_spec
+from pages.components.run_chart import chart_spec, legend, legend_height
 from pages.components.run_curves import smoothed
 
 
@@ -51,3 +51,15 @@ def test_smoothing_draws_the_average_over_the_points():
     raw, average = spec["layer"][:2]
     assert (raw["encoding"]["y"]["field"], average["encoding"]["y"]["field"]) == ("value", "smooth")
     assert raw["mark"]["opacity"] < 1
+
+
+def test_each_name_in_a_legend_is_whole_and_fits_a_phone():
+    assert legend(["loss"]) is None
+    short, long = ["discriminator", "generator"], ["KL (nats)", "reconstruction above entropy (nats)", "a", "b"]
+    for labels, columns, height in ((short, 2, 0), (long, 1, 30)):
+        found = legend(labels)
+        assert found is not None
+        assert (found["columns"], found["labelLimit"], legend_height(labels)) == (columns, 0, height)
+    data = {"step": [0, 1], "value": [0.0, 1.0], "smooth": [0.0, 1.0], "curve": [long[0], long[1]]}
+    spec, _ = chart_spec(data, long, [], [], axis="Losses")
+    assert spec["layer"][0]["encoding"]["color"]["legend"] == legend(long)

@@ -63,7 +63,9 @@ class Background:
         if not self.transparent:
             return ()
         name = next((name for name, level in BACKGROUNDS.items() if level == self.level), f"grey level {self.level}")
-        text = f"{self.transparent:,} images have transparency; laid on {name}"
+        one = self.transparent == 1
+        text = f"{self.transparent:,} {'image has' if one else 'images have'} transparency; laid on {name}"
         if self.flat:
-            text += f", {self.flat:,} of them show nothing on it: choose another background"
+            which = "which shows" if one else f"{self.flat:,} of them show"
+            text += f", {which} nothing on it: choose another background"
         return (text,)

@@ -112,8 +112,8 @@ class Autoencoder(Model):
                 "Cross entropy of the decoded pixels. The images' own entropy is part of it; no decoder gets below.",
             ),
             "loss/recon_above_entropy": Curve(
-                "reconstruction above the images' entropy (nats)",
-                "What is lost by squeezing an image through the code; a perfect copy is at 0.",
+                "reconstruction above entropy (nats)",
+                "What is lost by squeezing an image through the code, without its own entropy; a perfect copy is at 0.",
                 0,
             ),
         }

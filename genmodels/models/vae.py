@@ -113,8 +113,8 @@ class VAE(Model):
                 "Cross entropy of the decoded pixels. The images' own entropy is part of it; no decoder gets below.",
             ),
             "loss/recon_above_entropy": Curve(
-                "reconstruction above the images' entropy (nats)",
-                "What is lost by squeezing an image through z; a perfect copy is at 0.",
+                "reconstruction above entropy (nats)",
+                "What is lost by squeezing an image through z, without its own entropy; a perfect copy is at 0.",
                 0,
             ),
             "loss/kl": Curve("KL (nats)", "Information z carries; 0 would mean the decoder ignores it."),

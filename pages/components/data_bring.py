@@ -168,10 +168,11 @@ def report(shown: str) -> None:
     st.success(_summary(title, taken), icon=":material/check_circle:")
     for line in taken.notes:
         st.warning(plain(line), icon=":material/warning:")
-    if taken.skipped:
-        count = f"{len(taken.skipped):,}"
+    if taken.skipped or taken.left_out:
+        count = f"{len(taken.skipped) + taken.others:,}"
         with st.expander(t("data.bring.skipped", count=count), icon=":material/block:", key="data_skipped"):
-            st.markdown("\n".join(f"- {plain(line[:300])}" for line in taken.skipped[:_NAMED]))
+            lines = (*taken.left_out, *taken.skipped[:_NAMED])
+            st.markdown("\n".join(f"- {plain(line[:300])}" for line in lines))
             if len(taken.skipped) > _NAMED:
                 st.caption(t("data.bring.skipped_more", count=f"{len(taken.skipped) - _NAMED:,}"))
 

@@ -10,6 +10,8 @@ from pages.components.i18n import t
 
 _GREY = "#8a9499"
 _MOST_MARKS = 200
+_SHORT_NAME = 18  # characters
+_ROW = 15  # pixels per row of a legend
 
 
 def chart_spec(
@@ -32,7 +34,7 @@ def chart_spec(
         "field": "curve",
         "type": "nominal",
         "scale": {"domain": labels},
-        "legend": {"title": None, "orient": "top", "columns": 2, "symbolOpacity": 1} if len(labels) > 1 else None,
+        "legend": legend(labels),
     }
     tooltip = [
         {"field": "curve", "type": "nominal", "title": " "},
@@ -58,6 +60,20 @@ def chart_spec(
     if events:
         layers.append(_events(events))
     return {"layer": layers}, len(outside)
+
+
+def legend(labels: Sequence[str]) -> dict[str, Any] | None:
+    """Above the curves, with whole names: two beside each other only if a phone's width holds both."""
+    if len(labels) < 2:
+        return None
+    columns = 2 if max(map(len, labels)) <= _SHORT_NAME else 1
+    return {"title": None, "orient": "top", "columns": columns, "labelLimit": 0, "symbolOpacity": 1}
+
+
+def legend_height(labels: Sequence[str]) -> int:
+    """Pixels that the legend takes beyond its first two rows."""
+    shown = legend(labels)
+    return 0 if shown is None else _ROW * max(0, -(-len(labels) // shown["columns"]) - 2)
 
 
 def _ideal(ideal: float) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import streamlit as st
 from genmodels.model import Curve
 from genmodels.runfolder import RunFolder
 from pages.components.i18n import has, t
-from pages.components.run_chart import chart_spec
+from pages.components.run_chart import chart_spec, legend_height
 
 POINTS = 1_000
 """Points in one chart, all its lines together; 1,000 cost a browser about 10 % of a core at one picture in 2 s."""
@@ -157,7 +157,7 @@ def chart(
     st.vega_lite_chart(
         data,
         spec,
-        height=height,
+        height=height + legend_height(labels),
         width="stretch",
         alt=alt or t("runs.curves_alt", metrics=", ".join(labels), step=last),
     )
