@@ -165,6 +165,7 @@ def test_a_frame_that_is_no_message_closes_only_its_own_connection(server: Serve
         client.socket.send(b"\xff\xff\xff")
         with pytest.raises(Exception, match="1002"):
             next(client.messages())
+        other.socket.send("text, which Streamlit does not expect")
         other.run()
         assert not other.exceptions
 

@@ -48,8 +48,10 @@ class MessageFilter:
         async def filtered() -> Message:
             while True:
                 message = await receive()
-                raw = message.get("bytes") if message["type"] == "websocket.receive" else None
-                kind = refused_kind(raw) if raw is not None else None
+                if message["type"] != "websocket.receive":
+                    return message
+                raw = message.get("bytes")
+                kind = "text" if raw is None else refused_kind(raw)  # Streamlit expects bytes
                 if kind is None:
                     return message
                 if kind not in logged:
