@@ -127,7 +127,7 @@ _models_lock = threading.Lock()
 
 
 def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
-    """The model and its identity, on the inference threads only. A step written anew has another identity."""
+    """The model and its key, on the inference threads only. The key changes when a step is rewritten."""
     path = catalog.find(plain(name))
     folder = RunFolder(path)
     chosen = step if step is not None else max(folder.steps(), default=0)
