@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,7 +226,12 @@ def test_a_cancelled_gif_leaves_no_encoder(line: FairQueue) -> None:
 
 
 def _encoders() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "gif_encoder" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a child of another test that has ended, and has no command
+            if "gif_encoder" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_frames_that_do_not_fit_are_a_fault_with_the_encoder_s_message() -> None:

@@ -26,6 +26,7 @@ from genmodels.service import denoise, manifold, plane_map
 from genmodels.service.denoise import Noise
 from genmodels.service.explore import Point, render
 from genmodels.service.manifold import Place, Plane, Scatter
+from tests.test_components import as_read
 from tests.test_pages_explorer import open_page
 from tests.test_service import pixels, save_run
 
@@ -360,7 +361,7 @@ def test_side_by_side_needs_two(runs: Path) -> None:
     trained_on(runs, "mnist_vae_2d", "mnist")
     captions = [entry.value for entry in open_page("manifold", part="beside").caption]
     assert len(captions) == 1
-    assert "mnist_vae_2d was trained on is not on this machine" in captions[0]
+    assert "mnist_vae_2d was trained on is not on this machine" in as_read(captions[0])
 
 
 def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:

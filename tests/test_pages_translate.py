@@ -15,6 +15,7 @@ from genmodels.runfolder import RunFolder
 from genmodels.service import translate
 from genmodels.service.translate import Asking
 from genmodels.service.translate_given import Upload
+from tests.test_components import as_read
 from tests.test_pages_explorer import open_page
 from tests.test_service_translate import photo
 from tests.test_service_translate import runs as runs
@@ -139,7 +140,8 @@ def test_a_run_that_learns_on_is_shown_at_its_newest_step(runs: Path) -> None:
 def test_test_pictures_where_the_data_is_and_a_word_where_it_is_not(runs: Path) -> None:
     app = page(model="grey")
     app.segmented_control(key="translate_source").set_value("test").run()
-    assert app.number_input(key="translate_index").max == 249
+    app.number_input(key="translate_index").set_value(250).run()
+    assert "0 to 249" in as_read(" ".join(entry.value for entry in app.error))
     app.number_input(key="translate_index").set_value(7).run()
     assert "test-7.png · 28 x 28 pixels" in words(app)
     app.selectbox(key="translate_model").select("colour").run()

@@ -52,7 +52,7 @@ def test_it_is_compiled_where_neither_source_nor_home_can_be_written(tmp_path: P
     """A file where the caches' folder would be made stops root too, whom a folder's permissions do not."""
     root, home = Path(queue_kernel.__file__).parents[2], tmp_path / "home"
     home.touch()
-    for part in ("genmodels", "tests"):
+    for part in ("genmodels", "train_jobs", "tests"):  # tests/conftest.py imports them
         shutil.copytree(root / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "genmodels" / "layers" / "__pycache__").touch()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "XDG_"))}

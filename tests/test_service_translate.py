@@ -205,11 +205,12 @@ def test_a_turned_photograph_stands_upright(runs: Path) -> None:
         (encoded(photo(64, 64))[:100], "damaged"),
         (claimed_png(20_000, 20_000), "more than 25,000,000 pixels"),
         (claimed_png(6_000, 5_000), "6000 x 5000 is more than 25,000,000 pixels"),
-        (encoded(plain(RED, (200_000, 4))), "200,000 x 4 pixels are too drawn out"),
+        (encoded(plain(RED, (60_000, 4))), "60,000 x 4 pixels are too drawn out"),
+        (encoded(plain(RED, (200_000, 4))), "200,000 x 4 pixels; a side has at most 65,535"),
         (b"", "not a PNG"),
         (bytes(pictures.MAX_FILE_BYTES + 1), "larger than 64 MB"),
     ],
-    ids=["renamed", "truncated", "bomb", "many pixels", "drawn out", "empty", "large"],
+    ids=["renamed", "truncated", "bomb", "many pixels", "drawn out", "long side", "empty", "large"],
 )
 def test_a_bad_file_is_refused_with_the_reason(runs: Path, raw: bytes, reason: str) -> None:
     for ask in (translate.translate, translate.round_trip, translate.png):

@@ -168,6 +168,7 @@ def test_a_closed_terminal_saves_first(runs: Path) -> None:
 
     def take_the_terminal() -> None:
         os.setsid()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and children inherit that
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
     command = [sys.executable, "-m", "train_jobs", "run", "pattern_1010_gan"]
@@ -202,6 +203,7 @@ def test_hanging_up_twice_is_hanging_up_once_and_nohup_is_respected() -> None:
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a terminal, whatever the tests were started by
         stop = worker.catch_signals()
         os.kill(os.getpid(), signal.SIGHUP)
         assert stop.wait(5)

@@ -234,7 +234,7 @@ def _check_pixels(width: int, height: int, most: int) -> None:
     if width * height > most:
         raise DataError(f"{width} x {height} is {_too_many_pixels(most)}")
     if max(width, height) > _MAX_SIDE:
-        raise DataError(f"{width} x {height} pixels; a side has at most {_MAX_SIDE:,}: scale it down or cut it")
+        raise DataError(f"{width:,} x {height:,} pixels; a side has at most {_MAX_SIDE:,}: scale it down or cut it")
     if not width * height:
         raise DataError("it has no pixels; save it anew")
 

@@ -32,4 +32,4 @@ async def download_threads(app: st.App) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        _loops.remove(loop)
+        del _loops[_loops.index(loop)]
