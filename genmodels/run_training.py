@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -42,6 +43,8 @@ def train_folder(
         recorder.phase(outcome)
     except (GenmodelsError, OSError, RuntimeError) as error:
         text = str(error) if isinstance(error, GenmodelsError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            text += ". Free some space, then resume: it goes on from the last checkpoint"
         with suppress(OSError):  # the disk may be what is full
             recorder.phase("failed", error=text)
         if isinstance(error, OSError):

@@ -165,7 +165,7 @@ def progress(job: Job) -> None:
         parts.append(t("runs.speed", speed=f"{job.speed:,.0f}" if job.speed >= 10 else f"{job.speed:.1f}"))
     if job.seconds_left is not None and job.state == "RUNNING":
         parts.append(t("runs.left", time=duration(job.seconds_left)))
-    if job.started and job.finished:
+    if job.started and job.finished and job.finished >= job.started:  # else the clock was set meanwhile
         parts.append(t("runs.took", time=duration(job.finished - job.started)))
     share = min(1.0, job.step / job.max_steps) if job.max_steps else 0.0
     st.progress(share, text=" · ".join(parts))
