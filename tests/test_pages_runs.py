@@ -52,3 +52,14 @@ def test_a_run_that_has_ended_is_not_said_to_go_on():
     assert not train_jobs.job(folder.name).active
     found = links(page("train", recipe="pattern_1010_gan", run=folder.name))
     assert found["All its pictures and settings on the Runs page"].startswith("The run has ended.")
+
+
+def test_the_question_before_a_deletion_says_which_run_it_is_where_a_name_could_mean_another():
+    save_run(runs_root(), "mnist_gan-1", "mnist_gan", "data.name=digits")
+    save_run(runs_root(), "mnist_gan-2", "mnist_gan", "data.name=digits")
+    train_jobs.rename("mnist_gan-1", "mnist_gan-2")
+    app = page("runs", run="mnist_gan-1")
+    app.button(key="runs_delete").click().run()
+    which = r"mnist\_gan-2 · mnist\_gan-1"
+    assert app.button(key="runs_delete_confirm").label == f"Really delete {which}"
+    assert app.warning[0].value.startswith(f"This removes {which} with")

@@ -235,12 +235,14 @@ def _delete(job: Job) -> None:
             st.session_state["runs_deleting"] = job.id
             st.rerun()
         return
-    st.warning(t("runs.delete_sure", name=plain(job.name)), icon=":material/warning:")
+    # Another run may have the same name, or this name as its id.
+    name = plain(job.name if job.name == job.id else t("common.told_apart", text=job.name, id=job.id))
+    st.warning(t("runs.delete_sure", name=name), icon=":material/warning:")
     with st.container(horizontal=True):
         sure = _clicked(
             "delete_confirm",
             job,
-            t("runs.delete_confirm", name=plain(job.name)),
+            t("runs.delete_confirm", name=name),
             help=t("runs.delete_confirm_help"),
             type="primary",
         )
