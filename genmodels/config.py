@@ -215,5 +215,6 @@ def explain(error: ValidationError, cls: type[BaseModel], prefix: str = "") -> s
             sentences.append(message)
             continue
         about = f" ({field.description})" if field is not None and field.description else ""
-        sentences.append(f"{name} = {_short(item['input'])} is not allowed: {message[:1].lower()}{message[1:]}{about}")
+        wrong = "is empty" if item["input"] is None else f"= {_short(item['input'])} is not allowed"
+        sentences.append(f"{name} {wrong}: {message[:1].lower()}{message[1:]}{about}")
     return "; ".join(dict.fromkeys(sentences))

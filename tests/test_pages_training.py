@@ -185,6 +185,8 @@ def test_an_invalid_value_gives_a_message_and_no_start():
     assert any(
         "train.batch_size = 5000" in as_read(error.value) and "4,500" in as_read(error.value) for error in app.error
     )
+    app.number_input(key="train_train_seed").set_value(None).run()
+    assert any("train.seed is empty" in as_read(error.value) for error in app.error)
     app.button(key="train_reset").click().run()
     assert not app.error
     assert not app.button(key="train_start").disabled

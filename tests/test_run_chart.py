@@ -56,7 +56,7 @@ def test_smoothing_draws_the_average_over_the_points():
 def test_each_name_in_a_legend_is_whole_and_fits_a_phone():
     assert legend(["loss"]) is None
     short, long = ["discriminator", "generator"], ["KL (nats)", "reconstruction above entropy (nats)", "a", "b"]
-    for labels, columns, height in ((short, 2, 0), (long, 1, 30)):
+    for labels, columns, height in ((short, 2, 0), (long, 1, 40)):
         found = legend(labels)
         assert found is not None
         assert (found["columns"], found["labelLimit"], legend_height(labels)) == (columns, 0, height)

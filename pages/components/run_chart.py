@@ -11,7 +11,7 @@ from pages.components.i18n import t
 _GREY = "#8a9499"
 _MOST_MARKS = 200
 _SHORT_NAME = 18  # characters
-_ROW = 15  # pixels per row of a legend
+_ROW = 20  # pixels per row of a legend
 
 
 def chart_spec(
