@@ -164,6 +164,14 @@ def test_a_zip_of_100_000_entries_is_refused_by_its_count(tmp_path: Path) -> Non
         sources.Zip(path, sources.Limits(entries=1_000))
 
 
+def test_short_entries_are_counted_before_they_are_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "many.zip", {f"{number}": b"" for number in range(2_001)})
+    with path.open("rb") as file:
+        with pytest.raises(DataError, match=r"has 2,001 entries; the limit is 1,000 files"):
+            sources.check_directory(file, sources.Limits(entries=1_000))
+        sources.check_directory(file, sources.Limits(entries=1_001))
+
+
 @pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "C:/evil.png", "a/../../evil.png", "..\\evil.png"])
 def test_a_zip_that_points_outside_itself_is_refused(name: str, tmp_path: Path) -> None:
     path = zipped(tmp_path / "escape.zip", {name: encoded(plain())})

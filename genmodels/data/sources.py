@@ -226,10 +226,15 @@ def check_directory(file: Path | BinaryIO, limits: Limits) -> None:
     large = tail.rfind(b"PK\6\6")
     if size == 0xFFFFFFFF and large >= 0:
         (size,) = struct.unpack_from("<Q", tail, large + 40)
-    file.seek(0)
+        at = large
     most = limits.entries * 300  # 46 bytes and a long name each
     if size > most:
         raise DataError(f"the zip's directory is {size / 1e6:,.0f} MB; the limit is {limits.entries:,} files")
+    file.seek(max(0, end - len(tail) + at - size))
+    count = file.read(size).count(b"PK\1\2")
+    file.seek(0)
+    if count > 2 * limits.entries:  # folders and other systems' files among them are not counted later
+        raise DataError(f"the zip's directory has {count:,} entries; the limit is {limits.entries:,} files")
     return None
 
 
