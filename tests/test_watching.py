@@ -282,3 +282,14 @@ def checkpoints_of(job_id: str) -> str:
     until(lambda: train_jobs.job(job_id).pid is not None, 60)
     pid = train_jobs.job(job_id).pid
     return psutil.Process(pid).environ()["GENMODELS_CHECKPOINTS"]
+
+
+@pytest.mark.slow
+def test_a_library_that_aborts_at_the_end_of_the_process_fails_no_run(tmp_path: Path) -> None:
+    """As a thread of torch does now and then; the run is saved and listed as finished by then."""
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+    done = cli(
+        "run", "pattern_1010_gan", "--set", "train.max_steps=2", "--set", "train.compile=off", PYTHONPATH=str(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "finished at step 2" in done.stderr

@@ -13,7 +13,7 @@ import typer
 from genmodels import recipes
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import LOG
-from train_jobs import api, foreground, knobs
+from train_jobs import api, foreground, knobs, worker
 from train_jobs.spec import JobSpec, make_spec
 from train_jobs.views import Job
 
@@ -246,4 +246,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        if "torch" not in sys.modules:
+            raise
+        worker.leave(end.code if isinstance(end.code, int) else int(end.code is not None))

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 _NICE = 10  # a page's slider must answer while a training uses every core
@@ -106,12 +106,18 @@ def main() -> int:
     return execute(arguments.folder, arguments.device, stop)
 
 
-if __name__ == "__main__":
-    code = main()
-    # All is on disk. A native thread of torch that aborts while the interpreter takes itself down (seen once:
-    # "terminate called without an active exception") would make a finished run read as a failed one.
+def leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter down; all is on disk.
+
+    A native thread of torch may abort on the way ("terminate called without an active exception"), and a run that has
+    finished would read as a failed one.
+    """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # a full disk cannot take the last lines of the log; the exit code tells how it ended
             stream.flush()
     os._exit(code)
+
+
+if __name__ == "__main__":
+    leave(main())
