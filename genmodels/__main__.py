@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genmodels import catalog, data, measure_commands, picture_commands
+from genmodels import catalog, data, measure_commands, picture_commands, processes
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 from genmodels.measure_commands import AsJson, Name
 
@@ -267,4 +267,7 @@ def _complain(error: GenmodelsError, code: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        processes.leave_as(end)

@@ -1,4 +1,4 @@
-"""Identity of a process and age of its last report, on clocks that nobody can set. No torch.
+"""Identity of a process, age of its last report on clocks that nobody can set, and its end. No torch.
 
 A pid is used again, and the creation time that the system reports is counted from a boot time, which moves when the
 clock is set. Linux also keeps the start in ticks since boot; together with the id of the boot it never changes.
@@ -6,13 +6,15 @@ clock is set. Linux also keeps the start in ticks since boot; together with the 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _PROC = Path("/proc")
 _MAX_PID, _MAX_SECONDS = 2**31, 1e12
@@ -89,3 +91,23 @@ def seconds_running(pid: int) -> float | None:
     if sys.platform == "linux" and boot_id():
         return time.clock_gettime(time.CLOCK_BOOTTIME) - int(known.rpartition(":")[2]) / os.sysconf("SC_CLK_TCK")
     return max(0.0, time.time() - float(known))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter down; all is on disk.
+
+    A native thread of torch may abort on the way ("terminate called without an active exception"), and what has
+    finished would read as failed.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a full disk cannot take the last lines of the log; the exit code tells how it ended
+            stream.flush()
+    os._exit(code)
+
+
+def leave_as(end: SystemExit) -> NoReturn:
+    """End a command line with its exit code: at once if torch is loaded, else as Python does."""
+    if "torch" not in sys.modules:
+        raise end
+    leave(end.code if isinstance(end.code, int) else int(end.code is not None))

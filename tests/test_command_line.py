@@ -43,6 +43,14 @@ def trained() -> RunFolder:
     return folder
 
 
+def test_a_library_that_aborts_at_the_end_of_the_process_fails_no_command(tmp_path: Path) -> None:
+    """As a thread of torch does now and then; the image is written by then."""
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+    done = run("sample", "pattern_1010_gan", "--out", str(tmp_path / "a.png"), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").is_file()
+
+
 def test_pack_prints_a_command_that_a_shell_reads(tmp_path: Path) -> None:
     folder = tmp_path / "my $HOME pictures; it's"
     folder.mkdir()

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from genmodels import recipes
+from genmodels import processes, recipes
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import LOG
-from train_jobs import api, foreground, knobs, worker
+from train_jobs import api, foreground, knobs
 from train_jobs.spec import JobSpec, make_spec
 from train_jobs.views import Job
 
@@ -249,6 +249,4 @@ if __name__ == "__main__":
     try:
         main()
     except SystemExit as end:
-        if "torch" not in sys.modules:
-            raise
-        worker.leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+        processes.leave_as(end)

@@ -13,9 +13,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from genmodels.processes import leave
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 _NICE = 10  # a page's slider must answer while a training uses every core
@@ -104,19 +106,6 @@ def main() -> int:
     os.nice(_NICE)
     log.info("worker %d trains %s on %s", os.getpid(), arguments.folder.name, arguments.device)
     return execute(arguments.folder, arguments.device, stop)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process without taking the interpreter down; all is on disk.
-
-    A native thread of torch may abort on the way ("terminate called without an active exception"), and a run that has
-    finished would read as a failed one.
-    """
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # a full disk cannot take the last lines of the log; the exit code tells how it ended
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":
