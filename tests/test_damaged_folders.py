@@ -236,5 +236,7 @@ def test_names_of_steps_and_previews_that_are_none() -> None:
 
 
 def test_every_published_checkpoint_passes_the_checks() -> None:
-    for info in catalog.list_checkpoints():
-        checkpoint.load_model(info.path)
+    published = [info for info in catalog.list_checkpoints() if info.published]
+    assert len(published) >= 38
+    for info in published:
+        assert not checkpoint.load_model(info.path).training

@@ -89,6 +89,7 @@ def test_the_limits_hold_when_the_client_has_gone() -> None:
     child.close()
     until(lambda: not decoding.is_running() or decoding.status() == psutil.STATUS_ZOMBIE)
     busy.join()
+    assert not set(process.children()) - before - {decoding}, "nothing else was started in its place"
 
 
 def _ignored(child: Child, raw: bytes) -> None:

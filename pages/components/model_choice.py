@@ -28,7 +28,7 @@ def is_learning(info: CheckpointInfo) -> bool:
 
 
 def option(info: CheckpointInfo) -> str:
-    """A model in a list: its given name or title, its folder's name, and whether it is a run of one's own."""
+    """A model in a list: its given name or title, its folder's name, and whether it is the user's own run."""
     kind = "published" if info.published else "learning" if is_learning(info) else "run"
     return t(f"common.model_option.{kind}", title=info.label, name=info.name)
 
