@@ -13,7 +13,7 @@ from genmodels import catalog, data
 from genmodels.capabilities import SupportsLikelihood
 from genmodels.evaluation import brief, evaluate, misses, range_text
 from genmodels.evaluation.names import name_of, value_of
-from genmodels.promise import promise_of
+from genmodels.publishing.expected import promise_of
 from genmodels.runfolder import RunFolder
 
 _SHORT = ("pattern_1010_gan",)  # needs no data, and 10,000 of its samples take no time

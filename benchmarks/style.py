@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from benchmarks import options
 from benchmarks.options import Length
 from genmodels.data.loader import to_float
-from genmodels.layers import vgg
+from genmodels.images.tiled import _pass, _prepared
 from genmodels.layers.instance_norm import InstanceNorm
-from genmodels.layers.translation_networks import ReflectionPad
 from genmodels.models.fast_style import FastStyle
 from genmodels.models.style_transfer import StyleTransfer
-from genmodels.translation import _pass, _prepared
+from genmodels.networks import vgg
+from genmodels.networks.translation import ReflectionPad
 
 _STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _CONTENT = "relu4_2"

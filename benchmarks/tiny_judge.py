@@ -10,12 +10,13 @@ import torch
 from benchmarks import options
 from benchmarks.options import Length
 from benchmarks.training import Silent
-from genmodels import checkpoint, data, recipes, tune
+from genmodels import checkpoint, data, recipes
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader, to_float
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.training import Trainer
+from genmodels.training import tune
+from genmodels.training.trainer import Trainer
 
 SEEDS, ACCURACY, SECONDS = 5, 0.99, 6.0
 _CPU = torch.device("cpu")

@@ -13,12 +13,13 @@ import torch
 
 from benchmarks import ceiling, options, tutorials
 from benchmarks.options import Length
-from genmodels import checkpoint, data, recipes, tune
+from genmodels import checkpoint, data, recipes
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.training import Trainer
+from genmodels.training import tune
+from genmodels.training.trainer import Trainer
 
 VAE_MEGAFLOP = 3.28  # matrix products of forward and backward, one image
 GAN_MEGAFLOP = 2.85

@@ -21,8 +21,10 @@ import torch
 from benchmarks import options
 from benchmarks.options import Length
 from benchmarks.tutorials_cyclegan import Tutorial
-from genmodels import registry, translation, tune
+from genmodels import registry
 from genmodels.config import Runtime
+from genmodels.images import tiled
+from genmodels.training import tune
 from train_jobs.launchers.local import KEEP_MEMORY
 
 SIDE = 128
@@ -118,7 +120,7 @@ def photograph(length: Length) -> None:
     for name, model in (("9 blocks, 64 channels", large), ("6 blocks, 32 channels", small)):
         tasks: dict[str, Callable[[], object]] = {
             "float32, eager": lambda model=model: eager(model),  # type: ignore[misc]
-            "ours": lambda model=model: translation.translate_image(model, pixels, "a_to_b"),  # type: ignore[misc]
+            "ours": lambda model=model: tiled.translate_image(model, pixels, "a_to_b"),  # type: ignore[misc]
         }
         times = race(tasks, length.rounds)
         theirs, ours = (statistics.median(times[key]) for key in ("float32, eager", "ours"))
@@ -151,7 +153,7 @@ def _large(width: int, height: int) -> None:
     model = model_of(residual_blocks=9).eval().requires_grad_(False)
     parts: list[tuple[int, int]] = []
     start = time.process_time()
-    translation.translate_image(model, picture, "a_to_b", on_progress=lambda *at: parts.append(at))
+    tiled.translate_image(model, picture, "a_to_b", on_progress=lambda *at: parts.append(at))
     print(json.dumps({"seconds": time.process_time() - start, "tiles": len(parts), "kilobytes": most_memory()}))
 
 

@@ -15,10 +15,11 @@ import torch
 from benchmarks import options, tutorials_wavenet
 from benchmarks.options import Length
 from benchmarks.tutorials_wavenet import TutorialWaveNet
-from genmodels import checkpoint, data, recipes, tune
-from genmodels.audio import mu_law_encode
+from genmodels import checkpoint, data, recipes
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
+from genmodels.signal.audio import mu_law_encode
+from genmodels.training import tune
 
 STEPS, BATCH = 2, 8
 NAIVE = 12  # samples that the naive loop is timed on: each costs the same

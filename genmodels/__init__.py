@@ -13,18 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genmodels import (
-        capabilities,
-        catalog,
-        checkpoint,
-        data,
-        evaluation,
-        latent,
-        preview,
-        recipes,
-        registry,
-        translation,
-    )
+    from genmodels import capabilities, catalog, checkpoint, data, evaluation, latent, recipes, registry
     from genmodels.catalog import (
         CheckpointInfo,
         ModelInfo,
@@ -36,9 +25,10 @@ if TYPE_CHECKING:
     )
     from genmodels.config import ModelConfig, TrainConfig
     from genmodels.errors import GenmodelsError
+    from genmodels.images import preview, tiled
     from genmodels.model import Batch, Metrics, Model
     from genmodels.registry import register
-    from genmodels.training import Trainer
+    from genmodels.training.trainer import Trainer
 
 _WHERE = {
     "CheckpointInfo": "catalog",
@@ -55,20 +45,20 @@ _WHERE = {
     "Metrics": "model",
     "Model": "model",
     "register": "registry",
-    "Trainer": "training",
+    "Trainer": "training.trainer",
 }
-_MODULES = (
-    "capabilities",
-    "catalog",
-    "checkpoint",
-    "data",
-    "evaluation",
-    "latent",
-    "preview",
-    "recipes",
-    "registry",
-    "translation",
-)
+_MODULES = {
+    "capabilities": "capabilities",
+    "catalog": "catalog",
+    "checkpoint": "checkpoint",
+    "data": "data",
+    "evaluation": "evaluation",
+    "latent": "latent",
+    "preview": "images.preview",
+    "recipes": "recipes",
+    "registry": "registry",
+    "tiled": "images.tiled",
+}
 
 __all__ = [
     "Batch",
@@ -95,7 +85,7 @@ __all__ = [
     "recipes",
     "register",
     "registry",
-    "translation",
+    "tiled",
 ]
 
 
@@ -103,7 +93,7 @@ def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(f"genmodels.{_WHERE[name]}"), name)
     if name in _MODULES:
-        return importlib.import_module(f"genmodels.{name}")
+        return importlib.import_module(f"genmodels.{_MODULES[name]}")
     raise AttributeError(f"module 'genmodels' has no attribute {name!r}")
 
 

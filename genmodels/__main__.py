@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genmodels import catalog, data, measure_commands, picture_commands, processes
+from genmodels import catalog, data, processes
+from genmodels.cli import images, measure
+from genmodels.cli.measure import AsJson, Name
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
-from genmodels.measure_commands import AsJson, Name
 
 app = typer.Typer(
     help="Genmodels: the classic generative models.",
@@ -74,7 +75,7 @@ def sample(
 
     Of a model that can be asked for a class: one column a class, one row a seed.
     """
-    from genmodels import preview
+    from genmodels.images import preview
 
     model = catalog.load(name, step)
     labels = None if label is None else _class_numbers(label, name)
@@ -113,7 +114,7 @@ def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
     import torch
 
     from genmodels.capabilities import SupportsLatent
-    from genmodels.expression import combine
+    from genmodels.latent.expression import combine
 
     if not isinstance(model, SupportsLatent) or model.latent_dim == 0:
         raise CapabilityError(f"{model.title} draws from no latent vector, so --z has no meaning for it; leave it out")
@@ -123,8 +124,8 @@ def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
         return model.decode(z.expand(max(1, len(labels)), -1), condition=condition).float().cpu()
 
 
-app.command()(picture_commands.translate)
-app.command()(picture_commands.stylize)
+app.command()(images.translate)
+app.command()(images.stylize)
 
 
 @app.command()
@@ -155,13 +156,13 @@ def speak(
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
 ) -> None:
     """Draw a recording with a model of sound such as a WaveNet, or continue one."""
-    from genmodels import speech
+    from genmodels import synthesis
 
     if out.suffix.lower() != ".wav":
         raise ConfigError(f"{str(out)!r} does not end in .wav, the one format written here")
     asked = {key: value for key, value in {"label": digit, "speaker": speaker}.items() if value is not None}
-    wish = speech.Wish(asked, seed, seconds, temperature, top_k, guidance, tempo)
-    said = speech.say(name, wish, step=step, after=None if after is None else speech.read(after, name))
+    wish = synthesis.Wish(asked, seed, seconds, temperature, top_k, guidance, tempo)
+    said = synthesis.say(name, wish, step=step, after=None if after is None else synthesis.read(after, name))
     try:
         out.write_bytes(said.wav)
     except OSError as error:
@@ -169,9 +170,9 @@ def speak(
     typer.echo(f"{out}: {said.seconds:.2f} s, {said.samples_per_second:,.0f} samples a second")
 
 
-app.command()(measure_commands.evaluate)
-app.command()(measure_commands.publish)
-app.command()(measure_commands.card)
+app.command()(measure.evaluate)
+app.command()(measure.publish)
+app.command()(measure.card)
 
 
 @app.command()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from genmodels.images.tiled import TILE, Precision, Progress, translate_image
 from genmodels.model import Model
-from genmodels.translation import TILE, Precision, Progress, translate_image
 
 
 def stylize_image(

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genmodels import audio, catalog
+from genmodels import catalog
 from genmodels.capabilities import SupportsCompletion
 from genmodels.data import given, intake, recording
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 from genmodels.seeding import generator_of
+from genmodels.signal import audio
 
 _EVERY = 400
 """Samples drawn between two looks: 20 to 50 ms of a core."""

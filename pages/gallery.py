@@ -12,7 +12,7 @@ from PIL import Image
 from genmodels import service
 from genmodels.catalog import CheckpointInfo, damaged_checkpoints, list_checkpoints
 from genmodels.errors import GenmodelsError
-from genmodels.preview import png
+from genmodels.images.preview import png
 from genmodels.run_files import read_png
 from genmodels.runfolder import RunFolder
 from genmodels.service.speak import speaks

@@ -6,13 +6,14 @@ from itertools import pairwise
 
 import streamlit as st
 
-from genmodels import expression, service
+from genmodels import service
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.expression import ExpressionError
+from genmodels.latent import expression
+from genmodels.latent.expression import ExpressionError
+from genmodels.latent.norms import Shell, shell
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedStudy, Tile
-from genmodels.shell import Shell, shell
 from pages.components import judge_note, seeds_charts
 from pages.components import seeds_state as state
 from pages.components.choice import choose

@@ -9,11 +9,12 @@ from typing import Any
 import streamlit as st
 
 import train_jobs
-from genmodels import data, estimate, recipes, registry, service
+from genmodels import data, recipes, registry, service
 from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe, Spec
+from genmodels.training import estimate
 from pages.components import address, config_form, evaluate_figures, run_view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain

@@ -109,14 +109,14 @@ def of_checkpoint(path: Path) -> dict[str, list[float]]:
 
 def of_training(name: str) -> list[dict[str, float]]:
     """The metrics of six steps from seed 0 of a family's small configuration."""
-    from genmodels import run_training
     from genmodels.runfolder import RunFolder
+    from genmodels.training import runner
     from tests.conftest import small_spec
 
     spec = small_spec(name, "train.max_steps=6", "train.log_every=1", "train.batch_size=16", "train.seed=0")
     with tempfile.TemporaryDirectory() as parent:
         folder = RunFolder.create(Path(parent) / "run", spec)
-        run_training.train_folder(folder, device="cpu")
+        runner.train_folder(folder, device="cpu")
         lines = folder.metrics()[0]
     timed = {"time", "step", "images_per_second", "samples_per_second"}
     kept = [{k: v for k, v in line.items() if k not in timed and not k.startswith("preview/")} for line in lines]

@@ -13,12 +13,13 @@ from conftest import small_spec
 from test_pages_training import command_of, page, spec_of_command
 
 import train_jobs
-from genmodels import data, run_training
+from genmodels import data
 from genmodels.data import DataConfig, audio_folder, decoding, intake_worker, own, recording
 from genmodels.data.sources import layout
 from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.service import sound, speak
+from genmodels.training import runner
 
 FORMS = ("wav", "flac", "ogg", "mp3")
 
@@ -259,7 +260,7 @@ def test_a_model_learns_from_it_and_is_continued_from_it(recordings: Path) -> No
     )  # fmt: skip
     assert (spec.config["num_classes"], spec.config["sample_rate"], spec.config["clip_samples"]) == (2, 8_000, 2_000)
     folder = RunFolder.create(runs_root() / "mine", spec)
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     config = folder.spec().data
     assert sound.real_set(speak.data_of("mine")) == config
     assert sound.real(config, 0).title == "high"

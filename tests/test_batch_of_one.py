@@ -11,9 +11,10 @@ from conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from genmodels import recipes, registry, run_training
+from genmodels import recipes, registry
 from genmodels.errors import ConfigError
 from genmodels.runfolder import RunFolder
+from genmodels.training import runner
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in FAMILIES if "audio" not in registry.config_class(name).requires),
@@ -67,7 +68,7 @@ def test_a_batch_of_one_is_trained_or_refused_by_its_field(name: str, tmp_path: 
             small_spec(name, *settings)
         return
     folder = RunFolder.create(tmp_path / "run", small_spec(name, *settings))
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
 
 
 @pytest.mark.parametrize("recipe", ["mnist_cgan_product", "mnist_wgan"])

@@ -15,10 +15,11 @@ from conftest import small_spec
 from picture_files import packed_photos
 from PIL import Image
 
-from genmodels import catalog, run_training
+from genmodels import catalog
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
-from genmodels.publish import measure_again, publish
+from genmodels.publishing.publish import measure_again, publish
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+from genmodels.training import runner
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,7 +40,7 @@ def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 def trained() -> RunFolder:
     """A short VAE run in the runs folder."""
     folder = RunFolder.create(runs_root() / "vae-1", small_spec("vae", "train.max_steps=30", "train.keep_steps=[0,10]"))
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     return folder
 
 
@@ -176,7 +177,7 @@ def test_a_published_run_does_not_say_where_ones_own_pictures_lie(tmp_path: Path
     packed = packed_photos(tmp_path, title="Cats and dogs", licence="CC0", origin="our garden")
     spec = small_spec("vae", "data.name=hdf5", f"data.path={packed}", "train.max_steps=2", "train.batch_size=4")
     folder = RunFolder.create(runs_root() / "pets-1", spec)
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     path = publish("pets-1", "pets", samples=500)
     for text in ("README.md", "config.json", "metrics.json"):
         assert str(tmp_path) not in (path / text).read_text()

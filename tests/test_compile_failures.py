@@ -12,11 +12,12 @@ import torch
 from conftest import small_spec
 from safetensors.torch import load_file
 
-from genmodels import data, run_training, tune
+from genmodels import data
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader
 from genmodels.model import Batch, Model
 from genmodels.runfolder import RunFolder
+from genmodels.training import runner, tune
 
 # In a process of its own: torch remembers a compiler once it has found one.
 CHILD = """
@@ -96,7 +97,7 @@ def test_a_compiler_that_fails_ends_neither_the_tuning_nor_a_run_that_relied_on_
     assert "RUNTIME False REMEMBERED False" in told
     events = {event["kind"]: event for event in relied.events()}
     assert "Error" in events["compile_failed"]["reason"]
-    run_training.train_folder(eager, device="cpu")
+    runner.train_folder(eager, device="cpu")
     one, two = (load_file(folder.step_path(3) / "model.safetensors") for folder in (relied, eager))
     assert all(torch.equal(one[key], two[key]) for key in one), "it must go on from an intact checkpoint"
 
@@ -152,7 +153,7 @@ def test_an_error_of_the_model_in_a_compiled_run_is_raised_with_its_own_message(
 
     monkeypatch.setattr(MLPClassifier, "training_step", step)
     with pytest.raises(ZeroDivisionError, match="the model divides by zero"):
-        run_training.train_folder(folder, device="cpu")
+        runner.train_folder(folder, device="cpu")
 
 
 def test_a_run_goes_on_where_torch_refuses_to_compile_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +166,7 @@ def test_a_run_goes_on_where_torch_refuses_to_compile_at_all(tmp_path: Path, mon
         raise RuntimeError("torch.compile is not supported on Python 3.99+")
 
     monkeypatch.setattr(torch.nn.Module, "compile", refuse)
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     events = {event["kind"]: event for event in folder.events()}
     assert "not supported on Python 3.99+" in events["compile_failed"]["reason"]
     assert (folder.runtime() or {})["compile"] is False

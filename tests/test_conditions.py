@@ -11,9 +11,10 @@ from conftest import digit_batch, small_model
 from PIL import Image
 from typer.testing import CliRunner
 
-from genmodels import catalog, latent, preview, service
+from genmodels import catalog, latent, service
 from genmodels.__main__ import app
 from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service import Point

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmodels.layers import convolution
-from genmodels.layers.convolution import Conv2d, ConvTranspose2d, _Convolution, _Transposed
+from genmodels.kernels import convolution
+from genmodels.kernels.convolution import Conv2d, ConvTranspose2d, _Convolution, _Transposed
 
 # kernel, stride, padding, side of the larger map: odd and even kernels, sizes that leave a rest, 16 and 49 positions
 _CASES = [

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from genmodels.layers.cross_entropy import cross_entropy
+from genmodels.kernels.cross_entropy import cross_entropy
 
 
 @pytest.mark.parametrize("rows", [1, 1023, 1025, 2500])

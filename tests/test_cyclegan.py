@@ -9,14 +9,16 @@ import pytest
 import torch
 from conftest import digit_batch, small_model, small_spec
 
-from genmodels import data, evaluation, preview, recipes, registry
+from genmodels import data, evaluation, recipes, registry
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import ConfigError
-from genmodels.layers import augment, translation_networks
+from genmodels.images import preview
+from genmodels.layers import augment
 from genmodels.layers.image_pool import ImagePool
-from genmodels.layers.translation_networks import ResidualBlock
 from genmodels.losses import least_squares_loss
+from genmodels.networks import translation
+from genmodels.networks.translation import ResidualBlock
 
 
 def built(**settings: Any) -> Any:
@@ -111,7 +113,7 @@ def test_attention_keeps_what_it_does_not_change() -> None:
     """x + m (y - x) by hand: m = 0 keeps the pixel, 1 takes what was drawn, a half lies between."""
     x = torch.tensor([0.5, -0.5, 1.0]).view(1, 1, 1, 3)
     drawn = torch.cat([torch.tensor([-1.0, 0.25, 0.0]).view(1, 1, 1, 3), torch.tensor([-1.0, 1.0, 0.0]).view_as(x)], 1)
-    y, mask = translation_networks.attended(drawn, x)
+    y, mask = translation.attended(drawn, x)
     assert mask.flatten().tolist() == [0.0, 1.0, 0.5]
     assert y.flatten().tolist() == [0.5, 0.25, 0.5]
 
@@ -147,7 +149,7 @@ def test_a_mask_begins_open(settings: dict[str, Any]) -> None:
     """Where it is shut nothing is learned."""
     model = built(resnet_channels=4, discriminator_channels=[4], attention=True, **settings)
     x = torch.rand(1, 3, 16, 16) * 2 - 1
-    mask = translation_networks.attended(model.generator_ba(x), x)[1]
+    mask = translation.attended(model.generator_ba(x), x)[1]
     torch.testing.assert_close(mask, torch.full((1, 1, 16, 16), 0.5 * (math.tanh(1.5) + 1)))
 
 

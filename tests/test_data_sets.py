@@ -16,7 +16,7 @@ from conftest import small_spec
 from picture_files import GREEN, ROOT, encoded, own, photos, plain
 from PIL import Image
 
-from genmodels import data, run_training
+from genmodels import data
 from genmodels.data import DataConfig, celeba, cifar10, hdf5, packing, sources
 from genmodels.data.loader import MemoryLoader
 from genmodels.data.spec import Arrays, check_memory, split_rows
@@ -24,6 +24,7 @@ from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.service import datasets
 from genmodels.service.datasets import SheetRequest
+from genmodels.training import runner
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_a_vae_trains_on_ones_own_pictures(name: str, tmp_path: Path) -> None:
     spec = small_spec("vae", f"data.name={name}", f"data.path={path}", size, "train.max_steps=6", "train.batch_size=4")
     assert spec.config["image_shape"] == [3, 8, 8]
     run = RunFolder.create(runs_root() / "own-1", spec)
-    assert run_training.train_folder(run, device="cpu") == "finished"
+    assert runner.train_folder(run, device="cpu") == "finished"
     assert run.steps()[-1] == 6
     assert run.spec().data.path == str(path)
     assert run.preview_path(6).is_file()

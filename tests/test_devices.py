@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from genmodels import accelerators
 from genmodels.errors import ConfigError
 from genmodels.runfolder import RunFolder
-from genmodels.training import resolve_device
+from genmodels.training import accelerators
+from genmodels.training.trainer import resolve_device
 from train_jobs import devices
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.scheduler import Scheduler

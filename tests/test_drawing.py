@@ -12,11 +12,12 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from genmodels import data, drawing
+from genmodels import data
 from genmodels.data import DataConfig
-from genmodels.drawing import EmptyDrawingError
 from genmodels.errors import DataError
 from genmodels.evaluation import judge
+from genmodels.images import drawing
+from genmodels.images.drawing import EmptyDrawingError
 
 
 @pytest.fixture(scope="module")

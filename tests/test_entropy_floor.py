@@ -9,12 +9,13 @@ import pytest
 import torch
 from conftest import digit_batch, small_model, small_spec
 
-from genmodels import data, evaluation, run_training
+from genmodels import data, evaluation
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.losses import bernoulli_entropy, bernoulli_nll
 from genmodels.runfolder import RunFolder
 from genmodels.service import manifold
+from genmodels.training import runner
 
 
 def digits(count: int = 200) -> torch.Tensor:
@@ -59,7 +60,7 @@ def test_curves_show_the_distance_above_the_floor(name: str, tmp_path: Path) -> 
     assert model.curves()["loss/recon_above_entropy"].ideal == 0
 
     folder = RunFolder.create(tmp_path / "run", small_spec(name, "train.max_steps=2", "train.log_every=1"))
-    run_training.train_folder(folder, device="cpu")
+    runner.train_folder(folder, device="cpu")
     points = [line for line in folder.metrics()[0] if "loss/total" in line]
     assert len(points) == 2
     assert all(0 < line["loss/recon_above_entropy"] < line["loss/total"] for line in points)

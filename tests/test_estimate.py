@@ -14,8 +14,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels import checkpoint, estimate, registry
+from genmodels import checkpoint, registry
 from genmodels.recipes import Spec
+from genmodels.training import estimate
 
 FRAME = Path(__file__).parents[1] / "pages" / "frame.py"
 

@@ -11,12 +11,13 @@ import pytest
 import torch
 from conftest import small_spec
 
-from genmodels import catalog, checkpoint, data, preview
+from genmodels import catalog, checkpoint, data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.evaluation import class_figures, evaluate, judge, judged, memory, misses, scores
 from genmodels.evaluation.splits import shuffled
+from genmodels.images import preview
 from genmodels.runfolder import RunFolder
 
 

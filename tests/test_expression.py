@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from genmodels import latent
-from genmodels.expression import MAX_SEEDS, ExpressionError, combine
-from genmodels.shell import shell
+from genmodels.latent.expression import MAX_SEEDS, ExpressionError, combine
+from genmodels.latent.norms import shell
 
 
 def z(seed: int) -> torch.Tensor:

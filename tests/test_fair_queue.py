@@ -14,7 +14,7 @@ from PIL import Image
 
 from genmodels import service
 from genmodels.errors import GenmodelsError
-from genmodels.layers import queue_kernel
+from genmodels.sampling import samples_compiled
 from genmodels.service import Point, fair_queue, gif, inference, sessions, speak, speak_compile
 from genmodels.service.fair_queue import CancelledError, FairQueue, background, queued
 from genmodels.service.sessions import LOCAL, Session
@@ -304,9 +304,9 @@ def test_a_recording_ends_after_its_listener_has_left(
 def test_preparing_compiles_all_that_a_recording_needs(voice: speak.Asked) -> None:
     """Compiled later, on the background thread, it would hold up all background work for half a minute."""
     speak_compile.prepare()
-    assert queue_kernel.compiled()
-    known = list(queue_kernel._advance.signatures)
+    assert samples_compiled.compiled()
+    known = list(samples_compiled._advance.signatures)
     drawing = speak.draw(voice.replace(seconds=0.2))
     drawing.wait(PATIENCE)
     assert drawing.finished
-    assert list(queue_kernel._advance.signatures) == known
+    assert list(samples_compiled._advance.signatures) == known

@@ -11,12 +11,13 @@ import torch
 from conftest import small_spec
 from safetensors.torch import load_file
 
-from genmodels import checkpoint, data, estimate, recipes, registry, run_training, tune
+from genmodels import checkpoint, data, recipes, registry
 from genmodels.data.loader import loader_for
 from genmodels.errors import CheckpointError, ConfigError
 from genmodels.initial_weights import source_of
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder, runs_root
+from genmodels.training import estimate, runner, tune
 from train_jobs.spec import make_spec
 
 QUICK = ("train.max_steps=4", "train.batch_size=16", "train.ema_decay=0.9", "train.save_every=2")
@@ -27,13 +28,13 @@ def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run called `first`, trained for four steps."""
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
     folder = RunFolder.create(runs_root() / "first", small_spec("dcgan", *QUICK))
-    run_training.train_folder(folder, device="cpu")
+    runner.train_folder(folder, device="cpu")
     return folder
 
 
 def begun(*settings: str, name: str = "second") -> RunFolder:
     folder = RunFolder.create(runs_root() / name, small_spec("dcgan", *QUICK, "train.initial_weights=first", *settings))
-    run_training.train_folder(folder, device="cpu")
+    runner.train_folder(folder, device="cpu")
     return folder
 
 
@@ -65,7 +66,7 @@ def test_what_is_lacking_or_of_another_size_begins_anew(first: RunFolder) -> Non
     for step in first.steps():
         checkpoint.strip(first.step_path(step), training_nets=False, half=True)
     fresh = RunFolder.create(runs_root() / "fresh", small_spec("dcgan", *QUICK, "model.latent_dim=5"))
-    run_training.train_folder(fresh, device="cpu")
+    runner.train_folder(fresh, device="cpu")
     second = begun("model.latent_dim=5")
     average = load_file(first.step_path(4) / "model.safetensors")
     (taken, own), (untaught, others) = parts(second, 0), parts(fresh, 0)
@@ -123,7 +124,7 @@ def test_resuming_goes_on_and_does_not_begin_again(first: RunFolder) -> None:
     whole, cut = begun(name="whole"), begun(name="cut")
     cut.remove_step(4)
     shutil.rmtree(first.path)  # not needed any more
-    run_training.train_folder(cut, device="cpu")
+    runner.train_folder(cut, device="cpu")
     assert all(torch.equal(value, parts(cut, 4)[0][key]) for key, value in parts(whole, 4)[0].items())
     assert [event["kind"] for event in cut.events()] == ["began_with", "resume"]
 

@@ -74,7 +74,7 @@ def test_a_pid_that_is_used_again_protects_nothing(tmp_path: Path) -> None:
 
 
 def test_a_training_begins_by_clearing_its_folder(tmp_path: Path) -> None:
-    from genmodels import run_training
+    from genmodels.training import runner
 
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=1"))
     made(folder.path / f".tmp-step-000007-{ENDED}")
@@ -84,7 +84,7 @@ def test_a_training_begins_by_clearing_its_folder(tmp_path: Path) -> None:
     (folder.path / "previews").mkdir()
     (folder.path / "previews" / "000007.tmp").write_bytes(b"half")
     kept = made(folder.path / ".damaged-000007-1")
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     hidden = [path for path in folder.path.rglob("*") if path.name.startswith(".") or path.suffix == ".tmp"]
     assert hidden == [kept], "a damaged checkpoint was set aside for a person to look at"
 

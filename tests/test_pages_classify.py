@@ -12,13 +12,14 @@ import torch
 from conftest import digit_batch, small_model
 from PIL import Image
 
-from genmodels import catalog, checkpoint, data, drawing
+from genmodels import catalog, checkpoint, data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.drawing import EmptyDrawingError
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.evaluation import backquery
 from genmodels.evaluation.backquery import Ascent, Climb
+from genmodels.images import drawing
+from genmodels.images.drawing import EmptyDrawingError
 from genmodels.service import classify, classify_typical
 from genmodels.service.classify_typical import Backquery
 from pages.components import classify_mistakes

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genmodels import preview, recipes
+from genmodels import recipes
 from genmodels.catalog import checkpoints_root, list_checkpoints
+from genmodels.images import preview
 from genmodels.service import classify
 from pages.components import classify_ask
 from pages.components.i18n import texts

@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from genmodels import catalog, data, drawing
+from genmodels import catalog, data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.drawing import EmptyDrawingError
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
+from genmodels.images import drawing
+from genmodels.images.drawing import EmptyDrawingError
 from genmodels.losses import bernoulli_nll, gaussian_kl
 from genmodels.service import denoise, manifold, plane_map
 from genmodels.service.denoise import Noise

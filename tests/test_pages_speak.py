@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from streamlit.testing.v1 import AppTest
 
-from genmodels import speech
+from genmodels import synthesis
 from genmodels.service import speak
 from pages.components import i18n, speak_card
 from tests.test_pages_explorer import open_page
@@ -177,7 +177,7 @@ def test_a_fault_while_drawing_is_told(runs: Path, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("no such kernel")
 
     app = page("ask", model="voice", seed="71")
-    monkeypatch.setattr(speech, "say_iter", broken)
+    monkeypatch.setattr(synthesis, "say_iter", broken)
     app.button(key="speak_go_ask").click().run()
     drawing(app, "ask")
     app.run()

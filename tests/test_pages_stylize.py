@@ -13,9 +13,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels import run_training
 from genmodels.runfolder import RunFolder
 from genmodels.service import stylize
+from genmodels.training import runner
 from tests.test_pages_explorer import open_page
 from tests.test_pages_translate import unexplained, words
 from tests.test_service_stylize import offer, save_networks
@@ -132,7 +132,7 @@ def test_a_finished_painting_can_be_gone_back_through(runs: Path, tmp_path: Path
     )  # fmt: skip
     store = Store()
     assert store.claim(job.id, "cpu")
-    assert run_training.train_folder(job.folder, device="cpu") == "finished"
+    assert runner.train_folder(job.folder, device="cpu") == "finished"
     assert store.finish(job.id, None, "SUCCEEDED", 0, None)
     app = open_page("stylize", run=job.id)
     slider = app.select_slider(key="stylize_canvas_step")

@@ -14,11 +14,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels import data, estimate, recipes, registry
+from genmodels import data, recipes, registry
 from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
 from genmodels.recipes import parse_overrides
 from genmodels.runfolder import RunFolder, runs_root
+from genmodels.training import estimate
 from pages.components import config_form, evaluate_figures, run_curves
 from tests.test_components import as_read
 

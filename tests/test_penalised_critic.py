@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmarks.convolutions import FlopCount
-from genmodels.layers import penalised_critic
-from genmodels.layers.convolution import Conv2d
-from genmodels.layers.dropout import Dropout
-from genmodels.layers.penalised_critic import PenalisedLoss, is_linear_between_kinks, penalised_loss
+from genmodels.kernels import penalised_critic
+from genmodels.kernels.convolution import Conv2d
+from genmodels.kernels.dropout import Dropout
+from genmodels.kernels.penalised_critic import PenalisedLoss, is_linear_between_kinks, penalised_loss
 from genmodels.losses import critic_loss, gradient_penalty
 from genmodels.model import Model
 from tests.conftest import digit_batch, small_model

@@ -13,14 +13,15 @@ import torch.nn.functional as F
 from conftest import small_spec
 from torch import Tensor, nn
 
-from genmodels import capabilities, checkpoint, data, preview, registry
+from genmodels import capabilities, checkpoint, data, registry
 from genmodels.capabilities import Condition
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import brief, evaluate, likelihood
+from genmodels.images import preview
 from genmodels.layers.masked import CausalConv2d, HorizontalConv2d, MaskedConv2d, VerticalConv2d, colour_mask
-from genmodels.layers.painting import draw
+from genmodels.sampling.pixels import draw
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "pixelcnn": {"channels": 12, "layers": 2, "kernel_size": 5},

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from conftest import small_spec
 
-from genmodels import card, catalog, data, publish, recipes, run_training
+from genmodels import catalog, data, recipes
 from genmodels.errors import CheckpointError, DataError, UnknownNameError
 from genmodels.evaluation import names
-from genmodels.promise import Promise, promise_of
+from genmodels.publishing import card, publish
+from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+from genmodels.training import runner
 from pages.components.i18n import has, t
 from tests.test_service import save_run
 from train_jobs.spec import make_spec
@@ -256,7 +258,7 @@ def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
     settings = ("train.max_steps=6", "train.initial_weights=pattern", "train.batch_size=1")
     spec = make_spec("pattern_1010_gan", None, settings)
     run = RunFolder.create(tmp_path / "runs" / "mine", spec)
-    run_training.train_folder(run, device="cpu")
+    runner.train_folder(run, device="cpu")
     run.add_event(3, "set", path="model.generator_lr", old=0.01, new=0.02)
     publish.publish("mine", "again", samples=20)
     card = (published / "again" / "README.md").read_text()

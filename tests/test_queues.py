@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels.layers import queue_kernel
 from genmodels.model import Model
+from genmodels.sampling import samples_compiled
 from tests.conftest import small_model
 
 _DRAWN = """
@@ -38,7 +38,7 @@ def drawn(model: Model) -> np.ndarray:
 
 def fresh(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The kernel's module as another process would import it, drawing for this test."""
-    spec = importlib.util.spec_from_file_location("genmodels.layers.queue_kernel", queue_kernel.__file__)
+    spec = importlib.util.spec_from_file_location("genmodels.sampling.samples_compiled", samples_compiled.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -50,7 +50,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.mark.slow  # compiled anew, as nothing was kept
 def test_it_is_compiled_where_neither_source_nor_home_can_be_written(tmp_path: Path) -> None:
     """A file where the caches' folder would be made stops root too, whom a folder's permissions do not."""
-    root, home = Path(queue_kernel.__file__).parents[2], tmp_path / "home"
+    root, home = Path(samples_compiled.__file__).parents[2], tmp_path / "home"
     home.touch()
     for part in ("genmodels", "train_jobs", "tests"):  # tests/conftest.py imports them
         shutil.copytree(root / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))

@@ -19,10 +19,10 @@ from genmodels.runfolder import RunFolder
 # Trains folders one after the other in a new process, each up to a step, as a stop request would end it, or to its end.
 CHILD = """
 import os, sys, threading
-import genmodels.training
+import genmodels.training.trainer
 from genmodels import run_training
 from genmodels.runfolder import RunFolder
-from genmodels.training import Trainer
+from genmodels.training.trainer import Trainer
 after = Trainer._after_step
 for path, until in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
     stop = threading.Event()
@@ -31,7 +31,7 @@ for path, until in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
         if self.step == until:
             stop.set()
     Trainer._after_step = stop_then
-    genmodels.training._POLL_SECONDS = -1.0 if until else 0.25
+    genmodels.training.trainer._POLL_SECONDS = -1.0 if until else 0.25
     print(run_training.train_folder(RunFolder(path), device="cpu", stop=stop), flush=True)
 os._exit(0)  # as a worker ends: see train_jobs/worker.py
 """
@@ -75,7 +75,7 @@ def test_three_steps_and_three_more_are_six(name: str, channels_last: bool, tmp_
 
 def test_a_knob_turned_before_a_crash_is_turned_again(tmp_path: Path) -> None:
     """The run died after the turn and before the next checkpoint: replaying it gives the same weights."""
-    from genmodels import run_training
+    from genmodels.training import runner
 
     spec = small_spec("vae", "train.max_steps=6", "train.batch_size=16", "train.save_every=2")
     results = []
@@ -88,7 +88,7 @@ def test_a_knob_turned_before_a_crash_is_turned_again(tmp_path: Path) -> None:
             _replaying(first)
             (tmp_path / "first" / "step-000002").rename(folder.step_path(2))
             folder.set_runtime(first.runtime() or {})
-            assert run_training.train_folder(folder, device="cpu") == "finished"
+            assert runner.train_folder(folder, device="cpu") == "finished"
         else:
             _replaying(folder)
         results.append(load_file(folder.step_path(6) / "model.safetensors"))
@@ -97,8 +97,8 @@ def test_a_knob_turned_before_a_crash_is_turned_again(tmp_path: Path) -> None:
 
 def _replaying(folder: RunFolder) -> None:
     """Train from step 0 with the knob's event in force, as if it had been turned live."""
-    from genmodels import run_training
-    from genmodels.training import Trainer
+    from genmodels.training import runner
+    from genmodels.training.trainer import Trainer
 
     fit = Trainer.fit
 
@@ -108,16 +108,16 @@ def _replaying(folder: RunFolder) -> None:
 
     Trainer.fit = with_events  # type: ignore[method-assign, assignment]
     try:
-        assert run_training.train_folder(folder, device="cpu") == "finished"
+        assert runner.train_folder(folder, device="cpu") == "finished"
     finally:
         Trainer.fit = fit  # type: ignore[method-assign]
 
 
 def test_requests_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """set, save, sample and stop, as the Runs page sends them; a refusal is an event, not the end."""
-    from genmodels import run_training, training
+    from genmodels.training import runner, trainer
 
-    monkeypatch.setattr(training, "_POLL_SECONDS", -1.0)
+    monkeypatch.setattr(trainer, "_POLL_SECONDS", -1.0)
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=50", "train.preview_every=1000"))
     asked = iter(
         [
@@ -129,14 +129,14 @@ def test_requests_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             {"action": "stop"},
         ]
     )
-    original = run_training.FolderRecorder.requests
+    original = runner.FolderRecorder.requests
 
-    def requests(self: run_training.FolderRecorder) -> list[dict[str, object]]:
+    def requests(self: runner.FolderRecorder) -> list[dict[str, object]]:
         folder.request(**next(asked, {"action": "stop"}))
         return original(self)
 
-    monkeypatch.setattr(run_training.FolderRecorder, "requests", requests)
-    assert run_training.train_folder(folder, device="cpu") == "stopped"
+    monkeypatch.setattr(runner.FolderRecorder, "requests", requests)
+    assert runner.train_folder(folder, device="cpu") == "stopped"
     events = folder.events()
     assert [event["kind"] for event in events] == ["set", "refused", "refused", "save"]
     assert (events[0]["old"], events[0]["new"]) == (1e-3, 0.01)
@@ -148,28 +148,29 @@ def test_requests_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_published_checkpoint_cannot_be_resumed_and_says_so(tmp_path: Path) -> None:
-    from genmodels import checkpoint, run_training
+    from genmodels import checkpoint
+    from genmodels.training import runner
 
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=4"))
-    run_training.train_folder(folder, device="cpu")
+    runner.train_folder(folder, device="cpu")
     checkpoint.strip(folder.step_path(4), training_nets=True)
     with pytest.raises(CheckpointError, match="cannot be resumed"):
-        run_training.train_folder(folder, device="cpu")
+        runner.train_folder(folder, device="cpu")
     assert "cannot be resumed" in folder.status()["error"]
     with pytest.raises(ConfigError, match="not on this machine"):
-        run_training.train_folder(folder, device="cuda:99")
+        runner.train_folder(folder, device="cuda:99")
 
 
 def test_a_damaged_newest_checkpoint_is_set_aside_and_the_older_one_resumed(tmp_path: Path) -> None:
-    from genmodels import run_training
+    from genmodels.training import runner
 
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=6", "train.save_every=2"))
-    run_training.train_folder(folder, device="cpu")
+    runner.train_folder(folder, device="cpu")
     # cloned: what load_file gives is the file itself, mapped, and the file is about to be cut
     whole = {key: value.clone() for key, value in load_file(folder.step_path(6) / "model.safetensors").items()}
     weights = folder.step_path(6) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     assert [event["kind"] for event in folder.events()] == ["damaged", "resume"]
     assert folder.events()[1]["step"] == 4
     assert all(torch.equal(value, whole[key]) for key, value in load_file(weights).items())
@@ -177,9 +178,9 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_the_older_one_resumed(tmp_
 
 
 def test_a_broken_weight_is_never_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from genmodels import run_training
     from genmodels.errors import DivergedError
-    from genmodels.training import Trainer
+    from genmodels.training import runner
+    from genmodels.training.trainer import Trainer
 
     after = Trainer._after_step
 
@@ -192,7 +193,7 @@ def test_a_broken_weight_is_never_saved(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Trainer, "_after_step", poison)
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=6", "train.save_every=2"))
     with pytest.raises(DivergedError, match="last checkpoint is intact"):
-        run_training.train_folder(folder, device="cpu")
+        runner.train_folder(folder, device="cpu")
     assert folder.steps() == [0, 2]
     assert folder.status()["phase"] == "failed"
 
@@ -208,11 +209,11 @@ def test_lines_that_are_no_objects_are_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("saved", [False, True])
 def test_a_run_killed_before_its_second_checkpoint_logs_step_0_once(tmp_path: Path, saved: bool) -> None:
     """Killed after the first preview: before the first checkpoint was whole, or after it and before the second one."""
-    from genmodels import run_training
+    from genmodels.training import runner
 
     spec = small_spec("gan", "train.max_steps=4", "train.batch_size=16", "train.log_every=1", "train.save_every=4")
     whole, killed = (RunFolder.create(tmp_path / name, spec) for name in ("whole", "killed"))
-    assert run_training.train_folder(whole, device="cpu") == "finished"
+    assert runner.train_folder(whole, device="cpu") == "finished"
     killed.append_metrics(0, {"preview/diversity": 0.5, "preview/diversity_data": 0.7})
     if saved:
         killed.set_runtime(whole.runtime() or {})
@@ -220,7 +221,7 @@ def test_a_run_killed_before_its_second_checkpoint_logs_step_0_once(tmp_path: Pa
         killed.append_metrics(1, {"loss/generator": 0.5})
     else:
         killed.add_event(0, "began_with", name="other")
-    assert run_training.train_folder(killed, device="cpu") == "finished"
+    assert runner.train_folder(killed, device="cpu") == "finished"
     logged = [[line["step"] for line in folder.metrics()[0]] for folder in (whole, killed)]
     assert logged[0].count(0) == 1, "a GAN's first preview logs its diversity"
     assert logged[1] == logged[0]
@@ -230,20 +231,20 @@ def test_a_run_killed_before_its_second_checkpoint_logs_step_0_once(tmp_path: Pa
 
 
 def test_a_preview_on_request_adds_no_second_line_for_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from genmodels import run_training, training
+    from genmodels.training import runner, trainer
 
-    monkeypatch.setattr(training, "_POLL_SECONDS", -1.0)
+    monkeypatch.setattr(trainer, "_POLL_SECONDS", -1.0)
     folder = RunFolder.create(tmp_path / "run", small_spec("gan", "train.max_steps=50", "train.preview_every=1"))
     asked = iter([{"action": "sample"}, {"action": "sample"}, {"action": "stop"}, {"action": "sample"}])
-    original = run_training.FolderRecorder.requests
+    original = runner.FolderRecorder.requests
 
-    def requests(self: run_training.FolderRecorder) -> list[dict[str, object]]:
+    def requests(self: runner.FolderRecorder) -> list[dict[str, object]]:
         folder.request(**next(asked, {"action": "stop"}))
         return original(self)
 
-    monkeypatch.setattr(run_training.FolderRecorder, "requests", requests)
-    assert run_training.train_folder(folder, device="cpu") == "stopped"
-    assert run_training.train_folder(folder, device="cpu") == "stopped"
+    monkeypatch.setattr(runner.FolderRecorder, "requests", requests)
+    assert runner.train_folder(folder, device="cpu") == "stopped"
+    assert runner.train_folder(folder, device="cpu") == "stopped"
     steps = [line["step"] for line in folder.metrics()[0] if "preview/diversity" in line]
     assert steps == sorted(set(steps))
     assert len(steps) > 2

@@ -10,9 +10,10 @@ from test_command_line import run
 from test_pages_explorer import open_page
 from test_service import save_run
 
-from genmodels import latent, preview, seeding, service
+from genmodels import latent, seeding, service
 from genmodels.config import TrainConfig
 from genmodels.evaluation.backquery import Climb
+from genmodels.images import preview
 from genmodels.service import Point, compare, conditional, denoise, paint, speak
 from genmodels.service.seeds import SeedStudy
 

@@ -14,9 +14,9 @@ import pytest
 from picture_files import BLUE, RED, ROOT, claimed_png, encoded, plain
 from PIL import Image
 
-from genmodels import drawing
 from genmodels.data import pictures, sandbox
 from genmodels.errors import DataError
+from genmodels.images import drawing
 
 Decode = Callable[[bytes], object]
 SERVED: dict[str, Decode] = {

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 from genmodels import catalog
-from genmodels.drawing import CANVAS_SIDE, EmptyDrawingError
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
-from genmodels.layers.painting import adjusted, draw
+from genmodels.images.drawing import CANVAS_SIDE, EmptyDrawingError
+from genmodels.sampling.pixels import adjusted, draw
 from genmodels.service import paint, paint_field, paint_files, paint_given, paint_pixel
 from genmodels.service.paint import Asking, Painting
 from genmodels.service.paint_field import Looking

@@ -14,13 +14,14 @@ import pytest
 import soundfile
 import torch
 
-from genmodels import audio, catalog, fourier, speech
+from genmodels import catalog, synthesis
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.service import fair_queue, sessions, sound, speak, speak_past, speak_voice
 from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound, TwoTones
 from genmodels.service.speak import Asked
+from genmodels.signal import audio, fourier
 from tests.test_service import save_run
 
 SMALL = ("model.channels=4", "model.skip_channels=8", "model.layers=3", "model.stacks=2")
@@ -86,8 +87,8 @@ def test_a_wish_out_of_bounds_is_refused_by_name(change: dict[str, float], part:
 
 def test_a_drawing_is_what_the_command_line_draws(runs: Path) -> None:
     found = drawn(speak.draw(Asked(**WISH)))
-    wish = speech.Wish({"label": "rising", "speaker": "reed"}, 3, 0.2)
-    assert np.array_equal(found, speech.say("voice", wish).samples.numpy())
+    wish = synthesis.Wish({"label": "rising", "speaker": "reed"}, 3, 0.2)
+    assert np.array_equal(found, synthesis.say("voice", wish).samples.numpy())
     assert not np.array_equal(found, drawn(speak.draw(Asked(**{**WISH, "speaker": "flute"}))))
     assert not np.array_equal(found, drawn(speak.draw(Asked(**{**WISH, "step": 0}))))
 
@@ -137,39 +138,39 @@ def test_any_fault_is_the_drawing_s_problem_and_is_logged(
     runs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Uncaught in its thread, the page would show neither sound nor reason."""
-    say_iter, asked = speech.say_iter, Asked(**{**WISH, "seed": 5})
+    say_iter, asked = synthesis.say_iter, Asked(**{**WISH, "seed": 5})
 
-    def broken(*args: object, **knobs: object) -> Iterator[speech.Said]:
+    def broken(*args: object, **knobs: object) -> Iterator[synthesis.Said]:
         yield next(say_iter(*args, **knobs))  # type: ignore[arg-type]
         raise RuntimeError("no such kernel")
 
-    monkeypatch.setattr(speech, "say_iter", broken)
+    monkeypatch.setattr(synthesis, "say_iter", broken)
     drawing = speak.draw(asked)
     drawing.wait(60)
     assert "could not be drawn" in drawing.problem
     assert len(drawing.samples) == speak.EVERY
     assert not drawing.running
     assert "RuntimeError: no such kernel" in caplog.text
-    monkeypatch.setattr(speech, "say_iter", say_iter)
+    monkeypatch.setattr(synthesis, "say_iter", say_iter)
     drawing.start()
     assert np.array_equal(drawn(drawing), drawn(speak.draw(asked))), "tried again, it goes on"
 
 
 def test_the_speed_is_of_drawing_alone(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading and compiling take seconds; they were once counted."""
-    say_iter = speech.say_iter
+    say_iter = synthesis.say_iter
 
-    def slow(*args: object, **knobs: object) -> Iterator[speech.Said]:
+    def slow(*args: object, **knobs: object) -> Iterator[synthesis.Said]:
         time.sleep(2)
         yield from say_iter(*args, **knobs)  # type: ignore[arg-type]
 
-    speech.say("voice", speech.Wish(seconds=0.1))
-    monkeypatch.setattr(speech, "say_iter", slow)
+    synthesis.say("voice", synthesis.Wish(seconds=0.1))
+    monkeypatch.setattr(synthesis, "say_iter", slow)
     began = time.perf_counter()
-    speed = speech.say("voice", speech.Wish(seconds=0.5)).samples_per_second
+    speed = synthesis.say("voice", synthesis.Wish(seconds=0.5)).samples_per_second
     # All but the first slice of 400, and the two seconds of loading are not in it, however slow the machine is.
     assert speed > 3_600 / (time.perf_counter() - began - 2)
-    assert 0 < speech.say("voice", speech.Wish(seconds=0.05)).samples_per_second < 400 / 2, (
+    assert 0 < synthesis.say("voice", synthesis.Wish(seconds=0.05)).samples_per_second < 400 / 2, (
         "one slice cannot be told from loading"
     )
 

@@ -15,9 +15,10 @@ import torch
 from picture_files import BLUE, RED, claimed_png, encoded, plain
 from PIL import Image
 
-from genmodels import checkpoint, translation
+from genmodels import checkpoint
 from genmodels.data import pictures
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
+from genmodels.images import tiled
 from genmodels.runfolder import RunFolder
 from genmodels.service import heat, inference, translate, translate_given, whole_pictures
 from genmodels.service.translate import Asking
@@ -76,14 +77,14 @@ def test_only_models_that_translate_are_offered_by_the_names_of_their_kinds(runs
 
 @pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
 def test_a_translation_is_the_models_own_at_the_training_size_and_returned_at_the_pictures(
-    runs: Path, direction: translation.Direction
+    runs: Path, direction: tiled.Direction
 ) -> None:
     picture = photo(160, 96)
     found = translate.translate(Asking(model="colour", step=10, direction=direction), given(picture))
     assert (found.size, found.worked, found.sure) == ((160, 96), (53, 32), None)
     small = np.asarray(picture.resize((53, 32), Image.Resampling.LANCZOS))
     model = checkpoint.load_model(runs / "colour", 10)
-    wanted = translation.resized(translation.translate_image(model, small, direction), 160, 96)
+    wanted = tiled.resized(tiled.translate_image(model, small, direction), 160, 96)
     assert wanted.std() > 5
     assert np.array_equal(found.pixels, wanted)
     first = translate.translate(Asking(model="colour", step=0, direction=direction), given(picture))
@@ -98,12 +99,12 @@ def test_a_change_is_laid_on_the_picture_and_so_said(runs: Path, mode: str) -> N
     found = translate.translate(Asking(model="attending"), given(picture))
     assert found.laid
     assert found.worked == (53, 32)
-    colours, alpha = translation.without_alpha(np.asarray(picture))
-    small = translation.resized(colours, 53, 32)
-    there = translation.translate_image(checkpoint.load_model(runs / "attending", 10), small, "a_to_b")
-    wanted = translation.brought_back(there, small, colours, (160, 96))
+    colours, alpha = tiled.without_alpha(np.asarray(picture))
+    small = tiled.resized(colours, 53, 32)
+    there = tiled.translate_image(checkpoint.load_model(runs / "attending", 10), small, "a_to_b")
+    wanted = tiled.brought_back(there, small, colours, (160, 96))
     assert np.array_equal(found.pixels[..., :3], wanted)
-    assert not np.array_equal(wanted, translation.resized(there, 160, 96))
+    assert not np.array_equal(wanted, tiled.resized(there, 160, 96))
     assert alpha is None or np.array_equal(found.pixels[..., 3:], alpha)
     assert not translate.translate(Asking(model="colour"), given(picture)).laid
 
@@ -113,17 +114,17 @@ def test_there_and_back_measures_what_the_model_loses(runs: Path) -> None:
     trip = translate.round_trip(Asking(model="colour"), upload)
     model = checkpoint.load_model(runs / "colour", 10)
     small = np.asarray(photo(64, 40).resize((51, 32), Image.Resampling.LANCZOS))
-    there = translation.translate_image(model, small, "a_to_b")
-    back = translation.translate_image(model, there, "b_to_a")
+    there = tiled.translate_image(model, small, "a_to_b")
+    back = tiled.translate_image(model, there, "b_to_a")
     assert trip.error == pytest.approx(np.abs(back.astype(float) - small).mean() / 127.5, rel=1e-4)
     assert trip.error > 0.05
     assert (trip.heat.width, trip.heat.height) == (trip.changed.width, trip.changed.height) == (51, 32)
     assert trip.heat.image != trip.changed.image
     grey = translate.round_trip(Asking(model="grey"), upload)
     model, bare = checkpoint.load_model(runs / "grey", 10), photo(64, 40).resize((45, 28), Image.Resampling.LANCZOS)
-    there = translation.translate_image(model, np.asarray(bare), "a_to_b")
+    there = tiled.translate_image(model, np.asarray(bare), "a_to_b")
     away = np.abs(
-        translation.translate_image(model, there, "b_to_a").astype(float) - np.asarray(bare.convert("L"))[..., None]
+        tiled.translate_image(model, there, "b_to_a").astype(float) - np.asarray(bare.convert("L"))[..., None]
     )
     assert grey.error == pytest.approx(away.mean() / 127.5, rel=1e-3), "colours, which it cannot keep, are not counted"
     shown = np.asarray(Image.open(io.BytesIO(grey.before.image)))
@@ -184,7 +185,7 @@ def test_odd_files_come_back_at_their_size(runs: Path, upload: Upload, size: tup
         assert np.array_equal(found.pixels[..., 3], np.asarray(photo(40, 30, "RGBA"))[..., 3])
     trip, way = translate.round_trip(asked, upload), translate._way(asked, upload, None, None)
     assert way.worked.shape == (found.worked[1], found.worked[0], 3)
-    back = translation.translate_image(checkpoint.load_model(runs / "colour", 10), way.there, "b_to_a")
+    back = tiled.translate_image(checkpoint.load_model(runs / "colour", 10), way.there, "b_to_a")
     assert trip.error == pytest.approx(np.abs(back.astype(float) - way.worked).mean() / 127.5, abs=0.004)
     assert 0.01 < trip.error < 1.5
 

@@ -22,12 +22,14 @@ import soundfile
 import torch
 from conftest import small_model, small_spec
 
-from genmodels import audio, data, run_training, speech
+from genmodels import data, synthesis
 from genmodels.data import DataConfig, decoding, fsdd, intake, isolation, recording, resampling, spectrograms
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import evaluate, sound
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.service import sound as heard
+from genmodels.signal import audio
+from genmodels.training import runner
 
 ROOT = Path(__file__).parents[1]
 
@@ -357,25 +359,25 @@ def test_the_judge_hears_real_digits_also_where_silence_stands_around_them() -> 
 def spoken_run() -> str:
     spec = small_spec("wavenet", "train.max_steps=2", "train.max_epochs=null", "train.batch_size=16")
     folder = RunFolder.create(runs_root() / "voice", spec)
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     assert [step for step, _ in folder.previews()] == [0, 2]
     return "voice"
 
 
 def test_a_trained_model_speaks_continues_and_says_what_it_does_not_know(spoken_run: str, tmp_path: Path) -> None:
-    wish = speech.Wish({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
-    said = speech.say(spoken_run, wish)
+    wish = synthesis.Wish({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
+    said = synthesis.say(spoken_run, wish)
     assert said.samples.shape == (160,)
-    assert torch.equal(said.samples, speech.say(spoken_run, wish).samples)
+    assert torch.equal(said.samples, synthesis.say(spoken_run, wish).samples)
     after = torch.from_numpy(tone(8_000, seconds=0.1)).float()
-    more = [*speech.say_iter(spoken_run, wish, after=after, every=40)]
+    more = [*synthesis.say_iter(spoken_run, wish, after=after, every=40)]
     assert len(more) == 4
     assert torch.equal(more[-1].samples[:800], after)
     assert more[-1].samples.shape == (960,)
     with pytest.raises(ConfigError, match="label = 'purr' is not allowed: voice knows steady, rising"):
-        speech.say(spoken_run, speech.Wish({"label": "purr"}))
+        synthesis.say(spoken_run, synthesis.Wish({"label": "purr"}))
     with pytest.raises(CapabilityError, match="trained on pictures"):
-        speech.say("mnist_vae_20", wish)
+        synthesis.say("mnist_vae_20", wish)
     out = tmp_path / "out.wav"
     command = [sys.executable, "-m", "genmodels", "speak", spoken_run, str(out), "--digit", "rising", "--speaker", "1"]
     subprocess.run([*command, "--seed", "3", "--seconds", "0.02"], cwd=ROOT, check=True, capture_output=True)

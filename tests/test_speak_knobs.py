@@ -9,12 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from genmodels import speech
+from genmodels import synthesis
 from genmodels.__main__ import app as command_line
 from genmodels.errors import ConfigError
 from genmodels.service import speak, speak_voice
 from genmodels.service.speak import Asked
-from genmodels.speech import Wish
+from genmodels.synthesis import Wish
 from tests.test_pages_explorer import open_page
 from tests.test_service import save_run
 from tests.test_service_speak import SMALL, drawn
@@ -162,5 +162,5 @@ def test_silence_behind_a_word_is_explained(runs: Path) -> None:
 
 
 def test_a_slow_word_has_the_time_it_takes(runs: Path) -> None:
-    lengths = [len(speech.say("timed", Wish({}, 1, tempo=tempo)).samples) for tempo in (0.5, 1, 2)]
+    lengths = [len(synthesis.say("timed", Wish({}, 1, tempo=tempo)).samples) for tempo in (0.5, 1, 2)]
     assert lengths == [4_000, 2_000, 2_000]

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from style_pictures import picture
 
-from genmodels import data, recipes, run_training
+from genmodels import data, recipes
 from genmodels.data import DataConfig
 from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder
+from genmodels.training import runner
 from train_jobs import api
 from train_jobs.spec import make_spec
 
@@ -97,7 +98,7 @@ def test_a_style_is_found_by_name_or_path_and_copied_into_the_run(
     folder = RunFolder.create(tmp_path / "run", spec)
     (tmp_path / "data" / "style_images" / "waves.jpg").unlink()
     assert folder.spec().data.style == str(folder.path / "inputs" / "style.png")
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     assert {step for step, _ in folder.previews()} == {0, 2}
     with Image.open(folder.previews()[-1][1]) as shown:
         assert shown.size[1] > shown.size[0]  # of the one test photograph: as it is, and painted below
@@ -125,7 +126,7 @@ def test_a_visitors_pictures_are_copied_and_the_job_outlives_them(tmp_path: Path
     for name in ("photo.jpg", "painting.png"):
         (tmp_path / "mine" / name).unlink()
     assert np.array_equal(data.load(folder.spec().data).images, wanted)
-    assert run_training.train_folder(folder, device="cpu") == "finished"
+    assert runner.train_folder(folder, device="cpu") == "finished"
     shown = [np.asarray(Image.open(path)) for _, path in folder.previews()]
     assert [step for step, _ in folder.previews()] == [0, 2, 4]
     assert np.array_equal(shown[0], wanted[0].transpose(1, 2, 0))  # the photograph, at its own size

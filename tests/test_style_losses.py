@@ -13,10 +13,11 @@ from torch import Tensor
 
 from genmodels import checkpoint
 from genmodels.errors import DataError
-from genmodels.layers import colours, vgg
-from genmodels.layers.perceptual import PerceptualLoss, weighted
+from genmodels.layers import colours
 from genmodels.losses import gram_matrix, relative_square, total_variation
 from genmodels.models.style_transfer import StyleTransfer
+from genmodels.networks import vgg
+from genmodels.networks.perceptual import PerceptualLoss, weighted
 from genmodels.runfolder import RunFolder
 
 

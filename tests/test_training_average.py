@@ -10,9 +10,10 @@ from conftest import small_spec
 from safetensors.torch import load_file
 from torch import Tensor
 
-from genmodels import checkpoint, run_training
+from genmodels import checkpoint
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
+from genmodels.training import runner
 
 STEPS, DECAY = 12, 0.5
 # step / (step + 10) while the average is young, and the decay itself from step 10 on
@@ -34,16 +35,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[i
     )
     folder = RunFolder.create(tmp_path_factory.mktemp("average") / "run", spec)
     shown: dict[int, dict[str, Tensor]] = {}
-    preview = run_training.FolderRecorder.preview
+    preview = runner.FolderRecorder.preview
 
-    def watched(self: run_training.FolderRecorder, step: int, model: Model) -> None:
+    def watched(self: runner.FolderRecorder, step: int, model: Model) -> None:
         shown[step] = {key: value.clone() for key, value in model.state_dict().items()}
         assert not model.training
         preview(self, step, model)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_training.FolderRecorder, "preview", watched)
-        assert run_training.train_folder(folder, device="cpu") == "finished"
+        patch.setattr(runner.FolderRecorder, "preview", watched)
+        assert runner.train_folder(folder, device="cpu") == "finished"
     return folder, shown
 
 

@@ -14,14 +14,15 @@ from picture_files import BLUE, RED, claimed_png, encoded, plain
 from PIL import Image
 
 from genmodels import __main__ as command_line
-from genmodels import checkpoint, registry, tiling, translation
+from genmodels import checkpoint, registry
 from genmodels.capabilities import SupportsTranslation
 from genmodels.data import pictures
 from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.images import tiled, tiling
+from genmodels.images.tiled import translate_image
 from genmodels.layers.instance_norm import EPS, InstanceNorm, frozen_copy
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder, runs_root
-from genmodels.translation import translate_image
 
 SMALL = {
     "resnet": {"resnet_channels": 4, "residual_blocks": 2},
@@ -94,7 +95,7 @@ def test_other_translations_are_enlarged_as_they_are(kind: str) -> None:
     model = model_of() if kind == "draws all" else attending(0.0, channels=1)
     found = translate_image(model, picture, "b_to_a", max_side=40, precision="fp32")
     there = translate_image(model, small, "b_to_a", precision="fp32")
-    assert np.array_equal(found, translation.resized(there, 160, 96))
+    assert np.array_equal(found, tiled.resized(there, 160, 96))
 
 
 def test_instance_norm_is_pytorchs_in_both_layouts_and_so_is_its_gradient() -> None:
@@ -148,9 +149,9 @@ def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None
     height, width = (tiling.up(side, model.multiple) for side in picture.shape[:2])  # type: ignore[arg-type]
     padded = np.pad(picture, ((0, height - 345), (0, width - 390), (0, 0)), mode="reflect")
     with torch.inference_mode():
-        frozen = frozen_copy(translation._prepared(model, "fp32"))
-        translation._pass(frozen, translation._reduced(padded, 320, model.multiple), "a_to_b")  # type: ignore[arg-type]
-        whole = translation.to_uint8(translation._pass(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
+        frozen = frozen_copy(tiled._prepared(model, "fp32"))
+        tiled._pass(frozen, tiled._reduced(padded, 320, model.multiple), "a_to_b")  # type: ignore[arg-type]
+        whole = tiled.to_uint8(tiled._pass(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
     assert whole.float().std() > 10, "a picture of one colour has no seams to see"
     assert np.abs(tiled.astype(int) - whole.numpy()).max() <= 1
 
@@ -194,18 +195,18 @@ def test_a_network_that_looks_further_than_tiles_overlap_gets_one_reduced_pictur
     model = registry.get("cyclegan").build(
         image_shape=(3, 64, 64), init_std=None, discriminator_channels=[4], generator="unet", unet_channels=[4] * 6
     )
-    assert translation._tiling(model, 512) is None
-    assert translation._tiling(model, translation.TILE) == (256, 256)
+    assert tiled._tiling(model, 512) is None
+    assert tiled._tiling(model, tiled.TILE) == (256, 256)
     picture, calls = photo(400, 700), list[tuple[int, int]]()
-    assert translation.worked_size(model, 300, 300, 320) == (300, 300), "it goes through in one piece"
-    width, height = translation.worked_size(model, 700, 400, 320)
+    assert tiled.worked_size(model, 300, 300, 320) == (300, 300), "it goes through in one piece"
+    width, height = tiled.worked_size(model, 700, 400, 320)
     assert (width / height, 0.5 * 320**2 < width * height <= 320**2) == (pytest.approx(7 / 4, rel=0.02), True)
     done = translate_image(
         model, picture, "a_to_b", tile=320, precision="fp32", on_progress=lambda *at: calls.append(at)
     )
     assert (done.shape, calls) == (picture.shape, [(1, 1)])
-    small = translate_image(model, translation.resized(picture, width, height), "a_to_b", precision="fp32")
-    assert np.array_equal(done, translation.resized(small, 700, 400))
+    small = translate_image(model, tiled.resized(picture, width, height), "a_to_b", precision="fp32")
+    assert np.array_equal(done, tiled.resized(small, 700, 400))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_a_network_that_looks_further_than_tiles_overlap_gets_one_reduced_pictur
     [(181_024, 32, 32), (32, 16_000, 4), (1000, 900, 256), (4000, 300, 4), (513, 513, 4)],
 )
 def test_the_reduced_copy_is_never_more_than_a_tile(height: int, width: int, multiple: int) -> None:
-    reduced = translation._reduced(np.zeros((height, width, 1), np.uint8), 512, multiple)
+    reduced = tiled._reduced(np.zeros((height, width, 1), np.uint8), 512, multiple)
     assert reduced.shape[0] * reduced.shape[1] <= 512**2
     assert reduced.shape[0] % multiple == reduced.shape[1] % multiple == 0
     assert reduced.shape[0] * reduced.shape[1] > 0.5 * 512**2
@@ -296,8 +297,8 @@ def test_what_cannot_be_translated_is_said() -> None:
     with pytest.raises(DataError, match=r"4,000,000 x 4 pixels are too drawn out: .* 500 times .* cut it"):
         translate_image(model_of(), np.zeros((4, 4_000_000, 3), np.uint8), "a_to_b")
     with pytest.raises(DataError, match="1 x 16,001 pixels are too drawn out"):
-        translation.check_shape(1, 16_001)
-    translation.check_shape(16_000, 1)
+        tiled.check_shape(1, 16_001)
+    tiled.check_shape(16_000, 1)
     with pytest.raises(ConfigError, match="max_side = 0"):
         translate_image(model_of(), photo(8, 8), "a_to_b", max_side=0)
 

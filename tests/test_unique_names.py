@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 import train_jobs
 from genmodels import catalog
 from genmodels.errors import ConfigError, PublicModeError
-from genmodels.publish import publish
+from genmodels.publishing.publish import publish
 from genmodels.runfolder import RunFolder, runs_root
 from tests.test_service import save_run
 from train_jobs.api import enter

@@ -11,20 +11,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmodels import audio, registry
+from genmodels import registry
 from genmodels.capabilities import Condition
 from genmodels.data import DataConfig, load_audio
 from genmodels.data.audio_loader import AudioLoader
 from genmodels.data.spec import Recordings
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import sound
-from genmodels.layers import causal
-from genmodels.layers.causal import GatedLayer
-from genmodels.layers.gate import gated
-from genmodels.layers.painting import draw
-from genmodels.layers.queue_kernel import CompiledQueues
-from genmodels.layers.queues import BatchedQueues
+from genmodels.kernels import causal
+from genmodels.kernels.causal import GatedLayer
+from genmodels.kernels.gate import gated
 from genmodels.models import wavenet
+from genmodels.sampling.pixels import draw
+from genmodels.sampling.samples import BatchedQueues
+from genmodels.sampling.samples_compiled import CompiledQueues
+from genmodels.signal import audio
 
 TOLD = {"conditional": True, "speaker": True}
 

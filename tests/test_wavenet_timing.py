@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmodels import audio
 from genmodels.errors import ConfigError, DataError
-from genmodels.layers.painting import draw
 from genmodels.layers.timing import over_time, part_of, spans
 from genmodels.model import Batch
 from genmodels.models import wavenet
+from genmodels.sampling.pixels import draw
+from genmodels.signal import audio
 from tests.test_wavenet import TOLD, condition, tiny
 
 

@@ -17,7 +17,7 @@ from torch.optim import SGD, Adam
 from genmodels import registry
 from genmodels.config import Runtime, TrainConfig
 from genmodels.model import Batch, Metrics, Model
-from genmodels.training import Trainer
+from genmodels.training.trainer import Trainer
 from tests.conftest import digit_batch, small_model
 
 PLAIN: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from genmodels.layers.dropout import Dropout
+from genmodels.kernels.dropout import Dropout
 from genmodels.models.wgan import WGAN
 from tests.conftest import small_model
 

@@ -16,7 +16,7 @@ from genmodels.config import Runtime, TrainConfig
 from genmodels.losses import gradient_penalty
 from genmodels.model import Model
 from genmodels.models import wgan_gp
-from genmodels.training import Trainer
+from genmodels.training.trainer import Trainer
 from tests.conftest import digit_batch, small_model
 
 COUNT = 16

@@ -159,7 +159,7 @@ def get_data(name: str) -> str:
 def publish(job_id: str, name: str) -> Path:
     """Publish a run as `checkpoints/<name>/`, measured and with its card. Imports torch, takes up to a minute."""
     refuse_in_public_mode("publishing")
-    from genmodels.publish import publish as publish_run
+    from genmodels.publishing.publish import publish as publish_run
 
     return publish_run(job(job_id).folder.path, name)
 

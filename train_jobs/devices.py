@@ -6,9 +6,9 @@ import os
 from collections.abc import Collection
 from functools import cache
 
-from genmodels import accelerators
-from genmodels.accelerators import Probe
 from genmodels.errors import ConfigError
+from genmodels.training import accelerators
+from genmodels.training.accelerators import Probe
 
 
 def present() -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def execute(
     run = RunFolder(folder)
     try:
         with _sole_worker(folder):
-            from genmodels.run_training import train_folder
+            from genmodels.training.runner import train_folder
 
             outcome = train_folder(run, device=device, stop=stop, on_report=on_report)
     except GenmodelsError as error:

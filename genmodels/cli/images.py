@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genmodels import catalog
+from genmodels.cli.measure import Name
 from genmodels.errors import ConfigError
-from genmodels.measure_commands import Name
 
 if TYPE_CHECKING:
     from genmodels.capabilities import Direction
-    from genmodels.translation import Way
+    from genmodels.images.tiled import Way
 
 Given = Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF of any size.")]
 Out = Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")]
@@ -46,8 +46,8 @@ def stylize(name: Name, picture: Given, out: Out, max_side: MaxSide = None, step
 def _make(name: str, picture: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
     from PIL import Image
 
-    from genmodels import preview, translation
     from genmodels.data import given, pictures
+    from genmodels.images import preview, tiled
 
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{str(out)!r} does not end in .png, the one format written here")
@@ -58,8 +58,8 @@ def _make(name: str, picture: Path, out: Path, way: Way, max_side: int | None, s
             typer.echo(f"\r{done} of {total} tiles", nl=done == total, err=True)
 
     model, (height, width) = catalog.load(name, step), pixels.shape[:2]
-    made = translation.translate_image(model, pixels, way, max_side=max_side, on_progress=report)
-    worked = translation.worked_size(model, width, height, max_side=max_side)
+    made = tiled.translate_image(model, pixels, way, max_side=max_side, on_progress=report)
+    worked = tiled.worked_size(model, width, height, max_side=max_side)
     if worked != (width, height):
         typer.echo(f"worked at {worked[0]} x {worked[1]} pixels and enlarged", err=True)
     try:

@@ -24,7 +24,7 @@ def evaluate(
     """Measure a checkpoint on its test data and compare with what its recipe expects."""
     from genmodels import evaluation
     from genmodels.evaluation.names import SPREAD, SPREAD_NOTE, name_of, shown, value_of
-    from genmodels.promise import promise_of
+    from genmodels.publishing.expected import promise_of
     from genmodels.runfolder import RunFolder
 
     path = catalog.find(name)
@@ -52,7 +52,7 @@ def publish(
     progress: Annotated[bool, typer.Option("--progress", help="Print `progress DONE TOTAL` to stderr.")] = False,
 ) -> None:
     """Trim a run, measure it and write it to checkpoints/ with its card."""
-    from genmodels.publish import publish as publish_run
+    from genmodels.publishing.publish import publish as publish_run
 
     try:
         chosen = [int(step) for step in steps.split(",")] if steps else None
@@ -73,6 +73,6 @@ def card(
     path: Annotated[str | None, typer.Option(help="Where your own data lie, for a checkpoint trained on such.")] = None,
 ) -> None:
     """Write a published checkpoint's card anew; what stands from its limits on stays as it is."""
-    from genmodels.publish import measure_again, rewrite_card
+    from genmodels.publishing.publish import measure_again, rewrite_card
 
     typer.echo(measure_again(name, samples=samples, path=path) if measure else rewrite_card(name))

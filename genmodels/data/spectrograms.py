@@ -40,8 +40,8 @@ def of(recordings: Recordings, sample_rate: int) -> Arrays:
     """
     import torch
 
-    from genmodels.audio import spectrogram, trim
     from genmodels.data.loader import to_uint8
+    from genmodels.signal.audio import spectrogram, trim
 
     clips = (torch.from_numpy(recordings.clip(index)) for index in range(len(recordings)))
     images = torch.cat([to_uint8(spectrogram(trim(clip, sample_rate)[None], sample_rate)) for clip in clips])

@@ -26,9 +26,9 @@ from genmodels.evaluation import judge, judged, likelihood, memory, scores, soun
 from genmodels.evaluation.judged import class_figures
 from genmodels.evaluation.names import name_of
 from genmodels.evaluation.splits import shuffled, with_spreads
+from genmodels.images.preview import diversity
 from genmodels.losses import bernoulli_entropy
 from genmodels.model import Model
-from genmodels.preview import diversity
 from genmodels.recipes import Spec
 from genmodels.seeding import generator_of
 

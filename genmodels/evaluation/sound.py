@@ -7,13 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from genmodels import audio, catalog, data
+from genmodels import catalog, data
 from genmodels.capabilities import SupportsClassification, SupportsSampling
 from genmodels.data.spec import DataSpec, Recordings
 from genmodels.errors import CheckpointError
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.seeding import generator_of
+from genmodels.signal import audio
 
 JUDGE = "fsdd_judge"
 SPOKEN = 20

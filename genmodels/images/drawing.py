@@ -15,9 +15,9 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from genmodels import preview
 from genmodels.data import pictures
 from genmodels.errors import DataError
+from genmodels.images import preview
 
 SUFFIXES = pictures.SUFFIXES
 CANVAS_SIDE = 140

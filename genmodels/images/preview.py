@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from genmodels.audio import spectrogram
 from genmodels.capabilities import (
     Direction,
     SupportsClassification,
@@ -27,6 +26,7 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.latent import z_of_seeds
 from genmodels.model import Model
 from genmodels.seeding import generator_of
+from genmodels.signal.audio import spectrogram
 
 PREVIEW_SEEDS = range(64)
 MAX_CLASS_COLUMNS = 12

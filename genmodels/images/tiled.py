@@ -23,9 +23,9 @@ from genmodels.capabilities import Direction, SupportsPainting, SupportsStylizin
 from genmodels.data.loader import to_float, to_uint8
 from genmodels.data.pictures import MAX_PIXELS
 from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.images.tiling import BLEND, cores, ramp, up
 from genmodels.layers.instance_norm import frozen_copy
 from genmodels.model import Model
-from genmodels.tiling import BLEND, cores, ramp, up
 
 Way = Direction | Literal["stylize"]
 """Through which of a model's networks a picture goes: `stylize` is the one of a network that paints in one style."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genmodels.layers.gate import gate_gradient, gate_parts
+from genmodels.kernels.gate import gate_gradient, gate_parts
 
 
 def recordings(lengths: Sequence[int]) -> Iterator[slice]:

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from genmodels.layers import convolution
+from genmodels.kernels import convolution
 from genmodels.losses import critic_loss, gradient_penalty
 
 

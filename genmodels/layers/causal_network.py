@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmodels.layers.causal import GatedLayer, SkipSum, delayed
-from genmodels.layers.queues import Voice, Weights
+from genmodels.kernels.causal import GatedLayer, SkipSum, delayed
+from genmodels.sampling.samples import Voice, Weights
 
 
 class CausalNetwork(nn.Module):

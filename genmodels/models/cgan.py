@@ -18,7 +18,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from genmodels.config import live
-from genmodels.gan_networks import EitherNetworks
+from genmodels.networks.gan_settings import EitherNetworks
 
 
 class CGANConfig(EitherNetworks):
@@ -61,7 +61,7 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, DataError
-from genmodels.layers import gan_networks
+from genmodels.networks import gan
 from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
@@ -75,7 +75,7 @@ class LabelledGenerator(nn.Module):
         classes, self.product = config.num_classes or 0, config.label_as == "product"
         width = {"embedding": config.label_dim, "one_hot": classes, "product": config.latent_dim}[config.label_as]
         self.label = nn.Identity() if config.label_as == "one_hot" else nn.Linear(classes, width, bias=False)
-        self.body = gan_networks.generator(config, config.latent_dim + (0 if self.product else width))
+        self.body = gan.generator(config, config.latent_dim + (0 if self.product else width))
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         label = self.label(y)
@@ -103,7 +103,7 @@ class LabelledDiscriminator(nn.Module):
             self.label, beside = nn.Identity(), classes
         else:
             self.label, beside = nn.Linear(classes, config.label_dim, bias=False), config.label_dim
-        self.body = gan_networks.discriminator(config, shape[0], beside=beside)
+        self.body = gan.discriminator(config, shape[0], beside=beside)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         label = self.label(y)

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from genmodels.config import live
 from genmodels.errors import CapabilityError, ConfigError
-from genmodels.translation_networks import TranslationNetworks
+from genmodels.networks.translation_settings import TranslationNetworks
 
 
 class CycleGANConfig(TranslationNetworks):
@@ -78,7 +78,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Direction
-from genmodels.layers import augment, translation_networks
+from genmodels.layers import augment
+from genmodels.networks import translation
 from genmodels.layers.image_pool import ImagePool
 from genmodels.losses import least_squares_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
@@ -96,10 +97,10 @@ class CycleGAN(Model):
     def __init__(self, config: CycleGANConfig) -> None:
         super().__init__(config)
         shape = config.image_shape or (0, 0, 0)
-        self.generator_ab = translation_networks.generator(config)
-        self.generator_ba = translation_networks.generator(config)
-        self.discriminator_a = translation_networks.discriminator(config)
-        self.discriminator_b = translation_networks.discriminator(config)
+        self.generator_ab = translation.generator(config)
+        self.generator_ba = translation.generator(config)
+        self.discriminator_a = translation.discriminator(config)
+        self.discriminator_b = translation.discriminator(config)
         self.pool_a = ImagePool(config.pool_size, shape)
         self.pool_b = ImagePool(config.pool_size, shape)
 
@@ -177,7 +178,7 @@ class CycleGAN(Model):
 
     def _drawn(self, generator: nn.Module, x: Tensor) -> Tensor:
         drawn: Tensor = generator(x)
-        return translation_networks.attended(drawn, x)[0] if self.config.attention else drawn
+        return translation.attended(drawn, x)[0] if self.config.attention else drawn
 
     def _judge(self, real_a: Tensor, real_b: Tensor, fake_a: Tensor, fake_b: Tensor, optimizer: Optimizer) -> Tensor:
         """Update both: real pictures and pooled translations in one batch, which instance norm keeps apart."""
@@ -229,7 +230,7 @@ class CycleGAN(Model):
         if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
             raise CapabilityError(
                 f"sides must be multiples of {self.multiple}, not {x.shape[2]}x{x.shape[3]}: pad the picture, "
-                "as genmodels.translation does"
+                "as genmodels.images.tiled does"
             )
         return self._drawn(self.generator_ab if direction == "a_to_b" else self.generator_ba, x).float()
 

@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import Field
 
 from genmodels.config import live
-from genmodels.gan_networks import ConvNetworks
+from genmodels.networks.gan_settings import ConvNetworks
 
 
 class DCGANConfig(ConvNetworks):
@@ -54,7 +54,8 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError
-from genmodels.layers import augment, gan_networks
+from genmodels.layers import augment
+from genmodels.networks import gan
 from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
@@ -70,8 +71,8 @@ class DCGAN(Model):
 
     def __init__(self, config: DCGANConfig) -> None:
         super().__init__(config)
-        self.generator = gan_networks.generator(config, config.latent_dim)
-        self.discriminator: nn.Sequential | None = gan_networks.discriminator(config, (config.image_shape or (0,))[0])
+        self.generator = gan.generator(config, config.latent_dim)
+        self.discriminator: nn.Sequential | None = gan.discriminator(config, (config.image_shape or (0,))[0])
 
     @property
     def latent_dim(self) -> int:

@@ -20,7 +20,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from genmodels.config import live
-from genmodels.perceptual_settings import PerceptualSettings, content_layer, style_layer
+from genmodels.networks.perceptual_settings import PerceptualSettings, content_layer, style_layer
 
 
 class FastStyleConfig(PerceptualSettings):
@@ -48,11 +48,11 @@ from torch.optim import Optimizer
 
 from genmodels.errors import CapabilityError
 from genmodels.layers import augment
-from genmodels.layers.perceptual import PerceptualLoss, weighted
-from genmodels.layers.translation_networks import resnet
+from genmodels.networks.perceptual import PerceptualLoss, weighted
+from genmodels.networks.translation import resnet
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
-from genmodels.translation_networks import resnet_reach
+from genmodels.networks.translation_settings import resnet_reach
 
 # Pixels painted around a picture and cut off again. The halving convolutions put zeros around it, by which a network
 # knows the border and learns to paint a strip there; a wider margin than in training takes nearly all of that away, at

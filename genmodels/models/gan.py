@@ -76,7 +76,7 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError
-from genmodels.layers.mlp import mlp
+from genmodels.networks.mlp import mlp
 from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register

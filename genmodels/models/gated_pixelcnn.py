@@ -18,7 +18,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from genmodels.pixel_settings import PixelSettings
+from genmodels.networks.pixel_settings import PixelSettings
 
 
 class GatedPixelCNNConfig(PixelSettings):
@@ -54,9 +54,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmodels.layers.gate import gated
+from genmodels.kernels.gate import gated
 from genmodels.layers.masked import HorizontalConv2d, MaskedConv2d, VerticalConv2d, causal_bias
-from genmodels.layers.painting import Painter, RowBuffer
+from genmodels.sampling.pixels import Painter, RowBuffer
 from genmodels.models.pixelcnn import PixelCNN, PixelNetwork
 from genmodels.registry import register
 

@@ -55,7 +55,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.errors import ConfigError
-from genmodels.layers.mlp import mlp
+from genmodels.networks.mlp import mlp
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
 

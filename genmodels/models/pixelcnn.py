@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from genmodels.config import ModelConfig
-from genmodels.pixel_settings import PixelSettings
+from genmodels.networks.pixel_settings import PixelSettings
 
 
 class PixelCNNConfig(PixelSettings):
@@ -53,10 +53,10 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.layers.cross_entropy import cross_entropy
+from genmodels.kernels.cross_entropy import cross_entropy
 from genmodels.layers.masked import MaskedConv2d
-from genmodels.layers.masked_painter import MaskedPainter
-from genmodels.layers.painting import UNPAINTED, Painter, check_knobs, paint
+from genmodels.sampling.masked_pixels import MaskedPainter
+from genmodels.sampling.pixels import UNPAINTED, Painter, check_knobs, paint
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
 

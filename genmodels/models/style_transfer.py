@@ -20,7 +20,7 @@ from typing import Literal
 from pydantic import Field
 
 from genmodels.config import live
-from genmodels.perceptual_settings import PerceptualSettings
+from genmodels.networks.perceptual_settings import PerceptualSettings
 
 
 class StyleTransferConfig(PerceptualSettings):
@@ -49,7 +49,7 @@ from torch.optim import Optimizer
 
 from genmodels.errors import CapabilityError, DivergedError
 from genmodels.layers import colours
-from genmodels.layers.perceptual import PerceptualLoss, weighted
+from genmodels.networks.perceptual import PerceptualLoss, weighted
 from genmodels.model import Batch, Curve, Metrics, Model, update
 from genmodels.registry import register
 

@@ -41,7 +41,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.layers.mlp import mlp
+from genmodels.networks.mlp import mlp
 from genmodels.losses import bernoulli_entropy, bernoulli_nll, gaussian_kl
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register

@@ -27,7 +27,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from genmodels.sound_settings import MAX_GUIDANCE, SoundSettings
+from genmodels.networks.audio_settings import MAX_GUIDANCE, SoundSettings
 
 
 class WaveNetConfig(SoundSettings):
@@ -57,14 +57,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
-from genmodels.audio import mu_law_decode, mu_law_encode
+from genmodels.signal.audio import mu_law_decode, mu_law_encode
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.layers.causal import recordings
+from genmodels.kernels.causal import recordings
 from genmodels.layers.causal_network import CausalNetwork
-from genmodels.layers.cross_entropy import cross_entropy
-from genmodels.layers.painting import check_knobs
-from genmodels.layers.queues import BatchedQueues, Sampler, Task
+from genmodels.kernels.cross_entropy import cross_entropy
+from genmodels.sampling.pixels import check_knobs
+from genmodels.sampling.samples import BatchedQueues, Sampler, Task
 from genmodels.layers.timing import over_time, part_of, spans
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
@@ -397,7 +397,7 @@ class WaveNet(Model):
         part = part_of(words, parts, codes.shape[1]).to(codes.device)
         task = Task(codes, known, uniform, part, voice, start, network.silence, temperature, top_k, untold, guidance)
         if self.device.type == "cpu" and len(codes) <= _COMPILED_STREAMS:
-            from genmodels.layers.queue_kernel import CompiledQueues
+            from genmodels.sampling.samples_compiled import CompiledQueues
 
             return CompiledQueues(network.weights(), task)
         return BatchedQueues(network.weights(), task)

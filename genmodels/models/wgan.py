@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import Field
 
 from genmodels.config import live
-from genmodels.gan_networks import EitherNetworks
+from genmodels.networks.gan_settings import EitherNetworks
 
 
 class WGANConfig(EitherNetworks):
@@ -47,7 +47,7 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError
-from genmodels.layers import gan_networks
+from genmodels.networks import gan
 from genmodels.losses import critic_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
@@ -63,10 +63,8 @@ class WGAN(Model):
 
     def __init__(self, config: WGANConfig) -> None:
         super().__init__(config)
-        self.generator = gan_networks.generator(config, config.latent_dim)
-        self.critic: nn.Sequential | None = gan_networks.discriminator(
-            config, (config.image_shape or (0,))[0], last_bias=False
-        )
+        self.generator = gan.generator(config, config.latent_dim)
+        self.critic: nn.Sequential | None = gan.discriminator(config, (config.image_shape or (0,))[0], last_bias=False)
 
     @property
     def latent_dim(self) -> int:

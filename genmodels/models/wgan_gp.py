@@ -18,7 +18,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from genmodels.config import live
-from genmodels.gan_networks import EitherNetworks
+from genmodels.networks.gan_settings import EitherNetworks
 
 
 class WGANGPConfig(EitherNetworks):
@@ -46,8 +46,8 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
 from genmodels.errors import CapabilityError
-from genmodels.layers import gan_networks
-from genmodels.layers.penalised_critic import penalised_loss
+from genmodels.networks import gan
+from genmodels.kernels.penalised_critic import penalised_loss
 from genmodels.losses import critic_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
@@ -64,10 +64,8 @@ class WGANGP(Model):
 
     def __init__(self, config: WGANGPConfig) -> None:
         super().__init__(config)
-        self.generator = gan_networks.generator(config, config.latent_dim)
-        self.critic: nn.Sequential | None = gan_networks.discriminator(
-            config, (config.image_shape or (0,))[0], last_bias=False
-        )
+        self.generator = gan.generator(config, config.latent_dim)
+        self.critic: nn.Sequential | None = gan.discriminator(config, (config.image_shape or (0,))[0], last_bias=False)
 
     @property
     def latent_dim(self) -> int:

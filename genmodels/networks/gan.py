@@ -1,4 +1,4 @@
-"""Generators and discriminators of `genmodels.gan_networks`, fully connected and convolutional (arXiv 1511.06434)."""
+"""Generators and discriminators of `gan_settings`, fully connected and convolutional (arXiv 1511.06434)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from genmodels.gan_networks import ConvNetworks, EitherNetworks, start_size
-from genmodels.layers.convolution import Conv2d, ConvTranspose2d, ToMaps
-from genmodels.layers.dropout import Dropout
+from genmodels.kernels.convolution import Conv2d, ConvTranspose2d, ToMaps
+from genmodels.kernels.dropout import Dropout
+from genmodels.networks.gan_settings import ConvNetworks, EitherNetworks, start_size
 
 
 def generator(config: ConvNetworks, inputs: int) -> nn.Sequential:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from genmodels.layers.dropout import Dropout
+from genmodels.kernels.dropout import Dropout
 
 
 def mlp(

@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from genmodels.layers.vgg import Features, fits
 from genmodels.losses import gram_matrix, relative_square, total_variation
-from genmodels.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS, PerceptualSettings
+from genmodels.networks.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS, PerceptualSettings
+from genmodels.networks.vgg import Features, fits
 
 Maps = Mapping[str, Tensor]
 

@@ -1,4 +1,4 @@
-"""Generators and discriminators of `genmodels.translation_networks`, all with instance norm (arXiv 1703.10593).
+"""Generators and discriminators of `translation_settings`, all with instance norm (arXiv 1703.10593).
 
 Channels that are normalised next get no bias: the mean is taken away again.
 """
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genmodels.layers.instance_norm import InstanceNorm
-from genmodels.translation_networks import TranslationNetworks
+from genmodels.networks.translation_settings import TranslationNetworks
 
 
 def generator(config: TranslationNetworks) -> nn.Module:

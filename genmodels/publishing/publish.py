@@ -16,13 +16,15 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from genmodels import capabilities, card, catalog, checkpoint, data, evaluation, leftovers, preview, recipes
+from genmodels import capabilities, catalog, checkpoint, data, evaluation, leftovers, recipes
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError, PublicModeError
 from genmodels.evaluation import SAMPLES, evaluate, scores
 from genmodels.evaluation.splits import shuffled
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.public import public_mode
+from genmodels.publishing import card
 from genmodels.recipes import Spec
 from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_root, write_json
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from genmodels.layers.masked import MaskedConv2d, causal_bias
-from genmodels.layers.painting import Painter, RowBuffer
+from genmodels.sampling.pixels import Painter, RowBuffer
 
 
 class MaskedPainter(Painter):

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from genmodels.layers.painting import draw
+from genmodels.sampling.pixels import draw
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genmodels.layers.queues import BatchedQueues, Task, Voice, Weights
+from genmodels.sampling.samples import BatchedQueues, Task, Voice, Weights
 
 try:
     from numba import njit

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genmodels import catalog, drawing
+from genmodels import catalog
 from genmodels.capabilities import SupportsClassification
 from genmodels.catalog import CheckpointInfo
 from genmodels.data import DataConfig, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.evaluation import judge
+from genmodels.images import drawing
 from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import queued
 from genmodels.service.inference import ModelKey, Reading, model_of, plain, run

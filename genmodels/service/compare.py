@@ -12,11 +12,12 @@ from typing import Literal
 from PIL import Image
 from pydantic import Field
 
-from genmodels import catalog, preview
+from genmodels import catalog
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
 from genmodels.evaluation import judge, memory
+from genmodels.images import preview
 from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, enlarge, model_of, run

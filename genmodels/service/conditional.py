@@ -10,12 +10,13 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, latent, preview
+from genmodels import catalog, latent
 from genmodels.capabilities import SupportsLatent
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
 from genmodels.evaluation import judge
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.service import gif
 from genmodels.service.fair_queue import background, queued

@@ -10,13 +10,14 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, drawing
+from genmodels import catalog
 from genmodels.capabilities import SupportsEncoding, SupportsLatent
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig, DataSpec, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError
+from genmodels.images import drawing
 from genmodels.runfolder import RunFolder
 from genmodels.seeding import generator_of
 from genmodels.service.inference import model_of, run

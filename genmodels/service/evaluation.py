@@ -29,8 +29,8 @@ from genmodels import catalog, data, evaluation
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.evaluation import judge, judged, range_text
-from genmodels.promise import Promise, promise_of
 from genmodels.public import public_mode
+from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import MEASURED, RunFolder, read_json
 from genmodels.service import kept_figures
 from genmodels.service.inference import plain

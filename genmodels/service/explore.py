@@ -13,13 +13,13 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, data, estimate, latent, preview
+from genmodels import catalog, data, latent
 from genmodels.capabilities import Condition, SupportsLatent, SupportsSampling
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, GenmodelsError
-from genmodels.estimate import Estimate
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
@@ -42,6 +42,8 @@ from genmodels.service.inference import (
     to_image,
 )
 from genmodels.service.real_pictures import training_pictures
+from genmodels.training import estimate
+from genmodels.training.estimate import Estimate
 
 MAX_AXES, AXIS_RANGE, MAX_TRUNCATION, MAX_PINS = 10, 3.0, 1.5, 24
 

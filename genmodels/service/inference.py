@@ -23,10 +23,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from genmodels import catalog, checkpoint, preview
+from genmodels import catalog, checkpoint
 from genmodels.capabilities import SupportsLatent
 from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
 from genmodels.evaluation import judge
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service import fair_queue

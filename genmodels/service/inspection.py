@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genmodels import capabilities, catalog, data, preview
+from genmodels import capabilities, catalog, data
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.errors import CapabilityError, DataError
 from genmodels.evaluation import scores
 from genmodels.evaluation.distances import nearest
 from genmodels.evaluation.splits import shuffled
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder

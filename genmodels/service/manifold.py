@@ -17,13 +17,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import capabilities, catalog, data, drawing, preview, registry
+from genmodels import capabilities, catalog, data, registry
 from genmodels.capabilities import SupportsEncoding, SupportsLatent, SupportsPosterior
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import Arrays, DataConfig, DataSpec
 from genmodels.data.loader import hash_seed, to_float
 from genmodels.errors import CapabilityError, DataError
+from genmodels.images import drawing, preview
 from genmodels.losses import bernoulli_entropy, bernoulli_nll, gaussian_kl
 from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import background

@@ -16,17 +16,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, preview, registry
+from genmodels import catalog, registry
 from genmodels.capabilities import Condition
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.evaluation import judge
 from genmodels.evaluation.likelihood import BINARY_SEED
-from genmodels.layers.painting import UNPAINTED
+from genmodels.images import preview
 from genmodels.model import Model
-from genmodels.pixel_settings import PixelSettings
+from genmodels.networks.pixel_settings import PixelSettings
 from genmodels.runfolder import RunFolder
+from genmodels.sampling.pixels import UNPAINTED
 from genmodels.seeding import generator_of
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import Reading, condition_of, has_judge, model_of, plain, run

@@ -15,9 +15,10 @@ from PIL import Image
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from genmodels import checkpoint, preview, registry
+from genmodels import checkpoint, registry
 from genmodels.config import Frozen
 from genmodels.errors import ConfigError
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, model_of, run

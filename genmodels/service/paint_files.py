@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from PIL import Image
 
-from genmodels import preview
-from genmodels.layers.painting import UNPAINTED
+from genmodels.images import preview
+from genmodels.sampling.pixels import UNPAINTED
 from genmodels.service.fair_queue import queued
 from genmodels.service.gif import encode
 from genmodels.service.inference import enlarge

@@ -9,10 +9,11 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from genmodels import catalog, drawing, preview
+from genmodels import catalog
 from genmodels.data import DataConfig, DataSpec, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
+from genmodels.images import drawing, preview
 from genmodels.runfolder import RunFolder
 from genmodels.service.inference import plain
 from genmodels.service.real_pictures import test_pictures

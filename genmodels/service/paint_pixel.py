@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genmodels.errors import ConfigError
-from genmodels.layers.painting import adjusted
+from genmodels.sampling.pixels import adjusted
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import run
 from genmodels.service.paint import Painting, device_of, painter_of, told_of

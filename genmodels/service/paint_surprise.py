@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genmodels import preview
 from genmodels.errors import ConfigError
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import condition_of, run

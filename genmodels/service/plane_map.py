@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from genmodels import preview
 from genmodels.errors import ConfigError
+from genmodels.images import preview
 from genmodels.service.manifold import PLACE_LIMIT, Plane, Scatter, scatter
 
 SIDE = 640

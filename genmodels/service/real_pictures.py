@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genmodels import data, preview
+from genmodels import data
 from genmodels.data import Arrays, DataConfig
 from genmodels.data.loader import to_float
+from genmodels.images import preview
 from genmodels.service.inference import to_image
 
 MOST_TEST_PICTURES = 10_000

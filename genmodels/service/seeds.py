@@ -11,12 +11,13 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import latent, preview
+from genmodels import latent
 from genmodels.capabilities import SupportsLatent
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.evaluation import judge
-from genmodels.expression import combine
+from genmodels.images import preview
+from genmodels.latent.expression import combine
 from genmodels.model import Model
 from genmodels.service.explore import Point, walk_gif
 from genmodels.service.fair_queue import background

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genmodels import audio, data, fourier
+from genmodels import data
 from genmodels.config import Frozen
 from genmodels.data import DataConfig, Recordings, intake, recording
 from genmodels.data.decoding import BusyError
 from genmodels.errors import ConfigError, DataError
-from genmodels.fourier import Window
 from genmodels.service.inference import run
+from genmodels.signal import audio, fourier
+from genmodels.signal.fourier import Window
 
 MAX_SECONDS = 15.0
 """Longest recording of one's own that a page takes."""

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genmodels import catalog, speech
+from genmodels import catalog, synthesis
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
@@ -221,7 +221,7 @@ def _slices(asked: Asked, heard: np.ndarray, total: int) -> Iterator[tuple[np.nd
     """All samples so far, again and again, and how many a second."""
     rate = voice(asked.model).rate
     names = {"label": asked.label, "speaker": asked.speaker}
-    wish = speech.Wish(
+    wish = synthesis.Wish(
         {key: name for key, name in names.items() if name is not None},
         asked.seed,
         (total - len(heard)) / rate,
@@ -231,7 +231,7 @@ def _slices(asked: Asked, heard: np.ndarray, total: int) -> Iterator[tuple[np.nd
         asked.tempo,
     )
     after = torch.from_numpy(heard) if len(heard) else None
-    drawn = speech.say_iter(plain(asked.model), wish, step=asked.step, after=after, every=EVERY)
+    drawn = synthesis.say_iter(plain(asked.model), wish, step=asked.step, after=after, every=EVERY)
     known, seconds = len(heard), 0.0
     until = known
     while until < total:

@@ -18,7 +18,7 @@ import torch
 
 from genmodels import registry
 from genmodels.capabilities import SupportsSampling
-from genmodels.layers import queue_kernel
+from genmodels.sampling import samples_compiled
 from genmodels.service import fair_queue
 
 _ROOT = Path(__file__).parents[2]
@@ -29,15 +29,15 @@ _tried = threading.Event()
 
 def prepare() -> None:
     """Return when the sampler is compiled; under a ticket, raises CancelledError if nobody waits for it any more."""
-    while not (queue_kernel.compiled() or _tried.is_set()):
+    while not (samples_compiled.compiled() or _tried.is_set()):
         ticket = fair_queue.held()
         if ticket is not None:
             ticket.check()
         if not _lock.acquire(timeout=fair_queue.POLL):
             continue
         try:
-            if not queue_kernel.compiled():
-                if queue_kernel.cached() is False:
+            if not samples_compiled.compiled():
+                if samples_compiled.cached() is False:
                     _compile_elsewhere()
                 compile_here()
                 _tried.set()  # if numba failed, torch generates recordings

@@ -18,21 +18,22 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from genmodels import catalog, preview, recipes, registry, translation
+from genmodels import catalog, recipes, registry
 from genmodels.capabilities import SupportsPainting, SupportsStylizing
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import FROM_DATA, Frozen
 from genmodels.data import pictures
 from genmodels.errors import CapabilityError, GenmodelsError
+from genmodels.images import preview, tiled
+from genmodels.images.tiled import Progress
 from genmodels.model import Model
-from genmodels.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS
+from genmodels.networks.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 from genmodels.service import stylize_given
 from genmodels.service.inference import ModelKey, model_of, run
 from genmodels.service.translate_given import Upload
 from genmodels.service.whole_pictures import TILE, Shown, once, shown, stepwise
-from genmodels.translation import Progress
 
 MAX_MB = pictures.MAX_FILE_BYTES >> 20
 RECIPE = "style_transfer"
@@ -176,13 +177,13 @@ def paint(asked: Asking, upload: Upload, on_progress: Progress | None = None) ->
     def make() -> tuple[Painted, int]:
         picture = pictures.decode_whole(upload.raw, served=True)
         given = picture.shape[1], picture.shape[0]
-        translation.check_shape(*given)
+        tiled.check_shape(*given)
         factor = min(1.0, asked.longest / max(given))
         size = max(1, round(given[0] * factor)), max(1, round(given[1] * factor))
-        size = translation.worked_size(model, *size, TILE)
+        size = tiled.worked_size(model, *size, TILE)
         if size != given:
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
-        colours, alpha = translation.without_alpha(picture)
+        colours, alpha = tiled.without_alpha(picture)
         began = time.perf_counter()
         pixels = stepwise(model, colours, "stylize", on_progress)
         if alpha is not None:

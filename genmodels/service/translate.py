@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from pydantic import Field
 
-from genmodels import catalog, preview, translation
+from genmodels import catalog
 from genmodels.capabilities import Direction, SupportsTranslation
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
@@ -27,6 +27,8 @@ from genmodels.data import pictures
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError
 from genmodels.evaluation.translated import judge_of, second_kind
+from genmodels.images import preview, tiled
+from genmodels.images.tiled import Progress
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import background, queued
@@ -34,7 +36,6 @@ from genmodels.service.heat import heat_map
 from genmodels.service.inference import ModelKey, model_of, plain, run
 from genmodels.service.translate_given import Upload, file_name
 from genmodels.service.whole_pictures import SHOWN, TILE, Shown, once, shown, stepwise
-from genmodels.translation import Progress
 
 MAX_PICTURES, MAX_MB = 12, pictures.MAX_FILE_BYTES >> 20
 DETAILS = (1, 2, 4, 0)
@@ -124,12 +125,12 @@ def translate(asked: Asking, upload: Upload, on_progress: Progress | None = None
     def make(model: Model) -> tuple[Translated, int]:
         picture = pictures.decode_whole(upload.raw, served=True)
         before, (height, width) = shown(picture), picture.shape[:2]
-        colours, alpha = translation.without_alpha(picture)
+        colours, alpha = tiled.without_alpha(picture)
         worked = _reduced(model, asked, colours)
-        whole = colours if translation.keeps_surroundings(model) else None
+        whole = colours if tiled.keeps_surroundings(model) else None
         del picture, colours  # up to 0.2 GB; most models need none of it while the network works for minutes
         way = _way(asked, upload, worked, on_progress)
-        pixels = translation.brought_back(way.there, way.worked, whole, (width, height))
+        pixels = tiled.brought_back(way.there, way.worked, whole, (width, height))
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         size, sure = (way.worked.shape[1], way.worked.shape[0]), _judged(asked, way.worked, way.there)
@@ -204,7 +205,7 @@ def _way(asked: Asking, upload: Upload, reduced: np.ndarray | None, on_progress:
         worked = reduced
         if worked is None:
             picture = pictures.decode_whole(upload.raw, served=True)
-            worked = _reduced(model, asked, translation.without_alpha(picture)[0])
+            worked = _reduced(model, asked, tiled.without_alpha(picture)[0])
             del picture
         began = time.perf_counter()
         there = stepwise(model, worked, asked.direction, on_progress)
@@ -238,12 +239,12 @@ def _reduced(model: Model, asked: Asking, colours: np.ndarray) -> np.ndarray:
     Raises DataError where it is many times as long as it is wide.
     """
     height, width = colours.shape[:2]
-    translation.check_shape(width, height)
+    tiled.check_shape(width, height)
     factor = min(1.0, (_MOST_WORKED / (height * width)) ** 0.5)
     if asked.detail:
         factor = min(factor, asked.detail * min((model.config.image_shape or (0, 1, 1))[1:]) / min(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    return translation.resized(colours, *translation.worked_size(model, *size, TILE))
+    return tiled.resized(colours, *tiled.worked_size(model, *size, TILE))
 
 
 def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:

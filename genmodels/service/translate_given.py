@@ -9,9 +9,10 @@ from pathlib import PurePath
 import numpy as np
 from PIL import Image
 
-from genmodels import catalog, data, preview
+from genmodels import catalog, data
 from genmodels.data import DataConfig
 from genmodels.errors import DataError
+from genmodels.images import preview
 from genmodels.runfolder import RunFolder
 from genmodels.service.inference import plain
 from genmodels.service.real_pictures import test_pictures

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from genmodels import preview, translation
+from genmodels.images import preview, tiled
+from genmodels.images.tiled import Progress, Way
 from genmodels.model import Model
 from genmodels.service.fair_queue import outside, queued
 from genmodels.service.inference import run
-from genmodels.translation import Progress, Way
 
 SHOWN = 1024
 """Pixels of the longer side of what a page shows, at most."""
@@ -67,7 +67,7 @@ def stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress 
 
 
 def _stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
-    steps = translation.translating(model, colours, way, tile=TILE)
+    steps = tiled.translating(model, colours, way, tile=TILE)
 
     def task() -> tuple[int, int] | np.ndarray:
         try:

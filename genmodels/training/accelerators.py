@@ -1,7 +1,7 @@
 """Which accelerators (GPUs) this machine has, which of them torch can use, and why not the others.
 
 `candidates` looks at files and environment only. `probe` imports torch, which costs a caller 300 MB: processes that
-must stay small run `python -m genmodels.accelerators`, which prints its result as JSON.
+must stay small run `python -m genmodels.training.accelerators`, which prints its result as JSON.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def probe_in_subprocess() -> Probe:
     """As `probe`, in a new process. A driver that crashes or hangs is a reason, not the end of the caller."""
     if not candidates():
         return Probe()
-    command = [sys.executable, "-m", "genmodels.accelerators"]
-    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "genmodels.training.accelerators"]
+    root = Path(__file__).parents[2]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=root)
         found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None

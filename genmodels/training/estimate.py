@@ -16,7 +16,7 @@ from genmodels import capabilities, checkpoint
 from genmodels.model import Batch, Curve, Model
 from genmodels.public import public_mode
 from genmodels.recipes import Spec
-from genmodels.tune import in_one_line
+from genmodels.training.tune import in_one_line
 
 BUDGET_S = 0.25
 """Seconds after which a batch is timed no more: estimates run in the thread that also serves images."""

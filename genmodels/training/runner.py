@@ -13,17 +13,19 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from genmodels import accelerators, checkpoint, data, initial_weights, leftovers, preview, registry, tune
+from genmodels import checkpoint, data, initial_weights, leftovers, registry
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
 from genmodels.data.loader import Loader, loader_for, to_float
 from genmodels.errors import CheckpointError, DataError, GenmodelsError
+from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 from genmodels.seeding import canonical
-from genmodels.training import CompiledStepError, Outcome, Trainer, resolve_device
+from genmodels.training import accelerators, tune
+from genmodels.training.trainer import CompiledStepError, Outcome, Trainer, resolve_device
 
 Report = Callable[[dict[str, Any]], None]
 

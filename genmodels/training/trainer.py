@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from genmodels import accelerators
 from genmodels.config import Runtime, TrainConfig, live_fields
 from genmodels.data.loader import Loader
 from genmodels.errors import ConfigError, DivergedError, GenmodelsError
 from genmodels.model import Batch, Model
+from genmodels.training import accelerators
 
 Outcome = Literal["finished", "stopped"]
 _POLL_SECONDS = 0.25

@@ -1,7 +1,7 @@
 """A canvas to draw on: mouse, finger, pen, or arrow keys and the space bar. White ink on black, as MNIST.
 
 No widget of Streamlit's can be drawn on. What is drawn is reported while the hand moves, at most every 150 ms, and at
-the end of a stroke: 140x140 grey bytes, which `genmodels.drawing` bounds and prepares.
+the end of a stroke: 140x140 grey bytes, which `genmodels.images.drawing` bounds and prepares.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from genmodels import drawing
+from genmodels.images import drawing
 from pages.components.i18n import t
 from pages.components.tiles import data_url
 

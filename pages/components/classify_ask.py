@@ -8,8 +8,8 @@ from collections import Counter
 import numpy as np
 import streamlit as st
 
-from genmodels import drawing
 from genmodels.catalog import CheckpointInfo
+from genmodels.images import drawing
 from genmodels.service import classify
 from genmodels.service.classify import Answer, Answers
 from pages.components import choice, upload_limits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from genmodels import drawing
 from genmodels.catalog import CheckpointInfo
+from genmodels.images import drawing
 from genmodels.service import manifold
 from genmodels.service.manifold import Coded, Plane
 from genmodels.service.plane_map import map_png, with_ticks, zoom_png

@@ -6,8 +6,8 @@ import streamlit as st
 
 from genmodels import registry
 from genmodels.errors import CheckpointError, UnknownNameError
-from genmodels.estimate import Outline
 from genmodels.model import Curve
+from genmodels.training.estimate import Outline
 from pages.components import run_curves
 from pages.components.i18n import t
 from pages.components.numbers import percent

@@ -12,10 +12,10 @@ from typing import Any
 import streamlit as st
 
 import train_jobs
-from genmodels import estimate
 from genmodels.errors import GenmodelsError, UnknownNameError
-from genmodels.estimate import Outline
 from genmodels.recipes import Spec
+from genmodels.training import estimate
+from genmodels.training.estimate import Outline
 from pages.components import run_actions, run_curves, run_pictures
 from pages.components.i18n import has, t
 from pages.components.theme import friendly_errors, message, plain

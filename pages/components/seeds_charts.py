@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.shell import Shell
+from genmodels.latent.norms import Shell
 from pages.components.i18n import t
 
 _BAND, _GREY = "rgba(120, 140, 150, 0.22)", "#8a9499"

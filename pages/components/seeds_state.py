@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from genmodels.expression import MAX_LENGTH
+from genmodels.latent.expression import MAX_LENGTH
 from genmodels.seeding import canonical
 from genmodels.service.seeds import MAX_SEEDS
 from pages.components import address

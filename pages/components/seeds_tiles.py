@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from genmodels.latent.norms import Shell
 from genmodels.service.seeds import Sheet, Tile
-from genmodels.shell import Shell
 from pages.components import strip
 from pages.components.i18n import t
 from pages.components.numbers import percent, unbroken

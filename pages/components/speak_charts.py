@@ -7,9 +7,9 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.fourier import Window
 from genmodels.service import sound
 from genmodels.service.sound import Sound
+from genmodels.signal.fourier import Window
 from pages.components.i18n import t
 
 GREY = "#8a9499"

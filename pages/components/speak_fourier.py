@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.fourier import WINDOWS, Window, main_lobe
 from genmodels.service import sound
 from genmodels.service.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
+from genmodels.signal.fourier import WINDOWS, Window, main_lobe
 from pages.components import address, choice, speak_charts, speak_source
 from pages.components.i18n import t
 from pages.components.speak_charts import COLOURS, GREY

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 import train_jobs
-from genmodels import estimate
 from genmodels.service.translate_given import Upload
+from genmodels.training import estimate
 from pages.components import address, run_actions, run_curves, run_pictures, run_view, stylize_settings
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
