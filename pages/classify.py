@@ -7,10 +7,10 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import classify
-from pages.components import classify_ask, classify_mistakes, classify_typical
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.theme import error_box, friendly_errors, page_title
+from pages.parts.classify import ask, mistakes, typical
 
 _PARTS = ("ask", "typical", "mistakes")
 
@@ -21,9 +21,9 @@ def _one_classifier(part: str, infos: dict[str, CheckpointInfo]) -> None:
         info = pick_model("classify", infos)
     with friendly_errors():
         if part == "typical":
-            classify_typical.show(info)
+            typical.show(info)
         else:
-            classify_mistakes.show(info)
+            mistakes.show(info)
 
 
 def _page() -> None:
@@ -41,7 +41,7 @@ def _page() -> None:
     part = pick_part("classify", _PARTS)
     if part == "ask":
         check_model("classify", infos)
-        st.fragment(classify_ask.show)(infos)
+        st.fragment(ask.show)(infos)
     else:
         _one_classifier(part, infos)
 

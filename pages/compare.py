@@ -12,11 +12,11 @@ from genmodels.seeding import MIN_PAGE_SEED
 from genmodels.service import compare
 from genmodels.service.compare import Drawing, Measure, Value
 from pages.components import choice, tiles
-from pages.components import compare_state as state
 from pages.components.i18n import has, t
-from pages.components.measures_table import FigureText, MeasureText, measures_table
 from pages.components.numbers import percent, unbroken
 from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.parts.compare import state
+from pages.parts.compare.measures_table import FigureText, MeasureText, measures_table
 
 _WIDE = 320
 

@@ -17,10 +17,10 @@ from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model, pick_step
 from pages.components.numbers import percent, unbroken
-from pages.components.picture_table import PictureText, picture_table
 from pages.components.strip import TileText
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 from pages.components.waiting import download
+from pages.parts.conditional.picture_table import PictureText, picture_table
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
 

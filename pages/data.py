@@ -7,9 +7,10 @@ import streamlit as st
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry
-from pages.components import address, choice, data_bring, data_browse
+from pages.components import address, choice
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title
+from pages.parts.data import bring, browse
 
 _VIEWS = ("browse", "bring")
 
@@ -63,13 +64,13 @@ def _label(entry: Entry) -> str:
 page_title(t("data.title"), t("data.intro"))
 try:
     if _pick_view() == "bring":
-        data_bring.draw()
+        bring.draw()
     else:
         _news = st.container()
         _entry = _pick_set({entry.name: entry for entry in datasets.listing()})
         with _news:
-            data_bring.report(_entry.name)
+            bring.report(_entry.name)
         with friendly_errors():
-            data_browse.draw(_entry)
+            browse.draw(_entry)
 except GenmodelsError as error:
     error_box(str(error))

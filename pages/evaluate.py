@@ -5,18 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.errors import GenmodelsError
-from genmodels.service import evaluation
-from pages.components import evaluate_charts, evaluate_figures, evaluate_look, evaluate_measure
+from genmodels.service import evaluate
+from pages.components import evaluate_figures
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.parts.evaluate import charts, look, measure
 
 _PREFERRED = "mnist_cgan_conv"  # has every figure there is
 
 
 def _page() -> None:
     page_title(t("evaluate.title"), t("evaluate.intro"))
-    infos = {info.name: info for info in evaluation.checkpoints()}
+    infos = {info.name: info for info in evaluate.checkpoints()}
     if not infos:
         st.info(t("evaluate.empty"), icon=":material/model_training:")
         st.page_link("train.py", label=t("evaluate.empty_link"), icon=":material/arrow_forward:")
@@ -28,13 +29,13 @@ def _page() -> None:
         step = pick_step("evaluate", info)
     st.caption(t("evaluate.data", data=plain(info.data)))
     with friendly_errors():
-        found = evaluation.known(info, step)
-        evaluate_measure.show(info, step, found)
+        found = evaluate.known(info, step)
+        measure.show(info, step, found)
         if found is not None:
             evaluate_figures.show(info, found)
-            evaluate_charts.show(info, found)
-        evaluate_charts.over_training(info)
-    evaluate_look.show(info, step)
+            charts.show(info, found)
+        charts.over_training(info)
+    look.show(info, step)
 
 
 try:

@@ -17,10 +17,10 @@ from genmodels.run_files import read_png
 from genmodels.runfolder import RunFolder
 from genmodels.service.speak import speaks
 from genmodels.service.stylize import paints_at_once
-from pages.components import speak_card
 from pages.components.i18n import has, t
 from pages.components.numbers import percent
 from pages.components.theme import message, page_title, plain
+from pages.parts.gallery import speak_card
 
 _COLUMNS = 3
 # The most telling measured number first; how it is written is in gallery.yaml.

@@ -9,8 +9,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
-from pages.components import judge_note, pad, picture
-from pages.components import latent_state as state
+from pages.components import judge_note, pad
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
@@ -18,6 +17,7 @@ from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.numbers import percent
 from pages.components.theme import error_box, friendly_errors, page_title
 from pages.components.waiting import download
+from pages.parts.latent import picture, state
 
 _POLL_SECONDS = 3
 _PREFERRED = "mnist_vae_20"  # every slider changes something one can see, and step 0 is there to go back to

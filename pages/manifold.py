@@ -6,14 +6,16 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.service import denoise, manifold
-from genmodels.service.manifold import Plane, Spacing
-from genmodels.service.plane_map import with_ticks
-from pages.components import address, manifold_beside, manifold_denoise, manifold_draw, manifold_map, manifold_plot
+from genmodels.service import manifold
+from genmodels.service.manifold import Plane, Spacing, denoise
+from genmodels.service.manifold.scatter_image import with_ticks
+from pages.components import address, manifold_plot
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model, pick_part, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title
 from pages.components.tiles import Tile, row
+from pages.parts.manifold import beside, draw, map
+from pages.parts.manifold import denoise as manifold_denoise
 
 _PARTS = ("grid", "map", "draw", "beside", "denoise")
 _ONE_MODEL = ("grid", "map", "draw")
@@ -47,9 +49,9 @@ def _one_model(part: str, info: CheckpointInfo, step: int) -> None:
         if part == "grid":
             _grid(info, step)
         elif part == "map":
-            manifold_map.show(info, step)
+            map.show(info, step)
         else:
-            manifold_draw.show(info, step)
+            draw.show(info, step)
 
 
 def _page() -> None:
@@ -81,7 +83,7 @@ def _page() -> None:
         st.fragment(_one_model)(part, info, step)
     elif part == "beside":
         with friendly_errors():
-            manifold_beside.show(infos)
+            beside.show(infos)
     else:
         st.fragment(manifold_denoise.show)()
 

@@ -7,11 +7,10 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import paint
-from pages.components import paint_complete, paint_field, paint_surprise, paint_watch
-from pages.components import paint_state as state
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model, pick_part, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title
+from pages.parts.paint import complete, field, state, surprise, watch
 
 
 def _generate(info: CheckpointInfo, step: int) -> None:
@@ -21,7 +20,7 @@ def _generate(info: CheckpointInfo, step: int) -> None:
         asking = state.knobs(info, step, known)
     state.write_address(asking)
     with pictures:
-        paint_watch.show(info, known, asking)
+        watch.show(info, known, asking)
 
 
 def _page() -> None:
@@ -48,7 +47,7 @@ def _page() -> None:
         if part == "generate":
             _generate(info, step)
         else:
-            {"complete": paint_complete, "field": paint_field, "surprise": paint_surprise}[part].show(info, step)
+            {"complete": complete, "field": field, "surprise": surprise}[part].show(info, step)
 
 
 try:

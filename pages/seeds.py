@@ -14,15 +14,15 @@ from genmodels.latent.expression import ExpressionError
 from genmodels.latent.norms import Shell, shell
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedStudy, Tile
-from pages.components import judge_note, seeds_charts
-from pages.components import seeds_state as state
+from pages.components import judge_note
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model
-from pages.components.seeds_tiles import show, signed, tile_text
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 from pages.components.waiting import download
+from pages.parts.seeds import charts, state
+from pages.parts.seeds.tiles import show, signed, tile_text
 
 _LOW_DIMENSIONS = 6
 _EXAMPLES = {
@@ -123,7 +123,7 @@ def _between(study: SeedStudy, around: Shell, newest: int) -> None:
         left, right = st.columns([3, 2], gap="medium")
         with left:
             st.subheader(t("seeds.lengths_title"), anchor=False)
-            seeds_charts.lengths(lengths, around, key="seeds_lengths")
+            charts.lengths(lengths, around, key="seeds_lengths")
         with right, st.container(key="seeds_keep"):
             if around.dim < _LOW_DIMENSIONS:
                 st.markdown(t("seeds.downloads_text_low", dim=around.dim))
@@ -211,9 +211,7 @@ def _gauge(study: SeedStudy, around: Shell, value: Tile, trained: bool) -> None:
         marks = {"between": "gauge_between", "sum": "gauge_sum_mark", "difference": "gauge_difference"}
         found = seeds.lengths_beside(study, 0)
         beside = {t(f"seeds.{key}"): found[name] for name, key in marks.items()}
-        seeds_charts.gauge(
-            around, value.length, beside, value.drawn_length if study.renormalise else None, key="seeds_gauge"
-        )
+        charts.gauge(around, value.length, beside, value.drawn_length if study.renormalise else None, key="seeds_gauge")
     with right:
         place = "short" if value.length < around.low else "long" if value.length > around.high else "inside"
         verdict = t(f"seeds.verdict.{place}", length=f"{value.length:.1f}")

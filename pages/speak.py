@@ -9,33 +9,26 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import speak
-from pages.components import (
-    speak_ask,
-    speak_continue,
-    speak_fourier,
-    speak_levels,
-    speak_past,
-    speak_state,
-    speak_steps,
-)
+from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.theme import error_box, friendly_errors, page_title
+from pages.parts.speak import ask, continuation, fourier, levels, past, steps
 
 _OF_A_MODEL: dict[str, Callable[[CheckpointInfo], None]] = {
-    "ask": speak_ask.show,
-    "continue": speak_continue.show,
-    "steps": speak_steps.show,
-    "past": speak_past.show,
+    "ask": ask.show,
+    "continue": continuation.show,
+    "steps": steps.show,
+    "past": past.show,
 }
-_OF_SOUND: dict[str, Callable[[], None]] = {"levels": speak_levels.show, "fourier": speak_fourier.show}
+_OF_SOUND: dict[str, Callable[[], None]] = {"levels": levels.show, "fourier": fourier.show}
 _PARTS = (*_OF_A_MODEL, *_OF_SOUND)
 
 
 def _page() -> None:
     page_title(t("speak.title"), t("speak.intro"))
     part = pick_part("speak", _PARTS)
-    for read in (speak_state.read_address, speak_levels.read_address, speak_fourier.read_address):
+    for read in (speak_state.read_address, levels.read_address, fourier.read_address):
         read()
     infos = {info.name: info for info in speak.checkpoints()}
     if part in _OF_SOUND:

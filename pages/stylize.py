@@ -6,9 +6,11 @@ import streamlit as st
 
 import train_jobs
 from genmodels.errors import GenmodelsError
-from pages.components import stylize_fast, stylize_slow, stylize_source
 from pages.components.i18n import t
 from pages.components.theme import error_box, page_title
+from pages.parts.stylize import fast as stylize_fast
+from pages.parts.stylize import slow as stylize_slow
+from pages.parts.stylize import source
 
 
 def _page() -> None:
@@ -17,13 +19,13 @@ def _page() -> None:
     public = train_jobs.public_mode()
     left, right = st.columns(2, gap="large")
     with left:
-        content = stylize_source.content()
+        content = source.content()
     style = None
     with right:
         if public:
             stylize_slow.show(None, None)
         else:
-            style = stylize_source.style()
+            style = source.style()
     st.divider()
     if public:
         stylize_fast.show(content)

@@ -8,10 +8,11 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import translate
 from genmodels.service.translate import Asking
-from pages.components import choice, translate_result, translate_source
+from pages.components import choice
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model, pick_step
 from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.parts.translate import result, source
 
 _DIRECTIONS = ("a_to_b", "b_to_a")
 
@@ -55,7 +56,7 @@ def _studio(info: CheckpointInfo, step: int) -> None:
     left, right = st.columns([3, 7], gap="large")
     with left, friendly_errors():
         direction = _pick_direction(info)
-        uploads = translate_source.uploads(info, _DIRECTIONS.index(direction))
+        uploads = source.uploads(info, _DIRECTIONS.index(direction))
         detail = _pick_detail(info)
         trip = st.toggle(
             t("translate.trip.toggle"), key="translate_trip", help=t("translate.trip.help"), persist_state="session"
@@ -63,7 +64,7 @@ def _studio(info: CheckpointInfo, step: int) -> None:
     with right, friendly_errors():
         if uploads:
             asked = Asking.parse({"model": info.name, "step": step, "direction": direction, "detail": detail})
-            translate_result.show(info, asked, uploads, trip=trip)
+            result.show(info, asked, uploads, trip=trip)
         else:
             st.info(t(f"translate.waiting.{st.session_state.translate_source}"), icon=":material/add_photo_alternate:")
 

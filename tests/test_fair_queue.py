@@ -15,9 +15,10 @@ from PIL import Image
 from genmodels import service
 from genmodels.errors import GenmodelsError
 from genmodels.sampling import samples_compiled
-from genmodels.service import Point, fair_queue, gif, inference, sessions, speak, speak_compile
+from genmodels.service import Point, fair_queue, gif, inference, sessions, speak
 from genmodels.service.fair_queue import CancelledError, FairQueue, background, queued
 from genmodels.service.sessions import LOCAL, Session
+from genmodels.service.speak import compilation
 from tests.test_service import save_run
 from tests.test_service_speak import SMALL
 
@@ -303,7 +304,7 @@ def test_a_recording_ends_after_its_listener_has_left(
 
 def test_preparing_compiles_all_that_a_recording_needs(voice: speak.Asked) -> None:
     """Compiled later, on the background thread, it would hold up all background work for half a minute."""
-    speak_compile.prepare()
+    compilation.prepare()
     assert samples_compiled.compiled()
     known = list(samples_compiled._advance.signatures)
     drawing = speak.draw(voice.replace(seconds=0.2))

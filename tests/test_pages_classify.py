@@ -20,10 +20,11 @@ from genmodels.evaluation import backquery
 from genmodels.evaluation.backquery import Ascent, Climb
 from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
-from genmodels.service import classify, classify_typical
-from genmodels.service.classify_typical import Backquery
-from pages.components import classify_mistakes
+from genmodels.service import classify
+from genmodels.service.classify import typical as classify_typical
+from genmodels.service.classify.typical import Backquery
 from pages.components.model_choice import option
+from pages.parts.classify import mistakes
 from tests.test_components import as_read
 from tests.test_pages_explorer import open_page
 from tests.test_pages_manifold import seven, tile, trained_on
@@ -228,7 +229,7 @@ def luminance(color: str) -> float:
 
 @pytest.mark.parametrize(("theme", "page"), [("light", (252, 250, 247)), ("dark", (19, 24, 28))])
 def test_counts_can_be_read_on_the_strongest_cell(runs: Path, theme: str, page: tuple[int, int, int]) -> None:
-    matrix = classify_mistakes.figure(classify.confusion("my_mnist_cnn"), theme)
+    matrix = mistakes.figure(classify.confusion("my_mnist_cnn"), theme)
     wrong = [count for row in classify.confusion("my_mnist_cnn").counts for count in row if count]
     assert len(matrix.layout.annotations) == len(wrong)
     red, green, blue, alpha = (float(one) for one in matrix.data[0].colorscale[1][1][5:-1].split(","))

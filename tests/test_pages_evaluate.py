@@ -18,10 +18,11 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, CheckpointError, DataError, GenmodelsError
 from genmodels.runfolder import read_json, runs_root, write_json
-from genmodels.service import evaluation, inspection
-from genmodels.service.evaluation import Job
-from pages.components import evaluate_charts, evaluate_figures
+from genmodels.service import evaluate
+from genmodels.service.evaluate import Job, inspection
+from pages.components import evaluate_figures
 from pages.components.figure_table import Row
+from pages.parts.evaluate import charts
 from tests.test_pages_explorer import open_page
 from tests.test_pages_manifold import trained_on
 from tests.test_service import save_run
@@ -54,11 +55,11 @@ def ended(job: Job, timeout: float = 120.0) -> Job:
 
 def test_the_card_is_taken_where_there_is_one_and_only_for_its_step(runs: Path) -> None:
     info = info_of("mnist_vae_20")
-    found = evaluation.known(info, info.steps[-1])
+    found = evaluate.known(info, info.steps[-1])
     assert found is not None
     assert found.samples is None
     assert found.figures["elbo/negative"] == info.metrics["elbo/negative"]
-    assert evaluation.known(info_of("vae"), 10) is None
+    assert evaluate.known(info_of("vae"), 10) is None
 
 
 def test_a_cards_figures_of_an_earlier_step_are_shown_and_more_can_be_measured(runs: Path) -> None:
@@ -66,24 +67,24 @@ def test_a_cards_figures_of_an_earlier_step_are_shown_and_more_can_be_measured(r
     first = info.steps[0]
     assert first < info.steps[-1]
     row = read_json(info.path / "metrics.json")["over_training"][0]
-    found = evaluation.known(info, first)
+    found = evaluate.known(info, first)
     assert found is not None
     assert (found.step, found.samples) == (first, None)
     assert dict(found.figures) == {name: value for name, value in row.items() if name not in ("step", "seconds")}
-    assert evaluation.lacks(info, found), "the last step has more"
+    assert evaluate.lacks(info, found), "the last step has more"
     app = open_page("evaluate", model="mnist_vae_20")
     app.select_slider(key="evaluate_step").set_value(first).run()
     assert "was not measured yet" not in texts(app)
     assert app.button(key="evaluate_measure").label == "Measure what the card lacks"
     # What was measured here stands only where the card has nothing, and is marked; an error bar comes with its figure.
     measured("mnist_vae_20", first, judge__frechet=1.0, judge__frechet_spread=2.0, judge__recall=0.5)
-    found = evaluation.known(info, first)
+    found = evaluate.known(info, first)
     assert found is not None
     assert found.figures["judge/frechet"] == row["judge/frechet"]
     assert "judge/frechet_spread" not in found.figures
     assert found.added == {"judge/recall"}
     assert (found.measured_here("judge/recall"), found.measured_here("judge/frechet")) == (True, False)
-    drawn = next(one for one in evaluation.over_training(info) if one.step == first)
+    drawn = next(one for one in evaluate.over_training(info) if one.step == first)
     assert drawn.figures["judge/recall"] == 0.5, "the curve has both"
 
 
@@ -103,8 +104,8 @@ def test_what_the_card_lacks_is_not_drawn_as_published(runs: Path) -> None:
 def test_nothing_is_expected_of_an_earlier_step(runs: Path) -> None:
     info = info_of("mnist_vae_20")
     first, *_, last = info.steps
-    assert set(evaluation.expected(info, last)) == {"elbo/negative"}
-    assert (evaluation.expected(info, first), evaluation.differences(info, first)) == ({}, ())
+    assert set(evaluate.expected(info, last)) == {"elbo/negative"}
+    assert (evaluate.expected(info, first), evaluate.differences(info, first)) == ({}, ())
 
 
 def test_pictures_are_read_and_searched_once_for_the_same_weights(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +116,7 @@ def test_pictures_are_read_and_searched_once_for_the_same_weights(runs: Path, mo
         loads.append(str(args[1:]))
         return load(*args, **kwargs)
 
-    monkeypatch.setattr("genmodels.service.inspection.data.load", counting)
+    monkeypatch.setattr("genmodels.service.evaluate.inspection.data.load", counting)
     first = (inspection.nearest_training("gan", 10), inspection.calibration("gan", 10))
     assert len(loads) == 3
     assert (inspection.nearest_training("gan", 10), inspection.calibration("gan", 10)) == first
@@ -123,41 +124,41 @@ def test_pictures_are_read_and_searched_once_for_the_same_weights(runs: Path, mo
 
 
 def test_a_measurement_runs_beside_the_server_and_is_kept_for_exactly_these_weights(runs: Path) -> None:
-    job = ended(evaluation.measure("reader", 10))
+    job = ended(evaluate.measure("reader", 10))
     assert job.problem == ""
-    found = evaluation.known(info_of("reader"), 10)
+    found = evaluate.known(info_of("reader"), 10)
     assert found is not None
-    assert found.samples == evaluation.SAMPLES
+    assert found.samples == evaluate.SAMPLES
     arrays = data.load(DataConfig(), "test")
     read = catalog.load("reader").classify(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1).numpy()
     assert found.figures["accuracy"] == pytest.approx(float((read == arrays.labels).mean()))
-    assert evaluation.jobs_of("reader") == ()
+    assert evaluate.jobs_of("reader") == ()
     # The same step written anew is another model.
     weights = runs / "reader" / "step-000010"
     weights.rename(runs / "reader" / "step-000011")
     (runs / "reader" / "step-000011").rename(weights)
     (weights / "touched").touch()
-    assert evaluation.known(info_of("reader"), 10) is None
+    assert evaluate.known(info_of("reader"), 10) is None
 
 
 def test_a_measurement_that_fails_tells_why(runs: Path) -> None:
     (runs / "reader" / "step-000010" / "model.safetensors").write_bytes(b"not weights")
-    job = ended(evaluation.measure("reader", 10))
+    job = ended(evaluate.measure("reader", 10))
     assert "damaged" in job.problem
-    assert [one.problem for one in evaluation.jobs_of("reader")] == [job.problem]
-    evaluation.forget("reader")
-    assert evaluation.jobs_of("reader") == ()
+    assert [one.problem for one in evaluate.jobs_of("reader")] == [job.problem]
+    evaluate.forget("reader")
+    assert evaluate.jobs_of("reader") == ()
 
 
 def test_what_waits_is_not_asked_for_twice_and_can_be_given_up(runs: Path) -> None:
-    first, second = evaluation.measure("vae", 0), evaluation.measure("vae", 5)
-    assert evaluation.measure("vae", 5) is second
-    assert len(evaluation.jobs_of("vae")) == 2
-    evaluation.cancel("vae")
+    first, second = evaluate.measure("vae", 0), evaluate.measure("vae", 5)
+    assert evaluate.measure("vae", 5) is second
+    assert len(evaluate.jobs_of("vae")) == 2
+    evaluate.cancel("vae")
     ended(first, 20)
     ended(second, 20)
-    assert evaluation.jobs_of("vae") == (), "giving up is no failure"
-    assert evaluation.known(info_of("vae"), 5) is None
+    assert evaluate.jobs_of("vae") == (), "giving up is no failure"
+    assert evaluate.known(info_of("vae"), 5) is None
 
 
 @pytest.mark.parametrize(
@@ -174,26 +175,26 @@ def test_what_waits_is_not_asked_for_twice_and_can_be_given_up(runs: Path) -> No
 def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
     runs: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception | list[str], said: str
 ) -> None:
-    popen = evaluation.subprocess.Popen
+    popen = evaluate.subprocess.Popen
 
     def start(command: list[str], **options: object) -> object:
         if isinstance(fault, Exception):
             raise fault
         return popen([command[0], *fault], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(evaluation.subprocess, "Popen", start)
-    assert said in ended(evaluation.measure("reader", 10)).problem
-    monkeypatch.setattr(evaluation.subprocess, "Popen", popen)
-    again = evaluation.measure("reader", 10)
+    monkeypatch.setattr(evaluate.subprocess, "Popen", start)
+    assert said in ended(evaluate.measure("reader", 10)).problem
+    monkeypatch.setattr(evaluate.subprocess, "Popen", popen)
+    again = evaluate.measure("reader", 10)
     assert (again.ended, again.problem) == (None, ""), "it can be asked for again"
-    evaluation.cancel("reader")
+    evaluate.cancel("reader")
     assert ended(again).problem == ""
 
 
 def test_a_public_server_measures_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     with pytest.raises(GenmodelsError, match="only shows"):
-        evaluation.measure("reader", 10)
+        evaluate.measure("reader", 10)
     app = open_page("evaluate", model="reader")
     assert "not offered here" in " ".join(entry.value for entry in app.caption)
     assert not [button for button in app.button if button.key == "evaluate_measure"]
@@ -201,42 +202,42 @@ def test_a_public_server_measures_nothing(runs: Path, monkeypatch: pytest.Monkey
 
 def test_a_step_that_was_not_saved_and_a_path_are_refused(runs: Path) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint of step 3"):
-        evaluation.measure("reader", 3)
+        evaluate.measure("reader", 3)
     with pytest.raises(GenmodelsError, match="not paths"):
-        evaluation.measure("../runs/reader", 10)
+        evaluate.measure("../runs/reader", 10)
 
 
 def test_steps_worth_measuring_are_few_and_spread(runs: Path) -> None:
     save_run(runs, "long", "mnist_mlp_baseline", "data.name=digits", steps=tuple(range(0, 300, 10)))
-    steps = evaluation.worth_measuring(info_of("long"))
-    assert len(steps) == evaluation.MAX_STEPS
+    steps = evaluate.worth_measuring(info_of("long"))
+    assert len(steps) == evaluate.MAX_STEPS
     assert (steps[0], steps[-1]) == (0, 290)
-    assert evaluation.worth_measuring(info_of("vae")) == (0, 5, 10)
+    assert evaluate.worth_measuring(info_of("vae")) == (0, 5, 10)
 
 
 def measured(name: str, step: int, **figures: float) -> None:
     """As if it had been measured here."""
-    evaluation._keep(Job(name, step), {key.replace("__", "/"): value for key, value in figures.items()})
+    evaluate._keep(Job(name, step), {key.replace("__", "/"): value for key, value in figures.items()})
 
 
 def test_kept_figures_are_bounded_finite_and_survive_a_damaged_file(runs: Path) -> None:
     measured("vae", 0, elbo__negative=500.0, broken=float("nan"))
-    found = evaluation.measured_here(info_of("vae"), 0)
+    found = evaluate.measured_here(info_of("vae"), 0)
     assert found is not None
     assert dict(found.figures) == {"elbo/negative": 500.0}
     everything = read_json(runs / "figures.json")
     write_json(runs / "figures.json", everything | {f"old {i}": {"figures": {}, "when": i} for i in range(600)})
     measured("vae", 5, elbo__negative=400.0)
     assert len(read_json(runs / "figures.json")) == 500
-    assert [row.step for row in evaluation.over_training(info_of("vae"))] == [0, 5]
+    assert [row.step for row in evaluate.over_training(info_of("vae"))] == [0, 5]
     (runs / "figures.json").write_text("{ half")
-    assert evaluation.over_training(info_of("vae")) == ()
+    assert evaluate.over_training(info_of("vae")) == ()
 
 
 def test_a_card_that_lacks_a_figure_is_added_to_not_overwritten(runs: Path) -> None:
     info = info_of("mnist_vae_20")
     measured("mnist_vae_20", info.steps[-1], elbo__negative=1.0, new__figure=2.0)
-    found = evaluation.known(info, info.steps[-1])
+    found = evaluate.known(info, info.steps[-1])
     assert found is not None
     assert found.figures["elbo/negative"] == info.metrics["elbo/negative"]
     assert found.figures["new/figure"] == 2.0
@@ -246,16 +247,16 @@ def test_a_card_that_lacks_a_figure_is_added_to_not_overwritten(runs: Path) -> N
 def test_a_cards_figures_over_the_training_are_its_curve(runs: Path) -> None:
     rows = [{"step": 0, "seconds": 1.0, "accuracy": 0.1}, {"step": 10, "seconds": 2.0, "accuracy": 0.8}]
     write_json(runs / "reader" / "metrics.json", {"metrics": {"accuracy": 0.8}, "over_training": rows})
-    found = evaluation.over_training(info_of("reader"))
+    found = evaluate.over_training(info_of("reader"))
     assert [(row.step, row.figures["accuracy"]) for row in found] == [(0, 0.1), (10, 0.8)]
 
 
 def test_class_shares_are_those_of_the_training_data(runs: Path) -> None:
     labels = data.load(DataConfig(), "train").labels
-    assert evaluation.class_shares("gan") == pytest.approx((np.bincount(labels, minlength=10) / len(labels)).tolist())
+    assert evaluate.class_shares("gan") == pytest.approx((np.bincount(labels, minlength=10) / len(labels)).tolist())
     trained_on(runs, "gan", "fashion_mnist")
     if data.missing(DataConfig(name="fashion_mnist")):
-        assert evaluation.class_shares("gan") == ()
+        assert evaluate.class_shares("gan") == ()
 
 
 # ------------------------------------------------------------------------------ looking
@@ -359,7 +360,7 @@ def test_every_model_has_a_page(runs: Path, name: str) -> None:
 
 def row_of(name: str, step: int, figure: str) -> Row:
     info = info_of(name)
-    found = evaluation.known(info, step)
+    found = evaluate.known(info, step)
     assert found is not None
     return next(row for row in evaluate_figures.rows(info, found) if row.name == figure)
 
@@ -376,7 +377,7 @@ def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     app = open_page("evaluate", model="reader")
     assert "was not measured yet" in texts(app)
     app.button(key="evaluate_measure").click().run()
-    job = evaluation.jobs_of("reader")[0]
+    job = evaluate.jobs_of("reader")[0]
     assert [button for button in app.button if button.key == "evaluate_cancel"]
     assert app.button(key="evaluate_measure").disabled
     ended(job)
@@ -425,7 +426,7 @@ def test_a_hundredfold_fall_is_shown_on_a_log_scale_beside_real_against_real(nam
     [([5000.0, 50.0], "log"), ([49.0, 1.0, 20.0], "linear"), ([300.0, 0.0], "linear"), ([-2.0, 400.0], "linear")],
 )
 def test_only_positive_figures_that_fall_far_have_a_log_scale(values: list[float], axis: str) -> None:
-    assert evaluate_charts.axis_of(values) == axis
+    assert charts.axis_of(values) == axis
 
 
 def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:
@@ -484,6 +485,6 @@ def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
     assert row_of("gan", 10, "digits drawn").value == "10 of 10"
     assert "0 to 1" in row_of("gan", 10, "discriminator's answer to real pictures").text
     info = info_of("gan")
-    found = evaluation.known(info, 10)
+    found = evaluate.known(info, 10)
     assert found is not None
     assert not [row.name for row in evaluate_figures.rows(info, found) if "_" in row.name], "no raw names"

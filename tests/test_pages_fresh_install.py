@@ -8,8 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels.service import classify
-from pages.components import classify_mistakes, evaluate_figures
+from pages.components import evaluate_figures
 from pages.components.numbers import of_ten, percent
+from pages.parts.classify import mistakes
 from tests.test_pages_data import bring
 from tests.test_pages_explorer import open_page
 from tests.test_service import save_run
@@ -89,10 +90,10 @@ def test_the_words_about_digits_seen_before_follow_the_numbers() -> None:
     found = classify.confusion("mnist_mlp_baseline")
     text = said(mistakes_page())
     for card, key in ((found.accuracy + 0.1, "better"), (found.accuracy, "alike"), (found.accuracy - 0.1, "worse")):
-        assert classify_mistakes._against(card, found) == key
+        assert mistakes._against(card, found) == key
     published = next(info for info in classify.classifiers() if info.name == "mnist_mlp_baseline").metrics["accuracy"]
     words = {"better": "reads new digits better", "alike": "about as well", "worse": "reads new digits worse"}
-    assert words[classify_mistakes._against(published, found)] in text
+    assert words[mistakes._against(published, found)] in text
 
 
 def test_a_set_of_ones_own_is_offered_a_recipe_of_its_shape() -> None:

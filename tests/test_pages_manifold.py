@@ -23,10 +23,10 @@ from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsE
 from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
 from genmodels.losses import bernoulli_nll, gaussian_kl
-from genmodels.service import denoise, manifold, plane_map
-from genmodels.service.denoise import Noise
-from genmodels.service.explore import Point, render
-from genmodels.service.manifold import Place, Plane, Scatter
+from genmodels.service import manifold
+from genmodels.service.latent import Point, render
+from genmodels.service.manifold import Place, Plane, Scatter, denoise, scatter_image
+from genmodels.service.manifold.denoise import Noise
 from tests.test_components import as_read
 from tests.test_pages_explorer import open_page
 from tests.test_service import pixels, save_run
@@ -198,25 +198,25 @@ def test_the_map_shows_dots_in_their_colours_and_a_mark(runs: Path) -> None:
     plane = Plane(model="mnist_vae_2d")
     found = manifold.scatter(plane)
     reach = 1.05 * float(np.abs([found.x, found.y]).max())
-    near = plane_map.map_png(plane, COLORS, "#1d2a2e", reach=reach)
+    near = scatter_image.map_png(plane, COLORS, "#1d2a2e", reach=reach)
     seen = {color[:3] for _, color in Image.open(io.BytesIO(near)).getcolors(1 << 20) if color[3] == 255}
     assert sum(tuple(bytes.fromhex(color[1:])) in seen for color in COLORS) == 10
-    plain = plane_map.map_png(plane, COLORS, "#1d2a2e")
-    assert size_of(plain) == (plane_map.SIDE, plane_map.SIDE)
-    point = plane_map.map_png(plane, COLORS, "#1d2a2e", z=(1.0, 1.0))
-    ellipse = plane_map.map_png(plane, COLORS, "#1d2a2e", z=(1.0, 1.0), sigma=(0.5, 0.2))
+    plain = scatter_image.map_png(plane, COLORS, "#1d2a2e")
+    assert size_of(plain) == (scatter_image.SIDE, scatter_image.SIDE)
+    point = scatter_image.map_png(plane, COLORS, "#1d2a2e", z=(1.0, 1.0))
+    ellipse = scatter_image.map_png(plane, COLORS, "#1d2a2e", z=(1.0, 1.0), sigma=(0.5, 0.2))
     assert len({plain, point, ellipse}) == 3
-    assert plane_map.map_png(plane, COLORS, "#1d2a2e") == plain, "a mark must not stay on the kept picture"
-    png, times = plane_map.zoom_png(plane, COLORS, "#1d2a2e", (0.0, 0.0), (0.1, 0.1))
-    assert size_of(png) == (plane_map.SIDE, plane_map.SIDE)
+    assert scatter_image.map_png(plane, COLORS, "#1d2a2e") == plain, "a mark must not stay on the kept picture"
+    png, times = scatter_image.zoom_png(plane, COLORS, "#1d2a2e", (0.0, 0.0), (0.1, 0.1))
+    assert size_of(png) == (scatter_image.SIDE, scatter_image.SIDE)
     assert times == pytest.approx(manifold.scatter(plane).reach / 0.35)
 
 
 def test_the_map_refuses_what_is_no_colour_and_no_reach(runs: Path) -> None:
     with pytest.raises(GenmodelsError, match="not a colour"):
-        plane_map.map_png(Plane(model="mnist_vae_2d"), ("teal-ish",), "#000000")
+        scatter_image.map_png(Plane(model="mnist_vae_2d"), ("teal-ish",), "#000000")
     with pytest.raises(GenmodelsError, match="reach"):
-        plane_map.map_png(Plane(model="mnist_vae_2d"), COLORS, "#000000", reach=0.0)
+        scatter_image.map_png(Plane(model="mnist_vae_2d"), COLORS, "#000000", reach=0.0)
 
 
 def test_denoisers_are_found_by_their_salt_and_meet_the_plain_model_of_their_size(runs: Path) -> None:
@@ -376,10 +376,10 @@ def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:
 
 def test_the_mark_of_a_digit_can_be_seen_in_a_crowd_and_under_a_name(runs: Path) -> None:
     plane = Plane(model="mnist_vae_2d")
-    place = next(iter(plane_map.label_places(manifold.scatter(plane), manifold.scatter(plane).reach).values()))
+    place = next(iter(scatter_image.label_places(manifold.scatter(plane), manifold.scatter(plane).reach).values()))
     for sigma in (None, (0.01, 0.02)):
-        png = plane_map.map_png(plane, COLORS, "#1d2a2e", z=place, sigma=sigma)
-        marked = (np.asarray(Image.open(io.BytesIO(png)))[..., :3] == plane_map.MARK).all(-1)
+        png = scatter_image.map_png(plane, COLORS, "#1d2a2e", z=place, sigma=sigma)
+        marked = (np.asarray(Image.open(io.BytesIO(png)))[..., :3] == scatter_image.MARK).all(-1)
         rows, columns = np.nonzero(marked)
         assert marked.sum() > 300
         assert min(np.ptp(rows), np.ptp(columns)) >= 60, "a tenth of the map's side"
@@ -389,7 +389,7 @@ def test_names_on_the_map_do_not_overprint(runs: Path) -> None:
     dots = 100
     middles = np.repeat(np.array([0.0, 0.0, 0.01, 3.0]), dots)
     found = Scatter("key", middles, np.zeros(4 * dots), np.repeat(np.arange(4), dots), tuple("abcd"), "digits", 4.0)
-    places = np.array(list(plane_map.label_places(found, found.reach).values()))
+    places = np.array(list(scatter_image.label_places(found, found.reach).values()))
     apart = [np.hypot(*(places[a] - places[b])) for a in range(4) for b in range(a)]
     assert min(apart) >= 0.125 * found.reach
     assert places[3].tolist() == [3.0, 0.0], "a name that has room stays at the middle of its class"
@@ -403,9 +403,9 @@ def test_grid_and_map_side_by_side_have_one_range_and_ticks(runs: Path) -> None:
     centre = grid[7 * side : 8 * side, 7 * side : 8 * side]
     alone = np.asarray(Image.open(io.BytesIO(middle.png)).convert("L").resize((side, side), Image.Resampling.NEAREST))
     assert abs(centre - alone.astype(int)).mean() < 3
-    dots = plane_map.map_png(plane, COLORS, "#1d2a2e", reach=6.0)
+    dots = scatter_image.map_png(plane, COLORS, "#1d2a2e", reach=6.0)
     for png in (manifold.grid_png(plane, window=6.0), dots):
-        before, after = (Image.open(io.BytesIO(raw)) for raw in (png, plane_map.with_ticks(png, 6.0, "#1d2a2e")))
+        before, after = (Image.open(io.BytesIO(raw)) for raw in (png, scatter_image.with_ticks(png, 6.0, "#1d2a2e")))
         band = after.width - before.width
         assert after.size == (before.width + band, before.height + band)
         edge = np.asarray(after)[before.height :, band:, 3] > 0

@@ -9,9 +9,9 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from genmodels.service import paint, paint_pixel
-from genmodels.service.paint import Asking, Painting
-from pages.components.paint_state import PARTS
+from genmodels.service import paint
+from genmodels.service.paint import Asking, Painting, pixel
+from pages.parts.paint.state import PARTS
 from tests.test_pages_explorer import open_page
 from tests.test_service_paint import painted, runs, save_colours
 
@@ -127,7 +127,7 @@ def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
 def test_a_pixel_is_chosen_along_the_order_of_painting(runs: Path) -> None:
     app = finished(page(model="asked"))
     app.slider(key="paint_pixel").set_value(1).run()
-    drawn = paint_pixel.drawn_from(painting_of(app), 0, 0, 0)
+    drawn = pixel.drawn_from(painting_of(app), 0, 0, 0)
     assert drawn.level is not None
     app.toggle(key="paint_before").set_value(True).run()
     app.slider(key="paint_pixel").set_value(784).run()

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels import data
-from genmodels.service import compare, evaluation, explore
+from genmodels.service import compare, evaluate, latent
 from pages.components import i18n
 from tests.test_service import save_run
 
@@ -28,11 +28,11 @@ def voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_no_list_of_pictures_has_it(voice: str) -> None:
     listed = {
         "compare": [info.name for info in compare.checkpoints()],
-        "latent": [info.name for info in explore.latent_checkpoints()],
+        "latent": [info.name for info in latent.latent_checkpoints()],
     }
     assert all(voice not in names and "pictures" in names for names in listed.values()), listed
-    assert voice in [info.name for info in evaluation.checkpoints()]
-    assert explore.thumbnail(voice) is None
+    assert voice in [info.name for info in evaluate.checkpoints()]
+    assert latent.thumbnail(voice) is None
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels import synthesis
 from genmodels.service import speak
-from pages.components import i18n, speak_card
+from pages.components import i18n
+from pages.parts.gallery import speak_card
 from tests.test_pages_explorer import open_page
 from tests.test_service import save_run
 from tests.test_service_speak import SMALL, runs

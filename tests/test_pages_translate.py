@@ -14,7 +14,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.runfolder import RunFolder
 from genmodels.service import translate
 from genmodels.service.translate import Asking
-from genmodels.service.translate_given import Upload
+from genmodels.service.translate.given import Upload
 from tests.test_components import as_read
 from tests.test_pages_explorer import open_page
 from tests.test_service_translate import photo

@@ -20,7 +20,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 import train_jobs
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import CONFIG, RunFolder, runs_root
-from genmodels.service import datasets, evaluation
+from genmodels.service import datasets, evaluate
 from genmodels.service.datasets import Upload, Wanted
 from tests.browser import ROOT, Server, server_of
 from tests.websocket_client import Client
@@ -69,7 +69,7 @@ ACTIONS: dict[str, Callable[[], Any]] = {
     "get_data": lambda: train_jobs.get_data("mnist"),
     "bring": lambda: datasets.bring([Upload("a.png", io.BytesIO(b"x"), 1)], Wanted.parse({"title": "x", "size": 16})),
     "delete a set": lambda: datasets.remove("mine"),
-    "measure": lambda: evaluation.measure(RUN, 1),
+    "measure": lambda: evaluate.measure(RUN, 1),
 }
 
 

@@ -14,7 +14,8 @@ from genmodels import latent, seeding, service
 from genmodels.config import TrainConfig
 from genmodels.evaluation.backquery import Climb
 from genmodels.images import preview
-from genmodels.service import Point, compare, conditional, denoise, paint, speak
+from genmodels.service import Point, compare, conditional, paint, speak
+from genmodels.service.manifold import denoise
 from genmodels.service.seeds import SeedStudy
 
 BEYOND = 2**64

@@ -19,10 +19,11 @@ from genmodels import catalog
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
 from genmodels.images.drawing import CANVAS_SIDE, EmptyDrawingError
 from genmodels.sampling.pixels import adjusted, draw
-from genmodels.service import paint, paint_field, paint_files, paint_given, paint_pixel
-from genmodels.service.paint import Asking, Painting
-from genmodels.service.paint_field import Looking
-from genmodels.service.paint_surprise import surprise
+from genmodels.service import paint
+from genmodels.service.paint import Asking, Painting, field, files, pixel
+from genmodels.service.paint import given as paint_given
+from genmodels.service.paint.field import Looking
+from genmodels.service.paint.surprise import surprise
 from tests.test_service import save_run
 
 _SMALL = ("data.name=digits", "model.channels=6")
@@ -191,7 +192,7 @@ def test_a_pixel_was_drawn_from_what_is_shown(runs: Path) -> None:
         torch.randint(0, 10, (1,), generator=generator)
         uniform = torch.rand(1, 1, 28, 28, generator=generator)
         for row, column in ((0, 0), (13, 27), (27, 27)):
-            drawn = paint_pixel.drawn_from(painting, index, row, column)
+            drawn = pixel.drawn_from(painting, index, row, column)
             logits = torch.tensor([drawn.probabilities]).log()
             assert int(draw(logits, uniform[0, 0, row, column].view(1, 1))) == drawn.level
             assert sum(drawn.probabilities) == pytest.approx(1, abs=1e-5)
@@ -207,16 +208,16 @@ def test_a_pixel_was_drawn_from_what_is_shown(runs: Path) -> None:
 def test_the_next_pixel_can_be_asked_and_later_ones_not(runs: Path) -> None:
     painting = paint.begin(Asking(model="asked", count=1))
     paint.advance(painting, 5)
-    following = paint_pixel.drawn_from(painting, 0, 5, 0)
+    following = pixel.drawn_from(painting, 0, 5, 0)
     assert (following.level, following.bits) == (None, None)
     whole = painted(Asking(model="asked", count=1))
-    assert paint_pixel.drawn_from(whole, 0, 5, 0).own == pytest.approx(following.own, abs=1e-6)
+    assert pixel.drawn_from(whole, 0, 5, 0).own == pytest.approx(following.own, abs=1e-6)
     for place in ((0, 5, 1), (0, 6, 0)):
         with pytest.raises(ConfigError, match="not painted yet"):
-            paint_pixel.drawn_from(painting, *place)
+            pixel.drawn_from(painting, *place)
     for place, named in (((1, 0, 0), "picture"), ((0, 28, 0), "row"), ((0, 0, 28), "column"), ((0, 0, 0, 1), "colour")):
         with pytest.raises(ConfigError, match=named):
-            paint_pixel.drawn_from(painting, *place)
+            pixel.drawn_from(painting, *place)
 
 
 def test_of_the_next_pixel_red_alone_can_be_asked(runs: Path, tmp_path: Path) -> None:
@@ -224,14 +225,14 @@ def test_of_the_next_pixel_red_alone_can_be_asked(runs: Path, tmp_path: Path) ->
     save_colours(runs, tmp_path / "pictures")
     painting = paint.begin(Asking(model="colours", count=1))
     paint.advance(painting, 3)
-    red = paint_pixel.drawn_from(painting, 0, 3, 0, 0)
+    red = pixel.drawn_from(painting, 0, 3, 0, 0)
     assert red.level is None
     whole = painted(Asking(model="colours", count=1))
-    assert paint_pixel.drawn_from(whole, 0, 3, 0, 0).own == pytest.approx(red.own, abs=1e-6)
+    assert pixel.drawn_from(whole, 0, 3, 0, 0).own == pytest.approx(red.own, abs=1e-6)
     for colour in (1, 2):
         with pytest.raises(ConfigError, match=f"column = 0, colour = {colour} is not painted yet: the next .* row = 3"):
-            paint_pixel.drawn_from(painting, 0, 3, 0, colour)
-        assert paint_pixel.drawn_from(painting, 0, 2, 7, colour).level is not None
+            pixel.drawn_from(painting, 0, 3, 0, colour)
+        assert pixel.drawn_from(painting, 0, 2, 7, colour).level is not None
 
 
 def test_the_judge_reads_finished_digits_only(runs: Path) -> None:
@@ -246,12 +247,12 @@ def test_the_judge_reads_finished_digits_only(runs: Path) -> None:
 
 def test_files_show_the_painting_and_how_it_grew(runs: Path) -> None:
     painting = painted(Asking(model="asked", count=3))
-    sheet = Image.open(io.BytesIO(paint_files.sheet_png(painting)))
+    sheet = Image.open(io.BytesIO(files.sheet_png(painting)))
     flat = torch.tensor(list(sheet.tobytes())).view(28, 3, 28).permute(1, 0, 2)
     assert torch.equal(flat, painting.canvas[:, 0].add(1).mul(127.5).round().long())
-    assert Image.open(io.BytesIO(paint_files.kept_png(painting))).width > 400
+    assert Image.open(io.BytesIO(files.kept_png(painting))).width > 400
     half = painted(Asking(model="asked", count=1), paint_given.test_picture("asked", 0).pixels, 14)
-    animation = Image.open(io.BytesIO(paint_files.gif(half, side=30)))
+    animation = Image.open(io.BytesIO(files.gif(half, side=30)))
     assert animation.info["loop"] == 0
     frames = []
     for index in range(animation.n_frames):
@@ -304,7 +305,7 @@ def test_the_upper_half_of_a_drawing_stays_where_it_was_drawn(runs: Path) -> Non
 
 
 def test_the_blind_spot_is_there_in_plain_masks_and_not_in_gated_stacks(runs: Path) -> None:
-    found = paint_field.fields(Looking(model="plain", row=20, column=10, kernel_size=3, layers=5))
+    found = field.fields(Looking(model="plain", row=20, column=10, kernel_size=3, layers=5))
     # Rows r - j of the plain stack reach j columns to the right: the wedge in the rectangle has 4 + 3 + 2 + 1 pixels.
     assert (found.plain.seen, found.plain.blind) == (5 * 11 + 5 - 10, 10)
     assert (found.gated.seen, found.gated.blind) == (5 * 11 + 5, 0)
@@ -313,29 +314,29 @@ def test_the_blind_spot_is_there_in_plain_masks_and_not_in_gated_stacks(runs: Pa
     assert (found.own.seen, found.own.blind) == (3 * 7 + 3 - 3, 3)
     sheet = np.asarray(Image.open(io.BytesIO(found.png)))
     assert sheet.shape == (28, 84, 3)
-    assert tuple(sheet[19, 14]) == paint_field.BLIND
-    assert tuple(sheet[19, 28 + 14]) not in (paint_field.BLIND, paint_field.UNSEEN)
-    assert tuple(sheet[20, 11]) == paint_field.LATER
-    assert tuple(sheet[3, 3]) == paint_field.UNSEEN
-    assert paint_field.fields(Looking(model="asked", row=20, column=10)).own.blind == 0
+    assert tuple(sheet[19, 14]) == field.BLIND
+    assert tuple(sheet[19, 28 + 14]) not in (field.BLIND, field.UNSEEN)
+    assert tuple(sheet[20, 11]) == field.LATER
+    assert tuple(sheet[3, 3]) == field.UNSEEN
+    assert field.fields(Looking(model="asked", row=20, column=10)).own.blind == 0
 
 
 def test_a_field_outside_is_refused(runs: Path) -> None:
     with pytest.raises(ConfigError, match=r"column = 28 .* 0 to 27"):
-        paint_field.fields(Looking(model="plain", column=28))
+        field.fields(Looking(model="plain", column=28))
     with pytest.raises(ConfigError, match="even kernel"):
         Looking.parse({"model": "plain", "kernel_size": 4})
 
 
 def test_a_drag_over_the_field_loads_the_weights_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loads, load = [], paint_field.checkpoint.load_model
-    monkeypatch.setattr(paint_field.checkpoint, "load_model", lambda *key: loads.append(key) or load(*key))
-    found = [paint_field.fields(Looking(model="plain", row=9, column=column)).own for column in range(8, 12)]
+    loads, load = [], field.checkpoint.load_model
+    monkeypatch.setattr(field.checkpoint, "load_model", lambda *key: loads.append(key) or load(*key))
+    found = [field.fields(Looking(model="plain", row=9, column=column)).own for column in range(8, 12)]
     assert [one.earlier for one in found] == [9 * 28 + column for column in range(8, 12)]
     assert len([key for key in loads if key[1:]]) <= 2, "once for gradients, once for all else"
     step = runs / "plain" / "step-000010"
     os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
-    paint_field.fields(Looking(model="plain", row=9, column=8))
+    field.fields(Looking(model="plain", row=9, column=8))
     assert len(loads) > 2, "written anew: loaded anew"
 
 
@@ -351,7 +352,7 @@ def test_surprise_is_the_exact_likelihood(runs: Path) -> None:
         assert found.nats == pytest.approx(-float(model.log_prob(x, condition=condition)), rel=1e-5)  # type: ignore
         assert found.bits == pytest.approx(found.nats / 784 / math.log(2))
         assert found.guessing == pytest.approx(784 * math.log(model.config.levels))
-        drawn = paint_pixel.drawn_from(found.painting, 0, 14, 14)
+        drawn = pixel.drawn_from(found.painting, 0, 14, 14)
         assert drawn.level is not None
         assert -math.log(drawn.own[drawn.level]) <= found.most + 1e-4
     asked = surprise(Asking(model="asked", count=1), paint_given.test_picture("asked", 2))
@@ -372,9 +373,9 @@ def test_colours_are_painted_completed_and_measured(runs: Path, tmp_path: Path) 
     painting = painted(Asking(model="colours", count=2), given.pixels, 3)
     assert painting.canvas.shape == (2, 3, 8, 8)
     # green is drawn knowing the red: each colour's distribution and level belong together
-    levels = [paint_pixel.drawn_from(painting, 0, 5, 5, colour).level for colour in range(3)]
+    levels = [pixel.drawn_from(painting, 0, 5, 5, colour).level for colour in range(3)]
     assert levels == ((painting.canvas[0, :, 5, 5] + 1) * 1.5).round().long().tolist()
-    animation = Image.open(io.BytesIO(paint_files.gif(painting, side=8)))
+    animation = Image.open(io.BytesIO(files.gif(painting, side=8)))
     animation.seek(animation.n_frames - 1)
     last = torch.from_numpy(np.asarray(animation.convert("RGB"))[1:9, 1:9].copy()).permute(2, 0, 1)
     wanted = painting.canvas[0].add(1).mul(127.5).round()
@@ -383,7 +384,7 @@ def test_colours_are_painted_completed_and_measured(runs: Path, tmp_path: Path) 
     condition = {"label": torch.tensor([found.told])}
     nats = -float(catalog.load("colours").log_prob(found.painting.canvas, condition=condition))  # type: ignore
     assert found.nats == pytest.approx(nats, rel=1e-5)
-    assert paint_field.fields(Looking(model="colours", row=4, column=4, layers=3)).own.seen > 0
+    assert field.fields(Looking(model="colours", row=4, column=4, layers=3)).own.seen > 0
     assert not paint_given.takes_drawings("colours")
     with pytest.raises(CapabilityError, match="choose a test picture"):
         paint_given.drawn_digit("colours", np.full((140, 140), 255, dtype=np.uint8), centred=False)

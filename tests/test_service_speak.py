@@ -17,10 +17,10 @@ import torch
 from genmodels import catalog, synthesis
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
-from genmodels.service import fair_queue, sessions, sound, speak, speak_past, speak_voice
+from genmodels.service import fair_queue, sessions, sound, speak
 from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound, TwoTones
-from genmodels.service.speak import Asked
+from genmodels.service.speak import Asked, past, voice
 from genmodels.signal import audio, fourier
 from tests.test_service import save_run
 
@@ -55,17 +55,17 @@ def tone(pitch: float, seconds: float = 0.5, loud: float = 0.5) -> Sound:
 
 def test_only_models_of_sound_are_offered(runs: Path) -> None:
     assert [info.name for info in speak.checkpoints()] == ["mute", "voice"]
-    found = speak_voice.voice("voice")
+    found = voice.voice("voice")
     assert (found.rate, found.levels, found.usual_seconds) == (8_000, 256, 0.25)
     assert found.speakers == ("flute", "reed")
     assert found.labels[1] == "rising"
     assert found.dilations == (1, 2, 4, 1, 2, 4)
     assert found.receptive_field == 16
-    assert speak_voice.voice("mute").labels == speak_voice.voice("mute").speakers == ()
+    assert voice.voice("mute").labels == voice.voice("mute").speakers == ()
     with pytest.raises(CapabilityError, match="pictures was trained on pictures"):
-        speak_voice.voice("pictures")
+        voice.voice("pictures")
     with pytest.raises(UnknownNameError, match="not paths"):
-        speak_voice.voice("../voice")
+        voice.voice("../voice")
 
 
 @pytest.mark.parametrize(
@@ -211,22 +211,22 @@ def test_steps_are_heard_from_the_first_to_the_last(runs: Path) -> None:
 
 
 def test_influence_ends_with_the_receptive_field(runs: Path) -> None:
-    found = speak_past.influence("voice")
+    found = past.influence("voice")
     assert found.shape == (16,)
     assert found.max() == 1
     assert (found > 0).all(), "each sample in the receptive field moves the next one"
     with pytest.raises(CapabilityError, match="does not tell what it hears"):
-        speak_past.influence("pictures")
+        past.influence("pictures")
 
 
 def test_influence_is_measured_once_a_step(runs: Path) -> None:
-    first, newest = speak_past.influence("voice", 0), speak_past.influence("voice")
-    assert speak_past.influence("voice", 0) is first
-    assert speak_past.influence("voice", 10) is newest
+    first, newest = past.influence("voice", 0), past.influence("voice")
+    assert past.influence("voice", 0) is first
+    assert past.influence("voice", 10) is newest
     assert not np.array_equal(first, newest)
     step = runs / "voice" / "step-000010"
     os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
-    assert speak_past.influence("voice") is not newest, "written anew: measured anew"
+    assert past.influence("voice") is not newest, "written anew: measured anew"
 
 
 # --------------------------------------------------------------------- recordings

@@ -14,9 +14,10 @@ from genmodels import checkpoint
 from genmodels.data import pictures
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.recipes import parse_overrides
-from genmodels.service import stylize, stylize_given
+from genmodels.service import stylize
 from genmodels.service.stylize import Asking, Wish
-from genmodels.service.translate_given import Upload
+from genmodels.service.stylize import given as stylize_given
+from genmodels.service.translate.given import Upload
 from genmodels.stylizing import stylize_image
 from tests.test_service import save_run
 from tests.test_service_translate import given, photo

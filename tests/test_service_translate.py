@@ -20,9 +20,10 @@ from genmodels.data import pictures
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.images import tiled
 from genmodels.runfolder import RunFolder
-from genmodels.service import heat, inference, translate, translate_given, whole_pictures
+from genmodels.service import heat, inference, translate, whole_pictures
 from genmodels.service.translate import Asking
-from genmodels.service.translate_given import Upload
+from genmodels.service.translate import given as translate_given
+from genmodels.service.translate.given import Upload
 from tests.test_service import save_run
 
 _NETWORKS = ("model.resnet_channels=4", "model.residual_blocks=1", "model.discriminator_channels=[4]")

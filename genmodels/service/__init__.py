@@ -6,7 +6,8 @@ each, and what several pages need is named here.
 
 from __future__ import annotations
 
-from genmodels.service.explore import (
+from genmodels.service.inference import Reading
+from genmodels.service.latent import (
     AXIS_RANGE,
     MAX_AXES,
     MAX_PINS,
@@ -23,7 +24,6 @@ from genmodels.service.explore import (
     walk_gif,
     walk_of_seeds,
 )
-from genmodels.service.inference import Reading
 
 __all__ = [
     "AXIS_RANGE",

@@ -19,9 +19,9 @@ from genmodels.evaluation import judge
 from genmodels.images import preview
 from genmodels.latent.expression import combine
 from genmodels.model import Model
-from genmodels.service.explore import Point, walk_gif
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, latent_dim, model_of, run
+from genmodels.service.latent import Point, walk_gif
 
 MIN_SEEDS, MAX_SEEDS, STEPS, MAX_ROWS = 2, 8, 12, 8
 COLUMNS = ("start", "end", "between", "sum", "difference")

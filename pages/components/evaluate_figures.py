@@ -7,8 +7,8 @@ import math
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import evaluation
-from genmodels.service.evaluation import Measured
+from genmodels.service import evaluate
+from genmodels.service.evaluate import Measured
 from pages.components import judge_note
 from pages.components.figure_table import Row, figure_table
 from pages.components.i18n import has, t
@@ -59,10 +59,10 @@ def show(info: CheckpointInfo, found: Measured) -> None:
     head = Row(*(t(f"evaluate.head.{name}") for name in ("name", "value", "expected", "text")))
     label = t("evaluate.figures_label", name=info.name, step=f"{found.step:,}")
     figure_table(head, rows(info, found), label=label, key="evaluate_figures")
-    if differing := evaluation.differences(info, found.step):
+    if differing := evaluate.differences(info, found.step):
         st.caption(t("evaluate.promised", differences=", ".join(differing)))
     if found.added:
-        st.caption(t("evaluate.added", samples=f"{evaluation.SAMPLES:,}"))
+        st.caption(t("evaluate.added", samples=f"{evaluate.SAMPLES:,}"))
     if "judge/frechet" in found.figures:
         st.caption(t("evaluate.judge_note"))
     judge_note.untrained(
@@ -77,7 +77,7 @@ def rows(info: CheckpointInfo, found: Measured) -> list[Row]:
     told = {name for names in GROUPS.values() for name in names}
     spread = {f"{name}_spread" for name in told}
     other = [name for name in found.figures if name not in told | spread and not name.startswith(_CHARTED)]
-    expected = evaluation.expected(info, found.step)
+    expected = evaluate.expected(info, found.step)
     made = []
     for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
         own = [name for name in names if name in found.figures]

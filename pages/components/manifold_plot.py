@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.service.manifold import Scatter
-from genmodels.service.plane_map import label_places
+from genmodels.service.manifold.scatter_image import label_places
 from pages.components.i18n import t
 from pages.components.theme import in_chart
 

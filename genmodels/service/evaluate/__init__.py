@@ -32,12 +32,12 @@ from genmodels.evaluation import judge, judged, range_text
 from genmodels.public import public_mode
 from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import MEASURED, RunFolder, read_json
-from genmodels.service import kept_figures
+from genmodels.service.evaluate import kept_figures
 from genmodels.service.inference import plain
 from genmodels.service.real_pictures import stamp
 
 SAMPLES, TIMEOUT, MAX_STEPS, MAX_WAITING = 1_000, 300.0, 8, 16
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _NICE = 10
 _log = logging.getLogger(__name__)
 

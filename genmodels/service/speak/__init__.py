@@ -23,12 +23,13 @@ from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import RunFolder
-from genmodels.service import fair_queue, sessions, speak_compile
+from genmodels.service import fair_queue, sessions
 from genmodels.service.fair_queue import Ticket
 from genmodels.service.inference import plain, run
 from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound
-from genmodels.service.speak_voice import voice
+from genmodels.service.speak import compilation
+from genmodels.service.speak.voice import voice
 
 MAX_SECONDS, MAX_STEPS = 8.0, 6
 MAX_GUIDANCE = 5.0
@@ -155,7 +156,7 @@ class Drawing:
     def _draw(self, session: Session, ticket: Ticket) -> None:
         try:
             with sessions.acting_for(session), ticket:
-                speak_compile.prepare()
+                compilation.prepare()
                 for samples, speed in _slices(self.asked, self.samples, self.total):
                     self.samples, self.speed = samples, speed
                     if self._stop.is_set():

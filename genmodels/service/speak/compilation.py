@@ -21,7 +21,7 @@ from genmodels.capabilities import SupportsSampling
 from genmodels.sampling import samples_compiled
 from genmodels.service import fair_queue
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _NICE = 10
 _lock = threading.Lock()
 _tried = threading.Event()

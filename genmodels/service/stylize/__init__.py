@@ -30,9 +30,9 @@ from genmodels.model import Model
 from genmodels.networks.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
-from genmodels.service import stylize_given
 from genmodels.service.inference import ModelKey, model_of, run
-from genmodels.service.translate_given import Upload
+from genmodels.service.stylize import given as stylize_given
+from genmodels.service.translate.given import Upload
 from genmodels.service.whole_pictures import TILE, Shown, once, shown, stepwise
 
 MAX_MB = pictures.MAX_FILE_BYTES >> 20

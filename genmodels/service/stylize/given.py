@@ -7,7 +7,7 @@ from typing import Literal
 from genmodels import data
 from genmodels.data import pictures, style_picture
 from genmodels.errors import UnknownNameError
-from genmodels.service.translate_given import Upload
+from genmodels.service.translate.given import Upload
 
 Kind = Literal["painting", "photograph"]
 # By the names of their files in `style_images`. Only works whose rights have ended are offered as paintings; whatever

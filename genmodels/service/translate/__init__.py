@@ -34,7 +34,7 @@ from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import background, queued
 from genmodels.service.heat import heat_map
 from genmodels.service.inference import ModelKey, model_of, plain, run
-from genmodels.service.translate_given import Upload, file_name
+from genmodels.service.translate.given import Upload, file_name
 from genmodels.service.whole_pictures import SHOWN, TILE, Shown, once, shown, stepwise
 
 MAX_PICTURES, MAX_MB = 12, pictures.MAX_FILE_BYTES >> 20

@@ -13,13 +13,13 @@ from genmodels.images import drawing
 from genmodels.service import classify
 from genmodels.service.classify import Answer, Answers
 from pages.components import choice, upload_limits
-from pages.components.bars import Panel, bars
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
 from pages.components.numbers import percent
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
+from pages.parts.classify.bars import Panel, bars
 
 _MAX_MB = 20
 _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]

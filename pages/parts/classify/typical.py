@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import classify_typical
-from genmodels.service.classify_typical import Backquery, Typical
+from genmodels.service.classify import typical as classify_typical
+from genmodels.service.classify.typical import Backquery, Typical
 from pages.components.i18n import t
 from pages.components.tiles import Tile, flow
 

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import evaluation
-from genmodels.service.evaluation import Measured
-from genmodels.service.inspection import Calibration
+from genmodels.service import evaluate
+from genmodels.service.evaluate import Measured
+from genmodels.service.evaluate.inspection import Calibration
 from pages.components.choice import choose
 from pages.components.evaluate_figures import label, value_text
 from pages.components.i18n import t
@@ -48,7 +48,7 @@ def _shares(figures: Mapping[str, float]) -> list[float]:
 
 def _classes(info: CheckpointInfo, shares: list[float]) -> None:
     st.subheader(t("evaluate.classes.title"), anchor=False)
-    real = evaluation.class_shares(info.name)
+    real = evaluate.class_shares(info.name)
     st.markdown(t("evaluate.classes.text" if real else "evaluate.classes.text_alone"))
     digits = [str(digit) for digit in range(10)]
     figure = go.Figure()
@@ -97,7 +97,7 @@ def _distance(found: Measured) -> None:
     )
     st.plotly_chart(figure, key="evaluate_distance", config=_CONFIG)
     if found.measured_here("judge/frechet"):
-        st.caption(t("evaluate.distance.few", samples=f"{found.samples or evaluation.SAMPLES:,}"))
+        st.caption(t("evaluate.distance.few", samples=f"{found.samples or evaluate.SAMPLES:,}"))
 
 
 def _elbo(figures: Mapping[str, float]) -> None:
@@ -129,7 +129,7 @@ def _elbo(figures: Mapping[str, float]) -> None:
 
 def over_training(info: CheckpointInfo) -> None:
     """A figure of several steps as a curve; says so where only one was measured."""
-    rows = evaluation.over_training(info)
+    rows = evaluate.over_training(info)
     names = sorted({name for row in rows for name in row.figures if sum(name in one.figures for one in rows) > 1})
     names = [name for name in names if not name.endswith("_spread") and not name.startswith("classes/share_")]
     if not names and len(info.steps) < 2:  # a published card may have figures of steps whose weights it has not

@@ -9,12 +9,13 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import DataError
-from genmodels.service import inspection
-from genmodels.service.inspection import Nearest
-from pages.components import data_offer, evaluate_charts
+from genmodels.service.evaluate import inspection
+from genmodels.service.evaluate.inspection import Nearest
+from pages.components import data_offer
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, flow
+from pages.parts.evaluate import charts
 
 
 def show(info: CheckpointInfo, step: int) -> None:
@@ -52,7 +53,7 @@ def _scores(info: CheckpointInfo, step: int) -> None:
     kind = "probability" if found.probability else "score"
     left, right = st.columns([6, 4], gap="medium")
     with left:
-        evaluate_charts.calibration(found)
+        charts.calibration(found)
     with right:
         values = {"real": f"{found.mean_real:.3g}", "drawn": f"{found.mean_drawn:.3g}"}
         st.markdown(t(f"evaluate.scores.{kind}_text", **values))

@@ -7,8 +7,8 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.public import public_mode
-from genmodels.service import evaluation
-from genmodels.service.evaluation import Measured
+from genmodels.service import evaluate
+from genmodels.service.evaluate import Measured
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
 
@@ -27,16 +27,16 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
         st.info(text, icon=":material/science:")
     else:
         st.info(t("evaluate.unmeasured", step=f"{step:,}"), icon=":material/science:")
-    missing = evaluation.worth_measuring(info)
+    missing = evaluate.worth_measuring(info)
     if public_mode():
         if found is None or missing:
             st.caption(t("evaluate.public"))
         return
-    jobs = evaluation.jobs_of(info.name)
+    jobs = evaluate.jobs_of(info.name)
     row = st.container(horizontal=True, key="evaluate_actions")
     running = any(job.ended is None for job in jobs)
     # A card that is older than a figure lacks it.
-    lacks = found is not None and found.samples is None and evaluation.lacks(info, found)
+    lacks = found is not None and found.samples is None and evaluate.lacks(info, found)
     if found is None or lacks:
         row.button(
             t("evaluate.measure_again" if lacks else "evaluate.measure"),
@@ -46,7 +46,7 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
             on_click=_ask,
             args=(info.name, (step,)),
             disabled=running,
-            help=t(f"evaluate.measure_help{'' if draws else '_whole'}", samples=f"{evaluation.SAMPLES:,}"),
+            help=t(f"evaluate.measure_help{'' if draws else '_whole'}", samples=f"{evaluate.SAMPLES:,}"),
         )
     if len(info.steps) > 1 and missing:
         row.button(
@@ -58,8 +58,8 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
             disabled=running,
             help=t(
                 "evaluate.measure_steps_help",
-                most=evaluation.MAX_STEPS,
-                samples=f"{evaluation.SAMPLES:,}",
+                most=evaluate.MAX_STEPS,
+                samples=f"{evaluate.SAMPLES:,}",
                 steps=", ".join(f"{one:,}" for one in missing),
             ),
         )
@@ -73,10 +73,10 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
 
 
 def _ask(name: str, steps: tuple[int, ...]) -> None:
-    evaluation.forget(name)
+    evaluate.forget(name)
     try:
         for step in steps:
-            evaluation.measure(name, step)
+            evaluate.measure(name, step)
     except GenmodelsError as error:
         st.session_state.evaluate_refused = str(error)
 
@@ -84,14 +84,14 @@ def _ask(name: str, steps: tuple[int, ...]) -> None:
 @st.fragment(run_every=_EVERY)
 def _progress(name: str) -> None:
     """Looks each second, and draws the page anew as soon as something was measured."""
-    waiting = [job for job in evaluation.jobs_of(name) if job.ended is None]
+    waiting = [job for job in evaluate.jobs_of(name) if job.ended is None]
     shown = st.session_state.get("evaluate_open", 0)
     st.session_state.evaluate_open = len(waiting)
     if len(waiting) < shown or not waiting:
         st.rerun(scope="app")
     first = next((job for job in waiting if job.started is not None), waiting[0])
     done = min(0.98, first.seconds / _USUAL)
-    place = evaluation.position(first)
+    place = evaluate.position(first)
     text = "evaluate.waiting" if place else "evaluate.running"
     st.progress(
         done,
@@ -101,7 +101,7 @@ def _progress(name: str) -> None:
         t("evaluate.cancel"),
         key="evaluate_cancel",
         icon=":material/close:",
-        on_click=evaluation.cancel,
+        on_click=evaluate.cancel,
         args=(name,),
         help=t("evaluate.cancel_help"),
     )

@@ -7,12 +7,12 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane
-from genmodels.service.plane_map import map_png, with_ticks
+from genmodels.service.manifold.scatter_image import map_png, with_ticks
 from pages.components import choice
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t
-from pages.components.manifold_map import data_caption
 from pages.components.tiles import Tile, row
+from pages.parts.manifold.map import data_caption
 
 _SIDES = ("left", "right")
 

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import denoise
-from genmodels.service.denoise import Noise
+from genmodels.service.manifold import denoise
+from genmodels.service.manifold.denoise import Noise
 from pages.components import address, choice
 from pages.components.canvas import canvas
 from pages.components.i18n import t

@@ -9,14 +9,14 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.images import drawing
 from genmodels.service import manifold
 from genmodels.service.manifold import Coded, Plane
-from genmodels.service.plane_map import map_png, with_ticks, zoom_png
+from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png
 from pages.components import manifold_plot as plot
 from pages.components import upload_limits
 from pages.components.canvas import canvas
 from pages.components.i18n import t
-from pages.components.manifold_map import data_caption
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
+from pages.parts.manifold.map import data_caption
 
 _MAX_MB = 20
 _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]

@@ -7,7 +7,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Place, Plane, Scatter
-from genmodels.service.plane_map import map_png
+from genmodels.service.manifold.scatter_image import map_png
 from pages.components import judge_note, pad
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t

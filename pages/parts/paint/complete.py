@@ -7,10 +7,10 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.real_pictures import tile_png
-from pages.components import paint_source, paint_state, paint_watch
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
+from pages.parts.paint import source, state, watch
 
 
 def show(info: CheckpointInfo, step: int) -> None:
@@ -31,20 +31,20 @@ def show(info: CheckpointInfo, step: int) -> None:
             help=t("paint.complete.rows_help"),
             persist_state="session",
         )
-        chosen = paint_source.choose(info, guide=given)
-        waits = chosen is None and paint_source.draws(info)
+        chosen = source.choose(info, guide=given)
+        waits = chosen is None and source.draws(info)
         if chosen is not None and st.session_state.paint_source == "test":
             original = Tile(
                 tile_png(chosen.given.pixels), "", t("paint.complete.original_alt"), t("paint.complete.original")
             )
             row([original], key="paint_original", width=110)
         label = None if chosen is None else chosen.given.label
-        asking = paint_state.knobs(info, step, known, own=label, completing=True)
-        paint_state.write_address(asking)
+        asking = state.knobs(info, step, known, own=label, completing=True)
+        state.write_address(asking)
     with right:
         if waits:
             st.info(t("paint.complete.empty"), icon=":material/draw:")
         if chosen is None or asking is None:
             return  # why is said at the left
         st.markdown(t("paint.complete.text"))
-        paint_watch.show(info, known, asking, chosen.given, given, chosen.what)
+        watch.show(info, known, asking, chosen.given, given, chosen.what)

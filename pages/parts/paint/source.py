@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import paint_given
-from genmodels.service.paint_given import Given
+from genmodels.service.paint import given as paint_given
+from genmodels.service.paint.given import Given
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number

@@ -11,7 +11,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import paint
 from genmodels.service.paint import Asking, Facts
-from genmodels.service.paint_surprise import MAX_CLASSES
+from genmodels.service.paint.surprise import MAX_CLASSES
 from pages.components import address, choice
 from pages.components.i18n import t
 

@@ -7,12 +7,12 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.paint import Asking, Facts
-from genmodels.service.paint_surprise import Surprise, surprise
-from pages.components import paint_source, paint_state
+from genmodels.service.paint.surprise import Surprise, surprise
 from pages.components.i18n import t
-from pages.components.paint_board import BoardTile, Spot, board, picked
-from pages.components.paint_watch import pixel_chart
 from pages.components.theme import friendly_errors, plain
+from pages.parts.paint import source, state
+from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint.watch import pixel_chart
 
 _SHOWN = 3
 
@@ -22,18 +22,18 @@ def show(info: CheckpointInfo, step: int) -> None:
     """The picture is chosen at the left; map, figures and a pixel's distribution at the right."""
     known, memory = paint.facts(info.name), st.session_state
     left, right = st.columns([3, 7], gap="large")
-    chosen, label, waits = None, paint_state.ANY, False
+    chosen, label, waits = None, state.ANY, False
     with left, friendly_errors():
-        chosen = paint_source.choose(info)
-        label = paint_state.told_likeliest(info, chosen is not None and chosen.given.label is not None)
-        waits = chosen is None and paint_source.draws(info)
+        chosen = source.choose(info)
+        label = state.told_likeliest(info, chosen is not None and chosen.given.label is not None)
+        waits = chosen is None and source.draws(info)
     with right, friendly_errors():
         if waits:
             st.info(t("paint.surprise.empty"), icon=":material/draw:")
         if chosen is None:
             return  # why is said at the left
-        if label == paint_state.OWN:
-            label = chosen.given.label if chosen.given.label is not None else paint_state.ANY
+        if label == state.OWN:
+            label = chosen.given.label if chosen.given.label is not None else state.ANY
         asking = Asking.parse({"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None})
         found = surprise(asking, chosen.given)
         memory.paint_width = known.width

@@ -10,16 +10,16 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.service import paint, paint_files, paint_pixel
-from genmodels.service.paint import Asking, Facts, Painting
-from genmodels.service.paint_given import Given
+from genmodels.service import paint
+from genmodels.service.paint import Asking, Facts, Painting, files, pixel
+from genmodels.service.paint.given import Given
 from pages.components import judge_note
 from pages.components.i18n import t
 from pages.components.numbers import percent, unbroken
-from pages.components.paint_board import BoardTile, Spot, board, picked
-from pages.components.paint_levels import levels_chart
 from pages.components.theme import error_box, friendly_errors
 from pages.components.waiting import download
+from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint.levels import levels_chart
 
 _TICK, _MOST_MISSED = 0.15, 3  # seconds between two looks; what one look catches up with at most
 _PACES = {"row": 1, "four": 4, "once": 1_000}
@@ -164,7 +164,7 @@ def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | No
     if at is not None and memory.get("paint_before"):
         shown = at.row * known.width + at.column
     board(
-        paint_files.sheet_png(painting),
+        files.sheet_png(painting),
         (known.width, known.height),
         tiles,
         label=t("paint.board"),
@@ -187,7 +187,7 @@ def _files(info: CheckpointInfo, painting: Painting) -> None:
 
     row.download_button(
         t("paint.png"),
-        lambda: paint_files.kept_png(painting),
+        lambda: files.kept_png(painting),
         f"{info.name}-seed-{painting.asking.seed}.png",
         "image/png",
         key="paint_png",
@@ -198,7 +198,7 @@ def _files(info: CheckpointInfo, painting: Painting) -> None:
     download(
         row,
         t("paint.gif"),
-        lambda: paint_files.gif(painting),
+        lambda: files.gif(painting),
         f"{info.name}-seed-{painting.asking.seed}.gif",
         "image/gif",
         key="paint_gif",
@@ -256,7 +256,7 @@ def pixel_chart(known: Facts, painting: Painting, at: Spot, *, key: str) -> None
     """The distribution that a pixel was drawn from, in a chart and in words."""
     following = at.row == painting.rows
     colour = _colour(known, following)
-    drawn = paint_pixel.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
+    drawn = pixel.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
     best = max(range(known.levels), key=drawn.own.__getitem__)
     facts = {
         "row": at.row + 1,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import speak_voice
-from pages.components import speak_drawing, speak_state
+from genmodels.service.speak import voice as speak_voice
+from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
+from pages.parts.speak import drawing
 
 
 def show(info: CheckpointInfo) -> None:
@@ -22,6 +23,6 @@ def show(info: CheckpointInfo) -> None:
         asked, actions = speak_state.how(info, voice, whom)
         speak_state.keep_address(asked)
         with actions:
-            speak_drawing.buttons("ask", asked)
+            drawing.buttons("ask", asked)
     with right, friendly_errors():
-        speak_drawing.result("ask")
+        drawing.result("ask")

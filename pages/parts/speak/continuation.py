@@ -6,11 +6,13 @@ import numpy as np
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import sound, speak, speak_voice
+from genmodels.service import sound, speak
 from genmodels.service.sound import Sound
-from pages.components import speak_drawing, speak_source, speak_state
+from genmodels.service.speak import voice as speak_voice
+from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
+from pages.parts.speak import drawing, source
 
 _SHORTEST = 0.05
 
@@ -24,7 +26,7 @@ def show(info: CheckpointInfo) -> None:
         speak_state.follow_address(voice)
         learned = speak.data_of(info.name)
         config = sound.real_set(learned)
-        found = speak_source.pick("continue", config, voice.rate, learned.name)
+        found = source.pick("continue", config, voice.rate, learned.name)
         given = None if found is None else _beginning(found)
         if voice.timed:
             st.caption(t("speak.continue.timed"))
@@ -33,13 +35,13 @@ def show(info: CheckpointInfo) -> None:
         asked, actions = speak_state.how(info, voice, whom, with_tempo=False)
         speak_state.keep_address(asked)
         with actions:
-            speak_drawing.buttons("continue", asked, given, disabled=given is None)
+            drawing.buttons("continue", asked, given, disabled=given is None)
     with right, friendly_errors():
         if given is not None:
             what = plain(given.title or t("speak.source.own"))
             st.markdown(f"**{t('speak.continue.given', what=what, seconds=f'{given.seconds:.2f}')}**")
             st.audio(given.played, "audio/wav", alt=t("speak.continue.given_alt"))
-        speak_drawing.result("continue")
+        drawing.result("continue")
 
 
 def _beginning(found: Sound) -> Sound:

@@ -8,11 +8,11 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import speak
 from genmodels.service.sound import Sound
 from genmodels.service.speak import Asked, Drawing
-from pages.components import speak_charts
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, plain
 from pages.components.waiting import line_text
+from pages.parts.speak import charts
 
 _EVERY, _EVERY_IN_LINE = 0.5, 2.0  # seconds between two looks
 _LOUDER = 2.0  # said only where it is heard
@@ -92,7 +92,7 @@ def _growing(part: str, drawing: Drawing) -> None:
         help=t("speak.stop_help"),
     )
     if drawing.share:
-        speak_charts.waveform(
+        charts.waveform(
             drawing.sound,
             key=f"speak_{part}_growing",
             seam=_seam(drawing),
@@ -138,7 +138,7 @@ def _whole(part: str, drawing: Drawing) -> None:
     st.caption(known)
     if drawing.fell_silent:
         st.info(t("speak.silent_timed" if drawing.voice.timed else "speak.silent"), icon=":material/volume_off:")
-    speak_charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
+    charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
 
 
 def _seam(drawing: Drawing) -> float | None:

@@ -8,10 +8,11 @@ import streamlit as st
 from genmodels.service import sound
 from genmodels.service.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
 from genmodels.signal.fourier import WINDOWS, Window, main_lobe
-from pages.components import address, choice, speak_charts, speak_source
+from pages.components import address, choice
 from pages.components.i18n import t
-from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
+from pages.parts.speak import charts, source
+from pages.parts.speak.charts import COLOURS, GREY
 
 _FLOOR = -100
 
@@ -105,14 +106,14 @@ def _two_tones(window: Window, length: int) -> None:
         for frequency in (1_010, second):
             figure.add_vline(frequency, line={"dash": "dot", "width": 1, "color": GREY})
         _spectra(figure, tones, window, length, 0.3)
-        speak_charts.chart(
+        charts.chart(
             figure,
             "speak_two_tones",
             t("speak.fourier.tones_chart_alt", first="1,010", second=f"{second:,}"),
             320,
             xaxis={"ticksuffix": " Hz", "range": [0, RATE / 2], "fixedrange": True},
             yaxis={"ticksuffix": " dB", "range": [_FLOOR, 0], "fixedrange": True},
-            legend=speak_charts.LEGEND,
+            legend=charts.LEGEND,
         )
 
 
@@ -138,7 +139,7 @@ def _recording(window: Window, length: int, hop: int) -> None:
     memory.setdefault("speak_at", 40)
     with left:
         st.markdown(t("speak.fourier.recording_text"))
-        found = speak_source.pick("fourier", sound.real_set(), RATE)
+        found = source.pick("fourier", sound.real_set(), RATE)
         if found is None:
             return
         st.audio(found.played, "audio/wav", alt=found.title or t("speak.source.own"))
@@ -153,7 +154,7 @@ def _recording(window: Window, length: int, hop: int) -> None:
         )
     with right:
         what = found.title or t("speak.source.own")
-        speak_charts.spectrogram(
+        charts.spectrogram(
             found,
             key="speak_stft",
             alt=t("speak.charts.spectrogram_alt", what=what),
@@ -164,12 +165,12 @@ def _recording(window: Window, length: int, hop: int) -> None:
         )
         figure = go.Figure()
         _spectra(figure, found, window, length, at / 100)
-        speak_charts.chart(
+        charts.chart(
             figure,
             "speak_spectrum",
             t("speak.fourier.spectrum_alt", seconds=f"{at / 100 * max(0, found.seconds - length / RATE):.2f}"),
             280,
             xaxis={"ticksuffix": " Hz", "range": [0, RATE / 2], "fixedrange": True},
             yaxis={"ticksuffix": " dB", "range": [_FLOOR - 20, 0], "fixedrange": True},
-            legend=speak_charts.LEGEND,
+            legend=charts.LEGEND,
         )

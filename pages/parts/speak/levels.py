@@ -7,10 +7,11 @@ import streamlit as st
 
 from genmodels.service import sound
 from genmodels.service.sound import LEVELS, RATE
-from pages.components import address, speak_charts, speak_source
+from pages.components import address
 from pages.components.i18n import t
-from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
+from pages.parts.speak import charts, source
+from pages.parts.speak.charts import COLOURS, GREY
 
 
 def read_address() -> None:
@@ -29,7 +30,7 @@ def show() -> None:
     if memory.get("speak_levels") not in LEVELS:
         memory.speak_levels = 16
     with left:
-        found = speak_source.pick("levels", sound.real_set(), RATE)
+        found = source.pick("levels", sound.real_set(), RATE)
         levels = int(
             st.select_slider(
                 t("speak.levels.levels"),
@@ -52,7 +53,7 @@ def show() -> None:
         st.caption(t("speak.levels.loudness"))
         st.markdown(t("speak.levels.original"))
         st.audio(found.played, "audio/wav", alt=t("speak.levels.original_alt"))
-        speak_charts.waveform(
+        charts.waveform(
             heard.sound,
             key="speak_levels_wave",
             alt=t("speak.charts.wave_alt", what=t("speak.levels.what", levels=levels)),
@@ -74,14 +75,14 @@ def _staircase(levels: int) -> None:
         x=x, y=y, mode="lines", line={"width": 2, "color": COLOURS[0], "shape": "hv"}, name=t("speak.levels.rounded")
     )
     axis = {"range": [-1.05, 1.05], "fixedrange": True, "nticks": 5}
-    speak_charts.chart(
+    charts.chart(
         figure,
         "speak_staircase",
         t("speak.levels.staircase_alt", levels=levels),
         300,
         xaxis={**axis, "title": t("speak.levels.x")},
         yaxis={**axis, "title": t("speak.levels.y")},
-        legend=speak_charts.LEGEND,
+        legend=charts.LEGEND,
     )
 
 
@@ -105,12 +106,12 @@ def _curve(mu_law: tuple[float, ...], even: tuple[float, ...], levels: int) -> N
         hoverinfo="skip",
     )
     listed = ", ".join(f"{count}: {value:.0f} dB" for count, value in zip(LEVELS, mu_law, strict=True))
-    speak_charts.chart(
+    charts.chart(
         figure,
         "speak_snr",
         t("speak.levels.curve_alt", values=listed),
         260,
         xaxis={"title": t("speak.levels.levels"), "type": "category", "fixedrange": True},
         yaxis={"ticksuffix": " dB", "fixedrange": True},
-        legend=speak_charts.LEGEND,
+        legend=charts.LEGEND,
     )

@@ -9,13 +9,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import speak_past, speak_voice
-from genmodels.service.speak_voice import Voice
-from pages.components import speak_charts
+from genmodels.service.speak import past
+from genmodels.service.speak import voice as speak_voice
+from genmodels.service.speak.voice import Voice
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
-from pages.components.speak_charts import COLOURS, GREY
 from pages.components.theme import friendly_errors
+from pages.parts.speak import charts
+from pages.parts.speak.charts import COLOURS, GREY
 
 _MOST_TIMES = 256  # of one layer, drawn as lines: more lie less than two pixels apart
 
@@ -48,7 +49,7 @@ def show(info: CheckpointInfo) -> None:
     st.subheader(t("speak.past.heard"), anchor=False)
     st.markdown(t("speak.past.heard_text"))
     with friendly_errors():
-        _influence(speak_past.influence(info.name, pick_step("speak", info)), voice)
+        _influence(past.influence(info.name, pick_step("speak", info)), voice)
 
 
 def _tree(voice: Voice) -> None:
@@ -87,7 +88,7 @@ def _tree(voice: Voice) -> None:
     if lowest:
         apart = reached[1] - reached[0]
         alt += " " + t("speak.past.tree_band", layers=lowest, times=f"{len(reached):,}", apart=apart)
-    speak_charts.chart(
+    charts.chart(
         figure,
         "speak_tree",
         alt,
@@ -125,7 +126,7 @@ def _reach(voice: Voice) -> None:
     size = _stack_length(voice.dilations)
     for start in range(size, len(reach), size):
         figure.add_hline(start + 0.5, line={"dash": "dot", "width": 1, "color": GREY})
-    speak_charts.chart(
+    charts.chart(
         figure,
         "speak_reach",
         t("speak.past.reach_alt", values=", ".join(f"{value * each:.0f}" for value in reach[size - 1 :: size])),
@@ -148,7 +149,7 @@ def _influence(found: np.ndarray, voice: Voice) -> None:
     )
     half = int(np.searchsorted(np.cumsum(found[::-1]), 0.5 * found.sum())) + 1
     figure.add_vline(-half, line={"dash": "dash", "width": 1.5, "color": GREY})
-    speak_charts.chart(
+    charts.chart(
         figure,
         "speak_influence",
         t("speak.past.heard_alt", half=f"{half:,}", milliseconds=f"{1_000 * half / voice.rate:.1f}"),

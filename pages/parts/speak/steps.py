@@ -6,13 +6,15 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
-from genmodels.service import speak, speak_voice
+from genmodels.service import speak
 from genmodels.service.speak import Asked, Drawing
-from pages.components import speak_charts, speak_state
+from genmodels.service.speak import voice as speak_voice
+from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, friendly_errors, plain
 from pages.components.waiting import line_text
+from pages.parts.speak import charts
 
 _EVERY = 0.5
 _COLUMNS = 3
@@ -130,6 +132,6 @@ def _tile(drawing: Drawing) -> None:
         seconds, total = f"{drawing.sound.seconds:.2f}", f"{drawing.total / drawing.rate:.2f}"
         st.caption(t("speak.stopped", seconds=seconds, total=total))
     st.audio(drawing.sound.played, "audio/wav", alt=plain(in_words(drawing.asked)))
-    speak_charts.spectrogram(
+    charts.spectrogram(
         drawing.sound, key=f"speak_step_{step}", alt=t("speak.steps.alt", step=f"{step:,}"), height=170, bar=False
     )

@@ -10,7 +10,7 @@ import train_jobs
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import stylize
 from genmodels.service.stylize import Asking
-from genmodels.service.translate_given import Upload, file_name
+from genmodels.service.translate.given import Upload, file_name
 from pages.components import address, choice
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t

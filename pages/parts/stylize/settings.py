@@ -14,7 +14,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.recipes import get
 from genmodels.service import stylize
 from genmodels.service.stylize import Wish
-from genmodels.service.translate_given import Upload
+from genmodels.service.translate.given import Upload
 from pages.components import config_form
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain

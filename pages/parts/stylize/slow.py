@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 import train_jobs
-from genmodels.service.translate_given import Upload
+from genmodels.service.translate.given import Upload
 from genmodels.training import estimate
-from pages.components import address, run_actions, run_curves, run_pictures, run_view, stylize_settings
+from pages.components import address, run_actions, run_curves, run_pictures, run_view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
+from pages.parts.stylize import settings
 from train_jobs import Job
 
 _SHOWN = 560
@@ -25,7 +26,7 @@ def show(content: Upload | None, style: Upload | None) -> None:
         return
     job = _job()
     with friendly_errors():
-        stylize_settings.show(content, style, job if job is not None and job.active else None)
+        settings.show(content, style, job if job is not None and job.active else None)
     if job is None:
         st.info(t("stylize.slow.empty"), icon=":material/brush:")
         return

@@ -7,9 +7,10 @@ import streamlit as st
 from genmodels.data import pictures
 from genmodels.errors import DataError
 from genmodels.public import public_mode
-from genmodels.service import stylize, stylize_given
-from genmodels.service.stylize_given import Kind
-from genmodels.service.translate_given import Upload
+from genmodels.service import stylize
+from genmodels.service.stylize import given
+from genmodels.service.stylize.given import Kind
+from genmodels.service.translate.given import Upload
 from pages.components import choice, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, message, plain
@@ -33,7 +34,7 @@ def style() -> Upload | None:
 
 def _picture(kind: Kind, name: str) -> Upload | None:
     memory = st.session_state
-    offered = stylize_given.offered(kind)
+    offered = given.offered(kind)
     memory.setdefault(f"stylize_{name}_source", "offered" if offered else "upload")
     st.subheader(t(f"stylize.{name}.title"), anchor=False)
     source = st.segmented_control(
@@ -55,7 +56,7 @@ def _picture(kind: Kind, name: str) -> Upload | None:
 def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
     if not offered:
         # What the owner can do about it is no help to visitors.
-        hint = "" if public_mode() else f" {message(stylize_given.how_to_get(kind).capitalize())}."
+        hint = "" if public_mode() else f" {message(given.how_to_get(kind).capitalize())}."
         st.info(f"{t(f'stylize.{name}.none')}{hint}", icon=":material/folder_off:")
         st.button(
             t(f"stylize.{name}.bring"),
@@ -74,7 +75,7 @@ def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
         help=t(f"stylize.{name}.pick_help"),
         persist_state="session",
     )
-    return stylize_given.given(kind, chosen)
+    return given.given(kind, chosen)
 
 
 def _brought(name: str, source: str) -> Upload | None:

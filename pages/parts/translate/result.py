@@ -10,7 +10,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import translate
 from genmodels.service.translate import Asking, Translated, Trip
-from genmodels.service.translate_given import Upload, file_name
+from genmodels.service.translate.given import Upload, file_name
 from pages.components import judge_note
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t

@@ -9,8 +9,9 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.data import pictures
 from genmodels.errors import DataError
-from genmodels.service import translate, translate_given
-from genmodels.service.translate_given import Upload
+from genmodels.service import translate
+from genmodels.service.translate import given
+from genmodels.service.translate.given import Upload
 from pages.components import data_offer, upload_limits
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
@@ -66,7 +67,7 @@ def _files() -> list[Upload]:
 
 def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
     try:
-        count = translate_given.test_count(info.name, kind)
+        count = given.test_count(info.name, kind)
     except DataError as error:
         data_offer.explain(info, "translate", data_offer.missing_text(info, "translate.no_data"), str(error))
         return []
@@ -87,7 +88,7 @@ def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
         args=(count,),
         help=t("translate.another_help"),
     )
-    return [translate_given.test_picture(info.name, kind, int(index))]
+    return [given.test_picture(info.name, kind, int(index))]
 
 
 def _another(count: int) -> None:
