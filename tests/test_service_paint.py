@@ -20,9 +20,9 @@ from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsE
 from genmodels.images.drawing import CANVAS_SIDE, EmptyDrawingError
 from genmodels.sampling.pixels import adjusted, draw
 from genmodels.service import paint
-from genmodels.service.paint import Asking, Painting, field, files, pixel
+from genmodels.service.paint import Asking, Painting, files, pixel, receptive_field
 from genmodels.service.paint import given as paint_given
-from genmodels.service.paint.field import Looking
+from genmodels.service.paint.receptive_field import Looking
 from genmodels.service.paint.surprise import surprise
 from tests.test_service import save_run
 
@@ -305,7 +305,7 @@ def test_the_upper_half_of_a_drawing_stays_where_it_was_drawn(runs: Path) -> Non
 
 
 def test_the_blind_spot_is_there_in_plain_masks_and_not_in_gated_stacks(runs: Path) -> None:
-    found = field.fields(Looking(model="plain", row=20, column=10, kernel_size=3, layers=5))
+    found = receptive_field.fields(Looking(model="plain", row=20, column=10, kernel_size=3, layers=5))
     # Rows r - j of the plain stack reach j columns to the right: the wedge in the rectangle has 4 + 3 + 2 + 1 pixels.
     assert (found.plain.seen, found.plain.blind) == (5 * 11 + 5 - 10, 10)
     assert (found.gated.seen, found.gated.blind) == (5 * 11 + 5, 0)
@@ -314,29 +314,29 @@ def test_the_blind_spot_is_there_in_plain_masks_and_not_in_gated_stacks(runs: Pa
     assert (found.own.seen, found.own.blind) == (3 * 7 + 3 - 3, 3)
     sheet = np.asarray(Image.open(io.BytesIO(found.png)))
     assert sheet.shape == (28, 84, 3)
-    assert tuple(sheet[19, 14]) == field.BLIND
-    assert tuple(sheet[19, 28 + 14]) not in (field.BLIND, field.UNSEEN)
-    assert tuple(sheet[20, 11]) == field.LATER
-    assert tuple(sheet[3, 3]) == field.UNSEEN
-    assert field.fields(Looking(model="asked", row=20, column=10)).own.blind == 0
+    assert tuple(sheet[19, 14]) == receptive_field.BLIND
+    assert tuple(sheet[19, 28 + 14]) not in (receptive_field.BLIND, receptive_field.UNSEEN)
+    assert tuple(sheet[20, 11]) == receptive_field.LATER
+    assert tuple(sheet[3, 3]) == receptive_field.UNSEEN
+    assert receptive_field.fields(Looking(model="asked", row=20, column=10)).own.blind == 0
 
 
 def test_a_field_outside_is_refused(runs: Path) -> None:
     with pytest.raises(ConfigError, match=r"column = 28 .* 0 to 27"):
-        field.fields(Looking(model="plain", column=28))
+        receptive_field.fields(Looking(model="plain", column=28))
     with pytest.raises(ConfigError, match="even kernel"):
         Looking.parse({"model": "plain", "kernel_size": 4})
 
 
 def test_a_drag_over_the_field_loads_the_weights_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loads, load = [], field.checkpoint.load_model
-    monkeypatch.setattr(field.checkpoint, "load_model", lambda *key: loads.append(key) or load(*key))
-    found = [field.fields(Looking(model="plain", row=9, column=column)).own for column in range(8, 12)]
+    loads, load = [], receptive_field.checkpoint.load_model
+    monkeypatch.setattr(receptive_field.checkpoint, "load_model", lambda *key: loads.append(key) or load(*key))
+    found = [receptive_field.fields(Looking(model="plain", row=9, column=column)).own for column in range(8, 12)]
     assert [one.earlier for one in found] == [9 * 28 + column for column in range(8, 12)]
     assert len([key for key in loads if key[1:]]) <= 2, "once for gradients, once for all else"
     step = runs / "plain" / "step-000010"
     os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
-    field.fields(Looking(model="plain", row=9, column=8))
+    receptive_field.fields(Looking(model="plain", row=9, column=8))
     assert len(loads) > 2, "written anew: loaded anew"
 
 
@@ -384,7 +384,7 @@ def test_colours_are_painted_completed_and_measured(runs: Path, tmp_path: Path) 
     condition = {"label": torch.tensor([found.told])}
     nats = -float(catalog.load("colours").log_prob(found.painting.canvas, condition=condition))  # type: ignore
     assert found.nats == pytest.approx(nats, rel=1e-5)
-    assert field.fields(Looking(model="colours", row=4, column=4, layers=3)).own.seen > 0
+    assert receptive_field.fields(Looking(model="colours", row=4, column=4, layers=3)).own.seen > 0
     assert not paint_given.takes_drawings("colours")
     with pytest.raises(CapabilityError, match="choose a test picture"):
         paint_given.drawn_digit("colours", np.full((140, 140), 255, dtype=np.uint8), centred=False)

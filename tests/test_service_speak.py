@@ -20,7 +20,7 @@ from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsE
 from genmodels.service import fair_queue, sessions, sound, speak
 from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound, TwoTones
-from genmodels.service.speak import Asked, past, voice
+from genmodels.service.speak import Asked, options, past
 from genmodels.signal import audio, fourier
 from tests.test_service import save_run
 
@@ -55,17 +55,17 @@ def tone(pitch: float, seconds: float = 0.5, loud: float = 0.5) -> Sound:
 
 def test_only_models_of_sound_are_offered(runs: Path) -> None:
     assert [info.name for info in speak.checkpoints()] == ["mute", "voice"]
-    found = voice.voice("voice")
+    found = options.voice("voice")
     assert (found.rate, found.levels, found.usual_seconds) == (8_000, 256, 0.25)
     assert found.speakers == ("flute", "reed")
     assert found.labels[1] == "rising"
     assert found.dilations == (1, 2, 4, 1, 2, 4)
     assert found.receptive_field == 16
-    assert voice.voice("mute").labels == voice.voice("mute").speakers == ()
+    assert options.voice("mute").labels == options.voice("mute").speakers == ()
     with pytest.raises(CapabilityError, match="pictures was trained on pictures"):
-        voice.voice("pictures")
+        options.voice("pictures")
     with pytest.raises(UnknownNameError, match="not paths"):
-        voice.voice("../voice")
+        options.voice("../voice")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from genmodels import synthesis
 from genmodels.__main__ import app as command_line
 from genmodels.errors import ConfigError
 from genmodels.service import speak
-from genmodels.service.speak import Asked, voice
+from genmodels.service.speak import Asked, options
 from genmodels.synthesis import Wish
 from tests.test_pages_explorer import open_page
 from tests.test_service import save_run
@@ -59,8 +59,8 @@ def said(name: str, out: Path, *more: str) -> bytes:
 
 
 def test_a_voice_says_whether_it_can_be_guided(runs: Path) -> None:
-    assert voice.voice("led").guidance == 2
-    assert voice.voice("plain").guidance is None
+    assert options.voice("led").guidance == 2
+    assert options.voice("plain").guidance is None
 
 
 def test_guidance_changes_what_is_drawn_and_its_own_is_the_default(runs: Path) -> None:

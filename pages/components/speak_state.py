@@ -13,7 +13,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import speak
 from genmodels.service.speak import Asked
-from genmodels.service.speak.voice import Voice
+from genmodels.service.speak.options import Voice
 from pages.components import address
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t

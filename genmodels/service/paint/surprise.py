@@ -15,8 +15,8 @@ from genmodels.model import Model
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import condition_of, run
 from genmodels.service.paint import Asking, Painter, Painting, facts, most_pictures, on_levels, painter_of
-from genmodels.service.paint.field import ramp
 from genmodels.service.paint.given import Given
+from genmodels.service.paint.receptive_field import ramp
 
 MAX_CLASSES = 20
 """The likeliest class is looked for among so many at most: each costs a forward pass."""

@@ -29,7 +29,7 @@ from genmodels.service.inference import plain, run
 from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound
 from genmodels.service.speak import compilation
-from genmodels.service.speak.voice import voice
+from genmodels.service.speak.options import voice
 
 MAX_SECONDS, MAX_STEPS = 8.0, 6
 MAX_GUIDANCE = 5.0

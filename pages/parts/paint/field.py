@@ -8,8 +8,8 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import paint
-from genmodels.service.paint import field
-from genmodels.service.paint.field import Looking, Seen
+from genmodels.service.paint import receptive_field
+from genmodels.service.paint.receptive_field import Looking, Seen
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.parts.paint.board import BoardTile, Spot, board, picked
@@ -41,7 +41,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         st.slider(
             t("paint.field.layers"),
             2,
-            field.MAX_LAYERS,
+            receptive_field.MAX_LAYERS,
             key="paint_layers",
             help=t("paint.field.layers_help"),
             persist_state="session",
@@ -59,7 +59,7 @@ def show(info: CheckpointInfo, step: int) -> None:
                 persist_state="session",
             )
     with right, friendly_errors():
-        found = field.fields(
+        found = receptive_field.fields(
             Looking.parse(
                 {
                     "model": info.name,
@@ -100,8 +100,8 @@ def _tile(kind: str, info: CheckpointInfo, seen: Seen) -> BoardTile:
 
 
 def _legend() -> None:
-    swatches = (("seen", field.STRONG), ("blind", field.BLIND), ("unseen", field.UNSEEN),
-                ("later", field.LATER))  # fmt: skip
+    swatches = (("seen", receptive_field.STRONG), ("blind", receptive_field.BLIND), ("unseen", receptive_field.UNSEEN),
+                ("later", receptive_field.LATER))  # fmt: skip
     parts = [
         f'<span style="white-space:nowrap;margin-right:1.2em"><span style="display:inline-block;width:0.9em;'
         f"height:0.9em;border:1px solid #8a9499;border-radius:2px;vertical-align:-0.1em;margin-right:0.4em;"

@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import sound, speak
 from genmodels.service.sound import Sound
-from genmodels.service.speak import voice as speak_voice
+from genmodels.service.speak import options as speak_voice
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain

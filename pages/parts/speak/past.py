@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
+from genmodels.service.speak import options as speak_voice
 from genmodels.service.speak import past
-from genmodels.service.speak import voice as speak_voice
-from genmodels.service.speak.voice import Voice
+from genmodels.service.speak.options import Voice
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
 from pages.components.theme import friendly_errors

@@ -8,7 +8,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import speak
 from genmodels.service.speak import Asked, Drawing
-from genmodels.service.speak import voice as speak_voice
+from genmodels.service.speak import options as speak_voice
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
