@@ -24,7 +24,8 @@ CHILD = """
 import os, sys
 import torch
 from conftest import small_spec
-from genmodels import data, run_training, tune
+from genmodels import data
+from genmodels.training import runner, tune
 from genmodels.data.loader import MemoryLoader
 from genmodels.errors import ConfigError
 from genmodels.runfolder import RunFolder
@@ -38,12 +39,12 @@ tune._COMPILE_SECONDS = 0.0
 long = spec.replace(train=spec.train.replace(max_steps=10**7, precision="auto", compile="auto"))
 print("TUNED", tune.choose(long, loader, torch.device("cpu"), print).compile, flush=True)
 
-print("OUTCOME", run_training.train_folder(folder, device="cpu"), flush=True)
+print("OUTCOME", runner.train_folder(folder, device="cpu"), flush=True)
 remembered = tune._read_cache()[tune._key(spec, torch.device("cpu"))]
 print("RUNTIME", folder.runtime()["compile"], "REMEMBERED", remembered["compile"])
 
 try:
-    run_training.train_folder(pinned, device="cpu")
+    runner.train_folder(pinned, device="cpu")
 except ConfigError as error:
     print("REFUSED", error, flush=True)
 os._exit(0)

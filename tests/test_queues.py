@@ -21,7 +21,7 @@ from tests.conftest import small_model
 
 _DRAWN = """
 import numpy, torch
-from genmodels.layers import queue_kernel
+from genmodels.sampling import samples_compiled as queue_kernel
 from tests.conftest import small_model
 assert queue_kernel.njit is not None and queue_kernel._usable()
 drawn = small_model("wavenet").sample(1, generator=torch.Generator().manual_seed(1), samples=300)

@@ -20,7 +20,7 @@ from genmodels.runfolder import RunFolder
 CHILD = """
 import os, sys, threading
 import genmodels.training.trainer
-from genmodels import run_training
+from genmodels.training import runner
 from genmodels.runfolder import RunFolder
 from genmodels.training.trainer import Trainer
 after = Trainer._after_step
@@ -32,7 +32,7 @@ for path, until in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
             stop.set()
     Trainer._after_step = stop_then
     genmodels.training.trainer._POLL_SECONDS = -1.0 if until else 0.25
-    print(run_training.train_folder(RunFolder(path), device="cpu", stop=stop), flush=True)
+    print(runner.train_folder(RunFolder(path), device="cpu", stop=stop), flush=True)
 os._exit(0)  # as a worker ends: see train_jobs/worker.py
 """
 

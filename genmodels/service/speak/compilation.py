@@ -57,7 +57,7 @@ def compile_here() -> None:
 
 def _compile_elsewhere() -> None:
     ticket = fair_queue.held()
-    command = [sys.executable, "-c", "from genmodels.service import speak_compile; speak_compile.compile_here()"]
+    command = [sys.executable, "-c", "from genmodels.service.speak import compilation; compilation.compile_here()"]
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         with suppress(OSError):  # it may have ended already
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
