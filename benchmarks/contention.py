@@ -25,8 +25,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.options import Length, length
-from tests.browser import Server, server_of
-from tests.websocket_client import Client
+from tests.support.browser import Server, server_of
+from tests.support.websocket_client import Client
 
 AIM_MS, IDLE_AIM_S = 300.0, 30.0
 PINS, GIFS, SPEAKERS, MOVES = 24, 4, 12, 60

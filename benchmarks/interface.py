@@ -26,7 +26,7 @@ from playwright.sync_api import Page
 from benchmarks import options
 from benchmarks.options import Length
 from genmodels.runfolder import RunFolder
-from tests.browser import ROOT, Browser, browsing, server_of, settle, widget
+from tests.support.browser import ROOT, Browser, browsing, server_of, settle, widget
 
 MODEL = "mnist_vae_20"
 

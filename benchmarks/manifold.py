@@ -14,7 +14,7 @@ import time
 from playwright.sync_api import Page
 
 from benchmarks import options
-from tests.browser import Browser, browsing, server_of, settle, widget
+from tests.support.browser import Browser, browsing, server_of, settle, widget
 
 OPENINGS, CLICKS = 5, 30
 # What must be on screen before a part counts as open.

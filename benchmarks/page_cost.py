@@ -15,7 +15,7 @@ import psutil
 
 import train_jobs
 from benchmarks import options
-from tests.browser import browsing, server_of, settle
+from tests.support.browser import browsing, server_of, settle
 
 SECONDS = 10.0
 

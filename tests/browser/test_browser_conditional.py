@@ -13,9 +13,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from genmodels.runfolder import write_json
-from tests.browser import Browser, Server, browser, browsing, server_of, settle, widget
-from tests.test_components import NASTY
-from tests.test_service import save_run
+from tests.pages.test_components import NASTY
+from tests.service.test_service import save_run
+from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = tmp_path_factory.mktemp("compared")
     published, runs = root / "checkpoints", root / "runs"
     published.mkdir()
-    (published / "mnist_judge").symlink_to(Path(__file__).parents[1] / "checkpoints" / "mnist_judge")
+    (published / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
     save_run(runs, "asked", "mnist_cgan_embedding", *_SMALL)
     save_run(runs, "gan", "mnist_gan", "data.name=digits")
     save_run(runs, "vae", "mnist_vae_20", "data.name=digits")

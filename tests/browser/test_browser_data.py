@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 from playwright.sync_api import Page, expect
 
-from tests.browser import Browser, Server, browser, browsing, server_of, settle, widget
-from tests.test_packed_files import hostile
+from tests.data.test_packed_files import hostile
+from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

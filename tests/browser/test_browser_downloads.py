@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser import Browser, Server, browser, server_of, settle, widget
-from tests.test_browser_translate import _SMALL as SMALL_CYCLEGAN
-from tests.test_browser_translate import photo
-from tests.test_service import save_run
-from tests.test_service_speak import SMALL as SMALL_VOICE
-from tests.test_service_stylize import offer, save_networks
+from tests.browser.test_browser_translate import _SMALL as SMALL_CYCLEGAN
+from tests.browser.test_browser_translate import photo
+from tests.service.test_service import save_run
+from tests.service.test_service_speak import SMALL as SMALL_VOICE
+from tests.service.test_service_stylize import offer, save_networks
+from tests.support.browser import Browser, Server, browser, server_of, settle, widget
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _PATIENCE = 60_000
 
 # Keys by page; what the page needs before they appear is in `_prepare`.

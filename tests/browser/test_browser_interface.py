@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from pages.components.address import PARAMETERS
 from pages.components.i18n import t
-from tests.browser import Browser, Server, browser, server_of, settle, widget
-from tests.test_service import save_run
-from tests.test_service_paint import _SMALL
+from tests.service.test_service import save_run
+from tests.service.test_service_paint import _SMALL
+from tests.support.browser import Browser, Server, browser, server_of, settle, widget
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

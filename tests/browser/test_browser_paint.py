@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import Browser, Server, browser, browsing, server_of, settle, widget
-from tests.test_service_paint import save_painters
+from tests.service.test_service_paint import save_painters
+from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 import train_jobs
 from genmodels.runfolder import RunFolder, runs_root
-from tests.browser import Browser, Server, browser, server_of, settle, widget  # noqa: F401 -- browser is a fixture
+from tests.support.browser import Browser, Server, browser, server_of, settle, widget  # noqa: F401 -- browser is a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RECIPE = "pattern_1010_gan"

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.components.i18n import t
-from tests.browser import Browser, Server, browser, browsing, chromium, server_of, settle, widget
-from tests.test_service import save_run
-from tests.test_service_speak import SMALL
+from tests.service.test_service import save_run
+from tests.service.test_service_speak import SMALL
+from tests.support.browser import Browser, Server, browser, browsing, chromium, server_of, settle, widget
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -10,7 +10,7 @@ import pytest
 
 from genmodels.runfolder import RunFolder
 from pages.components.i18n import texts
-from tests.browser import ROOT, Browser, browser, server_of  # noqa: F401 -- browser is a fixture
+from tests.support.browser import ROOT, Browser, browser, server_of  # noqa: F401 -- browser is a fixture
 from train_jobs import make_spec
 
 

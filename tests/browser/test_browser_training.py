@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from genmodels.runfolder import RunFolder
-from tests.browser import Browser, browser, server_of, settle, widget  # noqa: F401 -- browser is a fixture
+from tests.support.browser import Browser, browser, server_of, settle, widget  # noqa: F401 -- browser is a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST_POINT_S = 15.0

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import encoded
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser import Browser, Server, browser, browsing, server_of, widget
-from tests.test_service import save_run
+from tests.service.test_service import save_run
+from tests.support.browser import Browser, Server, browser, browsing, server_of, widget
+from tests.support.picture_files import encoded
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import small_spec
-from picture_files import packed_photos
 from PIL import Image
 
 from genmodels import catalog
@@ -20,8 +18,10 @@ from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.publishing.publish import measure_again, publish
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
 from genmodels.training import runner
+from tests.conftest import small_spec
+from tests.support.picture_files import packed_photos
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import small_spec
 
 from genmodels import catalog, data, recipes
 from genmodels.errors import CheckpointError, DataError, UnknownNameError
@@ -17,10 +16,11 @@ from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
 from genmodels.training import runner
 from pages.components.i18n import has, t
-from tests.test_service import save_run
+from tests.conftest import small_spec
+from tests.service.test_service import save_run
 from train_jobs.spec import make_spec
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torch
 from genmodels import catalog, recipes, registry
 from genmodels.runfolder import RunFolder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COUNT = re.compile(r"(?<![\d.,])(\d[\d,.]*(?: million| thousand)?)\s+(?:weights|parameters|params)\b")
 IN_WORDS = re.compile(r"\b(?:a|one|two|some|few) (?:million|thousand|hundred)s?(?: of)?\s+(?:weights|parameters)\b")
 SHAPES = {"pattern_1010": (1, 1, 4), "celeba": (3, 64, 64), "cifar10": (3, 32, 32)}

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picture_files import ROOT, encoded, own, plain, zipped
 
 from genmodels import data
 from genmodels.data import DataConfig, hdf5, packing, sources
@@ -22,6 +21,7 @@ from genmodels.data.packing import Report
 from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
+from tests.support.picture_files import ROOT, encoded, own, plain, zipped
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (30, 28, 28), np.uint8)

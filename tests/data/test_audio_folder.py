@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import small_spec
-from test_pages_training import command_of, page, spec_of_command
 
 import train_jobs
 from genmodels import data
@@ -20,6 +18,8 @@ from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.service import sound, speak
 from genmodels.training import runner
+from tests.conftest import small_spec
+from tests.pages.test_pages_training import command_of, page, spec_of_command
 
 FORMS = ("wav", "flac", "ogg", "mp3")
 

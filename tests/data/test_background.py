@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import ROOT, encoded, own, plain
 from PIL import Image
 
 from genmodels import data
@@ -19,6 +18,7 @@ from genmodels.data.background import Background, level_of
 from genmodels.errors import ConfigError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
+from tests.support.picture_files import ROOT, encoded, own, plain
 
 
 def ink(mode: str = "RGBA") -> bytes:

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import small_spec
-from picture_files import GREEN, ROOT, encoded, own, photos, plain
 from PIL import Image
 
 from genmodels import data
@@ -25,6 +23,8 @@ from genmodels.runfolder import RunFolder, runs_root
 from genmodels.service import datasets
 from genmodels.service.datasets import SheetRequest
 from genmodels.training import runner
+from tests.conftest import small_spec
+from tests.support.picture_files import GREEN, ROOT, encoded, own, photos, plain
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import bomb_files as bombs
 import numpy as np
 import pytest
-from picture_files import BLUE, RED, encoded, plain, zipped
 
 from genmodels.data import sandbox
 from genmodels.data.sandbox import Decoders, Limits
 from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
+from tests.support import bomb_files as bombs
+from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
 
 GOOD = encoded(plain(RED, (40, 30)))
 COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import struct
 
-import bomb_files as bombs
 import pytest
-from picture_files import RED, encoded, plain
 from PIL import Image
 
 from genmodels.data import image_headers, pictures
 from genmodels.errors import DataError
+from tests.support import bomb_files as bombs
+from tests.support.picture_files import RED, encoded, plain
 
 HOSTILE = {
     "png, entries": (bombs.png(bombs.chunk(b"eXIf", bombs.exif(600, 10))), "claims 600 entries, more than 512"),

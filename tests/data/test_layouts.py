@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import RED, encoded, own, plain
 
 from genmodels import data
 from genmodels.data import packing
 from genmodels.data.layouts import layout
 from genmodels.data.spec import split_rows
+from tests.support.picture_files import RED, encoded, own, plain
 
 PNG = encoded(plain(RED))
 

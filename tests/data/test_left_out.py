@@ -13,13 +13,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from picture_files import BLUE, RED, ROOT, encoded, own, plain, zipped
 from PIL import Image
 
 from genmodels import data
 from genmodels.data import hdf5, packing, pictures
 from genmodels.data.sources import Folder, Zip, grouped
 from genmodels.errors import DataError
+from tests.support.picture_files import BLUE, RED, ROOT, encoded, own, plain, zipped
 
 PNG = encoded(plain(RED))
 

@@ -15,15 +15,15 @@ import h5py
 import numpy as np
 import psutil
 import pytest
-from picture_files import BLUE, RED, book, claimed_png, encoded, packed_photos, plain, zipped
 from PIL import Image
-from test_packed_files import hostile
 
 from genmodels import data, recipes
 from genmodels.data import hdf5, intake, own
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.service import datasets
 from genmodels.service.datasets import SheetRequest, Upload, Wanted
+from tests.data.test_packed_files import hostile
+from tests.support.picture_files import BLUE, RED, book, claimed_png, encoded, packed_photos, plain, zipped
 
 
 @pytest.fixture(autouse=True)

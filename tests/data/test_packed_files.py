@@ -8,12 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from picture_files import book, encoded, own, packed_photos, plain, zipped
 
 from genmodels import data
 from genmodels.data import hdf5, packing, sources
 from genmodels.data.spec import split_rows
 from genmodels.errors import ConfigError, DataError
+from tests.support.picture_files import book, encoded, own, packed_photos, plain, zipped
 
 
 def test_a_packed_file_is_the_folder_again(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import BLUE, GREEN, RED, ROOT, claimed_png, encoded, plain, zipped
 from PIL import Image
 
 from genmodels.data import hdf5, packing, pictures, sources
 from genmodels.errors import DataError
+from tests.support.picture_files import BLUE, GREEN, RED, ROOT, claimed_png, encoded, plain, zipped
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])

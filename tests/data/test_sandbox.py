@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import bomb_files as bombs
 import psutil
 import pytest
-from picture_files import RED, ROOT, encoded, plain
 from PIL import Image
 
 from genmodels.data import pictures, sandbox
 from genmodels.data.sandbox import Child, Limits
 from genmodels.errors import DataError
+from tests.support import bomb_files as bombs
+from tests.support.picture_files import RED, ROOT, encoded, plain
 
 GOOD = encoded(plain(RED, (40, 30)))
 COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)  # 0.2 MB, and half a second of a processor

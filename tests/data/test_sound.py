@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import small_model, small_spec
 
 from genmodels import data, synthesis
 from genmodels.data import DataConfig, decoding, fsdd, intake, isolation, recording, resampling, spectrograms
@@ -30,8 +29,9 @@ from genmodels.runfolder import RunFolder, runs_root
 from genmodels.service import sound as heard
 from genmodels.signal import audio
 from genmodels.training import runner
+from tests.conftest import small_model, small_spec
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def encoded(samples: np.ndarray, rate: int = 16_000, form: str = "WAV", subtype: str = "PCM_16") -> bytes:

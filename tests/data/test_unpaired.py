@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picture_files import BLUE, RED, encoded, own, plain, zipped
 
 from genmodels import data
 from genmodels.data import DataConfig, unpaired_sets
 from genmodels.data.loader import UnpairedLoader, loader_for
 from genmodels.data.spec import Arrays
 from genmodels.errors import ConfigError, DataError
+from tests.support.picture_files import BLUE, RED, encoded, own, plain, zipped
 
 RED_FILE, BLUE_FILE = encoded(plain(RED)), encoded(plain(BLUE, (9, 33)), "JPEG")
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from conftest import small_spec
 
 from genmodels import catalog, checkpoint, data
 from genmodels.data import DataConfig
@@ -19,6 +18,7 @@ from genmodels.evaluation import class_figures, evaluate, judge, judged, memory,
 from genmodels.evaluation.splits import shuffled
 from genmodels.images import preview
 from genmodels.runfolder import RunFolder
+from tests.conftest import small_spec
 
 
 def test_the_judge_knows_digits() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import small_model
 from PIL import Image
 
 from genmodels import catalog, data, evaluation, recipes
@@ -16,8 +15,9 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.evaluation import translated
 from genmodels.layers import augment
-from tests.test_service import save_run
-from tests.test_service_translate import publish_brightness_judge
+from tests.conftest import small_model
+from tests.service.test_service import save_run
+from tests.service.test_service_translate import publish_brightness_judge
 
 
 class _Negative(torch.nn.Module):

@@ -20,7 +20,7 @@ import train_jobs
 from genmodels import catalog, checkpoint, service
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.runfolder import CARD, CONFIG, LOG, STATUS, RunFolder, read_json, runs_root
-from tests.browser import ROOT
+from tests.support.browser import ROOT
 
 SOURCE = ROOT / "checkpoints" / "mnist_vae_2d"
 LAST = RunFolder(SOURCE).steps()[-1]

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from job_processes import PROJECT, cli, until, until_state
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.errors import DataError
 from genmodels.runfolder import RunFolder
+from tests.support.job_processes import PROJECT, cli, until, until_state
 from train_jobs import QueueError, api, make_spec, scheduler
 from train_jobs.store import Store
 

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from job_processes import (
+
+import train_jobs
+from genmodels.errors import CheckpointError, UnknownNameError
+from genmodels.runfolder import RunFolder
+from tests.support.job_processes import (
     ENDLESS,
     PROJECT,
     cli,
@@ -25,10 +29,6 @@ from job_processes import (
     until_state,
     until_step,
 )
-
-import train_jobs
-from genmodels.errors import CheckpointError, UnknownNameError
-from genmodels.runfolder import RunFolder
 from train_jobs import JobError, PublicModeError, QueueError, make_spec, scheduler
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import NewJob, Store

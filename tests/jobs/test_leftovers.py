@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import small_spec
-from job_processes import PROJECT
 
 import train_jobs
 from genmodels import data, leftovers
 from genmodels.data import packing
 from genmodels.errors import DataError
 from genmodels.runfolder import RunFolder
+from tests.conftest import small_spec
+from tests.support.job_processes import PROJECT
 from train_jobs import api, make_spec
 from train_jobs.store import Store
 

@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 import train_jobs
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import runs_root
-from tests.test_service import save_run
+from tests.service.test_service import save_run
 from train_jobs import publishing
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from job_processes import until, until_state
 from PIL import Image
-from style_pictures import picture
 
 import train_jobs
 from genmodels import catalog
 from genmodels.errors import DataError
+from tests.support.job_processes import until, until_state
+from tests.support.style_pictures import picture
 
 pytestmark = pytest.mark.usefixtures("runs")
 SMALL = (

@@ -13,10 +13,10 @@ from genmodels import catalog
 from genmodels.errors import ConfigError, PublicModeError
 from genmodels.publishing.publish import publish
 from genmodels.runfolder import RunFolder, runs_root
-from tests.test_service import save_run
+from tests.service.test_service import save_run
 from train_jobs.api import enter
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

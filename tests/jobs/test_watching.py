@@ -16,11 +16,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from job_processes import ENDLESS, PROJECT, cli, end_scheduler, start, until, until_state, until_step
 
 import train_jobs
 from genmodels import processes
 from genmodels.runfolder import RunFolder, write_json
+from tests.support.job_processes import ENDLESS, PROJECT, cli, end_scheduler, start, until, until_state, until_step
 from train_jobs import make_spec, scheduler, worker
 from train_jobs.launchers import Process
 from train_jobs.launchers.environment import allowed

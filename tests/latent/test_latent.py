@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from conftest import digit_batch, small_model
 
 from genmodels import latent
 from genmodels.errors import CapabilityError
+from tests.conftest import digit_batch, small_model
 
 
 def test_a_seed_is_a_picture_whatever_else_is_drawn() -> None:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components.theme import message
 
-PAGES = Path(__file__).parents[1] / "pages"
+PAGES = Path(__file__).parents[2] / "pages"
 
 
 def registered_names() -> list[str]:
@@ -41,12 +41,12 @@ NASTY = "[x](http://e.co) ![y](z) $a$ **b** www.e.co a@e.co :material/home: :red
 
 
 def test_an_error_is_shown_as_it_is_written() -> None:
-    """A message holds names that users choose; tests/test_browser_conditional.py sees how it is rendered."""
+    """A message holds names that users choose; tests/browser/test_browser_conditional.py sees how it is rendered."""
 
     def page() -> None:
         from genmodels.errors import DataError
         from pages.components.theme import friendly_errors
-        from tests.test_components import NASTY
+        from tests.pages.test_components import NASTY
 
         with friendly_errors():
             raise DataError(NASTY + "\n- one\n1. two\n# three")

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from picture_files import BLUE, RED, encoded, plain, zipped
 from streamlit.testing.v1 import AppTest
 
 from genmodels.runfolder import CONFIG, RunFolder, runs_root
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
-from tests.browser import ROOT
+from tests.support.browser import ROOT
+from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
 
 HOSTILE = "![x](x)$x^2$:red[x]<img src=x>`*a*`"
 """An image, a formula, a colour, a tag, code: also the name of a folder."""

@@ -12,7 +12,7 @@ from genmodels import registry
 from genmodels.config import TrainConfig
 from pages.components import config_form
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def page() -> None:

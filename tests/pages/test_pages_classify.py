@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import digit_batch, small_model
 from PIL import Image
 
 from genmodels import catalog, checkpoint, data
@@ -25,10 +24,11 @@ from genmodels.service.classify import typical as classify_typical
 from genmodels.service.classify.typical import Backquery
 from pages.components.model_choice import option
 from pages.parts.classify import mistakes
-from tests.test_components import as_read
-from tests.test_pages_explorer import open_page
-from tests.test_pages_manifold import seven, tile, trained_on
-from tests.test_service import save_run
+from tests.conftest import digit_batch, small_model
+from tests.pages.test_components import as_read
+from tests.pages.test_pages_explorer import open_page
+from tests.pages.test_pages_manifold import seven, tile, trained_on
+from tests.service.test_service import save_run
 
 
 @pytest.fixture

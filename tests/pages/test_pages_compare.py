@@ -16,11 +16,11 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.runfolder import write_json
 from genmodels.service import compare
 from genmodels.service.compare import Drawing, Row
-from tests.test_components import as_read
-from tests.test_pages_classify import texts
-from tests.test_pages_explorer import open_page
-from tests.test_pages_manifold import trained_on
-from tests.test_service import save_run
+from tests.pages.test_components import as_read
+from tests.pages.test_pages_classify import texts
+from tests.pages.test_pages_explorer import open_page
+from tests.pages.test_pages_manifold import trained_on
+from tests.service.test_service import save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 

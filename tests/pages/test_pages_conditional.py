@@ -15,8 +15,8 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Asking, Cell, Reading, Sheet
-from tests.test_pages_explorer import open_page
-from tests.test_service import save_run
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service import save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 
@@ -26,7 +26,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Untrained runs beside the published judge alone."""
     root = tmp_path / "checkpoints"
     root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[1] / "checkpoints" / "mnist_judge")
+    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     save_run(tmp_path / "runs", "asked", "mnist_cgan_embedding", *_SMALL)

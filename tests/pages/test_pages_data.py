@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
@@ -20,8 +19,9 @@ from genmodels.runfolder import runs_root
 from genmodels.service import Point, datasets
 from genmodels.service.datasets import Upload, Wanted
 from pages.components.theme import plain as escaped
-from tests.test_components import as_read
-from tests.test_pages_explorer import open_page
+from tests.pages.test_components import as_read
+from tests.pages.test_pages_explorer import open_page
+from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 from train_jobs import scheduler
 
 

@@ -23,9 +23,9 @@ from genmodels.service.evaluate import Job, inspection
 from pages.components import evaluate_figures
 from pages.components.figure_table import Row
 from pages.parts.evaluate import charts
-from tests.test_pages_explorer import open_page
-from tests.test_pages_manifold import trained_on
-from tests.test_service import save_run
+from tests.pages.test_pages_explorer import open_page
+from tests.pages.test_pages_manifold import trained_on
+from tests.service.test_service import save_run
 
 
 @pytest.fixture
@@ -454,7 +454,7 @@ def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
 
 
 def test_the_command_line_measures_a_saved_step(runs: Path) -> None:
-    from tests.test_command_line import run
+    from tests.cli.test_command_line import run
 
     found = run("evaluate", "reader", "--json", "--samples", "500", "--step", "10")
     assert set(json.loads(found.stdout)["metrics"]) == {"accuracy"}

@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.service import Point
 from pages.components import i18n
-from tests.test_components import as_read
-from tests.test_service import save_run
+from tests.pages.test_components import as_read
+from tests.service.test_service import save_run
 
-FRAME = str(Path(__file__).parents[1] / "pages" / "frame.py")
+FRAME = str(Path(__file__).parents[2] / "pages" / "frame.py")
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from genmodels.service import classify
 from pages.components import evaluate_figures
 from pages.components.numbers import of_ten, percent
 from pages.parts.classify import mistakes
-from tests.test_pages_data import bring
-from tests.test_pages_explorer import open_page
-from tests.test_service import save_run
+from tests.pages.test_pages_data import bring
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service import save_run
 
 
 @pytest.fixture(autouse=True)

@@ -27,9 +27,9 @@ from genmodels.service import manifold
 from genmodels.service.latent import Point, render
 from genmodels.service.manifold import Place, Plane, Scatter, denoise, scatter_image
 from genmodels.service.manifold.denoise import Noise
-from tests.test_components import as_read
-from tests.test_pages_explorer import open_page
-from tests.test_service import pixels, save_run
+from tests.pages.test_components import as_read
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service import pixels, save_run
 
 COLORS = tuple(f"#{index:02x}8040" for index in range(0, 250, 25))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from job_processes import PROJECT
 from streamlit.testing.v1 import AppTest
 
 from genmodels import processes
 from genmodels.runfolder import RunFolder, write_json
+from tests.support.job_processes import PROJECT
 from train_jobs import make_spec
 from train_jobs.store import NewJob, Store
 

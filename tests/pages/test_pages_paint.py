@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from genmodels.service import paint
 from genmodels.service.paint import Asking, Painting, pixel
 from pages.parts.paint.state import PARTS
-from tests.test_pages_explorer import open_page
-from tests.test_service_paint import painted, runs, save_colours
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service_paint import painted, runs, save_colours
 
 __all__ = ["runs"]
 

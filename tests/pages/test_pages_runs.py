@@ -9,9 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.runfolder import runs_root
-from tests.test_service import save_run
+from tests.service.test_service import save_run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def page(stem: str, **query: str) -> AppTest:

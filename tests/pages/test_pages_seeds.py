@@ -16,8 +16,8 @@ from genmodels import catalog, latent
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedStudy
-from tests.test_pages_explorer import open_page
-from tests.test_service import save_run
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service import save_run
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Untrained runs beside the published judge alone."""
     root = tmp_path / "checkpoints"
     root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[1] / "checkpoints" / "mnist_judge")
+    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     for name, recipe, *assignments in (

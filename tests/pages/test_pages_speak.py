@@ -18,9 +18,9 @@ from genmodels import synthesis
 from genmodels.service import speak
 from pages.components import i18n
 from pages.parts.gallery import speak_card
-from tests.test_pages_explorer import open_page
-from tests.test_service import save_run
-from tests.test_service_speak import SMALL, runs
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service import save_run
+from tests.service.test_service_speak import SMALL, runs
 
 __all__ = ["runs"]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from picture_files import RED, encoded, plain
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -16,10 +15,11 @@ import train_jobs
 from genmodels.runfolder import RunFolder
 from genmodels.service import stylize
 from genmodels.training import runner
-from tests.test_pages_explorer import open_page
-from tests.test_pages_translate import unexplained, words
-from tests.test_service_stylize import offer, save_networks
-from tests.test_service_translate import photo
+from tests.pages.test_pages_explorer import open_page
+from tests.pages.test_pages_translate import unexplained, words
+from tests.service.test_service_stylize import offer, save_networks
+from tests.service.test_service_translate import photo
+from tests.support.picture_files import RED, encoded, plain
 from train_jobs import api
 from train_jobs.store import Store
 

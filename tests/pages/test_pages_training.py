@@ -21,9 +21,9 @@ from genmodels.recipes import parse_overrides
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.training import estimate
 from pages.components import config_form, evaluate_figures, run_curves
-from tests.test_components import as_read
+from tests.pages.test_components import as_read
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

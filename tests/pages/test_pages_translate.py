@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from picture_files import RED, encoded, plain
 from streamlit.testing.v1 import AppTest
 
 from genmodels import checkpoint
@@ -15,10 +14,11 @@ from genmodels.runfolder import RunFolder
 from genmodels.service import translate
 from genmodels.service.translate import Asking
 from genmodels.service.translate.given import Upload
-from tests.test_components import as_read
-from tests.test_pages_explorer import open_page
-from tests.test_service_translate import photo
-from tests.test_service_translate import runs as runs
+from tests.pages.test_components import as_read
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service_translate import photo
+from tests.service.test_service_translate import runs as runs
+from tests.support.picture_files import RED, encoded, plain
 
 
 def page(**query: str) -> AppTest:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from picture_files import RED, encoded, plain
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
@@ -22,8 +21,9 @@ from genmodels.errors import GenmodelsError
 from genmodels.runfolder import CONFIG, RunFolder, runs_root
 from genmodels.service import datasets, evaluate
 from genmodels.service.datasets import Upload, Wanted
-from tests.browser import ROOT, Server, server_of
-from tests.websocket_client import Client
+from tests.support.browser import ROOT, Server, server_of
+from tests.support.picture_files import RED, encoded, plain
+from tests.support.websocket_client import Client
 
 RUN = "mine"
 

@@ -13,7 +13,7 @@ import train_jobs
 from genmodels.runfolder import CONFIG, RunFolder, runs_root
 from pages.components import for_visitors
 from pages.components.i18n import t, texts
-from tests.browser import ROOT
+from tests.support.browser import ROOT
 from train_jobs import PublicModeError
 
 _THEIRS = re.compile(r"\byour( own)? runs?\b|\bruns? of your|\(your", re.IGNORECASE)

@@ -15,9 +15,9 @@ from genmodels.errors import ConfigError
 from genmodels.service import speak
 from genmodels.service.speak import Asked, options
 from genmodels.synthesis import Wish
-from tests.test_pages_explorer import open_page
-from tests.test_service import save_run
-from tests.test_service_speak import SMALL, drawn
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service import save_run
+from tests.service.test_service_speak import SMALL, drawn
 
 WISH = {"model": "led", "label": "rising", "speaker": "reed", "seed": 3, "seconds": 0.1}
 

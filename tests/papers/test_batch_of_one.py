@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_spec
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -15,6 +14,7 @@ from genmodels import recipes, registry
 from genmodels.errors import ConfigError
 from genmodels.runfolder import RunFolder
 from genmodels.training import runner
+from tests.conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_spec
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in FAMILIES if "audio" not in registry.config_class(name).requires),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import digit_batch, small_model
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -18,7 +17,8 @@ from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service import Point
-from tests.test_service import pixels, save_run
+from tests.conftest import digit_batch, small_model
+from tests.service.test_service import pixels, save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 

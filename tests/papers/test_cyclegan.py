@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import digit_batch, small_model, small_spec
 
 from genmodels import data, evaluation, recipes, registry
 from genmodels.data import DataConfig
@@ -19,6 +18,7 @@ from genmodels.layers.image_pool import ImagePool
 from genmodels.losses import least_squares_loss
 from genmodels.networks import translation
 from genmodels.networks.translation import ResidualBlock
+from tests.conftest import digit_batch, small_model, small_spec
 
 
 def built(**settings: Any) -> Any:

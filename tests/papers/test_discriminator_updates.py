@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import digit_batch, small_model, small_spec
 from safetensors.torch import load_file
-from test_resume import train
 
 from genmodels import recipes, registry
 from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.runfolder import RunFolder
+from tests.conftest import digit_batch, small_model, small_spec
+from tests.papers.test_resume import train
 
 FAMILIES = ("gan", "dcgan", "cgan", "wgan")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import digit_batch, small_model, small_spec
 
 from genmodels import data, evaluation
 from genmodels.data import DataConfig
@@ -16,6 +15,7 @@ from genmodels.losses import bernoulli_entropy, bernoulli_nll
 from genmodels.runfolder import RunFolder
 from genmodels.service import manifold
 from genmodels.training import runner
+from tests.conftest import digit_batch, small_model, small_spec
 
 
 def digits(count: int = 200) -> torch.Tensor:

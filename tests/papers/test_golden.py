@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from genmodels import catalog, registry
-from tests.golden_numbers import COUNT, computed, stored
+from tests.support.golden_numbers import COUNT, computed, stored
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import small_spec
 from safetensors.torch import load_file
 
 from genmodels import checkpoint, data, recipes, registry
@@ -18,6 +17,7 @@ from genmodels.initial_weights import source_of
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.training import estimate, runner, tune
+from tests.conftest import small_spec
 from train_jobs.spec import make_spec
 
 QUICK = ("train.max_steps=4", "train.batch_size=16", "train.ema_decay=0.9", "train.save_every=2")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_spec
 
 from genmodels import capabilities, checkpoint, registry
 from genmodels.capabilities import (
@@ -29,6 +28,7 @@ from genmodels.config import ModelConfig
 from genmodels.errors import CapabilityError, ConfigError, DivergedError, UnknownNameError
 from genmodels.model import make_optimizer, update
 from genmodels.runfolder import RunFolder
+from tests.conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_spec
 
 pytestmark = pytest.mark.parametrize("name", FAMILIES)
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import small_spec
 from torch import Tensor, nn
 
 from genmodels import capabilities, checkpoint, data, registry
@@ -22,6 +21,7 @@ from genmodels.evaluation import brief, evaluate, likelihood
 from genmodels.images import preview
 from genmodels.layers.masked import CausalConv2d, HorizontalConv2d, MaskedConv2d, VerticalConv2d, colour_mask
 from genmodels.sampling.pixels import draw
+from tests.conftest import small_spec
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "pixelcnn": {"channels": 12, "layers": 2, "kernel_size": 5},

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FAMILIES, small_spec
 from safetensors.torch import load_file
 
 from genmodels.errors import CheckpointError, ConfigError
 from genmodels.runfolder import RunFolder
+from tests.conftest import FAMILIES, small_spec
 
 # Trains folders one after the other in a new process, each up to a step, as a stop request would end it, or to its end.
 CHILD = """
@@ -46,7 +46,7 @@ def train(*folders: tuple[RunFolder, int]) -> list[str]:
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert result.returncode == 0, result.stderr
     return [line for line in result.stdout.splitlines() if line in ("finished", "stopped")]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import small_spec
 from safetensors.torch import load_file
-from style_pictures import SHALLOW, small_canvas, tensor
-from test_resume import train
 
 from genmodels.errors import CapabilityError, DivergedError
 from genmodels.models.style_transfer import StyleTransfer
 from genmodels.runfolder import RunFolder
+from tests.conftest import small_spec
+from tests.papers.test_resume import train
+from tests.support.style_pictures import SHALLOW, small_canvas, tensor
 
 
 def test_lbfgs_paints_in_few_evaluations_what_adam_needs_many_for() -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from style_pictures import picture
 
 from genmodels import data, recipes
 from genmodels.data import DataConfig
 from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder
 from genmodels.training import runner
+from tests.support.style_pictures import picture
 from train_jobs import api
 from train_jobs.spec import make_spec
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import small_spec
 from safetensors.torch import load_file
-from style_pictures import SHALLOW, small_canvas, small_network, tensor
 from torch import Tensor
 
 from genmodels import checkpoint
@@ -19,6 +17,8 @@ from genmodels.models.style_transfer import StyleTransfer
 from genmodels.networks import vgg
 from genmodels.networks.perceptual import PerceptualLoss, weighted
 from genmodels.runfolder import RunFolder
+from tests.conftest import small_spec
+from tests.support.style_pictures import SHALLOW, small_canvas, small_network, tensor
 
 
 def test_gram_matrix_by_hand() -> None:

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import small_spec
 from PIL import Image
-from style_pictures import picture, small_canvas, small_network, tensor
 
 from genmodels import __main__ as command_line
 from genmodels import capabilities, checkpoint
@@ -19,6 +17,8 @@ from genmodels.models import fast_style
 from genmodels.models.fast_style import FastStyle
 from genmodels.runfolder import RunFolder
 from genmodels.stylizing import stylize_image
+from tests.conftest import small_spec
+from tests.support.style_pictures import picture, small_canvas, small_network, tensor
 
 
 def test_fast_networks_rate_is_constant_then_falls_to_nothing() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import small_spec
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from genmodels import checkpoint
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.training import runner
+from tests.conftest import small_spec
 
 STEPS, DECAY = 12, 0.5
 # step / (step + 10) while the average is young, and the decay itself from step 10 on

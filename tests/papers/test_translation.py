@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import small_spec
-from picture_files import BLUE, RED, claimed_png, encoded, plain
 from PIL import Image
 
 from genmodels import __main__ as command_line
@@ -23,6 +21,8 @@ from genmodels.images.tiled import translate_image
 from genmodels.layers.instance_norm import EPS, InstanceNorm, frozen_copy
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder, runs_root
+from tests.conftest import small_spec
+from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain
 
 SMALL = {
     "resnet": {"resnet_channels": 4, "residual_blocks": 2},

@@ -14,7 +14,7 @@ from genmodels.model import Batch
 from genmodels.models import wavenet
 from genmodels.sampling.pixels import draw
 from genmodels.signal import audio
-from tests.test_wavenet import TOLD, condition, tiny
+from tests.papers.test_wavenet import TOLD, condition, tiny
 
 
 def timed(**settings: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import contention
 from benchmarks.contention import Visitor
 from genmodels.service import fair_queue
-from tests.browser import Server, server_of
+from tests.support.browser import Server, server_of
 
 pytestmark = pytest.mark.slow
 

@@ -19,8 +19,8 @@ from genmodels.service import Point, fair_queue, gif, inference, sessions, speak
 from genmodels.service.fair_queue import CancelledError, FairQueue, background, queued
 from genmodels.service.sessions import LOCAL, Session
 from genmodels.service.speak import compilation
-from tests.test_service import save_run
-from tests.test_service_speak import SMALL
+from tests.service.test_service import save_run
+from tests.service.test_service_speak import SMALL
 
 PATIENCE = 60.0
 

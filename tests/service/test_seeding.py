@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_command_line import run
-from test_pages_explorer import open_page
-from test_service import save_run
 
 from genmodels import latent, seeding, service
 from genmodels.config import TrainConfig
@@ -17,6 +14,9 @@ from genmodels.images import preview
 from genmodels.service import Point, compare, conditional, paint, speak
 from genmodels.service.manifold import denoise
 from genmodels.service.seeds import SeedStudy
+from tests.cli.test_command_line import run
+from tests.pages.test_pages_explorer import open_page
+from tests.service.test_service import save_run
 
 BEYOND = 2**64
 
@@ -59,7 +59,7 @@ def test_equal_seeds_draw_equal_images(vae: Path) -> None:
 
 @pytest.mark.parametrize("family", ["gan", "pixelcnn"])
 def test_grids_of_seeds_beyond_the_end_go_on_at_zero(family: str) -> None:
-    from conftest import small_model
+    from tests.conftest import small_model
 
     model = small_model(family).eval()
     there = preview.samples_of_seeds(model, [BEYOND - 1, BEYOND, BEYOND + 1])

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picture_files import BLUE, RED, ROOT, claimed_png, encoded, plain
 from PIL import Image
 
 from genmodels.data import pictures, sandbox
 from genmodels.errors import DataError
 from genmodels.images import drawing
+from tests.support.picture_files import BLUE, RED, ROOT, claimed_png, encoded, plain
 
 Decode = Callable[[bytes], object]
 SERVED: dict[str, Decode] = {

@@ -24,7 +24,7 @@ from genmodels.service.paint import Asking, Painting, files, pixel, receptive_fi
 from genmodels.service.paint import given as paint_given
 from genmodels.service.paint.receptive_field import Looking
 from genmodels.service.paint.surprise import surprise
-from tests.test_service import save_run
+from tests.service.test_service import save_run
 
 _SMALL = ("data.name=digits", "model.channels=6")
 _GATED = (*_SMALL, "model.dilations=[1,2]")
@@ -54,7 +54,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Untrained runs beside the published judge alone."""
     root = tmp_path / "checkpoints"
     root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[1] / "checkpoints" / "mnist_judge")
+    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     save_painters(tmp_path / "runs")

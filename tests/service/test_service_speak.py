@@ -22,7 +22,7 @@ from genmodels.service.sessions import Session
 from genmodels.service.sound import Sound, TwoTones
 from genmodels.service.speak import Asked, options, past
 from genmodels.signal import audio, fourier
-from tests.test_service import save_run
+from tests.service.test_service import save_run
 
 SMALL = ("model.channels=4", "model.skip_channels=8", "model.layers=3", "model.stacks=2")
 WISH = {"model": "voice", "label": "rising", "speaker": "reed", "seed": 3, "seconds": 0.2}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import RED, claimed_png, encoded, plain
 from PIL import Image
 
 from genmodels import checkpoint
@@ -19,8 +18,9 @@ from genmodels.service.stylize import Asking, Wish
 from genmodels.service.stylize import given as stylize_given
 from genmodels.service.translate.given import Upload
 from genmodels.stylizing import stylize_image
-from tests.test_service import save_run
-from tests.test_service_translate import given, photo
+from tests.service.test_service import save_run
+from tests.service.test_service_translate import given, photo
+from tests.support.picture_files import RED, claimed_png, encoded, plain
 from train_jobs.spec import make_spec
 
 SMALL = ("model.width=4", "model.residual_blocks=1", "model.kernel=3")

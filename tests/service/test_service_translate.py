@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from picture_files import BLUE, RED, claimed_png, encoded, plain
 from PIL import Image
 
 from genmodels import checkpoint
@@ -24,7 +23,8 @@ from genmodels.service import heat, inference, translate, whole_pictures
 from genmodels.service.translate import Asking
 from genmodels.service.translate import given as translate_given
 from genmodels.service.translate.given import Upload
-from tests.test_service import save_run
+from tests.service.test_service import save_run
+from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain
 
 _NETWORKS = ("model.resnet_channels=4", "model.residual_blocks=1", "model.discriminator_channels=[4]")
 # PyTorch's own start: with the paper's, an untrained network paints everything the same grey.

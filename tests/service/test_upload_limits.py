@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from browser import Server, server_of
-from picture_files import RED, encoded, plain
-from websocket_client import Client
 
 from genmodels.service import translate
 from pages.components.i18n import t
+from tests.support.browser import Server, server_of
+from tests.support.picture_files import RED, encoded, plain
+from tests.support.websocket_client import Client
 
 pytestmark = pytest.mark.slow
 MB = 2**20
@@ -127,7 +127,7 @@ def test_many_small_files_are_refused_too(server: Server) -> None:
 @contextmanager
 def server_with(limits: str, folder: Path) -> Iterator[Server]:
     """The pages behind the same middleware, with other limits."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     (folder / "app.py").write_text(
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
         "import streamlit as st\n"

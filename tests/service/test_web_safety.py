@@ -15,8 +15,8 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.browser import ROOT, Server, server_of, uvicorn_of
-from tests.websocket_client import Client
+from tests.support.browser import ROOT, Server, server_of, uvicorn_of
+from tests.support.websocket_client import Client
 
 pytestmark = pytest.mark.slow
 ROUTES = ("/", "/runs", "/_stcore/health", "/_stcore/host-config", "/media/x.png", "/static/js/x.js", "/favicon.png")

@@ -1,6 +1,6 @@
 """For tests in a real browser: the real server on a free port, Chromium, and no error left in its console.
 
-from tests.browser import Browser, Server, browser, server_of     # `browser` is a fixture
+from tests.support.browser import Browser, Server, browser, server_of     # `browser` is a fixture
 
 def test_something(browser, tmp_path):
     with server_of({"GENMODELS_RUNS": str(tmp_path)}) as server:
@@ -28,7 +28,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _PATIENCE_MS = 20_000  # for a click and for what it leads to; a test that promises a time names its own
 _FLAGS = [
     "--no-sandbox",

@@ -1,8 +1,8 @@
 """Golden numbers: what every published checkpoint computes, and the metrics of six training steps of every family.
 
-`python -m tests.golden_numbers checkpoints|training` prints them as JSON; add `--write` to replace the stored ones,
-`--only NAME` to compute one. They are computed in a process of their own with one thread, float32 and AVX2 code paths
-on every processor, so that a newer instruction set does not change the last digits.
+`python -m tests.support.golden_numbers checkpoints|training` prints them as JSON; add `--write` to replace the stored
+ones, `--only NAME` to compute one. They are computed in a process of their own with one thread, float32 and AVX2 code
+paths on every processor, so that a newer instruction set does not change the last digits.
 """
 
 from __future__ import annotations
@@ -32,9 +32,16 @@ PORTABLE = {
 
 def computed(kind: str, only: str | None = None) -> dict[str, Any]:
     """The numbers of `checkpoints` or `training`, computed in a new process."""
-    command = [sys.executable, "-m", "tests.golden_numbers", kind, "--print", *(["--only", only] if only else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.golden_numbers",
+        kind,
+        "--print",
+        *(["--only", only] if only else []),
+    ]
     environment = {**os.environ, **PORTABLE}
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root, env=environment, timeout=600)
     if done.returncode:
         raise RuntimeError(done.stderr)

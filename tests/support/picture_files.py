@@ -15,7 +15,7 @@ from PIL import Image
 
 from genmodels.data import DataConfig, packing
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RED, GREEN, BLUE = (250, 10, 10), (10, 250, 10), (10, 10, 250)
 
 

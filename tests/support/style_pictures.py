@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from conftest import small_model
 from PIL import Image
 from torch import Tensor
 
 from genmodels.models.fast_style import FastStyle
 from genmodels.models.style_transfer import StyleTransfer
+from tests.conftest import small_model
 
 SHALLOW = {
     "style_relu3_1": 0,

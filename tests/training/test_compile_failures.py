@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import small_spec
 from safetensors.torch import load_file
 
 from genmodels import data
@@ -18,12 +17,13 @@ from genmodels.data.loader import MemoryLoader
 from genmodels.model import Batch, Model
 from genmodels.runfolder import RunFolder
 from genmodels.training import runner, tune
+from tests.conftest import small_spec
 
 # In a process of its own: torch remembers a compiler once it has found one.
 CHILD = """
 import os, sys
 import torch
-from conftest import small_spec
+from tests.conftest import small_spec
 from genmodels import data
 from genmodels.training import runner, tune
 from genmodels.data.loader import MemoryLoader
@@ -60,12 +60,12 @@ def broken_compiler(tmp_path: Path) -> dict[str, str]:
         path = programs / name
         path.write_text("#!/bin/sh\necho 'fatal error: it is broken' >&2\nexit 1\n")
         path.chmod(0o755)
-    tests = Path(__file__).parent
+    root = Path(__file__).parents[2]
     return {
         **os.environ,
         "PATH": f"{programs}:{os.environ['PATH']}",
         "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "inductor"),
-        "PYTHONPATH": f"{tests}:{tests.parent}",
+        "PYTHONPATH": str(root),
         "OMP_NUM_THREADS": "1",
     }
 

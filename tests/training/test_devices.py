@@ -20,7 +20,7 @@ from train_jobs.launchers.local import LocalLauncher
 from train_jobs.scheduler import Scheduler
 from train_jobs.store import NewJob, Store
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 unusable = pytest.mark.skipif(
     torch.version.cuda is None or torch.cuda.is_available(), reason="torch has no CUDA, or a GPU that it can use"
 )

@@ -18,7 +18,7 @@ from genmodels import checkpoint, registry
 from genmodels.recipes import Spec
 from genmodels.training import estimate
 
-FRAME = Path(__file__).parents[1] / "pages" / "frame.py"
+FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 
 
 @pytest.fixture(autouse=True)
