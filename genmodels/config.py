@@ -83,9 +83,9 @@ FROM_DATA = ("image_shape", "num_classes", "sample_rate", "clip_samples", "num_s
 class ModelConfig(Frozen):
     """What every model's config has; the data fills both fields when a job is submitted."""
 
-    requires: ClassVar[tuple[str, ...]] = ("image",)
+    batch_keys: ClassVar[tuple[str, ...]] = ("image",)
     """Batch keys that the model's training needs from its data."""
-    needs: ClassVar[str] = "image_shape"
+    shape_field: ClassVar[str] = "image_shape"
     """The field, filled by the data, without which no network can be built."""
 
     image_shape: tuple[int, int, int] | None = Field(

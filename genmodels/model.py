@@ -44,7 +44,7 @@ class Model(nn.Module, ABC):
     title: ClassVar[str]
     paper: ClassVar[str]
     modality: ClassVar[Literal["image", "audio"]] = "image"
-    requires: ClassVar[tuple[str, ...]]  # set by @register from the config, which is read without torch
+    batch_keys: ClassVar[tuple[str, ...]]  # set by @register from the config, which is read without torch
     training_only: ClassVar[frozenset[str]] = frozenset()
     """Submodules that only training needs (discriminators, critics); None where a checkpoint did not keep them."""
     pretrained: ClassVar[frozenset[str]] = frozenset()
@@ -56,8 +56,8 @@ class Model(nn.Module, ABC):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        if getattr(config, config.needs) is None:
-            raise ConfigError(f"model.{config.needs} is empty; a job fills it from its data set, in code pass it")
+        if getattr(config, config.shape_field) is None:
+            raise ConfigError(f"model.{config.shape_field} is empty; a job fills it from its data set, in code pass it")
         self.config = config
 
     @classmethod

@@ -43,7 +43,7 @@ def register(name: str) -> Callable[[M], M]:
             raise ValueError(f"two classes in {cls.__module__} are registered as {name!r}")
         _registered[name] = cls
         cls.name = name
-        cls.requires = cls.Config.requires
+        cls.batch_keys = cls.Config.batch_keys
         return cls
 
     return decorate

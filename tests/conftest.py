@@ -60,7 +60,7 @@ CLIP = 250
 
 def shape_of(name: str) -> dict[str, Any]:
     """What the data would fill in: digits, or short recordings of two speakers."""
-    if "audio" in registry.config_class(name).requires:
+    if "audio" in registry.config_class(name).batch_keys:
         return {"sample_rate": 8_000, "clip_samples": CLIP, "num_classes": 10, "num_speakers": 2}
     return {"image_shape": (1, 28, 28), "num_classes": 10}
 

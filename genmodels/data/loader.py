@@ -26,12 +26,12 @@ class Loader(Protocol):
 
 
 def loader_for(
-    requires: tuple[str, ...], arrays: Arrays, batch_size: int, seed: int, device: torch.device
+    batch_keys: tuple[str, ...], arrays: Arrays, batch_size: int, seed: int, device: torch.device
 ) -> MemoryLoader | UnpairedLoader | PairLoader:
-    """The loader of the batch keys that a model requires; raises DataError."""
-    if "content" in requires:
+    """The loader of the batch keys that a model trains on; raises DataError."""
+    if "content" in batch_keys:
         return PairLoader(arrays, device)
-    kind = UnpairedLoader if "image_a" in requires else MemoryLoader
+    kind = UnpairedLoader if "image_a" in batch_keys else MemoryLoader
     return kind(arrays, batch_size, seed, device)
 
 

@@ -24,7 +24,7 @@ from genmodels.networks.gan_settings import EitherNetworks
 class CGANConfig(EitherNetworks):
     """Networks of `EitherNetworks`, and how the class enters them."""
 
-    requires: ClassVar[tuple[str, ...]] = ("image", "label")
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "label")
 
     label_as: Literal["embedding", "one_hot", "product"] = Field(
         "embedding", description="a learned vector beside the input, a one-hot vector, or learned factors of the input"

@@ -23,7 +23,7 @@ from genmodels.config import ModelConfig, live
 class CNNClassifierConfig(ModelConfig):
     """Blocks of convolutions, the layers after them, and the training."""
 
-    requires: ClassVar[tuple[str, ...]] = ("image", "label")
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "label")
 
     channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
         (32, 32, 64, 64), min_length=1, max_length=12, description="output channels of each convolution"

@@ -29,7 +29,7 @@ from genmodels.networks.translation_settings import TranslationNetworks
 class CycleGANConfig(TranslationNetworks):
     """Networks of `TranslationNetworks`, the weights of the losses, and how pictures are varied."""
 
-    requires: ClassVar[tuple[str, ...]] = ("image_a", "image_b")
+    batch_keys: ClassVar[tuple[str, ...]] = ("image_a", "image_b")
 
     cycle_weight: float = live(
         10.0, ge=0, le=1000, description="weight of the way there and back: how much of a picture must be kept"

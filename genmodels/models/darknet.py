@@ -26,7 +26,7 @@ MAX_WIDTH = 4096  # four times the text's: one 3x3 convolution to so many has 75
 class DarknetConfig(ModelConfig):
     """Width and depth, the cycle, and how pictures are varied."""
 
-    requires: ClassVar[tuple[str, ...]] = ("image", "label")
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "label")
 
     channels: int = Field(32, ge=2, le=512, description="channels of the first convolution; each group doubles them")
     groups: tuple[Annotated[int, Field(ge=0, le=32)], ...] = Field(

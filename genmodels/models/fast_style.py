@@ -26,7 +26,7 @@ from genmodels.networks.perceptual_settings import PerceptualSettings, content_l
 class FastStyleConfig(PerceptualSettings):
     """The network that paints, and how it learns; what the losses are is in `PerceptualSettings`."""
 
-    requires: ClassVar[tuple[str, ...]] = ("image", "style")
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "style")
 
     content_relu3_2: float = content_layer("3_2", 1.0)
     content_relu4_2: float = content_layer("4_2")

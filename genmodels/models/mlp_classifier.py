@@ -24,7 +24,7 @@ from genmodels.config import ModelConfig, live
 class MLPClassifierConfig(ModelConfig):
     """Layers, what squashes them, and the loss."""
 
-    requires: ClassVar[tuple[str, ...]] = ("image", "label")
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "label")
 
     hidden_sizes: tuple[Annotated[int, Field(ge=1, le=8192)], ...] = Field(
         (200,), min_length=1, max_length=8, description="widths of the hidden layers"

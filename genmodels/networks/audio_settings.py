@@ -14,8 +14,8 @@ MAX_GUIDANCE = 10.0
 class SoundSettings(ModelConfig):
     """What the recordings are, what the network is told, how drawing heeds it, and the learning rate."""
 
-    requires: ClassVar[tuple[str, ...]] = ("audio",)
-    needs: ClassVar[str] = "sample_rate"
+    batch_keys: ClassVar[tuple[str, ...]] = ("audio",)
+    shape_field: ClassVar[str] = "sample_rate"
 
     sample_rate: int | None = Field(None, ge=1_000, le=48_000, description="samples a second; taken from the data set")
     clip_samples: int | None = Field(

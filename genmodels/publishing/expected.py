@@ -63,7 +63,7 @@ def _lengths(recipe: Recipe, train: Mapping[str, Any], spec: Spec, step: int) ->
     wanted = TrainConfig.parse(train, "train.")
     steps = wanted.max_steps
     if steps is None:
-        pairs = "image_a" in registry.config_class(recipe.model).requires
+        pairs = "image_a" in registry.config_class(recipe.model).batch_keys
         size = spec.data_spec.pairs if pairs else spec.data_spec.train_size
         steps = round((wanted.max_epochs or 0) * (size // wanted.batch_size))
     found = [] if step == steps else [f"{step:,} steps instead of {steps:,}"]

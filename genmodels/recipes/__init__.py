@@ -76,14 +76,14 @@ def get(name: str) -> Recipe:
 
 def family(model: str) -> Recipe:
     """A recipe made of a family's defaults, for those who start from the model and not from an experiment."""
-    requires = registry.config_class(model).requires  # raises UnknownNameError
+    batch_keys = registry.config_class(model).batch_keys  # raises UnknownNameError
     return Recipe(
         name=model,
         title=model,
         description="A family's defaults.",
         source="defaults of the family",
         model=model,
-        data={"name": data.first_with(requires)},
+        data={"name": data.first_with(batch_keys)},
         train={"max_epochs": 10},
     )
 
@@ -234,10 +234,10 @@ def _written(value: Any) -> str:
 
 def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> ModelConfig:
     config_class = registry.config_class(model)
-    lacking = [key for key in config_class.requires if key not in spec.provides]
+    lacking = [key for key in config_class.batch_keys if key not in spec.provides]
     if lacking:
         raise ConfigError(
-            f"model {model!r} is trained on {' and '.join(config_class.requires)}, but data set {spec.name!r} provides "
+            f"model {model!r} is trained on {' and '.join(config_class.batch_keys)}, but data set {spec.name!r} provides "
             f"{' and '.join(spec.provides)} only; choose other data with --data"
         )
     config = config_class.parse(values, "model.")
@@ -254,7 +254,7 @@ def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> Model
 
 def _epoch_size(model: str, spec: DataSpec) -> int:
     """Examples in an epoch of this model: pairs, where it is trained on two kinds of pictures."""
-    return spec.pairs if "image_a" in registry.config_class(model).requires else spec.train_size
+    return spec.pairs if "image_a" in registry.config_class(model).batch_keys else spec.train_size
 
 
 def _count_steps(train: TrainConfig, size: int, spec: DataSpec) -> TrainConfig:

@@ -205,7 +205,7 @@ def _activations(model: Model, optimizers: dict[str, torch.optim.Optimizer], bat
 def _random_batch(model: Model, size: int, classes: int, provides: tuple[str, ...]) -> Batch | None:
     """Random examples of the right shape; None where the model needs something other than pictures and labels."""
     shape: Any = model.config.image_shape
-    if shape is None or not set(model.requires) <= _RANDOM or not set(model.requires) <= set(provides):
+    if shape is None or not set(model.batch_keys) <= _RANDOM or not set(model.batch_keys) <= set(provides):
         return None
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(size, *shape, generator=generator).mul_(2).sub_(1)

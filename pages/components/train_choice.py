@@ -75,20 +75,20 @@ def choose() -> Choice:
     fresh = st.session_state.get("train_base") != chosen
     st.session_state["train_base"] = chosen
 
-    requires = registry.config_class(recipe.model).requires
+    batch_keys = registry.config_class(recipe.model).batch_keys
     wanted = str(recipe.data.get("name"))
     # Of a recipe for one's own recordings, the quick length names the set that stands in for them.
     recipe_data = recipes.merge(recipe, None if preset == FULL else preset)["data"]
     offered = str(recipe_data.get("name")) if wanted in data.own_sound_names() else wanted
     own_sets, own_sound = own.names(), _own_sound()
     asked = _asked_data((*own_sound, *own_sets))
-    kept = (*own_sets, *(own_sound if "audio" in requires else ()))
+    kept = (*own_sets, *(own_sound if "audio" in batch_keys else ()))
     if asked:
         st.session_state["train_data"], fresh = asked, True
     elif st.session_state.get("train_data") not in kept and (fresh or not _still_here()):
         # A user's own set stays chosen from recipe to recipe: it is what they came to train on.
         suits = offered in (*data.names(), *own_sound) and offered != "mnist"
-        st.session_state["train_data"] = offered if suits else data.first_with(requires)
+        st.session_state["train_data"] = offered if suits else data.first_with(batch_keys)
     data_name = choice.choose(
         t("train.data"),
         (*data.names(), *own_sound, *own_sets),

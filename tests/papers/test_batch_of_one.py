@@ -17,7 +17,7 @@ from genmodels.training import runner
 from tests.conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_spec
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in FAMILIES if "audio" not in registry.config_class(name).requires),
+    *((name, {}) for name in FAMILIES if "audio" not in registry.config_class(name).batch_keys),
     ("cgan", {"generator_norm": "none"}),
     ("cgan", {"generator_norm": "none", "discriminator_norm": "batch", "discriminator_sizes": [8, 8]}),
     ("cgan", {"generator_norm": "none", "discriminator_norm": "batch", "discriminator_sizes": [8]}),

@@ -204,7 +204,7 @@ def test_what_a_step_costs_is_timed_where_all_learn(monkeypatch: pytest.MonkeyPa
     assert min(timed) >= 1000
     timed.clear()
     arrays = data.load(spec.data)
-    loader = loader_for(cls.Config.requires, arrays, 2, 0, torch.device("cpu"))
+    loader = loader_for(cls.Config.batch_keys, arrays, 2, 0, torch.device("cpu"))
     tune._seconds_a_step(spec, tune.Runtime(), loader, torch.device("cpu"), budget=0.0)
     assert len(timed) >= 6
     assert min(timed) >= 1000

@@ -49,7 +49,7 @@ def test_config_round_trips_through_json_and_refuses_nonsense(name: str) -> None
         registry.get(name).build(nonsense=1)
     for field, info in type(config).model_fields.items():
         assert info.description, f"{name}.{field} has no description: it would have no help text"
-    with pytest.raises(ConfigError, match=rf"model\.{type(config).needs} is empty"):
+    with pytest.raises(ConfigError, match=rf"model\.{type(config).shape_field} is empty"):
         registry.get(name).build(**SMALL[name])
 
 
@@ -196,7 +196,7 @@ def test_overfits_one_tiny_batch(name: str) -> None:
         return float((drawn - batch["image"][:1]).abs().mean())
 
     before = distance() if game else 0.0
-    steps = 60 if "image_a" in model.requires else 400  # six passes through two generators a step
+    steps = 60 if "image_a" in model.batch_keys else 400  # six passes through two generators a step
     losses = [model.training_step(batch, optimizers, step) for step in range(steps)]
     if game:
         assert distance() < 0.5 * before
