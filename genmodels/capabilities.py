@@ -112,13 +112,13 @@ class SupportsTranslation(Protocol):
         ...
 
     @property
-    def reach(self) -> int:
-        """How many pixels around one of the result are looked at: what is further away changes nothing."""
+    def receptive_radius(self) -> int:
+        """Receptive-field radius in pixels: an output pixel depends on no input pixel further away."""
         ...
 
     @property
-    def changes_places(self) -> bool:
-        """Whether it says where to change a picture and keeps the rest, so that a change can be enlarged onto it."""
+    def preserves_background(self) -> bool:
+        """Whether the network predicts a masked change that can be upsampled onto the original image."""
         ...
 
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
@@ -141,8 +141,8 @@ class SupportsStylizing(Protocol):
         ...
 
     @property
-    def reach(self) -> int:
-        """How many pixels around one of the result are looked at: what is further away changes nothing."""
+    def receptive_radius(self) -> int:
+        """Receptive-field radius in pixels: an output pixel depends on no input pixel further away."""
         ...
 
     def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:

@@ -155,7 +155,7 @@ def brought_back(
 
 def keeps_surroundings(model: Model) -> bool:
     """Whether what it makes of a reduced picture can be laid on the whole one: a grey network knows no colours."""
-    return isinstance(model, SupportsTranslation) and model.changes_places and model.config.image_shape[0] == 3
+    return isinstance(model, SupportsTranslation) and model.preserves_background and model.config.image_shape[0] == 3
 
 
 def finished(steps: Generator[tuple[int, int], None, np.ndarray], on_progress: Progress | None = None) -> np.ndarray:
@@ -227,7 +227,7 @@ def _tiling(model: Model, tile: int) -> tuple[int, int] | None:
     """What is kept of a tile and what it sees around that, in pixels a side; None where the network looks too far."""
     assert isinstance(model, SupportsTranslation | SupportsStylizing)
     multiple = model.multiple
-    halo = up(max(_HALO, model.reach), multiple)
+    halo = up(max(_HALO, model.receptive_radius), multiple)
     core = (tile - 2 * halo) // multiple * multiple
     return (core, halo) if core >= max(2 * BLEND, _LEAST_CORE * tile) else None
 

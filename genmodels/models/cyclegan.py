@@ -218,11 +218,11 @@ class CycleGAN(Model):
         return self.config.multiple
 
     @property
-    def reach(self) -> int:
-        return self.config.reach
+    def receptive_radius(self) -> int:
+        return self.config.receptive_radius
 
     @property
-    def changes_places(self) -> bool:
+    def preserves_background(self) -> bool:
         return self.config.attention
 
     def translate(self, x: Tensor, direction: Direction) -> Tensor:

@@ -52,7 +52,7 @@ from genmodels.networks.perceptual import PerceptualLoss, weighted
 from genmodels.networks.translation import resnet
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
 from genmodels.registry import register
-from genmodels.networks.translation_settings import resnet_reach
+from genmodels.networks.translation_settings import resnet_receptive_radius
 
 # Pixels painted around a picture and cut off again. The halving convolutions put zeros around it, by which a network
 # knows the border and learns to paint a strip there; a wider margin than in training takes nearly all of that away, at
@@ -72,8 +72,8 @@ class FastStyle(Model):
     """What both sides of a picture are padded to: the network halves it twice."""
 
     @property
-    def reach(self) -> int:
-        return resnet_reach(self.config.residual_blocks, self.config.kernel)
+    def receptive_radius(self) -> int:
+        return resnet_receptive_radius(self.config.residual_blocks, self.config.kernel)
 
     def __init__(self, config: FastStyleConfig) -> None:
         super().__init__(config)

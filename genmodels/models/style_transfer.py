@@ -65,7 +65,7 @@ class StyleTransfer(Model):
     paper = "Gatys et al. 2015, arXiv 1508.06576"
     pretrained = frozenset({"vgg"})
     multiple = 1
-    reach = 0
+    receptive_radius = 0
     config: StyleTransferConfig
 
     def __init__(self, config: StyleTransferConfig) -> None:

@@ -56,10 +56,10 @@ class TranslationNetworks(ModelConfig):
         return 4 if self.generator == "resnet" else 2 ** len(self.unet_channels)
 
     @property
-    def reach(self) -> int:
-        """How many pixels around one of the result a generator looks at."""
+    def receptive_radius(self) -> int:
+        """Receptive-field radius of a generator in pixels."""
         if self.generator == "resnet":
-            return resnet_reach(self.residual_blocks)
+            return resnet_receptive_radius(self.residual_blocks)
         # Two pixels of each size, on the way down and on the way up: kernels of 4.
         return 4 * (int(2 ** len(self.unet_channels)) - 1)
 
@@ -91,8 +91,8 @@ class TranslationNetworks(ModelConfig):
         return (*(2 for _ in self.discriminator_channels[1:]), self.discriminator_last_stride, 1)
 
 
-def resnet_reach(blocks: int, kernel: int = 7) -> int:
-    """How many pixels around one of the result `layers.translation_networks.resnet` looks at: 87 with nine blocks."""
+def resnet_receptive_radius(blocks: int, kernel: int = 7) -> int:
+    """Receptive-field radius in pixels of `networks.translation.resnet`: 87 with nine blocks."""
     # First and last convolution; 1 + 2 for the halvings; in a block two kernels of 3 at a quarter of the size; and
     # 4 + 2 where pixels are repeated before the kernel of an enlargement.
     return 2 * (kernel // 2) + 3 + 8 * blocks + 6

@@ -169,7 +169,7 @@ def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None
 def test_a_network_looks_as_far_as_it_says_and_hardly_less(settings: dict[str, Any], wanted: int) -> None:
     model = registry.get("cyclegan").build(image_shape=(3, 32, 32), discriminator_channels=[4], **settings).eval()
     assert isinstance(model, SupportsTranslation)
-    assert model.reach == wanted
+    assert model.receptive_radius == wanted
     with torch.no_grad():
         for parameter in model.parameters():  # means alone: every path counts, and none is cut off below zero
             parameter.fill_(1 / parameter[0].numel() if parameter.dim() > 1 else 0)
