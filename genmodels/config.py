@@ -76,6 +76,7 @@ class Frozen(BaseModel):
         return self.parse({**self.model_dump(), **changes})
 
 
+NOT_FILLED = "model.{} is empty; a job fills it from its data set, in code pass it"
 FROM_DATA = ("image_shape", "num_classes", "sample_rate", "clip_samples", "num_speakers")
 """Settings of a model that the data set fills when a job is submitted, where the model has them."""
 
@@ -102,6 +103,20 @@ class ModelConfig(Frozen):
                 "(a packed file: pack it again with a smaller --size), or leave it empty for the data set's own"
             )
         return shape
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`image_shape`, once the data has filled it; raises ConfigError if it is empty."""
+        if self.image_shape is None:
+            raise ConfigError(NOT_FILLED.format("image_shape"))
+        return self.image_shape
+
+    @property
+    def classes(self) -> int:
+        """`num_classes`, once the data has filled it; raises ConfigError if it is empty."""
+        if self.num_classes is None:
+            raise ConfigError(NOT_FILLED.format("num_classes"))
+        return self.num_classes
 
     @property
     def latent_size(self) -> int | None:

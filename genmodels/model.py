@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from genmodels.config import ModelConfig
+from genmodels.config import NOT_FILLED, ModelConfig
 from genmodels.errors import ConfigError, DivergedError
 
 __all__ = ["Batch", "Curve", "Metrics", "Model", "ModelConfig", "cosine", "make_optimizer", "update"]
@@ -57,7 +57,7 @@ class Model(nn.Module, ABC):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         if getattr(config, config.shape_field) is None:
-            raise ConfigError(f"model.{config.shape_field} is empty; a job fills it from its data set, in code pass it")
+            raise ConfigError(NOT_FILLED.format(config.shape_field))
         self.config = config
 
     @classmethod

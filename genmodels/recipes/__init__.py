@@ -237,8 +237,8 @@ def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> Model
     lacking = [key for key in config_class.batch_keys if key not in spec.provides]
     if lacking:
         raise ConfigError(
-            f"model {model!r} is trained on {' and '.join(config_class.batch_keys)}, but data set {spec.name!r} provides "
-            f"{' and '.join(spec.provides)} only; choose other data with --data"
+            f"model {model!r} is trained on {' and '.join(config_class.batch_keys)}, but data set {spec.name!r} "
+            f"provides {' and '.join(spec.provides)} only; choose other data with --data"
         )
     config = config_class.parse(values, "model.")
     filled = {field: getattr(spec, field) for field in FROM_DATA if field in config_class.model_fields}
