@@ -12,7 +12,7 @@ from benchmarks import options
 from genmodels import catalog, data
 from genmodels.capabilities import SupportsLikelihood
 from genmodels.evaluation import brief, evaluate, misses, range_text
-from genmodels.evaluation.names import name_of, value_of
+from genmodels.evaluation.metric_table import name_of, value_of
 from genmodels.publishing.expected import promise_of
 from genmodels.runfolder import RunFolder
 

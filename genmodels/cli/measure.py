@@ -23,7 +23,7 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on its test data and compare with what its recipe expects."""
     from genmodels import evaluation
-    from genmodels.evaluation.names import SPREAD, SPREAD_NOTE, name_of, shown, value_of
+    from genmodels.evaluation.metric_table import SPREAD, SPREAD_NOTE, name_of, shown, value_of
     from genmodels.publishing.expected import promise_of
     from genmodels.runfolder import RunFolder
 

@@ -22,9 +22,17 @@ from genmodels.capabilities import (
 )
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import judge, judged, likelihood, memory, scores, sound, translated
-from genmodels.evaluation.judged import class_figures
-from genmodels.evaluation.names import name_of
+from genmodels.evaluation import (
+    digit_metrics,
+    discriminator_scores,
+    likelihood,
+    memorisation,
+    reference_classifier,
+    sound_metrics,
+    translation_metrics,
+)
+from genmodels.evaluation.digit_metrics import class_balance
+from genmodels.evaluation.metric_table import name_of
 from genmodels.evaluation.splits import shuffled, with_spreads
 from genmodels.images.preview import diversity
 from genmodels.losses import bernoulli_entropy
@@ -33,7 +41,7 @@ from genmodels.recipes import Spec
 from genmodels.seeding import generator_of
 
 SAMPLES = 10_000
-__all__ = ["SAMPLES", "brief", "class_figures", "evaluate", "misses", "range_text"]
+__all__ = ["SAMPLES", "brief", "class_balance", "evaluate", "misses", "range_text"]
 
 
 @runtime_checkable
@@ -71,7 +79,7 @@ class HasCorruption(Protocol):
 def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
     """Every figure that the model's capabilities allow. Raises DataError where the test data is missing.
 
-    cycle/... kinds/...       of models that translate: `translated.figures`
+    cycle/... kinds/...       of models that translate: `translation_metrics.measure`
     accuracy                  share of test pictures named rightly
     elbo/negative recon kl    nats a test picture, z drawn once with `seed`
     likelihood/nats           exact, a test picture; /bits_per_dim: the same in bits, a value
@@ -84,7 +92,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     judge/...                 digits only, in the judge's features, `samples` drawn against as many test pictures:
                               frechet, kernel, precision, recall, density, coverage. frechet_real and kernel_real are
                               those of training against test pictures; none where a side has fewer than 30
-    memory/...                in pixels, against every training picture: `memory.figures`
+    memory/...                in pixels, against every training picture: `memorisation.measure`
     diversity/samples data    mean distance of two pictures, of 1,000 drawn and of 1,000 real ones
     paint/content style       losses of painted test pictures (32 at most), or of the canvas; paint/style_before: of the
                               photographs as they are
@@ -93,12 +101,12 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     score/real fake           where the discriminator was kept: mean D of test pictures and of drawn ones, 0 to 1, each
                               with its class where D is told it; a critic's scores as they are
 
-    Of a model of sound: `sound.figures`. Beside figures of drawn pictures stands _spread, the standard deviation over
+    Of a model of sound: `sound_metrics.measure`. Beside figures of drawn pictures stands _spread, the standard deviation over
     five splits of them.
     """
     if model.modality == "audio":
         with torch.inference_mode():
-            return sound.figures(model, spec, seed=seed)
+            return sound_metrics.measure(model, spec, seed=seed)
     arrays = data.load(spec.data, "test")
     found: dict[str, float] = {}
     with torch.inference_mode():
@@ -107,7 +115,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
         if isinstance(model, SupportsElbo):
             found |= _negative_elbo(model, arrays, seed)
         if isinstance(model, SupportsLikelihood):
-            found |= likelihood.figures(model, arrays)
+            found |= likelihood.measure(model, arrays)
         if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
             found["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
             found["reconstruction/above_entropy"] = found["reconstruction/nats"] - _entropy(arrays)
@@ -119,7 +127,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                 found["reconstruction/corrupted_nats"] = nats
                 found["reconstruction/corrupted_above_entropy"] = nats - _entropy(arrays)
         if isinstance(model, SupportsTranslation):
-            found |= translated.figures(model, arrays, spec.data_spec)
+            found |= translation_metrics.measure(model, arrays, spec.data_spec)
         if isinstance(model, HasPerceivedLoss):
             found |= _perceived(model, arrays)
         if isinstance(model, SupportsSampling):
@@ -132,7 +140,7 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
     """The few figures of `evaluate` worth following over a training; those that take long are left out."""
     if model.modality == "audio":
         with torch.inference_mode():
-            bits = sound.bits_per_sample(model, data.load_audio(spec.data, "test"))
+            bits = sound_metrics.bits_per_sample(model, data.load_audio(spec.data, "test"))
         return {"likelihood/bits_per_sample": bits}
     found: dict[str, float] = {}
     with torch.inference_mode():
@@ -141,17 +149,17 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
         if isinstance(model, SupportsElbo):
             found["elbo/negative"] = _negative_elbo(model, data.load(spec.data, "test"), seed)["elbo/negative"]
         if isinstance(model, SupportsLikelihood):
-            found |= likelihood.figures(model, data.load(spec.data, "test"))
+            found |= likelihood.measure(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsTranslation):
-            found |= translated.figures(model, data.load(spec.data, "test"), spec.data_spec)
+            found |= translation_metrics.measure(model, data.load(spec.data, "test"), spec.data_spec)
         if isinstance(model, HasPerceivedLoss):
             found |= _perceived(model, data.load(spec.data, "test"))
         # What has an exact likelihood draws a value at a time: thousands of pictures would take longer than all else.
         if isinstance(model, SupportsSampling) and not isinstance(model, SupportsLikelihood):
-            if judge.can_judge(spec.data_spec) and judge.published():
+            if reference_classifier.applies_to(spec.data_spec) and reference_classifier.published():
                 drawn = _drawn(model, samples, seed)
-                found |= judged.class_figures(judge.class_histogram(drawn))
-                found["judge/frechet"] = judged.frechet_to(drawn, data.load(spec.data, "test"))
+                found |= digit_metrics.class_balance(reference_classifier.class_histogram(drawn))
+                found["judge/frechet"] = digit_metrics.fid(drawn, data.load(spec.data, "test"))
             else:
                 found["diversity/samples"] = diversity(_drawn(model, min(samples, 1000), seed))
     return found
@@ -224,21 +232,21 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: i
     train = data.load(spec.data, "train")
     found = with_spreads(lambda part: {"diversity/samples": diversity(part)}, drawn[:1000])
     found |= with_spreads(lambda part: {"diversity/data": diversity(part)}, real)
-    if judge.can_judge(spec.data_spec) and judge.published():
-        found |= judged.figures(drawn, mixed, shuffled(train, SAMPLES))
+    if reference_classifier.applies_to(spec.data_spec) and reference_classifier.published():
+        found |= digit_metrics.measure(drawn, mixed, shuffled(train, SAMPLES))
         if model.conditions.get("label") == 10:
-            found |= judged.agreement(model, len(drawn), seed)
+            found |= digit_metrics.class_agreement(model, len(drawn), seed)
     if len(real) > 1 and spec.data_spec.target is None:  # noisy copies of one picture are all near
         test = to_float(torch.from_numpy(mixed.images.copy()))
         mirrored = bool(getattr(model.config, "flip", False))  # a mirrored copy is one where that is how it was shown
-        found |= memory.figures(drawn, test, train.images, mirrored=mirrored)
+        found |= memorisation.measure(drawn, test, train.images, mirrored=mirrored)
     if spec.data_spec.target is not None:
         target = torch.tensor(spec.data_spec.target)
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
-    asked = scores.as_trained(model)
+    asked = discriminator_scores.as_trained(model)
     if isinstance(asked, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
         found["discriminator/loss"] = float(asked.discriminator_loss(real, drawn[: len(real)]))
-    return found | scores.figures(model, mixed, seed)
+    return found | discriminator_scores.measure(model, mixed, seed)
 
 
 def misses(metrics: Mapping[str, float], expect: Mapping[str, tuple[float | None, float | None]]) -> list[str]:

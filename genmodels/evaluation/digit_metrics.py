@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import judge
+from genmodels.evaluation import reference_classifier
 from genmodels.evaluation.distances import frechet, kernel_distance, manifold
 from genmodels.evaluation.splits import fifths, spreads, with_spreads
 from genmodels.model import Model
@@ -24,17 +24,17 @@ _MOST_NEIGHBOURS = 5_000  # pictures a side for precision, recall, density, cove
 _MOST_KERNEL = 10_000  # pictures a side for the kernel distance, compared by fifths
 
 
-def figures(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
+def measure(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
     """Figures of pictures (N, 1, 28, 28) in [-1, 1]; the names are explained in `evaluate`.
 
     Both sets in a random order: parts of them are compared, too. Of fewer than 30 drawn, test or training pictures only
     the classes are counted.
     """
-    digits = judge.verdicts(drawn)
+    digits = reference_classifier.predictions(drawn)
     found = with_spreads(_shares, digits)
     if min(len(drawn), len(test.images), len(train.images)) < FEWEST:
         return found
-    features, real, seen = (judge.features(part) for part in (drawn, _pictures(test), _pictures(train)))
+    features, real, seen = (reference_classifier.features(part) for part in (drawn, _pictures(test), _pictures(train)))
     found |= with_spreads(lambda part: {"judge/frechet": frechet(part, real)}, features)
     found["judge/frechet_real"] = frechet(seen[: len(real)], real)
     found["judge/kernel_real"] = _kernel(seen, real)["judge/kernel"]
@@ -42,16 +42,16 @@ def figures(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
 
 
 def _shares(digits: Tensor) -> dict[str, float]:
-    shares = judge.shares_of(digits)
-    return {f"classes/share_{digit}": float(share) for digit, share in enumerate(shares)} | class_figures(shares)
+    shares = reference_classifier.class_fractions(digits)
+    return {f"classes/share_{digit}": float(share) for digit, share in enumerate(shares)} | class_balance(shares)
 
 
-def frechet_to(drawn: Tensor, test: Arrays) -> float:
+def fid(drawn: Tensor, test: Arrays) -> float:
     """Frechet distance in the judge's features of drawn pictures to the test pictures."""
-    return frechet(judge.features(drawn), judge.features(_pictures(test)))
+    return frechet(reference_classifier.features(drawn), reference_classifier.features(_pictures(test)))
 
 
-def class_figures(shares: Tensor) -> dict[str, float]:
+def class_balance(shares: Tensor) -> dict[str, float]:
     """From a histogram (K,): smallest share, classes above 1 %, KL(shares || uniform) in nats (0 to ln K)."""
     positive = shares[shares > 0].double()
     entropy = -float((positive * positive.log()).sum())
@@ -62,14 +62,14 @@ def class_figures(shares: Tensor) -> dict[str, float]:
     }
 
 
-def agreement(model: Model, samples: int, seed: int) -> dict[str, float]:
+def class_agreement(model: Model, samples: int, seed: int) -> dict[str, float]:
     """`labels/agreement`: share of pictures, asked for evenly by class, that the judge reads as asked; with spread."""
     generator = generator_of(seed, model.device)
     right = []
     for start in range(0, samples, 500):
         label = torch.arange(start, min(start + 500, samples)) % 10
         drawn = model.sample(len(label), condition={"label": label}, generator=generator)  # type: ignore[operator]
-        right.append(judge.verdicts(drawn.float().cpu()) == label)
+        right.append(reference_classifier.predictions(drawn.float().cpu()) == label)
     return with_spreads(lambda part: {"labels/agreement": float(part.float().mean())}, torch.cat(right))
 
 

@@ -24,31 +24,31 @@ _BATCH = 500
 
 
 @dataclass(frozen=True)
-class Answers:
+class Scores:
     """To real pictures and to as many drawn ones, (N,) each.
 
-    `probability`: they are D in [0, 1], else a critic's scores, whose zero means nothing. `asked_by_class`: real
+    `probability`: they are D in [0, 1], else a critic's scores, whose zero means nothing. `class_conditional`: real
     pictures came with their own class, drawn ones with the class they were asked for.
     """
 
     real: Tensor
     drawn: Tensor
     probability: bool
-    asked_by_class: bool
+    class_conditional: bool
 
 
-def figures(model: Model, arrays: Arrays, seed: int = 0) -> dict[str, float]:
+def measure(model: Model, arrays: Arrays, seed: int = 0) -> dict[str, float]:
     """`score/real` and `score/fake`, the mean answers to 1,000 test pictures and to 1,000 drawn, with spreads."""
     if not isinstance(model, SupportsSampling) or "scoring" not in capabilities.of(model):
         return {}
-    found = answers(model, arrays, SCORED, seed)
+    found = score_samples(model, arrays, SCORED, seed)
     return {
         **with_spreads(lambda part: {"score/real": float(part.mean())}, found.real),
         **with_spreads(lambda part: {"score/fake": float(part.mean())}, found.drawn),
     }
 
 
-def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
+def score_samples(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Scores:
     """The answers to the first `count` pictures of `arrays` and to as many that are drawn; raises CapabilityError.
 
     A discriminator with batch normalisation is asked as it was in training, about batches of one kind: its running
@@ -77,7 +77,7 @@ def answers(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Answers:
     probability = curve is not None and curve.ideal is not None  # a critic's scores have no ideal value
     both = [torch.cat(part) for part in (given, made)]
     real_answers, drawn_answers = (part.sigmoid() for part in both) if probability else both
-    return Answers(real_answers, drawn_answers, probability, classes is not None)
+    return Scores(real_answers, drawn_answers, probability, classes is not None)
 
 
 def as_trained(model: Model) -> Model:

@@ -27,7 +27,7 @@ class HasLevels(Protocol):
         ...
 
 
-def figures(model: SupportsLikelihood, arrays: Arrays) -> dict[str, float]:
+def measure(model: SupportsLikelihood, arrays: Arrays) -> dict[str, float]:
     """`likelihood/nats`: -log p of a picture, the mean; `likelihood/bits_per_dim`: the same in bits, a value.
 
     A conditional model is told each picture's class. Grey values that training draws are drawn once, with BINARY_SEED,

@@ -20,7 +20,7 @@ _SAME = 1e-3  # a distance below this is none
 RARE = 0.01  # share of test pictures that count as suspiciously near, and so of new ones
 
 
-def figures(drawn: Tensor, test: Tensor, train: np.ndarray, *, mirrored: bool = False) -> dict[str, float]:
+def measure(drawn: Tensor, test: Tensor, train: np.ndarray, *, mirrored: bool = False) -> dict[str, float]:
     """Of pictures (N, C, H, W) in [-1, 1] and training pictures uint8 (M, C, H, W), all of which are searched.
 
     memory/nearest_ratio   median distance of drawn pictures to the nearest training picture, by that of test pictures

@@ -24,7 +24,7 @@ class HasFeatures(Protocol):
         ...
 
 
-def can_judge(spec: DataSpec) -> bool:
+def applies_to(spec: DataSpec) -> bool:
     """Whether a model of this data draws handwritten digits in the judge's format."""
     return spec.image_shape == (1, 28, 28) and spec.classes == tuple("0123456789")
 
@@ -34,7 +34,7 @@ def published() -> bool:
     return any(catalog.checkpoints_root().glob(f"{NAME}/step-*"))
 
 
-def load_judge() -> SupportsClassification:
+def load() -> SupportsClassification:
     """The published judge, loaded once; raises UnknownNameError where it is not published."""
     model = catalog.load(NAME)
     if not isinstance(model, SupportsClassification):
@@ -46,7 +46,7 @@ def load_judge() -> SupportsClassification:
 
 def probabilities(images: Tensor) -> Tensor:
     """The judge's verdict (B, 10) on images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
-    judge = load_judge()
+    judge = load()
     with torch.inference_mode():
         parts = [judge.classify(part).softmax(1) for part in torch.split(images, 500)]
     return torch.cat(parts)
@@ -54,23 +54,23 @@ def probabilities(images: Tensor) -> Tensor:
 
 def features(images: Tensor) -> Tensor:
     """The judge's hidden layer (B, 128) of images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
-    judge = load_judge()
+    judge = load()
     if not isinstance(judge, HasFeatures):
         raise CheckpointError(f"checkpoint {NAME!r} has no features to compare pictures by; publish the judge again")
     with torch.inference_mode():
         return torch.cat([judge.features(part) for part in torch.split(images, 500)])
 
 
-def verdicts(images: Tensor) -> Tensor:
+def predictions(images: Tensor) -> Tensor:
     """The digits (B,) that the judge reads in images (B, 1, 28, 28) in [-1, 1]."""
     return probabilities(images).argmax(1)
 
 
 def class_histogram(images: Tensor) -> Tensor:
     """Share of pictures the judge reads as each digit, (10,), summing to 1."""
-    return shares_of(verdicts(images))
+    return class_fractions(predictions(images))
 
 
-def shares_of(digits: Tensor) -> Tensor:
+def class_fractions(digits: Tensor) -> Tensor:
     """Share of each digit, (10,), among digits (B,)."""
     return torch.bincount(digits, minlength=10).float() / len(digits)

@@ -22,7 +22,7 @@ SPOKEN = 20
 _BATCH = 30
 
 
-def figures(model: Model, spec: Spec, *, seed: int = 0, spoken: int = SPOKEN) -> dict[str, float]:
+def measure(model: Model, spec: Spec, *, seed: int = 0, spoken: int = SPOKEN) -> dict[str, float]:
     """Every figure of a model of sound. Raises DataError where the test data is missing.
 
     likelihood/bits_per_sample   exact, of the test recordings' samples, each as probable; told class and speaker and,
@@ -32,7 +32,7 @@ def figures(model: Model, spec: Spec, *, seed: int = 0, spoken: int = SPOKEN) ->
     """
     test = data.load_audio(spec.data, "test")
     found = {"likelihood/bits_per_sample": bits_per_sample(model, test)}
-    if can_judge(spec.data_spec) and published() and isinstance(model, SupportsSampling):
+    if applies_to(spec.data_spec) and published() and isinstance(model, SupportsSampling):
         if model.conditions.get("label") == 10:
             asked = torch.arange(10).repeat_interleave(spoken)
             found["labels/agreement"] = float((heard(_spoken(model, asked, seed)) == asked).float().mean())
@@ -56,7 +56,7 @@ def bits_per_sample(model: Model, recordings: Recordings) -> float:
     return nats / int(recordings.lengths.sum()) / math.log(2)
 
 
-def can_judge(spec: DataSpec) -> bool:
+def applies_to(spec: DataSpec) -> bool:
     """Whether recordings of this data are digits in the judge's format."""
     return spec.sample_rate == 8_000 and spec.classes == tuple("0123456789")
 

@@ -26,7 +26,7 @@ _BATCH = 8
 _WAYS: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
 
 
-def figures(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[str, float]:
+def measure(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[str, float]:
     """Of test pictures `arrays` of both kinds; shares are 0 to 1.
 
     cycle/a b error           mean absolute difference, of 2 at most, of pictures that went there and back; error is the
@@ -35,7 +35,7 @@ def figures(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[
     kinds/judge_a judge_b     share of the real test pictures of each kind, at this size, that it names rightly
     kinds/judge               the mean of both
     """
-    info = judge_of(spec)
+    info = classifier_of(spec)
     judge = catalog.load(info.name) if info is not None else None
     found: dict[str, float] = {}
     for label, there, back in ((0, *_WAYS), (1, *_WAYS[::-1])):
@@ -46,8 +46,8 @@ def figures(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[
             y = model.translate(x, there)
             lost.append((model.translate(y, back) - x).abs().flatten(1).mean(1).cpu())
             if judge is not None:
-                passed.append(second_kind(judge, y.cpu()))
-                known.append(second_kind(judge, x.cpu()))
+                passed.append(probability_of_b(judge, y.cpu()))
+                known.append(probability_of_b(judge, x.cpu()))
         found[f"cycle/{name}"] = float(torch.cat(lost).mean())
         if judge is not None:
             found[f"kinds/{name}_as_{other}"] = _share(torch.cat(passed), of_second=label == 0)
@@ -58,7 +58,7 @@ def figures(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[
     return found
 
 
-def judge_of(spec: DataSpec) -> CheckpointInfo | None:
+def classifier_of(spec: DataSpec) -> CheckpointInfo | None:
     """The published classifier of a data set's two kinds; none for folders of one's own, whose name says nothing."""
     if spec.name not in data.names() or not spec.pairs:
         return None
@@ -69,7 +69,7 @@ def judge_of(spec: DataSpec) -> CheckpointInfo | None:
     return None
 
 
-def second_kind(judge: Model, x: Tensor) -> Tensor:
+def probability_of_b(judge: Model, x: Tensor) -> Tensor:
     """How sure the judge is of the second kind, (B,) in [0, 1], of images (B, C, H, W) in [-1, 1] of any size."""
     channels, height, width = judge.config.image_shape or (3, 1, 1)
     if x.shape[1] != channels:

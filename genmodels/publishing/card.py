@@ -9,7 +9,7 @@ from typing import Any
 
 from genmodels import catalog, recipes, registry
 from genmodels.evaluation import SAMPLES, range_text
-from genmodels.evaluation.names import SPREAD, SPREAD_NOTE, name_of, shown, value_of
+from genmodels.evaluation.metric_table import SPREAD, SPREAD_NOTE, name_of, shown, value_of
 from genmodels.publishing.expected import Promise, promise_of
 from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, MEASURED, PREVIEW, RunFolder, read_json

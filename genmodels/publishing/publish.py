@@ -19,7 +19,7 @@ from PIL.Image import Image
 from genmodels import capabilities, catalog, checkpoint, data, evaluation, leftovers, recipes
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError, PublicModeError
-from genmodels.evaluation import SAMPLES, evaluate, scores
+from genmodels.evaluation import SAMPLES, discriminator_scores, evaluate
 from genmodels.evaluation.splits import shuffled
 from genmodels.images import preview
 from genmodels.model import Model
@@ -209,7 +209,7 @@ def _fill(
     if model.training_only and model.modality == "image":
         whole = checkpoint.load_model(folder.path, steps[-1])
         with torch.inference_mode():
-            figures = scores.figures(whole, shuffled(data.load(spec.data, "test"))) | figures
+            figures = discriminator_scores.measure(whole, shuffled(data.load(spec.data, "test"))) | figures
     seconds = _seconds(lines)
     facts = {
         "metrics": figures,

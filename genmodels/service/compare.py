@@ -16,7 +16,7 @@ from genmodels import catalog
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
-from genmodels.evaluation import judge, memory
+from genmodels.evaluation import memorisation, reference_classifier
 from genmodels.images import preview
 from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import background
@@ -235,7 +235,7 @@ def _applies(measure: Measure, info: CheckpointInfo) -> bool:
         return draws
     if measure.needs == "memory":  # noisy copies of one picture are all near
         return draws and of.target is None
-    judged = draws and judge.can_judge(of)
+    judged = draws and reference_classifier.applies_to(of)
     return judged and (measure.needs == "judge" or "label" in info.conditions)
 
 
@@ -250,7 +250,7 @@ def _marked(measure: Measure, values: Sequence[Value], real: float | None) -> li
         if measure.better == "high":
             return -value.value
         if measure.better == "copies":
-            return max(0.0, value.value - memory.RARE)
+            return max(0.0, value.value - memorisation.RARE)
         return abs(value.value - (1.0 if measure.better == "one" else real or 0.0))
 
     measured = [value for value in values if value.value is not None]

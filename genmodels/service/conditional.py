@@ -15,7 +15,7 @@ from genmodels.capabilities import SupportsLatent
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
-from genmodels.evaluation import judge
+from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.service import gif
@@ -176,7 +176,7 @@ def _sheet(asking: Asking, cells: Cells, weights: Tensor, columns: int) -> Sheet
     pictures = _drawn(asking, [seed for seed, _ in cells], weights)
     readings: list[Reading | None] = [None] * len(cells)
     if has_judge(asking.model):
-        best, index = judge.probabilities(pictures).max(1)
+        best, index = reference_classifier.probabilities(pictures).max(1)
         readings = [Reading(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
     image = preview.grid(pictures, columns, scale=1, pad=0)
     found = tuple(Cell(*cell, reading) for cell, reading in zip(cells, readings, strict=True))

@@ -26,7 +26,7 @@ from torch import Tensor
 from genmodels import catalog, checkpoint
 from genmodels.capabilities import SupportsLatent
 from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
-from genmodels.evaluation import judge
+from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
@@ -179,7 +179,7 @@ def latent_dim(model: Model) -> int:
 
 def read(pixels: Tensor) -> Reading:
     """The judge's verdict on one picture (1, 1, 28, 28) in [-1, 1]."""
-    probability, index = judge.probabilities(pixels).max(1)
+    probability, index = reference_classifier.probabilities(pixels).max(1)
     return Reading(str(int(index)), float(probability))
 
 
@@ -197,4 +197,4 @@ def enlarge(image: Image.Image, side: int) -> Image.Image:
 def has_judge(name: str) -> bool:
     """Whether the published judge can read this checkpoint's pictures."""
     spec = RunFolder(catalog.find(plain(name))).spec()
-    return judge.can_judge(spec.data_spec) and judge.published()
+    return reference_classifier.applies_to(spec.data_spec) and reference_classifier.published()

@@ -15,7 +15,7 @@ from genmodels import latent
 from genmodels.capabilities import SupportsLatent
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError, GenmodelsError
-from genmodels.evaluation import judge
+from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.latent.expression import combine
 from genmodels.model import Model
@@ -175,7 +175,7 @@ def _sheet(study: SeedStudy, z: Tensor) -> Sheet:
     image = preview.grid(pictures, len(pictures), scale=1, pad=0)
     readings: list[Reading | None] = [None] * len(z)
     if has_judge(study.model):
-        best, index = judge.probabilities(pictures).max(1)
+        best, index = reference_classifier.probabilities(pictures).max(1)
         readings = [Reading(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
     lengths = zip(z.norm(dim=1).tolist(), used.norm(dim=1).tolist(), readings, strict=True)
     return Sheet(

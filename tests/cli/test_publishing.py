@@ -10,7 +10,7 @@ import pytest
 
 from genmodels import catalog, data, recipes
 from genmodels.errors import CheckpointError, DataError, UnknownNameError
-from genmodels.evaluation import names
+from genmodels.evaluation import metric_table
 from genmodels.publishing import card, publish
 from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
@@ -151,14 +151,14 @@ def test_published_specs_promise_what_their_recipes_do() -> None:
 
 
 def test_the_card_calls_figures_as_the_pages_do() -> None:
-    for key, name in names.NAMES.items():
+    for key, name in metric_table.NAMES.items():
         text = f"evaluate.figure.{key.replace('/', '_')}.name"
         assert has(text), f"the evaluate page does not explain {key}"
         assert t(text) == name
-    assert names.name_of("classes/share_3") == "share of 3"
-    assert names.name_of("new/figure") == "new/figure"
-    assert names.shown({"b": 1, "a": 1, "a_spread": 0}) == ["a", "b"]
-    assert names.value_of({"a": 58.1812, "a_spread": 2.127}, "a") == "58.18 ± 2.1"
+    assert metric_table.name_of("classes/share_3") == "share of 3"
+    assert metric_table.name_of("new/figure") == "new/figure"
+    assert metric_table.shown({"b": 1, "a": 1, "a_spread": 0}) == ["a", "b"]
+    assert metric_table.value_of({"a": 58.1812, "a_spread": 2.127}, "a") == "58.18 ± 2.1"
 
 
 def test_published_cards_say_whose_features_a_distance_is_in() -> None:
@@ -190,7 +190,7 @@ def test_a_card_is_rewritten_and_what_people_wrote_stays(published: Path) -> Non
     assert "## Measured" in again
     assert "| largest error | 0.5 ± 0.01 | 0 to 0.15 | `pattern/worst_error` |" in again
     assert "Not reached: largest error = 0.5 is outside 0 to 0.15." in again
-    assert names.SPREAD_NOTE in again
+    assert metric_table.SPREAD_NOTE in again
     assert again.split("## Settings")[1] == whole.split("## Settings")[1]
     assert sorted(one.name for one in path.parent.iterdir() if one.name.startswith(".")) == []
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.errors import DataError
-from genmodels.evaluation import judge
+from genmodels.evaluation import reference_classifier
 from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
 
@@ -32,7 +32,7 @@ def page(side: int, draw: Callable[[ImageDraw.ImageDraw], None]) -> np.ndarray:
 
 
 def right(prepared: list[Tensor], labels: np.ndarray) -> float:
-    read = judge.probabilities(torch.stack(prepared)).argmax(1).numpy()
+    read = reference_classifier.probabilities(torch.stack(prepared)).argmax(1).numpy()
     return float((read == labels).mean())
 
 

@@ -24,7 +24,7 @@ import torch
 from genmodels import data, synthesis
 from genmodels.data import DataConfig, decoding, fsdd, intake, isolation, recording, resampling, spectrograms
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.evaluation import evaluate, sound
+from genmodels.evaluation import evaluate, sound_metrics
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.service import sound as heard
 from genmodels.signal import audio
@@ -349,7 +349,7 @@ def test_the_judge_hears_real_digits_also_where_silence_stands_around_them() -> 
     clips = [torch.from_numpy(test.clip(index)) for index in range(0, len(test), 3)]
     labels = torch.from_numpy(test.labels[::3])
     for prepared in (clips, [torch.nn.functional.pad(0.2 * clip, (1_000, 4_000)) for clip in clips]):
-        assert float((sound.heard(prepared) == labels).float().mean()) > 0.95
+        assert float((sound_metrics.heard(prepared) == labels).float().mean()) > 0.95
 
 
 # --------------------------------------------------------------------------- speaking

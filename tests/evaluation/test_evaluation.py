@@ -14,7 +14,15 @@ from genmodels import catalog, checkpoint, data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import class_figures, evaluate, judge, judged, memory, misses, scores
+from genmodels.evaluation import (
+    class_balance,
+    digit_metrics,
+    discriminator_scores,
+    evaluate,
+    memorisation,
+    misses,
+    reference_classifier,
+)
 from genmodels.evaluation.splits import shuffled
 from genmodels.images import preview
 from genmodels.runfolder import RunFolder
@@ -23,7 +31,7 @@ from tests.conftest import small_spec
 
 def test_the_judge_knows_digits() -> None:
     arrays = data.load(DataConfig(name="digits"), "test")
-    guessed = judge.probabilities(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1)
+    guessed = reference_classifier.probabilities(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1)
     # These are MNIST training digits, so this only shows that the judge reads pictures the right way round;
     # its accuracy on unseen digits is in its card.
     assert float((guessed == torch.from_numpy(arrays.labels)).float().mean()) > 0.98
@@ -38,10 +46,10 @@ def test_the_judge_holds_its_promise_on_unseen_digits() -> None:
 
 
 def test_class_figures_by_hand() -> None:
-    even = class_figures(torch.full((10,), 0.1))
+    even = class_balance(torch.full((10,), 0.1))
     assert even["classes/kl_uniform"] == pytest.approx(0, abs=1e-6)
     assert even["classes/above_1_percent"] == 10
-    collapsed = class_figures(torch.tensor([0.75, 0.25, 0, 0, 0, 0, 0, 0, 0, 0]))
+    collapsed = class_balance(torch.tensor([0.75, 0.25, 0, 0, 0, 0, 0, 0, 0, 0]))
     assert collapsed["classes/kl_uniform"] == pytest.approx(
         math.log(10) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25), abs=1e-6
     )
@@ -98,10 +106,10 @@ def digits(split: str) -> tuple[Arrays, torch.Tensor]:
 
 def test_figures_tell_real_digits_from_noise_and_from_one_digit_only() -> None:
     (test, _), (train, pictures) = digits("test"), digits("train")
-    real = judged.figures(pictures[:500], test, train)
+    real = digit_metrics.measure(pictures[:500], test, train)
     noise = torch.rand(500, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
     ones = pictures[torch.from_numpy(train.labels) == 1][:400]
-    of_noise, of_ones = judged.figures(noise, test, train), judged.figures(ones, test, train)
+    of_noise, of_ones = digit_metrics.measure(noise, test, train), digit_metrics.measure(ones, test, train)
     assert real["judge/frechet"] < 0.1 * min(of_noise["judge/frechet"], of_ones["judge/frechet"])
     assert real["judge/kernel"] < 0.1 * min(of_noise["judge/kernel"], of_ones["judge/kernel"])
     assert of_noise["judge/precision"] < 0.3 < real["judge/precision"]
@@ -119,7 +127,9 @@ def test_an_order_by_class_does_not_make_real_digits_look_false() -> None:
     sorted_test = Arrays(images=test.images[order], labels=test.labels[order])
     mixed = shuffled(sorted_test)
     for figure in ("judge/kernel", "judge/kernel_real"):
-        by_class, at_random = (judged.figures(pictures[:500], part, train)[figure] for part in (sorted_test, mixed))
+        by_class, at_random = (
+            digit_metrics.measure(pictures[:500], part, train)[figure] for part in (sorted_test, mixed)
+        )
         assert abs(at_random) < 0.1 * abs(by_class), "each fifth is compared with digits of every class"
 
 
@@ -139,7 +149,7 @@ def test_a_discriminator_with_batch_normalisation_is_asked_about_batches_of_one_
     torch.manual_seed(0)
     model = checkpoint.build(spec.model_dump()).eval()
     arrays, pictures = digits("test")
-    found = scores.answers(model, arrays, 200)
+    found = discriminator_scores.score_samples(model, arrays, 200)
     before = model.score(pictures[:200]).sigmoid()  # type: ignore[operator]
     model.discriminator.train()  # type: ignore[union-attr, operator]
     by_batch = model.score(pictures[:200]).sigmoid()  # type: ignore[operator]
@@ -159,7 +169,7 @@ def test_agreement_counts_what_was_drawn_as_asked() -> None:
             first = {digit: int((train.labels == digit).argmax()) for digit in range(10)}
             return pictures[[first[3 if label == 7 else label] for label in condition["label"].tolist()]]
 
-    found = judged.agreement(Copies(), samples=1000, seed=0)  # type: ignore[arg-type]
+    found = digit_metrics.class_agreement(Copies(), samples=1000, seed=0)  # type: ignore[arg-type]
     assert found["labels/agreement"] == pytest.approx(0.9, abs=0.001)
     assert found["labels/agreement_spread"] < 0.01, "each fifth asks evenly as well"
 
@@ -168,7 +178,7 @@ def test_agreement_counts_what_was_drawn_as_asked() -> None:
 def test_what_is_alike_is_covered_whatever_the_sizes_of_the_clouds(real: int, drawn: int) -> None:
     generator = torch.Generator().manual_seed(0)
     clouds = [torch.randn(size, 8, generator=generator) for size in (real, drawn)]
-    found = judged._manifold(*clouds)
+    found = digit_metrics._manifold(*clouds)
     # A real picture is left out where none of k = 5 neighbours' places is taken: 2^-5 = 0.03 in clouds of one size.
     assert found["judge/coverage"] == pytest.approx(0.97, abs=0.03)
     assert found["judge/density"] == pytest.approx(1, abs=0.1)
@@ -176,13 +186,13 @@ def test_what_is_alike_is_covered_whatever_the_sizes_of_the_clouds(real: int, dr
 
 def test_of_few_pictures_only_the_classes_are_counted() -> None:
     (test, _), (train, pictures) = digits("test"), digits("train")
-    few = replace(test, images=test.images[: judged.FEWEST - 1], labels=test.labels[: judged.FEWEST - 1])
-    found = judged.figures(pictures[:100], few, train)
+    few = replace(test, images=test.images[: digit_metrics.FEWEST - 1], labels=test.labels[: digit_metrics.FEWEST - 1])
+    found = digit_metrics.measure(pictures[:100], few, train)
     assert found["classes/above_1_percent"] == 10
     assert not [name for name in found if name.startswith("judge/")]
-    enough = replace(test, images=test.images[: judged.FEWEST], labels=test.labels[: judged.FEWEST])
+    enough = replace(test, images=test.images[: digit_metrics.FEWEST], labels=test.labels[: digit_metrics.FEWEST])
     assert {f"judge/{name}" for name in ("frechet", "kernel", "coverage_spread")} <= {
-        *judged.figures(pictures[:100], enough, train)
+        *digit_metrics.measure(pictures[:100], enough, train)
     }
 
 
@@ -205,8 +215,8 @@ def test_a_conditional_pixelcnn_is_asked_for_classes_as_often_as_pictures_are_dr
 def test_copied_digits_are_found_and_unseen_ones_are_not() -> None:
     (_, unseen), (train, pictures) = digits("test"), digits("train")
     half = len(unseen) // 2
-    copied = memory.figures(pictures[-300:], unseen, train.images)
+    copied = memorisation.measure(pictures[-300:], unseen, train.images)
     assert (copied["memory/nearest_ratio"], copied["memory/copied_share"]) == (0, 1)
-    new = memory.figures(unseen[:half], unseen[half:], train.images)
+    new = memorisation.measure(unseen[:half], unseen[half:], train.images)
     assert new["memory/nearest_ratio"] == pytest.approx(1, abs=0.1)
     assert new["memory/copied_share"] < 0.05

@@ -14,7 +14,7 @@ import torch
 from genmodels import data, evaluation, recipes
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.evaluation import memory
+from genmodels.evaluation import memorisation
 from genmodels.evaluation.splits import fifths, with_spreads
 
 
@@ -28,22 +28,22 @@ def pictures(images: np.ndarray) -> torch.Tensor:
 
 def test_new_pictures_are_new_and_copies_are_copies() -> None:
     train, test, new = noise(400, 0), pictures(noise(300, 1)), pictures(noise(300, 2))
-    found = memory.figures(new, test, train)
+    found = memorisation.measure(new, test, train)
     assert found["memory/nearest_ratio"] == pytest.approx(1, abs=0.05)
     assert found["memory/copied_share"] < 0.04
     assert 0 < found["memory/nearest_ratio_spread"] < 0.1
-    copied = memory.figures(pictures(train[100:400]), test, train)
+    copied = memorisation.measure(pictures(train[100:400]), test, train)
     assert copied["memory/nearest_ratio"] == 0
     assert copied["memory/copied_share"] == 1
     assert copied["memory/copied_share_spread"] == 0
     near = pictures(train[100:400]) + 0.05 * torch.randn(300, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    assert memory.figures(near, test, train)["memory/copied_share"] == 1
+    assert memorisation.measure(near, test, train)["memory/copied_share"] == 1
 
 
 def test_some_copies_among_new_pictures_are_counted_where_the_median_is_blind() -> None:
     train, test = noise(400, 0), pictures(noise(300, 1))
     mixed = torch.cat([pictures(train[:80]), pictures(noise(120, 2))])
-    found = memory.figures(mixed, test, train)
+    found = memorisation.measure(mixed, test, train)
     assert found["memory/nearest_ratio"] > 0.8, "so a median alone calls it new"
     assert found["memory/copied_share"] == pytest.approx(0.4, abs=0.03)
 
@@ -51,34 +51,34 @@ def test_some_copies_among_new_pictures_are_counted_where_the_median_is_blind() 
 def test_mirrored_copies_are_copies_where_pictures_were_shown_mirrored() -> None:
     train, test = noise(400, 0), pictures(noise(300, 1))
     turned = pictures(train[:200]).flip(3)
-    assert memory.figures(turned, test, train)["memory/copied_share"] < 0.05
-    assert memory.figures(turned, test, train, mirrored=True)["memory/copied_share"] == 1
-    assert memory.figures(pictures(train[:200]), test, train, mirrored=True)["memory/nearest_ratio"] == 0
+    assert memorisation.measure(turned, test, train)["memory/copied_share"] < 0.05
+    assert memorisation.measure(turned, test, train, mirrored=True)["memory/copied_share"] == 1
+    assert memorisation.measure(pictures(train[:200]), test, train, mirrored=True)["memory/nearest_ratio"] == 0
 
 
 def test_the_nearest_is_that_of_all_pairs() -> None:
     train, asked = noise(4_500, 0), pictures(noise(40, 1))  # three chunks
     by_hand = torch.stack([(pictures(train) - one).flatten(1).norm(dim=1).min() for one in asked])
-    torch.testing.assert_close(memory.nearest(asked, train), by_hand)
-    both = torch.minimum(by_hand, memory.nearest(asked.flip(3), train))
-    torch.testing.assert_close(memory.nearest(asked, train, mirrored=True), both)
+    torch.testing.assert_close(memorisation.nearest(asked, train), by_hand)
+    both = torch.minimum(by_hand, memorisation.nearest(asked.flip(3), train))
+    torch.testing.assert_close(memorisation.nearest(asked, train, mirrored=True), both)
 
 
 def test_larger_sets_are_searched_for_fewer_pictures_but_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_PRODUCTS", 1.0)
+    monkeypatch.setattr(memorisation, "_PRODUCTS", 1.0)
     train, test = noise(400, 0), pictures(noise(300, 1))
     asked = []
-    nearest = memory.nearest
+    nearest = memorisation.nearest
     monkeypatch.setattr(
-        memory, "nearest", lambda rows, pool, **given: asked.append((len(rows), len(pool))) or nearest(rows, pool)
+        memorisation, "nearest", lambda rows, pool, **given: asked.append((len(rows), len(pool))) or nearest(rows, pool)
     )
-    assert memory.figures(pictures(train), test, train)["memory/copied_share"] == 1
+    assert memorisation.measure(pictures(train), test, train)["memory/copied_share"] == 1
     assert asked == [(200, 400)]
 
 
 def test_data_that_repeat_themselves_tell_nothing() -> None:
     train = noise(1, 0)
-    assert memory.figures(pictures(noise(40, 1)), pictures(train).expand(40, -1, -1, -1), train) == {}
+    assert memorisation.measure(pictures(noise(40, 1)), pictures(train).expand(40, -1, -1, -1), train) == {}
 
 
 class Copies:

@@ -13,7 +13,7 @@ from PIL import Image
 from genmodels import catalog, data, evaluation, recipes
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.evaluation import translated
+from genmodels.evaluation import translation_metrics
 from genmodels.layers import augment
 from tests.conftest import small_model
 from tests.service.test_service import save_run
@@ -50,15 +50,17 @@ def test_shares_are_of_the_kind_a_translation_should_be(published: Path) -> None
 
 def test_the_judge_is_a_published_classifier_of_the_same_set(published: Path, tmp_path: Path) -> None:
     spec = recipes.resolve(recipes.family("cyclegan")).data_spec
-    assert translated.judge_of(spec) is None
+    assert translation_metrics.classifier_of(spec) is None
     save_run(published, "digits_judge", "mnist_mlp_baseline", "data.name=digits", "model.hidden_sizes=[1]")
     save_run(published, "tiny", "mnist_mlp_baseline", "data.name=digits2inverted", "model.hidden_sizes=[1]")
-    assert translated.judge_of(spec) is None, "of other data, and not named as a judge"
+    assert translation_metrics.classifier_of(spec) is None, "of other data, and not named as a judge"
     publish_brightness_judge(published)
-    info = translated.judge_of(spec)
+    info = translation_metrics.classifier_of(spec)
     assert info is not None
     assert info.name == "tiny_judge"
-    assert translated.judge_of(data.get_spec(DataConfig(name="digits"))) is None, "nobody translates these"
+    assert translation_metrics.classifier_of(data.get_spec(DataConfig(name="digits"))) is None, (
+        "nobody translates these"
+    )
 
 
 def test_the_judge_sees_pictures_at_its_own_size(published: Path) -> None:
@@ -66,7 +68,7 @@ def test_the_judge_sees_pictures_at_its_own_size(published: Path) -> None:
     judge = catalog.load("tiny_judge")
     x = torch.full((2, 3, 90, 40), 0.2)
     x[1] = -0.2
-    sure = translated.second_kind(judge, x)
+    sure = translation_metrics.probability_of_b(judge, x)
     torch.testing.assert_close(sure, torch.sigmoid(torch.tensor([2.0, -2.0])), atol=0.02, rtol=0)
 
 
@@ -85,7 +87,7 @@ def test_the_published_judge_needs_no_colours() -> None:
     tiles = tiles[:, :, 5:67, 5:67]  # without frames
     grey = tiles.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     with torch.inference_mode():
-        coloured, plain = (translated.second_kind(judge, x) > 0.5 for x in (tiles, grey))
+        coloured, plain = (translation_metrics.probability_of_b(judge, x) > 0.5 for x in (tiles, grey))
     assert 20 < int(coloured.sum()) < 50, "both kinds are on the card"
     assert float((coloured == plain).float().mean()) > 0.85
 

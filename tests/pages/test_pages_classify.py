@@ -15,8 +15,8 @@ from genmodels import catalog, checkpoint, data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
-from genmodels.evaluation import backquery
-from genmodels.evaluation.backquery import Ascent, Climb
+from genmodels.evaluation import activation_maximisation
+from genmodels.evaluation.activation_maximisation import Ascent, Climb
 from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
 from genmodels.service import classify
@@ -138,7 +138,7 @@ class Planes(torch.nn.Module):
 
 def climb(settings: Climb, start: str = "grey") -> torch.Tensor:
     mean = torch.full((1, 4, 4), 0.25)
-    pictures = backquery.start_pictures(start, mean, 10)
+    pictures = activation_maximisation.start_pictures(start, mean, 10)
     ascent = Ascent(pictures, torch.arange(10), settings, mean, torch.full((1, 4, 4), 0.1))
     while not ascent.done:
         ascent.step(Planes())
@@ -156,7 +156,7 @@ def test_the_ascent_finds_the_picture_a_linear_classifier_likes_best() -> None:
 
 def test_regularisation_pulls_to_the_mean_and_smooths() -> None:
     free, held = climb(Climb(steps=100, lr=0.1)), climb(Climb(steps=100, lr=0.1, l2=40, tv=4))
-    assert torch.all(backquery.total_variation(held) < backquery.total_variation(free))
+    assert torch.all(activation_maximisation.total_variation(held) < activation_maximisation.total_variation(free))
     assert (held.flatten(1)[:, 10:] - 0.25).abs().max() < 0.2, "the mean, not the grey it began with"
 
 
@@ -164,10 +164,10 @@ def test_total_variation_and_blur_by_hand() -> None:
     x = torch.zeros(1, 1, 2, 3)
     x[..., 0, 0] = 1
     # one of three vertical and one of four horizontal neighbours differ by 1
-    assert float(backquery.total_variation(x)) == pytest.approx(1 / 3 + 1 / 4)
+    assert float(activation_maximisation.total_variation(x)) == pytest.approx(1 / 3 + 1 / 4)
     point = torch.zeros(1, 1, 9, 9)
     point[..., 4, 4] = 1
-    soft = backquery.blurred(point, 1.0)
+    soft = activation_maximisation.blurred(point, 1.0)
     assert float(soft.sum()) == pytest.approx(1, abs=1e-5)
     ratio = float(soft[0, 0, 4, 5] / soft[0, 0, 4, 4])
     assert ratio == pytest.approx(np.exp(-0.5), rel=1e-4)

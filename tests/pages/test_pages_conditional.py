@@ -115,11 +115,11 @@ def test_agreement_counts_what_was_asked_for_and_read() -> None:
 
 
 def test_the_judge_s_readings_are_those_of_the_pictures(runs: Path) -> None:
-    from genmodels.evaluation import judge
+    from genmodels.evaluation import reference_classifier
 
     sheet = conditional.every_class(Asking(model="asked"))
     pictures = pictures_of(sheet).reshape(100, 1, 28, 28).float().div(127.5).sub(1)
-    best, index = judge.probabilities(pictures).max(1)
+    best, index = reference_classifier.probabilities(pictures).max(1)
     for cell, label, probability in zip(sheet.cells, index.tolist(), best.tolist(), strict=True):
         assert cell.reading is not None
         if probability > 0.6:

@@ -279,7 +279,7 @@ def test_a_discriminators_answers_are_probabilities(runs: Path) -> None:
 def test_a_conditional_discriminator_is_told_the_classes(runs: Path) -> None:
     found = inspection.calibration("asked")
     assert found is not None
-    assert found.asked_by_class
+    assert found.class_conditional
     arrays = data.load(DataConfig(), "test", inspection.SCORED)
     x, label = to_float(torch.from_numpy(arrays.images.copy())), torch.from_numpy(arrays.labels)
     expected = catalog.load("asked").score(x, condition={"label": label}).sigmoid().mean()

@@ -17,7 +17,7 @@ from genmodels.data import DataConfig, load_audio
 from genmodels.data.audio_loader import AudioLoader
 from genmodels.data.spec import Recordings
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.evaluation import sound
+from genmodels.evaluation import sound_metrics
 from genmodels.kernels import causal
 from genmodels.kernels.causal import GatedLayer
 from genmodels.kernels.gate import gated
@@ -330,7 +330,7 @@ def test_bits_of_an_untold_network_are_counted_a_sample() -> None:
     rng = np.random.default_rng(0)
     clips = [rng.integers(-9000, 9000, length).astype(np.int16) for length in (40, 7, 90)]
     recordings = Recordings.of(clips, [0, 1, 2], [0, 1, 0])
-    assert sound.bits_per_sample(model, recordings) == pytest.approx(8, abs=1e-5)
+    assert sound_metrics.bits_per_sample(model, recordings) == pytest.approx(8, abs=1e-5)
 
 
 def test_batches_hold_every_recording_once_and_little_padding() -> None:

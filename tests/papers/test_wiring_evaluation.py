@@ -13,7 +13,7 @@ from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
-from genmodels.evaluation import brief, evaluate, judge
+from genmodels.evaluation import brief, evaluate, reference_classifier
 from genmodels.evaluation.distances import frechet
 from genmodels.model import Model
 from genmodels.recipes import Spec, family, resolve
@@ -77,8 +77,8 @@ def test_the_distance_is_to_test_pictures_and_the_real_one_from_training_to_test
     model = small_model("dcgan").eval()
     watched = Watched(model, monkeypatch)
     found = evaluate(model, spec, samples=FEW)
-    of_test, of_train = (judge.features(pictures_of(splits[split])) for split in ("test", "train"))
-    of_drawn = judge.features(watched.first(FEW))
+    of_test, of_train = (reference_classifier.features(pictures_of(splits[split])) for split in ("test", "train"))
+    of_drawn = reference_classifier.features(watched.first(FEW))
     expected, wrong = frechet(of_drawn, of_test), frechet(of_drawn, of_train)
     assert abs(expected - wrong) > 0.05 * expected, "so that the two splits can be told apart"
     assert found["judge/frechet"] == pytest.approx(expected, rel=1e-3)
@@ -92,14 +92,16 @@ def test_as_many_pictures_are_drawn_as_asked_and_none_twice(
 ) -> None:
     model = small_model("dcgan").eval()
     watched, judged = Watched(model, monkeypatch), []
-    real_verdicts = judge.verdicts
+    real_verdicts = reference_classifier.predictions
 
     def noted(images: Tensor) -> Tensor:
         judged.append(images.clone())
         return real_verdicts(images)
 
-    monkeypatch.setattr(judge, "verdicts", noted)
-    monkeypatch.setattr(judge, "class_histogram", lambda images: judge.shares_of(noted(images)))
+    monkeypatch.setattr(reference_classifier, "predictions", noted)
+    monkeypatch.setattr(
+        reference_classifier, "class_histogram", lambda images: reference_classifier.class_fractions(noted(images))
+    )
     brief(model, spec, samples=samples)
     (shown,) = judged
     assert len(shown) == samples
@@ -120,7 +122,7 @@ def test_the_seed_decides_what_is_drawn(spec: Spec, splits: dict[str, Arrays], m
 def test_a_conditional_discriminator_is_told_the_class_of_each_picture(
     splits: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judge, "published", lambda: False)  # it would read 10,000 pictures
+    monkeypatch.setattr(reference_classifier, "published", lambda: False)  # it would read 10,000 pictures
     model = small_model("cgan").eval()
     watched = Watched(model, monkeypatch)
     found = evaluate(model, resolve(family("cgan")), samples=FEW)

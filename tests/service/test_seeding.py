@@ -9,7 +9,7 @@ import torch
 
 from genmodels import latent, seeding, service
 from genmodels.config import TrainConfig
-from genmodels.evaluation.backquery import Climb
+from genmodels.evaluation.activation_maximisation import Climb
 from genmodels.images import preview
 from genmodels.service import Point, compare, conditional, paint, speak
 from genmodels.service.manifold import denoise

@@ -21,7 +21,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.data import DataConfig, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
-from genmodels.evaluation import judge
+from genmodels.evaluation import reference_classifier
 from genmodels.images import drawing
 from genmodels.runfolder import RunFolder
 from genmodels.service.fair_queue import queued
@@ -94,7 +94,8 @@ def classifiers() -> tuple[CheckpointInfo, ...]:
     found = [
         info
         for info in catalog.list_checkpoints()
-        if "classification" in info.capabilities and judge.can_judge(RunFolder(info.path).spec().data_spec)
+        if "classification" in info.capabilities
+        and reference_classifier.applies_to(RunFolder(info.path).spec().data_spec)
     ]
     return tuple(sorted(found, key=lambda info: (not info.published, info.metrics.get("accuracy", 2.0), info.name)))
 
@@ -213,7 +214,7 @@ def as_classifier(model: Any, name: str) -> SupportsClassification:
 
 def require_digits(name: str) -> None:
     """Raises CapabilityError for a model of other pictures than digits, UnknownNameError."""
-    if not judge.can_judge(RunFolder(catalog.find(plain(name))).spec().data_spec):
+    if not reference_classifier.applies_to(RunFolder(catalog.find(plain(name))).spec().data_spec):
         raise CapabilityError(f"{name} was trained on other pictures than digits of 28 x 28; choose one of digits")
 
 

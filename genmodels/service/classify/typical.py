@@ -22,7 +22,7 @@ from genmodels.capabilities import SupportsClassification
 from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.evaluation.backquery import Ascent, Climb, Start, start_pictures
+from genmodels.evaluation.activation_maximisation import Ascent, Climb, Start, start_pictures
 from genmodels.service.classify import CLASSES, as_classifier, classifier_of, outputs, require_digits
 from genmodels.service.fair_queue import queued
 from genmodels.service.inference import ModelKey, Reading, has_judge, read, run

@@ -28,7 +28,7 @@ from typing import Any
 from genmodels import catalog, data, evaluation
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CheckpointError, GenmodelsError
-from genmodels.evaluation import judge, judged, range_text
+from genmodels.evaluation import digit_metrics, range_text, reference_classifier
 from genmodels.public import public_mode
 from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import MEASURED, RunFolder, read_json
@@ -108,7 +108,9 @@ def lacks(info: CheckpointInfo, found: Measured) -> bool:
     if found.step != info.steps[-1]:
         return found.step in info.steps and not {*filter(_of_pictures, info.metrics)} <= {*found.figures}
     of = RunFolder(info.path).spec().data_spec
-    draws = "sampling" in info.capabilities and judge.can_judge(of) and of.test_size >= judged.FEWEST
+    draws = (
+        "sampling" in info.capabilities and reference_classifier.applies_to(of) and of.test_size >= digit_metrics.FEWEST
+    )
     return draws and "judge/frechet" not in found.figures
 
 

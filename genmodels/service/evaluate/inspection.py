@@ -16,7 +16,7 @@ from genmodels import capabilities, catalog, data
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.errors import CapabilityError, DataError
-from genmodels.evaluation import scores
+from genmodels.evaluation import discriminator_scores
 from genmodels.evaluation.distances import nearest
 from genmodels.evaluation.splits import shuffled
 from genmodels.images import preview
@@ -47,7 +47,7 @@ class Calibration:
     drawn: tuple[float, ...]
     mean_real: float
     mean_drawn: float
-    asked_by_class: bool
+    class_conditional: bool
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _drawn(name: str, step: int | None) -> Callable[[], Tensor]:
 
 
 def _calibrated(model: Model, arrays: Arrays) -> Calibration:
-    found = scores.answers(model, arrays, len(arrays.images))
+    found = discriminator_scores.score_samples(model, arrays, len(arrays.images))
     values = [found.real.numpy(), found.drawn.numpy()]
     low, high = (0.0, 1.0) if found.probability else (float(min(map(np.min, values))), float(max(map(np.max, values))))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
@@ -151,7 +151,7 @@ def _calibrated(model: Model, arrays: Arrays) -> Calibration:
         tuple(shares[1].tolist()),
         float(values[0].mean()),
         float(values[1].mean()),
-        found.asked_by_class,
+        found.class_conditional,
     )
 
 

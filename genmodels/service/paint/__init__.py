@@ -21,7 +21,7 @@ from genmodels.capabilities import Condition
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
-from genmodels.evaluation import judge
+from genmodels.evaluation import reference_classifier
 from genmodels.evaluation.likelihood import BINARY_SEED
 from genmodels.images import preview
 from genmodels.model import Model
@@ -208,7 +208,7 @@ def readings(painting: Painting) -> tuple[Reading | None, ...]:
         return (None,) * len(painting.canvas)
 
     def task() -> tuple[Reading, ...]:
-        best, index = judge.probabilities(painting.canvas).max(1)
+        best, index = reference_classifier.probabilities(painting.canvas).max(1)
         return tuple(Reading(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
 
     return run(task)

@@ -26,7 +26,7 @@ from genmodels.config import Frozen
 from genmodels.data import pictures
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError
-from genmodels.evaluation.translated import judge_of, second_kind
+from genmodels.evaluation.translation_metrics import classifier_of, probability_of_b
 from genmodels.images import preview, tiled
 from genmodels.images.tiled import Progress
 from genmodels.model import Model
@@ -249,12 +249,12 @@ def _reduced(model: Model, asked: Asking, colours: np.ndarray) -> np.ndarray:
 
 def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:
     """What the judge says of the square at the middle of picture and translation: that is how it learned."""
-    info = judge_of(RunFolder(catalog.find(plain(asked.model))).spec().data_spec)
+    info = classifier_of(RunFolder(catalog.find(plain(asked.model))).spec().data_spec)
     if info is None or info.image_shape is None:
         return None
     squares = [pictures.fit_array(pixels, info.image_shape[1], info.image_shape[0]) for pixels in found]
     x = to_float(torch.from_numpy(np.stack(squares)))
     with background():
-        second = run(lambda: second_kind(model_of(info.name, None)[0], x))
+        second = run(lambda: probability_of_b(model_of(info.name, None)[0], x))
     before, after = (second if asked.direction == "a_to_b" else 1 - second).tolist()
     return before, after

@@ -58,7 +58,7 @@ def _scores(info: CheckpointInfo, step: int) -> None:
         values = {"real": f"{found.mean_real:.3g}", "drawn": f"{found.mean_drawn:.3g}"}
         st.markdown(t(f"evaluate.scores.{kind}_text", **values))
         st.markdown(t("evaluate.scores.counted", count=inspection.SCORED))
-        if found.asked_by_class:
+        if found.class_conditional:
             st.markdown(t("evaluate.scores.by_class"))
 
 
