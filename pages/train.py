@@ -13,9 +13,10 @@ from genmodels import data, recipes, registry, service
 from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
+from genmodels.evaluation.metric_table import name_of
 from genmodels.recipes import Recipe, Spec
 from genmodels.training import estimate
-from pages.components import address, config_form, evaluate_figures, run_view
+from pages.components import address, config_form, run_view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 from pages.components.train_choice import Choice, choose
@@ -36,7 +37,7 @@ def _about(recipe: Recipe) -> None:
 def _expected(metric: str, bounds: tuple[float | None, float | None]) -> str:
     low, high = bounds
     kind = "range" if low is not None and high is not None else "low" if low is not None else "high"
-    return t(f"train.expect_{kind}", metric=evaluate_figures.label(metric), low=low, high=high)
+    return t(f"train.expect_{kind}", metric=name_of(metric), low=low, high=high)
 
 
 def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, Any]:

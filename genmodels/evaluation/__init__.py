@@ -101,8 +101,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
     score/real fake           where the discriminator was kept: mean D of test pictures and of drawn ones, 0 to 1, each
                               with its class where D is told it; a critic's scores as they are
 
-    Of a model of sound: `sound_metrics.measure`. Beside figures of drawn pictures stands _spread, the standard deviation over
-    five splits of them.
+    Audio models: `sound_metrics.measure`. KEY_spread of a metric of samples is its standard deviation over five splits.
     """
     if model.modality == "audio":
         with torch.inference_mode():

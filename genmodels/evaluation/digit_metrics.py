@@ -1,6 +1,6 @@
 """What the digit judge says of a set of drawn pictures: which digits, and how near to real ones.
 
-Its features are its hidden layer's 128 numbers. A "FID (our judge's features)" can be compared only with figures of the
+Its features are its hidden layer's 128 numbers. A "FID (classifier features)" can be compared only with figures of the
 same judge, never with an Inception FID.
 """
 

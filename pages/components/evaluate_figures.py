@@ -7,11 +7,12 @@ import math
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
+from genmodels.evaluation import metric_table
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from pages.components import judge_note
 from pages.components.figure_table import Row, figure_table
-from pages.components.i18n import has, t
+from pages.components.i18n import t
 from pages.components.numbers import of_ten, percent, unbroken
 
 _JUDGES = ("kinds/judge", "kinds/judge_a", "kinds/judge_b")
@@ -69,7 +70,7 @@ def show(info: CheckpointInfo, found: Measured) -> None:
         found.step, [name for name in found.figures if name.startswith(("judge/", "classes/", "labels/"))]
     )
     if any(f"{name}_spread" in found.figures for name in found.figures):
-        st.caption(t("evaluate.spread_note"))
+        st.caption(metric_table.SPREAD_NOTE)
 
 
 def rows(info: CheckpointInfo, found: Measured) -> list[Row]:
@@ -85,12 +86,6 @@ def rows(info: CheckpointInfo, found: Measured) -> list[Row]:
             made.append(Row(t(f"evaluate.group.{group}")))
             made += [_row(name, found, expected.get(name, "")) for name in own]
     return made
-
-
-def label(name: str) -> str:
-    """A figure's name as people say it."""
-    key = f"evaluate.figure.{name.replace('/', '_')}.name"
-    return t(key) if has(key) else name
 
 
 def value_text(name: str, value: float) -> str:
@@ -121,5 +116,4 @@ def _row(name: str, found: Measured, expected: str) -> Row:
         value = spread_text(found.figures[name], spread)
     if name in found.added:
         value += "\u00a0°"
-    key = f"evaluate.figure.{name.replace('/', '_')}.text"
-    return Row(label(name), value, expected, t(key) if has(key) else "")
+    return Row(metric_table.name_of(name), value, expected, metric_table.meaning_of(name))

@@ -144,7 +144,7 @@ def test_grids_stand_level_and_the_best_figure_has_the_star(browser: Browser, se
         assert boxes[index]["width"] > 200
     assert len({round(box["y"]) for box in boxes}) == 1
     table = widget(page, "compare_table").locator("table")
-    row = table.locator("tbody tr").filter(has_text="FID (our judge's features)")
+    row = table.locator("tbody tr").filter(has_text="FID (classifier features)")
     expect(row.locator("td")).to_have_text([re.compile(r"60\.0± 2\.0"), re.compile("40.0★best"), "not measured"])
     expect(row.locator("td.best")).to_have_count(1)
     browser.check_console()

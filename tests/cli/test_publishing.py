@@ -15,7 +15,6 @@ from genmodels.publishing import card, publish
 from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
 from genmodels.training import runner
-from pages.components.i18n import has, t
 from tests.conftest import small_spec
 from tests.service.test_service import save_run
 from train_jobs.spec import make_spec
@@ -150,13 +149,23 @@ def test_published_specs_promise_what_their_recipes_do() -> None:
 # ------------------------------------------------------------------------------ cards
 
 
-def test_the_card_calls_figures_as_the_pages_do() -> None:
-    for key, name in metric_table.NAMES.items():
-        text = f"evaluate.figure.{key.replace('/', '_')}.name"
-        assert has(text), f"the evaluate page does not explain {key}"
-        assert t(text) == name
-    assert metric_table.name_of("classes/share_3") == "share of 3"
+def test_every_metric_of_a_card_or_a_recipe_has_a_name_and_a_meaning() -> None:
+    published = {
+        key for info in catalog.list_checkpoints() if info.published for key in metric_table.shown(info.metrics)
+    }
+    expected = {key for recipe in catalog.list_recipes() for key in recipe.expect}
+    shares = {f"classes/share_{digit}" for digit in range(10)}
+    assert len(published) > 30
+    assert published | expected <= set(metric_table.TABLE) | shares
+    for key, entry in metric_table.TABLE.items():
+        assert metric_table.name_of(key) == entry.name
+        assert metric_table.meaning_of(key) == entry.meaning
+        assert entry.name
+        assert entry.meaning.endswith("."), key
+    assert len({entry.name for entry in metric_table.TABLE.values()}) == len(metric_table.TABLE)
+    assert metric_table.name_of("classes/share_3") == "fraction of 3"
     assert metric_table.name_of("new/figure") == "new/figure"
+    assert metric_table.meaning_of("new/figure") == ""
     assert metric_table.shown({"b": 1, "a": 1, "a_spread": 0}) == ["a", "b"]
     assert metric_table.value_of({"a": 58.1812, "a_spread": 2.127}, "a") == "58.18 ± 2.1"
 
@@ -164,9 +173,9 @@ def test_the_card_calls_figures_as_the_pages_do() -> None:
 def test_published_cards_say_whose_features_a_distance_is_in() -> None:
     cards = [info.card for info in catalog.list_checkpoints() if info.published and "judge/frechet" in info.metrics]
     assert len(cards) >= 5
-    assert all("FID (our judge's features)" in text for text in cards)
+    assert all("FID (classifier features)" in text for text in cards)
     readme = (ROOT / "README.md").read_text()
-    assert readme.count("FID ") == readme.count("FID (our judge's features)")
+    assert readme.count("FID ") == readme.count("FID (classifier features)")
 
 
 def test_pictures_of_the_data_stand_with_their_licence() -> None:
@@ -227,7 +236,7 @@ def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
     assert over[10_000]["seconds"] == 2.0
     assert over[10_000]["pattern/worst_error"] == found["metrics"]["pattern/worst_error"]
     assert found["curves"] == facts["curves"]
-    assert "discriminator's answer to real pictures" in (path / "README.md").read_text()
+    assert "discriminator output, real images" in (path / "README.md").read_text()
 
 
 def test_only_published_checkpoints_have_cards_and_data_are_asked_for(published: Path, tmp_path: Path) -> None:

@@ -413,7 +413,7 @@ def test_a_hundredfold_fall_is_shown_on_a_log_scale_beside_real_against_real(nam
     drawn = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     (curve,) = (one for one in drawn if one["layout"].get("xaxis", {}).get("title", {}).get("text") == "Training step")
     assert curve["layout"]["yaxis"]["type"] == "log"
-    assert curve["layout"]["yaxis"]["title"]["text"] == "FID (our judge's features), log scale"
+    assert curve["layout"]["yaxis"]["title"]["text"] == "FID (classifier features), log scale"
     real = info_of(name).metrics["judge/frechet_real"]
     published, line = curve["data"]
     assert (published["name"], line["name"]) == ("published", "real against real")
@@ -439,7 +439,7 @@ def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:
     found = texts(app)
     assert "**25.0 times**" in found
     assert "9: 10.0 %" in found
-    assert row_of("gan", 10, "FID (our judge's features)").value == "50.0\u00a0±\u00a03.0"
+    assert row_of("gan", 10, "FID (classifier features)").value == "50.0\u00a0±\u00a03.0"
     assert app.selectbox(key="evaluate_figure").value == "judge/frechet"
 
 
@@ -481,8 +481,8 @@ def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
     figures = {"memory__copied_share": 0.012, "memory__copied_share_spread": 0.004, "score__real": 0.5}
     digits = {"classes__above_1_percent": 10.0, "classes__above_1_percent_spread": 0.0}
     measured("gan", 10, **figures, **digits)
-    assert row_of("gan", 10, "suspiciously near a training picture").value == "1.20 ± 0.40 %".replace(" ", "\u00a0")
-    assert row_of("gan", 10, "digits drawn").value == "10 of 10"
+    assert row_of("gan", 10, "near-duplicate rate").value == "1.20 ± 0.40 %".replace(" ", "\u00a0")
+    assert row_of("gan", 10, "digits generated").value == "10 of 10"
     assert "0 to 1" in row_of("gan", 10, "discriminator's answer to real pictures").text
     info = info_of("gan")
     found = evaluate.known(info, 10)

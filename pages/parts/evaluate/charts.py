@@ -9,11 +9,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
+from genmodels.evaluation.metric_table import name_of
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from genmodels.service.evaluate.inspection import Calibration
 from pages.components.choice import choose
-from pages.components.evaluate_figures import label, value_text
+from pages.components.evaluate_figures import value_text
 from pages.components.i18n import t
 from pages.components.numbers import percent
 
@@ -141,7 +142,7 @@ def over_training(info: CheckpointInfo) -> None:
     chosen = choose(
         t("evaluate.curve.figure"),
         names,
-        label,
+        name_of,
         key="evaluate_figure",
         fallback=next((name for name in _FIRST if name in names), None),
         help=t("evaluate.curve.figure_help"),
@@ -178,7 +179,7 @@ def over_training(info: CheckpointInfo) -> None:
         legend=_LEGEND,
         showlegend=True,
         xaxis={"title": t("common.step"), "fixedrange": True, "tickformat": ",d"},
-        yaxis={"title": t(f"evaluate.curve.{axis}", name=label(chosen)), "fixedrange": True, "type": axis},
+        yaxis={"title": t(f"evaluate.curve.{axis}", name=name_of(chosen)), "fixedrange": True, "type": axis},
     )
     if axis == "log":
         figure.update_yaxes(dtick=1, tickformat="~r")
