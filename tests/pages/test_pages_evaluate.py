@@ -483,7 +483,7 @@ def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
     measured("gan", 10, **figures, **digits)
     assert row_of("gan", 10, "near-duplicate rate").value == "1.20 ± 0.40 %".replace(" ", "\u00a0")
     assert row_of("gan", 10, "digits generated").value == "10 of 10"
-    assert "0 to 1" in row_of("gan", 10, "discriminator's answer to real pictures").text
+    assert "0 to 1" in row_of("gan", 10, "discriminator output, real images").text
     info = info_of("gan")
     found = evaluate.known(info, 10)
     assert found is not None
