@@ -1,18 +1,19 @@
-"""What a model can do, asked of an instance: the method is the flag.
+"""Protocols of what a model can do: a model has a capability if it has the protocol's methods.
 
 Images are float32 (B, C, H, W) in [-1, 1]. `condition` maps a key of `model.conditions` to int64 (B,) or, to blend,
-float (B, K). All of it is inference: explicit generators, no `.train()`/`.eval()` flips, no caches on the model.
+weights (B, K). All methods are inference: explicit generators, no `.train()` or `.eval()`, no state on the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from genmodels.model import Model
+from genmodels.networks.pixel_settings import PixelSettings
 
 Condition = Mapping[str, Tensor] | None
 Direction = Literal["a_to_b", "b_to_a"]
@@ -28,7 +29,7 @@ class SupportsSampling(Protocol):
 @runtime_checkable
 class SupportsSamplingEach(Protocol):
     def sample_each(self, generators: Sequence[torch.Generator], *, condition: Condition = None) -> Tensor:
-        """Images (B, C, H, W), one a generator: picture 3 of a grid is picture 3 alone."""
+        """Images (B, C, H, W), one per generator: image 3 of a batch is the image that generator 3 gives alone."""
         ...
 
 
@@ -37,7 +38,7 @@ class SupportsProgressiveSampling(Protocol):
     def sample_iter(
         self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None, every: int = 1
     ) -> Iterator[Tensor]:
-        """The whole canvas so far, again and again."""
+        """The whole canvas after every `every` steps; values that are not sampled yet hold a placeholder."""
         ...
 
 
@@ -46,7 +47,7 @@ class SupportsCompletion(Protocol):
     def complete(
         self, x: Tensor, known_mask: Tensor, *, condition: Condition = None, generator: torch.Generator | None = None
     ) -> Iterator[Tensor]:
-        """Half a digit, a recording to continue."""
+        """As `sample_iter`; values of `x` under `known_mask` are given: half an image, the start of a recording."""
         ...
 
 
@@ -54,18 +55,18 @@ class SupportsCompletion(Protocol):
 class SupportsLatent(Protocol):
     @property
     def latent_dim(self) -> int:
-        """Numbers in z; 0 where the generator's input is a constant."""
+        """Dimension of z; 0 if the generator's input is a constant."""
         ...
 
     def decode(self, z: Tensor, *, condition: Condition = None) -> Tensor:
-        """z (B, latent_dim), N(0, I) whatever the model uses inside -> images (B, C, H, W)."""
+        """z (B, latent_dim) from N(0, I), whatever the model's own prior -> images (B, C, H, W)."""
         ...
 
 
 @runtime_checkable
 class SupportsEncoding(Protocol):
     def encode(self, x: Tensor) -> Tensor:
-        """Images -> z (B, latent_dim), the mean where the model is probabilistic."""
+        """Images -> z (B, latent_dim), the posterior mean if the model is probabilistic."""
         ...
 
 
@@ -79,28 +80,28 @@ class SupportsPosterior(Protocol):
 @runtime_checkable
 class SupportsCorruption(Protocol):
     def corrupt(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Images (B, C, H, W) as the model is given them in training, to draw the clean ones from."""
+        """Images with the corruption that the model learns to undo."""
         ...
 
 
 @runtime_checkable
 class SupportsElbo(Protocol):
     def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """(recon, kl), nats an example (B,) each; the negative ELBO is their sum."""
+        """(recon, kl), each (B,) in nats per example; the negative ELBO is their sum."""
         ...
 
 
 @runtime_checkable
 class SupportsLikelihood(Protocol):
     def log_prob(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        """Exact log likelihood, nats an example (B,)."""
+        """Exact log likelihood (B,) in nats per example."""
         ...
 
 
 @runtime_checkable
 class SupportsScoring(Protocol):
     def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        """The discriminator's or critic's logits (B,); raises CapabilityError where it was not kept."""
+        """Logits (B,) of the discriminator or critic; raises CapabilityError if the checkpoint lacks it."""
         ...
 
 
@@ -108,7 +109,7 @@ class SupportsScoring(Protocol):
 class SupportsTranslation(Protocol):
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must be a multiple of."""
+        """Both sides of an image must be multiples of this."""
         ...
 
     @property
@@ -122,7 +123,7 @@ class SupportsTranslation(Protocol):
         ...
 
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
-        """Images -> the same of the other kind; raises CapabilityError where sides are no multiples of `multiple`."""
+        """Images of one domain -> images of the other; raises CapabilityError if a side is no multiple."""
         ...
 
 
@@ -137,7 +138,7 @@ class SupportsClassification(Protocol):
 class SupportsStylizing(Protocol):
     @property
     def multiple(self) -> int:
-        """What both sides of a large picture's tiles must be a multiple of."""
+        """Both sides of a large image's tiles must be multiples of this."""
         ...
 
     @property
@@ -146,9 +147,9 @@ class SupportsStylizing(Protocol):
         ...
 
     def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:
-        """Content (B, C, H, W) of any size, painted: after each of `steps`, or once where one pass does it.
+        """Stylised content (B, C, H, W) of any size: after each of `steps`, or once if a single pass does it.
 
-        `style` (1, C, h, w) is None where the network has one baked in, and given where it has not.
+        `style` is (1, C, h, w), or None for a network that is trained for one style.
         """
         ...
 
@@ -156,7 +157,112 @@ class SupportsStylizing(Protocol):
 @runtime_checkable
 class SupportsPainting(Protocol):
     def painting(self) -> Tensor:
-        """The one picture (1, C, H, W) in [-1, 1] that training paints, as it is now."""
+        """The image (1, C, H, W) in [-1, 1] that training optimises, in its current state."""
+        ...
+
+
+# Further methods, which evaluation or single pages use. They are not listed as capabilities of a family.
+
+
+@runtime_checkable
+class SupportsDiscriminatorLoss(Protocol):
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The discriminator's loss on images, as its curve shows it."""
+        ...
+
+
+@runtime_checkable
+class SupportsPerceptualLoss(Protocol):
+    def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        """The losses `content`, `style` and `variation` of images."""
+        ...
+
+
+@runtime_checkable
+class SupportsLevels(Protocol):
+    def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        """Images rounded to the levels that the model is trained on; stochastic rounding uses `generator`."""
+        ...
+
+
+@runtime_checkable
+class SupportsFeatures(Protocol):
+    def features(self, x: Tensor) -> Tensor:
+        """Hidden layer (B, D) of a classifier."""
+        ...
+
+
+@runtime_checkable
+class SupportsProbabilities(Protocol):
+    def probabilities(self, x: Tensor) -> Tensor:
+        """Outputs (B, K) in [0, 1] of a classifier that defines its own; they need not sum to 1."""
+        ...
+
+
+@runtime_checkable
+class SupportsPixelSampling(Protocol):
+    """Samples pixels in reading order, each from a softmax over levels."""
+
+    config: PixelSettings
+
+    def complete(self, x: Tensor, known_mask: Tensor, **options: Any) -> Iterator[Tensor]: ...
+
+    def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
+        """(B, C, H, W, levels): of each value, from the values before it."""
+        ...
+
+    def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor: ...
+
+    def receptive_field(self, row: int, column: int, colour: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
+class SupportsAudioReceptiveField(Protocol):
+    def receptive_field(self, samples: int | None = None) -> Tensor:
+        """Influence (samples,) of each past sample on the next one, the newest last."""
+        ...
+
+
+# Configs of autoregressive models of audio.
+
+
+@runtime_checkable
+class GuidanceConfig(Protocol):
+    """Settings of models with classifier-free guidance (arXiv 2207.12598)."""
+
+    @property
+    def guidable(self) -> bool:
+        """Whether the condition is dropped for some training examples, so that guidance has a meaning."""
+        ...
+
+    @property
+    def guidance(self) -> float:
+        """Default classifier-free guidance scale."""
+        ...
+
+
+@runtime_checkable
+class TemporalConfig(Protocol):
+    """Settings of models that can be conditioned on the position within the utterance."""
+
+    @property
+    def parts(self) -> int:
+        """Number of temporal segments used as local conditioning; 0 for none."""
+        ...
+
+
+@runtime_checkable
+class DilationConfig(Protocol):
+    """Settings of models with dilated causal layers."""
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """Dilation of each layer, the lowest first."""
+        ...
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of past samples that a sample depends on."""
         ...
 
 
@@ -180,18 +286,18 @@ _PROTOCOLS: dict[str, type] = {
 
 
 def of_class(cls: type[Model]) -> tuple[str, ...]:
-    """Capabilities of a family, by the methods its class defines."""
+    """Returns the capabilities of a family: those whose methods its class defines."""
     return tuple(
         name for name, protocol in _PROTOCOLS.items() if all(hasattr(cls, member) for member in _members(protocol))
     )
 
 
 def _members(protocol: type) -> set[str]:
-    own = {*vars(protocol), *vars(protocol).get("__annotations__", ())}
-    return {member for member in own if not member.startswith("_")}
+    names = {*vars(protocol), *vars(protocol).get("__annotations__", ())}
+    return {name for name in names if not name.startswith("_")}
 
 
 def of(model: Model) -> tuple[str, ...]:
-    """Capabilities of this very model: scoring only where its discriminator or critic was kept."""
-    kept = all(getattr(model, part, None) is not None for part in model.training_only)
-    return tuple(name for name in of_class(type(model)) if kept or name != "scoring")
+    """Returns the capabilities of this model: without scoring if the checkpoint lacks its discriminator or critic."""
+    complete = all(getattr(model, part, None) is not None for part in model.training_only)
+    return tuple(name for name in of_class(type(model)) if complete or name != "scoring")

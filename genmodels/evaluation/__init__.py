@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,14 @@ from torch import Tensor
 from genmodels import capabilities, data
 from genmodels.capabilities import (
     SupportsClassification,
+    SupportsCorruption,
+    SupportsDiscriminatorLoss,
     SupportsElbo,
     SupportsEncoding,
     SupportsLatent,
     SupportsLikelihood,
     SupportsPainting,
+    SupportsPerceptualLoss,
     SupportsSampling,
     SupportsTranslation,
 )
@@ -43,37 +46,9 @@ from genmodels.seeding import generator_of
 SAMPLES = 10_000
 __all__ = ["SAMPLES", "brief", "class_balance", "evaluate", "misses", "range_text"]
 
-
-@runtime_checkable
-class HasDiscriminatorLoss(Protocol):
-    """Families that play against a discriminator, and can say how well it does."""
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """The figure its curve shows, on images in [-1, 1]."""
-        ...
-
-
 _BATCH = 500
 _CLASSIFIED = 100  # of that many pictures Darknet's maps stay near the processor: 1.6 times as fast as of 500
 _PAINTED = 32  # photographs painted for the figures
-
-
-@runtime_checkable
-class HasPerceivedLoss(Protocol):
-    """Families that paint, and can say how far a picture is from a content and a style."""
-
-    def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """`content`, `style` and `variation` of pictures in [-1, 1]."""
-        ...
-
-
-@runtime_checkable
-class HasCorruption(Protocol):
-    """Families that learn to undo a corruption of their input."""
-
-    def corrupt(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Images in [-1, 1] as the model is given them in training."""
-        ...
 
 
 def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
@@ -118,7 +93,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
         if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
             found["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
             found["reconstruction/above_entropy"] = found["reconstruction/nats"] - _entropy(arrays)
-        if isinstance(model, HasCorruption):
+        if isinstance(model, SupportsCorruption):
             noise = generator_of(seed)
             salted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
             if not torch.equal(salted[0], _batches(arrays)[0]):  # a plain autoencoder corrupts nothing
@@ -127,7 +102,7 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                 found["reconstruction/corrupted_above_entropy"] = nats - _entropy(arrays)
         if isinstance(model, SupportsTranslation):
             found |= translation_metrics.measure(model, arrays, spec.data_spec)
-        if isinstance(model, HasPerceivedLoss):
+        if isinstance(model, SupportsPerceptualLoss):
             found |= _perceived(model, arrays)
         if isinstance(model, SupportsSampling):
             drawn = _drawn(model, samples, seed)
@@ -151,7 +126,7 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             found |= likelihood.measure(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsTranslation):
             found |= translation_metrics.measure(model, data.load(spec.data, "test"), spec.data_spec)
-        if isinstance(model, HasPerceivedLoss):
+        if isinstance(model, SupportsPerceptualLoss):
             found |= _perceived(model, data.load(spec.data, "test"))
         # What has an exact likelihood draws a value at a time: thousands of pictures would take longer than all else.
         if isinstance(model, SupportsSampling) and not isinstance(model, SupportsLikelihood):
@@ -243,7 +218,7 @@ def _of_samples(model: Model, drawn: Tensor, arrays: Arrays, spec: Spec, seed: i
         target = torch.tensor(spec.data_spec.target)
         found["pattern/worst_error"] = float(((drawn.flatten(1).mean(0) + 1) / 2 - target).abs().max())
     asked = discriminator_scores.as_trained(model)
-    if isinstance(asked, HasDiscriminatorLoss) and "scoring" in capabilities.of(model):
+    if isinstance(asked, SupportsDiscriminatorLoss) and "scoring" in capabilities.of(model):
         found["discriminator/loss"] = float(asked.discriminator_loss(real, drawn[: len(real)]))
     return found | discriminator_scores.measure(model, mixed, seed)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
 
-from genmodels.capabilities import Condition, SupportsLikelihood
+from genmodels.capabilities import Condition, SupportsLevels, SupportsLikelihood
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.model import Model
@@ -16,15 +14,6 @@ from genmodels.model import Model
 BINARY_SEED = 0
 """Of the draw that makes test pictures binary: one draw for all models, so that their nats can be compared."""
 _BATCH = 500
-
-
-@runtime_checkable
-class HasLevels(Protocol):
-    """Families whose pixels have levels: what they are measured on lies on these."""
-
-    def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Images in [-1, 1] as training sees them; where grey values are drawn, by `generator`."""
-        ...
 
 
 def measure(model: SupportsLikelihood, arrays: Arrays) -> dict[str, float]:
@@ -37,7 +26,7 @@ def measure(model: SupportsLikelihood, arrays: Arrays) -> dict[str, float]:
     total, count = 0.0, len(arrays.images)
     for start in range(0, count, _BATCH):
         x = to_float(torch.from_numpy(arrays.images[start : start + _BATCH].copy()))
-        x = model.to_levels(x, generator=generator) if isinstance(model, HasLevels) else x
+        x = model.to_levels(x, generator=generator) if isinstance(model, SupportsLevels) else x
         asked: Condition = None
         if isinstance(model, Model):
             x = x.to(model.device)

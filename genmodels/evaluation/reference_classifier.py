@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import torch
 from torch import Tensor
 
 from genmodels import catalog
-from genmodels.capabilities import SupportsClassification
+from genmodels.capabilities import SupportsClassification, SupportsFeatures
 from genmodels.data.spec import DataSpec
 from genmodels.errors import CheckpointError
 
 NAME = "mnist_judge"
-
-
-@runtime_checkable
-class HasFeatures(Protocol):
-    """Classifiers whose hidden layer can be asked for."""
-
-    def features(self, x: Tensor) -> Tensor:
-        """The hidden layer (B, D) of images (B, C, H, W) in [-1, 1]."""
-        ...
 
 
 def applies_to(spec: DataSpec) -> bool:
@@ -55,7 +44,7 @@ def probabilities(images: Tensor) -> Tensor:
 def features(images: Tensor) -> Tensor:
     """The judge's hidden layer (B, 128) of images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
     judge = load()
-    if not isinstance(judge, HasFeatures):
+    if not isinstance(judge, SupportsFeatures):
         raise CheckpointError(f"checkpoint {NAME!r} has no features to compare pictures by; publish the judge again")
     with torch.inference_mode():
         return torch.cat([judge.features(part) for part in torch.split(images, 500)])

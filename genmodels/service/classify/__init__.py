@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from genmodels import catalog
-from genmodels.capabilities import SupportsClassification
+from genmodels.capabilities import SupportsClassification, SupportsProbabilities
 from genmodels.catalog import CheckpointInfo
 from genmodels.data import DataConfig, get_spec, missing
 from genmodels.data.loader import to_float
@@ -31,15 +31,6 @@ from genmodels.service.real_pictures import test_pictures, tile_png
 MAX_ASKED, CLASSES, WORST = 8, 10, 12
 _BATCH = 100
 _KEPT = 32
-
-
-@runtime_checkable
-class HasProbabilities(Protocol):
-    """Classifiers that say themselves how their outputs become numbers in [0, 1]."""
-
-    def probabilities(self, x: Tensor) -> Tensor:
-        """(B, K) in [0, 1] of images (B, C, H, W) in [-1, 1]; they need not sum to 1."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -145,7 +136,7 @@ def digit_count() -> int:
 
 def outputs(model: SupportsClassification, x: Tensor) -> Tensor:
     """What a model says of each class, (B, K) in [0, 1]: its own `probabilities`, else the softmax of its logits."""
-    return model.probabilities(x) if isinstance(model, HasProbabilities) else model.classify(x).float().softmax(1)
+    return model.probabilities(x) if isinstance(model, SupportsProbabilities) else model.classify(x).float().softmax(1)
 
 
 # ------------------------------------------------------------------------------ mistakes

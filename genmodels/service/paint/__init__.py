@@ -10,14 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from genmodels import catalog, registry
-from genmodels.capabilities import Condition
+from genmodels.capabilities import Condition, SupportsPixelSampling
 from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
@@ -35,23 +34,6 @@ from genmodels.service.inference import Reading, condition_of, has_judge, model_
 MAX_PICTURES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
 _MAX_PIXELS = 16 * 64 * 64  # of all pictures of one painting: about half a minute of the published networks
 _log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class Painter(Protocol):
-    """Families that paint values in reading order, each drawn from a softmax over levels."""
-
-    config: PixelSettings
-
-    def complete(self, x: Tensor, known_mask: Tensor, **knobs: Any) -> Iterator[Tensor]: ...
-
-    def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        """(B, C, H, W, levels): of each value, from the values before it."""
-        ...
-
-    def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor: ...
-
-    def receptive_field(self, row: int, column: int, colour: int = 0) -> Tensor: ...
 
 
 class Asking(Frozen):
@@ -217,28 +199,28 @@ def readings(painting: Painting) -> tuple[Reading | None, ...]:
 # ------------------------------------------------------------------------------ on the inference thread
 
 
-def painter_of(asking: Asking) -> Painter:
+def painter_of(asking: Asking) -> SupportsPixelSampling:
     """The model, on the inference thread only; raises CapabilityError for one that does not paint."""
     return as_painter(model_of(asking.model, asking.step)[0], asking.model)
 
 
-def as_painter(model: Model, name: str) -> Painter:
-    if not isinstance(model, Painter):
+def as_painter(model: Model, name: str) -> SupportsPixelSampling:
+    if not isinstance(model, SupportsPixelSampling):
         raise CapabilityError(f"{name} does not paint pixel by pixel; choose a PixelCNN")
     return model
 
 
-def on_levels(model: Painter, picture: Tensor) -> Tensor:
+def on_levels(model: SupportsPixelSampling, picture: Tensor) -> Tensor:
     """A real picture (1, C, H, W) as the model has learned them: on its levels, drawn ones always in the same way."""
     return model.to_levels(picture, generator=torch.Generator().manual_seed(BINARY_SEED))
 
 
-def device_of(model: Painter) -> torch.device:
+def device_of(model: SupportsPixelSampling) -> torch.device:
     assert isinstance(model, Model)
     return model.device
 
 
-def told_of(model: Painter, labels: tuple[int, ...] | None) -> Condition:
+def told_of(model: SupportsPixelSampling, labels: tuple[int, ...] | None) -> Condition:
     assert isinstance(model, Model)
     return None if labels is None else condition_of(model, labels)
 
@@ -247,7 +229,7 @@ def _generators(asking: Asking) -> list[torch.Generator]:
     return [generator_of(asking.seed + index) for index in range(asking.count)]
 
 
-def _labels(model: Painter, asking: Asking) -> tuple[int, ...] | None:
+def _labels(model: SupportsPixelSampling, asking: Asking) -> tuple[int, ...] | None:
     """The classes told; where none is asked for, those the model itself would draw, so that they can be named."""
     classes = model.config.conditions.get("label", 0)
     if asking.label is not None:

@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from genmodels.capabilities import SupportsPixelSampling
 from genmodels.errors import ConfigError
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import condition_of, run
-from genmodels.service.paint import Asking, Painter, Painting, facts, most_pictures, on_levels, painter_of
+from genmodels.service.paint import Asking, Painting, facts, most_pictures, on_levels, painter_of
 from genmodels.service.paint.given import Given
 from genmodels.service.paint.receptive_field import ramp
 
@@ -92,7 +93,7 @@ def surprise(asking: Asking, given: Given) -> Surprise:
         return run(task)
 
 
-def _nats(model: Painter, x: Tensor, label: int | None) -> Tensor:
+def _nats(model: SupportsPixelSampling, x: Tensor, label: int | None) -> Tensor:
     """-log p of each pixel (H, W) of a picture on the model's levels, given those before it; colours added up."""
     assert isinstance(model, Model)
     told = None if label is None else condition_of(model, [label])

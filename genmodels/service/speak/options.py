@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from genmodels import catalog, registry
+from genmodels.capabilities import DilationConfig, GuidanceConfig, TemporalConfig
 from genmodels.errors import CapabilityError
 from genmodels.runfolder import RunFolder
 from genmodels.service.inference import plain
@@ -30,46 +30,6 @@ class Voice:
     """Whether it is told how far its word has come, so that it can be asked for a tempo."""
 
 
-@runtime_checkable
-class Guidable(Protocol):
-    """Configs of models whose drawing can be guided (classifier-free, arXiv 2207.12598)."""
-
-    @property
-    def guidable(self) -> bool:
-        """Whether this one was also trained untold."""
-        ...
-
-    @property
-    def guidance(self) -> float:
-        """How strongly drawing heeds what it is told, unless asked otherwise."""
-        ...
-
-
-@runtime_checkable
-class Timed(Protocol):
-    """Configs of models that can be told how far a recording has come."""
-
-    @property
-    def parts(self) -> int:
-        """Into how many parts its time is divided for that; 0 for none."""
-        ...
-
-
-@runtime_checkable
-class HasDilations(Protocol):
-    """Configs of models that hear through dilated causal layers."""
-
-    @property
-    def dilations(self) -> tuple[int, ...]:
-        """Of each layer, the lowest first."""
-        ...
-
-    @property
-    def receptive_field(self) -> int:
-        """Samples of the past that a sample depends on."""
-        ...
-
-
 def voice(name: str) -> Voice:
     """Raises UnknownNameError, and CapabilityError for a model of pictures."""
     spec = RunFolder(catalog.find(plain(name))).spec()
@@ -82,7 +42,7 @@ def voice(name: str) -> Voice:
         count = config.conditions.get(key, 0)
         return known if len(known) == count else tuple(map(str, range(count)))
 
-    layered = config if isinstance(config, HasDilations) else None
+    layered = config if isinstance(config, DilationConfig) else None
     return Voice(
         rate=described.sample_rate,
         usual_seconds=(described.clip_samples or described.sample_rate) / described.sample_rate,
@@ -91,6 +51,6 @@ def voice(name: str) -> Voice:
         speakers=names("speaker", described.speakers),
         dilations=layered.dilations if layered else (),
         receptive_field=layered.receptive_field if layered else 0,
-        guidance=config.guidance if isinstance(config, Guidable) and config.guidable else None,
-        timed=isinstance(config, Timed) and config.parts > 0,
+        guidance=config.guidance if isinstance(config, GuidanceConfig) and config.guidable else None,
+        timed=isinstance(config, TemporalConfig) and config.parts > 0,
     )

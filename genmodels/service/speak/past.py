@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from genmodels import checkpoint
+from genmodels.capabilities import SupportsAudioReceptiveField
 from genmodels.errors import CapabilityError
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, model_of, run
 
 _KEPT = 32  # of 16 kB each
-
-
-@runtime_checkable
-class HasReceptiveField(Protocol):
-    """Models that can tell which past samples move their next one."""
-
-    def receptive_field(self, samples: int | None = None) -> torch.Tensor:
-        """(samples,), the newest last."""
-        ...
 
 
 _found: OrderedDict[ModelKey, np.ndarray] = OrderedDict()
@@ -36,7 +27,7 @@ def influence(name: str, step: int | None = None) -> np.ndarray:
 
     def task() -> np.ndarray:
         model, key = model_of(name, step)
-        if not isinstance(model, HasReceptiveField):
+        if not isinstance(model, SupportsAudioReceptiveField):
             raise CapabilityError(f"{name} does not tell what it hears; choose a WaveNet")
         if key not in _found:
             _found[key] = _measured(key)
@@ -52,7 +43,7 @@ def _measured(key: ModelKey) -> np.ndarray:
     # Loaded anew: weights made in inference mode, as those of the kept models, take no part in gradients.
     with torch.inference_mode(False):
         model = checkpoint.load_model(*key[:2])
-        assert isinstance(model, HasReceptiveField)
+        assert isinstance(model, SupportsAudioReceptiveField)
         found = model.receptive_field()
     array: np.ndarray = (found / found.max().clamp_min(1e-20)).numpy()
     return array
