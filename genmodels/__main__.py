@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genmodels import catalog, data, processes
-from genmodels.cli import images, measure
+from genmodels.cli import images, measure, migrate
 from genmodels.cli.measure import AsJson, Name
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 
@@ -173,6 +173,7 @@ def speak(
 app.command()(measure.evaluate)
 app.command()(measure.publish)
 app.command()(measure.card)
+app.command()(migrate.migrate)
 
 
 @app.command()

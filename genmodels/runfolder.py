@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,8 @@ __all__ = [
     "write_json",
 ]
 
-FORMAT = 1
+FORMAT = 2
+"""Version of config.json and metrics.json; `python -m genmodels migrate` converts older ones."""
 CONFIG, METRICS, STATUS, CONTROL, EVENTS = (
     "config.json",
     "metrics.jsonl",
@@ -128,10 +130,16 @@ class RunFolder:
         found = config.get("format") if isinstance(config, dict) else None
         if found != FORMAT:
             raise CheckpointError(
-                f"{self.path / CONFIG} has format version {found!r}, this program reads {FORMAT}. "
-                + ("Update Genmodels Studio" if isinstance(found, int) and found > FORMAT else "Train it again")
+                f"{self.path / CONFIG} has format version {found!r}, this program reads {FORMAT}. {self._remedy(found)}"
             )
         return dict(config)
+
+    def _remedy(self, version: object) -> str:
+        if not isinstance(version, int) or version < 1:
+            return "Train it again"
+        if version > FORMAT:
+            return "Update Genmodels Studio"
+        return f"Convert it: python -m genmodels migrate {shlex.quote(str(self.path))}"
 
     def spec(self) -> Spec:
         """The resolved spec; raises CheckpointError where config.json holds none that this program understands.

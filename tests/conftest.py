@@ -38,7 +38,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "mlp_classifier": {"hidden_sizes": [32], "optimizer": "adam", "lr": 0.001},
     "darknet": {"channels": 4, "groups": [1, 1], "lr": 0.1, "shift": 2},
     "pixelcnn": {"channels": 8, "layers": 2, "kernel_size": 3, "levels": 4},
-    "gated_pixelcnn": {"channels": 4, "dilations": [2], "levels": 16, "rounding": "drawn", "conditional": True},
+    "gated_pixelcnn": {
+        "channels": 4,
+        "dilations": [2],
+        "levels": 16,
+        "quantisation": "stochastic",
+        "conditional": True,
+    },
     "wavenet": {
         "channels": 8,
         "skip_channels": 16,
@@ -50,7 +56,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "speaker": True,
         "parts": 4,
         "context": 8,
-        "untold": 0.25,
+        "condition_dropout": 0.25,
     },
     "cnn_classifier": {"channels": [4, 4], "pool_after": [1, 2], "features": 16},
 }

@@ -54,7 +54,7 @@ _PAINTED = 32  # photographs painted for the figures
 def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
     """Every figure that the model's capabilities allow. Raises DataError where the test data is missing.
 
-    cycle/... kinds/...       of models that translate: `translation_metrics.measure`
+    cycle/... domains/...     of models that translate: `translation_metrics.measure`
     accuracy                  share of test pictures named rightly
     elbo/negative recon kl    nats a test picture, z drawn once with `seed`
     likelihood/nats           exact, a test picture; /bits_per_dim: the same in bits, a value

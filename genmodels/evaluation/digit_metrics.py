@@ -43,7 +43,7 @@ def measure(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
 
 def _shares(digits: Tensor) -> dict[str, float]:
     shares = reference_classifier.class_fractions(digits)
-    return {f"classes/share_{digit}": float(share) for digit, share in enumerate(shares)} | class_balance(shares)
+    return {f"classes/fraction_{digit}": float(share) for digit, share in enumerate(shares)} | class_balance(shares)
 
 
 def fid(drawn: Tensor, test: Arrays) -> float:
@@ -56,7 +56,7 @@ def class_balance(shares: Tensor) -> dict[str, float]:
     positive = shares[shares > 0].double()
     entropy = -float((positive * positive.log()).sum())
     return {
-        "classes/min_share": float(shares.min()),
+        "classes/min_fraction": float(shares.min()),
         "classes/above_1_percent": float((shares > 0.01).sum()),
         "classes/kl_uniform": math.log(len(shares)) - entropy,
     }

@@ -24,7 +24,7 @@ def measure(drawn: Tensor, test: Tensor, train: np.ndarray, *, mirrored: bool = 
     """Of pictures (N, C, H, W) in [-1, 1] and training pictures uint8 (M, C, H, W), all of which are searched.
 
     memory/nearest_ratio   median distance of drawn pictures to the nearest training picture, by that of test pictures
-    memory/copied_share    share of drawn pictures nearer to one than all but 1 % of the test pictures: 0.01 is new
+    memory/copied_fraction    share of drawn pictures nearer to one than all but 1 % of the test pictures: 0.01 is new
 
     `mirrored` compares with the mirror image of each training picture, too. Both with spreads. At most 1,000 drawn and
     1,000 test pictures, evenly taken, are searched for. Empty where test pictures stand in the training set themselves.
@@ -40,7 +40,7 @@ def measure(drawn: Tensor, test: Tensor, train: np.ndarray, *, mirrored: bool = 
     def measured(part: Tensor) -> dict[str, float]:
         return {
             "memory/nearest_ratio": float(part.median()) / usual,
-            "memory/copied_share": float((part <= max(rare, _SAME)).float().mean()),
+            "memory/copied_fraction": float((part <= max(rare, _SAME)).float().mean()),
         }
 
     return with_spreads(measured, of_drawn)

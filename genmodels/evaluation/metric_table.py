@@ -26,21 +26,21 @@ TABLE = {
     ),
     "cycle/a": Entry("cycle error, A to B to A", "The cycle error of the test images of domain A."),
     "cycle/b": Entry("cycle error, B to A to B", "The cycle error of the test images of domain B."),
-    "kinds/a_as_b": Entry(
+    "domains/a_as_b": Entry(
         "A to B translations classified as B",
         "Fraction of translated test images of A that a classifier, trained on real images only, assigns to B.",
     ),
-    "kinds/b_as_a": Entry("B to A translations classified as A", "The same for the other direction."),
-    "kinds/judge": Entry(
+    "domains/b_as_a": Entry("B to A translations classified as A", "The same for the other direction."),
+    "domains/judge": Entry(
         "classifier accuracy on real images",
         "Fraction of real test images, at the size of the translations, that this classifier assigns correctly; mean "
         "of both domains.",
     ),
-    "kinds/judge_a": Entry(
+    "domains/judge_a": Entry(
         "classifier accuracy on real images of A",
         "Translations to A are rarely classified as A more often than real images of A are.",
     ),
-    "kinds/judge_b": Entry("classifier accuracy on real images of B", "The same for domain B."),
+    "domains/judge_b": Entry("classifier accuracy on real images of B", "The same for domain B."),
     "elbo/negative": Entry(
         "negative ELBO",
         "Nats per test image: an upper bound on -log p(x), the reconstruction term plus the KL term. Lower is better.",
@@ -123,14 +123,14 @@ TABLE = {
     "classes/kl_uniform": Entry(
         "KL from uniform", "Imbalance of the generated digits in nats: 0 is balanced, 2.30 is one digit only."
     ),
-    "classes/min_share": Entry("rarest digit", "Fraction of the digit that is generated least often."),
+    "classes/min_fraction": Entry("rarest digit", "Fraction of the digit that is generated least often."),
     "memory/nearest_ratio": Entry(
         "nearest-neighbour distance ratio",
         "Median pixel distance of generated images to the nearest training image, divided by that of test images. "
         "Near 1 is new, near 0 is memorised. A model that copies one image in three still scores near 1, so read the "
         "near-duplicate rate as well.",
     ),
-    "memory/copied_share": Entry(
+    "memory/copied_fraction": Entry(
         "near-duplicate rate",
         "Fraction of generated images closer to a training image than 99 % of test images are. About 1 % is new; much "
         "more is memorised, or so blurred that it is close to many. Mirrored copies count if training mirrored images.",
@@ -156,7 +156,7 @@ TABLE = {
         "Mean D(G(z)) of as many generated images, balanced over classes if the model is conditional.",
     ),
 }
-_DIGIT = re.compile(r"^classes/share_(\d)$")
+_DIGIT = re.compile(r"^classes/fraction_(\d)$")
 
 
 def name_of(key: str) -> str:

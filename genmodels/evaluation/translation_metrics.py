@@ -31,9 +31,9 @@ def measure(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[
 
     cycle/a b error           mean absolute difference, of 2 at most, of pictures that went there and back; error is the
                               mean of both kinds
-    kinds/a_as_b b_as_a       share of translations that the judge takes for the kind they should be, where there is one
-    kinds/judge_a judge_b     share of the real test pictures of each kind, at this size, that it names rightly
-    kinds/judge               the mean of both
+    domains/a_as_b b_as_a     fraction of translations that the judge assigns to the target domain, if there is a judge
+    domains/judge_a judge_b   share of the real test pictures of each kind, at this size, that it names rightly
+    domains/judge             the mean of both
     """
     info = classifier_of(spec)
     judge = catalog.load(info.name) if info is not None else None
@@ -50,11 +50,11 @@ def measure(model: SupportsTranslation, arrays: Arrays, spec: DataSpec) -> dict[
                 known.append(probability_of_b(judge, x.cpu()))
         found[f"cycle/{name}"] = float(torch.cat(lost).mean())
         if judge is not None:
-            found[f"kinds/{name}_as_{other}"] = _share(torch.cat(passed), of_second=label == 0)
-            found[f"kinds/judge_{name}"] = _share(torch.cat(known), of_second=label == 1)
+            found[f"domains/{name}_as_{other}"] = _share(torch.cat(passed), of_second=label == 0)
+            found[f"domains/judge_{name}"] = _share(torch.cat(known), of_second=label == 1)
     found["cycle/error"] = (found["cycle/a"] + found["cycle/b"]) / 2
     if judge is not None:
-        found["kinds/judge"] = (found["kinds/judge_a"] + found["kinds/judge_b"]) / 2
+        found["domains/judge"] = (found["domains/judge_a"] + found["domains/judge_b"]) / 2
     return found
 
 

@@ -49,7 +49,7 @@ class CycleGANConfig(TranslationNetworks):
         description="training pictures are enlarged by this and cut to size at random; the paper's 286 to 256",
     )
     flip: bool = Field(True, description="mirror half of the training pictures; not for digits and letters")
-    discriminators_first: int = Field(
+    discriminator_warmup: int = Field(
         0,
         ge=0,
         le=1_000_000,
@@ -65,9 +65,9 @@ class CycleGANConfig(TranslationNetworks):
     )
 
     def check_steps(self, max_steps: int) -> None:
-        if self.discriminators_first >= max_steps:
+        if self.discriminator_warmup >= max_steps:
             raise ConfigError(
-                f"model.discriminators_first = {self.discriminators_first:,} leaves the generators none of the "
+                f"model.discriminator_warmup = {self.discriminator_warmup:,} leaves the generators none of the "
                 f"{max_steps:,} steps of train.max_steps: choose fewer of those, or more of these"
             )
 
@@ -119,7 +119,7 @@ class CycleGAN(Model):
 
     @property
     def usual_step(self) -> int:
-        return self.config.discriminators_first
+        return self.config.discriminator_warmup
 
     def schedule(self, step: int, max_steps: int) -> dict[str, float]:
         start = self.config.decay_from * max_steps
@@ -131,7 +131,7 @@ class CycleGAN(Model):
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         real_a, real_b = self._varied(batch["image_a"]), self._varied(batch["image_b"])
         discriminators = nn.ModuleList([self.discriminator_a, self.discriminator_b])
-        if step < self.config.discriminators_first:
+        if step < self.config.discriminator_warmup:
             with torch.no_grad():
                 fake_b, fake_a = self._drawn(self.generator_ab, real_a), self._drawn(self.generator_ba, real_b)
             judged = self._judge(real_a, real_b, fake_a, fake_b, optimizers["discriminators"])

@@ -156,7 +156,7 @@ class PixelCNN(Model):
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        index = self._index(batch["image"], None, drawn=self.config.rounding == "drawn")
+        index = self._index(batch["image"], None, drawn=self.config.quantisation == "stochastic")
         label = self._weights(batch["label"], len(index)) if self.config.conditional else None
 
         # minimise -log p(x_i | earlier values), the mean over values and pictures
@@ -193,7 +193,7 @@ class PixelCNN(Model):
 
     def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """Images in [-1, 1] as training sees them, on the model's levels; drawn ones with `generator`."""
-        return self._values(x.device)[self._index(x, generator, drawn=self.config.rounding == "drawn")]
+        return self._values(x.device)[self._index(x, generator, drawn=self.config.quantisation == "stochastic")]
 
     def _index(self, x: Tensor, generator: torch.Generator | None = None, *, drawn: bool = False) -> Tensor:
         exact = x.float().add(1).mul(0.5 * (self.config.levels - 1))

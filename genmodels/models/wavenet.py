@@ -27,10 +27,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from genmodels.networks.audio_settings import MAX_GUIDANCE, SoundSettings
+from genmodels.networks.audio_settings import AudioSettings
+from genmodels.sampling.options import MAX_GUIDANCE
 
 
-class WaveNetConfig(SoundSettings):
+class WaveNetConfig(AudioSettings):
     """`stacks` times `layers` causal layers, their dilations doubling within a stack from 1 on."""
 
     levels: int = Field(256, ge=2, le=256, description="values a sample can have, by mu-law finer near silence")
@@ -81,7 +82,7 @@ _CHUNK = 8  # recordings whose likelihood is computed at once
 
 @register("wavenet")
 class WaveNet(Model):
-    Config: ClassVar[type[SoundSettings]] = WaveNetConfig
+    Config: ClassVar[type[AudioSettings]] = WaveNetConfig
     title = "WaveNet"
     paper = "van den Oord et al. 2016, arXiv 1609.03499"
     modality = "audio"
@@ -117,8 +118,8 @@ class WaveNet(Model):
         told = self._weights(batch, len(codes))
         if self.config.parts:
             self._measure(batch)
-        if self.config.untold:
-            told = told * (torch.rand(len(told), 1, device=told.device) >= self.config.untold)
+        if self.config.condition_dropout:
+            told = told * (torch.rand(len(told), 1, device=told.device) >= self.config.condition_dropout)
         # Silence is learned where a recording ends, not where a longer one was cut.
         closes = batch["closes"] if "closes" in batch else torch.ones_like(batch["length"])
         lengths, words = (batch["length"] + self.config.silence * closes).tolist(), batch["length"].tolist()

@@ -1,4 +1,4 @@
-"""Settings of models that draw sound sample by sample. No torch here: see `config`."""
+"""Settings shared by the autoregressive audio models. No torch here: see `config`."""
 
 from __future__ import annotations
 
@@ -7,74 +7,79 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from genmodels.config import ModelConfig, cosine_end, live
+from genmodels.sampling.options import MAX_GUIDANCE
 
-MAX_GUIDANCE = 10.0
 
-
-class SoundSettings(ModelConfig):
-    """What the recordings are, what the network is told, how drawing heeds it, and the learning rate."""
+class AudioSettings(ModelConfig):
+    """Audio format, conditioning, classifier-free guidance, and the learning rate."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ("audio",)
     shape_field: ClassVar[str] = "sample_rate"
 
-    sample_rate: int | None = Field(None, ge=1_000, le=48_000, description="samples a second; taken from the data set")
+    sample_rate: int | None = Field(
+        None, ge=1_000, le=48_000, description="samples per second; taken from the data set"
+    )
     clip_samples: int | None = Field(
-        None, ge=16, le=480_000, description="samples drawn unless asked otherwise; taken from the data set"
+        None, ge=16, le=480_000, description="default length of a generated recording; taken from the data set"
     )
     num_speakers: int | None = Field(None, ge=0, le=1_000, description="number of speakers; taken from the data set")
-    conditional: bool = Field(False, description="tell the network each recording's class, to be asked for it")
-    speaker: bool = Field(False, description="tell the network who speaks, to be asked for a voice")
+    conditional: bool = Field(False, description="condition the network on the class of each recording")
+    speaker: bool = Field(False, description="condition the network on the speaker of each recording")
     parts: int = Field(
         0,
         ge=0,
         le=64,
-        description="equal parts of a word's time: the network is told in which one each sample lies, or that the word "
-        "has ended; 0 tells it nothing of time",
+        description="temporal segments of an utterance used as local conditioning, plus one for the time after its "
+        "end; 0 for no local conditioning",
     )
     silence: int = Field(
-        800, ge=0, le=48_000, description="silent samples learned behind each recording's end, so that a drawn one ends"
+        800, ge=0, le=48_000, description="silent samples learned after each recording, so that a generated one ends"
     )
-    untold: float = Field(
+    condition_dropout: float = Field(
         0.0,
         ge=0,
         le=0.5,
-        description="share of the recordings that training does not tell the network class and speaker of; needed to "
-        "guide drawing",
+        description="fraction of the training recordings whose class and speaker are dropped; needed for "
+        "classifier-free guidance",
     )
     guidance: float = Field(
         1.0,
         ge=0,
         le=MAX_GUIDANCE,
-        description="how strongly drawing heeds what it is told, unless asked otherwise: 1 as trained, above it speech "
-        "is clearer and less varied (needs untold above 0)",
+        description="default classifier-free guidance scale: 1 samples the trained distribution; above 1 speech is "
+        "clearer and less varied (needs condition_dropout above 0)",
     )
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
     lr_end: float = cosine_end()
 
     @model_validator(mode="after")
-    def _there_is_what_it_is_told(self) -> Self:
+    def _fits_together(self) -> Self:
         for field, count in (("conditional", self.num_classes), ("speaker", self.num_speakers)):
             if getattr(self, field) and count is not None and count < 1:
                 what = "classes" if field == "conditional" else "speakers"
                 raise ValueError(f"{field} = true needs recordings with {what}; set model.{field}=false")
         if self.parts and not self.silence:
             raise ValueError(
-                f"parts = {self.parts} tells the network that a word has ended, which is learned from silence behind "
+                f"parts = {self.parts} marks the end of an utterance, which the network learns from the silence after "
                 "it; set model.silence=800, or model.parts=0"
             )
         if self.guidance != 1 and not self.guidable:
             raise ValueError(
-                f"guidance = {self.guidance} needs a network that is told something, and sometimes nothing; "
-                "set model.untold=0.1 and model.conditional=true, or model.guidance=1"
+                f"guidance = {self.guidance} needs a conditional network that was trained with condition dropout; "
+                "set model.condition_dropout=0.1 and model.conditional=true, or model.guidance=1"
             )
         return self
 
     @property
     def guidable(self) -> bool:
-        """Whether it was also trained untold, so that drawing can be guided."""
-        return self.untold > 0 and (self.conditional or self.speaker)
+        """Whether training drops the condition of some recordings, so that sampling can be guided."""
+        return self.condition_dropout > 0 and (self.conditional or self.speaker)
 
     @property
     def conditions(self) -> dict[str, int]:
-        asked = {"label": self.num_classes} if self.conditional else {}
-        return {k: v or 0 for k, v in {**asked, **({"speaker": self.num_speakers} if self.speaker else {})}.items()}
+        sizes = {}
+        if self.conditional:
+            sizes["label"] = self.num_classes or 0
+        if self.speaker:
+            sizes["speaker"] = self.num_speakers or 0
+        return sizes

@@ -1,4 +1,4 @@
-"""Settings that the models share which paint a picture pixel by pixel. No torch here: see `config`."""
+"""Settings shared by the autoregressive image models. No torch here: see `config`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from genmodels.config import ModelConfig, cosine_end, live
 
 
 class PixelSettings(ModelConfig):
-    """How a pixel's value is made a choice among levels, what a picture is conditioned on, and the learning rate."""
+    """Quantisation of pixel values, class conditioning, and the learning rate."""
 
     levels: int = Field(
-        256, ge=2, le=256, description="values a pixel can have, evenly spaced from black to white; 2 is binary"
+        256, ge=2, le=256, description="levels of a pixel value, evenly spaced from black to white; 2 for binary images"
     )
-    rounding: Literal["nearest", "drawn"] = Field(
+    quantisation: Literal["nearest", "stochastic"] = Field(
         "nearest",
-        description="how a grey value between two levels becomes one of them; drawn: the upper one as probably as the "
-        "value is near it, drawn again for each batch",
+        description="how a grey value becomes one of the levels: nearest, or stochastic: rounded up with a probability "
+        "equal to its distance from the level below, sampled again for each batch",
     )
-    conditional: bool = Field(False, description="tell the network each picture's class, to be asked for it")
+    conditional: bool = Field(False, description="condition the network on the class of each image")
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
     lr_end: float = cosine_end()
 
     @model_validator(mode="after")
-    def _there_are_classes(self) -> Self:
+    def _has_classes(self) -> Self:
         if self.conditional and self.num_classes is not None and self.num_classes < 1:
             raise ValueError(
                 "conditional = true needs data with classes, for example --data digits; set model.conditional=false"
@@ -34,7 +34,7 @@ class PixelSettings(ModelConfig):
 
     @property
     def colours(self) -> int:
-        """Values a pixel has, painted in this order: 1 of a grey picture, 3 (red, green, blue) of a colour one."""
+        """Values per pixel: 1 (grey) or 3, sampled in the order red, green, blue."""
         return (self.image_shape or (1,))[0]
 
     @property
@@ -42,9 +42,16 @@ class PixelSettings(ModelConfig):
         return {"label": self.num_classes or 0} if self.conditional else {}
 
     def check_channels(self, field: str, channels: int) -> None:
-        """Raise ValueError where `channels` cannot be divided among the colours."""
+        """Raises ValueError if `channels` is not a multiple of the number of colours."""
         if channels % self.colours:
             raise ValueError(
                 f"model.{field} = {channels} cannot be divided among the {self.colours} colours of a pixel; "
                 f"choose a multiple of {self.colours}, such as {channels + -channels % self.colours}"
             )
+
+
+def odd_kernel(value: int) -> int:
+    """The kernel size if it is odd; raises ValueError if it is even."""
+    if value % 2 == 0:
+        raise ValueError(f"an even kernel has no middle pixel: choose {value - 1} or {value + 1}")
+    return value

@@ -74,9 +74,9 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
                  f"{runtime.get('precision', '?')}"),
         ("stored as", "float16" if facts(target).get("half") else "float32"),
     ]  # fmt: skip
-    turned = facts(target).get("turned")
-    if turned:
-        rows.append(("turned while it trained", "; ".join(map(_turn, turned))))
+    changes = facts(target).get("setting_changes")
+    if changes:
+        rows.append(("changed while it trained", "; ".join(map(_setting_change, changes))))
     shows_data = info.modality == "image" and any(name in info.capabilities for name in _SHOW_DATA)
     licence = f"\nLicence of the test pictures above: {spec.data_spec.licence}.\n" if shows_data else ""
     note = f"\n{SPREAD_NOTE}" if any(key.endswith(SPREAD) for key in info.metrics) else ""
@@ -114,7 +114,7 @@ def _initial(source: dict[str, Any]) -> str:
     return f"the weights of `{source['name']}`, {source['step']:,} steps{commit}: steps and time here come on top"
 
 
-def _turn(event: dict[str, Any]) -> str:
+def _setting_change(event: dict[str, Any]) -> str:
     field = str(event["path"]).partition(".")[2]
     return f"`{field}` from {event['old']} to {event['new']} at step {event['step']:,}"
 

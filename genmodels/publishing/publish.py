@@ -217,7 +217,7 @@ def _fill(
         "train_seconds": seconds,
         "half": half,
         "curves": _curves(lines),
-        "turned": [
+        "setting_changes": [
             {key: event[key] for key in ("step", "path", "old", "new")}
             for event in folder.events()
             if event["kind"] == "set" and event["step"] < steps[-1]

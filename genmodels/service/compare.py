@@ -78,7 +78,7 @@ MEASURES = (
     Measure("kl", "classes/kl_uniform", "low", "judge"),
     Measure("agreement", "labels/agreement", "high", "label"),
     Measure("memory", "memory/nearest_ratio", "one", "memory"),
-    Measure("copied", "memory/copied_share", "copies", "memory"),
+    Measure("copied", "memory/copied_fraction", "copies", "memory"),
     Measure("diversity", "diversity/samples", "data", "samples", "diversity/data"),
     Measure("elbo", "elbo/negative", "low", "elbo"),
     Measure("bits_per_dim", "likelihood/bits_per_dim", "low", "likelihood"),
@@ -213,7 +213,7 @@ def _kind(info: CheckpointInfo) -> tuple[str, int, int, int]:
 def _same_levels(infos: Sequence[CheckpointInfo]) -> bool:
     """Whether those with a likelihood all guess among as many grey values: black and white is cheaper to foretell."""
     specs = [RunFolder(info.path).spec() for info in infos if "likelihood" in info.capabilities]
-    return len({(spec.config.get("levels"), spec.config.get("rounding")) for spec in specs}) == 1
+    return len({(spec.config.get("levels"), spec.config.get("quantisation")) for spec in specs}) == 1
 
 
 def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -> Value:

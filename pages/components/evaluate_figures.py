@@ -15,11 +15,11 @@ from pages.components.figure_table import Row, figure_table
 from pages.components.i18n import t
 from pages.components.numbers import of_ten, percent, unbroken
 
-_JUDGES = ("kinds/judge", "kinds/judge_a", "kinds/judge_b")
+_JUDGES = ("domains/judge", "domains/judge_a", "domains/judge_b")
 _LIKELIHOOD = ("likelihood/bits_per_dim", "likelihood/nats")
 GROUPS: dict[str, tuple[str, ...]] = {
     "reading": ("accuracy",),
-    "translation": ("cycle/error", "cycle/a", "cycle/b", "kinds/a_as_b", "kinds/b_as_a", *_JUDGES),
+    "translation": ("cycle/error", "cycle/a", "cycle/b", "domains/a_as_b", "domains/b_as_a", *_JUDGES),
     "elbo": ("elbo/negative", "elbo/recon", "elbo/recon_above_entropy", "elbo/kl", *_LIKELIHOOD),
     "paint": ("paint/style", "paint/style_before", "paint/content"),
     "sound": ("likelihood/bits_per_sample",),
@@ -44,14 +44,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "labels/agreement_real",
         "classes/above_1_percent",
         "classes/kl_uniform",
-        "classes/min_share",
+        "classes/min_fraction",
     ),
-    "memory": ("memory/nearest_ratio", "memory/copied_share", "diversity/samples", "diversity/data"),
+    "memory": ("memory/nearest_ratio", "memory/copied_fraction", "diversity/samples", "diversity/data"),
     "pattern": ("pattern/worst_error",),
     "discriminator": ("discriminator/loss", "score/real", "score/fake"),
 }
-_SHARES = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_share", "classes/min_share")
-_CHARTED = "classes/share_"
+_SHARES = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_fraction", "classes/min_fraction")
+_CHARTED = "classes/fraction_"
 
 
 def show(info: CheckpointInfo, found: Measured) -> None:
@@ -98,7 +98,7 @@ def value_text(name: str, value: float) -> str:
 
 
 def _is_share(name: str) -> bool:
-    return name in _SHARES or name.startswith("kinds/")
+    return name in _SHARES or name.startswith("domains/")
 
 
 def spread_text(value: float, spread: float) -> str:

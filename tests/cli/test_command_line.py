@@ -108,7 +108,7 @@ def test_info_and_evaluate(trained: RunFolder) -> None:
     assert "# VAE on MNIST" in card.stdout
     assert json.loads(run("info", trained.name, "--json").stdout)["steps"] == [0, 10, 30]
     figures = json.loads(run("evaluate", trained.name, "--json", "--samples", "500").stdout)
-    assert set(figures["metrics"]) >= {"elbo/negative", "classes/min_share", "diversity/samples"}
+    assert set(figures["metrics"]) >= {"elbo/negative", "classes/min_fraction", "diversity/samples"}
     assert figures["missed"] == []
 
 
@@ -200,7 +200,7 @@ def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints
 def test_damaged_and_foreign_folders_are_named_not_guessed(trained: RunFolder) -> None:
     config = read_json(trained.path / "config.json")
     write_json(trained.path / "config.json", {**config, "format": 99})
-    with pytest.raises(CheckpointError, match=r"format version 99, this program reads 1\. Update"):
+    with pytest.raises(CheckpointError, match=r"format version 99, this program reads 2\. Update"):
         catalog.load(trained.name)
     assert trained.name not in [info.name for info in catalog.list_checkpoints()]
     (trained.path / "config.json").write_text("{half")

@@ -99,11 +99,13 @@ def test_a_recipes_promise_is_held_against_other_settings_with_what_differs() ->
         "batches of 32 instead of 64",
         "`gp_weight` 5.0 instead of 10.0",
     )
-    said = found.verdict({"classes/min_share": 0.005, "classes/kl_uniform": 0.001})
+    said = found.verdict({"classes/min_fraction": 0.005, "classes/kl_uniform": 0.001})
     assert said.endswith("`gp_weight` 5.0 instead of 10.0. Not reached: rarest digit = 0.005 is outside at least 0.01.")
     same = promise_of(spec, 20_000)
     assert same.differences == ()
-    assert same.verdict({"classes/min_share": 0.02, "classes/kl_uniform": 0.001}) == "Every expected figure is reached."
+    assert (
+        same.verdict({"classes/min_fraction": 0.02, "classes/kl_uniform": 0.001}) == "Every expected figure is reached."
+    )
     assert Promise().verdict({}) == "Nothing was expected of these settings."
 
 
@@ -154,7 +156,7 @@ def test_every_metric_of_a_card_or_a_recipe_has_a_name_and_a_meaning() -> None:
         key for info in catalog.list_checkpoints() if info.published for key in metric_table.shown(info.metrics)
     }
     expected = {key for recipe in catalog.list_recipes() for key in recipe.expect}
-    shares = {f"classes/share_{digit}" for digit in range(10)}
+    shares = {f"classes/fraction_{digit}" for digit in range(10)}
     assert len(published) > 30
     assert published | expected <= set(metric_table.TABLE) | shares
     for key, entry in metric_table.TABLE.items():
@@ -163,7 +165,7 @@ def test_every_metric_of_a_card_or_a_recipe_has_a_name_and_a_meaning() -> None:
         assert entry.name
         assert entry.meaning.endswith("."), key
     assert len({entry.name for entry in metric_table.TABLE.values()}) == len(metric_table.TABLE)
-    assert metric_table.name_of("classes/share_3") == "fraction of 3"
+    assert metric_table.name_of("classes/fraction_3") == "fraction of 3"
     assert metric_table.name_of("new/figure") == "new/figure"
     assert metric_table.meaning_of("new/figure") == ""
     assert metric_table.shown({"b": 1, "a": 1, "a_spread": 0}) == ["a", "b"]
@@ -271,7 +273,7 @@ def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
     run.add_event(3, "set", path="model.generator_lr", old=0.01, new=0.02)
     publish.publish("mine", "again", samples=20)
     card = (published / "again" / "README.md").read_text()
-    assert "| turned while it trained | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
+    assert "| changed while it trained | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
     assert "| began with | the weights of `pattern`, 10,000 steps" in card
     assert "--set train.initial_weights=pattern" in card
     assert card.endswith("`\n"), "it was not stopped early"

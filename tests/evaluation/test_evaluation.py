@@ -53,7 +53,7 @@ def test_class_figures_by_hand() -> None:
     assert collapsed["classes/kl_uniform"] == pytest.approx(
         math.log(10) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25), abs=1e-6
     )
-    assert (collapsed["classes/min_share"], collapsed["classes/above_1_percent"]) == (0, 2)
+    assert (collapsed["classes/min_fraction"], collapsed["classes/above_1_percent"]) == (0, 2)
 
 
 def test_misses_names_what_is_out_of_range_or_absent() -> None:
@@ -117,8 +117,8 @@ def test_figures_tell_real_digits_from_noise_and_from_one_digit_only() -> None:
     assert of_ones["judge/recall"] < 0.3 < real["judge/recall"]
     assert (of_ones["classes/above_1_percent"], real["classes/above_1_percent"]) == (1, 10)
     assert all(real[f"judge/{name}_spread"] > 0 for name in ("frechet", "kernel", "precision", "coverage"))
-    assert real["classes/min_share_spread"] > 0
-    assert real["classes/share_3_spread"] < 0.1
+    assert real["classes/min_fraction_spread"] > 0
+    assert real["classes/fraction_3_spread"] < 0.1
 
 
 def test_an_order_by_class_does_not_make_real_digits_look_false() -> None:
@@ -216,7 +216,7 @@ def test_copied_digits_are_found_and_unseen_ones_are_not() -> None:
     (_, unseen), (train, pictures) = digits("test"), digits("train")
     half = len(unseen) // 2
     copied = memorisation.measure(pictures[-300:], unseen, train.images)
-    assert (copied["memory/nearest_ratio"], copied["memory/copied_share"]) == (0, 1)
+    assert (copied["memory/nearest_ratio"], copied["memory/copied_fraction"]) == (0, 1)
     new = memorisation.measure(unseen[:half], unseen[half:], train.images)
     assert new["memory/nearest_ratio"] == pytest.approx(1, abs=0.1)
-    assert new["memory/copied_share"] < 0.05
+    assert new["memory/copied_fraction"] < 0.05

@@ -30,14 +30,14 @@ def test_new_pictures_are_new_and_copies_are_copies() -> None:
     train, test, new = noise(400, 0), pictures(noise(300, 1)), pictures(noise(300, 2))
     found = memorisation.measure(new, test, train)
     assert found["memory/nearest_ratio"] == pytest.approx(1, abs=0.05)
-    assert found["memory/copied_share"] < 0.04
+    assert found["memory/copied_fraction"] < 0.04
     assert 0 < found["memory/nearest_ratio_spread"] < 0.1
     copied = memorisation.measure(pictures(train[100:400]), test, train)
     assert copied["memory/nearest_ratio"] == 0
-    assert copied["memory/copied_share"] == 1
-    assert copied["memory/copied_share_spread"] == 0
+    assert copied["memory/copied_fraction"] == 1
+    assert copied["memory/copied_fraction_spread"] == 0
     near = pictures(train[100:400]) + 0.05 * torch.randn(300, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    assert memorisation.measure(near, test, train)["memory/copied_share"] == 1
+    assert memorisation.measure(near, test, train)["memory/copied_fraction"] == 1
 
 
 def test_some_copies_among_new_pictures_are_counted_where_the_median_is_blind() -> None:
@@ -45,14 +45,14 @@ def test_some_copies_among_new_pictures_are_counted_where_the_median_is_blind() 
     mixed = torch.cat([pictures(train[:80]), pictures(noise(120, 2))])
     found = memorisation.measure(mixed, test, train)
     assert found["memory/nearest_ratio"] > 0.8, "so a median alone calls it new"
-    assert found["memory/copied_share"] == pytest.approx(0.4, abs=0.03)
+    assert found["memory/copied_fraction"] == pytest.approx(0.4, abs=0.03)
 
 
 def test_mirrored_copies_are_copies_where_pictures_were_shown_mirrored() -> None:
     train, test = noise(400, 0), pictures(noise(300, 1))
     turned = pictures(train[:200]).flip(3)
-    assert memorisation.measure(turned, test, train)["memory/copied_share"] < 0.05
-    assert memorisation.measure(turned, test, train, mirrored=True)["memory/copied_share"] == 1
+    assert memorisation.measure(turned, test, train)["memory/copied_fraction"] < 0.05
+    assert memorisation.measure(turned, test, train, mirrored=True)["memory/copied_fraction"] == 1
     assert memorisation.measure(pictures(train[:200]), test, train, mirrored=True)["memory/nearest_ratio"] == 0
 
 
@@ -72,7 +72,7 @@ def test_larger_sets_are_searched_for_fewer_pictures_but_whole(monkeypatch: pyte
     monkeypatch.setattr(
         memorisation, "nearest", lambda rows, pool, **given: asked.append((len(rows), len(pool))) or nearest(rows, pool)
     )
-    assert memorisation.measure(pictures(train), test, train)["memory/copied_share"] == 1
+    assert memorisation.measure(pictures(train), test, train)["memory/copied_fraction"] == 1
     assert asked == [(200, 400)]
 
 
@@ -107,7 +107,7 @@ def test_every_training_picture_is_searched_and_mirrored_as_in_training(
     spec = recipes.resolve(recipes.family("vae"), overrides={"data": {"name": "hdf5", "path": str(path)}})
     train = data.load(DataConfig(name="hdf5", path=str(path)), "train").images
     found = evaluation.evaluate(Copies(train, 11_000, turned, flip), spec, samples=500)  # type: ignore[arg-type]
-    assert found["memory/copied_share"] == pytest.approx(share, abs=0.05)
+    assert found["memory/copied_fraction"] == pytest.approx(share, abs=0.05)
     assert (found["memory/nearest_ratio"] < 0.01) == (share == 1)
     assert found["diversity/samples_spread"] > 0
 

@@ -39,12 +39,12 @@ def test_shares_are_of_the_kind_a_translation_should_be(published: Path) -> None
     figures = evaluation.evaluate(model, spec)
     arrays = data.load(DataConfig(name="digits2inverted"), "test")
     bright = arrays.images.mean((1, 2, 3)) > 127.5
-    assert figures["kinds/a_as_b"] == pytest.approx((~bright)[arrays.labels == 0].mean()), "inverted dark ones"
-    assert figures["kinds/b_as_a"] == pytest.approx((~bright)[arrays.labels == 1].mean()), "left as they were"
-    assert figures["kinds/b_as_a"] < 0.01 < 0.99 < figures["kinds/a_as_b"]
+    assert figures["domains/a_as_b"] == pytest.approx((~bright)[arrays.labels == 0].mean()), "inverted dark ones"
+    assert figures["domains/b_as_a"] == pytest.approx((~bright)[arrays.labels == 1].mean()), "left as they were"
+    assert figures["domains/b_as_a"] < 0.01 < 0.99 < figures["domains/a_as_b"]
     known = (~bright)[arrays.labels == 0].mean(), bright[arrays.labels == 1].mean()
-    assert (figures["kinds/judge_a"], figures["kinds/judge_b"]) == pytest.approx(known)
-    assert figures["kinds/judge"] == pytest.approx(sum(known) / 2)
+    assert (figures["domains/judge_a"], figures["domains/judge_b"]) == pytest.approx(known)
+    assert figures["domains/judge"] == pytest.approx(sum(known) / 2)
     assert figures == evaluation.brief(model, spec), "few enough to be followed over a training"
 
 

@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grey = ("data.name=digits2inverted", "data.size=null", "model.flip=false")
     save_run(runs, "cyclegan", "flowers_cyclegan", *CYCLEGAN, *grey)
     save_run(runs, "painter", "mnist_gated_pixelcnn", *GATED, "model.levels=16")
-    save_run(runs, "voice", "tones_wavenet", *WAVENET, "model.untold=0.2", "model.parts=4")
+    save_run(runs, "voice", "tones_wavenet", *WAVENET, "model.condition_dropout=0.2", "model.parts=4")
     save_run(runs, "digits", "mnist_mlp_combined", "data.name=digits", "model.hidden_sizes=[4]")
     return runs
 

@@ -166,7 +166,7 @@ def test_a_request_out_of_bounds_is_refused_by_name() -> None:
 
 
 def test_no_model_wins_by_lying_farther_from_the_training_pictures_than_new_ones_do(runs: Path) -> None:
-    name, share = "copied", "memory/copied_share"
+    name, share = "copied", "memory/copied_fraction"
     few, usual = (measured(runs, run, **{share: value}) for run, value in (("gan", 0.0), ("vae", 0.009)))
     assert best(table(few, usual)[name]) == [False, False]
     many = measured(runs, "asked", **{share: 0.2})

@@ -430,7 +430,7 @@ def test_only_positive_figures_that_fall_far_have_a_log_scale(values: list[float
 
 
 def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:
-    shares = {f"classes__share_{digit}": 0.1 for digit in range(10)}
+    shares = {f"classes__fraction_{digit}": 0.1 for digit in range(10)}
     near = {"judge__frechet": 50.0, "judge__frechet_real": 2.0, "judge__frechet_spread": 3.0}
     for step in (0, 10):
         measured("gan", step, **shares, **near)
@@ -478,7 +478,7 @@ def test_a_value_and_its_error_have_the_same_decimals(value: float, spread: floa
 
 
 def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
-    figures = {"memory__copied_share": 0.012, "memory__copied_share_spread": 0.004, "score__real": 0.5}
+    figures = {"memory__copied_fraction": 0.012, "memory__copied_fraction_spread": 0.004, "score__real": 0.5}
     digits = {"classes__above_1_percent": 10.0, "classes__above_1_percent_spread": 0.0}
     measured("gan", 10, **figures, **digits)
     assert row_of("gan", 10, "near-duplicate rate").value == "1.20 ± 0.40 %".replace(" ", "\u00a0")

@@ -26,7 +26,7 @@ WISH = {"model": "led", "label": "rising", "speaker": "reed", "seed": 3, "second
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    save_run(tmp_path / "runs", "led", "tones_wavenet", *SMALL, "model.untold=0.5", "model.guidance=2")
+    save_run(tmp_path / "runs", "led", "tones_wavenet", *SMALL, "model.condition_dropout=0.5", "model.guidance=2")
     save_run(tmp_path / "runs", "timed", "tones_wavenet", *SMALL, "model.parts=4")
     save_run(tmp_path / "runs", "plain", "tones_wavenet", *SMALL)
     return tmp_path / "runs"

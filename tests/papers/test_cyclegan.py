@@ -154,7 +154,7 @@ def test_a_mask_begins_open(settings: dict[str, Any]) -> None:
 
 
 def test_discriminators_that_know_nothing_may_learn_first() -> None:
-    model: Any = small_model("cyclegan", discriminators_first=2).train()
+    model: Any = small_model("cyclegan", discriminator_warmup=2).train()
     optimizers = model.configure_optimizers()
     images = torch.rand(2, 1, 28, 28) * 2 - 1
     moved = []
@@ -167,9 +167,9 @@ def test_discriminators_that_know_nothing_may_learn_first() -> None:
 
 
 def test_a_training_shorter_than_the_discriminators_own_is_refused() -> None:
-    small_spec("cyclegan", "model.discriminators_first=99", "train.max_steps=100")
-    with pytest.raises(ConfigError, match=r"discriminators_first = 100 leaves the generators none of the 100 steps"):
-        small_spec("cyclegan", "model.discriminators_first=100", "train.max_steps=100")
+    small_spec("cyclegan", "model.discriminator_warmup=99", "train.max_steps=100")
+    with pytest.raises(ConfigError, match=r"discriminator_warmup = 100 leaves the generators none of the 100 steps"):
+        small_spec("cyclegan", "model.discriminator_warmup=100", "train.max_steps=100")
 
 
 @pytest.mark.parametrize("identity", [5.0, 1.0, 0.0])

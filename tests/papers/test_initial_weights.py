@@ -158,7 +158,7 @@ def test_a_submission_says_what_cannot_be_begun_with(
 
 def test_the_command_of_a_run_shorter_than_its_recipe_allows() -> None:
     """Whose discriminators would learn alone for more steps than the run has."""
-    changes = ["data.name=digits2inverted", "data.size=null", "model.discriminators_first=0", "train.max_steps=5"]
+    changes = ["data.name=digits2inverted", "data.size=null", "model.discriminator_warmup=0", "train.max_steps=5"]
     spec = make_spec("horse2zebra_attention_128", None, changes)
     assert "--set train.max_steps=5" in recipes.command_of(spec)
 
@@ -198,7 +198,7 @@ def test_what_a_step_costs_is_timed_where_all_learn(monkeypatch: pytest.MonkeyPa
     cls = registry.get("cyclegan")
     real = cls.training_step
     monkeypatch.setattr(cls, "training_step", lambda self, *args: (timed.append(args[2]), real(self, *args))[1])
-    spec = small_spec("cyclegan", "model.discriminators_first=1000", "train.max_steps=2000", "train.batch_size=2")
+    spec = small_spec("cyclegan", "model.discriminator_warmup=1000", "train.max_steps=2000", "train.batch_size=2")
     estimate.seconds_of(spec)
     assert timed
     assert min(timed) >= 1000

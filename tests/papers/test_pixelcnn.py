@@ -190,7 +190,7 @@ def test_levels_are_rounded_or_drawn() -> None:
     whole = tiny("gated_pixelcnn", (1, 16, 16), levels=256)
     torch.testing.assert_close(whole.to_levels(grey), grey)
     assert whole._index(grey).flatten().tolist() == list(range(256))
-    binary = tiny("gated_pixelcnn", (1, 16, 16), levels=2, rounding="drawn")
+    binary = tiny("gated_pixelcnn", (1, 16, 16), levels=2, quantisation="stochastic")
     drawn = torch.cat([binary.to_levels(grey, generator=torch.Generator().manual_seed(s)) for s in range(400)])
     assert sorted(drawn.unique().tolist()) == [-1, 1]
     share = (drawn.mean(0) + 1) / 2
@@ -203,7 +203,7 @@ def test_levels_are_rounded_or_drawn() -> None:
 
 @both
 def test_the_figures_are_of_one_binary_test_set(name: str) -> None:
-    model = tiny(name, (1, 28, 28), num_classes=10, levels=2, rounding="drawn", conditional=True)
+    model = tiny(name, (1, 28, 28), num_classes=10, levels=2, quantisation="stochastic", conditional=True)
     arrays = data.load(DataConfig(name="digits"), "test", first=30)
     figures = likelihood.measure(model, arrays)
     assert figures == likelihood.measure(model, arrays), "the grey values are drawn once, not anew"

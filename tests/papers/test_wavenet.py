@@ -226,7 +226,7 @@ def test_queues_draw_what_the_whole_network_draws(
     streams: int, knobs: dict[str, Any], start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", streams)
-    model = tiny(untold=0.1, **TOLD)
+    model = tiny(condition_dropout=0.1, **TOLD)
     x = torch.zeros(3, 60)
     x[:, :start] = torch.rand(3, start, generator=torch.Generator().manual_seed(1)) * 2 - 1
     known = torch.arange(60) < start
@@ -242,7 +242,7 @@ def test_queues_draw_what_the_whole_network_draws(
 
 def test_a_share_of_the_recordings_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[Tensor] = []
-    model = tiny(untold=0.25, guidance=2.0, **TOLD).requires_grad_(True)
+    model = tiny(condition_dropout=0.25, guidance=2.0, **TOLD).requires_grad_(True)
     monkeypatch.setattr(model.network, "biases", lambda told: heard.append(told))
     batch = {"audio": torch.zeros(2_000, 4), "length": torch.full((2_000,), 4), **(condition(2_000) or {})}
     model.training_step(batch, model.configure_optimizers(), 0)
@@ -253,7 +253,7 @@ def test_a_share_of_the_recordings_is_told_nothing(monkeypatch: pytest.MonkeyPat
 
 
 def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
-    model = tiny(untold=0.1, guidance=3.0, **TOLD)
+    model = tiny(condition_dropout=0.1, guidance=3.0, **TOLD)
     drawn = {
         guidance: model.sample(2, condition=condition(2), generator=torch.Generator().manual_seed(0), guidance=guidance)
         for guidance in (None, 3.0, 1.0)
@@ -264,7 +264,7 @@ def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
         model.sample(1, guidance=11)
     with pytest.raises(ConfigError, match="guidance = 2 is not allowed: 1, for this model was never trained untold"):
         tiny(**TOLD).sample(1, guidance=2)
-    with pytest.raises(ConfigError, match=r"model\.untold=0\.1"):
+    with pytest.raises(ConfigError, match=r"model\.condition_dropout=0\.1"):
         tiny(guidance=2.0, **TOLD)
 
 

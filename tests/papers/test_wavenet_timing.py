@@ -111,7 +111,7 @@ def test_queues_draw_what_the_whole_network_draws(
     streams: int, tempo: float, guidance: float, start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", streams)
-    model = timed(untold=0.1)
+    model = timed(condition_dropout=0.1)
     x, known = torch.zeros(3, 60), torch.arange(60) < start
     x[:, :start] = torch.rand(3, start, generator=torch.Generator().manual_seed(1)) * 2 - 1
     words = (torch.tensor([24, 37, 40]) / tempo).round().int()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genmodels.errors import CheckpointError
-from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+from genmodels.runfolder import FORMAT, RunFolder, read_json, runs_root, write_json
 
 _FILE, _MOST = "figures.json", 500
 
@@ -50,4 +50,4 @@ def _key(path: Path, step: int) -> str:
         stamp = RunFolder(path).step_path(step).stat().st_mtime_ns
     except OSError:
         stamp = 0
-    return f"{path.parent.name}/{path.name} {step} {stamp}"
+    return f"{path.parent.name}/{path.name} {step} {stamp} format {FORMAT}"

@@ -43,7 +43,7 @@ def show(info: CheckpointInfo, found: Measured) -> None:
 
 
 def _shares(figures: Mapping[str, float]) -> list[float]:
-    names = [f"classes/share_{digit}" for digit in range(10)]
+    names = [f"classes/fraction_{digit}" for digit in range(10)]
     return [figures[name] for name in names] if all(name in figures for name in names) else []
 
 
@@ -132,7 +132,7 @@ def over_training(info: CheckpointInfo) -> None:
     """A figure of several steps as a curve; says so where only one was measured."""
     rows = evaluate.over_training(info)
     names = sorted({name for row in rows for name in row.figures if sum(name in one.figures for one in rows) > 1})
-    names = [name for name in names if not name.endswith("_spread") and not name.startswith("classes/share_")]
+    names = [name for name in names if not name.endswith("_spread") and not name.startswith("classes/fraction_")]
     if not names and len(info.steps) < 2:  # a published card may have figures of steps whose weights it has not
         return
     st.header(t("evaluate.curve.title"), anchor=False)

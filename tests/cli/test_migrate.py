@@ -1,0 +1,118 @@
+"""`python -m genmodels migrate`: a run folder as format 1 wrote it is refused by name, converted, and works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from genmodels import catalog
+from genmodels.cli.migrate import migrate_folder
+from genmodels.errors import CheckpointError
+from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+
+FORMAT_1 = Path(__file__).parents[1] / "support" / "format_1"
+PUBLISHED = Path(__file__).parents[2] / "checkpoints" / "mnist_pixelcnn_binary"
+
+
+def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "genmodels", *words]
+    return subprocess.run(
+        command,
+        cwd=PUBLISHED.parents[1],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def old() -> RunFolder:
+    """The published checkpoint with config.json and metrics.json as they were published in format 1."""
+    folder = runs_root() / "old's run"
+    shutil.copytree(PUBLISHED, folder)
+    for path in FORMAT_1.iterdir():
+        shutil.copy(path, folder / path.name)
+    return RunFolder(folder)
+
+
+def test_an_old_run_is_reported_with_the_command_that_converts_it(old: RunFolder) -> None:
+    assert old.name not in [info.name for info in catalog.list_checkpoints()]
+    wanted = (
+        r"old's run/config\.json has format version 1, this program reads 2\. Convert it: python -m genmodels migrate"
+    )
+    with pytest.raises(CheckpointError, match=wanted):
+        catalog.load(old.name)
+    done = run("sample", old.name, GENMODELS_RUNS=str(runs_root()))
+    assert done.returncode == 1
+    assert "python -m genmodels migrate" in done.stderr
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_old_run_is_converted_in_place(old: RunFolder, whole: bool) -> None:
+    weights = (old.step_path(old.steps()[-1]) / "model.safetensors").stat().st_mtime_ns
+    done = run("migrate", str(runs_root() if whole else old.path))
+    assert (done.returncode, done.stdout) == (0, "old's run: converted to format 2\n"), done.stderr
+    for name in ("config.json", "metrics.json"):
+        assert read_json(old.path / name) == read_json(PUBLISHED / name)
+    assert (old.step_path(old.steps()[-1]) / "model.safetensors").stat().st_mtime_ns == weights
+    seeded = [torch.Generator().manual_seed(1) for _ in range(2)]
+    own, published = catalog.load(old.name), catalog.load(PUBLISHED.name)
+    assert own.config.quantisation == "stochastic"
+    assert torch.equal(own.sample(1, generator=seeded[0]), published.sample(1, generator=seeded[1]))  # type: ignore[operator]
+    again = run("migrate", str(runs_root()))
+    assert (again.returncode, again.stdout) == (0, "old's run: has format 2\n")
+
+
+def test_an_interrupted_conversion_is_repeated(old: RunFolder) -> None:
+    config = read_json(old.path / "config.json")
+    assert migrate_folder(old.path)
+    write_json(old.path / "config.json", config)
+    assert migrate_folder(old.path)
+    assert read_json(old.path / "metrics.json") == read_json(PUBLISHED / "metrics.json")
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "converted"),
+    [
+        ("wavenet", {"untold": 0.1, "parts": 16}, {"condition_dropout": 0.1, "parts": 16}),
+        ("cyclegan", {"discriminators_first": 5}, {"discriminator_warmup": 5}),
+        ("pixelcnn", {"rounding": "nearest"}, {"quantisation": "nearest"}),
+        ("gan", {"untold": 1, "dropout": 0.1}, {"untold": 1, "dropout": 0.1}),
+    ],
+)
+def test_settings_get_their_new_names(
+    model: str, settings: dict[str, object], converted: dict[str, object], tmp_path: Path
+) -> None:
+    expect = {"kinds/a_as_b": [0.5, None], "classes/share_3": [0, 1], "labels/agreement": [0, 1]}
+    write_json(tmp_path / "config.json", {"format": 1, "spec": {"model": model, "config": settings, "expect": expect}})
+    assert migrate_folder(tmp_path)
+    spec = read_json(tmp_path / "config.json")["spec"]
+    assert spec["config"] == converted
+    assert set(spec["expect"]) == {"domains/a_as_b", "classes/fraction_3", "labels/agreement"}
+
+
+def test_what_cannot_be_converted_is_named_and_the_others_are_converted(old: RunFolder, tmp_path: Path) -> None:
+    broken = runs_root() / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{half")
+    newer = runs_root() / "newer"
+    newer.mkdir()
+    write_json(newer / "config.json", {"format": 3})
+    done = run("migrate", str(runs_root()))
+    assert done.returncode == 1
+    assert "broken: not converted:" in done.stderr
+    assert "newer: not converted:" in done.stderr
+    assert "format version 3" in done.stderr
+    assert "2 of 3 runs could not be converted" in done.stderr
+    assert "old's run: converted" in done.stdout
+    assert run("migrate", str(tmp_path / "nowhere")).returncode == 2
+    (tmp_path / "empty").mkdir()
+    assert "holds no run" in run("migrate", str(tmp_path / "empty")).stderr
