@@ -21,10 +21,9 @@ from benchmarks.options import Length
 from genmodels.data.loader import to_float
 from genmodels.images.tiled import _pass, _prepared
 from genmodels.layers.instance_norm import InstanceNorm
-from genmodels.models.fast_style import FastStyle
+from genmodels.models.fast_style import FastStyle, ReflectionPad
 from genmodels.models.style_transfer import StyleTransfer
 from genmodels.networks import vgg
-from genmodels.networks.translation import ReflectionPad
 
 _STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _CONTENT = "relu4_2"

@@ -17,13 +17,95 @@ generator draws a picture y and a mask m from 0 to 1, and G(x) = x + m (y - x): 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from genmodels.config import live
+from genmodels.config import ModelConfig, live
 from genmodels.errors import CapabilityError, ConfigError
-from genmodels.networks.translation_settings import TranslationNetworks
+
+
+Channels = Annotated[int, Field(ge=1, le=1024)]
+
+
+class TranslationNetworks(ModelConfig):
+    """Two generators, ResNets (1603.08155) or U-Nets (1505.04597), and two discriminators of patches (1611.07004)."""
+
+    generator: Literal["resnet", "unet"] = Field(
+        "resnet",
+        description="resnet: two reductions, residual blocks, two enlargements; unet: as many reductions as "
+        "unet_channels, each handed on to the enlargement of its size",
+    )
+    resnet_channels: Channels = Field(64, description="channels at full size; four times as many in the blocks")
+    residual_blocks: int = Field(
+        9, ge=1, le=24, description="residual blocks of a resnet: 6 for 128 pixels, 9 for 256 in the paper"
+    )
+    upsample: Literal["transposed", "nearest"] = Field(
+        "transposed",
+        description="how a resnet's maps grow: transposed convolution, or repeated pixels and a convolution, which "
+        "leaves no checkerboard",
+    )
+    unet_channels: tuple[Channels, ...] = Field(
+        (32, 64, 128, 256), min_length=1, max_length=8, description="channels after each reduction of a unet"
+    )
+    attention: bool = Field(
+        False,
+        description="the generators also draw where to change a picture, and the rest stays as it was given: what "
+        "surrounds a horse is kept (1911.11897); take a cycle_weight of 2 or so, for changing nothing costs no cycle",
+    )
+    discriminator_channels: tuple[Channels, ...] = Field(
+        (64, 128, 256, 512),
+        min_length=1,
+        max_length=8,
+        description="channels after each convolution of the discriminators; all but the last halve the map",
+    )
+    discriminator_last_stride: Literal[1, 2] = Field(
+        1, description="reduction by the last of those: 1 judges patches of 70 pixels with four layers, 2 larger ones"
+    )
+    leaky_slope: float = Field(0.2, ge=0, lt=1, description="slope of LeakyReLU below zero")
+    init_std: float | None = Field(
+        0.02, gt=0, le=1, description="spread of the first weights, 0.02 in the paper; empty takes PyTorch's own"
+    )
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of a picture must be a multiple of: one halving a reduction."""
+        return 4 if self.generator == "resnet" else 2 ** len(self.unet_channels)
+
+    @property
+    def receptive_radius(self) -> int:
+        """Receptive-field radius of a generator in pixels."""
+        if self.generator == "resnet":
+            return resnet_receptive_radius(self.residual_blocks)
+        # Two pixels of each size, on the way down and on the way up: kernels of 4.
+        return 4 * (int(2 ** len(self.unet_channels)) - 1)
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> Self:
+        if self.image_shape is None:
+            return self
+        _, height, width = self.image_shape
+        if height % self.multiple or width % self.multiple:
+            raise ValueError(
+                f"a {self.generator} generator halves pictures {self.multiple.bit_length() - 1} times, but {height}x"
+                f"{width} is no multiple of {self.multiple}: change data.size, or take fewer unet_channels"
+            )
+        if self.generator == "resnet" and min(height, width) < 8:
+            raise ValueError(f"a resnet generator reflects 3 pixels at the border: {height}x{width} is below 8x8")
+        size = min(height, width)
+        for stride in self.discriminator_strides:
+            size = (size - 2) // stride + 1  # kernels of 4, padding of 1
+            if size < 1:
+                raise ValueError(
+                    f"{len(self.discriminator_channels)} discriminator_channels leave nothing of a {height}x{width} "
+                    "picture: take fewer"
+                )
+        return self
+
+    @property
+    def discriminator_strides(self) -> tuple[int, ...]:
+        """Reduction by each convolution of a discriminator, the one that judges included."""
+        return (*(2 for _ in self.discriminator_channels[1:]), self.discriminator_last_stride, 1)
 
 
 class CycleGANConfig(TranslationNetworks):
@@ -72,6 +154,8 @@ class CycleGANConfig(TranslationNetworks):
             )
 
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -79,11 +163,120 @@ from torch.optim import Optimizer
 
 from genmodels.capabilities import Direction
 from genmodels.layers import augment
-from genmodels.networks import translation
 from genmodels.layers.image_pool import ImagePool
+from genmodels.layers.instance_norm import InstanceNorm
 from genmodels.losses import least_squares_loss
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.models.fast_style import resnet, resnet_receptive_radius
 from genmodels.registry import register
+
+
+class UNet(nn.Module):
+    """Reductions by convolutions of stride 2, then enlargements that see the map of their size from the way down."""
+
+    def __init__(self, config: TranslationNetworks, channels: int, drawn: int) -> None:
+        super().__init__()
+        widths = config.unet_channels
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(config.leaky_slope, inplace=True), InstanceNorm()
+            )
+            for before, after in pairwise([channels, *widths])
+        )
+        self.up = nn.ModuleList()
+        incoming = widths[-1]
+        for after in reversed(widths[:-1]):
+            self.up.append(
+                nn.Sequential(
+                    nn.Upsample(scale_factor=2, mode="nearest"),
+                    nn.ZeroPad2d((1, 2, 1, 2)),  # an even kernel has no middle: one more behind
+                    nn.Conv2d(incoming, after, 4),
+                    nn.ReLU(inplace=True),
+                    InstanceNorm(),
+                )
+            )
+            incoming = 2 * after  # its own, and the map from the way down
+        self.last = nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.ZeroPad2d((1, 2, 1, 2)),
+            nn.Conv2d(incoming, drawn, 4),
+            nn.Tanh(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = []
+        for down in self.down:
+            x = down(x)
+            maps.append(x)
+        for up, skip in zip(self.up, reversed(maps[:-1]), strict=True):
+            x = torch.cat([up(x), skip], 1)
+        y: Tensor = self.last(x)
+        return y
+
+
+def generator(config: TranslationNetworks) -> nn.Module:
+    """Images (B, C, H, W) in [-1, 1] -> the same, and with attention one channel more, for `attended`.
+
+    Sides are multiples of `config.multiple`.
+    """
+    channels = (config.image_shape or (0,))[0]
+    drawn = channels + 1 if config.attention else channels
+    network: nn.Sequential | UNet = (
+        resnet(
+            channels, config.resnet_channels, config.residual_blocks, drawn, transposed=config.upsample == "transposed"
+        )
+        if config.generator == "resnet"
+        else UNet(config, channels, drawn)
+    )
+    _initialised(network, config.init_std)
+    if config.attention:
+        last = network.last[-2] if isinstance(network, UNet) else network[-2]
+        _open(last)
+    return network
+
+
+def attended(drawn: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture x (B, C, H, W) changed only where its generator says so, and where that is (B, 1, H, W), 0 to 1.
+
+    x + m (y - x) of Tang et al., arXiv 1911.11897: `drawn`, in [-1, 1], is y in its first C channels and 2m - 1 in its
+    last.
+    """
+    content, mask = drawn[:, :-1].float(), 0.5 * (drawn[:, -1:].float() + 1)
+    return x + mask * (content - x), mask
+
+
+def _open(last: nn.Module) -> None:
+    """Let a mask begin at 0.95 everywhere: where it is shut nothing is learned, and nothing opens it again."""
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
+    with torch.no_grad():
+        last.weight[-1].zero_()
+        last.bias[-1] = 1.5  # before tanh
+
+
+def discriminator(config: TranslationNetworks) -> nn.Module:
+    """Images (B, C, H, W) -> scores (B, 1, h, w), one for each patch."""
+    layers: list[nn.Module] = []
+    sizes = [(config.image_shape or (0,))[0], *config.discriminator_channels]
+    for index, (before, after) in enumerate(pairwise(sizes)):
+        stride = config.discriminator_strides[index]
+        layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=index == 0))
+        if index:
+            layers.append(InstanceNorm())
+        layers.append(nn.LeakyReLU(config.leaky_slope, inplace=True))
+    layers.append(nn.Conv2d(sizes[-1], 1, 4, 1, 1))
+    return _initialised(nn.Sequential(*layers), config.init_std)
+
+
+def _initialised(network: nn.Module, std: float | None) -> nn.Module:
+    """The paper's start: weights N(0, std), no offsets."""
+    if std is not None:
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, 0.0, std)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+    return network
 
 
 @register("cyclegan")
@@ -97,10 +290,10 @@ class CycleGAN(Model):
     def __init__(self, config: CycleGANConfig) -> None:
         super().__init__(config)
         shape = config.image_shape or (0, 0, 0)
-        self.generator_ab = translation.generator(config)
-        self.generator_ba = translation.generator(config)
-        self.discriminator_a = translation.discriminator(config)
-        self.discriminator_b = translation.discriminator(config)
+        self.generator_ab = generator(config)
+        self.generator_ba = generator(config)
+        self.discriminator_a = discriminator(config)
+        self.discriminator_b = discriminator(config)
         self.pool_a = ImagePool(config.pool_size, shape)
         self.pool_b = ImagePool(config.pool_size, shape)
 
@@ -178,7 +371,7 @@ class CycleGAN(Model):
 
     def _drawn(self, generator: nn.Module, x: Tensor) -> Tensor:
         drawn: Tensor = generator(x)
-        return translation.attended(drawn, x)[0] if self.config.attention else drawn
+        return attended(drawn, x)[0] if self.config.attention else drawn
 
     def _judge(self, real_a: Tensor, real_b: Tensor, fake_a: Tensor, fake_b: Tensor, optimizer: Optimizer) -> Tensor:
         """Update both: real pictures and pooled translations in one batch, which instance norm keeps apart."""

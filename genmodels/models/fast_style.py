@@ -43,21 +43,84 @@ class FastStyleConfig(PerceptualSettings):
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.errors import CapabilityError
 from genmodels.layers import augment
-from genmodels.networks.perceptual import PerceptualLoss, weighted
-from genmodels.networks.translation import resnet
+from genmodels.layers.instance_norm import InstanceNorm
 from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.models.style_transfer import PerceptualLoss, weighted
 from genmodels.registry import register
-from genmodels.networks.translation_settings import resnet_receptive_radius
 
 # Pixels painted around a picture and cut off again. The halving convolutions put zeros around it, by which a network
 # knows the border and learns to paint a strip there; a wider margin than in training takes nearly all of that away, at
 # the price of a fifth more pixels at 256 x 256.
 _MARGIN, _TRAINING_MARGIN = 12, 8
+
+
+class ReflectionPad(nn.Module):
+    """Mirrors `width` pixels at each border, in the type it is given: autocast would copy all to float32 and back."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return F.pad(x, (self.width,) * 4, mode="reflect")
+
+
+class ResidualBlock(nn.Module):
+    """x + two convolutions of it (arXiv 1512.03385), with borders reflected."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_normalised(ReflectionPad(1), nn.Conv2d(channels, channels, 3, bias=False)),
+            ReflectionPad(1),
+            nn.Conv2d(channels, channels, 3, bias=False),
+            InstanceNorm(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.layers(x)
+        return y
+
+
+def resnet(
+    channels: int, width: int, blocks: int, drawn: int | None = None, *, transposed: bool = False, kernel: int = 7
+) -> nn.Sequential:
+    """Images (B, channels, H, W) in [-1, 1] -> (B, drawn, H, W) in [-1, 1], as many channels if nothing is said.
+
+    The ResNet of arXiv 1603.08155; sides are multiples of 4, from 8 on.
+
+    A first convolution of `kernel`, two halvings, residual blocks, two enlargements, a last convolution and tanh.
+    """
+    border = kernel // 2
+    layers = _normalised(ReflectionPad(border), nn.Conv2d(channels, width, kernel, bias=False))
+    for before in (width, 2 * width):
+        layers += _normalised(nn.Conv2d(before, 2 * before, 3, 2, 1, bias=False))
+    layers += [ResidualBlock(4 * width) for _ in range(blocks)]
+    for before in (4 * width, 2 * width):
+        after = before // 2
+        if transposed:
+            layers += _normalised(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1, bias=False))
+        else:
+            enlarge = nn.Upsample(scale_factor=2, mode="nearest")
+            layers += _normalised(enlarge, ReflectionPad(1), nn.Conv2d(before, after, 3, bias=False))
+    return nn.Sequential(*layers, ReflectionPad(border), nn.Conv2d(width, drawn or channels, kernel), nn.Tanh())
+
+
+def _normalised(*layers: nn.Module) -> list[nn.Module]:
+    return [*layers, InstanceNorm(), nn.ReLU(inplace=True)]
+
+
+def resnet_receptive_radius(blocks: int, kernel: int = 7) -> int:
+    """Receptive-field radius in pixels of `networks.translation.resnet`: 87 with nine blocks."""
+    # First and last convolution; 1 + 2 for the halvings; in a block two kernels of 3 at a quarter of the size; and
+    # 4 + 2 where pixels are repeated before the kernel of an enlargement.
+    return 2 * (kernel // 2) + 3 + 8 * blocks + 6
 
 
 @register("fast_style")

@@ -14,13 +14,13 @@ L-BFGS finds in 200 evaluations what gradient descent finds in thousands. Pictur
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from genmodels.config import live
-from genmodels.networks.perceptual_settings import PerceptualSettings
+from genmodels.networks.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS, PerceptualSettings
 
 
 class StyleTransferConfig(PerceptualSettings):
@@ -49,13 +49,60 @@ from torch.optim import Optimizer
 
 from genmodels.errors import CapabilityError, DivergedError
 from genmodels.layers import colours
-from genmodels.networks.perceptual import PerceptualLoss, weighted
+from genmodels.losses import gram_matrix, relative_square, total_variation
+from genmodels.networks.vgg import Features, fits
 from genmodels.model import Batch, Curve, Metrics, Model, update
 from genmodels.registry import register
 
+Maps = Mapping[str, Tensor]
 Targets = tuple[dict[str, Tensor], dict[str, Tensor]]
 # torch's L-BFGS forgets a step whose change of gradient is below 1e-10, whatever the loss is measured in.
 _LBFGS_SCALE = 1e4
+
+
+class PerceptualLoss(nn.Module):
+    """Holds the network that looks; what it is compared with is given to each call."""
+
+    def __init__(self, config: PerceptualSettings) -> None:
+        super().__init__()
+        self.features = Features(config.features, config.pooling)
+
+    def content_of(self, x: Tensor, layers: Collection[str] = CONTENT_LAYERS) -> dict[str, Tensor]:
+        """Activations (B, C, h, w) of pictures in [-1, 1], without a gradient; of those layers that they fit."""
+        with torch.no_grad():
+            return self._maps(x, layers)
+
+    def style_of(self, x: Tensor, layers: Collection[str] = STYLE_LAYERS) -> dict[str, Tensor]:
+        """Gram matrices (B, C, C) of pictures in [-1, 1], without a gradient; of those layers that they fit."""
+        with torch.no_grad():
+            return {name: gram_matrix(maps) for name, maps in self._maps(x, layers).items()}
+
+    def _maps(self, x: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        fitting = [layer for layer in layers if fits(x, layer)]
+        found: dict[str, Tensor] = self.features(x, fitting) if fitting else {}
+        return found
+
+    def forward(self, x: Tensor, content: Maps, style: Maps, config: PerceptualSettings) -> dict[str, Tensor]:
+        """`content`, `style` and `variation` of pictures in [-1, 1], weighted by layer but not against each other."""
+        wanted = config.content_layers, config.style_layers
+        zero = x.new_zeros(())
+        found = {"content": zero, "style": zero, "variation": total_variation(x)}
+        if any(wanted):
+            maps = self.features(x, {*wanted[0], *wanted[1]})
+            for name, weight in wanted[0].items():
+                found["content"] = found["content"] + weight * relative_square(maps[name], content[name])
+            for name, weight in wanted[1].items():
+                found["style"] = found["style"] + weight * relative_square(gram_matrix(maps[name]), style[name])
+        return found
+
+
+def weighted(parts: Mapping[str, Tensor], config: PerceptualSettings) -> Tensor:
+    """What is minimised."""
+    return (
+        config.content_weight * parts["content"]
+        + config.style_weight * parts["style"]
+        + config.tv_weight * parts["variation"]
+    )
 
 
 @register("style_transfer")

@@ -16,8 +16,8 @@ from genmodels.images import preview
 from genmodels.layers import augment
 from genmodels.layers.image_pool import ImagePool
 from genmodels.losses import least_squares_loss
-from genmodels.networks import translation
-from genmodels.networks.translation import ResidualBlock
+from genmodels.models import cyclegan
+from genmodels.models.fast_style import ResidualBlock
 from tests.conftest import digit_batch, small_model, small_spec
 
 
@@ -113,7 +113,7 @@ def test_attention_keeps_what_it_does_not_change() -> None:
     """x + m (y - x) by hand: m = 0 keeps the pixel, 1 takes what was drawn, a half lies between."""
     x = torch.tensor([0.5, -0.5, 1.0]).view(1, 1, 1, 3)
     drawn = torch.cat([torch.tensor([-1.0, 0.25, 0.0]).view(1, 1, 1, 3), torch.tensor([-1.0, 1.0, 0.0]).view_as(x)], 1)
-    y, mask = translation.attended(drawn, x)
+    y, mask = cyclegan.attended(drawn, x)
     assert mask.flatten().tolist() == [0.0, 1.0, 0.5]
     assert y.flatten().tolist() == [0.5, 0.25, 0.5]
 
@@ -149,7 +149,7 @@ def test_a_mask_begins_open(settings: dict[str, Any]) -> None:
     """Where it is shut nothing is learned."""
     model = built(resnet_channels=4, discriminator_channels=[4], attention=True, **settings)
     x = torch.rand(1, 3, 16, 16) * 2 - 1
-    mask = translation.attended(model.generator_ba(x), x)[1]
+    mask = cyclegan.attended(model.generator_ba(x), x)[1]
     torch.testing.assert_close(mask, torch.full((1, 1, 16, 16), 0.5 * (math.tanh(1.5) + 1)))
 
 

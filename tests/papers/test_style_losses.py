@@ -13,9 +13,8 @@ from genmodels import checkpoint
 from genmodels.errors import DataError
 from genmodels.layers import colours
 from genmodels.losses import gram_matrix, relative_square, total_variation
-from genmodels.models.style_transfer import StyleTransfer
+from genmodels.models.style_transfer import PerceptualLoss, StyleTransfer, weighted
 from genmodels.networks import vgg
-from genmodels.networks.perceptual import PerceptualLoss, weighted
 from genmodels.runfolder import RunFolder
 from tests.conftest import small_spec
 from tests.support.style_pictures import SHALLOW, small_canvas, small_network, tensor
