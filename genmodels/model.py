@@ -15,7 +15,17 @@ from torch.optim import Optimizer
 from genmodels.config import NOT_FILLED, ModelConfig
 from genmodels.errors import ConfigError, DivergedError
 
-__all__ = ["Batch", "Curve", "Metrics", "Model", "ModelConfig", "cosine", "make_optimizer", "update"]
+__all__ = [
+    "Batch",
+    "Curve",
+    "Metrics",
+    "Model",
+    "ModelConfig",
+    "constant_then_linear",
+    "cosine",
+    "make_optimizer",
+    "update",
+]
 
 Batch = Mapping[str, Tensor]
 """Keys `image label audio length speaker image_a image_b content style`.
@@ -115,6 +125,12 @@ class Model(nn.Module, ABC):
 def cosine(step: int, max_steps: int, end: float = 0.0) -> float:
     """Learning-rate factor from 1 at step 0 to `end` at the last step, along half a cosine (arXiv 1608.03983)."""
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, max_steps))))
+
+
+def constant_then_linear(step: int, max_steps: int, decay_from: float) -> float:
+    """Learning-rate factor: 1 up to the fraction `decay_from` of the training, then linear to 0 at the last step."""
+    start = decay_from * max_steps
+    return 1.0 if step <= start else max(0.0, (max_steps - step) / (max_steps - start))
 
 
 def make_optimizer(kind: str, module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> Optimizer:

@@ -1,4 +1,4 @@
-"""A pool of pictures drawn earlier, so that a discriminator does not forget what it has seen (arXiv 1612.07828)."""
+"""Replay buffer (image pool) of earlier generated images for a discriminator: Shrivastava et al., arXiv 1612.07828."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 
 class ImagePool(nn.Module):
-    """Keeps `size` pictures of `shape` (C, H, W); 0 keeps none and hands all through.
+    """Holds up to `size` images of `shape` (C, H, W); with size 0 `exchange` returns its input.
 
-    Held as bytes, as the real pictures are: a quarter of the memory, and of each checkpoint, that floats would take.
-    What it holds is part of the model's state, because a resumed training must go on with the same pictures.
+    Images are stored as bytes, as the data sets are: a quarter of the memory of floats, and of each checkpoint. They
+    are part of the model's state, because a resumed training must continue with the same images.
     """
 
-    pictures: Tensor
+    pictures: Tensor  # the key in published and users' checkpoints
 
     def __init__(self, size: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -21,30 +21,30 @@ class ImagePool(nn.Module):
         self.register_buffer("pictures", torch.zeros(size, *shape, dtype=torch.uint8))
 
     @torch.no_grad()
-    def exchange(self, fresh: Tensor) -> Tensor:
-        """As many pictures as `fresh` (B, C, H, W) in [-1, 1], to train a discriminator on.
+    def exchange(self, images: Tensor) -> Tensor:
+        """A batch to train a discriminator on. Shape: (B, C, H, W) in [-1, 1], as `images`.
 
-        While the pool fills, each picture goes in and is given back. After that half of them are given back, and each
-        of the others takes the place of a kept one, which is given instead. Draws from torch's default generator.
+        Until the pool is full, each image is stored and returned. From then on, with probability 1/2 an image is
+        returned, otherwise it replaces a random stored one, which is returned. Uses torch's default generator.
         """
         size = len(self.pictures)
         if not size:
-            return fresh
-        given = fresh.clone()
-        # On the CPU: reading a draw from a GPU would stall every step.
-        draws, slots = torch.rand(len(fresh)).tolist(), torch.randint(size, (len(fresh),)).tolist()
-        for row, (draw, slot) in enumerate(zip(draws, slots, strict=True)):
-            kept = (fresh[row].float() + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+            return images
+        result = images.clone()
+        # On the CPU: reading a random number from a GPU would stall every step.
+        chances, slots = torch.rand(len(images)).tolist(), torch.randint(size, (len(images),)).tolist()
+        for row, (chance, slot) in enumerate(zip(chances, slots, strict=True)):
+            stored = (images[row].float() + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
             if self.filled < size:
-                self.pictures[self.filled] = kept
+                self.pictures[self.filled] = stored
                 self.filled += 1
-            elif draw < 0.5:
-                given[row] = self.pictures[slot].float().mul_(2 / 255).sub_(1)
-                self.pictures[slot] = kept
-        return given
+            elif chance < 0.5:
+                result[row] = self.pictures[slot].float().mul_(2 / 255).sub_(1)
+                self.pictures[slot] = stored
+        return result
 
     def get_extra_state(self) -> Tensor:
-        """The count beside the pictures; not a buffer, for it is read each step and a buffer moves to the GPU."""
+        """The number of stored images. Not a buffer: it is read each step, and a buffer would move to the GPU."""
         return torch.tensor(self.filled)
 
     def set_extra_state(self, state: Tensor) -> None:

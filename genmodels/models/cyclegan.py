@@ -1,17 +1,27 @@
 """CycleGAN: Zhu, Park, Isola and Efros, arXiv 1703.10593.
 
-Two generators translate between two kinds of pictures of which no pairs are known: G from A to B, F from B to A. Two
-discriminators judge what comes out, and a picture that is translated there and back must be the one it was.
+Translation between two unpaired image domains A and B. Generator G maps A to B and F maps B to A; discriminators D_A
+and D_B tell real images from translations. Cycle consistency: F(G(a)) must be a, and G(F(b)) must be b.
 
     generators:      minimise  mean (D_B(G(a)) - 1)^2 + mean (D_A(F(b)) - 1)^2
                                + cycle_weight    * ( mean |F(G(a)) - a| + mean |G(F(b)) - b| )
                                + identity_weight * ( mean |G(b) - b|    + mean |F(a) - a|    )
     discriminators:  minimise  1/2 ( mean (D_B(b) - 1)^2 + mean D_B(G(a'))^2 )  +  the same for D_A and F(b')
 
-G(a') and F(b') come from pools of earlier translations. The loss is that of least squares (1611.04076): scores have no
-sigmoid. The rate is constant for the first part of the training and falls evenly to 0 after it. With attention a
-generator draws a picture y and a mask m from 0 to 1, and G(x) = x + m (y - x): what surrounds a horse is kept
-(1911.11897).
+G(a') and F(b') come from replay buffers of earlier translations (Shrivastava et al., arXiv 1612.07828). The adversarial
+loss is least squares, without a sigmoid (Mao et al., arXiv 1611.04076).
+
+    variable                          paper         meaning
+    real_a, real_b                    x, y          batches of domain A and B
+    generator_ab, generator_ba        G, F          ResNet (arXiv 1603.08155) or U-Net (arXiv 1505.04597)
+    discriminator_a, discriminator_b  D_X, D_Y      PatchGAN (Isola et al., arXiv 1611.07004): one score per patch
+    fake_b, fake_a                    G(x), F(y)    translations
+    cycle_a, cycle_b                  L_cyc         cycle-consistency loss of each domain
+    cycle_weight                      lambda        10
+    identity_weight                   0.5 lambda    weight of L_identity (section 5.2)
+
+With `attention` a generator predicts an image y and a mask m from 0 to 1, and G(x) = x + m (y - x), which preserves the
+background (Tang et al., arXiv 1911.11897).
 """
 
 from __future__ import annotations
@@ -24,61 +34,97 @@ from pydantic import Field, model_validator
 from genmodels.config import ModelConfig, live
 from genmodels.errors import CapabilityError, ConfigError
 
-
 Channels = Annotated[int, Field(ge=1, le=1024)]
 
 
-class TranslationNetworks(ModelConfig):
-    """Two generators, ResNets (1603.08155) or U-Nets (1505.04597), and two discriminators of patches (1611.07004)."""
+class CycleGANConfig(ModelConfig):
+    """Networks, loss weights, augmentation and optimizers."""
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("image_a", "image_b")
 
     generator: Literal["resnet", "unet"] = Field(
         "resnet",
-        description="resnet: two reductions, residual blocks, two enlargements; unet: as many reductions as "
-        "unet_channels, each handed on to the enlargement of its size",
+        description="resnet: two downsampling layers, residual blocks, two upsampling layers; unet: one downsampling "
+        "layer per entry of unet_channels, with skip connections at equal resolution",
     )
-    resnet_channels: Channels = Field(64, description="channels at full size; four times as many in the blocks")
+    resnet_channels: Channels = Field(64, description="channels at full resolution; four times as many in the blocks")
     residual_blocks: int = Field(
         9, ge=1, le=24, description="residual blocks of a resnet: 6 for 128 pixels, 9 for 256 in the paper"
     )
     upsample: Literal["transposed", "nearest"] = Field(
         "transposed",
-        description="how a resnet's maps grow: transposed convolution, or repeated pixels and a convolution, which "
-        "leaves no checkerboard",
+        description="upsampling of a resnet: transposed convolution, or nearest-neighbour upsampling followed by a "
+        "convolution (no checkerboard artefacts)",
     )
     unet_channels: tuple[Channels, ...] = Field(
-        (32, 64, 128, 256), min_length=1, max_length=8, description="channels after each reduction of a unet"
+        (32, 64, 128, 256), min_length=1, max_length=8, description="channels after each downsampling layer of a unet"
     )
     attention: bool = Field(
         False,
-        description="the generators also draw where to change a picture, and the rest stays as it was given: what "
-        "surrounds a horse is kept (1911.11897); take a cycle_weight of 2 or so, for changing nothing costs no cycle",
+        description="the generators also predict a mask of where to change an image; the rest stays as it is "
+        "(arXiv 1911.11897). Choose a cycle_weight of about 2: changing nothing has no cycle loss",
     )
     discriminator_channels: tuple[Channels, ...] = Field(
         (64, 128, 256, 512),
         min_length=1,
         max_length=8,
-        description="channels after each convolution of the discriminators; all but the last halve the map",
+        description="channels after each convolution of the discriminators; all but the last have a stride of 2",
     )
     discriminator_last_stride: Literal[1, 2] = Field(
-        1, description="reduction by the last of those: 1 judges patches of 70 pixels with four layers, 2 larger ones"
+        1, description="stride of the last of these: with four layers, 1 gives patches of 70 pixels, 2 larger ones"
     )
     leaky_slope: float = Field(0.2, ge=0, lt=1, description="slope of LeakyReLU below zero")
     init_std: float | None = Field(
-        0.02, gt=0, le=1, description="spread of the first weights, 0.02 in the paper; empty takes PyTorch's own"
+        0.02,
+        gt=0,
+        le=1,
+        description="standard deviation of the initial weights, 0.02 in the paper; empty: PyTorch's default",
+    )
+    cycle_weight: float = live(10.0, ge=0, le=1000, description="weight of the cycle-consistency loss")
+    identity_weight: float = live(
+        5.0,
+        ge=0,
+        le=1000,
+        description="weight of the identity loss, which keeps colours: half of cycle_weight in the paper; 0 saves a "
+        "third of a step",
+    )
+    pool_size: int = Field(
+        50, ge=0, le=1000, description="size of the replay buffer (image pool) of each discriminator"
+    )
+    zoom: float = Field(
+        286 / 256,
+        ge=1,
+        le=2,
+        description="training images are enlarged by this factor and cropped at random; 286 to 256 pixels in the paper",
+    )
+    flip: bool = Field(True, description="mirror half of the training images; not for digits and letters")
+    discriminator_warmup: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="discriminator warm-up steps: only the discriminators are trained in the first steps. For "
+        "generators that start from pretrained weights, which untrained discriminators would destroy. The steps count "
+        "towards max_steps and decay_from",
+    )
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1")
+    generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both generators")
+    discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both discriminators")
+    decay_from: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="fraction of the training after which the learning rates fall linearly to 0; 1: constant",
     )
 
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must be a multiple of: one halving a reduction."""
+        """Both sides of an image must be multiples of this: 2 per downsampling layer."""
         return 4 if self.generator == "resnet" else 2 ** len(self.unet_channels)
 
     @property
-    def receptive_radius(self) -> int:
-        """Receptive-field radius of a generator in pixels."""
-        if self.generator == "resnet":
-            return resnet_receptive_radius(self.residual_blocks)
-        # Two pixels of each size, on the way down and on the way up: kernels of 4.
-        return 4 * (int(2 ** len(self.unet_channels)) - 1)
+    def discriminator_strides(self) -> tuple[int, ...]:
+        """Stride of each convolution of a discriminator, the last one with the scores included."""
+        return (*(2 for _ in self.discriminator_channels[1:]), self.discriminator_last_stride, 1)
 
     @model_validator(mode="after")
     def _layers_fit(self) -> Self:
@@ -87,8 +133,8 @@ class TranslationNetworks(ModelConfig):
         _, height, width = self.image_shape
         if height % self.multiple or width % self.multiple:
             raise ValueError(
-                f"a {self.generator} generator halves pictures {self.multiple.bit_length() - 1} times, but {height}x"
-                f"{width} is no multiple of {self.multiple}: change data.size, or take fewer unet_channels"
+                f"a {self.generator} generator halves images {self.multiple.bit_length() - 1} times, but {height}x"
+                f"{width} is no multiple of {self.multiple}: change data.size, or choose fewer unet_channels"
             )
         if self.generator == "resnet" and min(height, width) < 8:
             raise ValueError(f"a resnet generator reflects 3 pixels at the border: {height}x{width} is below 8x8")
@@ -97,63 +143,20 @@ class TranslationNetworks(ModelConfig):
             size = (size - 2) // stride + 1  # kernels of 4, padding of 1
             if size < 1:
                 raise ValueError(
-                    f"{len(self.discriminator_channels)} discriminator_channels leave nothing of a {height}x{width} "
-                    "picture: take fewer"
+                    f"{len(self.discriminator_channels)} discriminator_channels reduce a {height}x{width} image to "
+                    "nothing: choose fewer"
                 )
         return self
-
-    @property
-    def discriminator_strides(self) -> tuple[int, ...]:
-        """Reduction by each convolution of a discriminator, the one that judges included."""
-        return (*(2 for _ in self.discriminator_channels[1:]), self.discriminator_last_stride, 1)
-
-
-class CycleGANConfig(TranslationNetworks):
-    """Networks of `TranslationNetworks`, the weights of the losses, and how pictures are varied."""
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("image_a", "image_b")
-
-    cycle_weight: float = live(
-        10.0, ge=0, le=1000, description="weight of the way there and back: how much of a picture must be kept"
-    )
-    identity_weight: float = live(
-        5.0,
-        ge=0,
-        le=1000,
-        description="weight of leaving alone what is of the wanted kind already, which keeps colours: 5 is the "
-        "authors' half of cycle_weight, 1 a tenth of it, 0 saves a third of a step",
-    )
-    pool_size: int = Field(50, ge=0, le=1000, description="earlier translations kept for each discriminator")
-    zoom: float = Field(
-        286 / 256,
-        ge=1,
-        le=2,
-        description="training pictures are enlarged by this and cut to size at random; the paper's 286 to 256",
-    )
-    flip: bool = Field(True, description="mirror half of the training pictures; not for digits and letters")
-    discriminator_warmup: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="steps at the beginning in which the discriminators learn alone: for generators that begin with "
-        "another training's weights, which discriminators that know nothing would lead astray; they count as steps of "
-        "the training, also for decay_from",
-    )
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
-    generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both generators")
-    discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both discriminators")
-    decay_from: float = Field(
-        0.5, ge=0, le=1, description="share of the training after which the rates fall evenly to 0; 1 keeps them"
-    )
 
     def check_steps(self, max_steps: int) -> None:
         if self.discriminator_warmup >= max_steps:
             raise ConfigError(
-                f"model.discriminator_warmup = {self.discriminator_warmup:,} leaves the generators none of the "
-                f"{max_steps:,} steps of train.max_steps: choose fewer of those, or more of these"
+                f"model.discriminator_warmup = {self.discriminator_warmup:,} leaves no step for the generators: "
+                f"train.max_steps = {max_steps:,}; choose fewer warm-up steps or more training steps"
             )
 
 
+# Everything above the next line is read without torch (genmodels/registry.py).
 from itertools import pairwise
 
 import torch
@@ -166,15 +169,21 @@ from genmodels.layers import augment
 from genmodels.layers.image_pool import ImagePool
 from genmodels.layers.instance_norm import InstanceNorm
 from genmodels.losses import least_squares_loss
-from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
-from genmodels.models.fast_style import resnet, resnet_receptive_radius
+from genmodels.model import Batch, Curve, Metrics, Model, constant_then_linear, make_optimizer, update
+from genmodels.models.fast_style import resnet, resnet_radius
 from genmodels.registry import register
+
+# Channels that are normalised next have no bias in a ResNet and in a discriminator: the norm subtracts their mean.
 
 
 class UNet(nn.Module):
-    """Reductions by convolutions of stride 2, then enlargements that see the map of their size from the way down."""
+    """Downsampling by strided convolutions, then upsampling with skip connections at equal resolution.
 
-    def __init__(self, config: TranslationNetworks, channels: int, drawn: int) -> None:
+    Ronneberger et al., arXiv 1505.04597. Shape: (B, channels, H, W) -> (B, outputs, H, W) in [-1, 1]; H and W are
+    multiples of 2 ** len(config.unet_channels).
+    """
+
+    def __init__(self, config: CycleGANConfig, channels: int, outputs: int) -> None:
         super().__init__()
         widths = config.unet_channels
         self.down = nn.ModuleList(
@@ -189,75 +198,60 @@ class UNet(nn.Module):
             self.up.append(
                 nn.Sequential(
                     nn.Upsample(scale_factor=2, mode="nearest"),
-                    nn.ZeroPad2d((1, 2, 1, 2)),  # an even kernel has no middle: one more behind
+                    nn.ZeroPad2d((1, 2, 1, 2)),  # an even kernel has no centre: one more row and column at the end
                     nn.Conv2d(incoming, after, 4),
                     nn.ReLU(inplace=True),
                     InstanceNorm(),
                 )
             )
-            incoming = 2 * after  # its own, and the map from the way down
+            incoming = 2 * after  # its own channels and those of the skip connection
         self.last = nn.Sequential(
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.ZeroPad2d((1, 2, 1, 2)),
-            nn.Conv2d(incoming, drawn, 4),
+            nn.Conv2d(incoming, outputs, 4),
             nn.Tanh(),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         maps = []
         for down in self.down:
-            x = down(x)
+            x = down(x)  # level i: (B, unet_channels[i], H / 2^(i+1), W / 2^(i+1))
             maps.append(x)
         for up, skip in zip(self.up, reversed(maps[:-1]), strict=True):
-            x = torch.cat([up(x), skip], 1)
-        y: Tensor = self.last(x)
+            x = torch.cat([up(x), skip], 1)  # (B, 2 * skip channels, twice the size)
+        y: Tensor = self.last(x)  # (B, outputs, H, W)
         return y
 
 
-def generator(config: TranslationNetworks) -> nn.Module:
-    """Images (B, C, H, W) in [-1, 1] -> the same, and with attention one channel more, for `attended`.
+def build_generator(config: CycleGANConfig) -> nn.Module:
+    """An initialised generator.
 
-    Sides are multiples of `config.multiple`.
+    Shape: images (B, C, H, W) in [-1, 1] -> the same; with attention (B, C + 1, H, W), the input of `apply_mask`.
+    H and W are multiples of `config.multiple`.
     """
-    channels = (config.image_shape or (0,))[0]
-    drawn = channels + 1 if config.attention else channels
+    channels = config.shape[0]
+    outputs = channels + 1 if config.attention else channels
     network: nn.Sequential | UNet = (
         resnet(
-            channels, config.resnet_channels, config.residual_blocks, drawn, transposed=config.upsample == "transposed"
+            channels,
+            config.resnet_channels,
+            config.residual_blocks,
+            outputs,
+            transposed=config.upsample == "transposed",
         )
         if config.generator == "resnet"
-        else UNet(config, channels, drawn)
+        else UNet(config, channels, outputs)
     )
-    _initialised(network, config.init_std)
+    _initialise(network, config.init_std)
     if config.attention:
-        last = network.last[-2] if isinstance(network, UNet) else network[-2]
-        _open(last)
+        _open_mask(network.last[-2] if isinstance(network, UNet) else network[-2])
     return network
 
 
-def attended(drawn: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """A picture x (B, C, H, W) changed only where its generator says so, and where that is (B, 1, H, W), 0 to 1.
-
-    x + m (y - x) of Tang et al., arXiv 1911.11897: `drawn`, in [-1, 1], is y in its first C channels and 2m - 1 in its
-    last.
-    """
-    content, mask = drawn[:, :-1].float(), 0.5 * (drawn[:, -1:].float() + 1)
-    return x + mask * (content - x), mask
-
-
-def _open(last: nn.Module) -> None:
-    """Let a mask begin at 0.95 everywhere: where it is shut nothing is learned, and nothing opens it again."""
-    assert isinstance(last, nn.Conv2d)
-    assert last.bias is not None
-    with torch.no_grad():
-        last.weight[-1].zero_()
-        last.bias[-1] = 1.5  # before tanh
-
-
-def discriminator(config: TranslationNetworks) -> nn.Module:
-    """Images (B, C, H, W) -> scores (B, 1, h, w), one for each patch."""
+def build_discriminator(config: CycleGANConfig) -> nn.Module:
+    """An initialised PatchGAN. Shape: images (B, C, H, W) in [-1, 1] -> scores (B, 1, h, w), one per patch."""
     layers: list[nn.Module] = []
-    sizes = [(config.image_shape or (0,))[0], *config.discriminator_channels]
+    sizes = [config.shape[0], *config.discriminator_channels]
     for index, (before, after) in enumerate(pairwise(sizes)):
         stride = config.discriminator_strides[index]
         layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=index == 0))
@@ -265,11 +259,30 @@ def discriminator(config: TranslationNetworks) -> nn.Module:
             layers.append(InstanceNorm())
         layers.append(nn.LeakyReLU(config.leaky_slope, inplace=True))
     layers.append(nn.Conv2d(sizes[-1], 1, 4, 1, 1))
-    return _initialised(nn.Sequential(*layers), config.init_std)
+    return _initialise(nn.Sequential(*layers), config.init_std)
 
 
-def _initialised(network: nn.Module, std: float | None) -> nn.Module:
-    """The paper's start: weights N(0, std), no offsets."""
+def apply_mask(output: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """x + m (y - x) (Tang et al., arXiv 1911.11897): an image changed only where the mask is open, and the mask.
+
+    `output` (B, C + 1, H, W) in [-1, 1] is y in its first C channels and 2m - 1 in the last; `x` is (B, C, H, W).
+    Shape: (B, C, H, W) in [-1, 1] and (B, 1, H, W) in [0, 1].
+    """
+    content, mask = output[:, :-1].float(), 0.5 * (output[:, -1:].float() + 1)
+    return x + mask * (content - x), mask
+
+
+def _open_mask(last: nn.Module) -> None:
+    """Initialise the mask to 0.95 everywhere: a closed mask has no gradient and would never open."""
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
+    with torch.no_grad():
+        last.weight[-1].zero_()
+        last.bias[-1] = 1.5  # before tanh
+
+
+def _initialise(network: nn.Module, std: float | None) -> nn.Module:
+    """The paper's initialisation, in place: weights N(0, std), biases 0. None keeps PyTorch's."""
     if std is not None:
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -289,13 +302,12 @@ class CycleGAN(Model):
 
     def __init__(self, config: CycleGANConfig) -> None:
         super().__init__(config)
-        shape = config.image_shape or (0, 0, 0)
-        self.generator_ab = generator(config)
-        self.generator_ba = generator(config)
-        self.discriminator_a = discriminator(config)
-        self.discriminator_b = discriminator(config)
-        self.pool_a = ImagePool(config.pool_size, shape)
-        self.pool_b = ImagePool(config.pool_size, shape)
+        self.generator_ab = build_generator(config)
+        self.generator_ba = build_generator(config)
+        self.discriminator_a = build_discriminator(config)
+        self.discriminator_b = build_discriminator(config)
+        self.pool_a = ImagePool(config.pool_size, config.shape)
+        self.pool_b = ImagePool(config.pool_size, config.shape)
 
     def learning_rates(self) -> dict[str, float]:
         return {"generators": self.config.generator_lr, "discriminators": self.config.discriminator_lr}
@@ -310,101 +322,90 @@ class CycleGAN(Model):
             name: make_optimizer("adam", nn.ModuleList(parts), rates[name], betas) for name, parts in networks.items()
         }
 
+    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
+        factor = constant_then_linear(step, max_steps, self.config.decay_from)
+        return {"generators": factor, "discriminators": factor}
+
     @property
     def usual_step(self) -> int:
         return self.config.discriminator_warmup
 
-    def schedule(self, step: int, max_steps: int) -> dict[str, float]:
-        start = self.config.decay_from * max_steps
-        factor = 1.0 if step <= start else max(0.0, (max_steps - step) / (max_steps - start))
-        return {"generators": factor, "discriminators": factor}
-
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        real_a, real_b = self._varied(batch["image_a"]), self._varied(batch["image_b"])
+        real_a, real_b = self._augment(batch["image_a"]), self._augment(batch["image_b"])  # (B, C, H, W) each
         discriminators = nn.ModuleList([self.discriminator_a, self.discriminator_b])
         if step < self.config.discriminator_warmup:
             with torch.no_grad():
-                fake_b, fake_a = self._drawn(self.generator_ab, real_a), self._drawn(self.generator_ba, real_b)
-            judged = self._judge(real_a, real_b, fake_a, fake_b, optimizers["discriminators"])
-            return {"loss/discriminator": 0.5 * judged}
+                fake_b = self._generate(self.generator_ab, real_a)
+                fake_a = self._generate(self.generator_ba, real_b)
+            discriminator_loss = self._update_discriminators(real_a, real_b, fake_a, fake_b, optimizers)
+            return {"loss/discriminator": 0.5 * discriminator_loss}
 
-        # generators: with both discriminators frozen, whose gradients would be computed and thrown away
-        discriminators.requires_grad_(False)
-        fake_b, same_b = self._translated(self.generator_ab, real_a, real_b)
-        fake_a, same_a = self._translated(self.generator_ba, real_b, real_a)
+        # generators: minimise mean (D_B(G(a)) - 1)^2 + mean (D_A(F(b)) - 1)^2
+        #                      + cycle_weight    * ( mean |F(G(a)) - a| + mean |G(F(b)) - b| )
+        #                      + identity_weight * ( mean |G(b) - b|    + mean |F(a) - a|    )
+        discriminators.requires_grad_(False)  # their gradients would be computed and discarded
+        fake_b, same_b = self._translate_and_keep(self.generator_ab, real_a, real_b)  # G(a), G(b)
+        fake_a, same_a = self._translate_and_keep(self.generator_ba, real_b, real_a)  # F(b), F(a)
         adversarial = least_squares_loss(self.discriminator_b(fake_b), real=True) + least_squares_loss(
             self.discriminator_a(fake_a), real=True
         )
-        cycle_a = _distance(self._drawn(self.generator_ba, fake_b), real_a)
-        cycle_b = _distance(self._drawn(self.generator_ab, fake_a), real_b)
+        cycle_a = _l1(self._generate(self.generator_ba, fake_b), real_a)  # mean |F(G(a)) - a|
+        cycle_b = _l1(self._generate(self.generator_ab, fake_a), real_b)  # mean |G(F(b)) - b|
         loss = adversarial + self.config.cycle_weight * (cycle_a + cycle_b)
         metrics: Metrics = {}
         if same_a is not None and same_b is not None:
-            identity = _distance(same_b, real_b) + _distance(same_a, real_a)
+            identity = _l1(same_b, real_b) + _l1(same_a, real_a)
             loss = loss + self.config.identity_weight * identity
             metrics["loss/identity"] = 0.5 * identity.detach()
         update(optimizers["generators"], loss)
         discriminators.requires_grad_(True)
 
-        judged = self._judge(real_a, real_b, fake_a, fake_b, optimizers["discriminators"])
+        discriminator_loss = self._update_discriminators(real_a, real_b, fake_a, fake_b, optimizers)
 
         return metrics | {
             "loss/total": loss.detach(),
-            "loss/discriminator": 0.5 * judged,
+            "loss/discriminator": 0.5 * discriminator_loss,
             "loss/generator": 0.5 * adversarial.detach(),
             "loss/cycle_a": cycle_a.detach(),
             "loss/cycle_b": cycle_b.detach(),
         }
 
-    def _varied(self, x: Tensor) -> Tensor:
+    def _update_discriminators(
+        self, real_a: Tensor, real_b: Tensor, fake_a: Tensor, fake_b: Tensor, optimizers: Mapping[str, Optimizer]
+    ) -> Tensor:
+        # discriminators: minimise 1/2 ( mean (D_A(a) - 1)^2 + mean D_A(F(b'))^2 )
+        #                        + 1/2 ( mean (D_B(b) - 1)^2 + mean D_B(G(a'))^2 )
+        past_a, past_b = self.pool_a.exchange(fake_a.detach()), self.pool_b.exchange(fake_b.detach())  # F(b'), G(a')
+        loss = 0.5 * (
+            self._discriminator_loss(self.discriminator_a, real_a, past_a)
+            + self._discriminator_loss(self.discriminator_b, real_b, past_b)
+        )
+        update(optimizers["discriminators"], loss)
+        return loss.detach()
+
+    def _discriminator_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        """Real and translated images in one pass: instance norm keeps the images of a batch independent."""
+        on_real, on_fake = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)  # (B, 1, h, w) each
+        return least_squares_loss(on_real, real=True) + least_squares_loss(on_fake, real=False)
+
+    def _translate_and_keep(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(G(source), G(target)) in one pass; the second is None if the identity loss has no weight."""
+        if not self.config.identity_weight:
+            return self._generate(generator, source), None
+        fake, same = self._generate(generator, torch.cat([source, target])).chunk(2)
+        return fake, same
+
+    def _generate(self, generator: nn.Module, x: Tensor) -> Tensor:
+        output: Tensor = generator(x)
+        return apply_mask(output, x)[0] if self.config.attention else output
+
+    def _augment(self, x: Tensor) -> Tensor:
         x = augment.zoomed(x, self.config.zoom)
         return augment.flip(x) if self.config.flip else x
 
-    def _translated(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
-        """`source` translated, and, where that counts, `target` left as it is: one pass instead of two."""
-        if not self.config.identity_weight:
-            return self._drawn(generator, source), None
-        fake, same = self._drawn(generator, torch.cat([source, target])).chunk(2)
-        return fake, same
-
-    def _drawn(self, generator: nn.Module, x: Tensor) -> Tensor:
-        drawn: Tensor = generator(x)
-        return attended(drawn, x)[0] if self.config.attention else drawn
-
-    def _judge(self, real_a: Tensor, real_b: Tensor, fake_a: Tensor, fake_b: Tensor, optimizer: Optimizer) -> Tensor:
-        """Update both: real pictures and pooled translations in one batch, which instance norm keeps apart."""
-        loss = 0.5 * (
-            self._judged(self.discriminator_a, real_a, self.pool_a.exchange(fake_a.detach()))
-            + self._judged(self.discriminator_b, real_b, self.pool_b.exchange(fake_b.detach()))
-        )
-        update(optimizer, loss)
-        return loss.detach()
-
-    def _judged(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        on_real, on_fake = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)
-        return least_squares_loss(on_real, real=True) + least_squares_loss(on_fake, real=False)
-
-    def curves(self) -> dict[str, Curve]:
-        return {
-            "loss/total": Curve("generators, all terms", "What the generators minimise; it wanders, as in any game."),
-            "loss/discriminator": Curve(
-                "discriminators", "At 0.25 they cannot tell real from translated; near 0 they win.", 0.25
-            ),
-            "loss/generator": Curve(
-                "adversarial", "At 0.25 translations look as real as not; near 1 they are found out.", 0.25
-            ),
-            "loss/identity": Curve(
-                "identity",
-                "Mean change of what is of the wanted kind already, of 2 at most; 0 at best.",
-                0.0,
-            ),
-            "loss/cycle_a": Curve("A to B to A", "Mean difference after the way there and back, of 2 at most.", 0.0),
-            "loss/cycle_b": Curve("B to A to B", "Mean difference after the way there and back, of 2 at most.", 0.0),
-        }
-
-    # --------------------------------------------------------------- inference
+    # ------------------------------------------------------------- translation
 
     @property
     def multiple(self) -> int:
@@ -412,21 +413,50 @@ class CycleGAN(Model):
 
     @property
     def receptive_radius(self) -> int:
-        return self.config.receptive_radius
+        if self.config.generator == "resnet":
+            return resnet_radius(self.config.residual_blocks)
+        # Kernels of 4: two pixels at each resolution, down and up.
+        return 4 * (int(2 ** len(self.config.unet_channels)) - 1)
 
     @property
     def preserves_background(self) -> bool:
         return self.config.attention
 
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] -> the other kind; raises CapabilityError for sides that do not fit."""
+        """Images of one domain (B, C, H, W) in [-1, 1] -> images of the other domain, the same shape, float32.
+
+        Raises CapabilityError if H or W is no multiple of `multiple`.
+        """
         if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
             raise CapabilityError(
-                f"sides must be multiples of {self.multiple}, not {x.shape[2]}x{x.shape[3]}: pad the picture, "
+                f"sides must be multiples of {self.multiple}, not {x.shape[2]}x{x.shape[3]}: pad the image, "
                 "as genmodels.images.tiled does"
             )
-        return self._drawn(self.generator_ab if direction == "a_to_b" else self.generator_ba, x).float()
+        return self._generate(self.generator_ab if direction == "a_to_b" else self.generator_ba, x).float()
+
+    # ----------------------------------------------------------------- metrics
+
+    def curves(self) -> dict[str, Curve]:
+        return {
+            "loss/total": Curve(
+                "generators, all terms", "The generators' objective. It fluctuates, as in any adversarial training."
+            ),
+            "loss/discriminator": Curve(
+                "discriminators",
+                "Least-squares loss. 0.25: they cannot tell real images from translations; near 0: they always can.",
+                0.25,
+            ),
+            "loss/generator": Curve(
+                "adversarial", "0.25: translations pass for real half of the time; near 1: they are detected.", 0.25
+            ),
+            "loss/identity": Curve(
+                "identity", "Mean absolute change of images that are already in the target domain, 0 to 2.", 0.0
+            ),
+            "loss/cycle_a": Curve("A to B to A", "Mean absolute difference after the cycle, 0 to 2.", 0.0),
+            "loss/cycle_b": Curve("B to A to B", "Mean absolute difference after the cycle, 0 to 2.", 0.0),
+        }
 
 
-def _distance(x: Tensor, y: Tensor) -> Tensor:
+def _l1(x: Tensor, y: Tensor) -> Tensor:
+    """mean |x - y| in float32."""
     return F.l1_loss(x.float(), y)

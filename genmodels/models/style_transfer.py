@@ -1,15 +1,26 @@
-"""Neural style transfer: Gatys, Ecker and Bethge, arXiv 1508.06576.
+"""Neural style transfer: Gatys, Ecker and Bethge, A Neural Algorithm of Artistic Style, arXiv 1508.06576.
 
-One picture is painted: its pixels are the only parameters. A network that has learned to name things looks at it, at a
-photograph (content) and at a painting (style), and the pixels move until it sees the things of the one and the
-textures of the other.
+The only parameters are the pixels of one image x, the canvas. A pretrained classifier (VGG-19) extracts features from
+the canvas, a content image and a style image:
 
     minimise over x:  content_weight * sum_l w_l |F_l(x) - F_l(content)|^2 / |F_l(content)|^2
                       + style_weight * sum_l v_l |G_l(x) - G_l(style)|^2   / |G_l(style)|^2
-                      + tv_weight    * total variation of x
+                      + tv_weight    * TV(x)
 
-F_l are VGG-19's activations in layer l, and G_l = F_l F_l^T / places: which features occur together, wherever.
-L-BFGS finds in 200 evaluations what gradient descent finds in thousands. Pictures are (1, C, H, W) in [-1, 1].
+F_l are the activations of layer l, flattened to (channels, positions), and G_l = F_l F_l^T / positions is their Gram
+matrix: which features occur together, anywhere in the image.
+
+    variable                         paper          meaning
+    canvas                           x              the image that is optimised
+    content, style                   p, a           content and style image
+    content_weight, style_weight     alpha, beta
+    content_relu4_2, style_relu1_1   w_l            weight of a layer; the paper has the squared error without division
+                                                    by the target, so the weights have another scale
+    gram_matrix                      G^l
+    tv_weight                        -              total variation TV (Johnson et al., arXiv 1603.08155)
+
+The paper's optimizer, L-BFGS, needs 200 evaluations where gradient descent needs thousands. Images are (1, C, H, W) in
+[-1, 1].
 """
 
 from __future__ import annotations
@@ -24,22 +35,24 @@ from genmodels.networks.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS,
 
 
 class StyleTransferConfig(PerceptualSettings):
-    """How it is painted, beside what the losses are."""
+    """Optimizer, initial canvas and colours; `PerceptualSettings` has the settings of the loss."""
 
     optimizer: Literal["lbfgs", "adam"] = Field(
-        "lbfgs", description="lbfgs learns the curvature from its last steps; adam is steadier and needs more steps"
+        "lbfgs",
+        description="lbfgs estimates the curvature from its last steps; adam is more robust and needs more steps",
     )
-    lbfgs_lr: float = live(1.0, gt=0, le=10, description="share of L-BFGS's own step that is taken; 1 is its own")
-    adam_lr: float = live(0.02, gt=0, le=1, description="Adam's step a pixel, of a brightness from -1 to 1")
-    history: int = Field(10, ge=1, le=100, description="steps that L-BFGS remembers, each as large as two pictures")
-    start: Literal["content", "style", "noise"] = Field("content", description="what is on the canvas at first")
+    lbfgs_lr: float = live(1.0, gt=0, le=10, description="learning rate of L-BFGS: a factor of its step")
+    adam_lr: float = live(0.02, gt=0, le=1, description="learning rate of Adam, for pixels from -1 to 1")
+    history: int = Field(10, ge=1, le=100, description="update steps in L-BFGS's memory, each of two image sizes")
+    start: Literal["content", "style", "noise"] = Field("content", description="initial canvas")
     colour: Literal["style", "statistics", "luminance"] = Field(
         "style",
-        description="style takes the painting's colours; statistics recolours the painting like the photo first; "
-        "luminance paints brightness only and keeps each place's own hue",
+        description="style: colours of the style image; statistics: the style image is first recoloured like the "
+        "content image; luminance: only the luminance is optimised, the content image's colours stay",
     )
 
 
+# Everything above the next line is read without torch (genmodels/registry.py).
 import math
 
 import torch
@@ -50,58 +63,67 @@ from torch.optim import Optimizer
 from genmodels.errors import CapabilityError, DivergedError
 from genmodels.layers import colours
 from genmodels.losses import gram_matrix, relative_square, total_variation
-from genmodels.networks.vgg import Features, fits
 from genmodels.model import Batch, Curve, Metrics, Model, update
+from genmodels.networks.vgg import Features, fits
 from genmodels.registry import register
 
 Maps = Mapping[str, Tensor]
 Targets = tuple[dict[str, Tensor], dict[str, Tensor]]
-# torch's L-BFGS forgets a step whose change of gradient is below 1e-10, whatever the loss is measured in.
+"""Activations of the content image and Gram matrices of the style image, by layer."""
+# torch's L-BFGS skips a step whose gradient changes by less than 1e-10, whatever the scale of the loss.
 _LBFGS_SCALE = 1e4
 
 
 class PerceptualLoss(nn.Module):
-    """Holds the network that looks; what it is compared with is given to each call."""
+    """Content loss, style loss and total variation, on VGG-19's activations. Also Johnson et al.'s loss (`fast_style`).
+
+    Images (B, C, H, W) are in [-1, 1]. The methods for targets leave out layers for which an image is too small.
+    """
 
     def __init__(self, config: PerceptualSettings) -> None:
         super().__init__()
         self.features = Features(config.features, config.pooling)
 
-    def content_of(self, x: Tensor, layers: Collection[str] = CONTENT_LAYERS) -> dict[str, Tensor]:
-        """Activations (B, C, h, w) of pictures in [-1, 1], without a gradient; of those layers that they fit."""
+    def content_targets(self, x: Tensor, layers: Collection[str] = CONTENT_LAYERS) -> dict[str, Tensor]:
+        """Activations F_l(x) (B, C_l, h_l, w_l) by layer, without a gradient."""
         with torch.no_grad():
-            return self._maps(x, layers)
+            return self._activations(x, layers)
 
-    def style_of(self, x: Tensor, layers: Collection[str] = STYLE_LAYERS) -> dict[str, Tensor]:
-        """Gram matrices (B, C, C) of pictures in [-1, 1], without a gradient; of those layers that they fit."""
+    def style_targets(self, x: Tensor, layers: Collection[str] = STYLE_LAYERS) -> dict[str, Tensor]:
+        """Gram matrices G_l(x) (B, C_l, C_l) by layer, without a gradient."""
         with torch.no_grad():
-            return {name: gram_matrix(maps) for name, maps in self._maps(x, layers).items()}
+            return {name: gram_matrix(maps) for name, maps in self._activations(x, layers).items()}
 
-    def _maps(self, x: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def _activations(self, x: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         fitting = [layer for layer in layers if fits(x, layer)]
-        found: dict[str, Tensor] = self.features(x, fitting) if fitting else {}
-        return found
+        maps: dict[str, Tensor] = self.features(x, fitting) if fitting else {}
+        return maps
 
     def forward(self, x: Tensor, content: Maps, style: Maps, config: PerceptualSettings) -> dict[str, Tensor]:
-        """`content`, `style` and `variation` of pictures in [-1, 1], weighted by layer but not against each other."""
-        wanted = config.content_layers, config.style_layers
+        """`content`, `style` and `variation`, 0-d each, summed with the layers' weights: the terms of `weighted_sum`.
+
+        Raises DataError if the images are too small for a layer with a weight.
+        """
+        content_layers, style_layers = config.content_layers, config.style_layers
         zero = x.new_zeros(())
-        found = {"content": zero, "style": zero, "variation": total_variation(x)}
-        if any(wanted):
-            maps = self.features(x, {*wanted[0], *wanted[1]})
-            for name, weight in wanted[0].items():
-                found["content"] = found["content"] + weight * relative_square(maps[name], content[name])
-            for name, weight in wanted[1].items():
-                found["style"] = found["style"] + weight * relative_square(gram_matrix(maps[name]), style[name])
-        return found
+        losses = {"content": zero, "style": zero, "variation": total_variation(x)}
+        if content_layers or style_layers:
+            maps = self.features(x, {*content_layers, *style_layers})  # F_l(x)
+            # content = sum_l w_l |F_l(x) - F_l(content)|^2 / |F_l(content)|^2
+            for name, weight in content_layers.items():
+                losses["content"] = losses["content"] + weight * relative_square(maps[name], content[name])
+            # style   = sum_l v_l |G_l(x) - G_l(style)|^2   / |G_l(style)|^2
+            for name, weight in style_layers.items():
+                losses["style"] = losses["style"] + weight * relative_square(gram_matrix(maps[name]), style[name])
+        return losses
 
 
-def weighted(parts: Mapping[str, Tensor], config: PerceptualSettings) -> Tensor:
-    """What is minimised."""
+def weighted_sum(losses: Mapping[str, Tensor], config: PerceptualSettings) -> Tensor:
+    """The objective: content_weight * content + style_weight * style + tv_weight * variation."""
     return (
-        config.content_weight * parts["content"]
-        + config.style_weight * parts["style"]
-        + config.tv_weight * parts["variation"]
+        config.content_weight * losses["content"]
+        + config.style_weight * losses["style"]
+        + config.tv_weight * losses["variation"]
     )
 
 
@@ -117,14 +139,14 @@ class StyleTransfer(Model):
 
     def __init__(self, config: StyleTransferConfig) -> None:
         super().__init__(config)
-        self.canvas = nn.Parameter(0.1 * torch.randn(1, *(config.image_shape or (0, 0, 0))))
+        self.canvas = nn.Parameter(0.1 * torch.randn(1, *config.shape))  # (1, C, H, W)
         self.vgg = PerceptualLoss(config)
-        self._seen: tuple[Tensor, Tensor, Targets] | None = None
+        self._targets: tuple[Tensor, Tensor, Targets] | None = None
 
     def start(self, batch: Batch) -> None:
-        """Put on the canvas what is to be there at first; noise is there already."""
+        """Initialise the canvas as `config.start` says; the noise is that of `__init__`."""
         with torch.no_grad():
-            self.canvas.copy_(self._first(batch["content"][:1], batch["style"][:1], self.canvas))
+            self.canvas.copy_(self._initial_canvas(batch["content"][:1], batch["style"][:1], self.canvas))
 
     def learning_rates(self) -> dict[str, float]:
         return {"canvas": self.config.lbfgs_lr if self.config.optimizer == "lbfgs" else self.config.adam_lr}
@@ -136,7 +158,7 @@ class StyleTransfer(Model):
         rate = self.learning_rates()["canvas"]
         if self.config.optimizer == "adam":
             return torch.optim.Adam([canvas], lr=rate)
-        # One evaluation a step: the run can be stopped, looked at and turned between any two.
+        # One evaluation per step: the run can be stopped, displayed and changed after each.
         return torch.optim.LBFGS(
             [canvas], lr=rate, max_iter=1, history_size=self.config.history, tolerance_grad=0, tolerance_change=0
         )
@@ -145,78 +167,70 @@ class StyleTransfer(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         content, style = batch["content"], batch["style"]
-        if self._seen is None or self._seen[0] is not content or self._seen[1] is not style:
-            self._seen = content, style, self._targets(content[:1], style[:1])
-        return self._paint(self.canvas, content[:1], self._seen[2], optimizers["canvas"])
+        if self._targets is None or self._targets[0] is not content or self._targets[1] is not style:
+            self._targets = content, style, self._compute_targets(content[:1], style[:1])
+        return self._update_canvas(self.canvas, content[:1], self._targets[2], optimizers["canvas"])
 
-    def _paint(self, canvas: Tensor, content: Tensor, targets: Targets, optimizer: Optimizer) -> Metrics:
-        """One update of the canvas."""
+    def _update_canvas(self, canvas: Tensor, content: Tensor, targets: Targets, optimizer: Optimizer) -> Metrics:
+        # minimise over the canvas x:  content_weight * sum_l w_l |F_l(x) - F_l(content)|^2 / |F_l(content)|^2
+        #                              + style_weight * sum_l v_l |G_l(x) - G_l(style)|^2   / |G_l(style)|^2
+        #                              + tv_weight    * TV(x)
         if isinstance(optimizer, torch.optim.LBFGS):
             metrics: Metrics = {}
 
             def closure() -> float:
-                # Not through `update`: L-BFGS asks for the loss and its gradient itself.
+                # L-BFGS computes the loss and its gradient itself, so not through `update`.
                 optimizer.zero_grad(set_to_none=True)
-                loss, measured = self._losses(canvas, targets)
+                loss, losses = self._loss(canvas, targets)
                 value = loss.item()
                 if not math.isfinite(value):
                     raise DivergedError(
-                        f"the loss became {value}; the last checkpoint is intact. Lower model.lbfgs_lr, or take "
+                        f"the loss became {value}; the last checkpoint is intact. Lower model.lbfgs_lr, or choose "
                         "--set model.optimizer=adam"
                     )
                 with torch.autocast(loss.device.type, enabled=False):
                     (loss * _LBFGS_SCALE).backward()  # type: ignore[no-untyped-call]
-                metrics.update(measured)
+                metrics.update(losses)
                 return value * _LBFGS_SCALE
 
             optimizer.step(closure)  # type: ignore[no-untyped-call]
         else:
-            loss, metrics = self._losses(canvas, targets)
+            loss, metrics = self._loss(canvas, targets)
             update(optimizer, loss)
         if self.config.colour == "luminance":
-            # The losses see brightness alone: the hues that the step moved are put back, which they do not notice.
+            # The loss depends on the luminance only; restore the chrominance that the step changed.
             with torch.no_grad():
                 canvas.copy_(colours.with_colours_of(canvas, content))
         return metrics
 
-    def _losses(self, canvas: Tensor, targets: Targets) -> tuple[Tensor, Metrics]:
-        parts = self.vgg(self._looked_at(canvas), *targets, self.config)
-        loss = weighted(parts, self.config)
-        return loss, {"loss/total": loss.detach()} | {f"loss/{name}": part.detach() for name, part in parts.items()}
+    def _loss(self, canvas: Tensor, targets: Targets) -> tuple[Tensor, Metrics]:
+        losses = self.vgg(self._to_vgg_input(canvas), *targets, self.config)
+        loss = weighted_sum(losses, self.config)
+        return loss, {"loss/total": loss.detach()} | {f"loss/{name}": part.detach() for name, part in losses.items()}
 
-    def _targets(self, content: Tensor, style: Tensor) -> Targets:
-        """What VGG sees of the content, and the Gram matrices of the style, in every layer that may be turned on."""
+    def _compute_targets(self, content: Tensor, style: Tensor) -> Targets:
+        """F_l(content) and G_l(style), for every layer: the weight of each may be changed while the run goes on."""
         if self.config.colour == "statistics":
             style = colours.match_statistics(style, content)
-        seen_style = self._looked_at(style)
+        style_input = self._to_vgg_input(style)
         if self.config.colour == "luminance":
-            seen_style = colours.match_brightness(seen_style, colours.luminance(content))
-        return self.vgg.content_of(self._looked_at(content)), self.vgg.style_of(seen_style)
+            style_input = colours.match_luminance(style_input, colours.luminance(content))
+        return self.vgg.content_targets(self._to_vgg_input(content)), self.vgg.style_targets(style_input)
 
-    def _looked_at(self, x: Tensor) -> Tensor:
+    def _to_vgg_input(self, x: Tensor) -> Tensor:
         return colours.luminance(x) if self.config.colour == "luminance" else x
 
-    def _first(self, content: Tensor, style: Tensor, noise: Tensor) -> Tensor:
+    def _initial_canvas(self, content: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         if self.config.start == "content":
             return content
         if self.config.start == "style":
             noise = F.interpolate(style, content.shape[2:], mode="bilinear", antialias=True)
         return colours.with_colours_of(noise, content) if self.config.colour == "luminance" else noise
 
-    def curves(self) -> dict[str, Curve]:
-        return {
-            "loss/total": Curve("all terms", "What is minimised; after some hundred steps it hardly falls."),
-            "loss/content": Curve(
-                "content", "Share of the photograph's features that is lost: 0 shows the same things."
-            ),
-            "loss/style": Curve("style", "Distance of the textures from the painting's, all layers added; 0 at best."),
-            "loss/variation": Curve("total variation", "Mean squared difference of neighbouring pixels."),
-        }
-
     # --------------------------------------------------------------- inference
 
     def painting(self) -> Tensor:
-        """The canvas (1, C, H, W) in [-1, 1] as it is now."""
+        """The current canvas (1, C, H, W) in [-1, 1]."""
         return self.canvas.detach().float().clamp(-1, 1)
 
     def stylize(
@@ -227,29 +241,42 @@ class StyleTransfer(Model):
         steps: int = 200,
         generator: torch.Generator | None = None,
     ) -> Iterator[Tensor]:
-        """Paints `content` (1, C, H, W) anew in `style` (1, C, h, w) and yields the picture after each of `steps`.
+        """Optimises a new canvas for `content` and `style` and yields it after each of `steps`.
 
-        It leaves this model's canvas alone. Raises CapabilityError without a style.
+        `content` is (1, C, H, W), `style` (1, C, h, w), the result (1, C, H, W) in [-1, 1]. The model's own canvas
+        stays as it is. Raises CapabilityError without a style.
         """
         if style is None:
-            raise CapabilityError(f"{self.title} needs a style picture; a fast style network has one of its own")
-        # Gradients are needed even where a page forbids them; a tensor made in inference mode can never have one.
+            raise CapabilityError(f"{self.title} needs a style image; a fast style network has one of its own")
+        # Pages run in inference mode, whose tensors cannot require a gradient.
         with torch.inference_mode(False), torch.enable_grad():
             content, style = content.detach().clone(), style.detach().clone()
-            noise = 0.1 * torch.randn(content.shape, generator=generator or _fixed(content), device=content.device)
-            canvas = nn.Parameter(self._first(content, style, noise).clone())
-            targets, optimizer = self._targets(content, style), self._optimizer(canvas)
+            generator = generator or torch.Generator(content.device).manual_seed(0)
+            noise = 0.1 * torch.randn(content.shape, generator=generator, device=content.device)
+            canvas = nn.Parameter(self._initial_canvas(content, style, noise).clone())
+            targets, optimizer = self._compute_targets(content, style), self._optimizer(canvas)
         for _ in range(steps):
             with torch.inference_mode(False), torch.enable_grad():
-                self._paint(canvas, content, targets, optimizer)
+                self._update_canvas(canvas, content, targets, optimizer)
             yield canvas.detach().float().clamp(-1, 1)
 
+    # ----------------------------------------------------------------- metrics
+
     def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        """`content`, `style` and `variation` losses of pictures `x` (B, C, H, W), without a gradient."""
+        """`content`, `style` and `variation` losses of images `x` (B, C, H, W), without a gradient."""
         with torch.no_grad():
-            found: dict[str, Tensor] = self.vgg(self._looked_at(x), *self._targets(content, style), self.config)
-        return found
+            targets = self._compute_targets(content, style)
+            losses: dict[str, Tensor] = self.vgg(self._to_vgg_input(x), *targets, self.config)
+        return losses
 
-
-def _fixed(content: Tensor) -> torch.Generator:
-    return torch.Generator(content.device).manual_seed(0)
+    def curves(self) -> dict[str, Curve]:
+        return {
+            "loss/total": Curve("all terms", "The objective. It hardly falls after some hundred steps."),
+            "loss/content": Curve(
+                "content", "Relative squared error of the photograph's features; 0: the content is unchanged."
+            ),
+            "loss/style": Curve(
+                "style", "Relative squared error of the Gram matrices, summed over the layers; 0 is the ideal."
+            ),
+            "loss/variation": Curve("total variation", "Mean squared difference of neighbouring pixels."),
+        }

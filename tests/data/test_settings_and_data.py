@@ -125,7 +125,7 @@ def test_a_darknet_is_no_wider_than_it_can_be() -> None:
 @pytest.mark.parametrize("field", ["shift", "cutout"])
 def test_a_darknet_is_not_shown_pictures_wholly_moved_or_hidden(field: str) -> None:
     settings = registry.config_class("darknet")
-    with pytest.raises(ConfigError, match=rf"{field} = 8 is as large as the pictures: take a smaller one"):
+    with pytest.raises(ConfigError, match=rf"{field} = 8 is as large as the images: choose a smaller one"):
         settings.parse({"image_shape": [3, 8, 12], "groups": [1], "shift": 0, field: 8})
     settings.parse({"image_shape": [3, 8, 12], "groups": [1], "shift": 0, field: 7})
 
@@ -329,6 +329,6 @@ def test_a_preset_promises_what_it_says_and_nothing_where_it_says_nothing() -> N
 def test_a_classifier_is_not_submitted_on_data_without_labels() -> None:
     with pytest.raises(ConfigError, match=r"image and label, but data set 'pattern_1010' provides image only"):
         resolve(recipes.get("mnist_judge"), overrides={"data": {"name": "pattern_1010"}})
-    with pytest.raises(ConfigError, match=r"nothing is left of pictures of 28x28: pool less \(pool_after\)"):
+    with pytest.raises(ConfigError, match=r"nothing is left of images of 28x28: pool less \(pool_after\)"):
         resolve(recipes.get("mnist_judge"), preset="quick", overrides={
             "model": {"channels": [2] * 6, "pool_after": [1, 2, 3, 4, 5, 6]}})  # fmt: skip

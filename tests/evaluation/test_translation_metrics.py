@@ -105,10 +105,10 @@ def test_darknet_enlarges_and_recolours_only_while_training() -> None:
     model: Any = small_model("darknet", zoom=1.5, colour=1.0, flip=False, shift=0)
     x = torch.linspace(-1, 1, 28).expand(6, 1, 28, 28).contiguous()
     torch.manual_seed(0)
-    varied = model._varied(x)
+    varied = model._augment(x)
     assert varied.shape == x.shape
     means = varied.mean((1, 2, 3))
     assert float(means.std()) > 0.02, "each picture has a brightness of its own"
     plain: Any = small_model("darknet", flip=False, shift=0)
-    assert plain._varied(x) is x
+    assert plain._augment(x) is x
     torch.testing.assert_close(model.eval().classify(x), model.classify(x))

@@ -70,9 +70,9 @@ def test_generators_keep_the_shape_and_pictures_of_a_batch_apart(settings: dict[
     ("settings", "message"),
     [
         ({"image_shape": (3, 30, 32)}, r"30x32 is no multiple of 4: change data\.size"),
-        ({"image_shape": (3, 24, 24), "generator": "unet"}, "no multiple of 16: change data.size, or take fewer"),
+        ({"image_shape": (3, 24, 24), "generator": "unet"}, "no multiple of 16: change data.size, or choose fewer"),
         ({"image_shape": (3, 4, 4)}, "below 8x8"),
-        ({"image_shape": (3, 8, 8)}, "discriminator_channels leave nothing of a 8x8 picture"),
+        ({"image_shape": (3, 8, 8)}, "discriminator_channels reduce a 8x8 image to nothing"),
     ],
 )
 def test_pictures_that_do_not_fit_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -113,7 +113,7 @@ def test_attention_keeps_what_it_does_not_change() -> None:
     """x + m (y - x) by hand: m = 0 keeps the pixel, 1 takes what was drawn, a half lies between."""
     x = torch.tensor([0.5, -0.5, 1.0]).view(1, 1, 1, 3)
     drawn = torch.cat([torch.tensor([-1.0, 0.25, 0.0]).view(1, 1, 1, 3), torch.tensor([-1.0, 1.0, 0.0]).view_as(x)], 1)
-    y, mask = cyclegan.attended(drawn, x)
+    y, mask = cyclegan.apply_mask(drawn, x)
     assert mask.flatten().tolist() == [0.0, 1.0, 0.5]
     assert y.flatten().tolist() == [0.5, 0.25, 0.5]
 
@@ -149,7 +149,7 @@ def test_a_mask_begins_open(settings: dict[str, Any]) -> None:
     """Where it is shut nothing is learned."""
     model = built(resnet_channels=4, discriminator_channels=[4], attention=True, **settings)
     x = torch.rand(1, 3, 16, 16) * 2 - 1
-    mask = cyclegan.attended(model.generator_ba(x), x)[1]
+    mask = cyclegan.apply_mask(model.generator_ba(x), x)[1]
     torch.testing.assert_close(mask, torch.full((1, 1, 16, 16), 0.5 * (math.tanh(1.5) + 1)))
 
 
@@ -168,7 +168,9 @@ def test_discriminators_that_know_nothing_may_learn_first() -> None:
 
 def test_a_training_shorter_than_the_discriminators_own_is_refused() -> None:
     small_spec("cyclegan", "model.discriminator_warmup=99", "train.max_steps=100")
-    with pytest.raises(ConfigError, match=r"discriminator_warmup = 100 leaves the generators none of the 100 steps"):
+    with pytest.raises(
+        ConfigError, match=r"discriminator_warmup = 100 leaves no step for the generators: train\.max_steps = 100"
+    ):
         small_spec("cyclegan", "model.discriminator_warmup=100", "train.max_steps=100")
 
 
@@ -307,7 +309,7 @@ def test_the_cycle_error_and_the_preview_show_the_way_there_and_back() -> None:
     labels = torch.from_numpy(arrays.labels)
     assert figures["cycle/a"] == pytest.approx(float((1 - images[labels == 0]).mean()), rel=1e-4)
     assert figures["cycle/error"] == pytest.approx((figures["cycle/a"] + figures["cycle/b"]) / 2)
-    image = preview.picture(model, images[:64], labels[:64])
+    image = preview.image_preview(model, images[:64], labels[:64])
     assert image is not None
     assert image.height > image.width, "eight rows of two times three pictures"
 

@@ -124,14 +124,14 @@ def test_momentum_is_low_where_the_rate_is_high() -> None:
 def test_pictures_are_varied_by_whole_pixels_and_mirrors_only() -> None:
     model = small_model("darknet", shift=2, flip=False)
     x = torch.arange(28 * 28, dtype=torch.float32).view(1, 1, 28, 28).repeat(64, 1, 1, 1)
-    varied = model._varied(x)
+    varied = model._augment(x)
     corners = {tuple(picture[0, 2:4, 2:4].flatten().tolist()) for picture in varied}
     allowed = {
         tuple(x[0, 0, 2 + i : 4 + i, 2 + j : 4 + j].flatten().tolist()) for i in range(-2, 3) for j in range(-2, 3)
     }
     assert corners <= allowed
     assert len(corners) > 15, "each picture draws its own shift"
-    mirrored = small_model("darknet", shift=0)._varied(x)
+    mirrored = small_model("darknet", shift=0)._augment(x)
     assert {bool(picture[0, 0, 0] == 27) for picture in mirrored} == {True, False}
 
 

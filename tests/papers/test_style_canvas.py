@@ -77,5 +77,5 @@ def test_stylize_paints_another_picture_and_leaves_the_canvas_alone() -> None:
     assert [tuple(frame.shape) for frame in frames] == [(1, 1, 17, 33)] * 4
     assert torch.equal(frames[-1], list(model.stylize(content, style, steps=4))[-1])
     assert torch.equal(model.canvas, before)
-    with pytest.raises(CapabilityError, match="needs a style picture"):
+    with pytest.raises(CapabilityError, match="needs a style image"):
         next(model.stylize(content))

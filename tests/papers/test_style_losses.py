@@ -13,7 +13,7 @@ from genmodels import checkpoint
 from genmodels.errors import DataError
 from genmodels.layers import colours
 from genmodels.losses import gram_matrix, relative_square, total_variation
-from genmodels.models.style_transfer import PerceptualLoss, StyleTransfer, weighted
+from genmodels.models.style_transfer import PerceptualLoss, StyleTransfer, weighted_sum
 from genmodels.networks import vgg
 from genmodels.runfolder import RunFolder
 from tests.conftest import small_spec
@@ -50,7 +50,7 @@ def test_layers_are_weighed_as_the_config_says() -> None:
     look: PerceptualLoss = model.vgg
     x, content, style = tensor(seed=1)[:, :1], tensor(seed=2)[:, :1], tensor(seed=3)[:, :1]
     seen = {name: look.features(picture, vgg.LAYERS[:4]) for name, picture in (("x", x), ("c", content), ("s", style))}
-    parts = look(x, look.content_of(content), look.style_of(style), model.config)
+    parts = look(x, look.content_targets(content), look.style_targets(style), model.config)
     grams = {name: {layer: gram_matrix(maps) for layer, maps in found.items()} for name, found in seen.items()}
 
     def far(found: Tensor, target: Tensor) -> float:
@@ -62,8 +62,8 @@ def test_layers_are_weighed_as_the_config_says() -> None:
     assert float(parts["style"]) == pytest.approx(by_hand, rel=1e-4)
     config = model.config.replace(content_weight=2, style_weight=5, tv_weight=7)
     whole = 2 * parts["content"] + 5 * parts["style"] + 7 * parts["variation"]
-    assert float(weighted(parts, config)) == pytest.approx(float(whole))
-    same = look(content, look.content_of(content), look.style_of(content), model.config)
+    assert float(weighted_sum(parts, config)) == pytest.approx(float(whole))
+    same = look(content, look.content_targets(content), look.style_targets(content), model.config)
     assert float(same["content"]) == float(same["style"]) == 0
 
 
@@ -141,7 +141,7 @@ def test_colours_are_kept() -> None:
         torch.testing.assert_close(torch.cov(x[0].flatten(1)), torch.cov(y[0].flatten(1)), rtol=0.01, atol=1e-3)
     grey = tensor(seed=7).mean(1, keepdim=True).expand(-1, 3, -1, -1)  # without any spread in two directions
     assert colours.match_statistics(grey, photo).isfinite().all()
-    bright = colours.match_brightness(colours.luminance(painting), colours.luminance(photo))
+    bright = colours.match_luminance(colours.luminance(painting), colours.luminance(photo))
     assert float(bright.std(correction=0)) == pytest.approx(float(colours.luminance(photo).std(correction=0)), abs=1e-4)
 
 

@@ -49,7 +49,7 @@ def test_a_pictures_border_is_painted_as_its_middle_is() -> None:
     doubled = torch.cat([photo.flip(3), photo], 3)  # its middle is what a mirrored border looks like
 
     def strip(margin: int) -> float:
-        alone, inside = (model._painted(x, margin)[..., -64:][..., :6] for x in (photo, doubled))
+        alone, inside = (model._forward(x, margin)[..., -64:][..., :6] for x in (photo, doubled))
         return float((alone - inside).abs().mean())
 
     of_statistics = strip(63)  # which differ a little between the two pictures, however far away the border is
