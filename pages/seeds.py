@@ -11,7 +11,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.latent import expression
 from genmodels.latent.expression import ExpressionError
-from genmodels.latent.norms import Shell, shell
+from genmodels.latent.norms import NormDistribution, norm_distribution
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedStudy, Tile
 from pages.components import judge_note
@@ -97,7 +97,7 @@ def _pair(study: SeedStudy) -> int:
 
 
 @st.fragment
-def _between(study: SeedStudy, around: Shell, newest: int) -> None:
+def _between(study: SeedStudy, around: NormDistribution, newest: int) -> None:
     """The two ways, their lengths, the downloads; `newest` is the training step that draws."""
     st.header(t("seeds.between"), anchor=False)
     st.markdown(t("seeds.between_text"))
@@ -157,7 +157,7 @@ def _downloads(study: SeedStudy, pair: int) -> None:
 
 
 @st.fragment
-def _arithmetic(study: SeedStudy, around: Shell, trained: bool) -> None:
+def _arithmetic(study: SeedStudy, around: NormDistribution, trained: bool) -> None:
     """The expression, its equation of pictures, its vector beside the shell; `trained`: the model met random z."""
     st.header(t("seeds.arithmetic"), anchor=False)
     st.markdown(t("seeds.arithmetic_text"))
@@ -204,7 +204,7 @@ def _arithmetic(study: SeedStudy, around: Shell, trained: bool) -> None:
         _gauge(study, around, value, trained)
 
 
-def _gauge(study: SeedStudy, around: Shell, value: Tile, trained: bool) -> None:
+def _gauge(study: SeedStudy, around: NormDistribution, value: Tile, trained: bool) -> None:
     st.subheader(t("seeds.gauge_title"), anchor=False)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -226,7 +226,7 @@ def _gauge(study: SeedStudy, around: Shell, value: Tile, trained: bool) -> None:
 
 
 @st.fragment
-def _table(study: SeedStudy, around: Shell) -> None:
+def _table(study: SeedStudy, around: NormDistribution) -> None:
     st.header(t("seeds.table"), anchor=False)
     st.markdown(t("seeds.table_text"))
     shown = st.session_state.setdefault("seeds_table_shown", False)
@@ -298,7 +298,7 @@ def _page() -> None:
             "label": st.session_state.seeds_label if info.askable else None,
         }
     )
-    around = shell(info.latent_dim)
+    around = norm_distribution(info.latent_dim)
     _between(study, around, info.steps[-1])
     _arithmetic(study, around, "sampling" in info.capabilities)
     _table(study, around)

@@ -1,4 +1,4 @@
-"""Moving about in latent space: seeds, straight and round ways between them, the seed plane, principal directions."""
+"""Latent vectors: seeds, linear and spherical interpolation, the seed plane, axis and principal directions."""
 
 from __future__ import annotations
 
@@ -15,70 +15,71 @@ from genmodels.seeding import generator_of
 
 
 def z_of_seed(seed: int, dim: int) -> Tensor:
-    """The z (dim,) of a seed (any integer), N(0, I), from its own generator: image 3 of a grid is image 3 alone."""
+    """The latent vector z (dim,) ~ N(0, I) of a seed (any integer), independent of all other seeds."""
     return torch.randn(dim, generator=generator_of(seed))
 
 
 def z_of_seeds(seeds: Sequence[int], dim: int) -> Tensor:
-    """z (len(seeds), dim), row i that of seeds[i]."""
+    """z (len(seeds), dim); row i is that of seeds[i]."""
     return torch.stack([z_of_seed(seed, dim) for seed in seeds]) if len(seeds) else torch.empty(0, dim)
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
-    """The straight way from a (t = 0) to b (t = 1). Half-way it is shorter than either end."""
+    """Linear interpolation from a (t = 0) to b (t = 1). The norm is smallest in the middle."""
     return a + (b - a) * t
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """The way on the sphere from a to b (White, arXiv 1609.04468): lengths stay those of Gaussian vectors.
+    """Spherical interpolation from a (t = 0) to b (t = 1), which keeps the norm (White, arXiv 1609.04468).
 
-    Falls back to the straight way where a and b are nearly parallel and the great circle is undefined or tiny.
+    Linear if a and b are nearly parallel or opposite: then the great circle is undefined or tiny.
     """
-    first, second = slerp_weights(a, b, t)
-    return first * a + second * b
+    weight_a, weight_b = slerp_weights(a, b, t)
+    return weight_a * a + weight_b * b
 
 
 def slerp_weights(a: Tensor, b: Tensor, t: float) -> tuple[Tensor, Tensor]:
-    """How much of a (..., dim) and of b `slerp` takes at t, each (..., 1)."""
+    """The weights of a and of b (..., dim) in `slerp` at t, each (..., 1)."""
     cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1, 1)
     angle = torch.arccos(cosine).unsqueeze(-1)
     sine = torch.sin(angle)
-    flat = sine.abs() < 1e-4
-    safe = torch.where(flat, torch.ones_like(sine), sine)
-    first = torch.where(flat, torch.full_like(sine, 1 - t), torch.sin((1 - t) * angle) / safe)
-    second = torch.where(flat, torch.full_like(sine, t), torch.sin(t * angle) / safe)
-    return first, second
+    parallel = sine.abs() < 1e-4
+    divisor = torch.where(parallel, torch.ones_like(sine), sine)
+    weight_a = torch.where(parallel, torch.full_like(sine, 1 - t), torch.sin((1 - t) * angle) / divisor)
+    weight_b = torch.where(parallel, torch.full_like(sine, t), torch.sin(t * angle) / divisor)
+    return weight_a, weight_b
 
 
 def seed_plane(x: float, y: float, dim: int) -> Tensor:
-    """z (dim,) at a point of the seed plane: at whole numbers exactly that seed's z, blended between.
+    """z (dim,) at a point of the seed plane: at integer coordinates exactly a seed's z, interpolated between.
 
-    The seed at column i, row j is `seed_at(i, j)`. The four corners' weights are divided by their root sum of squares,
-    so the blend of independent N(0, I) vectors is N(0, I) again, not a pale average.
+    The seed at column i, row j is `seed_at(i, j)`. The bilinear weights of the four corners are divided by their root
+    sum of squares, so that the sum of independent N(0, I) vectors is N(0, I) again.
     """
     column, row = math.floor(x), math.floor(y)
     u, v = x - column, y - row
     corners = ((0, 0, (1 - u) * (1 - v)), (1, 0, u * (1 - v)), (0, 1, (1 - u) * v), (1, 1, u * v))
-    used = [(seed_at(column + i, row + j), weight) for i, j, weight in corners if weight > 0]
-    length = math.sqrt(sum(weight**2 for _, weight in used))
-    return torch.stack([z_of_seed(seed, dim) * (weight / length) for seed, weight in used]).sum(0)
+    weighted = [(seed_at(column + i, row + j), weight) for i, j, weight in corners if weight > 0]
+    norm = math.sqrt(sum(weight**2 for _, weight in weighted))
+    return torch.stack([z_of_seed(seed, dim) * (weight / norm) for seed, weight in weighted]).sum(0)
 
 
 def seed_at(column: int, row: int) -> int:
-    """The seed at a whole-numbered point of the plane: 100 a row, so row 0 is seeds 0 to 99."""
+    """The seed at an integer point of the seed plane: 100 per row, so row 0 has seeds 0 to 99."""
     return column + 100 * row
 
 
 def axis_directions(dim: int) -> Tensor:
-    """The first axes of latent space, (dim, dim): direction i moves number i."""
+    """Axis-aligned unit directions (dim, dim): row i changes z[i]."""
     return torch.eye(dim)
 
 
 def principal_directions(model: Model, images: Tensor | None = None, count: int = 10) -> Tensor:
-    """(k, latent_dim), k <= count: unit directions that change the pictures most.
+    """Unit directions (k, latent_dim), k <= count, along which the generated images vary most, in falling order.
 
-    With an encoder: principal components of the encoded `images` (B, C, H, W). Else the right singular vectors of the
-    decoder's first layer, which is what z passes first (SeFa, Shen & Zhou, arXiv 2007.06600).
+    For a model with an encoder: principal components of the encoded `images` (B, C, H, W). Otherwise: right singular
+    vectors of the first layer that z enters (SeFa: Shen and Zhou, arXiv 2007.06600). Raises CapabilityError if the
+    model has no latent space.
     """
     if not isinstance(model, SupportsLatent) or model.latent_dim == 0:
         raise CapabilityError(f"{type(model).__name__} has no latent space to find directions in")
@@ -94,19 +95,20 @@ def principal_directions(model: Model, images: Tensor | None = None, count: int 
 
 
 def _first_weight(model: Model, latent_dim: int) -> Tensor:
-    part = getattr(model, "decoder", None) or getattr(model, "generator", None)
-    # A network that is told a class keeps what z enters in `body`; the class stands there beside z, behind it.
-    part = getattr(part, "body", part)
-    for module in part.modules() if part is not None else ():
+    """Weight (outputs, latent_dim) of the first layer that z enters."""
+    network = getattr(model, "decoder", None) or getattr(model, "generator", None)
+    # A conditional generator has it in `body`, whose input may be z with the class appended.
+    network = getattr(network, "body", network)
+    for module in network.modules() if network is not None else ():
         weight = getattr(module, "weight", None)
         if isinstance(weight, torch.Tensor) and weight.dim() >= 2:
             # Linear is (out, in); a transposed convolution (in, out, kh, kw)
             transposed = isinstance(module, torch.nn.modules.conv._ConvTransposeNd)
             return weight.flatten(1).T if transposed else weight.flatten(1)[:, :latent_dim]
-    raise CapabilityError(f"{type(model).__name__} has no layer that z passes first")
+    raise CapabilityError(f"{type(model).__name__} has no layer that z enters first")
 
 
 def _fix_signs(directions: Tensor) -> Tensor:
-    """A singular vector's sign is arbitrary: make the largest entry positive, so a slider means the same each time."""
+    """Make each direction's largest entry positive: a singular vector's sign is arbitrary, and sliders need one."""
     largest = directions.abs().argmax(dim=1, keepdim=True)
     return torch.mul(directions, torch.sign(directions.gather(1, largest)))

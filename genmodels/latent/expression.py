@@ -1,12 +1,12 @@
-"""Arithmetic with seeds, read from text: `s12 - s7 + 0.5*s3` becomes a vector. Nothing is ever evaluated as Python.
+"""Parser of latent arithmetic: `s12 - s7 + 0.5*s3` -> a vector. Nothing is evaluated as Python.
 
     sum    = term, {("+" | "-"), term}
     term   = factor, {("*" | "/"), factor}
     factor = {"+" | "-"}, atom
     atom   = number | "s", digits | "(", sum, ")" | ("lerp" | "slerp"), "(", sum, ",", sum, ",", sum, ")"
 
-The reader works the value out while it reads. A value is a number, or weights of seeds: every allowed operation, also
-the way on the sphere, gives a weighted sum of the seeds' vectors, which is what an equation of pictures can show.
+The parser computes the value while it parses. A value is a number or a weight for each seed: every operation, also
+spherical interpolation, gives a weighted sum of the seeds' vectors, which an equation of images can show.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from genmodels.seeding import canonical
 MAX_LENGTH, MAX_SEEDS, MAX_DEPTH, MAX_NUMBER = 200, 16, 20, 1_000.0
 ALLOWED = "Allowed are seeds such as s12, numbers such as 0.5, + - * / ( ), lerp(a, b, t) and slerp(a, b, t)."
 
-# Digits are named one by one: \d would also match the digits of other scripts.
+# [0-9] because \d would also match the digits of other scripts.
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>[-+*/(),])"
 )
@@ -38,7 +38,7 @@ Value = float | Weights
 
 
 class ExpressionError(ConfigError):
-    """What is wrong with an expression. `message` says it, `pointer` is the text with a caret below the place."""
+    """An invalid expression. `message` says why; `pointer` is the text with a caret below the position."""
 
     def __init__(self, message: str, text: str = "", position: int | None = None) -> None:
         self.message = message if position is None else f"Character {position + 1}: {message}"
@@ -49,7 +49,7 @@ class ExpressionError(ConfigError):
 
 @dataclass(frozen=True)
 class Combination:
-    """An expression's value: the weight of each seed, in the order in which they were first named."""
+    """The value of an expression: the weight of each seed, in order of first appearance."""
 
     weights: Weights
     dim: int
@@ -61,16 +61,16 @@ class Combination:
 
 
 def combine(text: str, dim: int) -> Combination:
-    """The weighted sum of seeds that `text` describes, in a latent space of `dim` >= 1 numbers.
+    """The weighted sum of seeds that `text` describes, in a latent space of `dim` >= 1 dimensions.
 
-    At most 200 characters, 16 different seeds (modulo 2^64), 20 brackets deep, numbers and weights up to 1,000.
-    Raises ExpressionError, which names the position, what stands there and what is allowed.
+    At most 200 characters, 16 different seeds (modulo 2^64), 20 nested brackets, numbers and weights up to 1,000.
+    Raises ExpressionError with the position, what was found there and what is allowed.
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(
             f"the expression has {len(text):,} characters; at most {MAX_LENGTH} are read. Shorten it."
         )
-    return Combination(_Reader(text, dim).read(), dim)
+    return Combination(_Parser(text, dim).parse(), dim)
 
 
 class _Token(NamedTuple):
@@ -79,19 +79,19 @@ class _Token(NamedTuple):
     position: int
 
 
-class _Reader:
-    """One pass from left to right; `depth` bounds the recursion, the length of the text all the rest."""
+class _Parser:
+    """Recursive descent, left to right. `depth` bounds the recursion; the length of the text bounds everything else."""
 
     def __init__(self, text: str, dim: int) -> None:
-        # One character for one, so that positions stay: a line break would tear the caret from its place.
+        # Character by character, so that positions stay: a line break would misplace the caret.
         self.text = "".join(" " if character.isspace() else character for character in text)
         self.dim = dim
         self.depth = 0
         self.seeds: set[int] = set()
-        self.tokens = self._split()
+        self.tokens = self._tokenise()
         self.index = 0
 
-    def read(self) -> Weights:
+    def parse(self) -> Weights:
         if self.token.kind == "end":
             raise ExpressionError(f"the expression is empty. {ALLOWED} For example: s12 - s7 + 0.5*s3")
         value = self._sum()
@@ -99,12 +99,12 @@ class _Reader:
             self._unexpected("an operator or the end")
         if isinstance(value, float):
             self._fail(
-                f"this is only the number {value:g}; a picture needs a vector, so name at least one seed: {value:g}*s1",
+                f"this is only the number {value:g}; an image needs a vector, so name at least one seed: {value:g}*s1",
                 self.tokens[0],
             )
         return value
 
-    # ------------------------------------------------------------------ the grammar
+    # --------------------------------------------------------------------- grammar
 
     def _sum(self) -> Value:
         value = self._term()
@@ -114,7 +114,7 @@ class _Reader:
             if isinstance(value, float) and isinstance(right, float):
                 value = self._number(value + right if sign.text == "+" else value - right, sign)
             elif isinstance(value, dict) and isinstance(right, dict):
-                value = self._mix(value, 1.0, right, 1.0 if sign.text == "+" else -1.0, sign)
+                value = self._weighted_sum(value, 1.0, right, 1.0 if sign.text == "+" else -1.0, sign)
             else:
                 self._fail(
                     f"found {sign.text!r} between a seed's vector and a number, which have no sum or difference; "
@@ -140,17 +140,17 @@ class _Reader:
                 value = self._scaled(value, right, sign)
         return value
 
-    def _quotient(self, value: Value, by: Value, sign: _Token) -> Value:
-        if isinstance(by, dict):
+    def _quotient(self, value: Value, divisor: Value, sign: _Token) -> Value:
+        if isinstance(divisor, dict):
             self._fail("found a division by a seed's vector; a vector can only be divided by a number: s1/2", sign)
-        if by == 0:
+        if divisor == 0:
             self._fail("found a division by zero; divide by another number, for example s1/2", sign)
-        return self._scaled(value, 1 / by, sign)
+        return self._scaled(value, 1 / divisor, sign)
 
     def _factor(self) -> Value:
         first = self.token
         negative = False
-        while self.token.text in ("+", "-"):  # a loop: a hundred minus signs must not be a hundred calls
+        while self.token.text in ("+", "-"):  # a loop, as a hundred minus signs would be a hundred calls
             negative ^= self.token.text == "-"
             self.index += 1
         value = self._atom()
@@ -183,26 +183,26 @@ class _Reader:
         if bracket.text != "(":
             self._unexpected("an opening bracket", f"write {token.text}(s1, s2, 0.5)")
         self._enter(bracket)
-        ends, places = [], []
+        ends, positions = [], []
         for _ in range(2):
-            places.append(self.token)
+            positions.append(self.token)
             ends.append(self._sum())
             if self.token.text != ",":
                 self._unexpected("a comma", f"{token.text} takes two vectors and a number: {token.text}(s1, s2, 0.5)")
             self.index += 1
-        places.append(self.token)
+        positions.append(self.token)
         t = self._sum()
         self._leave(bracket)
         a, b = ends
         if isinstance(a, float) or isinstance(b, float):
             self._fail(
                 f"found a number where {token.text} takes a vector: {token.text}(s1, s2, 0.5)",
-                places[0 if isinstance(a, float) else 1],
+                positions[0 if isinstance(a, float) else 1],
             )
         if isinstance(t, dict) or not 0 <= t <= 1:
             found = "a vector" if isinstance(t, dict) else f"{t:g}"
-            self._fail(f"found {found} as t of {token.text}; t is a number from 0 (all a) to 1 (all b)", places[2])
-        return self._between(token, a, b, t)
+            self._fail(f"found {found} as t of {token.text}; t is a number from 0 (all a) to 1 (all b)", positions[2])
+        return self._interpolated(token, a, b, t)
 
     def _seed(self, token: _Token) -> Weights:
         seed = canonical(int(token.text[1:]))
@@ -211,7 +211,7 @@ class _Reader:
             self._fail(f"found the {MAX_SEEDS + 1}th different seed; an expression has at most {MAX_SEEDS}", token)
         return {seed: 1.0}
 
-    # ------------------------------------------------------------------ values, each within bounds
+    # ------------------------------------------------- values, checked for bounds
 
     def _number(self, value: float, token: _Token) -> float:
         if not abs(value) <= MAX_NUMBER:  # also true of nan
@@ -223,26 +223,26 @@ class _Reader:
     def _scaled(self, value: Value, factor: float, token: _Token) -> Value:
         if isinstance(value, float):
             return self._number(value * factor, token)
-        return self._mix(value, factor, {}, 1.0, token)
+        return self._weighted_sum(value, factor, {}, 1.0, token)
 
-    def _mix(self, a: Weights, weight_a: float, b: Weights, weight_b: float, token: _Token) -> Weights:
-        mixed = {seed: weight_a * weight for seed, weight in a.items()}
+    def _weighted_sum(self, a: Weights, weight_a: float, b: Weights, weight_b: float, token: _Token) -> Weights:
+        total = {seed: weight_a * weight for seed, weight in a.items()}
         for seed, weight in b.items():
-            mixed[seed] = mixed.get(seed, 0.0) + weight_b * weight
-        size = sum(map(abs, mixed.values()))
+            total[seed] = total.get(seed, 0.0) + weight_b * weight
+        size = sum(map(abs, total.values()))
         if not size <= MAX_NUMBER:
             self._fail(
                 f"the weights of the seeds add up to {size:g} here; at most {MAX_NUMBER:,.0f} are allowed, "
                 "so multiply by less or divide by more",
                 token,
             )
-        return mixed
+        return total
 
-    def _between(self, token: _Token, a: Weights, b: Weights, t: float) -> Weights:
+    def _interpolated(self, token: _Token, a: Weights, b: Weights, t: float) -> Weights:
         if token.text == "lerp":
-            return self._mix(a, 1 - t, b, t, token)
-        first, second = latent.slerp_weights(Combination(a, self.dim).z(), Combination(b, self.dim).z(), t)
-        return self._mix(a, float(first), b, float(second), token)
+            return self._weighted_sum(a, 1 - t, b, t, token)
+        weight_a, weight_b = latent.slerp_weights(Combination(a, self.dim).z(), Combination(b, self.dim).z(), t)
+        return self._weighted_sum(a, float(weight_a), b, float(weight_b), token)
 
     # ------------------------------------------------------------------ tokens
 
@@ -250,7 +250,7 @@ class _Reader:
     def token(self) -> _Token:
         return self.tokens[self.index]
 
-    def _split(self) -> list[_Token]:
+    def _tokenise(self) -> list[_Token]:
         tokens: list[_Token] = []
         position = 0
         while position < len(self.text):
@@ -278,7 +278,7 @@ class _Reader:
         self.index += 1
         self.depth -= 1
 
-    def _unexpected(self, wanted: str, hint: str = "") -> NoReturn:
+    def _unexpected(self, expected: str, hint: str = "") -> NoReturn:
         token = self.token
         found = "the end" if token.kind == "end" else repr(_short(token.text))
         before = self.tokens[self.index - 1] if self.index else None
@@ -287,7 +287,7 @@ class _Reader:
         elif token.text == "," and not hint:
             hint = "decimals have a point, 0.5, and only lerp and slerp take a list"
         hint = f"; {hint}" if hint else ""
-        self._fail(f"found {found} where {wanted} was expected{hint}. {ALLOWED}", token)
+        self._fail(f"found {found} where {expected} was expected{hint}. {ALLOWED}", token)
 
     def _fail(self, message: str, token: _Token) -> NoReturn:
         raise ExpressionError(message, self.text, token.position)

@@ -1,4 +1,4 @@
-"""Arithmetic with seeds: what is read, what it is worth, and what is refused, where and why."""
+"""Arithmetic with seeds: valid expressions, their values, and error messages with positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from genmodels import latent
 from genmodels.latent.expression import MAX_SEEDS, ExpressionError, combine
-from genmodels.latent.norms import shell
+from genmodels.latent.norms import norm_distribution
 
 
 def z(seed: int) -> torch.Tensor:
@@ -40,17 +40,17 @@ def z(seed: int) -> torch.Tensor:
         ("\n s1\t+\u00a0s2 ", lambda: z(1) + z(2)),
     ],
 )
-def test_the_value_is_that_of_the_arithmetic(text: str, expected) -> None:  # type: ignore[no-untyped-def]
+def test_an_expression_has_the_value_of_its_arithmetic(text: str, expected) -> None:  # type: ignore[no-untyped-def]
     torch.testing.assert_close(combine(text, 50).z(), expected())
 
 
-def test_one_seed_is_exactly_its_z_and_weights_keep_their_order() -> None:
+def test_one_seed_is_exactly_its_z_and_weights_are_in_order_of_appearance() -> None:
     assert torch.equal(combine("s12", 7).z(), latent.z_of_seed(12, 7))
     assert list(combine("s9 - s2 + s5 - s2", 7).weights.items()) == [(9, 1.0), (2, -2.0), (5, 1.0)]
 
 
 @pytest.mark.parametrize(
-    ("text", "position", "said"),
+    ("text", "position", "message"),
     [
         ("s1*s2", 3, "between two seeds"),
         ("2/s1", 2, "only be divided by a number"),
@@ -91,10 +91,10 @@ def test_one_seed_is_exactly_its_z_and_weights_keep_their_order() -> None:
         ("+".join(f"s{seed}" for seed in range(17)), 55, "at most 16"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(text: str, position: int, said: str) -> None:
+def test_an_error_message_names_the_position(text: str, position: int, message: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         combine(text, 50)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert caught.value.message.startswith(f"Character {position}: ")
     line, caret = caught.value.pointer.split("\n")
     assert line == text
@@ -107,7 +107,7 @@ def test_an_empty_expression_gets_an_example(text: str) -> None:
         combine(text, 50)
 
 
-def test_length_is_bounded_before_anything_is_read() -> None:
+def test_the_length_is_checked_before_parsing() -> None:
     with pytest.raises(ExpressionError, match="200,000 characters; at most 200"):
         combine("#" * 200_000, 50)
     assert combine("-" * 198 + "s1", 50).weights == {1: 1.0}
@@ -118,7 +118,7 @@ def test_any_text_gives_a_finite_vector_or_a_message() -> None:
     generator = random.Random(0)
     operands = ["s1", "s2", "-s30", "(s4-s1)", "0.5", "1000", "1e-9", "slerp(s1,-s2,0.999)", "lerp(s3,s1,1)", "0"]
     signs = ["+", "-", "*", "/", " ", "(", ")", ",", "slerp(", "\u00e9", "_"]
-    read, messages = 0, []
+    valid, messages = 0, []
     for _ in range(4_000):
         words = [generator.choice(operands)]
         for _ in range(generator.randrange(5)):
@@ -128,26 +128,26 @@ def test_any_text_gives_a_finite_vector_or_a_message() -> None:
         except ExpressionError as error:
             messages.append(str(error))
             continue
-        read += 1
+        valid += 1
         assert vector.shape == (3,)
         assert vector.isfinite().all()
-    assert read > 500
+    assert valid > 500
     assert len(messages) > 500
     assert all("Character" in message and len(message) < 800 for message in messages)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 20, 100, 1024])
-def test_the_shell_is_where_gaussian_vectors_are(dim: int) -> None:
-    found = shell(dim)
-    lengths = torch.randn(40_000, dim, generator=torch.Generator().manual_seed(dim)).norm(dim=1)
-    inside = float(((lengths >= found.low) & (lengths <= found.high)).float().mean())
+def test_the_norm_distribution_is_that_of_gaussian_vectors(dim: int) -> None:
+    distribution = norm_distribution(dim)
+    norms = torch.randn(40_000, dim, generator=torch.Generator().manual_seed(dim)).norm(dim=1)
+    inside = float(((norms >= distribution.low) & (norms <= distribution.high)).float().mean())
     assert inside == pytest.approx(0.95, abs=0.005)
-    assert float((lengths < found.low).float().mean()) == pytest.approx(0.025, abs=0.004)
-    assert found.mean == pytest.approx(float(lengths.mean()), abs=0.015)
-    assert found.radius == pytest.approx(math.sqrt(dim))
-    area = sum(found.density) * (found.lengths[1] - found.lengths[0])
+    assert float((norms < distribution.low).float().mean()) == pytest.approx(0.025, abs=0.004)
+    assert distribution.mean == pytest.approx(float(norms.mean()), abs=0.015)
+    assert distribution.radius == pytest.approx(math.sqrt(dim))
+    area = sum(distribution.density) * (distribution.norms[1] - distribution.norms[0])
     assert area == pytest.approx(1, abs=0.02)
 
 
-def test_the_mean_length_is_close_to_the_root_of_d_minus_a_half() -> None:
-    assert shell(100).mean == pytest.approx(math.sqrt(99.5), abs=1e-4)
+def test_the_expected_norm_is_close_to_the_root_of_d_minus_a_half() -> None:
+    assert norm_distribution(100).mean == pytest.approx(math.sqrt(99.5), abs=1e-4)

@@ -1,4 +1,4 @@
-"""Latent operations, against what they promise."""
+"""Seeds, interpolation, the seed plane and principal directions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genmodels.errors import CapabilityError
 from tests.conftest import digit_batch, small_model
 
 
-def test_a_seed_is_a_picture_whatever_else_is_drawn() -> None:
+def test_a_seeds_z_depends_on_nothing_else() -> None:
     alone = latent.z_of_seed(3, 20)
     assert torch.equal(alone, latent.z_of_seeds(range(8), 20)[3])
     torch.manual_seed(9)
@@ -22,7 +22,7 @@ def test_a_seed_is_a_picture_whatever_else_is_drawn() -> None:
     assert abs(float(many.std()) - 1) < 0.03
 
 
-def test_slerp_keeps_lengths_and_meets_its_ends() -> None:
+def test_slerp_keeps_the_norm_and_meets_its_ends() -> None:
     a, b = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     half = math.sqrt(0.5)
     torch.testing.assert_close(latent.slerp(a, b, 0.5), torch.tensor([half, half]))
@@ -43,15 +43,15 @@ def test_the_seed_plane_passes_through_its_seeds_and_stays_gaussian() -> None:
     assert float((near - there).abs().max()) < 0.02, "continuous: a drag must not jump"
 
 
-def test_principal_directions_of_an_encoder_are_where_codes_vary() -> None:
+def test_principal_directions_of_an_encoder_are_principal_components_of_the_codes() -> None:
     model = small_model("vae").requires_grad_(False).eval()
     images = digit_batch(64)["image"]
     directions = latent.principal_directions(model, images, count=3)
     assert directions.shape == (3, 4)
     torch.testing.assert_close(directions @ directions.T, torch.eye(3), atol=1e-5, rtol=0)
     codes = model.encode(images)  # type: ignore[operator]
-    spread = [float((codes @ direction).std()) for direction in directions]
-    assert spread == sorted(spread, reverse=True)
+    deviations = [float((codes @ direction).std()) for direction in directions]
+    assert deviations == sorted(deviations, reverse=True)
 
 
 def test_principal_directions_of_a_generator_move_its_first_layer_most() -> None:
@@ -63,7 +63,7 @@ def test_principal_directions_of_a_generator_move_its_first_layer_most() -> None
     assert torch.equal(directions, latent.principal_directions(model, count=8)), "signs are fixed"
 
 
-def test_a_model_without_a_latent_says_so() -> None:
+def test_a_model_without_a_latent_space_is_refused() -> None:
     for model in (small_model("cnn_classifier"), small_model("gan", noise="constant")):
         with pytest.raises(CapabilityError, match="no latent space"):
             latent.principal_directions(model)

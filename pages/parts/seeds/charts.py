@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.latent.norms import Shell
+from genmodels.latent.norms import NormDistribution
 from pages.components.i18n import t
 
 _BAND, _GREY = "rgba(120, 140, 150, 0.22)", "#8a9499"
 _CONFIG = {"displayModeBar": False}
 
 
-def lengths(ways: Mapping[str, Sequence[float]], shell: Shell, *, key: str) -> None:
+def lengths(ways: Mapping[str, Sequence[float]], shell: NormDistribution, *, key: str) -> None:
     """|z| at each step of each way, over the band in which 95 % of Gaussian vectors lie."""
     figure = go.Figure()
     for (name, values), (dash, symbol) in zip(ways.items(), (("dot", "circle"), ("solid", "square")), strict=True):
@@ -47,10 +47,12 @@ def lengths(ways: Mapping[str, Sequence[float]], shell: Shell, *, key: str) -> N
     st.plotly_chart(figure, key=key, config=_CONFIG)
 
 
-def gauge(shell: Shell, value: float, beside: Mapping[str, float], renormalised: float | None, *, key: str) -> None:
+def gauge(
+    shell: NormDistribution, value: float, beside: Mapping[str, float], renormalised: float | None, *, key: str
+) -> None:
     """The density of |z| for z ~ N(0, I), its middle 95 %, and where the expression's z and some others lie."""
     peak = max(shell.density)
-    curve = [(length, height / peak) for length, height in zip(shell.lengths, shell.density, strict=True)]
+    curve = [(length, height / peak) for length, height in zip(shell.norms, shell.density, strict=True)]
     inside = [(x, y) for x, y in curve if shell.low <= x <= shell.high]
     marks = [(t("seeds.gauge_this"), value, 1.12, "diamond", 13)]
     if renormalised is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from genmodels.latent.norms import Shell
+from genmodels.latent.norms import NormDistribution
 from genmodels.service.seeds import Sheet, Tile
 from pages.components import strip
 from pages.components.i18n import t
@@ -12,7 +12,7 @@ from pages.components.numbers import percent, unbroken
 from pages.components.strip import TileText
 
 
-def tile_text(tile: Tile, around: Shell, alt: str, *, above: str = "", before: str = "") -> TileText:
+def tile_text(tile: Tile, around: NormDistribution, alt: str, *, above: str = "", before: str = "") -> TileText:
     """A tile with its length, marked where it is out of the shell, and the judge's reading."""
     length, drawn = f"{tile.length:.1f}", f"{tile.drawn_length:.1f}"
     mark = t("seeds.short") if tile.length < around.low else t("seeds.long") if tile.length > around.high else ""
