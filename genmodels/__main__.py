@@ -86,7 +86,7 @@ def sample(
         count = count or 64 // (columns or 1) * (columns or 1)
         images = preview.samples_of_seeds(model, range(seed, seed + count), labels)
     else:
-        images, columns = _of_expression(model, z, preview.asked_labels(model, labels)), None
+        images, columns = _of_expression(model, z, preview.requested_labels(model, labels)), None
     if images is None:
         raise CapabilityError(f"{name} draws no pictures; `python -m genmodels models` tells what each family can do")
     if out.suffix.lower() != ".png":

@@ -241,10 +241,10 @@ def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
 
 def _picture(model: Model, spec: Spec) -> Image | None:
     if model.modality == "audio":
-        return preview.heard(model)
+        return preview.audio_preview(model)
     arrays = data.load(spec.data, "test")
     images, labels = to_float(torch.from_numpy(arrays.images[:64].copy())), torch.from_numpy(arrays.labels[:64].copy())
-    return preview.picture(model, images, labels, few=True)
+    return preview.image_preview(model, images, labels, few=True)
 
 
 def _over_training(

@@ -133,7 +133,7 @@ Cells = list[tuple[int, int | None]]  # seed and class asked for, of each pictur
 
 def _model(asking: Asking) -> Model:
     model = model_of(asking.model, asking.step)[0]
-    if not isinstance(model, SupportsLatent) or not preview.asked_labels(model):
+    if not isinstance(model, SupportsLatent) or not preview.requested_labels(model):
         raise CapabilityError(f"{asking.model} cannot be asked for a class; choose a conditional model")
     return model
 
@@ -146,7 +146,7 @@ def _weights(model: Model, labels: Sequence[int]) -> Tensor:
 
 def _every_class(asking: Asking) -> tuple[Cells, Tensor, int]:
     model = _model(asking)
-    labels = preview.asked_labels(model)[:MAX_CLASSES]
+    labels = preview.requested_labels(model)[:MAX_CLASSES]
     cells: Cells = [(asking.seed + row, label) for row in range(SEEDS) for label in labels]
     return cells, _weights(model, labels * SEEDS), len(labels)
 

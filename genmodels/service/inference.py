@@ -163,8 +163,8 @@ def condition_of(model: Model, labels: Sequence[int | None]) -> dict[str, Tensor
 
     None for a model that cannot be asked; raises ConfigError or CapabilityError for a class it does not have.
     """
-    asked = preview.asked_labels(model, [label for label in labels if label is not None] or None)
-    count = len(preview.asked_labels(model)) if asked else 0
+    asked = preview.requested_labels(model, [label for label in labels if label is not None] or None)
+    count = len(preview.requested_labels(model)) if asked else 0
     if not count:
         return None
     return {"label": F.one_hot(torch.tensor([label or 0 for label in labels]), count).float().to(model.device)}

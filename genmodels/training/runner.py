@@ -270,7 +270,7 @@ class FolderRecorder:
 
     def preview(self, step: int, model: Model) -> None:
         if model.modality == "audio":
-            self._keep_preview(step, preview.heard(model))
+            self._keep_preview(step, preview.audio_preview(model))
             return
         if self._test is None:
             arrays = data.load(self.spec.data, "test")
@@ -279,7 +279,7 @@ class FolderRecorder:
                 to_float(torch.from_numpy(arrays.images[rows].copy())),
                 torch.from_numpy(arrays.labels[rows].copy()),
             )
-        self._keep_preview(step, preview.picture(model, *self._test))
+        self._keep_preview(step, preview.image_preview(model, *self._test))
         samples = None if isinstance(model, SupportsClassification) else preview.samples_of_seeds(model)
         if samples is not None and self._real is not None and len(samples) > 1 and step > self._compared:
             self._compared = step

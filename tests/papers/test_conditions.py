@@ -100,7 +100,7 @@ def test_samples_go_through_the_classes_seed_by_seed() -> None:
 @pytest.mark.parametrize(("classes", "shape"), [(10, (10, 6)), (2, (8, 8)), (3, (6, 10)), (12, (12, 5)), (40, (8, 8))])
 def test_a_preview_has_full_rows_with_a_class_a_column(classes: int, shape: tuple[int, int]) -> None:
     batch = digit_batch(64)
-    image = preview.picture(asking(num_classes=classes), batch["image"], batch["label"])
+    image = preview.image_preview(asking(num_classes=classes), batch["image"], batch["label"])
     assert image is not None
     scale = max(1, round(500 / (shape[0] * 30)))
     assert image.size == tuple((2 + 30 * count) * scale for count in shape)
@@ -113,7 +113,7 @@ def test_a_model_that_cannot_be_asked_draws_as_before() -> None:
     drawn = preview.samples_of_seeds(model, range(3))
     assert drawn is not None
     torch.testing.assert_close(drawn, model.decode(latent.z_of_seeds(range(3), 8)))  # type: ignore[operator]
-    with pytest.raises(CapabilityError, match="cannot be asked for a class"):
+    with pytest.raises(CapabilityError, match="is unconditional"):
         preview.samples_of_seeds(model, range(3), [0])
 
 
@@ -208,7 +208,7 @@ def test_the_command_line_asks_for_classes(runs: Path, tmp_path: Path) -> None:
         (("asked", "--label", "ten"), ConfigError, "'ten' is no class of asked; its classes: 0, 1, 2"),
         (("asked", "--label", "10"), ConfigError, "0 to 9"),
         (("asked", "--label", "-1"), ConfigError, "'-1' is no class"),
-        (("vae", "--label", "1"), CapabilityError, "cannot be asked for a class"),
+        (("vae", "--label", "1"), CapabilityError, "is unconditional"),
     ],
 )
 def test_a_wrong_label_is_explained(

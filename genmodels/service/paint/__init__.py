@@ -234,7 +234,7 @@ def _labels(model: SupportsPixelSampling, asking: Asking) -> tuple[int, ...] | N
     classes = model.config.conditions.get("label", 0)
     if asking.label is not None:
         assert isinstance(model, Model)
-        return tuple(preview.asked_labels(model, [asking.label] * asking.count))
+        return tuple(preview.requested_labels(model, [asking.label] * asking.count))
     if not classes:
         return None
     return tuple(int(torch.randint(0, classes, (1,), generator=generator)) for generator in _generators(asking))
