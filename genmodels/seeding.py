@@ -1,6 +1,6 @@
-"""Seeds: any integer, taken modulo 2^64, which is what torch's generators distinguish. No torch is imported here.
+"""Seeds: any integer, modulo 2^64, as torch's generators take 64 bits. This module does not import torch.
 
-Streamlit's number fields and links hold integers up to 2^53 - 1 exactly, because a browser does; pages stay within it.
+Pages allow -(2^53 - 1) to 2^53 - 1: the integers that a browser represents exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MIN_PAGE_SEED = -MAX_PAGE_SEED
 
 
 def canonical(seed: int) -> int:
-    """The seed from 0 to 2^64 - 1 that is equal to `seed` modulo 2^64."""
+    """`seed` modulo 2^64: 0 to 2^64 - 1."""
     return seed % SEEDS
 
 

@@ -1,4 +1,4 @@
-"""What somebody drew or photographed -> the digit as MNIST holds it, or every model looks broken.
+"""Preprocessing of drawn or photographed digits to MNIST's format; without it every model misclassifies them.
 
 MNIST's digits were "size normalized to fit in a 20x20 pixel box while preserving their aspect ratio" and centred in
 28x28 "by computing the center of mass of the pixels" (LeCun, Bottou, Bengio, Haffner 1998, doi 10.1109/5.726791,
@@ -21,24 +21,27 @@ from genmodels.images import preview
 
 SUFFIXES = pictures.SUFFIXES
 CANVAS_SIDE = 140
-"""Side of what the drawing canvas reports, in pixels: five for each pixel of MNIST."""
+"""Side in pixels of the image that the canvas sends: five for each pixel of MNIST."""
 _SIDE, _BOX = 28, 20
-# Everything is measured on ten times MNIST's grid, so that the last step is an exact average of 10x10 pixels.
+# All steps work at ten times MNIST's resolution, so that the last is an exact average of 10x10 pixels.
 _FINE = 10
 _PHOTO_SIDE = 280
 _MAX_SIDE = 4096
-# Stroke widths in MNIST's pixels: of its test digits a hundredth is thinner than 1.5, a hundredth wider than 5.1.
+# Stroke widths in MNIST's pixels: 1 % of its test digits are thinner than 1.5, 1 % wider than 5.1.
 _THIN, _WIDE = 1.6, 6.0
-# Weaker than this share of the strongest ink is paper grain, the shadow of a hand, or the soft edge of a stroke.
+# Ink below this fraction of the strongest is paper grain, the shadow of a hand, or the soft edge of a stroke.
 _GRAIN = 0.2
 
 
 class EmptyDrawingError(DataError):
-    """There is no ink to prepare."""
+    """The drawing has no ink."""
 
 
 def from_canvas(text: str) -> np.ndarray:
-    """What the canvas sent, base64 of grey bytes, as uint8 (140, 140), white ink on black; raises DataError."""
+    """The canvas's message, base64 of grey bytes, as uint8 (140, 140), white ink on black.
+
+    Raises DataError if it is anything else.
+    """
     length = CANVAS_SIDE**2
     expected = 4 * -(-length // 3)
     if not isinstance(text, str) or len(text) != expected:
@@ -53,66 +56,68 @@ def from_canvas(text: str) -> np.ndarray:
 
 
 def ink_png(ink: np.ndarray) -> bytes:
-    """Ink uint8 (H, W) as a PNG whose paper is transparent, to draw on with."""
+    """Ink, uint8 (H, W), as a PNG: white with the ink as opacity, so that the canvas can continue it."""
     white = Image.new("L", ink.shape[::-1], 255)
     return preview.png(Image.merge("LA", (white, Image.fromarray(ink))), compress_level=1)
 
 
 def from_file(raw: bytes) -> np.ndarray:
-    """An uploaded photo or drawing as uint8 (280, 280), white ink on black; raises DataError with the reason.
+    """An uploaded photograph or drawing as uint8 (280, 280), white ink on black.
 
-    Turned as its EXIF orientation says and cropped to a square at the centre. Dark ink on light paper is inverted,
-    uneven light is taken out, and a transparent picture is laid on the shade its ink stands out from.
+    The EXIF orientation is applied and the centre cropped to a square. Dark ink on light paper is inverted, uneven
+    light removed. A transparent image gets the background, black or white, with more contrast. Raises DataError, with
+    the reason, if the file cannot be read.
     """
     try:
-        laid = pictures.decode_on(raw, _PHOTO_SIDE, 1, (0, 255), served=True)
+        candidates = pictures.decode_on(raw, _PHOTO_SIDE, 1, (0, 255), served=True)
     except DataError as error:
         raise DataError(f"this picture cannot be read: {error}, or choose another picture") from error
-    return _white_on_black(max((pixels[0] for pixels in laid), key=lambda grey: float(grey.std())))
+    return _white_on_black(max((pixels[0] for pixels in candidates), key=lambda grey: float(grey.std())))
 
 
 def _white_on_black(grey: np.ndarray) -> np.ndarray:
-    """Grey pixels uint8 (H, W) with the paper taken out: 0 where the paper is, 255 at the strongest ink.
+    """Grey pixels uint8 (H, W) without the paper: 0 on paper, 255 at the strongest ink.
 
-    The paper's shade is that of the rim; where the light falls unevenly it is followed over the page.
+    Paper lighter than mid-grey at the border means dark ink. The paper's brightness is estimated at every position.
     """
-    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    picture = Image.fromarray(255 - grey if np.median(rim) > 127 else grey).filter(ImageFilter.MedianFilter(3))
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    picture = Image.fromarray(255 - grey if np.median(border) > 127 else grey).filter(ImageFilter.MedianFilter(3))
     height, width = grey.shape
-    # The darkest shade within a quarter of the page is the paper there: wider than any stroke.
+    # The minimum over a quarter of the page, wider than any stroke, is the paper there.
     small = picture.resize((40, 40), Image.Resampling.BOX).filter(ImageFilter.MinFilter(11))
     paper = small.filter(ImageFilter.GaussianBlur(4)).resize((width, height), Image.Resampling.BICUBIC)
     ink = np.asarray(picture).astype(np.float32) - np.asarray(paper)
     strongest = float(np.percentile(ink, 99.5))
-    if strongest < 24:  # of 255: an even page, with no more than grain on it
+    if strongest < 24:  # of 255: a blank page with paper grain
         return np.zeros_like(grey)
     return np.asarray((ink / strongest - _GRAIN).clip(0, 1 - _GRAIN) * (255 / (1 - _GRAIN))).astype(np.uint8)
 
 
 def is_empty(ink: np.ndarray) -> bool:
-    """Whether there is nothing on it, white on black."""
+    """Whether a drawing, uint8 (H, W), white on black, has no ink."""
     return int(ink.max(initial=0)) < 16
 
 
 def to_mnist(image: Image.Image | np.ndarray) -> Tensor:
-    """White ink on black, a picture or uint8 (H, W), as MNIST holds a digit: float32 (1, 28, 28) in [-1, 1].
+    """White ink on black, an image or uint8 (H, W), in MNIST's format: float32 (1, 28, 28) in [-1, 1].
 
-    The ink's bounding box fills a 20x20 box, its aspect ratio kept; its centre of mass lies in the middle. Strokes
-    thinner than MNIST's thinnest are widened, and a dot stays a dot. Raises EmptyDrawingError where there is no ink,
-    DataError for a picture of another kind or size.
+    The ink's bounding box is scaled to fit 20x20 pixels, keeping the aspect ratio, with its centre of mass in the
+    middle. Strokes thinner than MNIST's thinnest are widened; a dot stays a dot. Raises EmptyDrawingError if there is
+    no ink, DataError for another shape or dtype.
     """
     grey = np.asarray(image.convert("L")) if isinstance(image, Image.Image) else image
     if grey.ndim != 2 or grey.dtype != np.uint8 or not 1 <= min(grey.shape) <= max(grey.shape) <= _MAX_SIDE:
         raise DataError(
-            f"a drawing is one grey picture of at most {_MAX_SIDE} x {_MAX_SIDE} bytes, not {grey.dtype} {grey.shape}"
+            f"a drawing is one grey image of at most {_MAX_SIDE} x {_MAX_SIDE} bytes, not {grey.dtype} {grey.shape}"
         )
     if is_empty(grey):
-        raise EmptyDrawingError("nothing is drawn yet; draw a digit, or choose a picture that shows one")
+        raise EmptyDrawingError("nothing is drawn yet; draw a digit, or choose an image that shows one")
     fine = _widened(_boxed(_cropped(grey)))
     return _centred(fine)
 
 
 def _cropped(grey: np.ndarray) -> np.ndarray:
+    """The ink's bounding box, scaled to a maximum of 255."""
     inked = grey > _GRAIN * int(grey.max())
     rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
     part = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
@@ -120,7 +125,7 @@ def _cropped(grey: np.ndarray) -> np.ndarray:
 
 
 def _boxed(part: np.ndarray, box: int = _BOX * _FINE) -> np.ndarray:
-    """Scaled so that the longer side fills the box, unless that would make the stroke wider than any of MNIST's."""
+    """Scaled so that the longer side fills the box, or less if the strokes would be wider than MNIST's widest."""
     side = max(part.shape)
     scale = min(box / side, _WIDE * _FINE / _stroke_width(part))
     height, width = (max(1, round(length * scale)) for length in part.shape)
@@ -128,7 +133,7 @@ def _boxed(part: np.ndarray, box: int = _BOX * _FINE) -> np.ndarray:
 
 
 def _widened(fine: np.ndarray) -> np.ndarray:
-    """Thin strokes brought to MNIST's thinnest; the box is kept by widening inwards, after making it smaller."""
+    """Strokes dilated to MNIST's thinnest; shrunk first, so that the bounding box stays."""
     missing = _THIN * _FINE - _stroke_width(fine)
     if missing < 1:
         return fine
@@ -140,7 +145,7 @@ def _widened(fine: np.ndarray) -> np.ndarray:
 
 
 def _dilated(part: np.ndarray, radius: int) -> np.ndarray:
-    """Each pixel as bright as the brightest in a disc around it. Pillow's MaxFilter ends the process on small ones."""
+    """Grey dilation with a disc of `radius`. Pillow's MaxFilter crashes the process on small images."""
     height, width = part.shape
     wide = np.zeros((height + 2 * radius, width + 2 * radius), dtype=np.uint8)
     for down in range(2 * radius + 1):
@@ -152,6 +157,7 @@ def _dilated(part: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _centred(fine: np.ndarray) -> Tensor:
+    """Placed with its centre of mass in the middle, and averaged to float32 (1, 28, 28) in [-1, 1]."""
     side = _SIDE * _FINE
     weights = fine.astype(np.float64)
     page = np.zeros((side, side), dtype=np.float32)
@@ -167,7 +173,7 @@ def _centred(fine: np.ndarray) -> Tensor:
 
 
 def _stroke_width(part: np.ndarray) -> float:
-    """Mean width of the strokes in pixels: twice the area over the length of the outline."""
+    """Mean stroke width in pixels: twice the area divided by the length of the outline."""
     inked = np.pad(part > 127, 1)
     inner = inked[1:-1, 1:-1] & inked[:-2, 1:-1] & inked[2:, 1:-1] & inked[1:-1, :-2] & inked[1:-1, 2:]
     area = float(inked.sum())

@@ -1,4 +1,4 @@
-"""Drawings and photos come out as MNIST holds digits: the judge reads them, and nothing hostile gets through."""
+"""Drawings and photographs are preprocessed to MNIST's format, and invalid input is refused."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def digits() -> data.Arrays:
 
 
 def page(side: int, draw: Callable[[ImageDraw.ImageDraw], None]) -> np.ndarray:
-    picture = Image.new("L", (side, side))
-    draw(ImageDraw.Draw(picture))
-    return np.asarray(picture)
+    image = Image.new("L", (side, side))
+    draw(ImageDraw.Draw(image))
+    return np.asarray(image)
 
 
-def right(prepared: list[Tensor], labels: np.ndarray) -> float:
-    read = reference_classifier.probabilities(torch.stack(prepared)).argmax(1).numpy()
-    return float((read == labels).mean())
+def accuracy(prepared: list[Tensor], labels: np.ndarray) -> float:
+    predicted = reference_classifier.probabilities(torch.stack(prepared)).argmax(1).numpy()
+    return float((predicted == labels).mean())
 
 
 def ink_box(prepared: Tensor) -> tuple[int, int]:
@@ -48,7 +48,7 @@ def centre(prepared: Tensor) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("side", "low", "high"), [(140, 0.35, 0.95), (560, 0.1, 0.9), (140, 0.2, 0.3)])
-def test_the_judge_reads_real_digits_drawn_anywhere_and_at_any_size(
+def test_digits_at_any_position_and_size_are_classified_correctly(
     digits: data.Arrays, side: int, low: float, high: float
 ) -> None:
     rng = np.random.default_rng(side)
@@ -59,10 +59,10 @@ def test_the_judge_reads_real_digits_drawn_anywhere_and_at_any_size(
         digit = Image.fromarray(image[0]).resize((length, length), Image.Resampling.BICUBIC)
         canvas.paste(digit, tuple(rng.integers(0, side - length + 1, 2).tolist()))
         prepared.append(drawing.to_mnist(np.asarray(canvas)))
-    assert right(prepared, digits.labels) >= 0.98
+    assert accuracy(prepared, digits.labels) >= 0.98
 
 
-def test_the_judge_reads_photos_of_ink_on_unevenly_lit_paper(digits: data.Arrays) -> None:
+def test_photographs_of_unevenly_lit_paper_are_classified_correctly(digits: data.Arrays) -> None:
     rng = np.random.default_rng(0)
     down, across = np.mgrid[0:400, 0:400] / 400
     prepared = []
@@ -72,19 +72,19 @@ def test_the_judge_reads_photos_of_ink_on_unevenly_lit_paper(digits: data.Arrays
         paper = 215 - 60 * across - 30 * down + rng.normal(0, 6, (400, 400))
         photo = (paper * (1 - np.asarray(ink) / 255 * 0.75)).clip(0, 255).astype(np.uint8)
         prepared.append(drawing.to_mnist(drawing.from_file(file_of(photo, "JPEG"))))
-    assert right(prepared, digits.labels[:150]) >= 0.98
+    assert accuracy(prepared, digits.labels[:150]) >= 0.98
 
 
-def test_the_ink_fills_twenty_pixels_about_its_centre_of_mass() -> None:
+def test_the_ink_fits_twenty_pixels_with_its_centre_of_mass_in_the_middle() -> None:
     prepared = drawing.to_mnist(page(140, lambda d: d.line([(20, 30), (60, 30), (30, 120)], 255, 9)))
     assert prepared.shape == (1, 28, 28)
     assert prepared.dtype == torch.float32
     assert (float(prepared.min()), float(prepared.max())) == (-1.0, 1.0)
-    assert max(ink_box(prepared)) in (20, 21)  # 21 where the centre of mass falls between two pixels
+    assert max(ink_box(prepared)) in (20, 21)  # 21 if the centre of mass falls between two pixels
     assert centre(prepared) == pytest.approx((14, 14), abs=0.1)
 
 
-def test_place_and_size_on_the_canvas_make_no_difference() -> None:
+def test_position_and_size_on_the_canvas_make_no_difference() -> None:
     def seven(x: int, y: int, s: int) -> np.ndarray:
         return page(600, lambda d: d.line([(x, y), (x + 4 * s, y), (x + s, y + 9 * s)], 255, s))
 
@@ -93,10 +93,10 @@ def test_place_and_size_on_the_canvas_make_no_difference() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 4])
-def test_thin_strokes_are_widened_to_what_a_model_has_seen(width: int) -> None:
+def test_thin_strokes_are_widened_to_mnists_width(width: int) -> None:
     prepared = drawing.to_mnist(page(560, lambda d: d.ellipse((80, 60, 420, 500), outline=255, width=width)))
     inked = prepared[0] > 0
-    # A ring 20 pixels high is about 56 long: a hairline would leave next to nothing above half grey.
+    # The outline of a ring 20 pixels high is about 56 long: a hairline would leave hardly a pixel above mid-grey.
     assert 60 <= int(inked.sum()) <= 160
     assert float(prepared.max()) > 0.5
     assert max(ink_box(prepared)) <= 22
@@ -111,7 +111,7 @@ def test_a_dot_stays_a_dot() -> None:
     assert drawing.to_mnist(one_pixel).max() > -0.5
 
 
-def test_a_page_that_is_all_ink_and_a_page_of_one_pixel_are_prepared() -> None:
+def test_extreme_drawings_are_accepted() -> None:
     full = drawing.to_mnist(np.full((140, 140), 255, np.uint8))
     assert max(ink_box(full)) <= 21
     assert drawing.to_mnist(np.full((1, 1), 255, np.uint8)).shape == (1, 28, 28)
@@ -119,7 +119,7 @@ def test_a_page_that_is_all_ink_and_a_page_of_one_pixel_are_prepared() -> None:
 
 
 @pytest.mark.parametrize("ink", [np.zeros((140, 140), np.uint8), np.full((140, 140), 9, np.uint8)])
-def test_nothing_drawn_is_said(ink: np.ndarray) -> None:
+def test_an_empty_drawing_is_refused(ink: np.ndarray) -> None:
     assert drawing.is_empty(ink)
     with pytest.raises(EmptyDrawingError, match="nothing is drawn"):
         drawing.to_mnist(ink)
@@ -134,8 +134,8 @@ def test_nothing_drawn_is_said(ink: np.ndarray) -> None:
         np.zeros((1, 9000), np.uint8),
     ],
 )
-def test_what_is_no_grey_picture_is_refused(wrong: np.ndarray) -> None:
-    with pytest.raises(DataError, match="one grey picture"):
+def test_other_shapes_and_dtypes_are_refused(wrong: np.ndarray) -> None:
+    with pytest.raises(DataError, match="one grey image"):
         drawing.to_mnist(wrong)
 
 
@@ -146,7 +146,7 @@ def file_of(pixels: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
 
 
 def an_l() -> np.ndarray:
-    """White on black, no symmetry: it tells every turn from every other."""
+    """White on black, without any symmetry."""
     return page(300, lambda d: d.line([(90, 60), (90, 240), (200, 240)], 255, 24))
 
 
@@ -168,16 +168,16 @@ def test_a_file_gives_the_same_ink_whatever_its_colours(look: str) -> None:
     assert float((drawing.to_mnist(drawing.from_file(raw)) - expected).abs().mean()) < 0.05
 
 
-def test_a_photo_is_turned_as_its_camera_says() -> None:
+def test_the_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held upright: to be turned clockwise
+    exif[0x0112] = 6  # rotate 90 degrees clockwise
     turned = np.rot90(255 - an_l()).copy()
     prepared = drawing.to_mnist(drawing.from_file(file_of(turned, "JPEG", exif=exif, quality=95)))
     assert float((prepared - drawing.to_mnist(an_l())).abs().mean()) < 0.06
 
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
-def test_an_empty_page_gives_no_ink(shade: int) -> None:
+def test_a_blank_page_has_no_ink(shade: int) -> None:
     rng = np.random.default_rng(0)
     grain = (shade + rng.normal(0, 2, (300, 300))).clip(0, 255).astype(np.uint8)
     with pytest.raises(EmptyDrawingError):
@@ -185,19 +185,19 @@ def test_an_empty_page_gives_no_ink(shade: int) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"no picture", file_of(an_l())[:200]])
-def test_what_is_no_picture_file_is_refused(raw: bytes) -> None:
+def test_a_file_that_is_no_image_is_refused(raw: bytes) -> None:
     with pytest.raises(DataError, match=r"^this picture cannot be read: .*; save it .*, or choose another picture$"):
         drawing.from_file(raw)
 
 
-def test_a_picture_of_a_hundred_million_pixels_is_refused_before_it_is_decoded() -> None:
+def test_an_image_of_a_hundred_million_pixels_is_refused_before_decoding() -> None:
     buffer = io.BytesIO()
     Image.new("1", (13_000, 13_000)).save(buffer, "PNG")
     with pytest.raises(DataError, match=r"more than 25,000,000 pixels; scale it down"):
         drawing.from_file(buffer.getvalue())
 
 
-def test_the_canvas_is_read_as_it_was_sent() -> None:
+def test_the_canvas_message_is_decoded() -> None:
     ink = page(140, lambda d: d.line([(10, 20), (100, 90)], 200, 9))
     assert np.array_equal(drawing.from_canvas(base64.b64encode(ink.tobytes()).decode()), ink)
 
@@ -205,14 +205,14 @@ def test_the_canvas_is_read_as_it_was_sent() -> None:
 @pytest.mark.parametrize(
     "sent", ["", "A" * 26_135, "A" * 26_137, "A" * 26_136, "?" * 26_136, "=" * 26_136, "A" * 10**7, 7]
 )
-def test_what_no_canvas_sends_is_refused(sent: object) -> None:
+def test_any_other_canvas_message_is_refused(sent: object) -> None:
     with pytest.raises(DataError):
         drawing.from_canvas(sent)  # type: ignore[arg-type]
 
 
-def test_ink_comes_back_to_the_canvas_as_it_was() -> None:
+def test_ink_png_shows_the_same_ink_on_black() -> None:
     ink = page(140, lambda d: d.line([(10, 20), (100, 90)], 255, 9))
-    picture = Image.open(io.BytesIO(drawing.ink_png(ink)))
-    black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
-    shown = Image.alpha_composite(black, picture.convert("RGBA")).convert("L")
+    image = Image.open(io.BytesIO(drawing.ink_png(ink)))
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    shown = Image.alpha_composite(black, image.convert("RGBA")).convert("L")
     assert np.array_equal(np.asarray(shown), ink)
