@@ -1,4 +1,4 @@
-"""Nats that are lost: a perfect copy loses none, whatever the entropy of its grey pixels."""
+"""Reconstruction loss above the images' own entropy: 0 for a perfect reconstruction, whatever its grey pixels."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def digits(count: int = 200) -> torch.Tensor:
     return to_float(torch.from_numpy(data.load(DataConfig(), "test").images[:count].copy()))
 
 
-def test_the_entropy_is_the_least_cross_entropy_of_any_prediction() -> None:
+def test_the_entropy_is_the_lowest_cross_entropy_of_any_prediction() -> None:
     target = torch.tensor([[0.0, 0.1, 0.5, 0.9, 1.0]])
     entropy = bernoulli_entropy(target)
     assert entropy.item() == pytest.approx(0.693147 + 2 * 0.325083, abs=1e-5)
-    # Each pixel's best logit out of many, and none of them below the entropy.
+    # For each pixel the best of many logits; none is below the entropy.
     logits = torch.linspace(-12, 12, 24_001)
-    each = torch.nn.functional.binary_cross_entropy_with_logits(
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(
         logits[:, None].expand(-1, 5), target.expand(24_001, -1), reduction="none"
     )
-    assert each.min(0).values.sum().item() == pytest.approx(entropy.item(), abs=1e-4)
+    assert losses.min(0).values.sum().item() == pytest.approx(entropy.item(), abs=1e-4)
     for _ in range(20):
         assert bernoulli_nll(3 * torch.randn(1, 5), target).item() >= entropy.item()
 
 
-def test_a_perfect_copy_of_a_digit_loses_nothing_and_another_digit_much() -> None:
+def test_nats_are_zero_for_a_perfect_copy_and_large_for_another_digit() -> None:
     images = digits(50)
     copies = [manifold.nats(x[None], x[None]) for x in images]
     assert max(copies) < 0.01
-    assert bernoulli_entropy(images.add(1).mul(0.5)).mean().item() > 20, "the floor is no small matter"
+    assert bernoulli_entropy(images.add(1).mul(0.5)).mean().item() > 20, "the entropy itself is large"
     others = [manifold.nats(x[None], y[None]) for x, y in pairwise(images)]
     assert min(others) > 50
 
 
 @pytest.mark.parametrize("name", ["vae", "autoencoder"])
-def test_curves_show_the_distance_above_the_floor(name: str, tmp_path: Path) -> None:
+def test_curves_show_the_loss_above_the_entropy(name: str, tmp_path: Path) -> None:
     model = small_model(name, **({"salt": 0.0} if name == "autoencoder" else {})).eval()
     batch = digit_batch()
     metrics = model.training_step(batch, model.configure_optimizers(), 0)
@@ -73,12 +73,14 @@ def test_curves_show_the_distance_above_the_floor(name: str, tmp_path: Path) -> 
         ("autoencoder", [("reconstruction/corrupted_nats", "reconstruction/corrupted_above_entropy")]),
     ],
 )
-def test_evaluation_measures_both(name: str, keys: list[tuple[str, str]]) -> None:
+def test_evaluation_measures_the_loss_with_and_without_entropy(name: str, keys: list[tuple[str, str]]) -> None:
     spec = small_spec(name)
     arrays = data.load(spec.data, "test")
     floor = bernoulli_entropy(to_float(torch.from_numpy(arrays.images.copy())).add(1).mul(0.5)).mean().item()
-    figures = evaluation.evaluate(small_model(name), spec, samples=500)
+    metrics = evaluation.evaluate(small_model(name), spec, samples=500)
     for whole, above in keys:
-        assert figures[whole] - figures[above] == pytest.approx(floor, rel=1e-4)
+        assert metrics[whole] - metrics[above] == pytest.approx(floor, rel=1e-4)
     if name == "vae":
-        assert figures["elbo/negative"] == pytest.approx(figures["elbo/recon"] + figures["elbo/kl"]), "stays as it was"
+        assert metrics["elbo/negative"] == pytest.approx(metrics["elbo/recon"] + metrics["elbo/kl"]), (
+            "the ELBO includes the entropy"
+        )

@@ -1,4 +1,4 @@
-"""A training that begins with the weights of another one."""
+"""Fine-tuning: a training that starts from another run's weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     return folder
 
 
-def begun(*settings: str, name: str = "second") -> RunFolder:
+def fine_tuned(*settings: str, name: str = "second") -> RunFolder:
     folder = RunFolder.create(runs_root() / name, small_spec("dcgan", *QUICK, "train.initial_weights=first", *settings))
     runner.train_folder(folder, device="cpu")
     return folder
@@ -43,40 +43,44 @@ def parts(folder: RunFolder, step: int) -> tuple[dict[str, torch.Tensor], dict[s
     return load_file(path / "model.safetensors"), load_file(path / "training_nets.safetensors")
 
 
-def test_it_begins_with_what_the_other_sampled_and_its_discriminator(first: RunFolder) -> None:
-    second = begun("train.seed=7")
-    (average, nets), (taken, own) = parts(first, 4), parts(second, 0)
-    learned = [key for key in average if not key.endswith("num_batches_tracked")]  # a count of the other training
-    assert all(torch.equal(average[key], taken[key]) for key in learned)
+def test_it_starts_from_the_averaged_weights_and_the_discriminator(first: RunFolder) -> None:
+    second = fine_tuned("train.seed=7")
+    (average, nets), (loaded, own) = parts(first, 4), parts(second, 0)
+    learned = [
+        key for key in average if not key.endswith("num_batches_tracked")
+    ]  # that counts the other training's steps
+    assert all(torch.equal(average[key], loaded[key]) for key in learned)
     discriminator = [key for key in nets if key.startswith("discriminator.")]
     assert discriminator
     assert all(torch.equal(nets[key], own[key]) for key in discriminator)
     raw = {key: value for key, value in own.items() if key.startswith("raw.")}
     assert raw
     assert all(torch.equal(value, average[key.removeprefix("raw.")]) for key, value in raw.items())
-    assert any(not torch.equal(value, taken[key]) for key, value in parts(second, 4)[0].items()), "it did not learn on"
+    assert any(not torch.equal(value, loaded[key]) for key, value in parts(second, 4)[0].items()), (
+        "the weights did not change"
+    )
     (event,) = second.events()
-    told = {key: event[key] for key in ("kind", "step", "name", "at", "anew", "extended")}
-    assert told == {"kind": "began_with", "step": 0, "name": "first", "at": 4, "anew": [], "extended": []}
+    recorded = {key: event[key] for key in ("kind", "step", "name", "at", "anew", "extended")}
+    assert recorded == {"kind": "began_with", "step": 0, "name": "first", "at": 4, "anew": [], "extended": []}
     assert second.config()["initial"]["name"] == "first"
     assert second.config()["initial"]["step"] == 4
 
 
-def test_what_is_lacking_or_of_another_size_begins_anew(first: RunFolder) -> None:
+def test_missing_weights_and_other_shapes_are_initialised_from_scratch(first: RunFolder) -> None:
     for step in first.steps():
         checkpoint.strip(first.step_path(step), training_nets=False, half=True)
     fresh = RunFolder.create(runs_root() / "fresh", small_spec("dcgan", *QUICK, "model.latent_dim=5"))
     runner.train_folder(fresh, device="cpu")
-    second = begun("model.latent_dim=5")
+    second = fine_tuned("model.latent_dim=5")
     average = load_file(first.step_path(4) / "model.safetensors")
-    (taken, own), (untaught, others) = parts(second, 0), parts(fresh, 0)
+    (loaded, own), (initial, others) = parts(second, 0), parts(fresh, 0)
     assert second.events()[0]["anew"] == ["discriminator", "generator"]
-    resized = [key for key in average if average[key].shape != taken[key].shape]
+    resized = [key for key in average if average[key].shape != loaded[key].shape]
     assert resized
     same = [key for key in average if key not in resized and not key.endswith("num_batches_tracked")]
-    assert all(torch.equal(average[key].float(), taken[key].float()) for key in same)
-    # the same seed, the same first weights as without it
-    assert all(torch.equal(taken[key], untaught[key]) for key in resized)
+    assert all(torch.equal(average[key].float(), loaded[key].float()) for key in same)
+    # the same initial weights as a run of the same seed from scratch
+    assert all(torch.equal(loaded[key], initial[key]) for key in resized)
     assert all(torch.equal(own[key], others[key]) for key in own if key.startswith("discriminator."))
 
 
@@ -91,45 +95,47 @@ def saved(model: Model, path: Path) -> Path:
     return checkpoint.save(RunFolder.create(path, small_spec("cyclegan")), 3, model)
 
 
-def test_a_mask_beside_the_colours_is_added_and_the_colours_are_known(tmp_path: Path) -> None:
+def test_attention_adds_a_mask_channel_and_keeps_the_colour_channels(tmp_path: Path) -> None:
     before = translator()
     for parameter in before.parameters():
         parameter.data.add_(0.01)
     after = translator(attention=True)
     own = {key: value.clone() for key, value in after.state_dict().items()}
-    anew, extended = checkpoint.take_weights(after, saved(before, tmp_path / "run"))
-    assert anew == []
+    scratch, extended = checkpoint.take_weights(after, saved(before, tmp_path / "run"))
+    assert scratch == []
     assert extended == [
-        f"generator_{way}.{len(after.generator_ab) - 2}.{part}" for way in ("ab", "ba") for part in ("bias", "weight")
+        f"generator_{direction}.{len(after.generator_ab) - 2}.{part}"
+        for direction in ("ab", "ba")
+        for part in ("bias", "weight")
     ]
-    taken, known = after.state_dict(), before.state_dict()
+    loaded, source = after.state_dict(), before.state_dict()
     for key in extended:
-        assert torch.equal(taken[key][:3], known[key])
-        assert torch.equal(taken[key][3:], own[key][3:])
-    assert all(torch.equal(taken[key], known[key]) for key, _ in before.named_parameters() if key not in extended)
+        assert torch.equal(loaded[key][:3], source[key])
+        assert torch.equal(loaded[key][3:], own[key][3:])
+    assert all(torch.equal(loaded[key], source[key]) for key, _ in before.named_parameters() if key not in extended)
 
 
-def test_pools_and_counts_of_the_other_data_stay_behind(tmp_path: Path) -> None:
-    """A pool that was told it is full, and held pictures of another size, would give back black ones."""
+def test_image_pools_are_not_copied(tmp_path: Path) -> None:
+    """A pool marked as full whose images have another size would return black ones."""
     before = translator(pool_size=4)
     before.pool_a.exchange(torch.ones(4, 3, 16, 16))
     after = translator(pool_size=4, image_shape=(3, 32, 32))
     assert checkpoint.take_weights(after, saved(before, tmp_path / "run")) == ([], [])
     assert after.pool_a.filled == 0
-    fresh = torch.rand(2, 3, 32, 32)
-    assert torch.equal(after.pool_a.exchange(fresh), fresh)
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(after.pool_a.exchange(images), images)
 
 
-def test_resuming_goes_on_and_does_not_begin_again(first: RunFolder) -> None:
-    whole, cut = begun(name="whole"), begun(name="cut")
+def test_resuming_continues_without_the_source_weights(first: RunFolder) -> None:
+    whole, cut = fine_tuned(name="whole"), fine_tuned(name="cut")
     cut.remove_step(4)
-    shutil.rmtree(first.path)  # not needed any more
+    shutil.rmtree(first.path)  # not needed for resuming
     runner.train_folder(cut, device="cpu")
     assert all(torch.equal(value, parts(cut, 4)[0][key]) for key, value in parts(whole, 4)[0].items())
     assert [event["kind"] for event in cut.events()] == ["began_with", "resume"]
 
 
-def test_weights_none_of_which_fit_are_refused(first: RunFolder) -> None:
+def test_weights_of_which_none_fits_are_refused(first: RunFolder) -> None:
     model = checkpoint.build(small_spec("gan", *QUICK).model_dump())
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with pytest.raises(CheckpointError, match="none of its weights has the name and the shape"):
@@ -147,7 +153,7 @@ def test_weights_none_of_which_fit_are_refused(first: RunFolder) -> None:
         ("mnist_dcgan", "..", ConfigError, "train.initial_weights"),
     ],
 )
-def test_a_submission_says_what_cannot_be_begun_with(
+def test_a_submission_with_invalid_initial_weights_is_refused(
     recipe: str, name: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
@@ -157,43 +163,43 @@ def test_a_submission_says_what_cannot_be_begun_with(
 
 
 def test_the_command_of_a_run_shorter_than_its_recipe_allows() -> None:
-    """Whose discriminators would learn alone for more steps than the run has."""
+    """A run whose recipe has more warm-up steps than the run has steps."""
     changes = ["data.name=digits2inverted", "data.size=null", "model.discriminator_warmup=0", "train.max_steps=5"]
     spec = make_spec("horse2zebra_attention_128", None, changes)
     assert "--set train.max_steps=5" in recipes.command_of(spec)
 
 
-def test_the_command_of_a_run_names_what_it_began_with() -> None:
+def test_the_command_of_a_run_names_its_initial_weights() -> None:
     spec = make_spec("mnist_dcgan", "quick", ["train.initial_weights=mnist_dcgan"])
     assert "--set train.initial_weights=mnist_dcgan" in recipes.command_of(spec)
 
 
-def test_a_recipe_that_begins_with_weights_names_some_that_are_published_and_fit() -> None:
-    begun = {name: recipes.get(name) for name in recipes.names() if "initial_weights" in recipes.get(name).train}
-    assert "horse2zebra_attention_128" in begun
-    for name, recipe in begun.items():
+def test_initial_weights_of_recipes_are_published_and_fit() -> None:
+    fine_tuning = {name: recipes.get(name) for name in recipes.names() if "initial_weights" in recipes.get(name).train}
+    assert "horse2zebra_attention_128" in fine_tuning
+    for name, recipe in fine_tuning.items():
         source, step = source_of(recipe.train["initial_weights"], recipe.model)
         shape = source.spec().data_spec.image_shape
         model = registry.get(recipe.model).build(**{**recipe.config, "image_shape": shape, "num_classes": 2})
-        anew, extended = checkpoint.take_weights(model, source.step_path(step))
-        assert {key.split(".")[0] for key in anew} <= model.training_only, name
+        scratch, extended = checkpoint.take_weights(model, source.step_path(step))
+        assert {key.split(".")[0] for key in scratch} <= model.training_only, name
         assert len(extended) == 4
 
 
-def test_nothing_is_promised_of_a_recipe_begun_with_other_weights() -> None:
-    plain, begun = (
-        make_spec("mnist_dcgan", None, ["data.name=digits", *given])
-        for given in ([], ["train.initial_weights=mnist_dcgan"])
+def test_a_run_with_other_initial_weights_has_no_expected_metrics() -> None:
+    plain, fine_tuned = (
+        make_spec("mnist_dcgan", None, ["data.name=digits", *settings])
+        for settings in ([], ["train.initial_weights=mnist_dcgan"])
     )
-    assert plain.expect == begun.expect == {}, "other data promise nothing either"
+    assert plain.expect == fine_tuned.expect == {}, "other data have no expected metrics either"
     own = recipes.get("mnist_dcgan")
     assert recipes._promised(own, None, recipes.merge(own)) == own.expect
     changed = recipes.merge(own, None, {"train": {"initial_weights": "mnist_dcgan"}})
     assert recipes._promised(own, None, changed) == {}
 
 
-def test_what_a_step_costs_is_timed_where_all_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps in which the discriminators learn alone are several times as cheap as those that follow."""
+def test_steps_are_timed_after_the_discriminator_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warm-up steps are several times as fast as those that follow."""
     timed: list[int] = []
     cls = registry.get("cyclegan")
     real = cls.training_step

@@ -1,4 +1,4 @@
-"""Gatys's canvas: what is on it at first, both optimizers, an exact resume."""
+"""Neural style transfer: initial canvas, both optimizers, exact resume."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from tests.papers.test_resume import train
 from tests.support.style_pictures import SHALLOW, small_canvas, tensor
 
 
-def test_lbfgs_paints_in_few_evaluations_what_adam_needs_many_for() -> None:
+def test_lbfgs_needs_fewer_steps_than_adam() -> None:
     batch = {"content": tensor(seed=1), "style": tensor(40, 40, seed=2)}
-    ends = {}
+    losses = {}
     for optimizer in ("lbfgs", "adam"):
         model = StyleTransfer.build(image_shape=(3, 32, 48), optimizer=optimizer, **SHALLOW)
         model.start(batch)
         assert torch.equal(model.painting(), batch["content"].clamp(-1, 1))
         optimizers = model.configure_optimizers()
-        found = [model.training_step(batch, optimizers, step) for step in range(25)]
-        assert float(found[0]["loss/content"]) == 0
-        ends[optimizer] = float(found[-1]["loss/total"])
-        assert ends[optimizer] < 0.5 * float(found[0]["loss/total"])
-    assert ends["lbfgs"] < ends["adam"]
+        metrics = [model.training_step(batch, optimizers, step) for step in range(25)]
+        assert float(metrics[0]["loss/content"]) == 0
+        losses[optimizer] = float(metrics[-1]["loss/total"])
+        assert losses[optimizer] < 0.5 * float(metrics[0]["loss/total"])
+    assert losses["lbfgs"] < losses["adam"]
 
 
-def test_what_is_on_the_canvas_at_first() -> None:
+def test_the_initial_canvas() -> None:
     batch = {"content": tensor(seed=1), "style": tensor(20, 60, seed=2)}
     shape = (3, 32, 48)
     torch.manual_seed(0)
@@ -45,7 +45,7 @@ def test_what_is_on_the_canvas_at_first() -> None:
     assert torch.equal(canvases["style"].canvas, stretched)
 
 
-def test_a_loss_that_is_not_finite_stops_lbfgs_before_the_canvas_is_touched() -> None:
+def test_a_loss_that_is_not_finite_stops_lbfgs_before_the_canvas_changes() -> None:
     model = small_canvas(optimizer="lbfgs")
     before = model.canvas.detach().clone()
     batch = {"content": torch.full((1, 1, 28, 28), torch.nan), "style": tensor(28, 28)[:, :1]}
@@ -54,7 +54,7 @@ def test_a_loss_that_is_not_finite_stops_lbfgs_before_the_canvas_is_touched() ->
     assert torch.equal(model.canvas, before)
 
 
-def test_lbfgs_goes_on_from_a_checkpoint_in_a_new_process_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+def test_lbfgs_resumes_exactly_in_a_new_process(tmp_path: Path) -> None:
     spec = small_spec(
         "style_transfer", "train.max_steps=6", "train.log_every=1", "model.optimizer=lbfgs", "model.history=3"
     )
@@ -69,7 +69,7 @@ def test_lbfgs_goes_on_from_a_checkpoint_in_a_new_process_as_if_it_had_not_stopp
     assert [p["loss/total"] for p in whole.metrics()[0]] == [p["loss/total"] for p in halves.metrics()[0]]
 
 
-def test_stylize_paints_another_picture_and_leaves_the_canvas_alone() -> None:
+def test_stylize_uses_a_canvas_of_its_own() -> None:
     model = small_canvas()
     before = model.canvas.detach().clone()
     content, style = tensor(33, 17)[:, :1], tensor(40, 21, 1)[:, :1]

@@ -1,4 +1,4 @@
-"""What style is measured by: losses by hand, what VGG sees, and colours kept."""
+"""Perceptual losses against values by hand, VGG-19's features, and colour preservation."""
 
 from __future__ import annotations
 
@@ -26,49 +26,51 @@ def test_gram_matrix_by_hand() -> None:
     torch.manual_seed(0)
     maps = torch.randn(2, 5, 4, 6)
     moved = maps.flatten(2)[..., torch.randperm(24)].view(2, 5, 6, 4)
-    torch.testing.assert_close(gram_matrix(maps), gram_matrix(moved))  # where a feature is does not matter
+    torch.testing.assert_close(gram_matrix(maps), gram_matrix(moved))  # independent of positions
     torch.testing.assert_close(gram_matrix(maps.to(memory_format=torch.channels_last)), gram_matrix(maps))
     maps.requires_grad_()
     flat, weights = maps.flatten(2), torch.randn(2, 5, 5)
-    (ours,) = torch.autograd.grad((gram_matrix(maps) * weights).sum(), maps)
-    (wanted,) = torch.autograd.grad((flat @ flat.mT / 24 * weights).sum(), maps)
-    torch.testing.assert_close(ours, wanted)
+    (gradient,) = torch.autograd.grad((gram_matrix(maps) * weights).sum(), maps)
+    (expected,) = torch.autograd.grad((flat @ flat.mT / 24 * weights).sum(), maps)
+    torch.testing.assert_close(gradient, expected)
 
 
 def test_relative_square_and_total_variation_by_hand() -> None:
-    found, target = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[1.0, 3.0], [2.0, 0.0]])
-    assert float(relative_square(found, target)) == pytest.approx((1 / 10 + 4 / 4) / 2)
-    assert float(relative_square(torch.zeros(3, 2), target[:1])) == pytest.approx(1.0)  # one target for a whole batch
+    features, target = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[1.0, 3.0], [2.0, 0.0]])
+    assert float(relative_square(features, target)) == pytest.approx((1 / 10 + 4 / 4) / 2)
+    assert float(relative_square(torch.zeros(3, 2), target[:1])) == pytest.approx(1.0)  # one target for the whole batch
     x = torch.tensor([[[[0.0, 1.0, 1.0], [2.0, 1.0, 0.0]]]])
-    below, beside = (4 + 0 + 1) / 3, (1 + 0 + 1 + 1) / 4
-    assert float(total_variation(x)) == pytest.approx(below + beside)
+    vertical, horizontal = (4 + 0 + 1) / 3, (1 + 0 + 1 + 1) / 4
+    assert float(total_variation(x)) == pytest.approx(vertical + horizontal)
     assert float(total_variation(torch.ones(1, 1, 1, 1))) == 0  # a single pixel has no neighbours
 
 
-def test_layers_are_weighed_as_the_config_says() -> None:
+def test_layers_have_the_configured_weights() -> None:
     model = small_canvas(content_relu2_2=2, style_relu1_1=3, style_relu2_1=0.5)
-    look: PerceptualLoss = model.vgg
+    loss: PerceptualLoss = model.vgg
     x, content, style = tensor(seed=1)[:, :1], tensor(seed=2)[:, :1], tensor(seed=3)[:, :1]
-    seen = {name: look.features(picture, vgg.LAYERS[:4]) for name, picture in (("x", x), ("c", content), ("s", style))}
-    parts = look(x, look.content_targets(content), look.style_targets(style), model.config)
-    grams = {name: {layer: gram_matrix(maps) for layer, maps in found.items()} for name, found in seen.items()}
+    maps = {name: loss.features(image, vgg.LAYERS[:4]) for name, image in (("x", x), ("c", content), ("s", style))}
+    parts = loss(x, loss.content_targets(content), loss.style_targets(style), model.config)
+    grams = {name: {layer: gram_matrix(m) for layer, m in layers.items()} for name, layers in maps.items()}
 
-    def far(found: Tensor, target: Tensor) -> float:
-        return float((found - target).square().sum() / target.square().sum())
+    def relative_error(features: Tensor, target: Tensor) -> float:
+        return float((features - target).square().sum() / target.square().sum())
 
-    assert float(parts["content"]) == pytest.approx(2 * far(seen["x"]["relu2_2"], seen["c"]["relu2_2"]), rel=1e-4)
-    wanted = {"relu1_1": 3, "relu2_1": 0.5}
-    by_hand = sum(weight * far(grams["x"][layer], grams["s"][layer]) for layer, weight in wanted.items())
+    assert float(parts["content"]) == pytest.approx(
+        2 * relative_error(maps["x"]["relu2_2"], maps["c"]["relu2_2"]), rel=1e-4
+    )
+    weights = {"relu1_1": 3, "relu2_1": 0.5}
+    by_hand = sum(weight * relative_error(grams["x"][layer], grams["s"][layer]) for layer, weight in weights.items())
     assert float(parts["style"]) == pytest.approx(by_hand, rel=1e-4)
     config = model.config.replace(content_weight=2, style_weight=5, tv_weight=7)
     whole = 2 * parts["content"] + 5 * parts["style"] + 7 * parts["variation"]
     assert float(weighted_sum(parts, config)) == pytest.approx(float(whole))
-    same = look(content, look.content_targets(content), look.style_targets(content), model.config)
+    same = loss(content, loss.content_targets(content), loss.style_targets(content), model.config)
     assert float(same["content"]) == float(same["style"]) == 0
 
 
-def test_vgg_answers_as_caffes_weights_do() -> None:
-    """Some hundreds in the fourth block, and unlike for another order of colours: the table is decoded rightly."""
+def test_vgg_has_the_activations_of_caffes_weights() -> None:
+    """Some hundreds in the fourth block, and different for another channel order: the table is decoded correctly."""
     x = tensor(112, 96)
     maps = vgg.Features()(x, vgg.LAYERS)
     shapes = {"relu1_1": (64, 96, 112), "relu2_2": (128, 48, 56), "relu4_1": (512, 12, 14), "relu5_4": (512, 6, 7)}
@@ -85,7 +87,7 @@ def test_vgg_answers_as_caffes_weights_do() -> None:
     )
 
 
-def test_vgg_in_bfloat16_is_within_a_hundredth_and_refuses_what_is_too_small() -> None:
+def test_vgg_in_bfloat16_is_close_and_small_images_are_refused() -> None:
     x = tensor(64, 48)
     full = vgg.Features()(x, ["relu3_1"])["relu3_1"]
     with torch.autocast("cpu", torch.bfloat16):
@@ -117,7 +119,7 @@ def test_vgg_is_read_once_and_neither_trained_nor_saved(tmp_path: Path) -> None:
     assert all("vgg" not in key for key in small_network().state_dict())
 
 
-def test_vgg_made_while_a_page_draws_can_still_be_trained_through() -> None:
+def test_vgg_loaded_in_inference_mode_can_take_part_in_a_gradient() -> None:
     vgg._convolution.cache_clear()
     model = small_canvas()
     with torch.inference_mode():
@@ -129,24 +131,24 @@ def test_vgg_made_while_a_page_draws_can_still_be_trained_through() -> None:
     assert model.training_step(batch, model.configure_optimizers(), 0)
 
 
-def test_colours_are_kept() -> None:
+def test_colours_are_preserved() -> None:
     photo, painting = tensor(seed=4), tensor(40, 40, seed=5)
-    kept = colours.with_colours_of(tensor(seed=6), photo)
-    torch.testing.assert_close(colours.luminance(kept), colours.luminance(tensor(seed=6)), rtol=0, atol=1e-5)
-    chroma = [x - colours.luminance(x) for x in (kept, photo)]
+    transferred = colours.with_colours_of(tensor(seed=6), photo)
+    torch.testing.assert_close(colours.luminance(transferred), colours.luminance(tensor(seed=6)), rtol=0, atol=1e-5)
+    chroma = [x - colours.luminance(x) for x in (transferred, photo)]
     torch.testing.assert_close(chroma[0], chroma[1], rtol=0, atol=1e-5)
     matched = colours.match_statistics(painting, photo)
     for x, y in ((matched, photo),):
         torch.testing.assert_close(x.mean((2, 3)), y.mean((2, 3)), rtol=0, atol=1e-4)
         torch.testing.assert_close(torch.cov(x[0].flatten(1)), torch.cov(y[0].flatten(1)), rtol=0.01, atol=1e-3)
-    grey = tensor(seed=7).mean(1, keepdim=True).expand(-1, 3, -1, -1)  # without any spread in two directions
+    grey = tensor(seed=7).mean(1, keepdim=True).expand(-1, 3, -1, -1)  # no variance in two directions
     assert colours.match_statistics(grey, photo).isfinite().all()
     bright = colours.match_luminance(colours.luminance(painting), colours.luminance(photo))
     assert float(bright.std(correction=0)) == pytest.approx(float(colours.luminance(photo).std(correction=0)), abs=1e-4)
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_luminance_alone_is_painted_when_asked_for(optimizer: str) -> None:
+def test_luminance_mode_changes_the_luminance_only(optimizer: str) -> None:
     content, style = tensor(seed=8), tensor(seed=9)
     model = StyleTransfer.build(
         image_shape=(3, 32, 48), colour="luminance", optimizer=optimizer, start="noise", **SHALLOW

@@ -1,4 +1,4 @@
-"""The moving average of the weights, against its recurrence by hand: what is saved, previewed and sampled."""
+"""Moving average of the weights, against its recurrence by hand, in checkpoints, previews and samples."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from genmodels.training import runner
 from tests.conftest import small_spec
 
 STEPS, DECAY = 12, 0.5
-# step / (step + 10) while the average is young, and the decay itself from step 10 on
+# step / (step + 10) during warm-up; the configured decay from step 10 on
 DECAYS = (1 / 11, 2 / 12, 3 / 13, 4 / 14, 5 / 15, 6 / 16, 7 / 17, 8 / 18, 9 / 19, 0.5, 0.5, 0.5)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[int, dict[str, Tensor]]]:
-    """A DCGAN of a few steps, each saved, and the weights of the model that each preview was drawn by."""
+    """A DCGAN trained for a few steps, each saved, and the model's weights at each preview."""
     spec = small_spec(
         "dcgan",
         f"train.max_steps={STEPS}",
@@ -34,58 +34,62 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[i
         "model.generator_lr=0.01",
     )
     folder = RunFolder.create(tmp_path_factory.mktemp("average") / "run", spec)
-    shown: dict[int, dict[str, Tensor]] = {}
+    previewed: dict[int, dict[str, Tensor]] = {}
     preview = runner.FolderRecorder.preview
 
-    def watched(self: runner.FolderRecorder, step: int, model: Model) -> None:
-        shown[step] = {key: value.clone() for key, value in model.state_dict().items()}
+    def recorded(self: runner.FolderRecorder, step: int, model: Model) -> None:
+        previewed[step] = {key: value.clone() for key, value in model.state_dict().items()}
         assert not model.training
         preview(self, step, model)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.FolderRecorder, "preview", watched)
+        patch.setattr(runner.FolderRecorder, "preview", recorded)
         assert runner.train_folder(folder, device="cpu") == "finished"
-    return folder, shown
+    return folder, previewed
 
 
 def saved(folder: RunFolder, step: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(what is sampled, what was trained) of the generator's floating-point weights."""
+    """The generator's floating-point weights: (moving average, trained weights)."""
     sampled = load_file(folder.step_path(step) / "model.safetensors")
     trained = load_file(folder.step_path(step) / "training_nets.safetensors")
     raw = {key.removeprefix("raw."): value for key, value in trained.items() if key.startswith("raw.")}
     return {key: sampled[key] for key in raw}, raw
 
 
-def test_each_step_saves_the_average_of_all_before(trained: tuple[RunFolder, dict[int, dict[str, Tensor]]]) -> None:
+def test_each_checkpoint_has_the_average_of_all_steps_before(
+    trained: tuple[RunFolder, dict[int, dict[str, Tensor]]],
+) -> None:
     folder, _ = trained
     average, raw = saved(folder, 0)
-    assert all(torch.equal(average[key], raw[key]) for key in raw), "it starts where the weights do"
-    assert any(key.endswith("running_mean") for key in raw), "what normalises is averaged with what it normalises"
-    assert not any(key.startswith("discriminator") for key in raw), "only what is sampled is averaged"
+    assert all(torch.equal(average[key], raw[key]) for key in raw), "it starts at the initial weights"
+    assert any(key.endswith("running_mean") for key in raw), "statistics of batch normalisation are averaged, too"
+    assert not any(key.startswith("discriminator") for key in raw), "only the generator is averaged"
     assert len(DECAYS) == STEPS
     for step, decay in enumerate(DECAYS, start=1):
-        found, raw = saved(folder, step)
+        stored, raw = saved(folder, step)
         average = {key: decay * average[key] + (1 - decay) * raw[key] for key in raw}
         for key, value in average.items():
-            torch.testing.assert_close(found[key], value, rtol=1e-5, atol=1e-7, msg=f"{key} at step {step}")
-        assert any(not torch.allclose(found[key], raw[key], rtol=1e-3) for key in raw), "and is not the newest weights"
+            torch.testing.assert_close(stored[key], value, rtol=1e-5, atol=1e-7, msg=f"{key} at step {step}")
+        assert any(not torch.allclose(stored[key], raw[key], rtol=1e-3) for key in raw), (
+            "the average differs from the newest weights"
+        )
 
 
-def test_previews_and_samples_are_drawn_by_the_average(
+def test_previews_and_samples_use_the_average(
     trained: tuple[RunFolder, dict[int, dict[str, Tensor]]], tmp_path: Path
 ) -> None:
-    folder, shown = trained
-    assert sorted(shown) == list(range(STEPS + 1))
-    for step, weights in shown.items():
+    folder, previewed = trained
+    assert sorted(previewed) == list(range(STEPS + 1))
+    for step, weights in previewed.items():
         average, _ = saved(folder, step)
         assert all(torch.equal(weights[key], average[key]) for key in average), f"preview of step {step}"
     average, raw = saved(folder, STEPS)
     model = checkpoint.load_model(folder.path)
-    kept = model.state_dict()
-    assert all(torch.equal(kept[key], average[key]) for key in average)
+    loaded = model.state_dict()
+    assert all(torch.equal(loaded[key], average[key]) for key in average)
     newest = checkpoint.build(folder.config()["spec"]).eval()
     checkpoint.load_weights(newest, folder.step_path(STEPS), raw=True)
-    assert all(torch.equal(newest.state_dict()[key], raw[key]) for key in raw), "training goes on from these"
+    assert all(torch.equal(newest.state_dict()[key], raw[key]) for key in raw), "training resumes from these"
     with torch.inference_mode():
-        drawn = [one.sample(4, generator=torch.Generator().manual_seed(0)) for one in (model, newest)]  # type: ignore[operator]
-    assert not torch.allclose(*drawn, atol=1e-3)
+        samples = [one.sample(4, generator=torch.Generator().manual_seed(0)) for one in (model, newest)]  # type: ignore[operator]
+    assert not torch.allclose(*samples, atol=1e-3)
