@@ -111,7 +111,7 @@ def test_pooling_behind_the_last_convolution_is_refused() -> None:
 def test_a_darknet_is_no_wider_than_it_can_be() -> None:
     settings = registry.config_class("darknet")
     message = (
-        r"channels = 512 doubled by each of the 8 groups .* 131,072 channels; at most 4,096 are allowed: take fewer"
+        r"channels = 512 doubled by each of the 8 groups .* 131,072 channels; at most 4,096 are allowed: choose fewer"
     )
     with pytest.raises(ConfigError, match=message):
         settings.parse({"channels": 512, "groups": [1] * 8})

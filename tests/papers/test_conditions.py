@@ -153,7 +153,7 @@ def test_a_point_asks_for_its_class_and_for_the_first_if_it_names_none(runs: Pat
     assert drawn[2] == bytes(expected.flatten().tolist())
     with pytest.raises(ConfigError, match="label = 10 is not allowed"):
         service.render(Point(model="asked", label=10))
-    with pytest.raises(CapabilityError, match="cannot be asked"):
+    with pytest.raises(CapabilityError, match="is unconditional"):
         service.render(Point(model="vae", label=0))
 
 

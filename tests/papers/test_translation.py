@@ -145,7 +145,7 @@ def test_a_frozen_copy_keeps_the_first_pictures_statistics_and_shares_the_weight
 def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None:
     """Every network here looks less far than a tile sees around what is kept of it, so rounding alone differs."""
     model, picture = model_of(kind), photo(345, 390)
-    tiled = translate_image(model, picture, "a_to_b", tile=320, precision="fp32")
+    result = translate_image(model, picture, "a_to_b", tile=320, precision="fp32")
     height, width = (tiling.up(side, model.multiple) for side in picture.shape[:2])  # type: ignore[arg-type]
     padded = np.pad(picture, ((0, height - 345), (0, width - 390), (0, 0)), mode="reflect")
     with torch.inference_mode():
@@ -153,7 +153,7 @@ def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None
         tiled._pass(frozen, tiled._reduced(padded, 320, model.multiple), "a_to_b")  # type: ignore[arg-type]
         whole = tiled.to_uint8(tiled._pass(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
     assert whole.float().std() > 10, "a picture of one colour has no seams to see"
-    assert np.abs(tiled.astype(int) - whole.numpy()).max() <= 1
+    assert np.abs(result.astype(int) - whole.numpy()).max() <= 1
 
 
 @pytest.mark.parametrize(
