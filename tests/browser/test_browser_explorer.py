@@ -87,7 +87,7 @@ def test_arrow_keys_move_the_pad(browser: Browser, server: Server) -> None:
 def test_the_seed_plane_is_walked(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/latent?model=mnist_vae_20")
     before = source(page)
-    page.get_by_text("the seed plane").click()
+    page.get_by_text("seed plane", exact=True).click()
     pad = widget(page, "latent_pad").locator(".pad")
     expect(pad).to_have_attribute("aria-label", re.compile("seed plane"))
     assert source(page) == before
@@ -132,8 +132,8 @@ def test_a_run_whose_training_ends_stays_chosen(browser: Browser, server: Server
     write_json(status, {"phase": "training", "heartbeat": time.time() + 600})
     page = browser.open(server.url + "/seeds?model=my_vae")
     chosen = widget(page, "seeds_model").get_by_role("combobox")
-    expect(chosen).to_have_value(re.compile(r"my_vae \(still learning\)"))
-    for phase, words in (("done", "your run"), ("training", "still learning")):
+    expect(chosen).to_have_value(re.compile(r"my_vae \(still training\)"))
+    for phase, words in (("done", "your run"), ("training", "still training")):
         write_json(status, {"phase": phase, "heartbeat": time.time() + 600})
         widget(page, "seeds_randomise").get_by_role("button").first.click()
         expect(chosen).to_have_value(re.compile(rf"my_vae \({words}\)"))

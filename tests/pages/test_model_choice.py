@@ -133,5 +133,5 @@ def test_a_run_that_learns_is_called_so(runs: Path) -> None:
     RunFolder(runs / "c").write_status(phase="done")
     app = opened(model="a")
     kinds = [option.rpartition("(")[2] for option in app.selectbox(key="manifold_model").options]
-    assert sorted(kinds) == ["still learning)", "your run)", "your run)"]
-    assert "still learning" in app.select_slider(key="manifold_step").help
+    assert sorted(kinds) == ["still training)", "your run)", "your run)"]
+    assert "still training" in app.select_slider(key="manifold_step").help

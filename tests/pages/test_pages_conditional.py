@@ -278,5 +278,5 @@ def test_the_seeds_page_asks_for_a_class(runs: Path) -> None:
 def test_the_gallery_leads_to_the_conditional_page(runs: Path) -> None:
     app = open_page("gallery")
     labels = {button.key: button.label for button in app.button}
-    assert labels["gallery_open_asked"] == "Ask for a class"
+    assert labels["gallery_open_asked"] == "Choose a class"
     assert labels["gallery_open_vae"] == "Explore its latent space"

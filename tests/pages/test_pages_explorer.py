@@ -176,8 +176,8 @@ def test_each_card_leads_to_the_page_that_suits_its_model() -> None:
     app = open_page("gallery")
     labels = {button.key: button.label for button in app.button}
     assert labels["gallery_open_mnist_vae_2d"] == "See its manifold"
-    assert labels["gallery_open_mnist_denoising_autoencoder"] == "Let it clean a digit"
+    assert labels["gallery_open_mnist_denoising_autoencoder"] == "Denoise a digit"
     assert labels["gallery_open_mnist_vae_20"] == "Explore its latent space"
     assert labels["gallery_open_pattern_1010_gan"] == "See how it learned"
-    assert labels["gallery_open_mnist_judge"] == "Let it read your digit"
-    assert labels["gallery_open_mnist_cgan_conv"] == "Ask for a class"
+    assert labels["gallery_open_mnist_judge"] == "Classify your digit"
+    assert labels["gallery_open_mnist_cgan_conv"] == "Choose a class"

@@ -138,7 +138,7 @@ def test_digits_of_the_training_data_are_named_only_where_they_are_shown(tmp_pat
 
 @pytest.mark.parametrize("page", ["latent", "manifold", "conditional", "seeds", "paint"])
 def test_readings_of_an_untrained_step_are_called_meaningless(page: str, tmp_path: Path) -> None:
-    note = "Here its answer means nothing"
+    note = "answer means nothing here"
     runs, model = tmp_path / "runs", {"model": "run"}
     recipe = {"manifold": "mnist_vae_2d", "conditional": "mnist_cgan_embedding", "paint": "mnist_pixelcnn"}
     small = ("model.channels=6", "model.layers=2", "model.levels=8", "model.kernel_size=3") if page == "paint" else ()

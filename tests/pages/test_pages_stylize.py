@@ -212,7 +212,7 @@ def test_a_public_server_paints_at_once_and_not_slowly(
 def test_the_gallery_leads_here(runs: Path, tmp_path: Path) -> None:
     save_networks(tmp_path, "fast")
     app = open_page("gallery")
-    assert app.button(key="gallery_open_fast").label == "Paint a photograph"
+    assert app.button(key="gallery_open_fast").label == "Stylise a photograph"
     app.button(key="gallery_open_fast").click().run()
     assert app.title[0].value == "Stylize"
     assert app.multiselect(key="stylize_networks").value == ["fast"]

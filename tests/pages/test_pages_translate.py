@@ -153,7 +153,7 @@ def test_test_pictures_where_the_data_is_and_a_word_where_it_is_not(runs: Path) 
 
 def test_the_gallery_leads_here(runs: Path) -> None:
     app = open_page("gallery")
-    assert "Translators" not in [entry.value for entry in app.header], "only published ones have a heading"
+    assert "Image translation" not in [entry.value for entry in app.header], "only published ones have a heading"
     assert app.button(key="gallery_open_colour").label == "Translate a photograph"
     app.button(key="gallery_open_colour").click().run()
     assert app.title[0].value == "Translate"
