@@ -75,7 +75,7 @@ def test_backquery_and_mistakes_are_drawn(browser: Browser, server: Server) -> N
     for key in ("classify_free", "classify_smooth"):
         expect(widget(page, key).locator("img")).to_have_count(10)
         expect(widget(page, key).locator("img").nth(3)).to_have_attribute("alt", re.compile("Most typical 3"))
-    page.get_by_text("Where one goes wrong", exact=True).click()
+    page.get_by_text("Mistakes", exact=True).click()
     expect(widget(page, "classify_confusion").locator(".nsewdrag").first).to_be_visible()
     expect(widget(page, "classify_worst").locator("img")).to_have_count(12)
     browser.check_console()

@@ -311,7 +311,7 @@ def test_nobody_chosen_and_an_upload_that_is_no_picture(runs: Path) -> None:
     assert not app.info, "the picture is not missing, it was refused"
     app.multiselect(key="classify_models").set_value([]).run()
     assert not app.exception
-    assert "Nobody is asked" in texts(app)
+    assert "No classifier selected" in texts(app)
 
 
 def test_an_uploaded_digit_is_read(runs: Path) -> None:
@@ -340,10 +340,10 @@ def test_who_has_met_the_digits_is_not_said_to_be_tested(tmp_path: Path, monkeyp
     save_run(tmp_path / "runs", "held_out", "mnist_cnn", "data.name=digits", steps=(10,))
     assert (classify.are_new("mnist_cnn"), classify.are_new("held_out")) == (False, True)
     app = open_page("classify", part="mistakes", model="mnist_cnn")
-    assert "has met these digits before" in app.warning[0].value
+    assert "was trained on these digits" in app.warning[0].value
     assert "it was trained on are read correctly" in texts(app)
     card = next(info for info in classify.classifiers() if info.name == "mnist_cnn").metrics["accuracy"]
-    assert f"it read **{100 * card:.1f} %** when it was published" in texts(app)
+    assert f"it read **{100 * card:.1f} %** correctly when it was published" in texts(app)
     own = open_page("classify", part="mistakes", model="held_out")
     assert not own.warning
     assert "test split.)" in texts(own)

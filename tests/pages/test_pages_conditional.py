@@ -177,7 +177,7 @@ def test_the_judge_s_agreement_is_said(runs: Path) -> None:
     app = page(model="asked")
     right, count = conditional.agreement(conditional.every_class(Asking(model="asked", step=10))) or (0, 0)
     assert count == 100
-    assert f"As asked: {right} of 100" in " ".join(entry.value for entry in app.markdown)
+    assert f"Class agreement: {right} of 100" in " ".join(entry.value for entry in app.markdown)
 
 
 def test_next_twelve_and_other_seeds_move_the_first_seed(runs: Path) -> None:
@@ -231,14 +231,14 @@ def test_many_classes_are_chosen_from_a_list(runs: Path, tmp_path: Path) -> None
     assert not app.error
     said = " ".join(entry.value for entry in (*app.caption, *app.markdown))
     assert "first 12 of 14" in said
-    assert "you are the judge" in said
+    assert "so class agreement is not shown here" in said
     app.selectbox(key="conditional_model").select("asked").run()
     assert not app.exception, "class 13 is not left standing where there are ten"
 
 
 def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
-    assert "No model that can be asked for a class yet" in page().info[0].value
+    assert "No class-conditional model yet" in page().info[0].value
 
 
 def test_every_control_has_a_help_text(runs: Path) -> None:
