@@ -268,22 +268,22 @@ def test_columns_are_added_and_removed(runs: Path) -> None:
 
 def test_seeds_are_shuffled_and_what_they_mean_is_said(runs: Path) -> None:
     app = page(models="vae,vae@0")
-    assert "The same model at different moments" in " ".join(entry.value for entry in app.markdown)
+    assert "The same model at different steps" in " ".join(entry.value for entry in app.markdown)
     app.button(key="compare_shuffle").click().run()
     assert 0 <= app.number_input(key="compare_seed").value < 10_000
     app.selectbox(key="compare_model_1").select("gan").run()
-    assert "nobody has picked the pretty ones" in " ".join(entry.value for entry in app.markdown)
+    assert "none is selected" in " ".join(entry.value for entry in app.markdown)
     assert not app.info
     app.selectbox(key="compare_model_1").select("constant").run()
-    assert "different kinds of pictures" in app.info[0].value
-    assert "the same picture whatever the seed" in " ".join(entry.value for entry in app.caption)
+    assert "were trained on different data" in app.info[0].value
+    assert "the same picture for every seed" in " ".join(entry.value for entry in app.caption)
 
 
 def test_what_the_same_seeds_mean_depends_on_who_is_asked_for_classes(runs: Path) -> None:
-    assert "Place by place, all grids use the same seeds.**" in texts(page(models="vae,gan"))
+    assert "All grids use the same seeds**" in texts(page(models="vae,gan"))
     assert "All grids begin at the same seed**" in texts(page(models="vae,asked"))
     save_run(runs, "asked_too", "mnist_cgan_product", *_SMALL)
-    assert "ask for the same class" in texts(page(models="asked_too,asked"))
+    assert "All grids use the same seeds and classes**" in texts(page(models="asked_too,asked"))
 
 
 def test_the_command_that_measures_is_given_for_what_lacks(runs: Path) -> None:
@@ -312,7 +312,7 @@ def test_everything_is_still_there_after_a_look_at_another_page(runs: Path) -> N
 
 def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
-    assert "No model that draws pictures yet" in page().info[0].value
+    assert "No model that generates pictures yet" in page().info[0].value
 
 
 def test_every_measure_says_what_it_is_and_every_control_has_a_help_text(runs: Path) -> None:
