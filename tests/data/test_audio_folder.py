@@ -270,7 +270,7 @@ def test_a_model_learns_from_it_and_is_continued_from_it(recordings: Path) -> No
 def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
     app = page("train", recipe="audio_folder")
     assert app.selectbox(key="train_data").value == "tones"
-    assert "made for recordings of your own" in app.info[0].value
+    assert "is for recordings of your own" in app.info[0].value
     assert command_of(app)[:3] == ["audio_folder", "--preset", "quick"]
     app.selectbox(key="train_preset").select("full").run()
     assert app.selectbox(key="train_data").value == "audio_folder"
@@ -278,7 +278,7 @@ def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
     assert "set data.path" in app.error[0].value
     app.text_input(key="train_data_path").set_value(str(recordings)).run()
     assert not app.error
-    assert "pieces to train on" in " ".join(element.value for element in app.caption)
+    assert "pieces for training" in " ".join(element.value for element in app.caption)
     app.number_input(key="train_data_clip_seconds").set_value(0.5)
     app.number_input(key="train_data_sample_rate").set_value(None)
     app.number_input(key="train_train_max_steps").set_value(3)

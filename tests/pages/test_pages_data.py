@@ -71,7 +71,7 @@ def test_the_page_opens_on_the_digits_and_says_what_they_are() -> None:
     text = words(app)
     for part in ("**4,500** pictures", "**500** held out", "28 x 28", "784 numbers", "**10** classes", "CC BY-SA 3.0"):
         assert part in text
-    assert "From 436 (3) to 462 (0) training pictures a class." in text
+    assert "From 436 (3) to 462 (0) training pictures per class." in text
     assert "Pictures 1 to 48 of 4,500" in text
 
 
@@ -137,7 +137,7 @@ def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
     text = words(app)
     assert r"text.png\: not a PNG" in text
     assert r"bomb.png\: 13000 x 13000 is more than 64,000,000 pixels" in text
-    assert "**4** pictures to train on, **1** held out" in text
+    assert "**4** training pictures, **1** held out" in text
     app.button(key="data_delete").click().run()
     assert own.names(), "asked first"
     app.button(key="data_delete_cancel").click().run()
@@ -152,7 +152,7 @@ def test_folders_of_a_zip_are_reported_as_classes() -> None:
     files = {f"x/{kind}/{n}.png": encoded(plain()) for kind in ("ca*ts", "dogs") for n in range(3)}
     app = uploaded(bring_page(), ("pets.zip", zip_of(files | {"readme.txt": b"hello"})))
     app.button(key="data_pack").click().run()
-    assert r"Its folders became 2 classes: ca\*ts, dogs. Other files in the zip, left alone: 1." in app.success[0].value
+    assert r"Its folders became 2 classes: ca\*ts, dogs. Other files in the zip, ignored: 1." in app.success[0].value
     assert app.selectbox(key="data_class").options == ["all classes", "ca*ts", "dogs"]
     app.selectbox(key="data_set").select("digits").run()
     assert not app.success, "the report belongs to its set"

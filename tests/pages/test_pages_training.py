@@ -92,7 +92,7 @@ def test_train_defaults_to_digits_and_says_the_command():
 
 
 def test_expected_figures_are_called_by_their_names():
-    assert "Expected in full length: negative ELBO at most" in "\n".join(
+    assert "Expected after a full training: negative ELBO at most" in "\n".join(
         caption.value for caption in page("train", recipe="mnist_vae_20").caption
     )
     metrics = {metric for name in recipes.names() for metric in recipes.get(name).expect}
