@@ -126,9 +126,9 @@ def _between(study: SeedStudy, around: NormDistribution, newest: int) -> None:
             charts.lengths(lengths, around, key="seeds_lengths")
         with right, st.container(key="seeds_keep"):
             if around.dim < _LOW_DIMENSIONS:
-                st.markdown(t("seeds.downloads_text_low", dim=around.dim))
+                st.markdown(t("seeds.interpolation_text_low", dim=around.dim))
             else:
-                st.markdown(t("seeds.downloads_text"))
+                st.markdown(t("seeds.interpolation_text"))
             _downloads(study, pair)
 
 

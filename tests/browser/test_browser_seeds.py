@@ -69,7 +69,7 @@ def test_both_ways_have_twelve_pictures_with_their_own_words(browser: Browser, s
     assert ink["linear"][0] == ink["spherical"][0]
     assert ink["linear"][5] != ink["spherical"][5]
     tile = widget(page, "seeds_strip_linear").locator("canvas").nth(5)
-    expect(tile).to_have_attribute("aria-label", re.compile(r"step 6 of 12\. Length of z \d\.\d\. reads \d"))
+    expect(tile).to_have_attribute("aria-label", re.compile(r"step 6 of 12\. Norm of z \d\.\d\. reads \d"))
     expect(widget(page, "seeds_strip_linear").locator(".warn").first).to_contain_text("↓")
     expect(widget(page, "seeds_lengths").locator(".scatterlayer .trace")).to_have_count(2)
     browser.check_console()

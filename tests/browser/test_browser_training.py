@@ -77,7 +77,7 @@ def test_train_from_the_page_reload_stop_and_resume(browser: Browser, tmp_path: 
         rate.fill("0.02")
         rate.press("Enter")
         click(page, "runs_apply")
-        expect(page.get_by_text("model.generator_lr turned from 0.01 to 0.02").first).to_be_visible()
+        expect(page.get_by_text("model.generator_lr changed from 0.01 to 0.02").first).to_be_visible()
 
         click(page, "runs_stop")
         expect(page.get_by_text(re.compile(r"^Stopped at step"))).to_be_visible(timeout=30_000)

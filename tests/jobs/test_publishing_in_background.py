@@ -48,7 +48,7 @@ def test_it_goes_on_without_the_page_which_says_later_how_it_ended(run: str, tmp
     app.text_input(key="runs_publish_name").set_value("shown")
     app.button(key="runs_publish").click().run()
     assert app.button(key="runs_publish_cancel")
-    assert any("goes on if you leave" in caption.value for caption in app.caption)
+    assert any("continues if you leave" in caption.value for caption in app.caption)
     with pytest.raises(GenmodelsError, match="being published already"):
         publishing.start(run, "twice")
     publication = publishing.of(run)

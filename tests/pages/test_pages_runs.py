@@ -40,7 +40,7 @@ def test_a_run_of_style_transfer_is_not_said_to_show_tiles():
     small = ("data.name=striped_digits", "data.size=null", "data.style_size=null", "model.style_relu5_1=0")
     canvas = save_run(runs_root(), "canvas", "style_transfer", *small, "model.style_relu4_1=0", steps=(0,))
     gan = save_run(runs_root(), "gan", "mnist_gan", "data.name=digits", steps=(0,))
-    for folder, words in ((canvas, "Every step changes the same image"), (gan, "each tile shows one picture")):
+    for folder, words in ((canvas, "The image that this run optimises"), (gan, "each tile shows one picture")):
         folder.preview_path(0).parent.mkdir(exist_ok=True)
         Image.new("L", (8, 8)).save(folder.preview_path(0))
         assert any(words in caption.value for caption in page("runs", run=folder.name).caption)

@@ -184,9 +184,9 @@ def test_too_many_and_too_few_seeds_are_explained(runs: Path) -> None:
     assert "at most 8" in app.warning[0].value
     assert app.button(key="seeds_more").disabled
     app.multiselect(key="seeds_list").set_value(["1"]).run()
-    assert "Two seeds are needed" in app.info[0].value
+    assert "Interpolation needs two seeds" in app.info[0].value
     app.multiselect(key="seeds_list").set_value([]).run()
-    assert "Two seeds are needed" in app.info[0].value
+    assert "Interpolation needs two seeds" in app.info[0].value
     app.button(key="seeds_randomise").click().run()
     assert len(set(app.multiselect(key="seeds_list").value)) == 4
     assert not app.info
@@ -226,9 +226,9 @@ def test_a_long_expression_in_the_address_is_cut_and_said_so(runs: Path) -> None
 def test_the_page_says_where_the_vector_lies(runs: Path) -> None:
     app = seeds_page(model="gan", seeds="1,2", z="s1")
     said = " ".join(entry.value for entry in app.markdown)
-    assert "inside the shell" in said
+    assert "inside the 95 % range" in said
     assert "√100 = 10.0" in said
-    for text, verdict in (("s1 + s2", "longer than nearly all"), ("0.5*s1", "shorter than nearly all")):
+    for text, verdict in (("s1 + s2", "larger than nearly all"), ("0.5*s1", "smaller than nearly all")):
         app.text_input(key="seeds_expression").set_value(text).run()
         assert verdict in " ".join(entry.value for entry in app.markdown)
     app.toggle(key="seeds_renormalise").set_value(True).run()
@@ -237,8 +237,8 @@ def test_the_page_says_where_the_vector_lies(runs: Path) -> None:
 
 def test_a_small_space_is_not_said_to_have_a_thin_shell(runs: Path) -> None:
     said = " ".join(entry.value for entry in seeds_page(model="line", seeds="1,2", z="s1").markdown)
-    assert "A thin" in said
-    assert "all but empty middle" not in said
+    assert "concentrate only in many dimensions" in said
+    assert "nearly every z has a norm near" not in said
 
 
 def test_an_autoencoder_is_not_said_to_know_random_vectors(runs: Path) -> None:
@@ -247,8 +247,8 @@ def test_an_autoencoder_is_not_said_to_know_random_vectors(runs: Path) -> None:
         name: " ".join(entry.value for entry in seeds_page(model=name, z="s1").markdown) for name in ("gan", "codes")
     }
     assert "never trained on random z" in said["codes"]
-    assert "trained on z of such lengths" not in said["codes"]
-    assert "trained on z of such lengths" in said["gan"]
+    assert "trained on z of such norms" not in said["codes"]
+    assert "trained on z of such norms" in said["gan"]
 
 
 def test_a_constant_generator_has_nothing_to_do(runs: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_constant_generator_has_nothing_to_do(runs: Path) -> None:
 
 def test_the_table_comes_at_one_click_and_goes_at_the_next(runs: Path) -> None:
     app = seeds_page(model="gan", seeds="1,2,3")
-    for label in ("Hide the table", "Draw the table"):
+    for label in ("Hide the table", "Show the table"):
         app.button(key="seeds_table").click().run()
         assert app.button(key="seeds_table").label == label
         assert not app.error
