@@ -112,7 +112,7 @@ def test_mnist_missing_the_embedded_digits_take_its_place(runs: Path) -> None:
     assert found.data == data.get_spec(DataConfig()).title
     assert len(found.x) == 500
     app = open_page("manifold", part="map", model="mnist_vae_2d")
-    assert any("part of MNIST's training set" in entry.value for entry in app.caption)
+    assert any("belong to MNIST's training set" in entry.value for entry in app.caption)
 
 
 def test_a_set_packed_anew_under_the_same_name_is_read_anew(runs: Path, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_an_uploaded_digit_is_encoded(runs: Path) -> None:
     Image.fromarray(255 - seven()).save(buffer, "PNG")
     app = with_upload(open_page("manifold", part="draw"), buffer.getvalue())
     assert not app.error
-    assert "KL term" in " ".join(entry.value for entry in app.markdown)
+    assert "KL divergence" in " ".join(entry.value for entry in app.markdown)
 
 
 @pytest.mark.parametrize("raw", [b"text renamed to .png", b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
@@ -333,7 +333,7 @@ def test_a_kept_drawing_is_shown_again_and_a_forged_one_refused(runs: Path) -> N
     app = open_page("manifold", part="draw")
     app.session_state["manifold_canvas_kept"] = {"ink": base64.b64encode(seven().tobytes()).decode()}
     app.run()
-    assert "KL term" in " ".join(entry.value for entry in app.markdown)
+    assert "KL divergence" in " ".join(entry.value for entry in app.markdown)
     app.session_state["manifold_canvas_kept"] = {"ink": "A" * 999}
     app.run()
     assert "base64" in app.error[0].value
@@ -356,8 +356,8 @@ def test_side_by_side_needs_two(runs: Path) -> None:
     assert app.selectbox(key="manifold_left").value == "mnist_autoencoder_2d"
     assert app.selectbox(key="manifold_right").value == "mnist_vae_2d"
     text = " ".join(entry.value for entry in app.markdown)
-    assert "Holes" in text
-    assert "Smooth" in text
+    assert "**Gaps.**" in text
+    assert "**No gaps.**" in text
     assert not app.caption
     trained_on(runs, "mnist_vae_2d", "mnist")
     captions = [entry.value for entry in open_page("manifold", part="beside").caption]

@@ -58,7 +58,7 @@ def test_a_painting_begins_by_itself_and_grows_row_by_row(runs: Path) -> None:
     assert "What to look for" in said(app)
     finished(app)
     assert torch.equal(first.canvas, painted(first.asking).canvas)
-    assert "What a pixel was drawn from" in [entry.value for entry in app.subheader]
+    assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
     assert app.button(key="paint_stop").disabled
 
 
@@ -190,7 +190,7 @@ def test_the_upper_half_of_a_test_digit_is_completed(runs: Path) -> None:
     app.selectbox(key="paint_told").select("any").run()
     assert len(set(painting_of(app).labels or ())) > 1
     finished(app)
-    assert "What a pixel was drawn from" in [entry.value for entry in app.subheader]
+    assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
     app.button(key="paint_another").click().run()
     group(app, "paint_source").set_value("own").run()  # type: ignore[attr-defined]
     assert "Draw the upper part of a digit" in said(app)
@@ -217,12 +217,12 @@ def test_what_a_pixel_sees_follows_the_controls(runs: Path) -> None:
 def test_surprise_says_nats_bits_and_the_cheapest_class(runs: Path) -> None:
     app = page(model="asked", part="surprise")
     text = said(app)
-    assert "bits a dimension" in text
-    assert "told class" in text
+    assert "bits per dimension" in text
+    assert "conditioned on class" in text
     app.number_input(key="paint_index").set_value(7).run()
     assert said(app) != text
     app.selectbox(key="paint_model").select("binary").run()
-    assert "told class" not in said(app)
+    assert "conditioned on class" not in said(app)
     assert not app.error
 
 
@@ -301,11 +301,11 @@ def test_any_class_says_what_it_means_in_each_part(runs: Path) -> None:
     for part in ("complete", "surprise"):
         group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
         helps[part] = app.selectbox(key="paint_told").help
-        assert ("the likeliest" in app.selectbox(key="paint_told").options) == (part == "surprise")
+        assert ("the most probable" in app.selectbox(key="paint_told").options) == (part == "surprise")
         assert ("any" in app.selectbox(key="paint_told").options) == (part == "complete")
-    assert "each seed draws" in helps["generate"]
-    assert "each seed draws" in helps["complete"]
-    assert "surprises the model least" in helps["surprise"]
+    assert "each seed has a random class" in helps["generate"]
+    assert "each seed has a random class" in helps["complete"]
+    assert "with the least surprise" in helps["surprise"]
 
 
 @pytest.mark.parametrize("part", ["complete", "surprise"])
@@ -323,7 +323,7 @@ def test_a_drawing_is_asked_for_only_where_one_can_draw(runs: Path, tmp_path: Pa
 
 def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
-    assert "No model that paints pixel by pixel yet" in page().info[0].value
+    assert "No autoregressive image model yet" in page().info[0].value
 
 
 def test_the_gallery_leads_to_the_paint_page(runs: Path) -> None:
