@@ -123,7 +123,7 @@ def test_renormalising_redraws_and_says_both_lengths(browser: Browser, server: S
     widget(page, "seeds_renormalise").locator("label").first.click()
     changed(page, "seeds_equation", before)
     expect(widget(page, "seeds_equation").locator("figcaption").last).to_contain_text("→ 10.0")
-    expect(page.get_by_text("drawn with length 10.0")).to_be_visible()
+    expect(page.get_by_text("the norm is 10.0")).to_be_visible()
 
 
 def test_the_table_comes_at_one_click(browser: Browser, server: Server) -> None:

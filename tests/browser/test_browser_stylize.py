@@ -46,7 +46,7 @@ def test_a_painting_comes_and_can_be_gone_back_through(
             widget(page, f"stylize_{key}_pick").get_by_role("combobox").click()
             page.get_by_role("option", name=title).click()
         expect(widget(page, "stylize_content_shown").get_by_role("img")).to_have_attribute(
-            "alt", "The photograph tubingen.png as it was given."
+            "alt", "The photograph tubingen.png, original."
         )
         fast = widget(page, "stylize_compare_fast")
         expect(fast.get_by_role("slider")).to_have_attribute("aria-valuetext", "50 % of the picture shown painted")

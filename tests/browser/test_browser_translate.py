@@ -54,7 +54,7 @@ def test_two_files_side_by_side_and_the_way_back(browser: Browser, server: Serve
     page = browser.open(server.url + "/translate?model=grey")
     given(page, (90, 60), (40, 120))
     first, second = (widget(page, f"translate_compare_{index}") for index in range(2))
-    expect(first.locator("img.before")).to_have_attribute("alt", "The picture p90.png as it was given.")
+    expect(first.locator("img.before")).to_have_attribute("alt", "The picture p90.png, original.")
     expect(second.locator("img.after")).to_have_attribute("alt", "The same picture translated to black on white.")
     frames = [part.locator(".frame").bounding_box() or {} for part in (first, second)]
     assert frames[0]["width"] / frames[0]["height"] == pytest.approx(1.5, rel=0.05)
@@ -101,7 +101,7 @@ def test_a_photograph_is_taken_and_translated(browser: Browser, server: Server) 
     after = widget(page, "translate_compare_0").locator("img.after")
     expect(after).to_have_attribute("src", re.compile("^data:image/"), timeout=60_000)
     expect(widget(page, "translate_compare_0").locator("img.before")).to_have_attribute(
-        "alt", "The picture camera.jpg as it was given."
+        "alt", "The picture camera.jpg, original."
     )
     with page.expect_download() as download:
         widget(page, "translate_png_0").get_by_role("button").first.click()

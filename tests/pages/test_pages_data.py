@@ -69,7 +69,14 @@ def test_the_page_opens_on_the_digits_and_says_what_they_are() -> None:
     app = open_page("data")
     assert app.selectbox(key="data_set").value == "digits"
     text = words(app)
-    for part in ("**4,500** pictures", "**500** held out", "28 x 28", "784 numbers", "**10** classes", "CC BY-SA 3.0"):
+    for part in (
+        "**4,500** training pictures",
+        "**500** held out",
+        "28 x 28",
+        "784 numbers",
+        "**10** classes",
+        "CC BY-SA 3.0",
+    ):
         assert part in text
     assert "From 436 (3) to 462 (0) training pictures per class." in text
     assert "Pictures 1 to 48 of 4,500" in text

@@ -232,7 +232,7 @@ def test_the_page_says_where_the_vector_lies(runs: Path) -> None:
         app.text_input(key="seeds_expression").set_value(text).run()
         assert verdict in " ".join(entry.value for entry in app.markdown)
     app.toggle(key="seeds_renormalise").set_value(True).run()
-    assert "drawn with length 10.0" in " ".join(entry.value for entry in app.markdown)
+    assert "the norm is 10.0" in " ".join(entry.value for entry in app.markdown)
 
 
 def test_a_small_space_is_not_said_to_have_a_thin_shell(runs: Path) -> None:

@@ -78,7 +78,7 @@ def test_each_source_of_recordings_explains_itself(part: str, runs: Path) -> Non
     for source, key in (("real", "speak_index"), ("upload", "speak_upload"), ("microphone", "speak_microphone")):
         pills(app, "speak_source").set_value(source).run()  # type: ignore[attr-defined]
         assert key in explained(app)
-    assert "shown to nobody else" in pills(app, "speak_source").help  # type: ignore[attr-defined]
+    assert "Nobody else sees or hears yours" in pills(app, "speak_source").help  # type: ignore[attr-defined]
 
 
 def test_the_address_says_what_is_asked_for(runs: Path) -> None:
@@ -111,7 +111,7 @@ def test_what_was_drawn_is_played_and_its_speed_said(runs: Path) -> None:
     found = drawing(app, "ask")
     app.run()
     assert found.finished
-    assert "samples a second" in said(app)
+    assert "samples per second" in said(app)
     assert "three notes, flute, seed 1" not in said(app)
     assert "step up, flute, seed 1, step 10" in said(app)
     assert len(app.get("audio")) == 1
@@ -135,7 +135,7 @@ def test_a_stopped_drawing_goes_on(runs: Path) -> None:
 
 def test_a_model_that_is_told_nothing_says_so(runs: Path) -> None:
     app = page("ask", model="mute")
-    assert "told neither what to say" in said(app)
+    assert "This model is unconditional" in said(app)
     assert not [group for group in app.button_group if group.key in ("speak_label", "speak_speaker")]
     app.button(key="speak_go_ask").click().run()
     assert drawing(app, "ask").finished
@@ -222,7 +222,7 @@ def test_stopped_steps_are_heard_as_far_as_they_are_and_go_on(runs: Path) -> Non
         one.wait(60)
     assert all(0 < one.share < 1 for one in found)
     app.run()
-    assert "Stopped. What was drawn can be heard." in said(app)
+    assert "Stopped. The finished recordings can be played." in said(app)
     assert said(app).count("of 8.00 s") == 2
     assert len(app.get("audio")) == 2
     assert "speak_on_steps" in explained(app)
@@ -239,7 +239,7 @@ def test_steps_of_which_nothing_was_drawn_say_so(runs: Path) -> None:
     wish = speak.Asked(model="voice", step=10)
     app.session_state["speak_steps"] = [speak.Drawing(wish)]
     app.run()
-    assert "Nothing is drawn yet" in said(app)
+    assert "Nothing is generated yet" in said(app)
     assert not app.exception
 
 
@@ -250,23 +250,23 @@ def test_one_saved_step_is_one(runs: Path) -> None:
     assert "Only one step was saved" in said(app)
 
 
-@pytest.mark.parametrize(("layers", "band"), [(3, ""), (11, "the lowest 3 layers: 256 times, 8 samples apart")])
+@pytest.mark.parametrize(("layers", "band"), [(3, ""), (11, "the lowest 3 layers: 256 time steps, 8 samples apart")])
 def test_the_tree_says_what_it_does_not_draw_line_by_line(layers: int, band: str, runs: Path) -> None:
     save_run(runs, "deep", "tones_wavenet", *SMALL[:2], f"model.layers={layers}", "model.stacks=1")
     text = said(page("past", model="deep"))
-    assert f"{layers} layers reach {2**layers:,} samples, each of them once." in text
+    assert f"{layers} layers see {2**layers:,} samples, each of them once." in text
     assert band in text
     assert ("The band" in text) == bool(band)
 
 
 def test_the_past_is_stated_in_samples_and_milliseconds(runs: Path) -> None:
-    assert "**6 layers, 16 samples of the past: 2 ms.**" in said(page("past", model="voice"))
+    assert "**6 layers see 16 past samples: 2 ms.**" in said(page("past", model="voice"))
 
 
 def test_without_a_model_levels_and_fourier_are_still_there(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
-    assert "No model that can speak yet" in said(page("ask"))
-    assert "Which pitches" in said(page("fourier"))
+    assert "No model of sound yet" in said(page("ask"))
+    assert "The Fourier transform" in said(page("fourier"))
     assert "signal-to-noise" in said(page("levels"))
 
 

@@ -113,14 +113,14 @@ def test_directions_steps_and_the_way_back(runs: Path) -> None:
     app.toggle(key="translate_trip").set_value(True).run()
     upload = Upload("one.png", encoded(photo(50, 40)))
     error = translate.round_trip(Asking(model="colour", step=10), upload).error
-    assert f"Mean difference {error:.3f}" in words(app)
+    assert f"Cycle error {error:.3f}" in words(app)
     app.segmented_control(key="translate_direction").set_value("b_to_a").run()
     other = translate.round_trip(Asking(model="colour", step=10, direction="b_to_a"), upload).error
     assert other != error
-    assert f"Mean difference {other:.3f}" in words(app)
+    assert f"Cycle error {other:.3f}" in words(app)
     app.select_slider(key="translate_step").set_value(0).run()
     early = translate.round_trip(Asking(model="colour", step=0, direction="b_to_a"), upload).error
-    assert f"Mean difference {early:.3f}" in words(app)
+    assert f"Cycle error {early:.3f}" in words(app)
     assert not app.error
 
 

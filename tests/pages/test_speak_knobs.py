@@ -138,7 +138,7 @@ def test_the_command_line_takes_a_tempo(runs: Path, tmp_path: Path) -> None:
 def test_continuing_says_that_a_timed_voice_ends_with_its_word(runs: Path) -> None:
     for name, expected in (("timed", True), ("plain", False)):
         app = open_page("speak", part="continue", model=name)
-        assert ("falls silent" in " ".join(entry.value for entry in app.caption)) == expected
+        assert ("usual end it is silent" in " ".join(entry.value for entry in app.caption)) == expected
         assert "speak_tempo" not in [entry.key for entry in app.select_slider], "given at one tempo, ended at another"
 
 
@@ -158,7 +158,7 @@ def test_silence_behind_a_word_is_explained(runs: Path) -> None:
     found.wait(60)
     found.samples = np.concatenate([found.samples[:2_000], np.zeros(len(found.samples) - 2_000, np.float32)])
     app.run()
-    assert any("told how long a word lasts" in entry.value for entry in app.info)
+    assert any("knows the position within the word" in entry.value for entry in app.info)
 
 
 def test_a_slow_word_has_the_time_it_takes(runs: Path) -> None:
