@@ -75,7 +75,7 @@ def test_a_cards_figures_of_an_earlier_step_are_shown_and_more_can_be_measured(r
     app = open_page("evaluate", model="mnist_vae_20")
     app.select_slider(key="evaluate_step").set_value(first).run()
     assert "was not measured yet" not in texts(app)
-    assert app.button(key="evaluate_measure").label == "Measure what the card lacks"
+    assert app.button(key="evaluate_measure").label == "Measure the missing scores"
     # What was measured here stands only where the card has nothing, and is marked; an error bar comes with its figure.
     measured("mnist_vae_20", first, judge__frechet=1.0, judge__frechet_spread=2.0, judge__recall=0.5)
     found = evaluate.known(info, first)
@@ -94,10 +94,10 @@ def test_what_the_card_lacks_is_not_drawn_as_published(runs: Path) -> None:
     for step in (0, 10):
         measured("gan", step, judge__frechet=50.0 + step, judge__frechet_real=2.0)
     app = open_page("evaluate", model="gan")
-    assert "1,000 pictures were drawn, but real against real" in texts(app)
+    assert "With 1,000 samples instead of up to 10,000" in texts(app)
     drawn = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     names = [trace.get("name") for one in drawn for trace in one["data"]]
-    assert "measured here (1,000 pictures)" in names
+    assert "measured here (1,000 samples)" in names
     assert "published" not in names
 
 
@@ -196,7 +196,7 @@ def test_a_public_server_measures_nothing(runs: Path, monkeypatch: pytest.Monkey
     with pytest.raises(GenmodelsError, match="only shows"):
         evaluate.measure("reader", 10)
     app = open_page("evaluate", model="reader")
-    assert "not offered here" in " ".join(entry.value for entry in app.caption)
+    assert "not offered on this public server" in " ".join(entry.value for entry in app.caption)
     assert not [button for button in app.button if button.key == "evaluate_measure"]
 
 
@@ -383,7 +383,7 @@ def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     ended(job)
     app.run()
     assert "Measured on this machine" in texts(app)
-    assert "drawn pictures" not in texts(app), "a classifier draws none: its accuracy is of the whole test set"
+    assert "Measured on this machine with" not in texts(app), "a classifier is measured on the whole test set"
     assert row_of("reader", 10, "accuracy").value.endswith("%")
 
 

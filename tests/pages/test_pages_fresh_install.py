@@ -129,8 +129,8 @@ def test_figures_are_written_alike_on_evaluate_and_in_the_gallery() -> None:
 
 def test_digits_of_the_training_data_are_named_only_where_they_are_shown(tmp_path: Path) -> None:
     text = said(evaluate_page())
-    assert "The dashed line is an even tenth" in text
-    assert "beside the training data" not in text
+    assert "The dashed line is 10 %" in text
+    assert "compared with the training data" not in text
 
 
 # --------------------------------------------------------------------- readings of noise

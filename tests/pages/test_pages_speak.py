@@ -276,7 +276,7 @@ def test_window_length_and_hop_are_in_the_address(runs: Path) -> None:
     assert app.select_slider(key="speak_length").value == 512
     app.select_slider(key="speak_length").set_value(64).run()
     assert app.query_params["length"] == "64"
-    assert "a peak 500.0 Hz wide" in said(app)
+    assert "Main lobe of this window: 500.0 Hz" in said(app)
     assert "about 250.0 Hz apart" in said(app)
     pills(app, "speak_window").set_value("rectangular").run()
     assert "about 125.0 Hz apart" in said(app)

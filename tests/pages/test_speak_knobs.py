@@ -100,7 +100,7 @@ def test_the_page_offers_a_knob_where_it_works(
 
 
 def test_the_slider_says_what_the_models_own_guidance_is(runs: Path) -> None:
-    assert "This model's own is 2" in page(model="led").select_slider(key="speak_guidance").help
+    assert "This model's default is 2" in page(model="led").select_slider(key="speak_guidance").help
 
 
 def test_an_address_carries_it(runs: Path) -> None:
