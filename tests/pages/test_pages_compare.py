@@ -283,7 +283,7 @@ def test_what_the_same_seeds_mean_depends_on_who_is_asked_for_classes(runs: Path
     assert "All grids use the same seeds**" in texts(page(models="vae,gan"))
     assert "All grids begin at the same seed**" in texts(page(models="vae,asked"))
     save_run(runs, "asked_too", "mnist_cgan_product", *_SMALL)
-    assert "All grids use the same seeds and classes**" in texts(page(models="asked_too,asked"))
+    assert "All grids use the same seeds and classes.**" in texts(page(models="asked_too,asked"))
 
 
 def test_the_command_that_measures_is_given_for_what_lacks(runs: Path) -> None:

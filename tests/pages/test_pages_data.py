@@ -116,11 +116,11 @@ def test_a_public_server_says_why_nothing_can_be_fetched_brought_or_deleted(monk
     name = bring()
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     app = open_page("data", data="mnist")
-    assert "nothing can be downloaded on a public server" in app.info[0].value
+    assert "This set is not on this server" in app.info[0].value
     assert app.button(key="data_get_mnist").disabled
     assert open_page("data", data=name).button(key="data_delete").disabled
     app = bring_page()
-    assert "nothing can be uploaded here" in app.info[0].value
+    assert "Nothing can be uploaded on a public server" in app.info[0].value
     assert len(app.file_uploader) == 0
 
 

@@ -316,7 +316,7 @@ def test_a_drawing_is_asked_for_only_where_one_can_draw(runs: Path, tmp_path: Pa
     assert "at the left" in said(app)
     shutil.rmtree(tmp_path / "pictures")
     app.selectbox(key="paint_model").select("colours").run()
-    assert "are not here" in said(app)
+    assert "is not here" in said(app)
     assert "at the left" not in said(app)
     assert not app.exception
 
