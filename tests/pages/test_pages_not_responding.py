@@ -19,7 +19,9 @@ from train_jobs.store import NewJob, Store
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("alive", "sentence"), [(True, "but not responding: its last report is"), (False, "no longer exists")])
+@pytest.mark.parametrize(
+    ("alive", "sentence"), [(True, "but not responding: its last report is"), (False, "no longer exists")]
+)
 def test_a_silent_worker_is_shown_as_such(
     own_folders: Path, monkeypatch: pytest.MonkeyPatch, alive: bool, sentence: str
 ) -> None:
