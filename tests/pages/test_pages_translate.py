@@ -145,7 +145,7 @@ def test_test_pictures_where_the_data_is_and_a_word_where_it_is_not(runs: Path) 
     app.number_input(key="translate_index").set_value(7).run()
     assert "test-7.png · 28 x 28 pixels" in words(app)
     app.selectbox(key="translate_model").select("colour").run()
-    assert "Test pictures need the data" in words(app)
+    assert "The data that the model was trained on** is not on this machine" in words(app)
     assert not app.error
     app.segmented_control(key="translate_source").set_value("camera").run()
     assert "Take a photograph at the left" in words(app)
