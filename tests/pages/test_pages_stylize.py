@@ -214,5 +214,5 @@ def test_the_gallery_leads_here(runs: Path, tmp_path: Path) -> None:
     app = open_page("gallery")
     assert app.button(key="gallery_open_fast").label == "Stylise a photograph"
     app.button(key="gallery_open_fast").click().run()
-    assert app.title[0].value == "Stylize"
+    assert app.title[0].value == "Stylise"
     assert app.multiselect(key="stylize_networks").value == ["fast"]
