@@ -362,7 +362,7 @@ def test_side_by_side_needs_two(runs: Path) -> None:
     trained_on(runs, "mnist_vae_2d", "mnist")
     captions = [entry.value for entry in open_page("manifold", part="beside").caption]
     assert len(captions) == 1
-    assert "mnist_vae_2d was trained on is not on this machine" in as_read(captions[0])
+    assert "the training data of mnist_vae_2d is not on this machine" in as_read(captions[0])
 
 
 def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:
