@@ -152,7 +152,7 @@ def draw(drawing: Drawing) -> Drawn:
         return _drawings[kept]
 
     with background():
-        return run(task)
+        return run(task, divided=True)
 
 
 def compared_png(drawings: Sequence[Drawing]) -> bytes:

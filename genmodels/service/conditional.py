@@ -65,7 +65,7 @@ def every_class(asking: Asking) -> Sheet:
     Raises UnknownNameError, CheckpointError, or CapabilityError for a model that cannot be asked.
     """
     with background():
-        return run(lambda: _sheet(asking, *_every_class(asking)))
+        return run(lambda: _sheet(asking, *_every_class(asking)), divided=True)
 
 
 def one_class(asking: Asking, label: int) -> Sheet:
@@ -76,7 +76,7 @@ def one_class(asking: Asking, label: int) -> Sheet:
 def between(asking: Asking, start: int, end: int) -> Sheet:
     """A row a seed, MORPH_SEEDS of them; along it the weight moves evenly from class `start` to `end`, in STEPS."""
     with background():
-        return run(lambda: _sheet(asking, *_between(asking, start, end, STEPS)))
+        return run(lambda: _sheet(asking, *_between(asking, start, end, STEPS)), divided=True)
 
 
 def agreement(sheet: Sheet) -> tuple[int, int] | None:
@@ -93,19 +93,19 @@ def as_asked(cell: Cell) -> bool:
 def every_class_png(asking: Asking, side: int = 56) -> bytes:
     """The classes by seed for keeping, pictures about `side` pixels wide."""
     with background():
-        return run(lambda: _kept(asking, *_every_class(asking), side))
+        return run(lambda: _kept(asking, *_every_class(asking), side), divided=True)
 
 
 def one_class_png(asking: Asking, label: int, side: int = 112) -> bytes:
     """The row of one class for keeping."""
     with background():
-        return run(lambda: _kept(asking, *_one_class(asking, label), side))
+        return run(lambda: _kept(asking, *_one_class(asking, label), side), divided=True)
 
 
 def between_png(asking: Asking, start: int, end: int, side: int = 112) -> bytes:
     """The ways between two classes for keeping."""
     with background():
-        return run(lambda: _kept(asking, *_between(asking, start, end, STEPS), side))
+        return run(lambda: _kept(asking, *_between(asking, start, end, STEPS), side), divided=True)
 
 
 def between_gif(asking: Asking, start: int, end: int, *, side: int = 112, milliseconds: int = 60) -> bytes:
@@ -120,7 +120,7 @@ def between_gif(asking: Asking, start: int, end: int, *, side: int = 112, millis
         ]
 
     with queued():
-        there = run(pictures)
+        there = run(pictures, divided=True)
         frames = [*there, *there[-2:0:-1]]
         durations = [milliseconds * (_REST if index in (0, _FRAMES - 1) else 1) for index in range(len(frames))]
         return gif.encode(frames, duration=durations, loop=0, optimize=False)

@@ -1,9 +1,9 @@
-"""Two threads for all inference, the models they share, and what every request to them shares.
+"""The threads for all inference, the models they share, and what every request to them shares.
 
-One thread answers interactive requests, the other runs background work (`fair_queue`) in slices, so a slider never
-waits for a GIF. Each uses one CPU thread, so a training beside it costs a slider 2 ms and not 250, and memory does not
-grow with the number of sessions (each thread that runs a convolution keeps a thread team of its own: 60 of them held
-3 GB). Models are read only, so both threads use the same ones.
+One thread answers interactive requests. Background work (`fair_queue`) runs in slices of about 50 ms, one at a time, on
+other threads (`slices`), so a slider never waits for a GIF. Each thread uses one CPU thread, so a training at the same
+time costs a slider 2 ms and not 250, and memory does not grow with the number of sessions (each thread that runs a
+convolution keeps memory of its own: 60 of them held 3 GB). Models are read only, so all threads use the same ones.
 """
 
 from __future__ import annotations
@@ -30,13 +30,11 @@ from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
-from genmodels.service import fair_queue
+from genmodels.service import fair_queue, slices
 from genmodels.service.fair_queue import Ticket
 from genmodels.service.quick import quickened
 
 MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 128, 60.0
-SLICE = 0.05
-"""Seconds that background work computes before another session's has its turn, where it can be divided."""
 
 T = TypeVar("T")
 ModelKey = tuple[Path, int, int]
@@ -56,19 +54,30 @@ def _one_cpu_thread() -> None:
 
 _interactive = ThreadPoolExecutor(1, "inference", initializer=_one_cpu_thread)
 _background = ThreadPoolExecutor(1, "background", initializer=_one_cpu_thread)
+_divided = ThreadPoolExecutor(fair_queue.ACTIVE, "divided", initializer=_one_cpu_thread)
 _places = threading.BoundedSemaphore(MAX_WAITING)
 
 
-def run(task: Callable[[], T]) -> T:
+def run(task: Callable[[], T], *, divided: bool = False) -> T:
     """The task's result, computed on the inference thread; raises GenmodelsError if too many wait or it hangs.
 
-    Inside `fair_queue.queued` or `background` it is one slice of background work: it runs on the background thread
-    for as long as the session wants it, and raises CancelledError after that.
+    Inside `fair_queue.queued` or `background` it runs on a background thread for as long as the session wants it, and
+    raises CancelledError after that. It is one slice there, which must be short, or with `divided` several: then the
+    task may be paused between two operations of torch, and must not share what it changes with other tasks.
     """
     ticket = fair_queue.held()
     if ticket is not None:
         ticket.check()
-        return _wanted(_background.submit(_guarded, task), ticket)
+        unwanted = threading.Event()
+        if divided:
+            future = _divided.submit(_guarded, lambda: slices.divided(task, unwanted))
+        else:
+            future = _background.submit(_guarded, lambda: slices.whole(task))
+        try:
+            return _wanted(future, ticket)
+        except BaseException:
+            unwanted.set()
+            raise
     if not _places.acquire(blocking=False):
         raise GenmodelsError(f"{MAX_WAITING} pictures are already being drawn; try again in a few seconds")
     future = _interactive.submit(_guarded, task)
@@ -103,13 +112,13 @@ def _wanted(future: Future[T], ticket: Ticket) -> T:
 
 
 def in_slices(items: Iterator[T]) -> Iterator[T]:
-    """The items of an iterator that is advanced on the inference thread only, for up to SLICE seconds at a time."""
+    """The items of an iterator that is advanced on the inference thread only, for about SLICE seconds at a time."""
     end = False
 
     def turn() -> list[T]:
         nonlocal end
         found: list[T] = []
-        until = time.perf_counter() + SLICE
+        until = time.perf_counter() + slices.SLICE
         while not end:
             try:
                 found.append(next(items))

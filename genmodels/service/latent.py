@@ -170,7 +170,7 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
         return None if pixels is None else preview.png(preview.grid(pixels, wide, pad=1), compress_level=1)
 
     with background():
-        return run(task)
+        return run(task, divided=True)
 
 
 def axes_count(name: str, step: int | None, axes: Literal["first", "principal"]) -> int:
@@ -239,7 +239,7 @@ def estimate_of(spec: Spec) -> Estimate:
     """As `seconds_of`, with the reason if a trial step failed or the server is too busy for one."""
     try:
         with background():
-            return run(lambda: estimate.of(spec))
+            return run(lambda: estimate.of(spec), divided=True)
     except GenmodelsError as error:
         return Estimate(None, str(error))
 

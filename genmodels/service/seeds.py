@@ -69,7 +69,7 @@ class Equation:
 def way(study: SeedStudy, pair: int, kind: Literal["linear", "spherical"]) -> Sheet:
     """Twelve pictures from seed number `pair` of the study to the next, both ends included."""
     with background():
-        return run(lambda: _sheet(study, _way(study, pair, kind, _dim(study))))
+        return run(lambda: _sheet(study, _way(study, pair, kind, _dim(study))), divided=True)
 
 
 def lengths_beside(study: SeedStudy, pair: int) -> dict[str, float]:
@@ -96,7 +96,7 @@ def arithmetic(study: SeedStudy, text: str) -> Equation:
 def table(study: SeedStudy) -> Sheet:
     """The book's experiment for each two neighbouring seeds: start, end, halfway, sum and difference, five a row."""
     with background():
-        return run(lambda: _sheet(study, _table(study, _dim(study))))
+        return run(lambda: _sheet(study, _table(study, _dim(study))), divided=True)
 
 
 def ways_png(study: SeedStudy, pair: int, side: int = 112) -> bytes:
@@ -109,13 +109,13 @@ def ways_png(study: SeedStudy, pair: int, side: int = 112) -> bytes:
         )
 
     with background():
-        return run(task)
+        return run(task, divided=True)
 
 
 def table_png(study: SeedStudy, side: int = 112) -> bytes:
     """The table's pictures, one row a pair, for keeping."""
     with background():
-        return run(lambda: _kept(study, _table(study, _dim(study)), len(COLUMNS), side))
+        return run(lambda: _kept(study, _table(study, _dim(study)), len(COLUMNS), side), divided=True)
 
 
 def seeds_gif(study: SeedStudy) -> bytes:

@@ -76,7 +76,7 @@ def _stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress
             found: np.ndarray = end.value
             return found
 
-    while not isinstance(step := run(task), np.ndarray):
+    while not isinstance(step := run(task, divided=True), np.ndarray):
         if on_progress is not None:
             with outside():
                 on_progress(*step)

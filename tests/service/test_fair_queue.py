@@ -15,7 +15,7 @@ from PIL import Image
 from genmodels import service
 from genmodels.errors import GenmodelsError
 from genmodels.sampling import samples_compiled
-from genmodels.service import Point, fair_queue, gif, inference, sessions, speak
+from genmodels.service import Point, fair_queue, gif, inference, sessions, slices, speak
 from genmodels.service.fair_queue import CancelledError, FairQueue, background, queued
 from genmodels.service.sessions import LOCAL, Session
 from genmodels.service.speak import compilation
@@ -149,7 +149,7 @@ def test_an_interactive_request_is_answered_during_a_slice() -> None:
 
 
 def test_background_jobs_take_turns_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inference, "SLICE", 0.0)
+    monkeypatch.setattr(slices, "SLICE", 0.0)
     order: list[str] = []
     waiting = inference._background._work_queue
 
@@ -177,16 +177,16 @@ def test_background_jobs_take_turns_slice_by_slice(monkeypatch: pytest.MonkeyPat
 
 def test_a_slice_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, not timed: with no time at all, each slice makes one item."""
-    slices: list[object] = []
+    calls: list[object] = []
     run = inference.run
-    monkeypatch.setattr(inference, "run", lambda task: slices.append(task) or run(task))
-    monkeypatch.setattr(inference, "SLICE", 1e-9)
+    monkeypatch.setattr(inference, "run", lambda task: calls.append(task) or run(task))
+    monkeypatch.setattr(slices, "SLICE", 1e-9)
     assert list(inference.in_slices(iter(range(5)))) == list(range(5))
-    assert len(slices) == 6
-    monkeypatch.setattr(inference, "SLICE", 3600.0)
-    slices.clear()
+    assert len(calls) == 6
+    monkeypatch.setattr(slices, "SLICE", 3600.0)
+    calls.clear()
     assert list(inference.in_slices(iter(range(5)))) == list(range(5))
-    assert len(slices) == 1
+    assert len(calls) == 1
 
 
 def test_an_error_of_a_slice_reaches_the_caller_and_frees_the_place(line: FairQueue) -> None:

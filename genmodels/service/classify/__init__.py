@@ -8,6 +8,7 @@ visitors' pictures come in between.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,11 +160,15 @@ def confusion(name: str) -> Confusion:
         with queued():
             for start in range(0, len(arrays.images), _BATCH):
                 part = to_float(torch.from_numpy(arrays.images[start : start + _BATCH].copy()))
-                parts.append(run(lambda part=part: outputs(classifier_of(name)[0], part)))  # type: ignore[misc]
+                parts.append(run(_outputs_of(name, part), divided=True))
         _confusions[key, config.name] = _counted(torch.cat(parts), arrays.images, torch.from_numpy(arrays.labels))
         while len(_confusions) > _KEPT:
             _confusions.popitem(last=False)
     return _confusions[key, config.name]
+
+
+def _outputs_of(name: str, images: Tensor) -> Callable[[], Tensor]:
+    return lambda: outputs(classifier_of(name)[0], images)
 
 
 def _counted(values: Tensor, images: np.ndarray, labels: Tensor) -> Confusion:

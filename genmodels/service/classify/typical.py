@@ -84,8 +84,8 @@ def typical(asked: Backquery) -> Typicals:
                 start, labels = start_pictures(asked.start, mean, CLASSES), torch.arange(CLASSES)
                 ascent = Ascent(start, labels, climb, mean, variance)
                 while not ascent.done:
-                    run(_steps(ascent, model))
-                rows.append(run(_verdicts(ascent.images, model, judged)))
+                    run(_steps(ascent, model), divided=True)
+                rows.append(run(_verdicts(ascent.images, model, judged), divided=True))
         _typicals[key, asked] = Typicals(*rows)
         while len(_typicals) > _KEPT:
             _typicals.popitem(last=False)

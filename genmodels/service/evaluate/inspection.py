@@ -90,7 +90,7 @@ def calibration(name: str, step: int | None = None) -> Calibration | None:
     if found is None:
         arrays = _arrays(spec, "test", SCORED)
         with background():
-            found = _calibrations[place] = run(lambda: _calibrated(model, arrays))
+            found = _calibrations[place] = run(lambda: _calibrated(model, arrays), divided=True)
         _trim(_calibrations)
     return found
 
@@ -106,7 +106,7 @@ def nearest_training(name: str, step: int | None = None) -> Nearest:
     found = _nearest.get(place)
     if found is None:
         with queued():
-            found = _nearest[place] = _searched(spec, run(_drawn(name, step)))
+            found = _nearest[place] = _searched(spec, run(_drawn(name, step), divided=True))
         _trim(_nearest)
     return found
 

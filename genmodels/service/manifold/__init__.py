@@ -153,7 +153,7 @@ def grid_png(plane: Plane, spacing: Spacing = "even", *, window: float | None = 
         return preview.png(preview.grid(pictures, GRID_SIDE, scale=scale, pad=0), compress_level=1)
 
     with background():
-        return run(task)
+        return run(task, divided=True)
 
 
 def scatter(plane: Plane) -> Scatter:

@@ -69,7 +69,7 @@ def drawn_from(painting: Painting, picture: int, row: int, column: int, colour: 
         return Drawn(tuple(changed.tolist()), tuple(own.tolist()), level, bits, max(0.0, entropy))
 
     with background():
-        return run(task)
+        return run(task, divided=True)
 
 
 def level_of(value: Tensor, levels: int) -> int:

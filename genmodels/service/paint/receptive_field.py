@@ -88,9 +88,9 @@ def fields(asked: Looking) -> Fields:
     gated = {"dilations": (1,) * each, "channels": _CHANNELS}
     with background():
         slopes = [
-            run(_slope(asked, lambda: _fresh("pixelcnn", known, asked, plain))),
-            run(_slope(asked, lambda: _fresh("gated_pixelcnn", known, asked, gated))),
-            run(_slope(asked, lambda: _loaded(asked))),
+            run(_slope(asked, lambda: _fresh("pixelcnn", known, asked, plain)), divided=True),
+            run(_slope(asked, lambda: _fresh("gated_pixelcnn", known, asked, gated)), divided=True),
+            run(_slope(asked, lambda: _loaded(asked)), divided=True),
         ]
     painted, counts = zip(*(_painted(slope, asked.row, asked.column) for slope in slopes), strict=True)
     array = torch.cat(painted, 1).numpy()
@@ -125,6 +125,8 @@ def _fresh(family: str, known: Facts, asked: Looking, settings: Mapping[str, obj
         if parameter.dim() > 1:
             fan = parameter[0].numel()
             nn.init.normal_(parameter, std=(2 / fan) ** 0.5, generator=generator)
+        else:
+            nn.init.uniform_(parameter, -0.1, 0.1, generator=generator)
     return model.requires_grad_(False).eval()
 
 

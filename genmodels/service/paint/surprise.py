@@ -90,7 +90,7 @@ def surprise(asking: Asking, given: Given) -> Surprise:
         )
 
     with background():
-        return run(task)
+        return run(task, divided=True)
 
 
 def _nats(model: SupportsPixelSampling, x: Tensor, label: int | None) -> Tensor:

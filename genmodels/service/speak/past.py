@@ -36,7 +36,7 @@ def influence(name: str, step: int | None = None) -> np.ndarray:
         return _found[key]
 
     with background():
-        return run(task)
+        return run(task, divided=True)
 
 
 def _measured(key: ModelKey) -> np.ndarray:

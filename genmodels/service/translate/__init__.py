@@ -255,6 +255,6 @@ def _judged(asked: Asking, *found: np.ndarray) -> tuple[float, float] | None:
     squares = [pictures.fit_array(pixels, info.image_shape[1], info.image_shape[0]) for pixels in found]
     x = to_float(torch.from_numpy(np.stack(squares)))
     with background():
-        second = run(lambda: probability_of_b(model_of(info.name, None)[0], x))
+        second = run(lambda: probability_of_b(model_of(info.name, None)[0], x), divided=True)
     before, after = (second if asked.direction == "a_to_b" else 1 - second).tolist()
     return before, after
