@@ -80,7 +80,8 @@ class _Pauses(TorchFunctionMode):
         self._pause()
         for tensor in args:
             if isinstance(tensor, Tensor) and tensor.grad_fn is not None:
-                tensor.register_hook(self._pause)  # the backward pass calls no function that this mode sees
+                # The backward pass calls no function that this mode sees.
+                tensor.register_hook(self._pause)  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
     def _pause(self, _: Tensor | None = None) -> None:
