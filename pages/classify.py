@@ -5,11 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.service import classify
-from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model, pick_part
-from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors
 from pages.parts.classify import ask, mistakes, typical
 
 _PARTS = ("ask", "typical", "mistakes")
@@ -26,18 +25,7 @@ def _one_classifier(part: str, infos: dict[str, CheckpointInfo]) -> None:
             mistakes.show(info)
 
 
-def _page() -> None:
-    page_title(t("classify.title"), t("classify.intro"))
-    infos = {info.name: info for info in classify.classifiers()}
-    if not infos:
-        st.info(t("classify.empty"), icon=":material/model_training:")
-        st.page_link(
-            "train.py",
-            label=t("classify.empty_link"),
-            icon=":material/arrow_forward:",
-            query_params={"recipe": "mnist_mlp_baseline"},
-        )
-        return
+def _page(infos: dict[str, CheckpointInfo]) -> None:
     part = pick_part("classify", _PARTS)
     if part == "ask":
         check_model("classify", infos)
@@ -46,7 +34,4 @@ def _page() -> None:
         _one_classifier(part, infos)
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("classify", classify.classifiers, _page, recipe="mnist_mlp_baseline")

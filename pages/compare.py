@@ -7,14 +7,14 @@ import shlex
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.seeding import MIN_PAGE_SEED
 from genmodels.service import compare
 from genmodels.service.compare import Drawing, Measure, Value
 from pages.components import choice, tiles
 from pages.components.i18n import has, t
 from pages.components.numbers import percent, unbroken
-from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors, plain
 from pages.parts.compare import state
 from pages.parts.compare.measures_table import FigureText, MeasureText, measures_table
 
@@ -222,13 +222,7 @@ def _how_to_measure(chosen: list[CheckpointInfo], steps: list[int], values: list
             )
 
 
-def _page() -> None:
-    page_title(t("compare.title"), t("compare.intro"))
-    infos = {info.name: info for info in compare.checkpoints()}
-    if not infos:
-        st.info(t("compare.empty"), icon=":material/model_training:")
-        st.page_link("train.py", label=t("compare.empty_link"), icon=":material/arrow_forward:")
-        return
+def _page(infos: dict[str, CheckpointInfo]) -> None:
     state.read_address(infos)
     _actions(infos)
     parameters = _columns(infos)
@@ -251,7 +245,4 @@ def _page() -> None:
         _table(chosen, counted)
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("compare", compare.checkpoints, _page)

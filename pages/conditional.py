@@ -8,17 +8,17 @@ from collections.abc import Callable
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Asking, Cell, Sheet
 from pages.components import judge_note, strip
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
-from pages.components.model_choice import pick_model, pick_step
+from pages.components.model_choice import pick_model_and_step
 from pages.components.numbers import percent, unbroken
+from pages.components.page import model_page
 from pages.components.strip import TileText
-from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.theme import friendly_errors, plain
 from pages.components.waiting import download
 from pages.parts.conditional.picture_table import PictureText, picture_table
 
@@ -36,11 +36,7 @@ def _next_seeds() -> None:
 
 def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Asking]:
     st.session_state.setdefault("conditional_seed", 0)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        info = pick_model("conditional", infos)
-    with right:
-        step = pick_step("conditional", info)
+    info, step = pick_model_and_step("conditional", infos)
     row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
     row.number_input(
         t("conditional.seed"),
@@ -234,13 +230,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
             st.markdown(t("conditional.between.same" if start == end else "conditional.between.see"))
 
 
-def _page() -> None:
-    page_title(t("conditional.title"), t("conditional.intro"))
-    infos = {info.name: info for info in conditional.checkpoints()}
-    if not infos:
-        st.info(t("conditional.empty"), icon=":material/model_training:")
-        st.page_link("train.py", label=t("conditional.empty_link"), icon=":material/arrow_forward:")
-        return
+def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, asking = _controls(infos)
     names = info.askable
     _every_class(info, names, asking)
@@ -248,7 +238,4 @@ def _page() -> None:
     _between(info, names, asking)
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("conditional", conditional.checkpoints, _page)

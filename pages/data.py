@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry
 from pages.components import address, choice
 from pages.components.i18n import t
-from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.page import page
+from pages.components.theme import friendly_errors
 from pages.parts.data import bring, browse
 
 _VIEWS = ("browse", "bring")
@@ -61,8 +61,7 @@ def _label(entry: Entry) -> str:
     return t(f"data.option.{kind}", title=entry.spec.title)
 
 
-page_title(t("data.title"), t("data.intro"))
-try:
+with page("data"):
     if _pick_view() == "bring":
         bring.draw()
     else:
@@ -72,5 +71,3 @@ try:
             bring.report(_entry.name)
         with friendly_errors():
             browse.draw(_entry)
-except GenmodelsError as error:
-    error_box(str(error))

@@ -6,7 +6,6 @@ import streamlit as st
 
 from genmodels import catalog, latent, service
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
 from pages.components import judge_note, pad
@@ -15,7 +14,8 @@ from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.numbers import percent
-from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors
 from pages.components.waiting import download
 from pages.parts.latent import picture, state
 
@@ -265,18 +265,9 @@ def _explorer(chosen: CheckpointInfo) -> None:
         _show_pins(pins)
 
 
-def _page() -> None:
-    page_title(t("latent.title"), t("latent.intro"))
-    infos = {info.name: info for info in service.latent_checkpoints()}
-    if not infos:
-        st.info(t("latent.empty"), icon=":material/model_training:")
-        st.page_link("train.py", label=t("latent.empty_link"), icon=":material/arrow_forward:")
-        return
+def _page(infos: dict[str, CheckpointInfo]) -> None:
     info = pick_model("latent", infos, _PREFERRED)
     st.fragment(_explorer, run_every=_POLL_SECONDS if is_learning(info) else None)(info)
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("latent", service.latent_checkpoints, _page)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane, Spacing, denoise
 from genmodels.service.manifold.scatter_image import with_ticks
 from pages.components import address, manifold_plot
 from pages.components.i18n import t
-from pages.components.model_choice import check_model, pick_model, pick_part, pick_step
-from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.model_choice import check_model, pick_model_and_step, pick_part
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
 from pages.parts.manifold import beside, draw, map
 from pages.parts.manifold import denoise as manifold_denoise
@@ -54,18 +54,7 @@ def _one_model(part: str, info: CheckpointInfo, step: int) -> None:
             draw.show(info, step)
 
 
-def _page() -> None:
-    page_title(t("manifold.title"), t("manifold.intro"))
-    infos = {info.name: info for info in manifold.planes()}
-    if not infos:
-        st.info(t("manifold.empty"), icon=":material/model_training:")
-        st.page_link(
-            "train.py",
-            label=t("manifold.empty_link"),
-            icon=":material/arrow_forward:",
-            query_params={"recipe": "mnist_vae_2d"},
-        )
-        return
+def _page(infos: dict[str, CheckpointInfo]) -> None:
     part = pick_part("manifold", _PARTS)
     denoisers = {info.name for info in denoise.denoisers()}
     if part == "denoise":
@@ -75,11 +64,7 @@ def _page() -> None:
     if part == "beside":
         check_model("manifold", infos)
     if part in _ONE_MODEL:
-        left, right = st.columns([6, 4], gap="medium")
-        with left:
-            info = pick_model("manifold", infos)
-        with right:
-            step = pick_step("manifold", info)
+        info, step = pick_model_and_step("manifold", infos, columns=[6, 4])
         st.fragment(_one_model)(part, info, step)
     elif part == "beside":
         with friendly_errors():
@@ -88,7 +73,4 @@ def _page() -> None:
         st.fragment(manifold_denoise.show)()
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("manifold", manifold.planes, _page, recipe="mnist_vae_2d")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.service import paint
-from pages.components.i18n import t
-from pages.components.model_choice import pick_model, pick_part, pick_step
-from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.model_choice import pick_model_and_step, pick_part
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors
 from pages.parts.paint import complete, field, state, surprise, watch
 
 
@@ -23,24 +22,9 @@ def _generate(info: CheckpointInfo, step: int) -> None:
         watch.show(info, known, asking)
 
 
-def _page() -> None:
-    page_title(t("paint.title"), t("paint.intro"))
-    infos = {info.name: info for info in paint.painters()}
-    if not infos:
-        st.info(t("paint.empty"), icon=":material/model_training:")
-        st.page_link(
-            "train.py",
-            label=t("paint.empty_link"),
-            icon=":material/arrow_forward:",
-            query_params={"recipe": "mnist_gated_pixelcnn"},
-        )
-        return
+def _page(infos: dict[str, CheckpointInfo]) -> None:
     state.read_address()
-    left, right = st.columns(2, gap="medium")
-    with left:
-        info = pick_model("paint", infos)
-    with right:
-        step = pick_step("paint", info)
+    info, step = pick_model_and_step("paint", infos)
     state.read_class(info)
     part = pick_part("paint", state.PARTS)
     with friendly_errors():
@@ -50,7 +34,4 @@ def _page() -> None:
             {"complete": complete, "field": field, "surprise": surprise}[part].show(info, step)
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("paint", paint.painters, _page, recipe="mnist_gated_pixelcnn")

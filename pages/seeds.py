@@ -8,7 +8,6 @@ import streamlit as st
 
 from genmodels import service
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.latent import expression
 from genmodels.latent.expression import ExpressionError
 from genmodels.latent.norms import NormDistribution, norm_distribution
@@ -19,7 +18,8 @@ from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model
-from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors, plain
 from pages.components.waiting import download
 from pages.parts.seeds import charts, state
 from pages.parts.seeds.tiles import show, signed, tile_text
@@ -267,13 +267,7 @@ def _table(study: SeedStudy, around: NormDistribution) -> None:
         show(sheet, tiles, label=t("seeds.table_label"), key="seeds_table_strip", columns=len(seeds.COLUMNS))
 
 
-def _page() -> None:
-    page_title(t("seeds.title"), t("seeds.intro"))
-    infos = {info.name: info for info in service.latent_checkpoints()}
-    if not infos:
-        st.info(t("seeds.empty"), icon=":material/model_training:")
-        st.page_link("train.py", label=t("seeds.empty_link"), icon=":material/arrow_forward:")
-        return
+def _page(infos: dict[str, CheckpointInfo]) -> None:
     state.read_address()
     info = _controls(infos)
     state.write_address()
@@ -304,7 +298,4 @@ def _page() -> None:
     _table(study, around)
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("seeds", service.latent_checkpoints, _page)

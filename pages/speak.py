@@ -7,12 +7,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.service import speak
 from pages.components import speak_state
-from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model, pick_part
-from pages.components.theme import error_box, friendly_errors, page_title
+from pages.components.page import by_name, no_models, page
+from pages.components.theme import friendly_errors
 from pages.parts.speak import ask, continuation, fourier, levels, past, steps
 
 _OF_A_MODEL: dict[str, Callable[[CheckpointInfo], None]] = {
@@ -26,24 +25,17 @@ _PARTS = (*_OF_A_MODEL, *_OF_SOUND)
 
 
 def _page() -> None:
-    page_title(t("speak.title"), t("speak.intro"))
     part = pick_part("speak", _PARTS)
     for read in (speak_state.read_address, levels.read_address, fourier.read_address):
         read()
-    infos = {info.name: info for info in speak.checkpoints()}
+    infos = by_name(speak.checkpoints())
     if part in _OF_SOUND:
         check_model("speak", infos)
         with friendly_errors():
             st.fragment(_OF_SOUND[part])()
         return
     if not infos:
-        st.info(t("speak.empty"), icon=":material/model_training:")
-        st.page_link(
-            "train.py",
-            label=t("speak.empty_link"),
-            icon=":material/arrow_forward:",
-            query_params={"recipe": "tones_wavenet"},
-        )
+        no_models("speak.empty", recipe="tones_wavenet")
         return
     left, _ = st.columns([6, 4], gap="medium")
     with left:
@@ -52,7 +44,5 @@ def _page() -> None:
         st.fragment(_OF_A_MODEL[part])(info)
 
 
-try:
+with page("speak"):
     _page()
-except GenmodelsError as error:
-    error_box(str(error))

@@ -5,16 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 import train_jobs
-from genmodels.errors import GenmodelsError
-from pages.components.i18n import t
-from pages.components.theme import error_box, page_title
+from pages.components.page import page
 from pages.parts.stylize import fast as stylize_fast
 from pages.parts.stylize import slow as stylize_slow
 from pages.parts.stylize import source
 
 
 def _page() -> None:
-    page_title(t("stylize.title"), t("stylize.intro"))
     # A network has its style; only what is painted slowly needs one to be chosen, and a public server paints nothing.
     public = train_jobs.public_mode()
     left, right = st.columns(2, gap="large")
@@ -37,7 +34,5 @@ def _page() -> None:
         stylize_fast.show(content)
 
 
-try:
+with page("stylize"):
     _page()
-except GenmodelsError as error:
-    error_box(str(error))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.errors import GenmodelsError
 from genmodels.service import translate
 from genmodels.service.translate import Asking
 from pages.components import choice
 from pages.components.i18n import t
-from pages.components.model_choice import pick_model, pick_step
-from pages.components.theme import error_box, friendly_errors, page_title, plain
+from pages.components.model_choice import pick_model_and_step
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors, plain
 from pages.parts.translate import result, source
 
 _DIRECTIONS = ("a_to_b", "b_to_a")
@@ -69,27 +69,9 @@ def _studio(info: CheckpointInfo, step: int) -> None:
             st.info(t(f"translate.waiting.{st.session_state.translate_source}"), icon=":material/add_photo_alternate:")
 
 
-def _page() -> None:
-    page_title(t("translate.title"), t("translate.intro"))
-    infos = {info.name: info for info in translate.checkpoints()}
-    if not infos:
-        st.info(t("translate.empty"), icon=":material/model_training:")
-        st.page_link(
-            "train.py",
-            label=t("translate.empty_link"),
-            icon=":material/arrow_forward:",
-            query_params={"recipe": "horse2zebra_cyclegan_128"},
-        )
-        return
-    left, right = st.columns(2, gap="medium")
-    with left:
-        info = pick_model("translate", infos)
-    with right:
-        step = pick_step("translate", info)
+def _page(infos: dict[str, CheckpointInfo]) -> None:
+    info, step = pick_model_and_step("translate", infos)
     _studio(info, step)
 
 
-try:
-    _page()
-except GenmodelsError as error:
-    error_box(str(error))
+model_page("translate", translate.checkpoints, _page, recipe="horse2zebra_cyclegan_128")

@@ -96,6 +96,17 @@ def pick_step(page: str, info: CheckpointInfo) -> int:
     )
 
 
+def pick_model_and_step(
+    page: str, infos: Mapping[str, CheckpointInfo], preferred: str = "", *, columns: int | Sequence[float] = 2
+) -> tuple[CheckpointInfo, int]:
+    """Both pickers side by side, in `columns` of Streamlit's."""
+    left, right = st.columns(columns, gap="medium")
+    with left:
+        info = pick_model(page, infos, preferred)
+    with right:
+        return info, pick_step(page, info)
+
+
 def pick_part(page: str, parts: Sequence[str]) -> str:
     """Which of a page's parts is shown, bound to `?part=`."""
     memory = st.session_state

@@ -15,6 +15,7 @@ from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
 from pages.components.numbers import percent
+from pages.components.page import by_name, no_models
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
 
@@ -33,15 +34,9 @@ def read_address(known: set[str]) -> None:
 def show() -> None:
     """Controls and canvases at the left; clean, noisy and both answers at the right."""
     with friendly_errors():
-        infos = {info.name: info for info in denoise.denoisers()}
+        infos = by_name(denoise.denoisers())
         if not infos:
-            st.info(t("manifold.denoise.none"), icon=":material/model_training:")
-            st.page_link(
-                "train.py",
-                label=t("manifold.denoise.none_link"),
-                icon=":material/arrow_forward:",
-                query_params={"recipe": "mnist_denoising_autoencoder"},
-            )
+            no_models("manifold.denoise.none", recipe="mnist_denoising_autoencoder")
             return
         st.markdown(t("manifold.denoise.text"))
         left, right = st.columns([4, 6], gap="medium")

@@ -14,6 +14,7 @@ from genmodels.service.translate.given import Upload, file_name
 from pages.components import address, choice
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
+from pages.components.page import by_name, no_models
 from pages.components.theme import friendly_errors, plain
 
 _MOST = 4
@@ -24,18 +25,13 @@ def show(content: Upload | None) -> None:
     """Which networks answer, how large, and their paintings."""
     st.subheader(t("stylize.fast.title"), anchor=False)
     st.markdown(t("stylize.fast.intro"))
-    infos = {info.name: info for info in stylize.networks()}
-    if not infos:
+    infos = by_name(stylize.networks())
+    if infos:
+        st.fragment(_answers)(content, infos)
+    elif train_jobs.public_mode():
         st.info(t("stylize.fast.empty"), icon=":material/model_training:")
-        if not train_jobs.public_mode():
-            st.page_link(
-                "train.py",
-                label=t("stylize.fast.empty_link"),
-                icon=":material/arrow_forward:",
-                query_params={"recipe": "fast_style"},
-            )
-        return
-    st.fragment(_answers)(content, infos)
+    else:
+        no_models("stylize.fast.empty", recipe="fast_style")
 
 
 def _answers(content: Upload | None, infos: dict[str, CheckpointInfo]) -> None:
