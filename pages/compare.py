@@ -7,13 +7,13 @@ import shlex
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.seeding import MIN_PAGE_SEED
 from genmodels.service import compare
 from genmodels.service.compare import Drawing, Measure, Value
 from pages.components import choice, tiles
 from pages.components.i18n import has, t
 from pages.components.numbers import percent, unbroken
 from pages.components.page import model_page
+from pages.components.seed_input import seed_input
 from pages.components.theme import friendly_errors, plain
 from pages.parts.compare import state
 from pages.parts.compare.measures_table import FigureText, MeasureText, measures_table
@@ -23,23 +23,7 @@ _WIDE = 320
 
 def _actions(infos: dict[str, CheckpointInfo]) -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom", key="compare_actions")
-    row.number_input(
-        t("compare.seed"),
-        MIN_PAGE_SEED,
-        state.LAST_SEED,
-        step=1,
-        key="compare_seed",
-        help=t("compare.seed_help"),
-        width=180,
-        persist_state="session",
-    )
-    row.button(
-        t("compare.shuffle"),
-        key="compare_shuffle",
-        icon=":material/casino:",
-        on_click=state.shuffle,
-        help=t("compare.shuffle_help"),
-    )
+    seed_input("compare", shuffle="shuffle", last=state.LAST_SEED, place=row, width=180)
     row.button(
         t("compare.add"),
         key="compare_add",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
+from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Asking, Cell, Sheet
 from pages.components import judge_note, strip
@@ -17,6 +16,7 @@ from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
 from pages.components.numbers import percent, unbroken
 from pages.components.page import model_page
+from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
 from pages.components.theme import friendly_errors, plain
 from pages.components.waiting import download
@@ -25,37 +25,16 @@ from pages.parts.conditional.picture_table import PictureText, picture_table
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
 
 
-def _other_seeds() -> None:
-    st.session_state.conditional_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret
-
-
 def _next_seeds() -> None:
     state = st.session_state
     state.conditional_seed = min(state.conditional_seed + conditional.STEPS, _LAST_SEED)
 
 
 def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Asking]:
-    st.session_state.setdefault("conditional_seed", 0)
     info, step = pick_model_and_step("conditional", infos)
     row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
-    row.number_input(
-        t("conditional.seed"),
-        MIN_PAGE_SEED,
-        _LAST_SEED,
-        step=1,
-        key="conditional_seed",
-        help=t("conditional.seed_help"),
-        width=180,
-        persist_state="session",
-    )
-    row.button(
-        t("conditional.other_seeds"),
-        key="conditional_shuffle",
-        icon=":material/casino:",
-        on_click=_other_seeds,
-        help=t("conditional.other_seeds_help"),
-    )
-    return info, Asking.parse({"model": info.name, "step": step, "seed": st.session_state.conditional_seed})
+    seed = seed_input("conditional", shuffle="other_seeds", last=_LAST_SEED, place=row, width=180)
+    return info, Asking.parse({"model": info.name, "step": step, "seed": seed})
 
 
 def _reading(cell: Cell) -> str:

@@ -36,18 +36,16 @@ def _pick_view() -> str:
 
 def _pick_set(entries: dict[str, Entry]) -> Entry:
     """The picker, bound to `?data=`: an address can be shared, reloaded and stepped back to."""
-    kept = address.written("data", "data")
-    wanted = address.take(
-        "data", "data", address.member(entries), lambda name: t("data.unknown_set", name=name), recheck=True
+    last = address.written("data", "data")
+    address.bind(
+        "data", "data", "data_set", address.member(entries), lambda name: t("data.unknown_set", name=name), recheck=True
     )
-    if wanted is not None:
-        st.session_state["data_set"] = wanted
     chosen = choice.choose(
         t("data.set"),
         list(entries),
         lambda name: _label(entries[name]),
         key="data_set",
-        fallback=kept,
+        fallback=last,
         help=t("data.set_help"),
     )
     address.write("data", "data", chosen)

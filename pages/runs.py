@@ -84,7 +84,7 @@ def _select(jobs: tuple[Job, ...]) -> str:
     shown, asked = memory.get("runs_shown"), st.query_params.get("run")
     if asked and asked != shown and asked not in by_id:
         memory["runs_select"] = jobs[0].id
-    taken = address.take("runs", "run", address.member(by_id), lambda job_id: t("runs.unknown", id=job_id))
+    taken = address.requested("runs", "run", address.member(by_id), lambda job_id: t("runs.unknown", id=job_id))
     wanted = memory.pop("runs_wanted", None) or taken
     if wanted in by_id:
         memory["runs_select"] = wanted

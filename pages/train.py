@@ -215,7 +215,9 @@ def _goes_on(run: str) -> bool:
 def _shown_run() -> str | None:
     """The run that was started here last, or that the address names; None if there is none, or it was deleted."""
     known = {job.id for job in train_jobs.jobs()}
-    address.take("train", "run", address.member(known), lambda name: t("train.unknown_run", name=name), recheck=True)
+    address.requested(
+        "train", "run", address.member(known), lambda name: t("train.unknown_run", name=name), recheck=True
+    )
     started = st.session_state.get("train_run")
     return started if started in known else st.query_params.get("run")
 

@@ -1,7 +1,7 @@
-"""A page's address: each `?name=value` is checked once, used or refused, and written back by the page.
+"""Query parameters of the pages: each `?name=value` is parsed once, used or refused, and written back by the page.
 
-A refused value leaves the address, and its report stays on the page until another value is chosen or the page is left:
-some pages rerun by themselves, and a report that is shown once is gone before it can be read.
+A refused value is removed from the address. Its report stays on the page until another value is chosen or the page is
+left, because some pages rerun by themselves and a report shown once would vanish before it is read.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "train": ("recipe", "data", "run"),
     "runs": ("run",),
 }
-_OTHERS = ("__", "utm_")
-"""Begins the names of parameters that hosts and links from elsewhere add; they are left alone."""
-_SHOWN = 80
+_FOREIGN_PREFIXES = ("__", "utm_")
+"""Parameters that hosts and links of other sites add; they are ignored."""
+_MAX_SHOWN = 80
 _REPORTS = "address_reports"
 
 
 class _Report:
-    """What was refused; `by` is what the page wrote instead, once it has `replaced` it."""
+    """A refused value; `by` is the value the page wrote instead, once it has `replaced` it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -56,75 +56,95 @@ class _Report:
         self._place.warning(self.text, icon=":material/link_off:")
 
     def hide(self) -> None:
-        """Also if it is drawn already: widgets are read after the address."""
+        """Remove the report even if this run has shown it already: widgets are read after the address."""
         if self._place is not None:
             self._place.empty()
 
 
 def enter(page: str) -> None:
-    """Begin a run of `page`: drop another page's reports, and report parameters that this page does not have."""
+    """Start a run of `page`: drop the reports of another page, and report parameters that this page does not have."""
     memory = st.session_state
     if memory.get("address_page") != page:
         memory["address_page"] = page
         memory.pop(_REPORTS, None)
-    for name in [name for name in st.query_params if not name.startswith(_OTHERS)]:
+    for name in [name for name in st.query_params if not name.startswith(_FOREIGN_PREFIXES)]:
         if name in PARAMETERS[page]:
             continue
         value = st.query_params.pop(name)
-        # Going back from a page to the gallery, a browser keeps that page's parameters: nobody asked for them.
+        # A browser that goes back from a page to the gallery keeps the page's parameters.
         if page != "gallery" or not any(name in names for names in PARAMETERS.values()):
             known = ", ".join(f"`?{known}=`" for known in PARAMETERS[page]) or t("common.address.none")
-            _keep(
-                name, t("common.address.no_such", name=plain(name[:_SHOWN]), value=plain(value[:_SHOWN]), known=known)
-            )
+            shown = {"name": plain(name[:_MAX_SHOWN]), "value": plain(value[:_MAX_SHOWN])}
+            _add_report(name, t("common.address.no_such", known=known, **shown))
     for name, report in _reports().items():
         if name not in PARAMETERS[page]:
             report.show()
 
 
-def take(
+def bind(
     page: str,
     name: str,
-    read: Callable[[str], T],
+    key: str,
+    parse: Callable[[str], T],
+    problem: Callable[[str], str],
+    *,
+    default: T | None = None,
+    recheck: bool = False,
+) -> None:
+    """Set the session value `key`, usually a widget's, to what `?name=` requests; without a value it gets `default`.
+
+    Call it before the widget is shown, and `write` with the widget's value afterwards.
+    """
+    value = requested(page, name, parse, problem, recheck=recheck)
+    if value is not None:
+        st.session_state[key] = value
+    elif default is not None:
+        st.session_state.setdefault(key, default)
+
+
+def requested(
+    page: str,
+    name: str,
+    parse: Callable[[str], T],
     problem: Callable[[str], str],
     *,
     recheck: bool = False,
 ) -> T | None:
-    """What `?name=` asks for; None if it is absent, or is what the page wrote there itself.
+    """The parsed value of `?name=`; None if it is absent, refused, or was written there by the page itself.
 
-    If `read` raises ValueError, the value leaves the address, and `problem` makes the report from the value's Markdown.
-    `recheck`: a value that the page wrote is read too, because what it names may have been deleted.
+    If `parse` raises ValueError, the value is removed from the address and `problem` makes a report of its Markdown.
+    With `recheck`, a value that the page wrote is parsed too, because what it names may have been deleted.
     """
     value, own = st.query_params.get(name), st.session_state.get(_key(page, name))
     if value and (recheck or value != own):
         try:
-            found = read(value)
+            parsed = parse(value)
         except ValueError:
-            report = problem(plain(value[:_SHOWN]))
+            text = problem(plain(value[:_MAX_SHOWN]))
             if value != own:
-                refuse(page, name, report)
-            else:  # deleted while the page shows it: the page replaces it now
+                refuse(page, name, text)
+            else:  # deleted while the page shows it; the page replaces it in this run
                 st.query_params.pop(name)
-                st.warning(report, icon=":material/link_off:")
+                st.warning(text, icon=":material/link_off:")
             return None
         if value != own:
             _reports().pop(name, None)
             st.session_state[_key(page, name)] = value
-            return found
-    if kept := _reports().get(name):
-        kept.show()
+            return parsed
+    if report := _reports().get(name):
+        report.show()
     return None
 
 
-def refuse(page: str, name: str, report: str) -> None:
-    """Remove `?name=` from the address, and report it on this run of the page and on the next ones."""
+def refuse(page: str, name: str, text: str) -> None:
+    """Remove `?name=` from the address, and report it in this run of the page and the next ones."""
     st.query_params.pop(name, None)
-    _keep(name, report)
+    _add_report(name, text)
     _reports()[name].show()
 
 
 def write(page: str, name: str, value: str | None) -> None:
-    """Put what the page shows into its address; None removes it. Another choice than before ends the report."""
+    """Set `?name=` to what the page shows; None removes it. A change of the value ends the report."""
     if value is None:
         st.query_params.pop(name, None)
         st.session_state.pop(_key(page, name), None)
@@ -141,13 +161,13 @@ def write(page: str, name: str, value: str | None) -> None:
 
 
 def written(page: str, name: str) -> str | None:
-    """What the page itself put into its address last."""
-    found: str | None = st.session_state.get(_key(page, name))
-    return found
+    """The value that the page itself wrote to `?name=` last."""
+    value: str | None = st.session_state.get(_key(page, name))
+    return value
 
 
 def problem(name: str, allowed: str) -> Callable[[str], str]:
-    """The report about a value of `?name=`; `allowed` says which values there are."""
+    """A function that makes the report about a value of `?name=`; `allowed` describes the valid values."""
     return lambda value: t("common.address.refused", name=name, value=value, allowed=allowed)
 
 
@@ -162,46 +182,58 @@ def between(low: float, high: float) -> str:
 
 
 def member(choices: Container[str]) -> Callable[[str], str]:
-    """Reads a value that is one of `choices`."""
+    """A parser of texts that are in `choices`."""
 
-    def read(text: str) -> str:
+    def parse(text: str) -> str:
         if text not in choices:
             raise ValueError(text)
         return text
 
-    return read
+    return parse
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
-    """Reads a number from `low` to `high`."""
+def option(choices: Iterable[T]) -> Callable[[str], T]:
+    """A parser of the texts of `choices` that returns the choice."""
+    by_text = {str(choice): choice for choice in choices}
 
-    def read(text: str) -> float:
+    def parse(text: str) -> T:
+        if text not in by_text:
+            raise ValueError(text)
+        return by_text[text]
+
+    return parse
+
+
+def number(low: float, high: float, *, digits: int | None = None) -> Callable[[str], float]:
+    """A parser of numbers from `low` to `high`, rounded to `digits` after the point."""
+
+    def parse(text: str) -> float:
         value = float(text[:20])
         if not low <= value <= high:
             raise ValueError(text)
-        return value
+        return value if digits is None else round(value, digits)
 
-    return read
+    return parse
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """Reads a whole number from `low` to `high`."""
+    """A parser of integers from `low` to `high`."""
 
-    def read(text: str) -> int:
+    def parse(text: str) -> int:
         value = int(text[:20])
         if not low <= value <= high:
             raise ValueError(text)
         return value
 
-    return read
+    return parse
 
 
 def _reports() -> dict[str, _Report]:
-    found: dict[str, _Report] = st.session_state.setdefault(_REPORTS, {})
-    return found
+    reports: dict[str, _Report] = st.session_state.setdefault(_REPORTS, {})
+    return reports
 
 
-def _keep(name: str, text: str) -> None:
+def _add_report(name: str, text: str) -> None:
     _reports()[name] = _Report(text)
 
 

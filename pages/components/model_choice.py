@@ -1,6 +1,6 @@
-"""Which model a page looks at, at which of its saved steps, and in which part: the same on every page.
+"""The pickers that pages share: the model, one of its saved steps, and the part of the page.
 
-A page's name, say "latent", begins the keys of its texts and of what is remembered: `latent_model`, `latent_step`.
+The page's name is the prefix of text keys and widget keys: `latent.model`, `latent_model`, `latent_step`.
 """
 
 from __future__ import annotations
@@ -28,27 +28,24 @@ def is_learning(info: CheckpointInfo) -> bool:
 
 
 def option(info: CheckpointInfo) -> str:
-    """A model in a list: its given name or title, its folder's name, and whether it is the user's own run."""
+    """A model's text in a list: its given name or title, its folder's name, and whether it is the user's own run."""
     kind = "published" if info.published else "learning" if is_learning(info) else "run"
     return t(f"common.model_option.{kind}", title=info.label, name=info.name)
 
 
 def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = "") -> CheckpointInfo:
-    """The model picker, bound to `?model=`: an address can be shared, reloaded and stepped back to.
+    """Show the model picker, bound to `?model=`, and return the chosen model.
 
-    What the address asks for is taken over where the page has not written it there itself; else the model that was
-    shown last stays, then the preferred one, then the first.
+    Without a request in the address the model shown last stays, else `preferred` is chosen, else the first one.
     """
-    memory, key = st.session_state, f"{page}_model"
-    kept = address.written(page, "model")
-    if (asked := _asked_model(page, infos)) is not None:
-        memory[key] = asked
+    last = address.written(page, "model")
+    check_model(page, infos)
     chosen = choice.choose(
         t(f"{page}.model"),
         list(infos),
         lambda name: option(infos[name]),
-        key=key,
-        fallback=kept if kept in infos else preferred,
+        key=f"{page}_model",
+        fallback=last if last in infos else preferred,
         help=t(f"{page}.model_help"),
     )
     address.write(page, "model", chosen)
@@ -56,15 +53,11 @@ def pick_model(page: str, infos: Mapping[str, CheckpointInfo], preferred: str = 
 
 
 def check_model(page: str, infos: Mapping[str, CheckpointInfo]) -> None:
-    """The same check of `?model=` in a part of the page that shows no picker; a model that exists stays there."""
-    if (asked := _asked_model(page, infos)) is not None:
-        st.session_state[f"{page}_model"] = asked
-
-
-def _asked_model(page: str, infos: Mapping[str, CheckpointInfo]) -> str | None:
-    return address.take(
+    """Read `?model=`; alone, in a part of the page that has no model picker."""
+    address.bind(
         page,
         "model",
+        f"{page}_model",
         address.member(infos),
         lambda name: t(f"{page}.unknown_model", name=name),
         recheck=True,  # the page's own model may have been deleted
@@ -72,9 +65,9 @@ def _asked_model(page: str, infos: Mapping[str, CheckpointInfo]) -> str | None:
 
 
 def pick_step(page: str, info: CheckpointInfo) -> int:
-    """A slider over the saved steps; said, where there is only one.
+    """Show a slider over the saved steps, or a caption if there is only one, and return the chosen step.
 
-    Another model is shown at its newest step, and who stands at the newest one stays there while a run goes on.
+    Another model starts at its newest step. While the newest step is chosen, the slider follows a run that adds steps.
     """
     steps, memory, key = info.steps, st.session_state, f"{page}_step"
     name, newest = memory.get(f"{page}_newest", (info.name, None))
@@ -108,13 +101,10 @@ def pick_model_and_step(
 
 
 def pick_part(page: str, parts: Sequence[str]) -> str:
-    """Which of a page's parts is shown, bound to `?part=`."""
-    memory = st.session_state
-    kept = address.written(page, "part")
-    wanted = address.take(page, "part", address.member(parts), address.problem("part", address.one_of(parts)))
-    if wanted is not None:
-        memory[f"{page}_part"] = wanted
-    memory.setdefault(f"{page}_part", kept or parts[0])
+    """Show the picker of the page's parts, bound to `?part=`, and return the chosen part."""
+    default = address.written(page, "part") or parts[0]
+    problem = address.problem("part", address.one_of(parts))
+    address.bind(page, "part", f"{page}_part", address.member(parts), problem, default=default)
     chosen = st.segmented_control(
         t(f"{page}.part"),
         parts,

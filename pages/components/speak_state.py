@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from pages.components import address
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
+from pages.components.seed_input import seed_input
 
 TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
 TEMPOS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
@@ -30,22 +30,20 @@ Number = TypeVar("Number", int, float)
 
 
 def read_address() -> None:
-    """Take over what does not depend on the model, in every part of the page."""
-    memory = st.session_state
-    for name, read, allowed in (
+    """Read the parameters that do not depend on the model, in every part of the page."""
+    seconds = (_SHORTEST, speak.MAX_SECONDS)
+    parameters: tuple[tuple[str, Callable[[str], float], str], ...] = (
         ("seed", address.integer(MIN_PAGE_SEED, MAX_PAGE_SEED), address.between(MIN_PAGE_SEED, MAX_PAGE_SEED)),
-        ("seconds", address.number(_SHORTEST, speak.MAX_SECONDS), address.between(_SHORTEST, speak.MAX_SECONDS)),
+        ("seconds", address.number(*seconds, digits=2), address.between(*seconds)),
         ("temperature", _stop(TEMPERATURES), address.one_of(TEMPERATURES)),
         ("top_k", _stop(TOP_KS), address.one_of(TOP_KS)),
-    ):
-        asked = address.take("speak", name, read, address.problem(name, allowed))
-        if asked is not None:
-            memory[f"speak_{name}"] = round(asked, 2)
+    )
+    for name, parse, allowed in parameters:
+        address.bind("speak", name, f"speak_{name}", parse, address.problem(name, allowed))
 
 
 def follow_address(voice: Voice) -> None:
-    """The same for what this model can be asked."""
-    memory = st.session_state
+    """Read the parameters whose valid values depend on the model."""
     none = t("speak.address_none")
     guidances, tempos = GUIDANCES if voice.guidance is not None else (), TEMPOS if voice.timed else ()
     known: tuple[tuple[str, Callable[[str], object], Sequence[object]], ...] = (
@@ -54,11 +52,9 @@ def follow_address(voice: Voice) -> None:
         ("guidance", _stop(guidances), [f"{value:g}" for value in guidances]),
         ("tempo", _stop(tempos), [f"{value:g}" for value in tempos]),
     )
-    for name, read, choices in known:
+    for name, parse, choices in known:
         allowed = address.one_of(choices) if choices else none
-        asked = address.take("speak", name, read, address.problem(name, allowed))
-        if asked is not None:
-            memory[_KEYS.get(name, f"speak_{name}")] = asked
+        address.bind("speak", name, _KEYS.get(name, f"speak_{name}"), parse, address.problem(name, allowed))
 
 
 _KEYS = {"say": "speak_label", "voice": "speak_speaker"}
@@ -116,28 +112,10 @@ def how(
     What one changes most stands nearest to the button.
     """
     memory = st.session_state
-    memory.setdefault("speak_seed", 1)
     memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(voice.usual_seconds, 2))))
     memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
     memory.setdefault("speak_top_k", TOP_KS[-1])
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    row.number_input(
-        t("speak.seed"),
-        MIN_PAGE_SEED,
-        MAX_PAGE_SEED,
-        step=1,
-        key="speak_seed",
-        help=t("speak.seed_help"),
-        width=150,
-        persist_state="session",
-    )
-    row.button(
-        t("speak.shuffle"),
-        key="speak_shuffle",
-        icon=":material/casino:",
-        on_click=_shuffle,
-        help=t("speak.shuffle_help"),
-    )
+    seed = seed_input("speak", shuffle="shuffle", default=1)
     actions = st.container()
     step = pick_step("speak", info) if with_step else info.steps[-1]
     left, right = st.columns(2)
@@ -176,7 +154,7 @@ def how(
             "step": step,
             "label": whom[0],
             "speaker": whom[1],
-            "seed": memory.speak_seed,
+            "seed": seed,
             "temperature": memory.speak_temperature,
             "top_k": top_k,
             "seconds": memory.speak_seconds,
@@ -217,10 +195,6 @@ def _tempo(voice: Voice) -> float:
         persist_state="session",
     )
     return float(chosen)
-
-
-def _shuffle() -> None:
-    st.session_state.speak_seed = random.randrange(10_000)  # noqa: S311 - a sound, no secret
 
 
 def in_words(asked: Asked) -> str:

@@ -127,7 +127,7 @@ def _own_sound() -> tuple[str, ...]:
 def _asked_data(own_sets: tuple[str, ...]) -> str | None:
     """`?data=NAME` names a set; it counts where it changed since the last run of the page."""
     known = (*data.names(), *own_sets)
-    return address.take("train", "data", address.member(known), lambda name: t("train.unknown_data", name=name))
+    return address.requested("train", "data", address.member(known), lambda name: t("train.unknown_data", name=name))
 
 
 def _config(name: str) -> DataConfig:
@@ -136,7 +136,7 @@ def _config(name: str) -> DataConfig:
 
 def _follow_address() -> None:
     """`?recipe=NAME` names a recipe or a family; it counts where it changed since the last run of the page."""
-    asked = address.take("train", "recipe", _recipe, _unknown_recipe)
+    asked = address.requested("train", "recipe", _recipe, _unknown_recipe)
     if asked is None:
         return
     kind = "recipe" if asked in recipes.names() else "family"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 
 import numpy as np
@@ -17,6 +16,7 @@ from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
 from pages.components.numbers import percent
+from pages.components.seed_input import set_random
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
 from pages.parts.classify.bars import Panel, bars
@@ -96,15 +96,11 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
         t("classify.ask.another"),
         key="classify_another",
         icon=":material/casino:",
-        on_click=_another,
-        args=(count,),
+        on_click=set_random,
+        args=("classify_index", count),
         help=t("classify.ask.another_help"),
     )
     return None, index
-
-
-def _another(count: int) -> None:
-    st.session_state.classify_index = random.randrange(count)  # noqa: S311 - a picture, no secret
 
 
 def _answers(infos: dict[str, CheckpointInfo], found: Answers) -> None:

@@ -5,7 +5,6 @@ A column is a checkpoint and, where it is not the newest, a step behind an @: on
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -25,7 +24,7 @@ _MOST_CHARACTERS = 1_000
 def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
     """Take over what the address asks for, where it is not what the page itself has written there."""
     state = st.session_state
-    asked = address.take("compare", "models", lambda text: _taken(text, infos), str)
+    asked = address.requested("compare", "models", lambda text: _taken(text, infos), str)
     if asked is not None:
         columns, unknown = asked
         if columns:
@@ -35,7 +34,6 @@ def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
             address.refuse("compare", "models", t("compare.unknown", names=names))
     if "compare_count" not in state:
         state.compare_count = MIN_MODELS
-    state.setdefault("compare_seed", 0)
     for index in range(state.compare_count):
         _mend(index, infos)
 
@@ -77,10 +75,6 @@ def remove(index: int) -> None:
         for what in ("model", "step", "of"):
             state[f"compare_{what}_{place}"] = state[f"compare_{what}_{place + 1}"]
     state.compare_count = max(MIN_MODELS, state.compare_count - 1)
-
-
-def shuffle() -> None:
-    st.session_state.compare_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret
 
 
 def _mend(index: int, infos: Mapping[str, CheckpointInfo]) -> None:

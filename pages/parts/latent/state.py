@@ -6,13 +6,13 @@ the picture follow the hand. Where the knob is meanwhile stands in `latent_drag`
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import streamlit as st
 
 from genmodels.service import MAX_AXES, Point
 from pages.components import pad as pad_component
+from pages.components.seed_input import random_number
 
 SEEDS_IN_A_ROW, REACH = 100, 3.0
 _DEFAULTS: dict[str, Any] = {
@@ -97,7 +97,7 @@ def reset() -> None:
 
 def randomize() -> None:
     _center()
-    st.session_state.update(latent_seed=random.randrange(10_000), latent_plane=None)  # noqa: S311 - a picture, no secret
+    st.session_state.update(latent_seed=random_number(), latent_plane=None)
     touched()
 
 

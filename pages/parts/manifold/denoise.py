@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import streamlit as st
 
@@ -16,6 +14,7 @@ from pages.components.i18n import t
 from pages.components.number_field import whole_number
 from pages.components.numbers import percent
 from pages.components.page import by_name, no_models
+from pages.components.seed_input import set_random
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
 
@@ -23,12 +22,18 @@ _SALT_BRUSH = 0.05
 
 
 def read_address(known: set[str]) -> None:
-    """Take over `?model=` of the models in `known`, which are all that the page shows in one of its parts."""
-    asked = address.take(
-        "manifold", "model", address.member(known), lambda name: t("manifold.unknown_model", name=name), recheck=True
+    """Read `?model=`, one of `known`: every model that a part of this page shows.
+
+    A model that cannot denoise is replaced by the picker.
+    """
+    address.bind(
+        "manifold",
+        "model",
+        "manifold_denoiser",
+        address.member(known),
+        lambda name: t("manifold.unknown_model", name=name),
+        recheck=True,
     )
-    if asked is not None:
-        st.session_state.manifold_denoiser = asked  # a model that cannot denoise is replaced by the picker
 
 
 def show() -> None:
@@ -109,7 +114,8 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
         t("manifold.denoise.reseed"),
         key="manifold_reseed",
         icon=":material/casino:",
-        on_click=_shake,
+        on_click=set_random,
+        args=("manifold_noise_seed",),
         help=t("manifold.denoise.reseed_help"),
     )
     return (
@@ -177,7 +183,3 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
 def _other_digit() -> None:
     """Salt scratched on one digit means nothing on the next."""
     st.session_state.manifold_wiped += 1
-
-
-def _shake() -> None:
-    st.session_state.manifold_noise_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from genmodels.service.paint.given import Given
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
+from pages.components.seed_input import set_random
 from pages.components.theme import plain
 
 
@@ -68,8 +68,8 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
         t("paint.source.another"),
         key="paint_another",
         icon=":material/casino:",
-        on_click=_another,
-        args=(count,),
+        on_click=set_random,
+        args=("paint_index", count),
         help=t("paint.source.another_help"),
     )
     return Chosen(paint_given.test_picture(info.name, int(index)), ("test", int(index)))
@@ -94,7 +94,3 @@ def _drawn(info: CheckpointInfo, guide: int | None) -> Chosen | None:
         return None
     given = paint_given.drawn_digit(info.name, ink, centred=not upper)
     return Chosen(given, ("own", hashlib.blake2b(ink.tobytes(), digest_size=8).hexdigest()))
-
-
-def _another(count: int) -> None:
-    st.session_state.paint_index = random.randrange(count)  # noqa: S311 - a picture, no secret

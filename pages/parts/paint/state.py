@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -14,6 +13,7 @@ from genmodels.service.paint import Asking, Facts
 from genmodels.service.paint.surprise import MAX_CLASSES
 from pages.components import address, choice
 from pages.components.i18n import t
+from pages.components.seed_input import seed_input
 
 PARTS = ("generate", "complete", "field", "surprise")
 ANY, OWN = -1, -2
@@ -21,29 +21,23 @@ LAST_SEED = MAX_PAGE_SEED - paint.MAX_PICTURES
 
 
 def read_address() -> None:
-    """Take over what the address asks of the model, where it is not what the page itself has written there."""
-    memory = st.session_state
-    seeds = address.integer(MIN_PAGE_SEED, LAST_SEED)
-    coldest, hottest = paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE
-    for name, key, read, allowed, default in (
-        ("seed", "paint_seed", seeds, address.between(MIN_PAGE_SEED, LAST_SEED), 0),
-        ("temperature", "paint_temperature", address.number(coldest, hottest), address.between(coldest, hottest), 1.0),
-        ("levels", "paint_top_k", address.integer(1, 256), address.between(1, 256), 256),
-    ):
-        asked = address.take("paint", name, read, address.problem(name, allowed))
-        if asked is not None:
-            memory[key] = asked
-        memory.setdefault(key, default)
+    """Read the parameters that do not depend on the model."""
+    seeds, temperatures, levels = (MIN_PAGE_SEED, LAST_SEED), (paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE), (1, 256)
+    parameters: tuple[tuple[str, str, Callable[[str], float], str, float], ...] = (
+        ("seed", "paint_seed", address.integer(*seeds), address.between(*seeds), 0),
+        ("temperature", "paint_temperature", address.number(*temperatures), address.between(*temperatures), 1.0),
+        ("levels", "paint_top_k", address.integer(*levels), address.between(*levels), levels[1]),
+    )
+    for name, key, parse, allowed, default in parameters:
+        address.bind("paint", name, key, parse, address.problem(name, allowed), default=default)
 
 
 def read_class(info: CheckpointInfo) -> None:
-    """The same for `?class=`, whose range depends on the model."""
+    """Read `?class=`, whose range depends on the model."""
     last = len(info.askable) - 1
     allowed = address.between(0, last) if info.askable else t("paint.class_none")
-    asked = address.take("paint", "class", address.integer(0, last), address.problem("class", allowed))
-    if asked is not None:
-        st.session_state.paint_label = asked
-    st.session_state.setdefault("paint_label", ANY)
+    problem = address.problem("class", allowed)
+    address.bind("paint", "class", "paint_label", address.integer(0, last), problem, default=ANY)
 
 
 def write_address(asking: Asking) -> None:
@@ -57,24 +51,7 @@ def write_address(asking: Asking) -> None:
 def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = False, own: int | None = None) -> Asking:
     """Seed, temperature, levels and class; what they ask for. `own` is the class of the picture that is completed."""
     memory = st.session_state
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    row.number_input(
-        t("paint.seed"),
-        MIN_PAGE_SEED,
-        LAST_SEED,
-        step=1,
-        key="paint_seed",
-        help=t("paint.seed_help"),
-        width=150,
-        persist_state="session",
-    )
-    row.button(
-        t("paint.other_seeds"),
-        key="paint_shuffle",
-        icon=":material/casino:",
-        on_click=_other_seeds,
-        help=t("paint.other_seeds_help"),
-    )
+    seed = seed_input("paint", shuffle="other_seeds", last=LAST_SEED)
     most = paint.most_pictures(known)
     counts = [count for count in (1, 2, 4, 8, 12, 16) if count <= most] or [1]
     if memory.get("paint_count") not in counts:
@@ -111,7 +88,7 @@ def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = F
         {
             "model": info.name,
             "step": step,
-            "seed": memory.paint_seed,
+            "seed": seed,
             "count": memory.paint_count,
             "label": label if label >= 0 else None,
             "temperature": round(memory.paint_temperature, 2),
@@ -147,7 +124,3 @@ def _class(
         persist_state="session",
     )
     return number
-
-
-def _other_seeds() -> None:
-    st.session_state.paint_seed = random.randrange(10_000)  # noqa: S311 - a picture, no secret

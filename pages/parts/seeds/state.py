@@ -25,14 +25,14 @@ def read_address() -> None:
     state = st.session_state
     kept_z = address.written("seeds", "z")
     allowed = t("seeds.address_seeds", count=MAX_SEEDS)
-    listed = address.take("seeds", "seeds", _listed, address.problem("seeds", allowed))
+    listed = address.requested("seeds", "seeds", _listed, address.problem("seeds", allowed))
     if listed is not None:
         state.seeds_list, bad = listed
         if bad:
             address.refuse("seeds", "seeds", t("seeds.refused", found=named(bad), count=MAX_SEEDS))
     if "seeds_list" not in state:
         state.seeds_list = list(state.get("seeds_kept", DEFAULT_SEEDS))
-    expression = address.take("seeds", "z", str, str)  # what is no expression is explained below its field
+    expression = address.requested("seeds", "z", str, str)  # what is no expression is explained below its field
     if expression is not None:
         state.seeds_expression = expression[:MAX_LENGTH]
         if len(expression) > MAX_LENGTH:

@@ -18,12 +18,11 @@ _FLOOR = -100
 
 
 def read_address() -> None:
-    """Take over window, length and hop, in every part of the page."""
-    for name, choices in (("window", WINDOWS), ("length", LENGTHS), ("hop", HOPS)):
-        known = {str(choice): choice for choice in choices}
-        asked = address.take("speak", name, address.member(known), address.problem(name, address.one_of(known)))
-        if asked is not None:
-            st.session_state[f"speak_{name}"] = known[asked]
+    """Read `?window=`, `?length=` and `?hop=`, in every part of the page."""
+    options: dict[str, tuple[object, ...]] = {"window": WINDOWS, "length": LENGTHS, "hop": HOPS}
+    for name, choices in options.items():
+        problem = address.problem(name, address.one_of(choices))
+        address.bind("speak", name, f"speak_{name}", address.option(choices), problem)
 
 
 def show() -> None:

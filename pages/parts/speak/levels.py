@@ -15,11 +15,9 @@ from pages.parts.speak.charts import COLOURS, GREY
 
 
 def read_address() -> None:
-    """Take over `?levels=`, in every part of the page."""
-    counts = tuple(map(str, LEVELS))
-    asked = address.take("speak", "levels", address.member(counts), address.problem("levels", address.one_of(counts)))
-    if asked is not None:
-        st.session_state.speak_levels = int(asked)
+    """Read `?levels=`, in every part of the page."""
+    problem = address.problem("levels", address.one_of(LEVELS))
+    address.bind("speak", "levels", "speak_levels", address.option(LEVELS), problem)
 
 
 def show() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import streamlit as st
 
 from genmodels import data
@@ -13,6 +11,7 @@ from genmodels.service.sound import Sound
 from pages.components import train_choice, upload_limits
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
+from pages.components.seed_input import set_random
 from pages.components.theme import friendly_errors, plain
 
 _SOURCES = ("real", "upload", "microphone")
@@ -68,15 +67,11 @@ def _real(config: DataConfig) -> Sound:
         t("speak.source.another"),
         key="speak_another",
         icon=":material/casino:",
-        on_click=_another,
-        args=(count,),
+        on_click=set_random,
+        args=("speak_index", count),
         help=t("speak.source.another_help"),
     )
     return sound.real(config, int(index))
-
-
-def _another(count: int) -> None:
-    st.session_state.speak_index = random.randrange(count)  # noqa: S311 - a sound, no secret
 
 
 def _upload() -> bytes | None:

@@ -55,10 +55,14 @@ def _answers(content: Upload | None, infos: dict[str, CheckpointInfo]) -> None:
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
-    memory = st.session_state
-    asked = address.take("stylize", "model", address.member(infos), lambda name: t("stylize.fast.unknown", name=name))
-    if asked is not None:
-        memory.stylize_networks = [asked]
+    member = address.member(infos)
+    address.bind(
+        "stylize",
+        "model",
+        "stylize_networks",
+        lambda name: [member(name)],
+        lambda name: t("stylize.fast.unknown", name=name),
+    )
     return choice.choose_several(
         t("stylize.fast.networks"),
         list(infos),

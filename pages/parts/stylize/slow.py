@@ -47,7 +47,7 @@ def _job() -> Job | None:
     """The painting to show, kept in the address; what the visitor has just started goes before the address."""
     memory = st.session_state
     known = {job.id for job in train_jobs.jobs()}
-    asked = address.take(
+    asked = address.requested(
         "stylize", "run", address.member(known), lambda name: t("stylize.slow.unknown", id=name), recheck=True
     )
     if asked is not None:

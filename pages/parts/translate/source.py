@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
@@ -15,6 +13,7 @@ from genmodels.service.translate.given import Upload
 from pages.components import data_offer, upload_limits
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
+from pages.components.seed_input import set_random
 from pages.components.theme import plain
 
 _MILLIONS = pictures.SERVED_PIXELS // 1_000_000
@@ -84,12 +83,8 @@ def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
         t("translate.another"),
         key="translate_another",
         icon=":material/casino:",
-        on_click=_another,
-        args=(count,),
+        on_click=set_random,
+        args=("translate_index", count),
         help=t("translate.another_help"),
     )
     return [given.test_picture(info.name, kind, int(index))]
-
-
-def _another(count: int) -> None:
-    st.session_state.translate_index = random.randrange(count)  # noqa: S311 - a picture, no secret
