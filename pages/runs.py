@@ -29,7 +29,8 @@ def _table(jobs: tuple[Job, ...]) -> None:
             st.rerun()
         # The key changes with the rows: a selected row is a number, and would mean another run in another list.
         with st.container(key="runs_table"):
-            key = f"runs_table_{zlib.crc32(' '.join(ids).encode()):08x}"
+            checksum = zlib.crc32(" ".join(ids).encode())
+            key = f"runs_table_{checksum:08x}"
             st.dataframe(
                 [_row(job) for job in now],
                 hide_index=True,

@@ -53,8 +53,9 @@ def draw() -> None:
 
 
 def _uploads() -> list[Upload]:
-    # Another key after each packing empties the uploader, which holds the files in memory.
-    key = f"data_files_{st.session_state.setdefault('data_round', 0)}"
+    # A new key after each packing empties the uploader, which holds the files in memory.
+    number = st.session_state.setdefault("data_round", 0)
+    key = f"data_files_{number}"
     files = st.file_uploader(
         t("data.bring.files"),
         _SUFFIXES,
