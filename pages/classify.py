@@ -9,7 +9,7 @@ from genmodels.service import classify
 from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
-from pages.parts.classify import ask, mistakes, typical
+from pages.parts.classify import mistakes, predictions, typical_digits
 
 _PARTS = ("ask", "typical", "mistakes")
 
@@ -20,7 +20,7 @@ def _one_classifier(part: str, infos: dict[str, CheckpointInfo]) -> None:
         info = pick_model("classify", infos)
     with friendly_errors():
         if part == "typical":
-            typical.show(info)
+            typical_digits.show(info)
         else:
             mistakes.show(info)
 
@@ -29,7 +29,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     part = pick_part("classify", _PARTS)
     if part == "ask":
         check_model("classify", infos)
-        st.fragment(ask.show)(infos)
+        st.fragment(predictions.show)(infos)
     else:
         _one_classifier(part, infos)
 

@@ -20,7 +20,7 @@ from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
 from pages.components.theme import friendly_errors, plain
 from pages.components.waiting import download
-from pages.parts.conditional.picture_table import PictureText, picture_table
+from pages.parts.conditional.image_table import ImageText, image_table
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
 
@@ -76,13 +76,13 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -
         shown = names[: sheet.columns]
         with left:
             texts = [
-                PictureText(
+                ImageText(
                     _asked_alt(names[cell.asked or 0], cell),
                     cell.reading.label if cell.reading and _wrong(cell) else "",
                 )
                 for cell in sheet.cells
             ]
-            picture_table(
+            image_table(
                 sheet.png,
                 (sheet.width, sheet.height),
                 texts,
@@ -194,8 +194,8 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
             for index, cell in enumerate(sheet.cells):
                 share = shares[index % sheet.columns]
                 alt = t("conditional.between.alt", seed=cell.seed, share=f"{share} %", name=names[end])
-                texts.append(PictureText(f"{alt} {_reading(cell)}".strip()))
-            picture_table(
+                texts.append(ImageText(f"{alt} {_reading(cell)}".strip()))
+            image_table(
                 sheet.png,
                 (sheet.width, sheet.height),
                 texts,

@@ -11,7 +11,7 @@ from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
-from pages.parts.evaluate import charts, look, measure
+from pages.parts.evaluate import charts, measure, sample_checks
 
 _PREFERRED = "mnist_cgan_conv"  # has every figure there is
 
@@ -26,7 +26,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
             evaluate_figures.show(info, found)
             charts.show(info, found)
         charts.over_training(info)
-    look.show(info, step)
+    sample_checks.show(info, step)
 
 
 model_page("evaluate", evaluate.checkpoints, _page)

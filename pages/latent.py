@@ -17,7 +17,8 @@ from pages.components.numbers import percent
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
 from pages.components.waiting import download
-from pages.parts.latent import picture, state
+from pages.parts.latent import state
+from pages.parts.latent.image_view import image_view
 
 _POLL_SECONDS = 3
 _PREFERRED = "mnist_vae_20"  # every slider changes something one can see, and step 0 is there to go back to
@@ -30,7 +31,7 @@ def _show_picture(info: CheckpointInfo, point: Point, step: int) -> None:
     if drawn.reading:
         caption = t("latent.reading", label=drawn.reading.label, percent=percent(drawn.reading.probability))
     alt = t("latent.picture_alt", title=info.title, step=f"{step:,}")
-    picture.picture(drawn.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
+    image_view(drawn.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
     judge_note.untrained(step, drawn.reading)
 
 

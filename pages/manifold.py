@@ -14,8 +14,7 @@ from pages.components.model_choice import check_model, pick_model_and_step, pick
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
-from pages.parts.manifold import beside, draw, map
-from pages.parts.manifold import denoise as manifold_denoise
+from pages.parts.manifold import comparison, denoising, latent_map, own_digit
 
 _PARTS = ("grid", "map", "draw", "beside", "denoise")
 _ONE_MODEL = ("grid", "map", "draw")
@@ -49,16 +48,16 @@ def _one_model(part: str, info: CheckpointInfo, step: int) -> None:
         if part == "grid":
             _grid(info, step)
         elif part == "map":
-            map.show(info, step)
+            latent_map.show(info, step)
         else:
-            draw.show(info, step)
+            own_digit.show(info, step)
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     part = pick_part("manifold", _PARTS)
     denoisers = {info.name for info in denoise.denoisers()}
     if part == "denoise":
-        manifold_denoise.read_address(denoisers | infos.keys())
+        denoising.read_address(denoisers | infos.keys())
     elif address.written("manifold", "model") in denoisers - infos.keys():
         address.write("manifold", "model", None)  # named for that part alone
     if part == "beside":
@@ -68,9 +67,9 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
         st.fragment(_one_model)(part, info, step)
     elif part == "beside":
         with friendly_errors():
-            beside.show(infos)
+            comparison.show(infos)
     else:
-        st.fragment(manifold_denoise.show)()
+        st.fragment(denoising.show)()
 
 
 model_page("manifold", manifold.planes, _page, recipe="mnist_vae_2d")

@@ -12,21 +12,21 @@ from pages.components import speak_state
 from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.page import by_name, no_models, page
 from pages.components.theme import friendly_errors
-from pages.parts.speak import ask, continuation, fourier, levels, past, steps
+from pages.parts.speak import continuation, fourier, quantisation, receptive_field, steps, synthesis
 
 _OF_A_MODEL: dict[str, Callable[[CheckpointInfo], None]] = {
-    "ask": ask.show,
+    "ask": synthesis.show,
     "continue": continuation.show,
     "steps": steps.show,
-    "past": past.show,
+    "past": receptive_field.show,
 }
-_OF_SOUND: dict[str, Callable[[], None]] = {"levels": levels.show, "fourier": fourier.show}
+_OF_SOUND: dict[str, Callable[[], None]] = {"levels": quantisation.show, "fourier": fourier.show}
 _PARTS = (*_OF_A_MODEL, *_OF_SOUND)
 
 
 def _page() -> None:
     part = pick_part("speak", _PARTS)
-    for read in (speak_state.read_address, levels.read_address, fourier.read_address):
+    for read in (speak_state.read_address, quantisation.read_address, fourier.read_address):
         read()
     infos = by_name(speak.checkpoints())
     if part in _OF_SOUND:

@@ -6,9 +6,7 @@ import streamlit as st
 
 import train_jobs
 from pages.components.page import page
-from pages.parts.stylize import fast as stylize_fast
-from pages.parts.stylize import slow as stylize_slow
-from pages.parts.stylize import source
+from pages.parts.stylize import feed_forward, optimisation, source
 
 
 def _page() -> None:
@@ -20,18 +18,18 @@ def _page() -> None:
     style = None
     with right:
         if public:
-            stylize_slow.show(None, None)
+            optimisation.show(None, None)
         else:
             style = source.style()
     st.divider()
     if public:
-        stylize_fast.show(content)
+        feed_forward.show(content)
         return
     slow, fast = st.columns(2, gap="large")
     with slow:
-        stylize_slow.show(content, style)
+        optimisation.show(content, style)
     with fast:
-        stylize_fast.show(content)
+        feed_forward.show(content)
 
 
 with page("stylize"):

@@ -16,7 +16,7 @@ from genmodels.errors import GenmodelsError, UnknownNameError
 from genmodels.recipes import Spec
 from genmodels.training import estimate
 from genmodels.training.estimate import Outline
-from pages.components import run_actions, run_curves, run_pictures
+from pages.components import run_actions, run_curves, run_previews
 from pages.components.i18n import has, t
 from pages.components.theme import friendly_errors, message, plain
 from train_jobs import Job
@@ -104,7 +104,7 @@ def _draw_compact(job: Job) -> None:
     outline = _outline_of(job)
     groups = list(run_curves.groups_of(series).items())[:1]
     _curves(job, series, outline, dict(groups), explain=False)
-    run_pictures.newest(job)
+    run_previews.newest(job)
 
 
 def _draw_full(job: Job) -> None:
@@ -115,10 +115,10 @@ def _draw_full(job: Job) -> None:
     with left:
         st.subheader(t("runs.curves"), anchor=False)
         _curves(job, series, outline, run_curves.groups_of(series), explain=True)
-        run_pictures.diversity(job, series, outline)
+        run_previews.diversity(job, series, outline)
         _events(job)
     with right:
-        run_pictures.film(job)
+        run_previews.film(job)
     if train_jobs.public_mode():
         return  # the log names folders of the server and commands for its owner
     with st.expander(t("runs.log"), icon=":material/article:", key="runs_log"):

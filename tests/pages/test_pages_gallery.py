@@ -13,7 +13,7 @@ from genmodels.catalog import checkpoints_root, list_checkpoints
 from genmodels.images import preview
 from genmodels.service import classify
 from pages.components.i18n import texts
-from pages.parts.classify import ask
+from pages.parts.classify import predictions
 from tests.pages.test_pages_explorer import open_page
 
 
@@ -60,9 +60,9 @@ def test_the_charts_of_classifiers_say_right_and_wrong_in_words_and_signs() -> N
     (answer,) = found.answers
     info = next(info for info in classify.classifiers() if info.name == "mnist_mlp_baseline")
     other = str((answer.top + 1) % 10)
-    assert ask._panel(info, answer, str(answer.top), odd=False).verdict.startswith("✓ reads")
-    assert ask._panel(info, answer, other, odd=True).verdict.startswith("✗ reads")
-    assert ask._panel(info, answer, None, odd=True).verdict.endswith("≠ most")
+    assert predictions._panel(info, answer, str(answer.top), odd=False).verdict.startswith("✓ reads")
+    assert predictions._panel(info, answer, other, odd=True).verdict.startswith("✗ reads")
+    assert predictions._panel(info, answer, None, odd=True).verdict.endswith("≠ most")
 
 
 @pytest.mark.parametrize("name", ["mnist_judge", "cifar10_darknet_narrow", "horse2zebra_judge", "fsdd_judge"])

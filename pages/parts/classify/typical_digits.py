@@ -1,4 +1,4 @@
-"""Backquery: the picture that a classifier finds most typical of each digit."""
+"""Activation maximisation: for each digit, the image that a classifier is most certain of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service.classify import typical as classify_typical
+from genmodels.service.classify import typical
 from genmodels.service.classify.typical import Backquery, Typical
 from pages.components.i18n import t
 from pages.components.tiles import Tile, flow
@@ -17,7 +17,7 @@ _STRENGTHS = ("light", "medium", "strong")
 
 
 def show(info: CheckpointInfo) -> None:
-    """Two rows of ten: led by nothing but certainty, and kept smooth."""
+    """Two rows of ten images: maximised without a constraint, and with a smoothness penalty."""
     st.markdown(t("classify.typical.text"))
     left, right = st.columns(2, gap="medium")
     with left:
@@ -42,10 +42,10 @@ def show(info: CheckpointInfo) -> None:
             help=t("classify.typical.strength_help"),
             persist_state="session",
         )
-    asked = Backquery.parse({"model": info.name, "start": start, "strength": strength})
+    request = Backquery.parse({"model": info.name, "start": start, "strength": strength})
     with st.spinner(t("classify.typical.busy")):
-        found = classify_typical.typical(asked)
-    for row, key in ((found.free, "free"), (found.smooth, "smooth")):
+        images = typical.typical(request)
+    for row, key in ((images.free, "free"), (images.smooth, "smooth")):
         st.subheader(t(f"classify.typical.{key}_title"), anchor=False)
         st.markdown(f"{_counts(row)} {t(f'classify.typical.{key}_text')}")
         _row(row, key)
@@ -53,25 +53,25 @@ def show(info: CheckpointInfo) -> None:
 
 
 def _counts(row: Sequence[Typical]) -> str:
-    """How many of the ten are read as asked, by the classifier and, where there is one, by the judge."""
-    own = sum(typical.own.label == typical.label for typical in row)
-    mean = sum(typical.own.probability for typical in row) / len(row)
+    """How many of the ten images get the intended label, from the classifier and from the judge if there is one."""
+    own = sum(image.own.label == image.label for image in row)
+    mean = sum(image.own.probability for image in row) / len(row)
     text = t("classify.typical.own", count=own, mean=f"{mean:.2f}")
-    if not any(typical.judged for typical in row):
+    if not any(image.judged for image in row):
         return text
-    judged = sum(typical.judged is not None and typical.judged.label == typical.label for typical in row)
+    judged = sum(image.judged is not None and image.judged.label == image.label for image in row)
     return f"{text} {t('classify.typical.judged', count=judged)}"
 
 
 def _row(row: Sequence[Typical], key: str) -> None:
-    shown = []
-    for typical in row:
-        own = f"{typical.own.label} ({typical.own.probability:.2f})"
-        judged = f"{typical.judged.label} ({typical.judged.probability:.2f})" if typical.judged else ""
+    tiles = []
+    for image in row:
+        own = f"{image.own.label} ({image.own.probability:.2f})"
+        judged = f"{image.judged.label} ({image.judged.probability:.2f})" if image.judged else ""
         caption = t("classify.typical.caption", own=own)
-        alt = t("classify.typical.alt", label=typical.label, own=own)
+        alt = t("classify.typical.alt", label=image.label, own=own)
         if judged:
             caption += "\n" + t("classify.typical.caption_judge", judged=judged)
             alt += " " + t("classify.typical.alt_judge", judged=judged)
-        shown.append(Tile(typical.png, caption, alt, t("classify.typical.asked", label=typical.label)))
-    flow(shown, label=t(f"classify.typical.{key}_title"), width=104, key=f"classify_{key}")
+        tiles.append(Tile(image.png, caption, alt, t("classify.typical.asked", label=image.label)))
+    flow(tiles, label=t(f"classify.typical.{key}_title"), width=104, key=f"classify_{key}")

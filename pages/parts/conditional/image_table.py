@@ -15,7 +15,7 @@ from pages.components.tiles import data_url
 
 
 @dataclass(frozen=True)
-class PictureText:
+class ImageText:
     """The text of a picture for those who cannot see it, and a short mark on one that stands out."""
 
     alt: str
@@ -91,10 +91,10 @@ _component = st.components.v2.component(
 )
 
 
-def picture_table(
+def image_table(
     png: bytes,
     size: tuple[int, int],
-    pictures: Sequence[PictureText],
+    pictures: Sequence[ImageText],
     *,
     heads: Sequence[str],
     rows: Sequence[str],

@@ -34,6 +34,6 @@ _component = st.components.v2.component(
 )
 
 
-def picture(png: bytes, *, alt: str, caption: str, key: str) -> None:
+def image_view(png: bytes, *, alt: str, caption: str, key: str) -> None:
     """Show a PNG with one pixel a pixel, enlarged without smoothing."""
     _component(key=key, data={"src": data_url(png), "alt": alt, "caption": caption})

@@ -12,7 +12,7 @@ from pages.components import choice
 from pages.components import manifold_plot as plot
 from pages.components.i18n import t
 from pages.components.tiles import Tile, row
-from pages.parts.manifold.map import data_caption
+from pages.parts.manifold.latent_map import data_caption
 
 _SIDES = ("left", "right")
 

@@ -16,7 +16,7 @@ from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
-from pages.parts.manifold.map import data_caption
+from pages.parts.manifold.latent_map import data_caption
 
 _MAX_MB = 20
 _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]

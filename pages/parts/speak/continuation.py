@@ -12,7 +12,7 @@ from genmodels.service.speak import options as speak_voice
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
-from pages.parts.speak import drawing, source
+from pages.parts.speak import progress, source
 
 _SHORTEST = 0.05
 
@@ -35,13 +35,13 @@ def show(info: CheckpointInfo) -> None:
         asked, actions = speak_state.how(info, voice, whom, with_tempo=False)
         speak_state.keep_address(asked)
         with actions:
-            drawing.buttons("continue", asked, given, disabled=given is None)
+            progress.buttons("continue", asked, given, disabled=given is None)
     with right, friendly_errors():
         if given is not None:
             what = plain(given.title or t("speak.source.own"))
             st.markdown(f"**{t('speak.continue.given', what=what, seconds=f'{given.seconds:.2f}')}**")
             st.audio(given.played, "audio/wav", alt=t("speak.continue.given_alt"))
-        drawing.result("continue")
+        progress.result("continue")
 
 
 def _beginning(found: Sound) -> Sound:

@@ -9,7 +9,7 @@ from genmodels.service.speak import options as speak_voice
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
-from pages.parts.speak import drawing
+from pages.parts.speak import progress
 
 
 def show(info: CheckpointInfo) -> None:
@@ -23,6 +23,6 @@ def show(info: CheckpointInfo) -> None:
         asked, actions = speak_state.how(info, voice, whom)
         speak_state.keep_address(asked)
         with actions:
-            drawing.buttons("ask", asked)
+            progress.buttons("ask", asked)
     with right, friendly_errors():
-        drawing.result("ask")
+        progress.result("ask")

@@ -7,7 +7,7 @@ import streamlit as st
 import train_jobs
 from genmodels.service.translate.given import Upload
 from genmodels.training import estimate
-from pages.components import address, run_actions, run_curves, run_pictures, run_view
+from pages.components import address, run_actions, run_curves, run_previews, run_view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
@@ -66,7 +66,7 @@ def _draw(job: Job) -> None:
         # A slider that grows with every look would be reported where it stood before, as if it had been moved.
         step = max((step for step, _ in job.folder.previews()), default=None)
     else:
-        step = run_pictures.scrubbed(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
+        step = run_previews.scrubbed(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
     raw = _picture(job, step)
     with canvas:
         _canvas(job, step, raw)
