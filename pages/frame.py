@@ -54,7 +54,7 @@ waiting.install()
 sys.setswitchinterval(0.001)
 # Set again with the page's name below; the layout must be known before anything is drawn.
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
-st.logo(theme.mark(), size="large")
+st.logo(theme.logo(), size="large")
 st.html(theme.STYLE)
 _pages = {
     t(f"common.nav.{section}") if section else "": [

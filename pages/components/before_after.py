@@ -1,7 +1,7 @@
-"""Two pictures of one size, one over the other, and a border between them to drag: mouse, finger, arrow keys.
+"""Before/after comparison: two images of one size with a border to drag by mouse, touch or arrow keys.
 
-A native range input lies over both, unseen: it brings keyboard, touch and screen readers along, and dragging it asks
-nothing of the server.
+An invisible native range input lies over both images. It supports keyboard, touch and screen readers, and dragging it
+sends nothing to the server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pages.components.tiles import data_url
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two pictures (`kind` is png or jpeg), its caption, and its text for those who cannot see it."""
+    """One of the two images (`kind` is png or jpeg), its caption and its alternative text."""
 
     image: bytes
     kind: str
@@ -82,9 +82,9 @@ _component = st.components.v2.component(
 
 
 def before_after(before: Side, after: Side, size: tuple[int, int], *, label: str, value_text: str, key: str) -> None:
-    """Show both at `size` (width, height), small ones enlarged to squares of pixels.
+    """Show both images at `size` (width, height); small ones are enlarged without smoothing.
 
-    `value_text` says where the border is; "{percent}" in it becomes how much of the second picture shows.
+    `value_text` describes the position of the border; "{percent}" in it is replaced by the visible part of `after`.
     """
     width, height = size
     data = {

@@ -1,7 +1,7 @@
-"""A canvas to draw on: mouse, finger, pen, or arrow keys and the space bar. White ink on black, as MNIST.
+"""A canvas to draw on by mouse, touch, pen, or arrow keys and the space bar; white ink on black, as in MNIST.
 
-No widget of Streamlit's can be drawn on. What is drawn is reported while the hand moves, at most every 150 ms, and at
-the end of a stroke: 140x140 grey bytes, which `genmodels.images.drawing` bounds and prepares.
+Streamlit has no drawing widget. The browser sends the drawing during a stroke, at most every 150 ms, and at its end, as
+140x140 grey bytes, which `genmodels.images.drawing` validates and prepares.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ function create(root) {
                  data: null, send: null, timer: 0, last: 0, cleared: null };
 
   const stroke = (context, points, size) => {
-    // Through the middles of neighbouring points, each point steering its curve: no corners, no lag.
+    // Quadratic curves between the midpoints of neighbouring points: no corners, no lag.
     const at = ([x, y]) => [x * size, y * size];
     context.beginPath();
     context.moveTo(...at(points[0]));
@@ -117,7 +117,7 @@ function create(root) {
   const penUp = () => { self.inking = false; self.open = null; };
 
   paper.addEventListener("pointerdown", event => {
-    if (event.button > 0 || (self.open && !self.inking)) return;    // one hand at a time: a palm draws nothing
+    if (event.button > 0 || (self.open && !self.inking)) return;    // one pointer at a time: the palm must not draw
     penUp();
     self.keys = false;
     paper.setPointerCapture(event.pointerId);
@@ -146,14 +146,14 @@ function create(root) {
   undo.addEventListener("click", takeBack);
   clear.addEventListener("click", wipe);
   paper.addEventListener("keydown", event => {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const acts = way || [" ", "Enter", "Backspace", "Delete"].includes(event.key);
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const acts = direction || [" ", "Enter", "Backspace", "Delete"].includes(event.key);
     if (!acts || self.pointer != null) return;
     event.preventDefault();
     self.keys = true;
-    if (way) {
+    if (direction) {
       const stride = event.shiftKey ? 3 * STRIDE : STRIDE;
-      self.brush = self.brush.map((value, axis) => Math.min(1, Math.max(0, value + way[axis] * stride)));
+      self.brush = self.brush.map((value, axis) => Math.min(1, Math.max(0, value + direction[axis] * stride)));
       if (self.inking) { self.open.push([...self.brush]); changed(); } else self.draw();
     } else if (event.key === "Backspace") { if (self.strokes.length) takeBack(); }
     else if (event.key === "Delete") wipe();
@@ -182,7 +182,7 @@ export default function ({ parentElement, data, setStateValue }) {
     self = create(parentElement);
     instances.set(parentElement, self);
     self.cleared = data.cleared;
-    // Drawn before this page was left: it comes back as a picture, which can be drawn on but not undone.
+    // A drawing from before the page was left is restored as an image, whose strokes cannot be undone.
     if (data.before) image(data.before, found => { self.base = found; self.draw(); });
   }
   self.data = data;
@@ -212,7 +212,7 @@ _component = st.components.v2.component(
     js=_JS,
 )
 BRUSH = 0.085
-"""Width of the brush as a share of the canvas: a digit drawn over most of it has MNIST's stroke width."""
+"""Width of the brush as a fraction of the canvas: a digit drawn over most of it has MNIST's stroke width."""
 
 
 def canvas(
@@ -225,18 +225,17 @@ def canvas(
     cleared: int = 0,
     on_draw: Callable[[], None] | None = None,
 ) -> np.ndarray | None:
-    """Show the canvas; what is drawn, uint8 (140, 140), white on black, or None while nothing is.
+    """Show the canvas and return the drawing, uint8 (140, 140), white on black; None if it is empty.
 
-    `under` is a PNG that shows below the ink and is not part of it. Another `cleared` than before wipes the canvas.
-    Use one key for one canvas of a session: a drawing outlives leaving the page. Raises DataError where a browser
-    sends what no canvas does.
+    `under` is a PNG shown below the ink and not part of it. A changed `cleared` clears the canvas. Use one key per
+    canvas of a session: the drawing is kept when the page is left. Raises DataError if a browser sends invalid data.
     """
-    kept = _kept(key)
+    memory = _memory(key)
     if st.session_state.get(f"{key}_cleared", cleared) != cleared:
-        kept.pop("ink", None)
+        memory.pop("ink", None)
         st.session_state.pop(key, None)
     st.session_state[f"{key}_cleared"] = cleared
-    _take(key)
+    _store(key)
     texts = {name: t(f"common.canvas.{name}") for name in ("undo", "clear", "up", "down", "undone", "cleared")}
     data = {
         "brush": brush,
@@ -246,34 +245,34 @@ def canvas(
         "texts": {**texts, "label": f"{label} {t('common.canvas.keys')}", "hint": hint},
     }
 
-    def heard() -> None:
-        _take(key)
+    def changed() -> None:
+        _store(key)
         if on_draw is not None:
             on_draw()
 
-    _component(key=key, data=data, on_ink_change=heard)
+    _component(key=key, data=data, on_ink_change=changed)
     return ink(key)
 
 
 def ink(key: str) -> np.ndarray | None:
-    """What is drawn on the canvas of this key, also before it is shown in this run; None while nothing is."""
-    sent = _kept(key).get("ink")
-    found = drawing.from_canvas(sent) if sent else None
-    return None if found is None or drawing.is_empty(found) else found
+    """The drawing on the canvas `key`, even before the canvas is shown in this run; None if it is empty."""
+    sent = _memory(key).get("ink")
+    pixels = drawing.from_canvas(sent) if sent else None
+    return None if pixels is None or drawing.is_empty(pixels) else pixels
 
 
-def _take(key: str) -> None:
-    """Keep what the browser has sent; a component's own state is gone as soon as it is not shown."""
+def _store(key: str) -> None:
+    """Copy what the browser has sent: Streamlit drops a component's state as soon as it is not shown."""
     state = st.session_state.get(key)
     if state and state.get("ink") is not None:
-        _kept(key)["ink"] = state["ink"]
+        _memory(key)["ink"] = state["ink"]
 
 
-def _kept(key: str) -> dict[str, str]:
-    kept: dict[str, str] = st.session_state.setdefault(f"{key}_kept", {})
-    return kept
+def _memory(key: str) -> dict[str, str]:
+    memory: dict[str, str] = st.session_state.setdefault(f"{key}_kept", {})
+    return memory
 
 
 def _before(key: str) -> str:
-    found = ink(key)
-    return "" if found is None else data_url(drawing.ink_png(found))
+    pixels = ink(key)
+    return "" if pixels is None else data_url(drawing.ink_png(pixels))

@@ -1,8 +1,8 @@
-"""Selection widgets whose options are ids: two options never show the same text, and a changed text keeps the choice.
+"""Selection widgets whose options are ids: the texts of the options are unique, and a changed text keeps the choice.
 
-A browser sends back the text of an option, not its number, and it may send one that this server has replaced meanwhile
-(a run was renamed, its state changed). So within a session a text names one id only: an option whose text equals
-another's, or one that another option had before, gets its id appended. Every text shown so far leads back to its id.
+A browser sends the text of an option instead of its index, and the text may be out of date: a run was renamed, or its
+state changed. So within a session each text means one id. An option whose text equals that of another option, now or
+earlier, gets its id appended, and every text that was ever shown is mapped to its id.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ def choose(
     place: DeltaGenerator | None = None,
     **settings: Any,
 ) -> T:
-    """Draws a widget in `place` and returns the chosen id.
+    """Show a widget in `place` and return the chosen id.
 
-    A value that is no option (any more) is replaced by `fallback`, or by the first option. `settings` go to the widget.
+    A value that is not an option is replaced by `fallback`, or by the first option. `settings` go to the widget.
     """
     chosen = current(key, options)
     if chosen is None:
         chosen = fallback if fallback is not None and fallback in options else options[0]
     texts = distinct_texts(key, options, text)
-    # Written on every run: without it the browser keeps showing the text that the option had before.
+    # Set on every run: otherwise the browser keeps showing the option's previous text.
     st.session_state[key] = chosen
-    draw = getattr(place or st, kind)
+    show = getattr(place or st, kind)
     settings |= {"required": True} if kind in ("pills", "segmented_control") else {}
-    draw(label, options, format_func=texts.__getitem__, key=key, **settings)
+    show(label, options, format_func=texts.__getitem__, key=key, **settings)
     return chosen
 
 
 def current(key: str, options: Sequence[T]) -> T | None:
-    """The option that the widget's value in this session means; None if it has none or the option is gone."""
+    """The option of the widget's current value; None if it has no value or the option does not exist any more."""
     return _id_of(key, st.session_state.get(key), options)
 
 
@@ -62,18 +62,18 @@ def choose_several(
     fallback: Sequence[T] = (),
     **settings: Any,
 ) -> list[T]:
-    """Draws a multiselect and returns the chosen ids, in the order of choice; `fallback` is its first value.
+    """Show a multiselect and return the chosen ids in the order of choice; `fallback` is the initial value.
 
-    If none of a non-empty selection exists any more, `fallback` is chosen again.
+    If no option of the selection exists any more, `fallback` is selected again.
     """
     memory = st.session_state
     sent = memory.get(key)
-    chosen = [known for value in sent or () if (known := _id_of(key, value, options)) is not None]
+    chosen = [option for value in sent or () if (option := _id_of(key, value, options)) is not None]
     if sent is None or (sent and not chosen):
         chosen = [option for option in fallback if option in options]
     texts = distinct_texts(key, options, text)
     last = memory.get(f"{key}_last", {})
-    # Not on every run: it would take back what is clicked while the page is being drawn.
+    # Not on every run: that would undo a click that arrives during the run.
     if sent != chosen or any(last.get(option) != texts[option] for option in chosen):
         memory[key] = chosen
     memory[f"{key}_last"] = texts
@@ -82,29 +82,29 @@ def choose_several(
 
 
 def distinct_texts(key: str, options: Sequence[T], text: Callable[[T], str]) -> dict[T, str]:
-    """The text of each option, all of them different and none that named another option of this widget before."""
-    claimed: dict[str, T] = st.session_state.setdefault(f"{key}_texts", {})
-    plain = {option: _as_seen(text(option)) for option in options}
-    counts = Counter(plain.values())
+    """A unique text for each option; none was used for another option of this widget before."""
+    used: dict[str, T] = st.session_state.setdefault(f"{key}_texts", {})
+    wanted = {option: _collapsed(text(option)) for option in options}
+    counts = Counter(wanted.values())
     texts: dict[T, str] = {}
     for option in options:
-        words = plain[option]
-        apart = counts[words] > 1 or (words in plain and words != option)
-        while apart or claimed.get(words, option) != option:
-            words, apart = t("common.told_apart", text=words, id=option), False
-        claimed[words] = option
+        words = wanted[option]
+        ambiguous = counts[words] > 1 or (words in wanted and words != option)
+        while ambiguous or used.get(words, option) != option:
+            words, ambiguous = t("common.told_apart", text=words, id=option), False
+        used[words] = option
         texts[option] = words
     return texts
 
 
-def _as_seen(text: str) -> str:
-    """Without what no eye can tell apart: spaces at the ends and repeated ones."""
+def _collapsed(text: str) -> str:
+    """The text without spaces at its ends and without repeated spaces, which nobody can distinguish by eye."""
     return " ".join(text.split())
 
 
 def _id_of(key: str, value: Any, options: Sequence[T]) -> T | None:
-    """The option that a widget's value means: an id, or a text that it had at some time in this session."""
+    """The option of a widget's value, which is an id or a text that the option had at some time in this session."""
     if value in options:
         return value  # type: ignore[no-any-return]
-    known: T | None = st.session_state.get(f"{key}_texts", {}).get(value) if isinstance(value, str) else None
-    return known if known in options else None
+    option: T | None = st.session_state.get(f"{key}_texts", {}).get(value) if isinstance(value, str) else None
+    return option if option in options else None

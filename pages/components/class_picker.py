@@ -1,4 +1,4 @@
-"""Choosing a class: a button each where there are few, a list where there are many."""
+"""The picker for a class: buttons if there are few classes, a list if there are many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pages.components.choice import choose
 from pages.components.theme import plain
 
-_FEW = 12
+_MAX_BUTTONS = 12
 
 
 def class_picker(
@@ -20,9 +20,9 @@ def class_picker(
     default: int = 0,
     on_change: Callable[[], None] | None = None,
 ) -> int:
-    """The number of the chosen class; what another model's classes left behind falls back to `default`."""
+    """Show the picker and return the index of the chosen class; an index the model does not have becomes `default`."""
     numbers = range(len(names))
-    few = len(names) <= _FEW
+    few = len(names) <= _MAX_BUTTONS
     settings: dict[str, Any] = {"wrap": True} if few else {}
     return choose(
         label,

@@ -1,7 +1,7 @@
-"""A form made from a settings class: every field with its bounds and its description, for any model.
+"""A form generated from a settings class, for any model: each field with its bounds and its description.
 
-`fields_of` reads the JSON schema, `draw` shows one widget a field and returns what was entered, `assignments` says
-which of it differs from the recipe, in the words of `--set`. Whether the values are allowed is pydantic's to say.
+`fields_of` reads the JSON schema, `draw` shows one widget per field and returns the entered values, and `assignments`
+lists those that differ from the recipe, as arguments of `--set`. Pydantic validates the values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Kind = Literal["integer", "number", "boolean", "choice", "numbers", "text"]
 
 @dataclass(frozen=True)
 class Field:
-    """One setting as its JSON schema describes it."""
+    """One setting, as described by its JSON schema."""
 
     name: str
     kind: Kind
@@ -44,7 +44,7 @@ class Field:
         return text[:1].upper() + text[1:]
 
     def help(self, section: str) -> str:
-        """Description, range, and the name that the command line uses."""
+        """The description, the range, and the name on the command line."""
         text = self.description[:1].upper() + self.description[1:].rstrip(".") + "."
         if self.low is not None or self.high is not None:
             text += " " + t(f"train.range.{self._range_key()}", low=_plain(self.low), high=_plain(self.high))
@@ -53,7 +53,7 @@ class Field:
         return text + "  \n" + t("train.help_set", path=f"{section}.{self.name}")
 
     def problem(self, value: Any) -> str:
-        """Why this number cannot be used, and which can; "" if it can, or if the field is no number."""
+        """Why this number is invalid, and the valid range; "" if it is valid or the field is not a number."""
         if self.kind not in ("integer", "number") or (value is None and self.optional):
             return ""
         if value is not None and self._allows(value):
@@ -80,7 +80,7 @@ class Field:
 
 
 def fields_of(settings: type[Frozen], hidden: Collection[str] = FROM_DATA) -> tuple[Field, ...]:
-    """The fields a person may set, in the order of the class; of a model, `hidden` are those that its data fill."""
+    """The fields that a user may set, in the order of the class, without `hidden`: those that the data determine."""
     properties: dict[str, Any] = settings.model_json_schema()["properties"]
     return tuple(_field(name, schema) for name, schema in properties.items() if name not in hidden)
 
@@ -93,7 +93,7 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
         kind = "choice"
     elif inner.get("type") in ("integer", "number", "boolean"):
         kind = inner["type"]
-    # A tuple of any length describes its items, one of a fixed length each of its places.
+    # The schema of a tuple of any length describes its items, that of a fixed length each position.
     item: Mapping[str, Any] = inner.get("items") or next(iter(inner.get("prefixItems", ())), {})
     if inner.get("type") == "array" and item.get("type") in ("integer", "number"):
         kind = "numbers"
@@ -115,14 +115,14 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
 def draw(
     section: str, fields: Iterable[Field], values: Mapping[str, Any], *, reset: bool, columns: int = 3
 ) -> dict[str, Any]:
-    """One widget a field, keyed `train_<section>_<field>`, and what they now hold.
+    """Show one widget per field, keyed `train_<section>_<field>`, and return their values.
 
-    `values` fill the widgets on their first run and on `reset`; otherwise the session remembers what was entered.
+    `values` are the initial values, and those after a `reset`; otherwise the session keeps what was entered.
     """
     entered: dict[str, Any] = {}
-    chosen = list(fields)
-    for start in range(0, len(chosen), columns):  # row by row, so that a narrow window keeps the order
-        for cell, field in zip(st.columns(columns, vertical_alignment="bottom"), chosen[start:], strict=False):
+    ordered = list(fields)
+    for start in range(0, len(ordered), columns):  # row by row, so that a narrow window keeps the order
+        for cell, field in zip(st.columns(columns, vertical_alignment="bottom"), ordered[start:], strict=False):
             with cell:
                 key = key_of(section, field.name)
                 entered[field.name] = widget(field, key, values[field.name], field.help(section), reset=reset)
@@ -134,7 +134,7 @@ def key_of(section: str, field: str) -> str:
 
 
 def widget(field: Field, key: str, value: Any, help: str, *, reset: bool = False, disabled: bool = False) -> Any:
-    """The widget that suits a field; returns its value as JSON would hold it."""
+    """Show the widget for a field and return its value as in JSON."""
     if reset or key not in st.session_state:
         st.session_state[key] = _shown(field, value)
     common: dict[str, Any] = {"key": key, "help": help, "disabled": disabled, "persist_state": "session"}
@@ -155,7 +155,7 @@ def widget(field: Field, key: str, value: Any, help: str, *, reset: bool = False
 def _number(field: Field, value: Any, common: dict[str, Any]) -> int | float | None:
     whole = field.kind == "integer"
     common |= {
-        # No bounds: a browser keeps a number out of them to itself, and the page would work with the one before.
+        # Without bounds: a browser does not send a number that is out of bounds, so the page would use the old one.
         "value": None,
         "step": 1 if whole else _step(value),
         "format": "%d" if whole else "%g",
@@ -168,15 +168,15 @@ def _number(field: Field, value: Any, common: dict[str, Any]) -> int | float | N
 
 
 def problems(section: str, fields: Iterable[Field], entered: Mapping[str, Any]) -> list[str]:
-    """One sentence for each number that is missing or out of its range."""
-    found = ((f"{section}.{field.name}", field.problem(entered[field.name])) for field in fields)
-    return [f"{path}: {problem}" for path, problem in found if problem]
+    """One sentence for each number that is missing or out of range."""
+    pairs = ((f"{section}.{field.name}", field.problem(entered[field.name])) for field in fields)
+    return [f"{path}: {problem}" for path, problem in pairs if problem]
 
 
 def _step(value: Any) -> float:
-    """A tenth of the value's own size: one click turns 0.001 into 0.0011, 1.0 into 1.1."""
-    size = abs(float(value or 1.0)) or 1.0
-    return float(10.0 ** (math.floor(math.log10(size)) - 1))
+    """A tenth of the value's power of ten: one click changes 0.001 to 0.0011, and 1.0 to 1.1."""
+    magnitude = abs(float(value or 1.0)) or 1.0
+    return float(10.0 ** (math.floor(math.log10(magnitude)) - 1))
 
 
 def _shown(field: Field, value: Any) -> Any:
@@ -190,7 +190,7 @@ def _shown(field: Field, value: Any) -> Any:
 
 
 def _numbers(text: str) -> list[Any]:
-    """ "400, 200" -> [400, 200]; what is no number stays a word, for the validation to name."""
+    """ "400, 200" -> [400, 200]; other words stay texts, which the validation then names."""
     return [_number_or_word(part) for part in text.replace(",", " ").replace(";", " ").split()]
 
 
@@ -206,12 +206,12 @@ def _number_or_word(text: str) -> int | float | str:
 
 
 def assignments(section: str, entered: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
-    """`section.field=value` for what differs from the recipe; read back by the command line as the same values."""
+    """`section.field=value` for each value that differs from `base`; the command line parses the same values."""
     return [f"{section}.{name}={written(value)}" for name, value in entered.items() if not _same(value, base.get(name))]
 
 
 def written(value: Any) -> str:
-    """A value in the words of `--set`: bare where that reads back as the same value, else as JSON."""
+    """A value as an argument of `--set`: unquoted if that parses to the same value, else as JSON."""
     if isinstance(value, str):
         try:
             bare = parse_overrides([f"run.x={value}"])["run"]["x"]

@@ -1,4 +1,4 @@
-"""What a page says if a model's data set is not on this machine: which one, and a button that fetches it."""
+"""The note of a page whose model needs a data set that is not on this machine, with a download button."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pages.components.theme import message, plain
 
 
 def explain(info: CheckpointInfo, page: str, text: str, problem: str = "") -> None:
-    """`text` in a box and, if the set can be downloaded, a button keyed `<page>_get_<data set>`.
+    """Show `text` in a box and, if the set can be downloaded, a button with the key `<page>_get_<data set>`.
 
-    `problem`, which may name folders of this machine, is added if nothing can be downloaded; visitors never see it.
+    If it cannot be downloaded, `problem` is added. It may name folders of this machine, so a public server omits it.
     """
     name = RunFolder(info.path).spec().data.name
-    can_fetch = name in data.names() and bool(data.get_spec(DataConfig(name=name)).download_mb)
-    hint = "" if can_fetch or not problem or train_jobs.public_mode() else f" {message(problem)}"
+    downloadable = name in data.names() and bool(data.get_spec(DataConfig(name=name)).download_mb)
+    hint = "" if downloadable or not problem or train_jobs.public_mode() else f" {message(problem)}"
     st.info(f"{text}{hint}", icon=":material/folder_off:")
-    if can_fetch:
+    if downloadable:
         train_choice.offer(name, page)
 
 
 def missing_text(info: CheckpointInfo, key: str) -> str:
-    """The text of `key`, which says for what a page needs the data called {data}."""
+    """The text `key`, which says what the page needs the data set {data} for."""
     return t(key, data=plain(info.data))

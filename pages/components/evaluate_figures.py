@@ -1,4 +1,4 @@
-"""A model's figures as tables: value, spread, what was expected, and what it means."""
+"""The metrics of a model as a table: value, standard deviation, expected range and meaning."""
 
 from __future__ import annotations
 
@@ -50,70 +50,70 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "pattern": ("pattern/worst_error",),
     "discriminator": ("discriminator/loss", "score/real", "score/fake"),
 }
-_SHARES = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_fraction", "classes/min_fraction")
+_FRACTIONS = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_fraction", "classes/min_fraction")
 _CHARTED = "classes/fraction_"
 
 
-def show(info: CheckpointInfo, found: Measured) -> None:
-    """The table, and what has to be known to read it."""
+def show(info: CheckpointInfo, measured: Measured) -> None:
+    """Show the table, and notes on how to read it."""
     st.header(t("evaluate.figures"), anchor=False)
     head = Row(*(t(f"evaluate.head.{name}") for name in ("name", "value", "expected", "text")))
-    label = t("evaluate.figures_label", name=info.name, step=f"{found.step:,}")
-    figure_table(head, rows(info, found), label=label, key="evaluate_figures")
-    if differing := evaluate.differences(info, found.step):
+    label = t("evaluate.figures_label", name=info.name, step=f"{measured.step:,}")
+    figure_table(head, rows(info, measured), label=label, key="evaluate_figures")
+    if differing := evaluate.differences(info, measured.step):
         st.caption(t("evaluate.promised", differences=", ".join(differing)))
-    if found.added:
+    if measured.added:
         st.caption(t("evaluate.added", samples=f"{evaluate.SAMPLES:,}"))
-    if "judge/frechet" in found.figures:
+    if "judge/frechet" in measured.figures:
         st.caption(t("evaluate.judge_note"))
     judge_note.untrained(
-        found.step, [name for name in found.figures if name.startswith(("judge/", "classes/", "labels/"))]
+        measured.step, [name for name in measured.figures if name.startswith(("judge/", "classes/", "labels/"))]
     )
-    if any(f"{name}_spread" in found.figures for name in found.figures):
+    if any(f"{name}_spread" in measured.figures for name in measured.figures):
         st.caption(metric_table.SPREAD_NOTE)
 
 
-def rows(info: CheckpointInfo, found: Measured) -> list[Row]:
-    """A heading a group, then its figures; those that have no text of their own stand at the end by their names."""
-    told = {name for names in GROUPS.values() for name in names}
-    spread = {f"{name}_spread" for name in told}
-    other = [name for name in found.figures if name not in told | spread and not name.startswith(_CHARTED)]
-    expected = evaluate.expected(info, found.step)
-    made = []
+def rows(info: CheckpointInfo, measured: Measured) -> list[Row]:
+    """For each group a heading, then its metrics; metrics without a text come last, under their own names."""
+    grouped = {name for names in GROUPS.values() for name in names}
+    spread = {f"{name}_spread" for name in grouped}
+    other = [name for name in measured.figures if name not in grouped | spread and not name.startswith(_CHARTED)]
+    expected = evaluate.expected(info, measured.step)
+    table = []
     for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
-        own = [name for name in names if name in found.figures]
+        own = [name for name in names if name in measured.figures]
         if own:
-            made.append(Row(t(f"evaluate.group.{group}")))
-            made += [_row(name, found, expected.get(name, "")) for name in own]
-    return made
+            table.append(Row(t(f"evaluate.group.{group}")))
+            table += [_row(name, measured, expected.get(name, "")) for name in own]
+    return table
 
 
 def value_text(name: str, value: float) -> str:
-    """With as many digits as are worth reading."""
-    if _is_share(name):
+    """The value as text, with its significant digits."""
+    if _is_fraction(name):
         return unbroken(percent(value))
     if name == "classes/above_1_percent":
         return of_ten(value)
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _is_share(name: str) -> bool:
-    return name in _SHARES or name.startswith("domains/")
+def _is_fraction(name: str) -> bool:
+    return name in _FRACTIONS or name.startswith("domains/")
 
 
 def spread_text(value: float, spread: float) -> str:
-    """A value and its error with the same decimals, two digits of the error: neither is known better."""
+    """A value and its standard deviation with the same decimals: two significant digits of the deviation."""
     places = 3 if spread <= 0 else min(4, max(0, 1 - math.floor(math.log10(spread))))
     return f"{value:,.{places}f}\u00a0±\u00a0{spread:,.{places}f}"
 
 
-def _row(name: str, found: Measured, expected: str) -> Row:
-    value = value_text(name, found.figures[name])
-    spread = found.figures.get(f"{name}_spread")
-    if spread is not None and _is_share(name):
-        value = f"{spread_text(100 * found.figures[name], 100 * spread)}\u00a0%"
+def _row(name: str, measured: Measured, expected: str) -> Row:
+    value = value_text(name, measured.figures[name])
+    spread = measured.figures.get(f"{name}_spread")
+    if spread is not None and _is_fraction(name):
+        value = f"{spread_text(100 * measured.figures[name], 100 * spread)}\u00a0%"
     elif spread is not None and name != "classes/above_1_percent":
-        value = spread_text(found.figures[name], spread)
-    if name in found.added:
+        value = spread_text(measured.figures[name], spread)
+    if name in measured.added:
         value += "\u00a0°"
     return Row(metric_table.name_of(name), value, expected, metric_table.meaning_of(name))

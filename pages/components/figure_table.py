@@ -1,7 +1,7 @@
-"""A table of figures whose explanations go below them where the window is narrow.
+"""A table of metrics with explanations, which move below the values in a narrow window.
 
-A Markdown table squeezes its last column to a word a line there. Roles are given explicitly: without them a browser
-forgets that rows laid out as a grid are rows of a table.
+A Markdown table would shrink its last column to one word per line. ARIA roles are explicit, because a browser does not
+treat rows with a grid layout as rows of a table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Row:
-    """A figure, or a heading over some where only `name` is given."""
+    """A metric; only `name` is set in a heading."""
 
     name: str
     value: str = ""
@@ -83,5 +83,5 @@ _component = st.components.v2.component(
 
 
 def figure_table(head: Row, rows: Sequence[Row], *, label: str, key: str) -> None:
-    """Show the rows under `head`; the column of what was expected is left out where nothing was."""
+    """Show the rows under `head`; the column `expected` is left out if it is empty."""
     _component(key=key, data={"label": label, "head": asdict(head), "rows": [asdict(row) for row in rows]})

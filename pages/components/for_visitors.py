@@ -1,4 +1,4 @@
-"""Error texts as the visitors of a public server may read them: without the server's paths and commands."""
+"""Error texts for visitors of a public server: without the server's paths and commands."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _PARTS = re.compile(r"(?<=[.;])\s+")
 
 
 def without_commands_and_paths(text: str) -> str:
-    """On a public server: paths shortened to what stands below the studio's folders, parts with commands left out."""
+    """The text; on a public server with paths relative to the studio's folders and without sentences with commands."""
     if not public_mode():
         return text
     text = _ASIDE.sub("", _without_paths(text))
-    kept = [part for part in _PARTS.split(text) if not _COMMAND.search(part)]
-    return " ".join(kept).rstrip(";, ") or t("common.error.not_offered")
+    sentences = [part for part in _PARTS.split(text) if not _COMMAND.search(part)]
+    return " ".join(sentences).rstrip(";, ") or t("common.error.not_offered")
 
 
 def _without_paths(text: str) -> str:

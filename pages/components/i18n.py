@@ -1,4 +1,4 @@
-"""Every text of the interface, by key: `t("latent.title")` is `title` in `pages/locale/en/latent.yaml`."""
+"""Texts of the interface by key: `t("latent.title")` is `title` in `pages/locale/en/latent.yaml`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ FOLDER = Path(__file__).parents[1] / "locale" / "en"
 
 @cache
 def texts() -> dict[str, str]:
-    """All texts by key, one file a page; nested headings in a file are joined with dots."""
-    found: dict[str, str] = {}
+    """All texts by key; the name of the file and the nested keys in it are joined with dots."""
+    by_key: dict[str, str] = {}
     for path in sorted(FOLDER.glob("*.yaml")):
-        _flatten(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")) or {}, found)
-    return found
+        _flatten(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")) or {}, by_key)
+    return by_key
 
 
 def t(key: str, **values: Any) -> str:
-    """The text of `key` with `{name}` filled in. Raises KeyError: a missing text is our defect, never the user's.
+    """The text `key` with `{name}` replaced by the value of `name`. Raises KeyError if there is no such text.
 
-    Visitors of a public server get the text in `public.yaml`, if there is one: the runs are not theirs, and they have
-    no command line.
+    A public server uses the text in `public.yaml` if there is one: its visitors have no runs and no command line.
     """
     text = texts()[key]
     if public_mode():
@@ -35,13 +34,13 @@ def t(key: str, **values: Any) -> str:
 
 
 def has(key: str) -> bool:
-    """Whether a text exists, for texts that only some recipes have."""
+    """Whether there is a text `key`."""
     return key in texts()
 
 
-def _flatten(prefix: str, value: Any, found: dict[str, str]) -> None:
+def _flatten(prefix: str, value: Any, by_key: dict[str, str]) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
-            _flatten(f"{prefix}.{key}", inner, found)
+            _flatten(f"{prefix}.{key}", inner, by_key)
     else:
-        found[prefix] = str(value).strip()
+        by_key[prefix] = str(value).strip()

@@ -1,4 +1,4 @@
-"""What the digit judge's readings mean at a step before any training: nothing, and the page says so."""
+"""A note that the judge's answers for an untrained model mean nothing. The judge is the reference classifier."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from pages.components.i18n import t
 
 
 def untrained(step: int, judged: object, text: str = "common.untrained") -> None:
-    """A note, `text`, below readings of what a model draws at `step`; none after training, or if nothing was read."""
+    """Show the note `text` if the images of step 0 were `judged`."""
     if step == 0 and judged:
         st.caption(f":material/info: {t(text)}")

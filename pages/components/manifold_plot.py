@@ -1,4 +1,4 @@
-"""The latent scatter in Plotly: colours, names of the classes, and a place that can be clicked everywhere."""
+"""The scatter plot of the latent plane in Plotly: coloured classes with names; every position can be clicked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from genmodels.service.manifold.scatter_image import label_places
 from pages.components.i18n import t
 from pages.components.theme import in_chart
 
-# Paul Tol's qualitative scheme "muted", which people with colour-blindness can tell apart, its darkest and its palest
-# shades moved to stand out from the page of each theme. Names at the middle of each class say it without colour.
+# Paul Tol's qualitative scheme "muted", which is safe for colour-blind people; the darkest and the palest colours are
+# adjusted for contrast with the page of each theme. Names at the centre of each class work without colour.
 _LIGHT = ("#332288", "#3d9bd1", "#2f9e8c", "#117733", "#8a8a1f", "#c9a227", "#cc6677", "#882255", "#aa4499", "#7b7f83")
 _DARK = ("#8f86f0", "#88ccee", "#44bba4", "#3f9e57", "#b3b34a", "#ddcc77", "#e58292", "#c2487f", "#d07fc4", "#c9cdd0")
-_STOPS = 61  # stops a click can land on, each way; 0.13 apart over [-4, 4]
+_STOPS = 61  # positions per axis that can be clicked; 0.13 apart over [-4, 4]
 
 
 def is_dark() -> bool:
@@ -26,7 +26,7 @@ def is_dark() -> bool:
 
 
 def colors() -> tuple[str, ...]:
-    """One colour a class."""
+    """One colour per class."""
     return _DARK if is_dark() else _LIGHT
 
 
@@ -37,18 +37,18 @@ def ink() -> str:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
-    """The scatter that `key` names. Kept: making it costs 50 ms, and a click draws nothing of it anew."""
+    """The scatter plot, cached by `key` and theme: creating it takes 50 ms, and a click changes nothing in it."""
     palette, line = (_DARK, "#e6ecec") if dark else (_LIGHT, "#1d2a2e")
-    found = go.Figure()
+    plot = go.Figure()
     classes = tuple(map(in_chart, _scatter.classes))
     names = classes or ("",)
     for index, name in enumerate(names):
         own = _scatter.label == index if _scatter.classes else slice(None)
-        found.add_trace(_dots(_scatter.x[own], _scatter.y[own], name, palette[index % len(palette)]))
-    found.add_trace(_everywhere(_scatter.reach, line))
-    middles: list[dict[str, Any]] = []
+        plot.add_trace(_dots(_scatter.x[own], _scatter.y[own], name, palette[index % len(palette)]))
+    plot.add_trace(_everywhere(_scatter.reach, line))
+    names_at_centres: list[dict[str, Any]] = []
     for index, (x, y) in label_places(_scatter, _scatter.reach).items():
-        middles.append(
+        names_at_centres.append(
             {
                 "x": x,
                 "y": y,
@@ -62,10 +62,10 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
         )
     reach = _scatter.reach
     axis = {"range": [-reach, reach], "zeroline": True, "constrain": "domain"}
-    found.update_layout(
+    plot.update_layout(
         height=560,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        annotations=middles,
+        annotations=names_at_centres,
         clickmode="event+select",
         dragmode="pan",
         hovermode="closest",
@@ -74,11 +74,11 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
         legend={"orientation": "h", "y": -0.12, "itemsizing": "constant"},
         showlegend=bool(_scatter.classes),
     )
-    return found
+    return plot
 
 
 def _dots(x: np.ndarray, y: np.ndarray, name: str, color: str) -> go.Scattergl:
-    steady = {"marker": {"opacity": 0.75}}  # Plotly would fade all that is not clicked
+    unselected = {"marker": {"opacity": 0.75}}  # by default Plotly fades every point that is not selected
     return go.Scattergl(
         x=x.round(3),
         y=y.round(3),
@@ -86,13 +86,13 @@ def _dots(x: np.ndarray, y: np.ndarray, name: str, color: str) -> go.Scattergl:
         mode="markers",
         marker={"size": 4, "color": color, "opacity": 0.75},
         selected={"marker": {"opacity": 1, "size": 16}},
-        unselected=steady,
+        unselected=unselected,
         hovertemplate=t("manifold.hover", name=name),
     )
 
 
 def _everywhere(reach: float, color: str) -> go.Scattergl:
-    """Invisible stops all over the plane: a click answers with a point. The chosen one shows as a ring."""
+    """A grid of invisible points, so that every position can be clicked; the selected one shows as a ring."""
     stops = np.linspace(-reach, reach, _STOPS).round(3).astype(np.float32)
     x, y = np.meshgrid(stops, stops)
     return go.Scattergl(

@@ -1,7 +1,7 @@
-"""A field for a whole number in a range that this server checks.
+"""A field for an integer whose range is checked by the server.
 
-Streamlit's own bounds are checked in the browser, which keeps a number out of range to itself: the field shows one
-number while the page works with another.
+Streamlit checks its own bounds in the browser, which does not send a number that is out of range: the field would show
+one number while the page uses another.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from pages.components.i18n import t
 def whole_number(
     label: str, low: int, high: int, *, key: str, place: DeltaGenerator | None = None, **settings: Any
 ) -> int:
-    """Draws the field and returns its number. Raises ConfigError that names field, number and range.
+    """Show the field and return its number. Raises ConfigError with field, number and range if it is out of range.
 
-    A number that was entered for another range (another data set) is moved into this one; an empty field gets `low`.
+    A number entered for another range, such as that of another data set, is clamped to this one. An empty field gets
+    `low`.
     """
     memory, limits = st.session_state, f"{key}_range"
-    given = memory.get(key)
-    if given is None or (memory.get(limits, (low, high)) != (low, high) and not low <= given <= high):
-        memory[key] = min(max(low if given is None else given, low), high)
+    entered = memory.get(key)
+    if entered is None or (memory.get(limits, (low, high)) != (low, high) and not low <= entered <= high):
+        memory[key] = min(max(low if entered is None else entered, low), high)
     memory[limits] = (low, high)
     number = (place or st).number_input(label, value=None, step=1, key=key, **settings)
     if number is None or not low <= number <= high:

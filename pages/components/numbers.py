@@ -1,4 +1,4 @@
-"""Numbers as the interface writes them, the same on every page."""
+"""How the interface writes numbers, the same on every page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _DIGITS = 10
 
 
 def percent(fraction: float, places: int = 1) -> str:
-    """A fraction as "98.6 %". What is not quite all or nothing never reads 100 % or 0 %."""
+    """A fraction as "98.6 %"; only exactly 1 and 0 are written as 100 % and 0 %."""
     least = 10.0**-places
     value = 100 * fraction
     if 0 < value < least / 2:
@@ -17,10 +17,10 @@ def percent(fraction: float, places: int = 1) -> str:
 
 
 def unbroken(text: str) -> str:
-    """The same for a cell of a table or a caption below a tile, where no line may end within it."""
+    """The text with non-breaking spaces, for table cells and captions."""
     return text.replace(" ", "\u00a0")
 
 
 def of_ten(count: float) -> str:
-    """How many of the ten digits: "8 of 10"; a mean of several counts keeps one place."""
+    """A number of the ten digits as "8 of 10"; a mean of several counts has one decimal."""
     return f"{count:.0f} of {_DIGITS}" if abs(count - round(count)) < 0.05 else f"{count:.1f} of {_DIGITS}"

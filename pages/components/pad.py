@@ -1,6 +1,6 @@
-"""A pad to drag a point about on: mouse, finger, arrow keys. Python hears of it at most every 50 ms.
+"""A two-dimensional slider: a knob on a pad, dragged by mouse, touch or arrow keys, reported at most every 50 ms.
 
-Streamlit's own sliders speak only when they are released; a picture that follows the hand needs this.
+Streamlit's sliders report only when they are released; here the image follows the drag.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class PadView:
-    """What the pad shows: the range of both axes, their names, rings around 0 and named points."""
+    """What the pad shows: the ranges and names of both axes, rings around 0, and named points."""
 
     x_range: tuple[float, float]
     y_range: tuple[float, float]
@@ -23,7 +23,7 @@ class PadView:
     rings: Sequence[float] = ()
     points: Sequence[tuple[float, float, str]] = ()
     backdrop: str = ""
-    """A picture of exactly the two ranges, as a data URL, to lie under everything."""
+    """Data URL of a background image that covers exactly the two ranges."""
 
 
 _CSS = """
@@ -107,7 +107,7 @@ function create(root) {
       `${self.data.x_label} ${self.x.toFixed(2)}, ${self.data.y_label} ${self.y.toFixed(2)}`);
   };
 
-  self.lay = source => {
+  self.setBackdrop = source => {
     if ((backdrop ? backdrop.src : "") === source) return;
     backdrop = source ? new Image() : null;
     if (source) { backdrop.onload = self.draw; backdrop.src = source; }
@@ -142,11 +142,11 @@ function create(root) {
   pad.addEventListener("pointerup", release);
   pad.addEventListener("pointercancel", release);
   pad.addEventListener("keydown", event => {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (!way) return;
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!direction) return;
     event.preventDefault();
     const stride = event.shiftKey ? 0.5 : 0.1;
-    move(self.x + way[0] * stride, self.y + way[1] * stride);
+    move(self.x + direction[0] * stride, self.y + direction[1] * stride);
   });
   self.observer = new ResizeObserver(self.draw);
   self.observer.observe(canvas);
@@ -157,14 +157,14 @@ export default function ({ parentElement, data, setStateValue }) {
   let self = instances.get(parentElement);
   if (!self) { self = create(parentElement); instances.set(parentElement, self); }
   self.data = data.view;
-  self.lay(data.view.backdrop);
+  self.setBackdrop(data.view.backdrop);
   self.send = setStateValue;
   parentElement.querySelector(".pad").setAttribute("aria-label", data.view.label);
-  // Python moves the knob only where Python changed something (a slider, reset): echoes of a drag come late.
+  // Python moves the knob only if it changed something itself (a slider, reset): echoes of a drag come late.
   if (self.seen !== data.moved && !self.dragging) { self.x = data.x; self.y = data.y; }
   self.seen = data.moved;
   self.draw();
-  // Also called when the theme changes, so each call must leave nothing behind; this one runs when the pad goes.
+  // Called on theme changes too, so each call releases what it created; also runs when the pad is removed.
   return () => { clearTimeout(self.timer); self.observer.disconnect(); };
 }
 """
@@ -177,21 +177,21 @@ _component = st.components.v2.component(
 
 
 def pad(view: PadView, at: tuple[float, float], *, key: str, on_move: Callable[[], None], moved: int) -> None:
-    """Show the pad. The knob jumps to `at` only when `moved` has changed.
+    """Show the pad. The knob moves to `at` only when `moved` has changed.
 
-    While the user drags, pass the same `moved`: answers come late, and the knob must not run after them.
+    Pass the same `moved` during a drag: responses come late, and the knob must not follow them.
     """
     data = {"view": asdict(view), "x": at[0], "y": at[1], "moved": moved}
     _component(key=key, data=data, on_at_change=on_move)
 
 
 def position(key: str) -> tuple[float, float] | None:
-    """Where the user has dragged the knob to, or None."""
+    """The position that the user has dragged the knob to, or None."""
     at = (st.session_state.get(key) or {}).get("at")
     return (float(at["x"]), float(at["y"])) if at else None
 
 
 def is_released(key: str) -> bool:
-    """Whether the last move was the last of its drag, or a key."""
+    """Whether the last move ended a drag or was made by a key."""
     at = (st.session_state.get(key) or {}).get("at")
     return bool(at and at["done"])

@@ -1,4 +1,4 @@
-"""What can be done with a run: stop, resume, save, turn a knob, rename, download, publish, delete."""
+"""Actions on a run: stop, resume, save, change live settings, rename, download, publish, delete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from train_jobs.api import refuse_in_public_mode
 
 
 def main(job: Job) -> None:
-    """The buttons that belong to the run's state."""
+    """Show the buttons for the run's state."""
     if train_jobs.public_mode():
         st.caption(t("runs.public"))
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -54,9 +54,9 @@ def main(job: Job) -> None:
 
 
 def _clicked(name: str, job: Job, label: str, **settings: Any) -> bool:
-    """A button, keyed `runs_<name>`, whose click counts only for the run that it was drawn for.
+    """Show the button `runs_<name>` and return whether it was clicked for this run.
 
-    The page may have gone to another run between drawing and click: the run was deleted elsewhere.
+    A click for another run is refused: that run was shown before and was deleted elsewhere in the meantime.
     """
     clicked = st.button(label, key=f"runs_{name}", on_click=_note_click, args=(name, job.id), **settings)
     if clicked and st.session_state[f"runs_clicked_{name}"] != job.id:
@@ -70,7 +70,7 @@ def _note_click(name: str, job_id: str) -> None:
 
 
 def _button(job: Job, name: str, act: Callable[[], Any], *, icon: str, ready: bool = True) -> bool:
-    """A button that does something to the run; the page is drawn again where that worked, the cause shown where not."""
+    """Show a button that calls `act` and return whether that succeeded; an error is shown in a box."""
     clicked = _clicked(
         name,
         job,
@@ -90,23 +90,23 @@ def _button(job: Job, name: str, act: Callable[[], Any], *, icon: str, ready: bo
 
 
 def _latent_dim(job: Job) -> int | None:
-    """Of a run that can be explored; None if it has no latent space or has not saved yet."""
+    """The latent dimension of the run's model; None if it has no latent space or no saved step."""
     if not job.folder.steps():
         return None
     try:
         info = catalog.describe(job.folder.path)
     except GenmodelsError:
-        return None  # a damaged run; its state says why
+        return None  # a damaged run; its state shows the cause
     return (info.latent_dim or 0) if "latent" in info.capabilities else None
 
 
-# --------------------------------------------------------------------------- knobs
+# --------------------------------------------------------------------------- live settings
 
-_KNOBS_A_ROW = 4
+_FIELDS_PER_ROW = 4
 
 
-def knobs(job: Job, spec: Spec) -> None:
-    """The live settings of a running model, as number inputs."""
+def live_settings(job: Job, spec: Spec) -> None:
+    """Show the settings that can be changed while the run trains, as number inputs."""
     settings = registry.config_class(spec.model)
     fields = [field for field in config_form.fields_of(settings) if field.live]
     if job.state != "RUNNING" or not fields or train_jobs.public_mode():
@@ -119,7 +119,9 @@ def knobs(job: Job, spec: Spec) -> None:
         st.caption(t("runs.knobs_help") if ready else t("runs.not_yet"))
         entered = {}
         cells = [
-            cell for _ in range(0, len(fields), _KNOBS_A_ROW) for cell in st.columns(min(len(fields), _KNOBS_A_ROW))
+            cell
+            for _ in range(0, len(fields), _FIELDS_PER_ROW)
+            for cell in st.columns(min(len(fields), _FIELDS_PER_ROW))
         ]
         for cell, field in zip(cells, fields, strict=False):
             with cell:
@@ -131,16 +133,16 @@ def knobs(job: Job, spec: Spec) -> None:
                     reset=reset,
                     disabled=not ready,
                 )
-        wrong = config_form.problems("model", fields, entered)
-        if wrong:
-            error_box("  \n".join(wrong), t("runs.apply_wrong"))
+        problems = config_form.problems("model", fields, entered)
+        if problems:
+            error_box("  \n".join(problems), t("runs.apply_wrong"))
         if _clicked(
             "apply",
             job,
             t("runs.apply"),
             help=t("runs.apply_help"),
             icon=":material/check:",
-            disabled=not ready or bool(wrong),
+            disabled=not ready or bool(problems),
         ):
             changed = train_jobs.turn(job.id, entered)
             text = ", ".join(f"{name} = {new:g}" for name, (_, new) in changed.items())
@@ -151,7 +153,7 @@ def knobs(job: Job, spec: Spec) -> None:
 
 
 def manage(job: Job) -> None:
-    """What changes or copies the run as a whole."""
+    """Show the actions that rename, copy, publish or delete the run."""
     with st.expander(t("runs.manage"), icon=":material/inventory_2:", key="runs_manage"):
         left, right = st.columns(2, gap="large")
         with left:
@@ -186,7 +188,7 @@ def _download(job: Job) -> None:
         try:
             size += 0 if path.name in skip else path.stat().st_size
         except FileNotFoundError:
-            continue  # an old checkpoint, removed in this moment
+            continue  # an old checkpoint that has just been removed
     st.download_button(
         t("runs.download", name=plain(job.id), mb=size / 1e6),
         lambda: _pack(job, skip),
@@ -200,14 +202,14 @@ def _download(job: Job) -> None:
 
 
 def _pack(job: Job, skip: tuple[str, ...]) -> BinaryIO:
-    """The run folder as a zip in a temporary file that vanishes when it is closed. Raises PublicModeError.
+    """The run folder as a zip in a temporary file, removed when closed. Raises PublicModeError on a public server.
 
-    On disk, so that memory holds the archive once: as the bytes that Streamlit serves until the page runs again.
-    Streamlit takes a BufferedReader, but not the object that `TemporaryFile` returns.
+    On disk, so that the archive is in memory only once: as the bytes that Streamlit serves until the page runs again.
+    Streamlit accepts a BufferedReader, but not the object that `TemporaryFile` returns.
     """
     refuse_in_public_mode("downloading a run")
     with tempfile.TemporaryFile() as target:
-        # Not strict: a machine without a battery writes files of 1970, which the format cannot date.
+        # Not strict: a machine without a clock battery writes files dated 1970, which the format cannot store.
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for path in job.folder.files():
                 if path.name in skip:
@@ -215,7 +217,7 @@ def _pack(job: Job, skip: tuple[str, ...]) -> BinaryIO:
                 try:
                     archive.write(path, f"{job.id}/{path.relative_to(job.folder.path)}")
                 except FileNotFoundError:
-                    continue  # an old checkpoint, removed while the archive was written
+                    continue  # an old checkpoint, removed while the archive is written
         target.seek(0)
         return os.fdopen(os.dup(target.fileno()), "rb")
 
@@ -235,7 +237,7 @@ def _delete(job: Job) -> None:
             st.session_state["runs_deleting"] = job.id
             st.rerun()
         return
-    # Another run may have the same name, or this name as its id.
+    # Another run may have the same name, or have this name as its id.
     name = plain(job.name if job.name == job.id else t("common.told_apart", text=job.name, id=job.id))
     st.warning(t("runs.delete_sure", name=name), icon=":material/warning:")
     with st.container(horizontal=True):
@@ -246,7 +248,7 @@ def _delete(job: Job) -> None:
             help=t("runs.delete_confirm_help"),
             type="primary",
         )
-        kept = st.button(t("runs.delete_cancel"), key="runs_delete_cancel", help=t("runs.delete_cancel_help"))
+        cancelled = st.button(t("runs.delete_cancel"), key="runs_delete_cancel", help=t("runs.delete_cancel_help"))
     if sure:
         with friendly_errors():
             train_jobs.delete(job.id)
@@ -254,6 +256,6 @@ def _delete(job: Job) -> None:
             st.query_params.pop("run", None)
             st.session_state.pop("runs_shown", None)
             st.rerun()
-    if kept:
+    if cancelled:
         st.session_state.pop("runs_deleting", None)
         st.rerun()

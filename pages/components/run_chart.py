@@ -1,4 +1,4 @@
-"""The Vega-Lite description of a run's curves: axes, lines, ideal values, events, marks for what is out of range."""
+"""The Vega-Lite specification of a run's curves: axes, lines, ideal values, events, marks for out-of-range points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pages.components.i18n import t
 
 _GREY = "#8a9499"
-_MOST_MARKS = 200
+_MAX_MARKS = 200
 _SHORT_NAME = 18  # characters
 _ROW = 20  # pixels per row of a legend
 
@@ -23,9 +23,9 @@ def chart_spec(
     axis: str,
     smooth: bool = False,
 ) -> tuple[dict[str, Any], int]:
-    """The description, and the number of points above its range. `data` has the columns step, value, smooth, curve."""
+    """The specification, and the number of points above its range; columns of `data`: step, value, smooth, curve."""
     low, high = _range([*data["value"], *ideals], ideals)
-    # Both scales are fixed here: Vega would warn of an infinite extent before the data arrive.
+    # Both scales are fixed: otherwise Vega warns of an infinite extent before the data arrive.
     x: dict[str, Any] = {"field": "step", "type": "quantitative", "title": t("runs.axis_step")}
     x |= {"axis": {"format": ",d"}, "scale": {"domain": [min(data["step"], default=0), max(data["step"], default=1)]}}
     y = {"type": "quantitative", "title": axis, "axis": {"tickCount": 5, "format": ".3~g", "labelOverlap": True}}
@@ -53,7 +53,7 @@ def chart_spec(
         if value > high
     ]
     if outside:
-        marks = {"values": outside[:: -(-len(outside) // _MOST_MARKS)]}
+        marks = {"values": outside[:: -(-len(outside) // _MAX_MARKS)]}
         mark = {"type": "point", "shape": "triangle-up", "filled": True, "size": 90, "opacity": 1}
         layers.append({"data": marks, "mark": mark, "encoding": {**encoding, "y": {"value": 4}}})
     layers += [layer for ideal in ideals for layer in _ideal(ideal)]
@@ -63,7 +63,7 @@ def chart_spec(
 
 
 def legend(labels: Sequence[str]) -> dict[str, Any] | None:
-    """Above the curves, with whole names: two beside each other only if a phone's width holds both."""
+    """The legend above the curves, with full names; two per row only if both fit on a phone. None for one curve."""
     if len(labels) < 2:
         return None
     columns = 2 if max(map(len, labels)) <= _SHORT_NAME else 1
@@ -71,7 +71,7 @@ def legend(labels: Sequence[str]) -> dict[str, Any] | None:
 
 
 def legend_height(labels: Sequence[str]) -> int:
-    """Pixels that the legend takes beyond its first two rows."""
+    """Height in pixels of the legend's rows after the second."""
     shown = legend(labels)
     return 0 if shown is None else _ROW * max(0, -(-len(labels) // shown["columns"]) - 2)
 
@@ -99,7 +99,7 @@ def _events(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _range(values: Sequence[float], ideals: list[float]) -> tuple[float, float]:
-    """The range of the values, rounded; a narrower one if a few points would flatten all the rest."""
+    """The rounded range of the values; narrower if a few outliers would flatten the rest."""
     ordered = sorted(value for value in values if math.isfinite(value))
     if not ordered:
         return 0.0, 1.0

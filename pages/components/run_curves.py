@@ -1,4 +1,4 @@
-"""The curves of a run: read on from where the last reader stopped, thinned, drawn with their ideal values."""
+"""The curves of a run: read incrementally, thinned, and drawn with their ideal values."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pages.components.i18n import has, t
 from pages.components.run_chart import chart_spec, legend_height
 
 POINTS = 1_000
-"""Points in one chart, all its lines together; 1,000 cost a browser about 10 % of a core at one picture in 2 s."""
+"""Points per chart, over all its lines; 1,000 cost a browser about 10 % of a core at one update per 2 s."""
 _TAILS_KEPT = 64
 _PIECE = 8 * 2**20  # bytes read at a time
-_HUGE = 2**53  # above it a whole number is none in a browser
+_MAX_EXACT = 2**53  # a browser holds integers exactly up to here
 
 
 class Line(NamedTuple):
-    """One metric: 16 bytes a point."""
+    """One metric: 16 bytes per point."""
 
     steps: array[int]
     values: array[float]
@@ -35,7 +35,7 @@ Series = dict[str, Line]
 
 
 class MetricsTail:
-    """All points of one run; `series` reads only what was appended since its last call."""
+    """All points of one run; `series` reads only what was appended since the last call."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
@@ -46,13 +46,13 @@ class MetricsTail:
         self._file, self._offset, self._series = 0, 0, Series()
 
     def series(self) -> Series:
-        """Steps and values by metric. A copy: another visitor's script may read on at any time."""
+        """Steps and values by metric; a copy, because another session may read new points at any time."""
         with self._lock:
             file, size = self._folder.metrics_stamp()
             if file != self._file or size < self._offset:
                 self._clear()
                 self._file = file
-            while True:  # in pieces: as objects, lines take ten times the memory that they take in the file
+            while True:  # in pieces: parsed lines take ten times the memory of the file
                 before = self._offset
                 lines, self._offset = self._folder.metrics(before, _PIECE)
                 for line in lines:
@@ -67,13 +67,13 @@ class MetricsTail:
             return
         for name, value in line.items():
             if name not in ("step", "time") and (isinstance(value, float) or _is_whole(value)):
-                known = self._series.setdefault(name, Line(array("q"), array("d")))
-                known.steps.append(step)
-                known.values.append(float(value))
+                line_of_metric = self._series.setdefault(name, Line(array("q"), array("d")))
+                line_of_metric.steps.append(step)
+                line_of_metric.values.append(float(value))
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and abs(value) < _HUGE
+    return isinstance(value, int) and abs(value) < _MAX_EXACT
 
 
 _tails: OrderedDict[Path, MetricsTail] = OrderedDict()
@@ -81,7 +81,7 @@ _tails_lock = threading.Lock()
 
 
 def series_of(folder: RunFolder) -> Series:
-    """Every point of a run; what was read before is kept for all visitors of this server."""
+    """All points of a run; points read before are cached for all sessions."""
     with _tails_lock:
         tail = _tails.setdefault(folder.path, MetricsTail(folder))
         _tails.move_to_end(folder.path)
@@ -91,7 +91,7 @@ def series_of(folder: RunFolder) -> Series:
 
 
 def thin(steps: Sequence[int], values: Sequence[float], limit: int) -> tuple[list[int], list[float], int]:
-    """At most `limit` points, each the mean of `count` neighbours at the last one's step; and that count."""
+    """At most `limit` points, each the mean of `count` consecutive ones at the last one's step; and `count`."""
     count = max(1, -(-len(steps) // limit))
     if count == 1:
         return list(steps), list(values), 1
@@ -102,7 +102,7 @@ def thin(steps: Sequence[int], values: Sequence[float], limit: int) -> tuple[lis
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
-    """The exponential moving average, corrected for its start; the values themselves for a weight of 0."""
+    """The exponential moving average with bias correction; for a weight of 0 the values themselves."""
     mean, total, result = 0.0, 0.0, []
     for value in values:
         if math.isfinite(value):
@@ -112,7 +112,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 
 def groups_of(series: Series) -> dict[str, list[str]]:
-    """Metric names by what stands before the slash: one chart each, losses first. Previews have their own."""
+    """Metric names by the part before the slash, one chart each, losses first; without those of previews."""
     groups: dict[str, list[str]] = {}
     for name in series:
         group = name.split("/")[0]
@@ -136,10 +136,10 @@ def chart(
     axis: str = "",
     smoothing: float = 0.0,
 ) -> tuple[int, int]:
-    """Draw some metrics as lines over the steps, with `axis` as the title of the values.
+    """Show metrics as lines over the steps, with `axis` as the title of the value axis.
 
-    Returns how many logged steps one point stands for, and how many points lie above the range that is shown: those are
-    marked at the upper edge. With `smoothing` the points are pale and a moving average is drawn over them.
+    Returns the number of logged steps per point, and the number of points above the visible range, which are marked at
+    its upper edge. With `smoothing` the lines are pale, with their moving average on top.
     """
     data: dict[str, list[Any]] = {"step": [], "value": [], "smooth": [], "curve": []}
     coarsest = 1

@@ -1,4 +1,4 @@
-"""What a run drew while it learned: the same seeds at every step, and how varied the pictures were."""
+"""Previews of a run: samples of the same seeds at each saved step, and their diversity."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from train_jobs import Job
 
 DIVERSITY, OF_DATA = "preview/diversity", "preview/diversity_data"
 COLLAPSE = 0.4
-"""Below this share of the data's diversity the page speaks of mode collapse."""
+"""Below this fraction of the data's diversity the page warns of mode collapse."""
 _TOO_EARLY = 0.1
-"""Share of the run before which nothing is said: an untrained network's pictures are all alike, too."""
+"""Fraction of the run before which there is no warning: the samples of an untrained network are all alike, too."""
 
 
 def newest(job: Job) -> None:
-    """The newest picture alone, for the compact panel."""
+    """Show the newest preview, for the compact panel."""
     previews = job.folder.previews()
     if previews:
         _show(job, previews[-1][0])
 
 
-def film(job: Job) -> None:
-    """A slider over the saved pictures; it follows the newest until it is moved."""
+def slideshow(job: Job) -> None:
+    """Show a slider over the saved previews, which follows the newest one until it is moved, and the chosen one."""
     st.subheader(t("runs.previews"), anchor=False)
-    step = scrubbed(job, "runs_preview", t("runs.preview_step"), t("runs.preview_step_help"))
+    step = pick_preview(job, "runs_preview", t("runs.preview_step"), t("runs.preview_step_help"))
     if step is None:
         st.caption(t("runs.no_previews"))
         return
@@ -42,28 +42,28 @@ def film(job: Job) -> None:
 
 
 def _one_canvas(job: Job) -> bool:
-    """Whether the run changes one image (style transfer) instead of learning to make many."""
+    """Whether the run optimises one image (style transfer) instead of training a generator."""
     try:
         return "start" in vars(registry.get(job.model))
-    except UnknownNameError:  # a damaged run, or of another version
+    except UnknownNameError:  # a damaged run, or one of another version
         return False
 
 
-def scrubbed(job: Job, name: str, label: str, help: str) -> int | None:
-    """A slider, keyed `<name>_step`, over the steps of the saved pictures; it follows the newest until it is moved.
+def pick_preview(job: Job, name: str, label: str, help: str) -> int | None:
+    """Show the slider `<name>_step` over the steps with previews and return the chosen one; None without previews.
 
-    None while there is no picture.
+    The slider follows the newest preview until it is moved.
     """
     steps = [step for step, _ in job.folder.previews()]
     if not steps:
         return None
-    key, kept, seen = f"{name}_step", f"{name}_seen", (job.id, steps[-1])
-    before = st.session_state.get(kept)
-    # Moved only by the visitor: a new picture takes along a slider that stood at the end, and no other.
-    follows = before is None or before[0] != job.id or st.session_state.get(key) == before[1]
+    key, last_key = f"{name}_step", f"{name}_seen"
+    last = st.session_state.get(last_key)
+    # A new preview moves the slider only if it was at the end.
+    follows = last is None or last[0] != job.id or st.session_state.get(key) == last[1]
     if follows or st.session_state.get(key) not in steps:
         st.session_state[key] = steps[-1]
-    st.session_state[kept] = seen
+    st.session_state[last_key] = (job.id, steps[-1])
     if len(steps) == 1:
         return steps[0]
     return int(st.select_slider(label, steps, format_func=lambda value: f"{value:,}", key=key, help=help))
@@ -71,19 +71,19 @@ def scrubbed(job: Job, name: str, label: str, help: str) -> int | None:
 
 def _show(job: Job, step: int) -> None:
     try:
-        picture = job.folder.preview(step)
-    except FileNotFoundError:  # a resume has just cut it away; the next tick knows
+        preview = job.folder.preview(step)
+    except FileNotFoundError:  # removed by a resume; the next update shows the rest
         st.caption(t("runs.no_previews"))
         return
     except CheckpointError as error:
         st.warning(message(str(error)), icon=":material/broken_image:")
         return
-    # Inside the message: by an address the browser may ask for it when the next tick has put a newer one in its place.
-    st.image(data_url(picture), alt=t("runs.preview_alt", name=job.name, step=step), width="stretch")
+    # As a data URL: an address might be requested only after the next update has replaced its image.
+    st.image(data_url(preview), alt=t("runs.preview_alt", name=job.name, step=step), width="stretch")
 
 
 def diversity(job: Job, series: Series, outline: Outline | None) -> None:
-    """The curve, the data's own value beside it, and a hint where the pictures have become alike."""
+    """Show the diversity of the samples next to that of the data, and a warning if it has collapsed."""
     if outline is not None and outline.latent_dim == 0:
         st.caption(t("runs.constant"))
         return
@@ -91,9 +91,9 @@ def diversity(job: Job, series: Series, outline: Outline | None) -> None:
         return
     steps, values = series[DIVERSITY]
     of_data = series[OF_DATA][1][-1]
-    share = values[-1] / of_data if of_data else 1.0
-    if share < COLLAPSE and steps[-1] >= _TOO_EARLY * job.max_steps:
-        st.warning(t("runs.collapse", percent=percent(share, 0)), icon=":material/content_copy:")
+    fraction = values[-1] / of_data if of_data else 1.0
+    if fraction < COLLAPSE and steps[-1] >= _TOO_EARLY * job.max_steps:
+        st.warning(t("runs.collapse", percent=percent(fraction, 0)), icon=":material/content_copy:")
     st.markdown(f"**{t('runs.diversity')}**")
     labels = {
         DIVERSITY: Curve(t("runs.diversity_label"), t("runs.diversity_note")),

@@ -1,4 +1,4 @@
-"""Publishing a run: a name, then progress, time and a way to cancel, then the card. Goes on if the page is left."""
+"""Publishing a run: the form, the progress with a button to cancel, the card. It continues if the page is left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POLL = 1.0
 
 
 def show(job: Job) -> None:
-    """The form, or what has become of the last request for this run."""
+    """Show the form, or the state of the last publication of this run."""
     memory = st.session_state
     publication = publishing.of(job.id)
     if publication is not None and publication.ended is None:
@@ -24,7 +24,7 @@ def show(job: Job) -> None:
         return
     if publication is not None:
         _report(publication)
-    if memory.get("runs_publish_of") != job.id:  # a name typed for one run is not the next one's
+    if memory.get("runs_publish_of") != job.id:  # do not offer the name typed for another run
         memory["runs_publish_of"], memory["runs_publish_name"] = job.id, ""
     ready = not job.active and bool(job.folder.steps()) and not train_jobs.public_mode()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -32,7 +32,7 @@ def show(job: Job) -> None:
             t("runs.publish_name"),
             key="runs_publish_name",
             max_chars=64,
-            placeholder=_usual(job.id),
+            placeholder=_default_name(job.id),
             help=t("runs.publish_name_help"),
             disabled=not ready,
         )
@@ -49,15 +49,15 @@ def show(job: Job) -> None:
         error_box(refusal)
 
 
-def _usual(job_id: str) -> str:
+def _default_name(job_id: str) -> str:
     return job_id.replace("-", "_")
 
 
 def _start(job_id: str) -> None:
-    """Bound to the run that the button was drawn for."""
+    """Publish the run of the button; a callback, so that a click counts for no other run."""
     memory = st.session_state
     try:
-        publishing.start(job_id, memory["runs_publish_name"].strip() or _usual(job_id))
+        publishing.start(job_id, memory["runs_publish_name"].strip() or _default_name(job_id))
     except GenmodelsError as error:
         memory["runs_publish_refusal"] = str(error)
 
@@ -97,7 +97,7 @@ def _report(publication: Publication) -> None:
             except OSError:
                 st.caption(t("runs.publish_gone"))
             else:
-                # Its picture is a file beside the card, which a browser cannot reach
+                # Without its image, a file next to the card that a browser cannot load
                 st.markdown("\n".join(line for line in card.splitlines() if not line.startswith("![")))
     st.button(
         t("runs.publish_forget"),

@@ -1,4 +1,4 @@
-"""One run, live: its state in words, progress, curves, pictures, events and log. Used by the Train and the Runs page.
+"""The live view of one run: state, progress, curves, previews, events and log; used by Train, Runs and Stylize.
 
 Everything is read from the queue and the run folder, so a reload or another browser shows the same.
 """
@@ -22,9 +22,9 @@ from pages.components.theme import friendly_errors, message, plain
 from train_jobs import Job
 
 POLL = 2.0
-"""Seconds between two looks at a run that is going on."""
+"""Seconds between two updates of an active run."""
 POLL_FIRST = 0.5
-"""Until its first point is there: that is what somebody who has just clicked Start is waiting for."""
+"""The same until the first point is there, which somebody who has just clicked Start waits for."""
 _SMOOTHINGS = {"none": 0.0, "some": 0.8, "strong": 0.97}
 _COLORS: dict[str, Any] = {
     "PENDING": "gray",
@@ -36,7 +36,7 @@ _COLORS: dict[str, Any] = {
 
 
 def duration(seconds: float) -> str:
-    """A time in the largest unit that fits."""
+    """A time in words, in the largest unit that fits."""
     if seconds < 90:
         return t("runs.seconds", n=max(1, round(seconds)))
     if seconds < 5400:
@@ -47,14 +47,14 @@ def duration(seconds: float) -> str:
 
 
 def compact(job_id: str) -> None:
-    """The panel of the Train page: state, main curves, newest picture. Raises UnknownNameError."""
+    """Show the panel of the Train page: state, main curves, newest preview. Raises UnknownNameError if unknown."""
     job = train_jobs.job(job_id)
     live(job, _draw_compact)
     run_actions.main(job)
 
 
 def full(job_id: str) -> None:
-    """Everything about a run. Raises UnknownNameError."""
+    """Show everything about a run. Raises UnknownNameError if there is no such run."""
     job = train_jobs.job(job_id)
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.subheader(plain(job.name), anchor=False)
@@ -64,21 +64,21 @@ def full(job_id: str) -> None:
     live(job, _draw_full)
     spec = _spec_of(job)
     if spec is not None:
-        run_actions.knobs(job, spec)
+        run_actions.live_settings(job, spec)
         _settings(job, spec)
     run_actions.manage(job)
 
 
 def live(job: Job, draw: Callable[[Job], None]) -> None:
-    """Draw again and again while the run goes on; when it ends, once more with the whole page and without a timer."""
-    seen = _stage(job)
+    """Call `draw` with the run, repeatedly while it is active; when it ends, the whole page runs once more."""
+    shown = _stage(job)
 
     def tick() -> None:
         try:
             now = train_jobs.job(job.id)
         except UnknownNameError:
-            st.rerun()  # deleted by someone else: the page says so
-        if _stage(now) != seen:
+            st.rerun()  # deleted by someone else: the page reports it
+        if _stage(now) != shown:
             st.rerun()
         with friendly_errors():
             draw(now)
@@ -88,12 +88,12 @@ def live(job: Job, draw: Callable[[Job], None]) -> None:
 
 
 def _stage(job: Job) -> tuple[str, bool, bool]:
-    """What the page around the live part depends on: its timer and which buttons can be pressed."""
+    """What the page around the live part depends on: its timer, and which buttons are enabled."""
     return job.state, _awaited(job), job.phase == "training"
 
 
 def _awaited(job: Job) -> bool:
-    """Whether its first point is due any moment; a job that waits behind another one is not looked at so often."""
+    """Whether the first point is expected soon; a job in the queue is polled less often."""
     started = job.state == "RUNNING" or (job.state == "PENDING" and time.time() - job.created < 10)
     return started and job.folder.metrics_stamp()[1] == 0
 
@@ -118,7 +118,7 @@ def _draw_full(job: Job) -> None:
         run_previews.diversity(job, series, outline)
         _events(job)
     with right:
-        run_previews.film(job)
+        run_previews.slideshow(job)
     if train_jobs.public_mode():
         return  # the log names folders of the server and commands for its owner
     with st.expander(t("runs.log"), icon=":material/article:", key="runs_log"):
@@ -129,7 +129,7 @@ def _draw_full(job: Job) -> None:
 
 
 def state_text(job: Job) -> str:
-    """The state in a word or two, for a list."""
+    """The state in one or two words, for lists."""
     return t("runs.state.not_responding" if job.silent is not None else f"runs.state.{job.state}")
 
 
@@ -153,7 +153,7 @@ def in_words(job: Job) -> str:
 
 
 def progress(job: Job) -> None:
-    """The state in words, and a bar with the step, the speed and the time left."""
+    """Show the state as a sentence, and a progress bar with the step, the speed and the time left."""
     if job.state == "FAILED":
         st.error(in_words(job), icon=":material/error:")
     elif job.silent is not None or (job.state == "PENDING" and job.error):
@@ -165,10 +165,10 @@ def progress(job: Job) -> None:
         parts.append(t("runs.speed", speed=f"{job.speed:,.0f}" if job.speed >= 10 else f"{job.speed:.1f}"))
     if job.seconds_left is not None and job.state == "RUNNING":
         parts.append(t("runs.left", time=duration(job.seconds_left)))
-    if job.started and job.finished and job.finished >= job.started:  # else the clock was set meanwhile
+    if job.started and job.finished and job.finished >= job.started:  # else the clock was set in the meantime
         parts.append(t("runs.took", time=duration(job.finished - job.started)))
-    share = min(1.0, job.step / job.max_steps) if job.max_steps else 0.0
-    st.progress(share, text=" · ".join(parts))
+    fraction = min(1.0, job.step / job.max_steps) if job.max_steps else 0.0
+    st.progress(fraction, text=" · ".join(parts))
     if job.device_note and job.active:
         st.caption(plain(job.device_note))
 
@@ -180,7 +180,7 @@ def _curves(
         st.caption(t("runs.no_curves") if job.active else t("runs.curves_none"))
         return
     meanings = outline.curves if outline else {}
-    marks = [{"step": event["step"], "what": _event_text(event, str)} for event in _marked(job)]
+    marks = [{"step": event["step"], "what": _event_text(event, str)} for event in _valid_events(job)]
     smoothing = _smoothing() if explain else 0.0
     for group, names in groups.items():
         if explain:
@@ -211,23 +211,24 @@ def _smoothing() -> float:
     return _SMOOTHINGS[chosen or "none"]
 
 
-def _marked(job: Job) -> list[dict[str, Any]]:
-    return [event for event in job.folder.events() if _counted(event) and _dated(event)]
+def _valid_events(job: Job) -> list[dict[str, Any]]:
+    """The events of a run, without damaged lines, which must not hide the run."""
+    return [event for event in job.folder.events() if _has_step(event) and _has_time(event)]
 
 
-def _counted(event: Mapping[str, Any]) -> bool:
+def _has_step(event: Mapping[str, Any]) -> bool:
     step = event.get("step")
     return isinstance(step, int) and 0 <= step < 2**53
 
 
-def _dated(event: Mapping[str, Any]) -> bool:
-    """Whether its time is one that a clock can show; a damaged line must not hide the run."""
+def _has_time(event: Mapping[str, Any]) -> bool:
+    """Whether the event's time can be shown by a clock."""
     when = event.get("time", 0)
     return isinstance(when, int | float) and 0 <= when < 1e11
 
 
 def _events(job: Job) -> None:
-    events = _marked(job)
+    events = _valid_events(job)
     if not events:
         return
     st.markdown(f"**{t('runs.events')}**")
@@ -238,20 +239,20 @@ def _events(job: Job) -> None:
     st.markdown("\n".join(lines))
 
 
-def _event_text(event: Mapping[str, Any], written: Callable[[str], str]) -> str:
-    """What happened, in words; `written` makes its texts fit for where they are shown, Markdown or a chart."""
+def _event_text(event: Mapping[str, Any], escape: Callable[[str], str]) -> str:
+    """The event as a sentence; `escape` is applied to texts of the run, for Markdown or for a chart."""
     kind = str(event.get("kind"))
     fields = {
-        str(key): value if value is None or isinstance(value, int | float) else written(str(value))
+        str(key): value if value is None or isinstance(value, int | float) else escape(str(value))
         for key, value in event.items()
         if key != "kind"
     }
     try:
         if kind == "began_with" and event["anew"]:
-            return t("runs.event.began_with_anew", **{**fields, "anew": written(", ".join(event["anew"]))})
+            return t("runs.event.began_with_anew", **{**fields, "anew": escape(", ".join(event["anew"]))})
         return t(f"runs.event.{kind}", **fields)
     except (KeyError, TypeError, ValueError):  # written by another version, with other fields
-        return t("runs.event.other", step=event["step"], kind=written(kind))
+        return t("runs.event.other", step=event["step"], kind=escape(kind))
 
 
 def _settings(job: Job, spec: Spec) -> None:
@@ -270,7 +271,7 @@ def _settings(job: Job, spec: Spec) -> None:
 
 
 def _spec_of(job: Job) -> Spec | None:
-    """None for a damaged run; its state already says why."""
+    """The resolved spec; None for a damaged run, whose state shows the cause."""
     try:
         return job.folder.spec()
     except GenmodelsError:
@@ -278,7 +279,7 @@ def _spec_of(job: Job) -> Spec | None:
 
 
 def _outline_of(job: Job) -> Outline | None:
-    """None for a damaged run, or one whose config builds no model any more: its curves are drawn unexplained."""
+    """Parameters and curves of the model; None if the run is damaged or its config no longer builds a model."""
     try:
         return estimate.outline(job.folder.spec())
     except GenmodelsError:

@@ -1,7 +1,7 @@
-"""Several small pictures with captions, cut by the browser out of one sheet that comes inside the page's message.
+"""A row of small images with captions, which the browser cuts out of one sheet in the page's message.
 
-One PNG for a whole row costs one encoding and no request of its own; each tile is still a picture with its own
-alternative text, and the row can break where the window is narrow.
+One PNG per row needs one encoding and no separate request. Each tile still is an image with its own alternative text,
+and the row wraps in a narrow window.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pages.components.tiles import data_url
 
 @dataclass(frozen=True)
 class TileText:
-    """What stands about a tile: a sign before it, a line above, lines below (`warn` marks the first), `alt`."""
+    """The texts of a tile: alternative text, a sign before it, a line above, lines below; `warn` marks the first."""
 
     alt: str
     above: str = ""
@@ -57,11 +57,11 @@ export default async function ({ parentElement, data }) {
   const sheet = new Image();
   sheet.src = data.src;
   await sheet.decode();
-  if (calls.get(strip) !== call) return;       // a newer message came while this sheet was decoded
+  if (calls.get(strip) !== call) return;       // a newer message arrived while this sheet was decoded
   strip.className = `strip ${data.layout}` + (data.columns > 8 && data.columns % 2 === 0 ? " foldable" : "");
   strip.style.setProperty("--columns", data.columns);
   const above = data.tiles.some(tile => tile.above);
-  strip.style.setProperty("--parts", above ? 3 : 2);        // rows of a figure that stand level with its neighbours
+  strip.style.setProperty("--parts", above ? 3 : 2);        // rows of a figure that align with those of its neighbours
   strip.setAttribute("aria-label", data.label);
   const make = (tag, name, text) => {
     const element = document.createElement(tag);
@@ -104,9 +104,9 @@ def strip(
     key: str,
     columns: int | None = None,
 ) -> None:
-    """Show the tiles of a sheet, `size` = (width, height) of each in pixels, enlarged without smoothing.
+    """Show the tiles of a sheet, enlarged without smoothing; `size` is the (width, height) of a tile in pixels.
 
-    With `columns` in rows of so many (more than 8 fold in two where it is narrow), without as an equation.
+    With `columns` in rows (more than 8 columns are halved in a narrow window), else as an equation.
     """
     data = {
         "src": data_url(png),

@@ -1,4 +1,4 @@
-"""What every page shares of its looks: the title block, the error box, the mark."""
+"""The look that all pages share: title, error box, logo; and escaping of users' texts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from genmodels.errors import GenmodelsError
 from pages.components.for_visitors import without_commands_and_paths
 from pages.components.i18n import t
 
-# Four by four grey pixels that become a shape: the whole subject in one mark. Colours follow both themes.
+# The logo: 4 x 4 pixels, from noise to a shape. Its colour suits both themes.
 _PIXELS = ("0.15 0.35 0.35 0.15", "0.15 0.3 0.25 1", "0.3 0.2 1 0.3", "0.2 1 1 1")
 
-# The help text of a button opens above it and covers what stands there, often the control that is wanted next. It goes
-# with the click that gives the button its focus; keyboard focus keeps it.
+# The help text of a button opens above it and covers what is there, often the next control. It is hidden after a
+# click; keyboard focus keeps it.
 STYLE = """<style>
 body:has([data-testid="stButton"] button:focus:not(:focus-visible):hover) [data-testid="stTooltipContent"] {
   display: none;
@@ -26,8 +26,8 @@ body:has([data-testid="stButton"] button:focus:not(:focus-visible):hover) [data-
 </style>"""
 
 
-def mark() -> str:
-    """The studio's mark and name as SVG."""
+def logo() -> str:
+    """The studio's logo and name as SVG."""
     squares = "".join(
         f'<rect x="{4 + 8 * x}" y="{4 + 8 * y}" width="7" height="7" rx="1.5" fill="#1f949b" opacity="{opacity}"/>'
         for y, row in enumerate(_PIXELS)
@@ -42,26 +42,26 @@ def mark() -> str:
 
 
 def icon() -> Image.Image:
-    """The mark as the window's icon; a name of Streamlit's own icons would be fetched from another host."""
-    picture = Image.new("RGBA", (64, 64))
-    draw = ImageDraw.Draw(picture)
+    """The logo as the window's icon; one of Streamlit's named icons would be loaded from another host."""
+    image = Image.new("RGBA", (64, 64))
+    draw = ImageDraw.Draw(image)
     for y, row in enumerate(_PIXELS):
         for x, opacity in enumerate(row.split()):
             box = (16 * x, 16 * y, 16 * x + 13, 16 * y + 13)
             draw.rounded_rectangle(box, radius=3, fill=(31, 148, 155, round(255 * float(opacity))))
-    return picture
+    return image
 
 
 def page_title(title: str, intro: str) -> None:
-    """The heading of a page and one or two sentences: what it shows and why it matters."""
+    """Show the title of a page and its introduction."""
     st.title(title, anchor=False)
     st.markdown(intro)
 
 
 def plain(text: str) -> str:
-    """A user's text inside Markdown: shown as it was typed, no link, picture, icon, list or formula in it.
+    """A user's text escaped for Markdown: shown as typed, without links, images, icons, lists or formulas.
 
-    Icons, emoji and bare addresses are looked for after the escapes are gone, so an invisible word joiner parts them.
+    Streamlit detects icons, emoji and bare URLs after it removes escapes, so a word joiner (U+2060) is inserted there.
     """
     text = re.sub(r"([\\`*_\[\]<>#|~$:&])", r"\\\1", text)
     text = re.sub(r":(?=[\w/+-])|@|\bwww(?=\.)", "\\g<0>\u2060", text)
@@ -70,15 +70,15 @@ def plain(text: str) -> str:
 
 
 def in_chart(text: str) -> str:
-    """A user's text as a name in a Plotly chart, which reads some HTML, and fields such as %{x}."""
+    """A user's text escaped for a Plotly chart, which interprets some HTML, and fields such as %{x}."""
     return html.escape(text, quote=False).replace("%{", "%\u2060{")
 
 
 def message(text: str) -> str:
-    """An error written for users as Markdown: what stands between backticks is code, to be copied; the rest plain.
+    """An error text as Markdown: text in backticks becomes code, the rest is escaped.
 
-    It may hold the name of a file or of a run, backticks included, and what a code span holds is never Markdown. On a
-    public server it names no path and no command.
+    It may contain the name of a file or of a run, even with backticks; code spans are never parsed as Markdown. On a
+    public server paths and commands are removed.
     """
     text = without_commands_and_paths(text)
     pieces = text.split("`")
@@ -88,13 +88,13 @@ def message(text: str) -> str:
 
 
 def error_box(text: str, heading: str = "") -> None:
-    """An error written for users as a box."""
+    """Show an error text in a box."""
     st.error(f"**{heading}** {message(text)}" if heading else message(text), icon=":material/error:")
 
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Show an error written for users as a box; anything else is a defect and keeps its traceback."""
+    """Show a GenmodelsError of the body in a box; every other exception is a defect and is raised."""
     try:
         yield
     except GenmodelsError as error:
@@ -102,7 +102,7 @@ def friendly_errors() -> Iterator[None]:
 
 
 def show_unexpected_error(_: Exception) -> bool:
-    """A friendly text in place of an uncaught exception, which Streamlit has logged; True: nothing more is shown."""
+    """Show a text in place of an uncaught exception, which Streamlit logs; True, so that it shows nothing itself."""
     with st.container(key="unexpected_error"):
         st.error(t("common.error.unexpected"), icon=":material/error:")
     return True

@@ -1,7 +1,7 @@
-"""Small pictures with a line of text above or below each, delivered inside the message that carries the page.
+"""Lists of small images with a line of text above or below each, sent inside the page's message.
 
-One component for all of them: forty `st.image` are forty elements and forty requests (0.4 s), this is one message.
-Each picture has an alternative text of its own, and captions are text, so both themes and a screen reader do well.
+One component for all images: forty `st.image` are forty elements and forty requests (0.4 s), this is one message. Each
+image has its own alternative text, and captions are text, which suits both themes and screen readers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture (`kind` is png or jpeg), what stands below and above it, and its text for those who cannot see it."""
+    """An image (`kind` is png or jpeg), the texts below and above it, and its alternative text."""
 
     image: bytes
     caption: str
@@ -46,7 +46,7 @@ export default function ({ parentElement, data }) {
   list.className = data.layout;
   list.style.setProperty("--tile", data.width + "px");
   if (data.label) list.setAttribute("aria-label", data.label); else list.removeAttribute("aria-label");
-  // The elements stay where they are and only change: nothing flickers while something is dragged or drawn.
+  // Elements are updated in place, so nothing flickers during a drag or while something is drawn.
   while (list.children.length > count) list.lastChild.remove();
   while (list.children.length < count) {
     const item = document.createElement("li"), figure = document.createElement("figure");
@@ -60,7 +60,7 @@ export default function ({ parentElement, data }) {
     const item = list.children[index], [above, image, caption] = item.firstChild.children;
     item.style.width = data.layout === "row"
       ? `min(${data.width}px, calc((100% - ${count - 1} * 0.75rem) / ${count}))` : "";
-    // Pixels stay squares where the picture is enlarged; reduced, they would only tear it.
+    // An enlarged image keeps square pixels; a reduced one is smoothed.
     const soften = () => image.classList.toggle("smooth", data.smooth || image.naturalWidth > data.width);
     image.onload = soften;
     soften();
@@ -76,23 +76,23 @@ _component = st.components.v2.component("genmodels_tiles", html="<ul></ul>", css
 
 
 def data_url(image: bytes, kind: str = "png") -> str:
-    """A picture as an address that carries it."""
+    """The image as a data URL."""
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
-def flow(pictures: Sequence[Tile], *, label: str, width: int, key: str) -> None:
-    """Show any number of pictures `width` pixels wide, as many side by side as fit; `label` names the whole list."""
-    _show(pictures, key=key, layout="flow", width=width, label=label, smooth=False)
+def flow(images: Sequence[Tile], *, label: str, width: int, key: str) -> None:
+    """Show any number of images `width` pixels wide, in as many columns as fit; `label` names the list."""
+    _show(images, key=key, layout="flow", width=width, label=label, smooth=False)
 
 
-def row(pictures: Sequence[Tile], *, width: int, key: str, smooth: bool = False) -> None:
-    """Show a few pictures side by side, each at most `width` pixels wide; pixels stay squares unless `smooth`."""
-    _show(pictures, key=key, layout="row", width=width, label="", smooth=smooth)
+def row(images: Sequence[Tile], *, width: int, key: str, smooth: bool = False) -> None:
+    """Show a few images side by side, each at most `width` pixels wide; enlarged without smoothing unless `smooth`."""
+    _show(images, key=key, layout="row", width=width, label="", smooth=smooth)
 
 
-def _show(pictures: Sequence[Tile], *, key: str, **settings: Any) -> None:
+def _show(images: Sequence[Tile], *, key: str, **settings: Any) -> None:
     tiles = [
         {"src": data_url(tile.image, tile.kind), "caption": tile.caption, "alt": tile.alt, "above": tile.above}
-        for tile in pictures
+        for tile in images
     ]
     _component(key=key, data={**settings, "tiles": tiles})

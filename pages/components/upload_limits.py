@@ -1,7 +1,7 @@
-"""What the uploaders that a session sees may receive, and which of the files they have received are in use.
+"""Limits of the uploaders that a session shows, and the files that they hold.
 
-Streamlit keeps every file of a session in memory until the session ends, and only the browser knows an uploader's own
-limit. So each uploader states its limits here; `pages/server/uploads.py` refuses what exceeds them and frees the rest.
+Streamlit keeps every file of a session in memory until the session ends, and only the browser checks the limit of an
+uploader. So each uploader registers its limits here; `pages/server/uploads.py` enforces them and frees other files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 @dataclass(frozen=True)
 class Budget:
-    """What a session may hold: bytes per file, bytes of all files, number of files."""
+    """Limits of a session: bytes per file, bytes of all files, number of files."""
 
     file_bytes: int
     total_bytes: int
@@ -46,36 +46,36 @@ _sessions: dict[str, _Session] = {}
 
 def accept(
     key: str,
-    found: UploadedFile | Sequence[UploadedFile] | None,
+    value: UploadedFile | Sequence[UploadedFile] | None,
     *,
     megabytes: int,
     files: int = 1,
     total_megabytes: int | None = None,
 ) -> None:
-    """State what the uploader `key`, just shown, may receive, and which files it holds now."""
+    """Register the limits of the uploader `key`, which was just shown, and the files in its `value`."""
     context = get_script_run_ctx()
     if context is None:
         return
-    held = _listed(found)
-    kept = _listed(st.session_state.get(key))  # the session's state has objects of its own
+    held = _files_in(value)
+    copies = _files_in(st.session_state.get(key))  # the session's state has other objects
     total = total_megabytes or megabytes * files
     with _lock:
         session = _sessions.setdefault(context.session_id, _Session())
         session.uploaders[key] = _Uploader(
             Budget(megabytes << 20, total << 20, files),
-            tuple(weakref.ref(file) for file in (*held, *kept)),
+            tuple(weakref.ref(file) for file in (*held, *copies)),
             frozenset(file.file_id for file in held),
             session.run,
         )
 
 
-def _listed(found: Any) -> list[UploadedFile]:
-    files = found if isinstance(found, list) else [found]
+def _files_in(value: Any) -> list[UploadedFile]:
+    files = value if isinstance(value, list) else [value]
     return [file for file in files if isinstance(file, UploadedFile)]
 
 
 def begin_run() -> None:
-    """A run of a whole page begins. Its uploaders, and until it ends those of the run before, may receive files."""
+    """Start a run of a whole page; until it ends, the uploaders of the previous run may receive files, too."""
     context = get_script_run_ctx()
     if context is not None:
         with _lock:
@@ -83,7 +83,7 @@ def begin_run() -> None:
 
 
 def end_run() -> None:
-    """The page is complete: uploaders that it does not show any more receive nothing."""
+    """End a run: drop the uploaders that the page no longer shows."""
     context = get_script_run_ctx()
     if context is None:
         return
@@ -93,7 +93,7 @@ def end_run() -> None:
 
 
 def budget(session_id: str) -> Budget:
-    """What the session's uploaders may receive together; nothing if it sees none."""
+    """The limits of all uploaders of the session together; zero if it shows none."""
     with _lock:
         session = _sessions.get(session_id)
         budgets = [shown.budget for shown in session.uploaders.values()] if session else []
@@ -105,7 +105,7 @@ def budget(session_id: str) -> Budget:
 
 
 def in_use(session_id: str) -> frozenset[str]:
-    """Ids of the files that the session's uploaders hold."""
+    """The ids of the files in the session's uploaders."""
     with _lock:
         session = _sessions.get(session_id)
         held = [shown.ids for shown in session.uploaders.values()] if session else []
@@ -113,13 +113,13 @@ def in_use(session_id: str) -> frozenset[str]:
 
 
 def sessions() -> tuple[str, ...]:
-    """Ids of the sessions that have run a page and were not forgotten."""
+    """The ids of the sessions that have run a page and were not forgotten."""
     with _lock:
         return tuple(_sessions)
 
 
 def forget(session_id: str) -> None:
-    """Release what is known of an ended session, and the contents of its files: Streamlit keeps the objects a while."""
+    """Drop an ended session and free the contents of its files, whose objects Streamlit keeps for a while."""
     with _lock:
         session = _sessions.pop(session_id, None)
     for shown in session.uploaders.values() if session else ():

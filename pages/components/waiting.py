@@ -1,4 +1,4 @@
-"""What a visitor sees of the fair queue: the position in line while a request waits, and why one was refused."""
+"""The fair queue as the visitor sees it: the position of a waiting request, or the reason for a refusal."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pages.components.i18n import t
 from pages.components.theme import message
 from pages.server import downloads
 
-_TURN = 4  # seconds that the end of the wait is shown
+_TURN_SECONDS = 4  # for which the end of the wait is shown
 _shown = threading.local()
 
 
 def install() -> None:
-    """Let the services know which session asks, whether it is still connected, and how to show its position."""
+    """Tell the services the session of a request, whether it is still connected, and how to show its position."""
     sessions.identify(_session)
 
 
@@ -43,9 +43,9 @@ def _connected(session_id: str) -> bool:
 
 
 def _waiting(position: int) -> None:
-    """Show the position of a request that this script run waits for; ends the run if another one was asked for."""
+    """Show the position of the request that this script run waits for; end the run if a new one was requested."""
     if get_script_run_ctx(suppress_warning=True) is None:
-        return  # a thread of its own, which the page looks at
+        return  # a separate thread, which the page polls
     toast: DeltaGenerator | None = getattr(_shown, "toast", None)
     if position and position != getattr(_shown, "position", 0):
         text = line_text(position)
@@ -56,27 +56,26 @@ def _waiting(position: int) -> None:
         toast.toast(t("common.line.turn"), icon=":material/play_arrow:", duration="short")
         _shown.toast = None
     _shown.position = position
-    # Reading the session's state is where Streamlit ends a run that nobody wants any more.
+    # Streamlit ends an obsolete run when it reads the session's state.
     st.session_state.get("line")
 
 
 def line_text(position: int) -> str:
-    """Where a waiting request stands, in words."""
+    """The position of a waiting request as a sentence."""
     return t("common.line.next") if position == 1 else t("common.line.waiting", position=position)
 
 
 def download(
     place: Any, label: str, make: Callable[[], bytes], file_name: str, mime: str, *, key: str, icon: str, help_text: str
 ) -> None:
-    """A download button for a file that is made when it is clicked, as background work of this session.
+    """Show a download button for a file that is made on the click, as background work of this session.
 
-    Its position in line is shown while it waits, or why it was refused. No script runs meanwhile, so that is sent to
-    the browser directly.
+    The position in the queue, or the reason for a refusal, is sent to the browser directly, because no script runs.
     """
     session = sessions.current()
     show = partial(_send_position, session.name, {"shown": 0})
 
-    def made() -> bytes:
+    def make_in_queue() -> bytes:
         try:
             with sessions.acting_for(replace(session, waiting=show)):
                 return make()
@@ -84,7 +83,7 @@ def download(
             _send(session.name, message(str(error)), ":material/error:", None)
             raise
 
-    place.download_button(label, made, file_name, mime, key=key, icon=icon, on_click="ignore", help=help_text)
+    place.download_button(label, make_in_queue, file_name, mime, key=key, icon=icon, on_click="ignore", help=help_text)
 
 
 def _send_position(session_id: str, last: dict[str, int], position: int) -> None:
@@ -94,17 +93,17 @@ def _send_position(session_id: str, last: dict[str, int], position: int) -> None
     if position:
         _send(session_id, line_text(position), ":material/hourglass:", None)
     else:
-        _send(session_id, t("common.line.turn"), ":material/play_arrow:", _TURN)
+        _send(session_id, t("common.line.turn"), ":material/play_arrow:", _TURN_SECONDS)
 
 
 def _send(session_id: str, text: str, icon: str, seconds: int | None) -> None:
-    """Show a toast in a session's browser, for `seconds` or until it is closed. A second one replaces it."""
+    """Show a toast in the session's browser, for `seconds` or until it is closed; the next one replaces it."""
     loop = downloads.server_loop()
     session = Runtime.instance().get_app_session(session_id) if loop is not None else None
     if loop is None or session is None:
         return
-    sent = ForwardMsg()
-    sent.metadata.delta_path.extend([RootContainer.EVENT, 0])
-    toast = sent.delta.new_element.toast
+    forward = ForwardMsg()
+    forward.metadata.delta_path.extend([RootContainer.EVENT, 0])
+    toast = forward.delta.new_element.toast
     toast.body, toast.icon, toast.duration = text, icon, seconds or 0
-    loop.call_soon_threadsafe(session._enqueue_forward_msg, sent)
+    loop.call_soon_threadsafe(session._enqueue_forward_msg, forward)

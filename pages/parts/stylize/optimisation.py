@@ -66,7 +66,7 @@ def _draw(job: Job) -> None:
         # A slider that grows with every look would be reported where it stood before, as if it had been moved.
         step = max((step for step, _ in job.folder.previews()), default=None)
     else:
-        step = run_previews.scrubbed(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
+        step = run_previews.pick_preview(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
     raw = _picture(job, step)
     with canvas:
         _canvas(job, step, raw)
