@@ -1,4 +1,4 @@
-"""What the speak page is asked for: the model, and the wish, both bound to the address."""
+"""The settings of a recording to be generated, bound to the address of the Speak page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
 TEMPOS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 GUIDANCES = tuple(0.5 * half for half in range(round(2 * speak.MAX_GUIDANCE) + 1))
 TOP_KS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""The last one leaves all levels in."""
+"""The last one allows every level."""
 _FIRST_TEMPERATURE = 1.0
 _SHORTEST = 0.1
 Number = TypeVar("Number", int, float)
@@ -42,7 +42,7 @@ def read_address() -> None:
         address.bind("speak", name, f"speak_{name}", parse, address.problem(name, allowed))
 
 
-def follow_address(voice: Voice) -> None:
+def read_model_address(voice: Voice) -> None:
     """Read the parameters whose valid values depend on the model."""
     none = t("speak.address_none")
     guidances, tempos = GUIDANCES if voice.guidance is not None else (), TEMPOS if voice.timed else ()
@@ -61,28 +61,28 @@ _KEYS = {"say": "speak_label", "voice": "speak_speaker"}
 
 
 def _stop(stops: Sequence[Number]) -> Callable[[str], Number]:
-    """Reads a number that is a stop of a slider."""
+    """A parser of numbers that are stops of a slider."""
     return lambda text: stops[stops.index(float(text))]
 
 
-def keep_address(asked: Asked) -> None:
-    """What is asked for as the page's address."""
+def write_address(request: Asked) -> None:
+    """Write the request to the page's address."""
     values = {
-        "say": asked.label,
-        "voice": asked.speaker,
-        "seed": asked.seed,
-        "seconds": f"{asked.seconds:g}",
-        "temperature": f"{asked.temperature:g}",
-        "top_k": asked.top_k,
-        "guidance": None if asked.guidance is None else f"{asked.guidance:g}",
-        "tempo": None if asked.tempo == 1 else f"{asked.tempo:g}",
+        "say": request.label,
+        "voice": request.speaker,
+        "seed": request.seed,
+        "seconds": f"{request.seconds:g}",
+        "temperature": f"{request.temperature:g}",
+        "top_k": request.top_k,
+        "guidance": None if request.guidance is None else f"{request.guidance:g}",
+        "tempo": None if request.tempo == 1 else f"{request.tempo:g}",
     }
     for name, value in values.items():
         address.write("speak", name, None if value is None else str(value))
 
 
-def whom(voice: Voice) -> tuple[str | None, str | None]:
-    """What is to be said and by whom, where the model can be asked."""
+def condition(voice: Voice) -> tuple[str | None, str | None]:
+    """Show the pickers of a conditional model and return label and speaker; None for what it is not conditioned on."""
     label = speaker = None
     if voice.labels:
         index = class_picker(
@@ -99,17 +99,17 @@ def whom(voice: Voice) -> tuple[str | None, str | None]:
     return label, speaker
 
 
-def how(
+def request(
     info: CheckpointInfo,
     voice: Voice,
-    whom: tuple[str | None, str | None],
+    condition: tuple[str | None, str | None],
     *,
     with_step: bool = True,
     with_tempo: bool = True,
 ) -> tuple[Asked, DeltaGenerator]:
-    """Seed, step, length, temperature, top-k, guidance and tempo, and a place between them for what starts the drawing.
+    """Show seed, step, length, temperature, top-k, guidance and tempo; return the request and a container.
 
-    What one changes most stands nearest to the button.
+    The container, for the buttons that start the generation, is next to the settings that are changed most often.
     """
     memory = st.session_state
     memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(voice.usual_seconds, 2))))
@@ -148,12 +148,12 @@ def how(
         )
         guidance = _guidance(voice)
     top_k = None if memory.speak_top_k >= voice.levels else memory.speak_top_k
-    asked = Asked.parse(
+    parsed = Asked.parse(
         {
             "model": info.name,
             "step": step,
-            "label": whom[0],
-            "speaker": whom[1],
+            "label": condition[0],
+            "speaker": condition[1],
             "seed": seed,
             "temperature": memory.speak_temperature,
             "top_k": top_k,
@@ -162,27 +162,27 @@ def how(
             "tempo": tempo,
         }
     )
-    return asked, actions
+    return parsed, actions
 
 
 def _guidance(voice: Voice) -> float | None:
-    """How strongly the model is to heed what it is told; None where it cannot be guided, or as it does by itself."""
-    if (usual := voice.guidance) is None:
+    """Show the classifier-free guidance scale and return it; None for the model's default, or without guidance."""
+    if (default := voice.guidance) is None:
         return None
-    st.session_state.setdefault("speak_guidance", min(GUIDANCES, key=lambda known: abs(known - usual)))
+    st.session_state.setdefault("speak_guidance", min(GUIDANCES, key=lambda known: abs(known - default)))
     chosen = st.select_slider(
         t("speak.guidance"),
         GUIDANCES,
         format_func=lambda value: f"{value:g}",
         key="speak_guidance",
-        help=t("speak.guidance_help", usual=f"{usual:g}"),
+        help=t("speak.guidance_help", usual=f"{default:g}"),
         persist_state="session",
     )
-    return None if chosen == usual else float(chosen)
+    return None if chosen == default else float(chosen)
 
 
 def _tempo(voice: Voice) -> float:
-    """How fast a word is to be said; 1 where the model is told nothing of time."""
+    """Show the tempo and return it; 1 if the model is not conditioned on time."""
     if not voice.timed:
         return 1.0
     st.session_state.setdefault("speak_tempo", 1.0)
@@ -197,18 +197,18 @@ def _tempo(voice: Voice) -> float:
     return float(chosen)
 
 
-def in_words(asked: Asked) -> str:
-    """What was asked for, as a caption says it: it stays true while the controls are moved on."""
-    parts = [part for part in (asked.label, asked.speaker) if part is not None]
-    parts.append(t("speak.of_seed", seed=asked.seed))
-    if asked.temperature != _FIRST_TEMPERATURE:
-        parts.append(t("speak.of_temperature", temperature=f"{asked.temperature:g}"))
-    if asked.top_k is not None:
-        parts.append(t("speak.of_top_k", top_k=asked.top_k))
-    if asked.guidance is not None:
-        parts.append(t("speak.of_guidance", guidance=f"{asked.guidance:g}"))
-    if asked.tempo != 1:
-        parts.append(t("speak.of_tempo", tempo=f"{asked.tempo:g}"))
-    if asked.step is not None:
-        parts.append(t("speak.of_step", step=f"{asked.step:,}"))
+def in_words(request: Asked) -> str:
+    """The request as a caption, which stays valid when the controls are changed."""
+    parts = [part for part in (request.label, request.speaker) if part is not None]
+    parts.append(t("speak.of_seed", seed=request.seed))
+    if request.temperature != _FIRST_TEMPERATURE:
+        parts.append(t("speak.of_temperature", temperature=f"{request.temperature:g}"))
+    if request.top_k is not None:
+        parts.append(t("speak.of_top_k", top_k=request.top_k))
+    if request.guidance is not None:
+        parts.append(t("speak.of_guidance", guidance=f"{request.guidance:g}"))
+    if request.tempo != 1:
+        parts.append(t("speak.of_tempo", tempo=f"{request.tempo:g}"))
+    if request.step is not None:
+        parts.append(t("speak.of_step", step=f"{request.step:,}"))
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""What to train, before any setting: recipe or family, its length, its data. Kept in the address and the session."""
+"""What to train: recipe or model family, length and data set; stored in the address and in the session."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pages.components.theme import error_box, message, plain
 from train_jobs.spec import find_recipe
 
 FULL = "full"
-_FIRST = "mnist_vae_20"
-"""What a newcomer is shown: it needs no download and is ready in a minute."""
-_downloads = ThreadPoolExecutor(1, "download")  # one at a time: two visitors must not write the same files
+_DEFAULT = "mnist_vae_20"
+"""The recipe shown first: it needs no download and trains in a minute."""
+_downloads = ThreadPoolExecutor(1, "download")  # one at a time: two sessions must not write the same files
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The answer: `preset` is None for the recipe in full; `fresh` says that it was just chosen."""
+    """The chosen training: `preset` is None for the full recipe; `fresh` if it was chosen in this run of the page."""
 
     recipe: Recipe
     preset: str | None
@@ -35,7 +35,7 @@ class Choice:
 
 
 def choose() -> Choice:
-    """Draw the selects and return what is chosen."""
+    """Show the pickers and return the choice."""
     _follow_address()
     first, second, third, fourth = st.columns([1.1, 1.5, 1, 1.5], vertical_alignment="bottom")
     start_from = first.radio(
@@ -46,13 +46,12 @@ def choose() -> Choice:
         help=t("train.start_from_help"),
         persist_state="session",
     )
-    known = recipes.names() if start_from == "recipe" else registry.names()
     name = choice.choose(
         t(f"train.{start_from}"),
-        known,
+        recipes.names() if start_from == "recipe" else registry.names(),
         lambda value: recipes.get(value).title if start_from == "recipe" else registry.get(value).title,
         key=f"train_{start_from}",
-        fallback=_FIRST,
+        fallback=_DEFAULT,
         place=second,
         help=t(f"train.{start_from}_help"),
         persist_state="session",
@@ -77,16 +76,16 @@ def choose() -> Choice:
 
     batch_keys = registry.config_class(recipe.model).batch_keys
     wanted = str(recipe.data.get("name"))
-    # Of a recipe for one's own recordings, the quick length names the set that stands in for them.
+    # The quick preset of a recipe for own recordings names a data set that replaces them.
     recipe_data = recipes.merge(recipe, None if preset == FULL else preset)["data"]
     offered = str(recipe_data.get("name")) if wanted in data.own_sound_names() else wanted
     own_sets, own_sound = own.names(), _own_sound()
-    asked = _asked_data((*own_sound, *own_sets))
+    requested = _requested_data((*own_sound, *own_sets))
     kept = (*own_sets, *(own_sound if "audio" in batch_keys else ()))
-    if asked:
-        st.session_state["train_data"], fresh = asked, True
-    elif st.session_state.get("train_data") not in kept and (fresh or not _still_here()):
-        # A user's own set stays chosen from recipe to recipe: it is what they came to train on.
+    if requested:
+        st.session_state["train_data"], fresh = requested, True
+    elif st.session_state.get("train_data") not in kept and (fresh or not _still_exists()):
+        # A user's own set stays chosen when the recipe changes.
         suits = offered in (*data.names(), *own_sound) and offered != "mnist"
         st.session_state["train_data"] = offered if suits else data.first_with(batch_keys)
     data_name = choice.choose(
@@ -101,7 +100,7 @@ def choose() -> Choice:
     if "data" in st.query_params:
         address.write("train", "data", data_name)
     if data_name in own_sound:
-        config = train_recordings.ask(data_name, recipe_data, fresh)
+        config = train_recordings.settings(data_name, recipe_data, fresh)
         return Choice(recipe, None if preset == FULL else preset, config, fresh)
     for name in (data_name,) if data_name in own_sets else dict.fromkeys((wanted, data_name)):
         if name in data.own_sound_names():
@@ -114,20 +113,20 @@ def choose() -> Choice:
     return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)
 
 
-def _still_here() -> bool:
-    """Whether the set chosen before still exists: an own one may have been deleted meanwhile."""
+def _still_exists() -> bool:
+    """Whether the chosen set exists; a user's own one may have been deleted in the meantime."""
     return st.session_state.get("train_data") in (*data.names(), *_own_sound())
 
 
 def _own_sound() -> tuple[str, ...]:
-    """Sets that are a folder on this machine; none on a public server, whose folders are not for visitors."""
+    """Sound sets that are a folder on this machine; none on a public server, whose folders are not for visitors."""
     return () if train_jobs.public_mode() else data.own_sound_names()
 
 
-def _asked_data(own_sets: tuple[str, ...]) -> str | None:
-    """`?data=NAME` names a set; it counts where it changed since the last run of the page."""
-    known = (*data.names(), *own_sets)
-    return address.requested("train", "data", address.member(known), lambda name: t("train.unknown_data", name=name))
+def _requested_data(own_sets: tuple[str, ...]) -> str | None:
+    """The data set that `?data=NAME` requests, if it has changed since the last run of the page."""
+    names = (*data.names(), *own_sets)
+    return address.requested("train", "data", address.member(names), lambda name: t("train.unknown_data", name=name))
 
 
 def _config(name: str) -> DataConfig:
@@ -135,13 +134,13 @@ def _config(name: str) -> DataConfig:
 
 
 def _follow_address() -> None:
-    """`?recipe=NAME` names a recipe or a family; it counts where it changed since the last run of the page."""
-    asked = address.requested("train", "recipe", _recipe, _unknown_recipe)
-    if asked is None:
+    """Choose the recipe or family that `?recipe=NAME` requests, if it has changed since the last run of the page."""
+    name = address.requested("train", "recipe", _recipe, _unknown_recipe)
+    if name is None:
         return
-    kind = "recipe" if asked in recipes.names() else "family"
+    kind = "recipe" if name in recipes.names() else "family"
     st.session_state["train_start_from"] = kind
-    st.session_state[f"train_{kind}"] = asked
+    st.session_state[f"train_{kind}"] = name
 
 
 def _recipe(name: str) -> str:
@@ -153,8 +152,8 @@ def _recipe(name: str) -> str:
 
 
 def _unknown_recipe(name: str) -> str:
-    known = (*recipes.names(), *registry.names())
-    near = difflib.get_close_matches(st.query_params["recipe"][:80], known)
+    names = (*recipes.names(), *registry.names())
+    near = difflib.get_close_matches(st.query_params["recipe"][:80], names)
     nearest = t("train.nearest_recipes", names=", ".join(f"`{one}`" for one in near)) if near else ""
     return f"{t('train.unknown_recipe', name=name)} {nearest}".strip()
 
@@ -166,14 +165,14 @@ def _data_label(name: str) -> str:
         config = _config(name)
         title = data.get_spec(config).title
     except GenmodelsError:
-        return t("train.data_damaged", name=name)  # chosen, it says why
+        return t("train.data_damaged", name=name)  # once chosen, the page shows the reason
     if name not in data.names():
         return t("train.data_own", title=title)
     return f"{title} {t('train.data_missing')}" if data.missing(config) else title
 
 
 def offer(name: str, page: str) -> None:
-    """A button, keyed `<page>_get_<name>`, that fetches a data set which is not here and can be fetched."""
+    """Show the button `<page>_get_<name>` for a data set that is not here and can be downloaded."""
     config = _config(name)
     problem = data.missing(config)
     if problem is None:

@@ -23,17 +23,17 @@ def show(info: CheckpointInfo) -> None:
     left, right = st.columns([4, 6], gap="large")
     voice = speak_voice.voice(info.name)
     with left, friendly_errors():
-        speak_state.follow_address(voice)
+        speak_state.read_model_address(voice)
         learned = speak.data_of(info.name)
         config = sound.real_set(learned)
         found = source.pick("continue", config, voice.rate, learned.name)
         given = None if found is None else _beginning(found)
         if voice.timed:
             st.caption(t("speak.continue.timed"))
-        whom = speak_state.whom(voice)
+        condition = speak_state.condition(voice)
         # A word's time is counted from what was given on: another tempo would change how far that had come.
-        asked, actions = speak_state.how(info, voice, whom, with_tempo=False)
-        speak_state.keep_address(asked)
+        asked, actions = speak_state.request(info, voice, condition, with_tempo=False)
+        speak_state.write_address(asked)
         with actions:
             progress.buttons("continue", asked, given, disabled=given is None)
     with right, friendly_errors():

@@ -29,9 +29,9 @@ def show(info: CheckpointInfo) -> None:
     left, right = st.columns([4, 6], gap="large")
     voice = speak_voice.voice(info.name)
     with left, friendly_errors():
-        speak_state.follow_address(voice)
-        asked, actions = speak_state.how(info, voice, speak_state.whom(voice), with_step=False)
-        speak_state.keep_address(asked)
+        speak_state.read_model_address(voice)
+        asked, actions = speak_state.request(info, voice, speak_state.condition(voice), with_step=False)
+        speak_state.write_address(asked)
         with actions:
             st.button(
                 t("speak.steps.go", count=len(steps)) if len(steps) > 1 else t("speak.steps.go_one"),

@@ -18,10 +18,10 @@ def show(info: CheckpointInfo) -> None:
     left, right = st.columns([4, 6], gap="large")
     voice = speak_voice.voice(info.name)
     with left, friendly_errors():
-        speak_state.follow_address(voice)
-        whom = speak_state.whom(voice)
-        asked, actions = speak_state.how(info, voice, whom)
-        speak_state.keep_address(asked)
+        speak_state.read_model_address(voice)
+        condition = speak_state.condition(voice)
+        asked, actions = speak_state.request(info, voice, condition)
+        speak_state.write_address(asked)
         with actions:
             progress.buttons("ask", asked)
     with right, friendly_errors():
