@@ -1,7 +1,7 @@
 """The ASGI entry: `streamlit run app.py` or `uvicorn app:app`.
 
-The pages live behind `pages/frame.py`. Calling `st.navigation` here instead would lose the frame on a cold deep link:
-Streamlit would find `pages/train.py` beside this file and run it bare.
+`pages/frame.py` calls `st.navigation`. If it were called here, the first request of a deep link would run
+`pages/train.py` without the frame, because Streamlit finds it next to this file.
 """
 
 from __future__ import annotations

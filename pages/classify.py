@@ -1,4 +1,4 @@
-"""Classify: one digit before every classifier, what each finds typical of a digit, and where it goes wrong."""
+"""Classify: the answers of several classifiers to one digit, each one's typical digits, and its mistakes."""
 
 from __future__ import annotations
 

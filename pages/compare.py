@@ -1,4 +1,4 @@
-"""Compare: two to four checkpoints side by side, drawn from the same seeds, with what was measured of them."""
+"""Compare: samples of two to four checkpoints from the same seeds, side by side, and their metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pages.components.theme import friendly_errors, plain
 from pages.parts.compare import state
 from pages.parts.compare.measures_table import FigureText, MeasureText, measures_table
 
-_WIDE = 320
+_MAX_WIDTH = 320
 
 
 def _actions(infos: dict[str, CheckpointInfo]) -> None:
@@ -52,7 +52,7 @@ def _pick_model(index: int, infos: dict[str, CheckpointInfo]) -> None:
 
 
 def _pick_step(index: int, steps: tuple[int, ...]) -> None:
-    """Below the grid: so the grids stand level also where a model has one step and no slider."""
+    """Show the step slider, below the grid, so that the grids align even if a model has one step and no slider."""
     if len(steps) == 1:
         st.caption(t("common.one_step", step=f"{steps[0]:,}"))
         return
@@ -67,23 +67,23 @@ def _pick_step(index: int, steps: tuple[int, ...]) -> None:
 
 
 def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
-    """Pickers and pictures of one column; its parameters, or None where it could not be drawn."""
+    """Show pickers and samples of a column and return the model's parameter count; None if it cannot be sampled."""
     parameters = None
     with st.container(border=True, height="stretch", key=f"compare_column_{index}"):
         _pick_model(index, infos)
         name, step = state.chosen(index)
         info = infos[name]
         with friendly_errors():
-            drawn = compare.draw(_drawing(index))
-            parameters = drawn.parameters
+            samples = compare.draw(_drawing(index))
+            parameters = samples.parameters
             alt = t(
-                "compare.alt" if drawn.pictures > 1 else "compare.alt_one",
-                count=drawn.pictures,
+                "compare.alt" if samples.pictures > 1 else "compare.alt_one",
+                count=samples.pictures,
                 name=name,
                 step=f"{step:,}",
                 seed=st.session_state.compare_seed,
             )
-            tiles.row([tiles.Tile(drawn.png, "", alt)], width=_WIDE, key=f"compare_grid_{index}")
+            tiles.row([tiles.Tile(samples.png, "", alt)], width=_MAX_WIDTH, key=f"compare_grid_{index}")
         _pick_step(index, info.steps)
         note = "constant" if info.latent_dim == 0 else "classes" if info.askable else ""
         st.caption(f"{plain(info.title)}. {t(f'compare.{note}') if note else ''}")
@@ -106,26 +106,26 @@ def _drawing(index: int) -> Drawing:
 
 
 def _columns(infos: dict[str, CheckpointInfo]) -> list[int | None]:
-    found = []
+    parameters = []
     for index, column in enumerate(st.columns(state.count())):
         with column:
-            found.append(_column(index, infos))
-    return found
+            parameters.append(_column(index, infos))
+    return parameters
 
 
 def _same_seeds(chosen: list[CheckpointInfo]) -> None:
-    """What the same seeds mean for these models."""
+    """Show what the same seeds mean for these models."""
     kinds = compare.different_kinds(chosen)
     if kinds:
         listed = ", ".join(f"“{plain(kind)}”" for kind in kinds)
         st.info(t("compare.kinds", kinds=listed), icon=":material/category:")
-    asked = {info.conditions.get("label", 0) for info in chosen}
+    class_counts = {info.conditions.get("label", 0) for info in chosen}
     if len({info.name for info in chosen}) == 1:
         key = "same_model"
-    elif len(asked) > 1:
+    elif len(class_counts) > 1:
         key = "other_layouts"
     else:
-        key = "other_conditional" if any(asked) else "other_models"
+        key = "other_conditional" if any(class_counts) else "other_models"
     st.markdown(t(f"compare.{key}"))
 
 
@@ -183,21 +183,21 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
 
 
 def _how_to_measure(chosen: list[CheckpointInfo], steps: list[int], values: list[Value]) -> None:
-    """A command for each column that lacks a figure, and the way to the page that measures."""
+    """Show a command for each column without a metric, and links to the page that measures it."""
     count = len(chosen)
-    lacking = {
+    incomplete = {
         shlex.quote(info.name) + ("" if step == info.steps[-1] else f" --step {step}"): info.name
         for index, (info, step) in enumerate(zip(chosen, steps, strict=True))
         if any(value.value is None and value.applies for value in values[index::count])
     }
-    if not lacking:
+    if not incomplete:
         return
     if any(step != info.steps[-1] for info, step in zip(chosen, steps, strict=True)):
         st.caption(t("compare.table.older"))
     st.markdown(t("compare.table.command"))
-    st.code("\n".join(f"python -m genmodels evaluate {what}" for what in lacking), language="bash")
+    st.code("\n".join(f"python -m genmodels evaluate {what}" for what in incomplete), language="bash")
     with st.container(horizontal=True, key="compare_measure"):
-        for name in dict.fromkeys(lacking.values()):
+        for name in dict.fromkeys(incomplete.values()):
             st.page_link(
                 "evaluate.py",
                 label=t("compare.table.link", name=plain(name)),
@@ -214,8 +214,8 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     chosen = [infos[state.chosen(index)[0]] for index in range(state.count())]
     _same_seeds(chosen)
     drawings = [_drawing(index) for index in range(state.count())]
-    counted = [number for number in parameters if number is not None]
-    if len(counted) == len(chosen):
+    counts = [number for number in parameters if number is not None]
+    if len(counts) == len(chosen):
         st.download_button(
             t("compare.png"),
             lambda: compare.compared_png(drawings),
@@ -226,7 +226,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
             on_click="ignore",
             help=t("compare.png_help"),
         )
-        _table(chosen, counted)
+        _table(chosen, counts)
 
 
 model_page("compare", compare.checkpoints, _page)

@@ -1,4 +1,4 @@
-"""Conditional models: ask for a class, keep the seed, and see what z means beside the class."""
+"""Conditional models: vary the class for a fixed seed and the seed for a fixed class, to see what z sets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _reading(cell: Cell) -> str:
     return t("conditional.reading", label=cell.reading.label, percent=unbroken(percent(cell.reading.probability)))
 
 
-def _asked_alt(name: str, cell: Cell) -> str:
+def _alt(name: str, cell: Cell) -> str:
     return f"{t('conditional.every.alt', name=name, seed=cell.seed)} {_reading(cell)}".strip()
 
 
@@ -55,7 +55,7 @@ def _rows(sheet: Sheet) -> list[str]:
     return [f"{cell.seed}" for cell in sheet.cells[:: sheet.columns]]
 
 
-def _keep(what: str, make: Callable[[], bytes], info: CheckpointInfo) -> None:
+def _download_png(what: str, make: Callable[[], bytes], info: CheckpointInfo) -> None:
     st.download_button(
         t(f"conditional.keep.{what}_png"),
         make,
@@ -68,16 +68,16 @@ def _keep(what: str, make: Callable[[], bytes], info: CheckpointInfo) -> None:
     )
 
 
-def _every_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> None:
+def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Asking) -> None:
     st.header(t("conditional.every.title"), anchor=False)
     left, right = st.columns([6, 4], gap="medium")
     with friendly_errors():
-        sheet = conditional.every_class(asking)
+        sheet = conditional.every_class(request)
         shown = names[: sheet.columns]
         with left:
             texts = [
                 ImageText(
-                    _asked_alt(names[cell.asked or 0], cell),
+                    _alt(names[cell.asked or 0], cell),
                     cell.reading.label if cell.reading and _wrong(cell) else "",
                 )
                 for cell in sheet.cells
@@ -94,26 +94,27 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -
             )
         with right:
             st.markdown(t("conditional.every.text"))
-            found = conditional.agreement(sheet)
-            if found is None:
+            agreement = conditional.agreement(sheet)
+            if agreement is None:
                 st.caption(t("conditional.every.no_judge"))
             else:
-                right_ones, count = found
-                share = percent(right_ones / count)
-                st.markdown(t("conditional.every.agreement", right=right_ones, count=count, percent=share))
-                judge_note.untrained(asking.step if asking.step is not None else info.steps[-1], found)
-                if right_ones < count:
+                correct, count = agreement
+                st.markdown(
+                    t("conditional.every.agreement", right=correct, count=count, percent=percent(correct / count))
+                )
+                judge_note.untrained(request.step if request.step is not None else info.steps[-1], agreement)
+                if correct < count:
                     st.caption(t("conditional.every.marked"))
-                if "labels/agreement" in info.metrics and asking.step == info.steps[-1]:
+                if "labels/agreement" in info.metrics and request.step == info.steps[-1]:
                     measured = percent(info.metrics["labels/agreement"])
                     st.caption(t("conditional.every.measured", percent=measured))
             if len(names) > len(shown):
                 st.caption(t("conditional.every.cut", shown=len(shown), count=len(names)))
-            _keep("every", lambda: conditional.every_class_png(asking), info)
+            _download_png("every", lambda: conditional.every_class_png(request), info)
 
 
 @st.fragment
-def _one_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> None:
+def _one_class(info: CheckpointInfo, names: tuple[str, ...], request: Asking) -> None:
     st.header(t("conditional.one.title"), anchor=False)
     st.markdown(t("conditional.one.text"))
     with friendly_errors():
@@ -124,10 +125,10 @@ def _one_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> 
             help_text=t("conditional.one.pick_help"),
             default=7,
         )
-        sheet = conditional.one_class(asking, label)
+        sheet = conditional.one_class(request, label)
         tiles = [
             TileText(
-                _asked_alt(names[label], cell),
+                _alt(names[label], cell),
                 t("conditional.one.seed", seed=cell.seed),
                 (f"{t('common.wrong' if _wrong(cell) else 'common.right')} {_reading(cell)}",) if cell.reading else (),
                 warn=_wrong(cell),
@@ -151,18 +152,18 @@ def _one_class(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> 
                 on_click=_next_seeds,
                 help=t("conditional.one.more_help"),
             ):
-                st.rerun()  # the seed stands above this part, and all parts draw from it
-            _keep("one", lambda: conditional.one_class_png(asking, label), info)
+                st.rerun()  # the field of the seed is above this part, and every part uses the seed
+            _download_png("one", lambda: conditional.one_class_png(request, label), info)
 
 
 @st.fragment
-def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> None:
+def _between(info: CheckpointInfo, names: tuple[str, ...], request: Asking) -> None:
     st.header(t("conditional.between.title"), anchor=False)
     left, right = st.columns([4, 6], gap="medium")
     with friendly_errors():
         with left:
             st.markdown(t("conditional.between.text"))
-            # 4 and 9 are alike but for a stroke; of fewer classes the first and the last
+            # 4 and 9 differ by one stroke; of fewer classes the first and the last
             defaults = (4, 9) if len(names) > 9 else (0, len(names) - 1)
             start, end = (
                 class_picker(
@@ -176,11 +177,11 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
             )
             row = st.container(horizontal=True)
             with row:
-                _keep("between", lambda: conditional.between_png(asking, start, end), info)
+                _download_png("between", lambda: conditional.between_png(request, start, end), info)
                 download(
                     row,
                     t("conditional.keep.between_gif"),
-                    lambda: conditional.between_gif(asking, start, end),
+                    lambda: conditional.between_gif(request, start, end),
                     f"{info.name}-between.gif",
                     "image/gif",
                     key="conditional_between_gif",
@@ -188,18 +189,18 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
                     help_text=t("conditional.keep.between_gif_help"),
                 )
         with right:
-            sheet = conditional.between(asking, start, end)
-            shares = [f"{100 * index / (sheet.columns - 1):.0f}" for index in range(sheet.columns)]
+            sheet = conditional.between(request, start, end)
+            percentages = [f"{100 * index / (sheet.columns - 1):.0f}" for index in range(sheet.columns)]
             texts = []
             for index, cell in enumerate(sheet.cells):
-                share = shares[index % sheet.columns]
-                alt = t("conditional.between.alt", seed=cell.seed, share=f"{share} %", name=names[end])
+                share = f"{percentages[index % sheet.columns]} %"
+                alt = t("conditional.between.alt", seed=cell.seed, share=share, name=names[end])
                 texts.append(ImageText(f"{alt} {_reading(cell)}".strip()))
             image_table(
                 sheet.png,
                 (sheet.width, sheet.height),
                 texts,
-                heads=shares,
+                heads=percentages,
                 rows=_rows(sheet),
                 corner=t("conditional.corner"),
                 label=t("conditional.between.label", start=names[start], end=names[end]),
@@ -210,11 +211,11 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], asking: Asking) -> No
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
-    info, asking = _controls(infos)
+    info, request = _controls(infos)
     names = info.askable
-    _every_class(info, names, asking)
-    _one_class(info, names, asking)
-    _between(info, names, asking)
+    _every_class(info, names, request)
+    _one_class(info, names, request)
+    _between(info, names, request)
 
 
 model_page("conditional", conditional.checkpoints, _page)

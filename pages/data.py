@@ -1,4 +1,4 @@
-"""Data: what the models learn from. Look through a set, or make one of your own pictures."""
+"""Data: browse the training sets, or make one of your own images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VIEWS = ("browse", "bring")
 
 
 def _pick_view() -> str:
-    # A set just packed is shown at once; its own key can only be set before the widget is drawn.
+    # A new set is shown at once; the key of a widget can only be set before the widget is shown.
     if view := st.session_state.pop("data_go_to", None):
         st.session_state["data_view"] = view
     st.session_state.setdefault("data_view", _VIEWS[0])
@@ -35,7 +35,7 @@ def _pick_view() -> str:
 
 
 def _pick_set(entries: dict[str, Entry]) -> Entry:
-    """The picker, bound to `?data=`: an address can be shared, reloaded and stepped back to."""
+    """Show the picker, bound to `?data=`, and return the chosen set."""
     last = address.written("data", "data")
     address.bind(
         "data", "data", "data_set", address.member(entries), lambda name: t("data.unknown_set", name=name), recheck=True

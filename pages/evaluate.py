@@ -1,4 +1,4 @@
-"""Evaluate: how good is a model? Its figures with what they mean, and what the figures are made from."""
+"""Evaluate: the metrics of a model with their meaning, and the samples and scores behind them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
 from pages.parts.evaluate import charts, measure, sample_checks
 
-_PREFERRED = "mnist_cgan_conv"  # has every figure there is
+_PREFERRED = "mnist_cgan_conv"  # has the most metrics
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, step = pick_model_and_step("evaluate", infos, _PREFERRED, columns=[6, 4])
     st.caption(t("evaluate.data", data=plain(info.data)))
     with friendly_errors():
-        found = evaluate.known(info, step)
-        measure.show(info, step, found)
-        if found is not None:
-            evaluate_figures.show(info, found)
-            charts.show(info, found)
+        measured = evaluate.known(info, step)
+        measure.show(info, step, measured)
+        if measured is not None:
+            evaluate_figures.show(info, measured)
+            charts.show(info, measured)
         charts.over_training(info)
     sample_checks.show(info, step)
 

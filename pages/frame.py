@@ -1,4 +1,4 @@
-"""The frame around every page: the list of pages, the mark, the window's title."""
+"""The frame around every page: navigation, logo, window title."""
 
 from __future__ import annotations
 
@@ -39,20 +39,19 @@ _PAGES = {
 
 
 @st.cache_resource(show_spinner=False)
-def _spare_the_collector(with_torch: bool) -> None:
-    """Take what is loaded by now out of the garbage collector's sight, once for a server, again when torch has come.
+def _freeze_loaded_objects(with_torch: bool) -> None:
+    """Freeze loaded objects so the garbage collector skips them (gc.freeze): once per server, and after torch's import.
 
-    With torch's 250,000 objects in sight a full collection costs 30 to 60 ms, during which no other thread runs;
-    without them next to nothing.
+    With torch's 250,000 objects a full collection takes 30 to 60 ms, during which no other thread runs.
     """
     gc.collect()
     gc.freeze()
 
 
 waiting.install()
-# Threads that compute give the interpreter's lock up after 1 ms, not 5: a slider's script takes it some fifty times.
+# Computing threads release the interpreter's lock after 1 ms, not 5: a slider's script acquires it about fifty times.
 sys.setswitchinterval(0.001)
-# Set again with the page's name below; the layout must be known before anything is drawn.
+# Called again below with the page's name; the layout must be set before any element.
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
 st.logo(theme.logo(), size="large")
 st.html(theme.STYLE)
@@ -69,8 +68,8 @@ _pages = {
     ]
     for section, stems in _PAGES.items()
 }
-# The default page lives at "/" alone. Whoever types its name as the others are typed would be told there is no such
-# page, and a default page keeps the name it was given from any other.
+# The default page has the address "/" alone. A hidden page redirects from "/gallery", which Streamlit would otherwise
+# report as unknown.
 _gallery = _pages[""][0]
 _pages[""].append(
     st.Page(lambda: st.switch_page(_gallery), title=_gallery.title, url_path="gallery", visibility="hidden")
@@ -81,4 +80,4 @@ address.enter(_page.url_path or "gallery")
 upload_limits.begin_run()
 _page.run()
 upload_limits.end_run()
-_spare_the_collector("torch" in sys.modules)
+_freeze_loaded_objects("torch" in sys.modules)

@@ -1,4 +1,4 @@
-"""Latent explorer: move through the latent space of any model that has one, and see the picture follow."""
+"""Latent explorer: move through the latent space of any model that has one, and see the image follow."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from pages.parts.latent import state
 from pages.parts.latent.image_view import image_view
 
 _POLL_SECONDS = 3
-_PREFERRED = "mnist_vae_20"  # every slider changes something one can see, and step 0 is there to go back to
+_PREFERRED = "mnist_vae_20"  # every slider has a visible effect, and step 0 is saved
 _PIN_PIXELS = 84
 
 
-def _show_picture(info: CheckpointInfo, point: Point, step: int) -> None:
-    drawn = service.render(point)
+def _show_image(info: CheckpointInfo, point: Point, step: int) -> None:
+    image = service.render(point)
     caption = ""
-    if drawn.reading:
-        caption = t("latent.reading", label=drawn.reading.label, percent=percent(drawn.reading.probability))
+    if image.reading:
+        caption = t("latent.reading", label=image.reading.label, percent=percent(image.reading.probability))
     alt = t("latent.picture_alt", title=info.title, step=f"{step:,}")
-    image_view(drawn.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
-    judge_note.untrained(step, drawn.reading)
+    image_view(image.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
+    judge_note.untrained(step, image.reading)
 
 
 def _show_pad(names: list[str]) -> None:
@@ -52,10 +52,10 @@ def _show_pad(names: list[str]) -> None:
             ],
         )
     else:
-        reach = (-state.REACH, state.REACH)
+        limits = (-state.LIMIT, state.LIMIT)
         x_label, y_label = names[memory.latent_pad_x], names[memory.latent_pad_y]
         label = t("latent.pad_label", x=x_label, y=y_label)
-        view = pad.PadView(reach, reach, x_label, y_label, label, rings=(1.0, 2.0, 3.0))
+        view = pad.PadView(limits, limits, x_label, y_label, label, rings=(1.0, 2.0, 3.0))
     pad.pad(view, state.pad_position(), key="latent_pad", on_move=state.on_pad, moved=memory.latent_moved)
 
 
@@ -102,8 +102,8 @@ def _sliders(names: list[str]) -> None:
     for index, name in enumerate(names):
         columns[index // half].slider(
             name,
-            -state.REACH,
-            state.REACH,
+            -state.LIMIT,
+            state.LIMIT,
             step=0.01,
             key=f"latent_axis_{index}",
             on_change=state.touched,
@@ -222,12 +222,12 @@ def _show_pins(pins: list[tuple[Point, bytes]]) -> None:
 
 @st.fragment
 def _stage(info: CheckpointInfo, step: int, names: list[str], current: dict[str, Point]) -> None:
-    """Picture and pad: all that is drawn again while the pad is dragged."""
+    """Show image and pad: everything that is updated while the pad is dragged."""
     with friendly_errors():
         current["point"] = state.point(info.name, step, len(names), len(info.askable))
         left, right = st.columns(2, gap="medium")
         with left:
-            _show_picture(info, current["point"], step)
+            _show_image(info, current["point"], step)
         with right:
             _show_pad(names)
     if state.drag_has_ended():
@@ -242,14 +242,14 @@ def _explorer(chosen: CheckpointInfo) -> None:
         step = pick_step("latent", info)
         if info.latent_dim == 0:
             st.info(t("latent.nothing_to_move"), icon=":material/info:")
-            _show_picture(info, Point.parse({"model": info.name, "step": step}), step)
+            _show_image(info, Point.parse({"model": info.name, "step": step}), step)
             return
         count = service.axes_count(info.name, step, st.session_state.latent_axes)
         names = [t(f"latent.axis_{st.session_state.latent_axes}", number=index + 1) for index in range(count)]
         for key in ("latent_pad_x", "latent_pad_y"):
             st.session_state[key] = min(st.session_state[key], count - 1)
         pins = state.pins(info.name)
-        # Filled by the stage: what pin and downloads act on is the picture on show, also after a drag.
+        # Set by the stage: pin and downloads use the image that is shown, also after a drag.
         current: dict[str, Point] = {}
 
         main, side = st.columns([6, 4], gap="medium")

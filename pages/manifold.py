@@ -1,4 +1,4 @@
-"""The latent plane: what a model with a z of two numbers draws, where real pictures land, and what is in between."""
+"""The latent plane of models with a two-dimensional z: decoded grid, encoded data, own digits, denoising."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     if part == "denoise":
         denoising.read_address(denoisers | infos.keys())
     elif address.written("manifold", "model") in denoisers - infos.keys():
-        address.write("manifold", "model", None)  # named for that part alone
+        address.write("manifold", "model", None)  # a model that only the denoising part shows
     if part == "beside":
         check_model("manifold", infos)
     if part in _ONE_MODEL:

@@ -1,4 +1,4 @@
-"""Paint pixel by pixel: watch a picture being painted, complete one, see what a pixel sees and how it surprises."""
+"""Paint pixel by pixel: sample and complete images; receptive fields, and the surprise of each pixel of an image."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pages.parts.paint import complete, field, state, surprise, watch
 
 
 def _generate(info: CheckpointInfo, step: int) -> None:
-    known = paint.facts(info.name)
-    controls, pictures = st.columns([1, 3], gap="large")
+    facts = paint.facts(info.name)
+    controls, images = st.columns([1, 3], gap="large")
     with controls:
-        asking = state.knobs(info, step, known)
-    state.write_address(asking)
-    with pictures:
-        watch.show(info, known, asking)
+        request = state.sampling_options(info, step, facts)
+    state.write_address(request)
+    with images:
+        watch.show(info, facts, request)
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:

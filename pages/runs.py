@@ -1,4 +1,4 @@
-"""Runs: every training, alive or finished, as a table; one of them in full."""
+"""Runs: a table of all trainings, active and finished, and one of them in full."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from train_jobs import Job
 
 
 def _table(jobs: tuple[Job, ...]) -> None:
-    """All runs at a glance; a click on a row opens it."""
+    """Show all runs as a table; a click on a row opens the run."""
     if len(jobs) < 2:
         return
-    seen = [(job.id, job.state) for job in jobs]
+    shown = [(job.id, job.state) for job in jobs]
     ids = [job.id for job in jobs]
 
     def tick() -> None:
         now = train_jobs.jobs()
-        if [(job.id, job.state) for job in now] != seen:
+        if [(job.id, job.state) for job in now] != shown:
             st.rerun()
-        # The key changes with the rows: a selected row is a number, and would mean another run in another list.
+        # The key changes with the rows: a selection is an index, which would mean another run in another list.
         with st.container(key="runs_table"):
             checksum = zlib.crc32(" ".join(ids).encode())
             key = f"runs_table_{checksum:08x}"
@@ -42,7 +42,7 @@ def _table(jobs: tuple[Job, ...]) -> None:
                 placeholder="",
                 column_config=_columns(),
             )
-        if "runs_wanted" in st.session_state:
+        if "runs_opened" in st.session_state:
             st.rerun()
 
     every = run_view.POLL if any(job.active for job in jobs) else None
@@ -50,9 +50,9 @@ def _table(jobs: tuple[Job, ...]) -> None:
 
 
 def _open_row(key: str, ids: list[str]) -> None:
-    """Show the run of the clicked row; `ids` are those of the table that was clicked."""
+    """Select the run of the clicked row; `ids` are the rows of the clicked table."""
     for index in st.session_state[key]["selection"]["rows"][:1]:
-        st.session_state["runs_wanted"] = ids[index]
+        st.session_state["runs_opened"] = ids[index]
 
 
 def _row(job: Job) -> dict[str, Any]:
@@ -79,16 +79,16 @@ def _columns() -> dict[str, Any]:
 
 
 def _select(jobs: tuple[Job, ...]) -> str:
-    """The run to show, kept in the address."""
+    """Show the picker, bound to `?run=`, and return the id of the run to show."""
     by_id = {job.id: job for job in jobs}
     memory = st.session_state
-    shown, asked = memory.get("runs_shown"), st.query_params.get("run")
-    if asked and asked != shown and asked not in by_id:
+    shown, in_address = memory.get("runs_shown"), st.query_params.get("run")
+    if in_address and in_address != shown and in_address not in by_id:
         memory["runs_select"] = jobs[0].id
-    taken = address.requested("runs", "run", address.member(by_id), lambda job_id: t("runs.unknown", id=job_id))
-    wanted = memory.pop("runs_wanted", None) or taken
-    if wanted in by_id:
-        memory["runs_select"] = wanted
+    requested = address.requested("runs", "run", address.member(by_id), lambda job_id: t("runs.unknown", id=job_id))
+    opened = memory.pop("runs_opened", None) or requested
+    if opened in by_id:
+        memory["runs_select"] = opened
     elif shown and shown not in by_id and choice.current("runs_select", list(by_id)) is None:
         memory["runs_gone"] = (shown, jobs[0].id)
     chosen = choice.choose(
@@ -106,9 +106,9 @@ def _select(jobs: tuple[Job, ...]) -> str:
 
 
 def _report_deletion(chosen: str | None) -> None:
-    """A run that was shown and is gone: said until another run is chosen."""
-    gone, landed = st.session_state.get("runs_gone", (None, None))
-    if gone is not None and chosen == landed:
+    """Show that the run shown before was deleted, until another run is chosen."""
+    gone, replacement = st.session_state.get("runs_gone", (None, None))
+    if gone is not None and chosen == replacement:
         st.warning(t("runs.gone" if chosen else "runs.gone_last", id=plain(gone)), icon=":material/delete:")
     else:
         st.session_state.pop("runs_gone", None)

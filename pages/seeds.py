@@ -1,4 +1,4 @@
-"""Seeds: blend, add and subtract the vectors behind pictures, and see how long they are."""
+"""Seeds: interpolate, add and subtract latent vectors, and see their norms."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 
 
 def _pair(study: SeedStudy) -> int:
-    """Which two neighbouring seeds to go between."""
+    """Show the picker of two consecutive seeds and return its index."""
     pairs = {f"{first},{second}": t("seeds.pair_option", first=first, second=second)
              for first, second in pairwise(study.seeds)}  # fmt: skip
     if len(pairs) == 1:
@@ -98,7 +98,7 @@ def _pair(study: SeedStudy) -> int:
 
 @st.fragment
 def _between(study: SeedStudy, around: NormDistribution, newest: int) -> None:
-    """The two ways, their lengths, the downloads; `newest` is the training step that draws."""
+    """Show linear and spherical interpolation, their norms and downloads; `newest` is the training step used."""
     st.header(t("seeds.between"), anchor=False)
     st.markdown(t("seeds.between_text"))
     with friendly_errors():
@@ -108,15 +108,15 @@ def _between(study: SeedStudy, around: NormDistribution, newest: int) -> None:
         judged = False
         for kind in ("linear", "spherical"):
             sheet = seeds.way(study, pair, kind)
-            way = t(f"seeds.{kind}")
+            name = t(f"seeds.{kind}")
             tiles = [
-                tile_text(tile, around, t("seeds.step_alt", way=way, step=number))
+                tile_text(tile, around, t("seeds.step_alt", way=name, step=number))
                 for number, tile in enumerate(sheet.tiles, start=1)
             ]
-            st.markdown(f"**{way}**")
-            label = t("seeds.way_label", way=way, first=first, second=second)
+            st.markdown(f"**{name}**")
+            label = t("seeds.way_label", way=name, first=first, second=second)
             show(sheet, tiles, label=label, key=f"seeds_strip_{kind}", columns=seeds.STEPS)
-            lengths[way] = [tile.length for tile in sheet.tiles]
+            lengths[name] = [tile.length for tile in sheet.tiles]
             judged = sheet.tiles[0].reading is not None
         st.caption(t("seeds.judge_note", judge=t("seeds.judge_note_judge") if judged else ""))
         judge_note.untrained(newest, judged)
@@ -158,7 +158,7 @@ def _downloads(study: SeedStudy, pair: int) -> None:
 
 @st.fragment
 def _arithmetic(study: SeedStudy, around: NormDistribution, trained: bool) -> None:
-    """The expression, its equation of pictures, its vector beside the shell; `trained`: the model met random z."""
+    """Show the expression, its equation of images, and its norm; `trained`: the model was trained on random z."""
     st.header(t("seeds.arithmetic"), anchor=False)
     st.markdown(t("seeds.arithmetic_text"))
     text = st.text_input(
@@ -172,13 +172,13 @@ def _arithmetic(study: SeedStudy, around: NormDistribution, trained: bool) -> No
     row.caption(t("seeds.try"), width="content")
     a, b, c, *_ = (*study.seeds, study.seeds[0])
     for name, form in _EXAMPLES.items():
-        written = form.format(a=a, b=b, c=c)
+        example = form.format(a=a, b=b, c=c)
         row.button(
             t(f"seeds.try_name.{name}"),
             key=f"seeds_try_{name}",
             on_click=state.write,
-            args=(written,),
-            help=t("seeds.try_help", expression=f"`{written}`"),
+            args=(example,),
+            help=t("seeds.try_help", expression=f"`{example}`"),
         )
     with friendly_errors():
         try:
@@ -209,9 +209,9 @@ def _gauge(study: SeedStudy, around: NormDistribution, value: Tile, trained: boo
     left, right = st.columns([3, 2], gap="medium")
     with left:
         marks = {"between": "gauge_between", "sum": "gauge_sum_mark", "difference": "gauge_difference"}
-        found = seeds.lengths_beside(study, 0)
-        beside = {t(f"seeds.{key}"): found[name] for name, key in marks.items()}
-        charts.gauge(around, value.length, beside, value.drawn_length if study.renormalise else None, key="seeds_gauge")
+        norms = seeds.lengths_beside(study, 0)
+        others = {t(f"seeds.{key}"): norms[name] for name, key in marks.items()}
+        charts.gauge(around, value.length, others, value.drawn_length if study.renormalise else None, key="seeds_gauge")
     with right:
         place = "short" if value.length < around.low else "long" if value.length > around.high else "inside"
         verdict = t(f"seeds.verdict.{place}", length=f"{value.length:.1f}")
@@ -231,7 +231,7 @@ def _table(study: SeedStudy, around: NormDistribution) -> None:
     st.markdown(t("seeds.table_text"))
     shown = st.session_state.setdefault("seeds_table_shown", False)
 
-    def turn() -> None:
+    def toggle() -> None:
         st.session_state.seeds_table_shown = not shown
 
     row = st.container(horizontal=True)
@@ -240,7 +240,7 @@ def _table(study: SeedStudy, around: NormDistribution) -> None:
         key="seeds_table",
         type="secondary" if shown else "primary",
         icon=":material/table:",
-        on_click=turn,
+        on_click=toggle,
         help=t("seeds.table_help"),
     )
     if not shown:

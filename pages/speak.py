@@ -1,4 +1,4 @@
-"""Speak: hear a model of sound, let it go on where a recording ends, and see what levels, pasts and windows do."""
+"""Speak: generate speech, continue a recording, and see receptive fields, quantisation and Fourier windows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pages.components.page import by_name, no_models, page
 from pages.components.theme import friendly_errors
 from pages.parts.speak import continuation, fourier, quantisation, receptive_field, steps, synthesis
 
-_OF_A_MODEL: dict[str, Callable[[CheckpointInfo], None]] = {
+_MODEL_PARTS: dict[str, Callable[[CheckpointInfo], None]] = {
     "ask": synthesis.show,
     "continue": continuation.show,
     "steps": steps.show,
     "past": receptive_field.show,
 }
-_OF_SOUND: dict[str, Callable[[], None]] = {"levels": quantisation.show, "fourier": fourier.show}
-_PARTS = (*_OF_A_MODEL, *_OF_SOUND)
+_SIGNAL_PARTS: dict[str, Callable[[], None]] = {"levels": quantisation.show, "fourier": fourier.show}
+_PARTS = (*_MODEL_PARTS, *_SIGNAL_PARTS)
 
 
 def _page() -> None:
@@ -29,10 +29,10 @@ def _page() -> None:
     for read in (speak_state.read_address, quantisation.read_address, fourier.read_address):
         read()
     infos = by_name(speak.checkpoints())
-    if part in _OF_SOUND:
+    if part in _SIGNAL_PARTS:
         check_model("speak", infos)
         with friendly_errors():
-            st.fragment(_OF_SOUND[part])()
+            st.fragment(_SIGNAL_PARTS[part])()
         return
     if not infos:
         no_models("speak.empty", recipe="tones_wavenet")
@@ -41,7 +41,7 @@ def _page() -> None:
     with left:
         info = pick_model("speak", infos)
     with friendly_errors():
-        st.fragment(_OF_A_MODEL[part])(info)
+        st.fragment(_MODEL_PARTS[part])(info)
 
 
 with page("speak"):

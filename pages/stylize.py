@@ -1,4 +1,4 @@
-"""Stylize: a photograph in a painter's style, slowly by painting it, and at once by networks that have learned to."""
+"""Stylize: a photograph in the style of a painting, by optimisation or in one pass of a feed-forward network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pages.parts.stylize import feed_forward, optimisation, source
 
 
 def _page() -> None:
-    # A network has its style; only what is painted slowly needs one to be chosen, and a public server paints nothing.
+    # Only the optimisation needs a style image, and a public server starts no jobs.
     public = train_jobs.public_mode()
     left, right = st.columns(2, gap="large")
     with left:

@@ -1,4 +1,4 @@
-"""Train: choose, set, see the cost and the command, start; then the run appears on the page itself."""
+"""Train: choose a recipe, change its settings, see cost and command, start; then the page shows the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pages.components.train_choice import Choice, choose
 
 _LENGTHS = ("max_steps", "max_epochs")
 _BASIC = ("batch_size", "seed")
-_STALE = 60.0  # seconds after which a click on Start is void: the page was left before it could be answered
+_MAX_CLICK_AGE = 60.0  # seconds; an older click on Start is ignored: the page was left before it was handled
 
 
 def _about(recipe: Recipe) -> None:
@@ -41,7 +41,7 @@ def _expected(metric: str, bounds: tuple[float | None, float | None]) -> str:
 
 
 def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, Any]:
-    """Steps or epochs, one of the two; switching the unit keeps the length."""
+    """Show the length in steps or in epochs and return it; changing the unit converts it."""
     natural = "max_steps" if base["max_epochs"] is None else "max_epochs"
     if choice.fresh or "train_length" not in st.session_state:
         st.session_state["train_length"] = natural
@@ -67,13 +67,13 @@ def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, 
 
 
 def _train_size(choice: Choice) -> int | None:
-    """Examples in an epoch; None where a folder of one's own has not been named yet. Raises GenmodelsError."""
+    """Examples per epoch; None if the folder of an own set is not given. Raises GenmodelsError if it is unusable."""
     unnamed = choice.data.name in data.own_names() and data.missing(choice.data) is not None
     return None if unnamed else data.get_spec(choice.data).train_size
 
 
 def _form(choice: Choice) -> list[str]:
-    """Every setting as a widget; returns what differs from recipe and preset, in the words of `--set`."""
+    """Show every setting as a widget; return those that differ from recipe and preset, as arguments of `--set`."""
     sections = recipes.merge(choice.recipe, choice.preset)
     settings = registry.config_class(choice.recipe.model)
     model_base = settings.parse(sections["model"], "model.").model_dump(mode="json")
@@ -84,11 +84,11 @@ def _form(choice: Choice) -> list[str]:
 
     st.subheader(t("train.training"), anchor=False)
     fields = [field for field in config_form.fields_of(TrainConfig) if field.name not in _LENGTHS]
-    place = st.container()  # the length is asked first, but converting it needs the batch size
+    place = st.container()  # the length comes first, but converting it needs the batch size
     basic = [field for field in fields if field.name in _BASIC]
-    # Some dozen pictures of one's own are no batch of 128: start with one that they fill.
-    asked = int(train_base["batch_size"])
-    fitting = train_base | {"batch_size": min(asked, _train_size(choice) or asked)}
+    # A few dozen own images do not fill a batch of 128: start with a batch that they fill.
+    batch_size = int(train_base["batch_size"])
+    fitting = train_base | {"batch_size": min(batch_size, _train_size(choice) or batch_size)}
     train = config_form.draw("train", basic, fitting, reset=choice.fresh, columns=2)
     with place:
         train |= _length(train_base, max(1, int(train["batch_size"] or 1)), choice)
@@ -139,15 +139,15 @@ def _arguments(choice: Choice, assignments: list[str]) -> list[str]:
 
 
 def _data_settings(choice: Choice) -> list[str]:
-    """What of the data differs from recipe and preset, in the words of `--set`."""
+    """The data settings that differ from recipe and preset, as arguments of `--set`."""
     named = recipes.merge(choice.recipe, choice.preset)["data"]
     base = DataConfig.parse(named, "data.") if named.get("name") == choice.data.name else DataConfig()
-    chosen, usual = (config.model_dump(mode="json", exclude={"name"}) for config in (choice.data, base))
-    return config_form.assignments("data", chosen, usual)
+    chosen, default = (config.model_dump(mode="json", exclude={"name"}) for config in (choice.data, base))
+    return config_form.assignments("data", chosen, default)
 
 
 def _data_name(choice: Choice) -> str | None:
-    """What `--data` must say; None where the recipe itself names this set."""
+    """The argument of `--data`; None if the recipe names the same set."""
     named = recipes.merge(choice.recipe, choice.preset)["data"].get("name")
     return None if choice.data.name == named else choice.data.name
 
@@ -160,7 +160,7 @@ def _cost(spec: Spec) -> None:
     expected = service.estimate_of(spec)
     text = t("train.time_unknown") if expected.seconds is None else f"≈ {run_view.duration(expected.seconds)}"
     time_help = t("train.time_help" if expected.seconds is not None else "train.time_unknown_help")
-    # As wide as their figures, below one another where the column is narrow: thirds of it would cut them off.
+    # As wide as their numbers, wrapped in a narrow column, where thirds would cut them off.
     with st.container(horizontal=True, gap="medium"):
         st.metric(
             t("train.parameters"),
@@ -192,34 +192,32 @@ def _start(spec: Spec | None) -> None:
         help=t("train.start_help"),
         disabled=spec is None or public,
         width="stretch",
-        on_click=_ask_to_start,
+        on_click=_request_start,
     )
-    # The settings as they are now: a number that was typed just before the click is not yet in those drawn last.
-    asked = st.session_state.pop("train_start_asked", None)
-    if asked is not None and spec is not None and time.monotonic() - asked < _STALE:
+    # Handled here, with the current settings: a number typed just before the click is not in those shown before it.
+    clicked = st.session_state.pop("train_start_asked", None)
+    if clicked is not None and spec is not None and time.monotonic() - clicked < _MAX_CLICK_AGE:
         try:
             st.session_state["train_run"] = train_jobs.submit(spec).id
         except GenmodelsError as error:
             error_box(str(error))
 
 
-def _ask_to_start() -> None:
-    """Kept for the run of the page that reaches the button: one that is interrupted before would lose the click."""
+def _request_start() -> None:
+    """Record the click for the run of the page that reaches the button; an interrupted run would lose it."""
     st.session_state["train_start_asked"] = time.monotonic()
 
 
-def _goes_on(run: str) -> bool:
+def _is_active(run: str) -> bool:
     return any(job.id == run and job.active for job in train_jobs.jobs())
 
 
 def _shown_run() -> str | None:
-    """The run that was started here last, or that the address names; None if there is none, or it was deleted."""
-    known = {job.id for job in train_jobs.jobs()}
-    address.requested(
-        "train", "run", address.member(known), lambda name: t("train.unknown_run", name=name), recheck=True
-    )
+    """The run started here last, or the one in the address; None if there is none or it was deleted."""
+    ids = {job.id for job in train_jobs.jobs()}
+    address.requested("train", "run", address.member(ids), lambda name: t("train.unknown_run", name=name), recheck=True)
     started = st.session_state.get("train_run")
-    return started if started in known else st.query_params.get("run")
+    return started if started in ids else st.query_params.get("run")
 
 
 def _summary(choice: Choice, assignments: list[str]) -> None:
@@ -236,7 +234,7 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
         st.code(shlex.join(_arguments(choice, assignments)), language="bash", wrap_lines=True)
     with friendly_errors():
         _start(spec)
-    # The address alone is not enough: a rerun that was under way at the click brings the old address back.
+    # The address alone is not enough: a rerun in progress at the click restores the old address.
     if started := _shown_run():
         address.write("train", "run", started)
         st.subheader(t("train.started"), anchor=False)
@@ -246,12 +244,12 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
             "runs.py",
             label=t("train.started_link"),
             icon=":material/monitoring:",
-            help=t("train.started_note" if _goes_on(started) else "train.started_ended"),
+            help=t("train.started_note" if _is_active(started) else "train.started_ended"),
             query_params={"run": started},
         )
     if spec is not None:
         with cost, friendly_errors():
-            _cost(spec)  # last: it times real steps, and nothing else on the page waits for it
+            _cost(spec)  # last, because it times real steps
 
 
 page_title(t("train.title"), t("train.intro"))

@@ -1,4 +1,4 @@
-"""Translate: a photograph of any size as the other kind, and the way back."""
+"""Translate: a photograph of any size from one domain to the other, and back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _pick_direction(info: CheckpointInfo) -> str:
     return choice.choose(
         t("translate.direction"),
         _DIRECTIONS,
-        lambda way: t("translate.way", start=plain(names[way][0]), end=plain(names[way][1])),
+        lambda direction: t("translate.way", start=plain(names[direction][0]), end=plain(names[direction][1])),
         key="translate_direction",
         kind="segmented_control",
         help=t("translate.direction_help"),
@@ -63,8 +63,8 @@ def _studio(info: CheckpointInfo, step: int) -> None:
         )
     with right, friendly_errors():
         if uploads:
-            asked = Asking.parse({"model": info.name, "step": step, "direction": direction, "detail": detail})
-            result.show(info, asked, uploads, trip=trip)
+            request = Asking.parse({"model": info.name, "step": step, "direction": direction, "detail": detail})
+            result.show(info, request, uploads, trip=trip)
         else:
             st.info(t(f"translate.waiting.{st.session_state.translate_source}"), icon=":material/add_photo_alternate:")
 

@@ -1,7 +1,7 @@
-"""A table of figures: a row a measure, whose name opens its explanation; a column a model; the best of a row marked.
+"""A table of metrics: one row per metric with its explanation, one column per model, the best value of a row marked.
 
-The explanations are <details>, so they open with a click, a finger or the keyboard, and are read out with their row.
-Where the window is narrow the figures scroll sideways under names that stay.
+The explanations are <details> elements, which work with mouse, touch, keyboard and screen readers. In a narrow window
+the values scroll sideways under fixed names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class FigureText:
-    """A figure as it is written, with a smaller line below it; `muted` where there is none to show."""
+    """A value as text, with a smaller line below it; `muted` if there is no value."""
 
     text: str
     small: str = ""
@@ -24,7 +24,7 @@ class FigureText:
 
 @dataclass(frozen=True)
 class MeasureText:
-    """A row: its name, in which direction it is good, what it means, and the figures."""
+    """A row: the metric's name, the direction of better values, its meaning, and the values."""
 
     name: str
     direction: str
@@ -106,7 +106,7 @@ _component = st.components.v2.component(
 def measures_table(
     rows: Sequence[MeasureText], *, heads: Sequence[str], corner: str, best: str, label: str, key: str
 ) -> None:
-    """Show the rows under `heads`, one a figure; `best` is what a screen reader says of a marked figure."""
+    """Show the rows under `heads`, one per column; screen readers read `best` for a marked value."""
     _component(
         key=key,
         data={

@@ -1,7 +1,7 @@
-"""One small picture, shown large, delivered inside the message that carries the page itself.
+"""One small image, enlarged, sent inside the page's message.
 
-`st.image` sends an address and the browser fetches the picture with a second request; here the few hundred bytes
-come along as a data URL. The <img> stays the same element, so nothing flickers while a pad is dragged.
+With `st.image` the browser loads the image in a second request; here its few hundred bytes are sent as a data URL. The
+<img> element is updated in place, so nothing flickers while the pad is dragged.
 """
 
 from __future__ import annotations
@@ -35,5 +35,5 @@ _component = st.components.v2.component(
 
 
 def image_view(png: bytes, *, alt: str, caption: str, key: str) -> None:
-    """Show a PNG with one pixel a pixel, enlarged without smoothing."""
+    """Show a PNG enlarged without smoothing."""
     _component(key=key, data={"src": data_url(png), "alt": alt, "caption": caption})

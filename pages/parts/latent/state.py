@@ -1,7 +1,7 @@
-"""What the latent explorer remembers, by widget key; the values are read before the widgets are drawn.
+"""The state of the latent explorer by widget key; the values are read before the widgets are shown.
 
-While the pad is dragged only picture and pad are drawn again, not the twenty widgets around them: that is what makes
-the picture follow the hand. Where the knob is meanwhile stands in `latent_drag`; `settle` hands it to the sliders.
+While the pad is dragged only the image and the pad are updated, not the twenty widgets around them. The position of the
+knob is in `latent_drag` until `settle` copies it to the sliders.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from genmodels.service import MAX_AXES, Point
 from pages.components import pad as pad_component
 from pages.components.seed_input import random_number
 
-SEEDS_IN_A_ROW, REACH = 100, 3.0
+SEEDS_PER_ROW, LIMIT = 100, 3.0
 _DEFAULTS: dict[str, Any] = {
     "latent_axes": "first",
     "latent_pad_mode": "directions",
@@ -32,13 +32,13 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def prepare() -> None:
-    """Fill in what a new session, or a page come back to, does not have."""
+    """Set the defaults that are missing in a new session or after another page."""
     for key, value in _DEFAULTS.items():
         st.session_state.setdefault(key, value)
 
 
 def settle() -> None:
-    """Hand a finished drag to the sliders. Called before they are drawn: afterwards Streamlit forbids it."""
+    """Copy a finished drag to the sliders, before they are shown: afterwards Streamlit does not allow it."""
     state = st.session_state
     if state.latent_drag is not None:
         for key, value in zip(("latent_pad_x", "latent_pad_y"), state.latent_drag, strict=True):
@@ -47,14 +47,14 @@ def settle() -> None:
 
 
 def label(classes: int) -> int | None:
-    """The class asked for of a model that has so many; None where none can be asked."""
+    """The chosen one of so many classes; None for an unconditional model."""
     if st.session_state.latent_label not in range(classes):
         st.session_state.latent_label = 0
     return st.session_state.latent_label if classes else None
 
 
 def point(model: str, step: int | None, count: int, classes: int = 0) -> Point:
-    """The place the controls point at, of a model with `count` sliders that can be asked for one of `classes`."""
+    """The point that the controls set, of a model with `count` sliders and `classes` classes."""
     state = st.session_state
     offsets = [state[f"latent_axis_{index}"] for index in range(count)]
     if state.latent_drag is not None:
@@ -74,7 +74,7 @@ def point(model: str, step: int | None, count: int, classes: int = 0) -> Point:
 
 
 def touched() -> None:
-    """Something other than the pad moved: the knob follows."""
+    """Move the knob, after a change made outside the pad."""
     st.session_state.latent_moved += 1
 
 
@@ -84,7 +84,7 @@ def seed_changed() -> None:
 
 
 def axes_changed() -> None:
-    # The same distances along other directions would be a jump nobody asked for.
+    # The same offsets along other directions would be an unwanted jump.
     _center()
     touched()
 
@@ -102,7 +102,7 @@ def randomize() -> None:
 
 
 def go_to(pinned: Point) -> None:
-    """Put every control where a pinned point was."""
+    """Set every control to a pinned point."""
     _center()
     state = st.session_state
     state.update(
@@ -119,9 +119,9 @@ def go_to(pinned: Point) -> None:
 
 
 def pins(model: str) -> list[tuple[Point, bytes]]:
-    """Points pinned in this session, with their thumbnails."""
-    found: list[tuple[Point, bytes]] = st.session_state.setdefault("latent_pins", {}).setdefault(model, [])
-    return found
+    """The points pinned in this session, with their thumbnails."""
+    points: list[tuple[Point, bytes]] = st.session_state.setdefault("latent_pins", {}).setdefault(model, [])
+    return points
 
 
 def unpin(model: str, index: int) -> None:
@@ -138,7 +138,7 @@ def _center() -> None:
 
 
 def on_pad() -> None:
-    """The user dragged the knob: along two directions, or over the seed plane."""
+    """Store the position of the dragged knob: offsets along two directions, or a point of the seed plane."""
     state = st.session_state
     at = pad_component.position("latent_pad")
     if at is None:
@@ -147,13 +147,13 @@ def on_pad() -> None:
         (x0, x1), (y0, y1) = plane_window()
         state.latent_plane = (min(max(at[0], x0), x1), min(max(at[1], y0), y1))
     else:
-        x, y = (min(max(round(value, 2), -REACH), REACH) for value in at)
+        x, y = (min(max(round(value, 2), -LIMIT), LIMIT) for value in at)
         state.latent_drag = (x, y)
     state.latent_released = pad_component.is_released("latent_pad")
 
 
 def drag_has_ended() -> bool:
-    """True once after a drag."""
+    """Whether a drag has ended since the last call."""
     ended: bool = st.session_state.latent_released
     st.session_state.latent_released = False
     return ended
@@ -170,12 +170,12 @@ def pad_position() -> tuple[float, float]:
 
 
 def place_of(seed: int) -> tuple[float, float]:
-    """Column and row of a seed in the seed plane."""
-    return float(seed % SEEDS_IN_A_ROW), float(seed // SEEDS_IN_A_ROW)
+    """The column and the row of a seed in the seed plane."""
+    return float(seed % SEEDS_PER_ROW), float(seed // SEEDS_PER_ROW)
 
 
 def plane_window() -> tuple[tuple[float, float], tuple[float, float]]:
-    """The part of the seed plane that the pad shows: seven by seven seeds around the chosen one."""
+    """The part of the seed plane that the pad shows: 7 x 7 seeds around the chosen one."""
     column, row = place_of(st.session_state.latent_seed)
-    x0, y0 = max(0.0, column - REACH), row - REACH if row < 0 else max(0.0, row - REACH)
-    return (x0, x0 + 2 * REACH), (y0, y0 + 2 * REACH)
+    x0, y0 = max(0.0, column - LIMIT), row - LIMIT if row < 0 else max(0.0, row - LIMIT)
+    return (x0, x0 + 2 * LIMIT), (y0, y0 + 2 * LIMIT)

@@ -1,4 +1,4 @@
-"""The seeds page's two charts: how long the vectors are on the way, and where one lies beside the shell."""
+"""The two charts of the Seeds page: the norm of z along the interpolations, and its distribution."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BAND, _GREY = "rgba(120, 140, 150, 0.22)", "#8a9499"
 _CONFIG = {"displayModeBar": False}
 
 
-def lengths(ways: Mapping[str, Sequence[float]], shell: NormDistribution, *, key: str) -> None:
-    """|z| at each step of each way, over the band in which 95 % of Gaussian vectors lie."""
+def lengths(paths: Mapping[str, Sequence[float]], shell: NormDistribution, *, key: str) -> None:
+    """Show |z| at each step of each interpolation, and the range of 95 % of Gaussian vectors."""
     figure = go.Figure()
-    for (name, values), (dash, symbol) in zip(ways.items(), (("dot", "circle"), ("solid", "square")), strict=True):
+    for (name, values), (dash, symbol) in zip(paths.items(), (("dot", "circle"), ("solid", "square")), strict=True):
         figure.add_scatter(
             x=list(range(1, len(values) + 1)),
             y=list(values),
@@ -36,34 +36,34 @@ def lengths(ways: Mapping[str, Sequence[float]], shell: NormDistribution, *, key
         annotation={"text": t("seeds.band"), "font": {"size": 11}, "x": 0.01, "xanchor": "left", "yanchor": "bottom"},
         annotation_position="top left",
     )
-    everything = [shell.high, *(length for values in ways.values() for length in values)]
+    every_norm = [shell.high, *(length for values in paths.values() for length in values)]
     figure.update_layout(
         height=240,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": -0.3, "x": 0},
         xaxis={"title": t("seeds.lengths_x"), "dtick": 1, "fixedrange": True, "range": [0.6, 12.4]},
-        yaxis={"title": "|z|", "rangemode": "tozero", "range": [0, max(everything) * 1.2], "fixedrange": True},
+        yaxis={"title": "|z|", "rangemode": "tozero", "range": [0, max(every_norm) * 1.2], "fixedrange": True},
     )
     st.plotly_chart(figure, key=key, config=_CONFIG)
 
 
 def gauge(
-    shell: NormDistribution, value: float, beside: Mapping[str, float], renormalised: float | None, *, key: str
+    shell: NormDistribution, value: float, others: Mapping[str, float], renormalised: float | None, *, key: str
 ) -> None:
-    """The density of |z| for z ~ N(0, I), its middle 95 %, and where the expression's z and some others lie."""
+    """Show the density of |z| for z ~ N(0, I), its central 95 %, and the norms of the expression's z and of others."""
     peak = max(shell.density)
     curve = [(length, height / peak) for length, height in zip(shell.norms, shell.density, strict=True)]
     inside = [(x, y) for x, y in curve if shell.low <= x <= shell.high]
     marks = [(t("seeds.gauge_this"), value, 1.12, "diamond", 13)]
     if renormalised is not None:
         marks.append((t("seeds.gauge_renormalised"), renormalised, 0.92, "star", 13))
-    reach = max(curve[-1][0], value, *beside.values()) * 1.04
+    end = max(curve[-1][0], value, *others.values()) * 1.04
 
     def goes_left(length: float) -> bool:
-        return length > 0.2 * reach and (length < value or length > 0.75 * reach)
+        return length > 0.2 * end and (length < value or length > 0.75 * end)
 
-    # A name stands on the far side of this z; of two neighbours the one whose name must pass the other is taller.
-    ordered = sorted((length, name) for name, length in beside.items())
+    # Names point away from this z; of two neighbours the one whose name passes the other is taller.
+    ordered = sorted((length, name) for name, length in others.items())
     leftward = [entry for entry in ordered if goes_left(entry[0])]
     rightward = [entry for entry in reversed(ordered) if not goes_left(entry[0])]
     for group in (leftward, rightward):
@@ -103,7 +103,7 @@ def gauge(
         height=300,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         showlegend=False,
-        xaxis={"title": t("seeds.gauge_x", dim=shell.dim), "range": [0, reach], "fixedrange": True, "zeroline": False},
+        xaxis={"title": t("seeds.gauge_x", dim=shell.dim), "range": [0, end], "fixedrange": True, "zeroline": False},
         yaxis={"visible": False, "range": [0, 1.25], "fixedrange": True},
     )
     st.plotly_chart(figure, key=key, config=_CONFIG)

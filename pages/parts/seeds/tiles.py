@@ -1,4 +1,4 @@
-"""What is written about the seeds page's pictures: length, reading, signs of an equation."""
+"""The texts of the images on the Seeds page: norm, reading, signs of an equation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pages.components.strip import TileText
 
 
 def tile_text(tile: Tile, around: NormDistribution, alt: str, *, above: str = "", before: str = "") -> TileText:
-    """A tile with its length, marked where it is out of the shell, and the judge's reading."""
+    """The texts of a tile: its norm, marked if it is outside the expected range, and the judge's reading."""
     length, drawn = f"{tile.length:.1f}", f"{tile.drawn_length:.1f}"
     mark = t("seeds.short") if tile.length < around.low else t("seeds.long") if tile.length > around.high else ""
     key = "seeds.length" if length == drawn else "seeds.length_renormalised"
@@ -26,7 +26,7 @@ def tile_text(tile: Tile, around: NormDistribution, alt: str, *, above: str = ""
 
 
 def signed(weight: float, *, first: bool) -> str:
-    """A weight as it stands before a picture in an equation: "", "-", "+ 0.5 x", to three figures."""
+    """A weight as written before an image in an equation, such as "", "-" or "+ 0.5 x", with three digits."""
     size = abs(weight)
     sign = "\N{MINUS SIGN}" if weight < 0 else "" if first else "+"
     factor = "" if math.isclose(size, 1, rel_tol=5e-4) else f"{size:.3g} \N{MULTIPLICATION SIGN}"
@@ -34,5 +34,5 @@ def signed(weight: float, *, first: bool) -> str:
 
 
 def show(sheet: Sheet, tiles: list[TileText], *, label: str, key: str, columns: int | None = None) -> None:
-    """The sheet's tiles in rows of `columns`, or as an equation."""
+    """Show the tiles of a sheet in rows of `columns`, or as an equation."""
     strip.strip(sheet.png, (sheet.width, sheet.height), tiles, label=label, key=key, columns=columns)
