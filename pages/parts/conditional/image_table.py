@@ -1,7 +1,6 @@
-"""A table of small pictures under headings, cut by the browser out of one sheet: a class a column, a seed a row.
+"""A table of small images, which the browser cuts out of one sheet: one column per class, one row per seed.
 
-A real table: a screen reader says row and column of each picture, and a picture that stands out carries a mark that
-does not rely on colour alone.
+It is an HTML table, so a screen reader reads row and column of each image. Marks do not rely on colour alone.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pages.components.tiles import data_url
 
 @dataclass(frozen=True)
 class ImageText:
-    """The text of a picture for those who cannot see it, and a short mark on one that stands out."""
+    """The alternative text of an image, and a short mark to highlight it."""
 
     alt: str
     mark: str = ""
@@ -61,7 +60,7 @@ export default async function ({ parentElement, data }) {
   const rows = data.rows.map((name, row) => {
     const line = make("tr", "");
     line.append(make("th", name, { scope: "row" }), ...data.heads.map((_, column) => {
-      const picture = data.pictures[row * columns + column], cell = make("td", "");
+      const picture = data.images[row * columns + column], cell = make("td", "");
       const canvas = make("canvas", "", { width: data.width, height: data.height });
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", picture.alt);
@@ -87,14 +86,14 @@ export default async function ({ parentElement, data }) {
 }
 """
 _component = st.components.v2.component(
-    "genmodels_picture_table", html='<div class="frame"><table></table></div>', css=_CSS, js=_JS
+    "genmodels_image_table", html='<div class="frame"><table></table></div>', css=_CSS, js=_JS
 )
 
 
 def image_table(
     png: bytes,
     size: tuple[int, int],
-    pictures: Sequence[ImageText],
+    images: Sequence[ImageText],
     *,
     heads: Sequence[str],
     rows: Sequence[str],
@@ -102,9 +101,9 @@ def image_table(
     label: str,
     key: str,
 ) -> None:
-    """Show a sheet of len(rows) x len(heads) pictures, `size` = (width, height) of each, row after row.
+    """Show a sheet of len(rows) x len(heads) images, row by row; `size` is the (width, height) of each.
 
-    `corner` names what the rows' names are; `label` is the table's caption for those who cannot see it.
+    `corner` is the heading of the rows' names; `label` is the table's caption for screen readers.
     """
     _component(
         key=key,
@@ -116,6 +115,6 @@ def image_table(
             "rows": list(rows),
             "corner": corner,
             "label": label,
-            "pictures": [asdict(picture) for picture in pictures],
+            "images": [asdict(image) for image in images],
         },
     )

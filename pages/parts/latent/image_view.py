@@ -27,7 +27,7 @@ export default function ({ parentElement, data }) {
 }
 """
 _component = st.components.v2.component(
-    "genmodels_picture",
+    "genmodels_image_view",
     html='<figure><img role="img" alt=""><figcaption></figcaption></figure>',
     css=_CSS,
     js=_JS,

@@ -1,4 +1,4 @@
-"""Two models with a z of two numbers, side by side: holes against smoothness."""
+"""Two models with a two-dimensional z side by side: an autoencoder with holes, a VAE with a smooth plane."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIDES = ("left", "right")
 
 
 def show(infos: dict[str, CheckpointInfo]) -> None:
-    """A model without a posterior at the left, one with it at the right, where both are there."""
+    """Show two models; by default one without a posterior on the left and one with it on the right."""
     if len(infos) < 2:
         st.info(t("manifold.beside.one"), icon=":material/info:")
         st.page_link(
@@ -49,8 +49,8 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
         chosen.append(infos[name])
     planes = [Plane.parse({"model": info.name, "step": info.steps[-1]}) for info in chosen]
     scatters = [manifold.scatter(plane) for plane in planes]
-    # One range for all four images: the spread of the codes is part of the comparison.
-    reach = max(scatter.reach for scatter in scatters)
+    # One range for all four images, because the spread of the codes is part of the comparison.
+    limit = max(scatter.reach for scatter in scatters)
     for index, (info, plane) in enumerate(zip(chosen, planes, strict=True)):
         with columns[index]:
             kind = "posterior" if manifold.can(info, "posterior") else "point"
@@ -58,20 +58,20 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
             row(
                 [
                     Tile(
-                        with_ticks(manifold.grid_png(plane, window=reach), reach, plot.ink()),
-                        t("manifold.beside.grid_caption", reach=f"{reach:.1f}"),
-                        t("manifold.beside.grid_alt", name=info.name, reach=f"{reach:.1f}"),
+                        with_ticks(manifold.grid_png(plane, window=limit), limit, plot.ink()),
+                        t("manifold.beside.grid_caption", reach=f"{limit:.1f}"),
+                        t("manifold.beside.grid_alt", name=info.name, reach=f"{limit:.1f}"),
                     )
                 ],
                 key=f"manifold_grid_{_SIDES[index]}",
                 width=560,
                 smooth=True,
             )
-            caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{reach:.1f}")
+            caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{limit:.1f}")
             alt = t("manifold.beside.map_alt", name=info.name)
-            dots = map_png(plane, plot.colors(), plot.ink(), reach=reach)
+            dots = map_png(plane, plot.colors(), plot.ink(), reach=limit)
             row(
-                [Tile(with_ticks(dots, reach, plot.ink()), caption, alt)],
+                [Tile(with_ticks(dots, limit, plot.ink()), caption, alt)],
                 key=f"manifold_map_{_SIDES[index]}",
                 width=560,
                 smooth=True,

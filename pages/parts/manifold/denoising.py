@@ -1,4 +1,4 @@
-"""Denoising on the visitor's own noise: a digit, random salt, salt by hand, and two autoencoders' answers."""
+"""Denoising: a digit, random and hand-drawn salt noise, and the reconstructions of two autoencoders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_address(known: set[str]) -> None:
 
 
 def show() -> None:
-    """Controls and canvases at the left; clean, noisy and both answers at the right."""
+    """Show controls and canvases on the left; clean image, noisy image and reconstructions on the right."""
     with friendly_errors():
         infos = by_name(denoise.denoisers())
         if not infos:
@@ -97,9 +97,9 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
             help=t("manifold.denoise.index_help"),
             persist_state="session",
         )
-        found = denoise.digits_from()
-        kind = "data" if found.name == "mnist" else "data_fallback"
-        st.caption(t(f"manifold.denoise.{kind}", data=found.title))
+        digits = denoise.digits_from()
+        kind = "data" if digits.name == "mnist" else "data_fallback"
+        st.caption(t(f"manifold.denoise.{kind}", data=digits.title))
     st.slider(
         t("manifold.denoise.amount"),
         0.0,
@@ -127,7 +127,7 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
 
 
 def _salt(noise: Noise, ink: np.ndarray | None) -> np.ndarray | None:
-    """Salt by hand; only over a test digit: over a canvas it would be a second canvas of the same drawing."""
+    """Show the canvas for salt noise and return the noise; only with a test digit, not with a drawn one."""
     if ink is not None or st.session_state.manifold_source == "own":
         return None
     st.markdown(f"**{t('manifold.denoise.salt')}**", help=t("manifold.denoise.salt_help"))
@@ -144,13 +144,13 @@ def _salt(noise: Noise, ink: np.ndarray | None) -> np.ndarray | None:
 def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: np.ndarray | None) -> None:
     partner = denoise.plain_partner(info)
     names = (info.name,) if partner is None else (info.name, partner.name)
-    found = denoise.clean(names, noise, ink, salt)
-    share = percent(found.share)
+    result = denoise.clean(names, noise, ink, salt)
+    share = percent(result.share)
     row(
         [
-            Tile(found.clean, found.label, t("manifold.denoise.clean_alt"), t("manifold.denoise.clean")),
+            Tile(result.clean, result.label, t("manifold.denoise.clean_alt"), t("manifold.denoise.clean")),
             Tile(
-                found.noisy,
+                result.noisy,
                 "",
                 t("manifold.denoise.noisy_alt", percent=share),
                 t("manifold.denoise.noisy", percent=share),
@@ -160,10 +160,10 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
         width=240,
     )
     roles = ("denoiser", "partner")
-    shown = []
-    for role, name, answer in zip(roles, names, found.answers, strict=False):
+    tiles = []
+    for role, name, answer in zip(roles, names, result.answers, strict=False):
         nats = f"{answer.nats:.0f}"
-        shown.append(
+        tiles.append(
             Tile(
                 answer.png,
                 t("manifold.denoise.answer", nats=nats),
@@ -171,15 +171,15 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
                 t(f"manifold.denoise.{role}"),
             )
         )
-    row(shown, key="manifold_answers", width=240)
+    row(tiles, key="manifold_answers", width=240)
     if partner is None:
         st.caption(t("manifold.denoise.no_partner"))
         return
-    ours, theirs = (answer.nats for answer in found.answers)
+    ours, theirs = (answer.nats for answer in result.answers)
     times = theirs / max(ours, 1e-6)
     st.markdown(t("manifold.denoise.better", times=f"{times:.1f}") if times > 1.05 else t("manifold.denoise.worse"))
 
 
 def _other_digit() -> None:
-    """Salt scratched on one digit means nothing on the next."""
+    """Clear the drawn salt noise, which belongs to the previous digit."""
     st.session_state.manifold_wiped += 1

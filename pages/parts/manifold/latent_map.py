@@ -1,4 +1,4 @@
-"""Where real pictures land: a scatter that answers clicks, or a pad over the same dots that answers a drag."""
+"""Codes of real images in the latent plane: a scatter plot to click on, or a pad over the same points to drag on."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MODES = ("click", "drag")
 
 
 def show(info: CheckpointInfo, step: int) -> None:
-    """Dots at the left, what is drawn at the chosen place and its nearest real pictures at the right."""
+    """Show the codes on the left; the decoded image at the chosen place and its nearest real images on the right."""
     memory = st.session_state
     memory.setdefault("manifold_z", (0.0, 0.0))
     memory.setdefault("manifold_moved", 0)
     plane = Plane.parse({"model": info.name, "step": step})
-    found = manifold.scatter(plane)
+    scatter = manifold.scatter(plane)
     left, right = st.columns([6, 4], gap="medium")
     with left:
         mode = st.segmented_control(
@@ -37,34 +37,34 @@ def show(info: CheckpointInfo, step: int) -> None:
             help=t("manifold.map.mode_help"),
             persist_state="session",
         )
-    # The picture first: a chart of 10,000 points keeps a browser busy for a second, and a click waits for the picture.
+    # The image first: a chart of 10,000 points keeps a browser busy for a second, and a click waits for the image.
     with right:
         st.markdown(t(f"manifold.map.text_{mode}"))
         _answer(Place.parse({**plane.model_dump(), "z": memory.manifold_z}))
     with left:
         if mode == "click":
-            _chart(found)
+            _chart(scatter)
         else:
-            _pad(plane, found)
-        st.caption(data_caption(info, found))
+            _pad(plane, scatter)
+        st.caption(data_caption(info, scatter))
 
 
-def data_caption(info: CheckpointInfo, found: Scatter) -> str:
-    """Which pictures the dots are."""
-    count = f"{len(found.x):,}"
-    if found.data == info.data:
-        return t("manifold.map.caption", count=count, data=plain(found.data))
-    return t("manifold.map.caption_fallback", count=count, data=plain(found.data), name=plain(info.name))
+def data_caption(info: CheckpointInfo, scatter: Scatter) -> str:
+    """A caption: the images whose codes are shown."""
+    count = f"{len(scatter.x):,}"
+    if scatter.data == info.data:
+        return t("manifold.map.caption", count=count, data=plain(scatter.data))
+    return t("manifold.map.caption_fallback", count=count, data=plain(scatter.data), name=plain(info.name))
 
 
-def _chart(found: Scatter) -> None:
+def _chart(scatter: Scatter) -> None:
     st.plotly_chart(
-        plot.figure(found.key, plot.is_dark(), found),
+        plot.figure(scatter.key, plot.is_dark(), scatter),
         key="manifold_scatter",
         on_select=_clicked,
         selection_mode="points",
         config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
-        alt=t("manifold.map.chart_alt", count=f"{len(found.x):,}"),
+        alt=t("manifold.map.chart_alt", count=f"{len(scatter.x):,}"),
     )
 
 
@@ -75,8 +75,8 @@ def _clicked() -> None:
         st.session_state.manifold_moved += 1
 
 
-def _pad(plane: Plane, found: Scatter) -> None:
-    sides = (-found.reach, found.reach)
+def _pad(plane: Plane, scatter: Scatter) -> None:
+    sides = (-scatter.reach, scatter.reach)
     view = pad.PadView(
         sides,
         sides,
@@ -97,21 +97,21 @@ def _dragged() -> None:
 
 
 def _bounded(value: float) -> float:
-    """A browser may send anything; the place it names is one that can be drawn."""
+    """A coordinate sent by the browser, clamped to the range that can be decoded."""
     limit = manifold.PLACE_LIMIT
     return round(min(max(float(value), -limit), limit), 3)
 
 
 def _answer(place: Place) -> None:
-    drawn = manifold.decode(place)
+    decoded = manifold.decode(place)
     x, y = (f"{value:.2f}" for value in place.z)
     caption = t("manifold.map.drawn", x=x, y=y)
-    if drawn.reading:
-        sure = percent(drawn.reading.probability)
-        caption = t("manifold.map.drawn_reading", x=x, y=y, label=drawn.reading.label, percent=sure)
-    row([Tile(drawn.png, caption, t("manifold.map.drawn_alt", x=x, y=y))], key="manifold_drawn", width=260)
+    if decoded.reading:
+        sure = percent(decoded.reading.probability)
+        caption = t("manifold.map.drawn_reading", x=x, y=y, label=decoded.reading.label, percent=sure)
+    row([Tile(decoded.png, caption, t("manifold.map.drawn_alt", x=x, y=y))], key="manifold_drawn", width=260)
     if place.step is not None:
-        judge_note.untrained(place.step, drawn.reading)
+        judge_note.untrained(place.step, decoded.reading)
     st.markdown(f"**{t('manifold.map.neighbours')}**", help=t("manifold.map.neighbours_help"))
     row(
         [
@@ -120,7 +120,7 @@ def _answer(place: Place) -> None:
                 t("manifold.map.neighbour", label=near.label, distance=f"{near.distance:.2f}"),
                 t("manifold.map.neighbour_alt", label=near.label, distance=f"{near.distance:.2f}"),
             )
-            for near in drawn.neighbours
+            for near in decoded.neighbours
         ],
         key="manifold_neighbours",
         width=64,

@@ -1,4 +1,4 @@
-"""The visitor's own digit on the plane: where it lands, how sure the encoder is, what is drawn from there."""
+"""The visitor's own digit in the latent plane: its code, the posterior, the reconstruction and samples."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
 
 
 def show(info: CheckpointInfo, step: int) -> None:
-    """Canvas and upload at the left; z, its spread, the reconstruction and draws at the right."""
+    """Show canvas and upload on the left; z, its posterior, the reconstruction and samples on the right."""
     if not manifold.takes_drawings(info.name):
         st.info(t("manifold.draw.wrong_format", name=plain(info.name)), icon=":material/info:")
         return
     left, right = st.columns([4, 6], gap="medium")
     with left:
         st.markdown(t("manifold.draw.text"))
-        drawn = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
+        drawing_ink = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
         uploaded = st.file_uploader(
             t("manifold.draw.upload"),
             _UPLOADS,
@@ -40,7 +40,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         )
         upload_limits.accept("manifold_upload", uploaded, megabytes=_MAX_MB)
     with right, friendly_errors():
-        ink = drawn if uploaded is None else drawing.from_file(uploaded.getvalue())
+        ink = drawing_ink if uploaded is None else drawing.from_file(uploaded.getvalue())
         if ink is None:
             st.info(t("manifold.draw.empty"), icon=":material/draw:")
             return
@@ -49,15 +49,15 @@ def show(info: CheckpointInfo, step: int) -> None:
 
 def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
     st.session_state.setdefault("manifold_draws", 0)
-    found = manifold.code(plane, ink, seed=st.session_state.manifold_draws)
-    kind = "point" if found.sigma is None else "posterior"
-    x, y = (f"{value:.2f}" for value in found.z)
-    sx, sy = (f"{value:.2f}" for value in found.sigma or (0.0, 0.0))
-    nats = f"{found.nats:.0f}"
-    plane_side, pictures = st.columns([5, 4], gap="medium")
+    code = manifold.code(plane, ink, seed=st.session_state.manifold_draws)
+    kind = "point" if code.sigma is None else "posterior"
+    x, y = (f"{value:.2f}" for value in code.z)
+    sx, sy = (f"{value:.2f}" for value in code.sigma or (0.0, 0.0))
+    nats = f"{code.nats:.0f}"
+    plane_side, images = st.columns([5, 4], gap="medium")
     with plane_side:
         scatter = manifold.scatter(plane)
-        png = map_png(plane, plot.colors(), plot.ink(), z=found.z, sigma=found.sigma)
+        png = map_png(plane, plot.colors(), plot.ink(), z=code.z, sigma=code.sigma)
         alt = t(f"manifold.draw.map_alt_{kind}", x=x, y=y, sx=sx, sy=sy)
         row(
             [Tile(with_ticks(png, scatter.reach, plot.ink()), t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy), alt)],
@@ -66,14 +66,14 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
             smooth=True,
         )
         st.caption(data_caption(info, scatter))
-        if found.sigma is not None:
-            _near(plane, found.z, found.sigma)
-    with pictures:
+        if code.sigma is not None:
+            _near(plane, code.z, code.sigma)
+    with images:
         row(
             [
-                Tile(found.prepared, "", t("manifold.draw.prepared_alt"), t("manifold.draw.prepared")),
+                Tile(code.prepared, "", t("manifold.draw.prepared_alt"), t("manifold.draw.prepared")),
                 Tile(
-                    found.reconstruction,
+                    code.reconstruction,
                     t("manifold.draw.again_caption", nats=nats),
                     t("manifold.draw.again_alt", nats=nats),
                     t("manifold.draw.again"),
@@ -82,7 +82,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
             key="manifold_again",
             width=150,
         )
-        _spread(found)
+        _posterior(code)
 
 
 def _near(plane: Plane, z: tuple[float, float], sigma: tuple[float, float]) -> None:
@@ -91,17 +91,17 @@ def _near(plane: Plane, z: tuple[float, float], sigma: tuple[float, float]) -> N
     row([Tile(png, caption, t("manifold.draw.zoom_alt"))], key="manifold_zoom", width=260, smooth=True)
 
 
-def _spread(found: Coded) -> None:
-    if found.kl is None:
+def _posterior(code: Coded) -> None:
+    if code.kl is None:
         st.markdown(t("manifold.draw.why_point"))
         return
-    total = found.kl + found.nats + found.entropy
+    total = code.kl + code.nats + code.entropy
     st.markdown(
-        t("manifold.draw.why_posterior", kl=f"{found.kl:.1f}", entropy=f"{found.entropy:.0f}", total=f"{total:.0f}")
+        t("manifold.draw.why_posterior", kl=f"{code.kl:.1f}", entropy=f"{code.entropy:.0f}", total=f"{total:.0f}")
     )
     st.markdown(f"**{t('manifold.draw.draws')}**", help=t("manifold.draw.draws_help"))
     row(
-        [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(found.draws, start=1)],
+        [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(code.draws, start=1)],
         key="manifold_posterior",
         width=60,
     )

@@ -1,4 +1,4 @@
-"""The fast networks' answers to the same photograph, each in the style it learned, with a border to drag."""
+"""Feed-forward style networks: one photograph in the style of each, with a before/after border."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from pages.components.i18n import t
 from pages.components.page import by_name, no_models
 from pages.components.theme import friendly_errors, plain
 
-_MOST = 4
-"""Networks that answer at once: a photograph of 512 pixels takes each about a second."""
+_MAX_NETWORKS = 4
+"""Networks that can be chosen together: each takes about a second for a photograph of 512 pixels."""
 
 
 def show(content: Upload | None) -> None:
-    """Which networks answer, how large, and their paintings."""
+    """Show the pickers of networks and size, and the stylised photographs."""
     st.subheader(t("stylize.fast.title"), anchor=False)
     st.markdown(t("stylize.fast.intro"))
     infos = by_name(stylize.networks())
     if infos:
-        st.fragment(_answers)(content, infos)
+        st.fragment(_results)(content, infos)
     elif train_jobs.public_mode():
         st.info(t("stylize.fast.empty"), icon=":material/model_training:")
     else:
         no_models("stylize.fast.empty", recipe="fast_style")
 
 
-def _answers(content: Upload | None, infos: dict[str, CheckpointInfo]) -> None:
+def _results(content: Upload | None, infos: dict[str, CheckpointInfo]) -> None:
     names = _pick(infos)
     st.session_state.setdefault("stylize_longest", Asking(model="any").longest)
     longest = st.select_slider(
@@ -51,7 +51,7 @@ def _answers(content: Upload | None, infos: dict[str, CheckpointInfo]) -> None:
     else:
         for name in names:
             with friendly_errors():
-                _answer(infos[name], content, int(longest))
+                _result(infos[name], content, int(longest))
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
@@ -67,10 +67,10 @@ def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
         t("stylize.fast.networks"),
         list(infos),
         lambda name: _title(infos[name]),
-        max_selections=_MOST,
+        max_selections=_MAX_NETWORKS,
         key="stylize_networks",
-        fallback=list(infos)[:_MOST],
-        help=t("stylize.fast.networks_help", most=_MOST),
+        fallback=list(infos)[:_MAX_NETWORKS],
+        help=t("stylize.fast.networks_help", most=_MAX_NETWORKS),
         persist_state="session",
     )
 
@@ -80,18 +80,18 @@ def _title(info: CheckpointInfo) -> str:
     return t(f"stylize.fast.option.{'published' if info.published else 'run'}", style=style, name=info.name)
 
 
-def _answer(info: CheckpointInfo, content: Upload, longest: int) -> None:
-    asked = Asking.parse({"model": info.name, "step": info.steps[-1], "longest": longest})
+def _result(info: CheckpointInfo, content: Upload, longest: int) -> None:
+    request = Asking.parse({"model": info.name, "step": info.steps[-1], "longest": longest})
     place = st.empty()
-    found = stylize.paint(asked, content, _bar(place, info.name))
+    result = stylize.paint(request, content, _bar(place, info.name))
     place.empty()
     style = stylize.style_of(info) or info.title
     before = t("stylize.content.alt", name=content.name)
     after = t("stylize.fast.after_alt", name=content.name, style=style)
     before_after(
-        Side(found.before.image, found.before.kind, t("stylize.content.title"), before),
-        Side(found.after.image, found.after.kind, style, after),
-        (found.before.width, found.before.height),
+        Side(result.before.image, result.before.kind, t("stylize.content.title"), before),
+        Side(result.after.image, result.after.kind, style, after),
+        (result.before.width, result.before.height),
         label=t("stylize.fast.slider", name=content.name),
         value_text=t("stylize.fast.slider_at"),
         key=f"stylize_compare_{info.name}",
@@ -99,7 +99,7 @@ def _answer(info: CheckpointInfo, content: Upload, longest: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             t("stylize.png"),
-            lambda: stylize.png(asked, content),
+            lambda: stylize.png(request, content),
             file_name(content, info.name),
             "image/png",
             key=f"stylize_png_{info.name}",
@@ -107,23 +107,23 @@ def _answer(info: CheckpointInfo, content: Upload, longest: int) -> None:
             on_click="ignore",
             help=t("stylize.fast.png_help"),
         )
-        width, height = found.size
-        key = "told" if found.size == found.given else "told_reduced"
+        width, height = result.size
+        key = "told" if result.size == result.given else "told_reduced"
         st.caption(
             t(
                 f"stylize.fast.{key}",
                 name=plain(info.name),
                 width=f"{width:,}",
                 height=f"{height:,}",
-                across=f"{found.given[0]:,}",
-                down=f"{found.given[1]:,}",
-                seconds=f"{found.seconds:.1f}",
+                across=f"{result.given[0]:,}",
+                down=f"{result.given[1]:,}",
+                seconds=f"{result.seconds:.1f}",
             )
         )
 
 
 def _bar(place: st.delta_generator.DeltaGenerator, name: str) -> Callable[[int, int], None]:
-    """Draws the share done, of what takes more than one step."""
+    """A callback that shows the progress, if there are more than two steps."""
 
     def report(done: int, total: int) -> None:
         if total > 2:

@@ -1,4 +1,4 @@
-"""The painting on its way: its canvas and losses while a job paints it, and all its iterations to go back through."""
+"""Style transfer by optimisation: the canvas and the losses of the job, and the saved iterations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 560
 
 
 def show(content: Upload | None, style: Upload | None) -> None:
-    """Settings, the button, and the painting that was started last, or that the address names."""
+    """Show the settings, the start button, and the run started last or named by the address."""
     st.subheader(t("stylize.slow.title"), anchor=False)
     st.markdown(t("stylize.slow.intro"))
     if train_jobs.public_mode():
@@ -44,15 +44,15 @@ def show(content: Upload | None, style: Upload | None) -> None:
 
 
 def _job() -> Job | None:
-    """The painting to show, kept in the address; what the visitor has just started goes before the address."""
+    """The run to show, bound to `?run=`; a run just started takes precedence over the address."""
     memory = st.session_state
-    known = {job.id for job in train_jobs.jobs()}
-    asked = address.requested(
-        "stylize", "run", address.member(known), lambda name: t("stylize.slow.unknown", id=name), recheck=True
+    ids = {job.id for job in train_jobs.jobs()}
+    requested = address.requested(
+        "stylize", "run", address.member(ids), lambda name: t("stylize.slow.unknown", id=name), recheck=True
     )
-    if asked is not None:
-        memory.setdefault("stylize_run", asked)
-    if memory.get("stylize_run") not in known:
+    if requested is not None:
+        memory.setdefault("stylize_run", requested)
+    if memory.get("stylize_run") not in ids:
         memory.pop("stylize_run", None)
         return None
     address.write("stylize", "run", memory["stylize_run"])
@@ -63,7 +63,7 @@ def _draw(job: Job) -> None:
     run_view.progress(job)
     canvas = st.container()
     if job.active:
-        # A slider that grows with every look would be reported where it stood before, as if it had been moved.
+        # A slider that grows with each update would report its old position as if it had been moved.
         step = max((step for step, _ in job.folder.previews()), default=None)
     else:
         step = run_previews.pick_preview(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))

@@ -1,8 +1,8 @@
-"""What the slow painting is to be like: a mixture to begin with, every weight to turn, and the button to start it."""
+"""The settings of style transfer by optimisation: presets, weights, and the buttons to start and to update a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -25,12 +25,12 @@ _TOTALS = {
     "style_weight": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
     "tv_weight": (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0),
 }
-_OF_A_LAYER = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_LAYER_WEIGHTS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _CHOICES = ("start", "colour", "optimizer")
 
 
 def show(content: Upload | None, style: Upload | None, running: Job | None) -> None:
-    """Mixture, settings, and the button; a weight that is moved draws this part alone again."""
+    """Show presets, settings and buttons; a changed weight reruns only this part of the page."""
     st.fragment(_form)(content, style, running)
 
 
@@ -65,7 +65,7 @@ def _form(content: Upload | None, style: Upload | None, running: Job | None) -> 
     with st.container(horizontal=True):
         _start(content, style)
         if running is not None and running.phase == "training":
-            _turn(running)
+            _update(running)
 
 
 def _names() -> list[str]:
@@ -102,7 +102,7 @@ def _layers() -> None:
             st.caption(t(f"stylize.layers.{part}_note"))
             for depth, layer in enumerate(layers):
                 _slider(
-                    f"{part}_{layer}", _OF_A_LAYER, t("stylize.layers.label", layer=layer),
+                    f"{part}_{layer}", _LAYER_WEIGHTS, t("stylize.layers.label", layer=layer),
                     t(f"stylize.layers.depth_{depth}"),
                 )  # fmt: skip
 
@@ -123,7 +123,7 @@ def _settings() -> type[Any]:
     return registry.config_class(get(stylize.RECIPE).model)
 
 
-# ------------------------------------------------------------------------------ starting and turning
+# ------------------------------------------------------------------------------ start and update
 
 
 def _start(content: Upload | None, style: Upload | None) -> None:
@@ -137,7 +137,10 @@ def _start(content: Upload | None, style: Upload | None) -> None:
         help=t("stylize.start_help" if ready else "stylize.start_not_ready"),
     )
     if clicked and content is not None and style is not None:
-        _try(lambda: _submit(content, style))
+        try:
+            _submit(content, style)
+        except GenmodelsError as error:
+            error_box(str(error), t("common.error.title"))
 
 
 def _submit(content: Upload, style: Upload) -> None:
@@ -154,15 +157,8 @@ def _submit(content: Upload, style: Upload) -> None:
     st.rerun()
 
 
-def _try(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except GenmodelsError as error:
-        error_box(str(error), t("common.error.title"))
-
-
-def _turn(job: Job) -> None:
-    """Give the painting that is on its way the weights that are set now."""
+def _update(job: Job) -> None:
+    """Show a button that applies the current weights to the running job."""
     clicked = st.button(
         t("stylize.turn"), key="stylize_turn", icon=":material/tune:", help=t("stylize.turn_help", name=plain(job.name))
     )
