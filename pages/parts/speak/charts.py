@@ -1,4 +1,4 @@
-"""Sound drawn: waveforms thinned to what a screen can show, and spectrograms."""
+"""Charts of sound: waveforms, reduced to the resolution of a screen, and spectrograms."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ CONFIG = {"displayModeBar": False}
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 COLOURS = ("#1f949b", "#d9772b", "#7a68c4")
-"""Own, given, a second one: each stands out from both themes' pages."""
-_DEPTH = 80.0  # dB below the loudest that are shown
+"""Colours of the generated, the given and a third part, with contrast on the pages of both themes."""
+_DEPTH = 80.0  # dB shown below the maximum
 
 
 def chart(figure: go.Figure, key: str, alt: str, height: int = 220, **layout: Any) -> None:
-    """Draw a figure, and say what it shows to those who cannot see it."""
+    """Show a figure with its description as a caption."""
     figure.update_layout(height=height, margin=MARGIN, **layout)
     st.plotly_chart(figure, key=key, config=CONFIG)
     st.caption(alt)
 
 
 def waveform(shown: Sound, *, key: str, seam: float | None = None, alt: str, seconds: float | None = None) -> None:
-    """A waveform; with a `seam`, in seconds, what lies before it has another colour. `seconds` keeps the axis still."""
+    """Show a waveform; the part before `seam`, in seconds, in another colour. `seconds` fixes the axis."""
     figure = go.Figure()
     cut = len(shown.samples) if seam is None else round(seam * shown.rate)
     parts = [(shown.samples, 0.0, "drawn")] if seam is None else []
     if seam is not None:
         parts = [(shown.samples[:cut], 0.0, "given"), (shown.samples[cut:], seam, "drawn")]
     for samples, start, name in parts:
-        found = sound.envelope(samples, shown.rate)
+        envelope = sound.envelope(samples, shown.rate)
         color = COLOURS[0 if name == "drawn" else 1]
         line = {"width": 1, "color": color}
         figure.add_scatter(
-            x=found.times + start, y=found.low, mode="lines", line=line, showlegend=False, hoverinfo="skip"
+            x=envelope.times + start, y=envelope.low, mode="lines", line=line, showlegend=False, hoverinfo="skip"
         )
         figure.add_scatter(
-            x=found.times + start,
-            y=found.high,
+            x=envelope.times + start,
+            y=envelope.high,
             mode="lines",
             line=line,
             fill="tonexty",
@@ -54,13 +54,13 @@ def waveform(shown: Sound, *, key: str, seam: float | None = None, alt: str, sec
         )
     if seam is not None:
         figure.add_vline(seam, line={"dash": "dash", "width": 2, "color": GREY})
-    reach = max(0.05, float(abs(shown.samples).max())) if len(shown.samples) else 1.0
+    peak = max(0.05, float(abs(shown.samples).max())) if len(shown.samples) else 1.0
     chart(
         figure,
         key,
         alt,
         xaxis={"title": t("speak.charts.seconds"), "range": [0, seconds or shown.seconds], "fixedrange": True},
-        yaxis={"range": [-1.05 * reach, 1.05 * reach], "fixedrange": True, "nticks": 5},
+        yaxis={"range": [-1.05 * peak, 1.05 * peak], "fixedrange": True, "nticks": 5},
         showlegend=seam is not None,
         legend=LEGEND,
     )
@@ -77,14 +77,14 @@ def spectrogram(
     height: int = 220,
     bar: bool = True,
 ) -> None:
-    """Pitch against time, brighter is louder, the last 80 dB below the loudest spot."""
-    found = sound.spectrogram(shown, window, length, hop)
-    loudest = float(found.decibels.max())
+    """Show frequency against time, brighter is louder, from 80 dB below the maximum."""
+    levels = sound.spectrogram(shown, window, length, hop)
+    loudest = float(levels.decibels.max())
     figure = go.Figure(
         go.Heatmap(
-            z=found.decibels.round().astype("int16"),
-            x=found.times,
-            y=found.frequencies,
+            z=levels.decibels.round().astype("int16"),
+            x=levels.times,
+            y=levels.frequencies,
             zmin=loudest - _DEPTH,
             zmax=loudest,
             colorscale="Viridis",
@@ -104,7 +104,7 @@ def spectrogram(
 
 
 def both(shown: Sound, *, key: str, seam: float | None = None, what: str) -> None:
-    """Waveform and spectrogram side by side."""
+    """Show waveform and spectrogram side by side."""
     left, right = st.columns(2, gap="medium")
     with left:
         waveform(shown, key=f"{key}_wave", seam=seam, alt=t("speak.charts.wave_alt", what=what))

@@ -1,4 +1,4 @@
-"""A recording goes on: the model hears its beginning and draws what could follow."""
+"""Continue a recording: the model is given its beginning and generates the rest."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _SHORTEST = 0.05
 
 
 def show(info: CheckpointInfo) -> None:
-    """What is given and what is asked for at the left, the seam at the right."""
+    """Show the recording and the settings on the left, the result on the right."""
     st.markdown(t("speak.continue.text"))
     left, right = st.columns([4, 6], gap="large")
     voice = speak_voice.voice(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
-        learned = speak.data_of(info.name)
-        config = sound.real_set(learned)
-        found = source.pick("continue", config, voice.rate, learned.name)
-        given = None if found is None else _beginning(found)
+        training_set = speak.data_of(info.name)
+        config = sound.real_set(training_set)
+        recording = source.pick("continue", config, voice.rate, training_set.name)
+        given = None if recording is None else _beginning(recording)
         if voice.timed:
             st.caption(t("speak.continue.timed"))
         condition = speak_state.condition(voice)
-        # A word's time is counted from what was given on: another tempo would change how far that had come.
-        asked, actions = speak_state.request(info, voice, condition, with_tempo=False)
-        speak_state.write_address(asked)
+        # Positions within the word are counted from the given part, so another tempo would change them.
+        request, actions = speak_state.request(info, voice, condition, with_tempo=False)
+        speak_state.write_address(request)
         with actions:
-            progress.buttons("continue", asked, given, disabled=given is None)
+            progress.buttons("continue", request, given, disabled=given is None)
     with right, friendly_errors():
         if given is not None:
             what = plain(given.title or t("speak.source.own"))
@@ -44,14 +44,14 @@ def show(info: CheckpointInfo) -> None:
         progress.result("continue")
 
 
-def _beginning(found: Sound) -> Sound:
-    """As much of the recording as is to be given: half of it, until its visitor says otherwise."""
-    if found.seconds <= 2 * _SHORTEST:
-        return found
-    memory, most = st.session_state, round(found.seconds, 2)
-    recording = (found.title, len(found.samples))
-    if memory.get("speak_given") is None or memory.get("speak_given_of") != recording:
-        memory.speak_given, memory.speak_given_of = round(max(_SHORTEST, most / 2), 2), recording
+def _beginning(recording: Sound) -> Sound:
+    """Show the slider of the given part and return that part; by default half of the recording."""
+    if recording.seconds <= 2 * _SHORTEST:
+        return recording
+    memory, most = st.session_state, round(recording.seconds, 2)
+    identity = (recording.title, len(recording.samples))
+    if memory.get("speak_given") is None or memory.get("speak_given_of") != identity:
+        memory.speak_given, memory.speak_given_of = round(max(_SHORTEST, most / 2), 2), identity
     seconds = st.slider(
         t("speak.continue.keep"),
         _SHORTEST,
@@ -62,4 +62,5 @@ def _beginning(found: Sound) -> Sound:
         help=t("speak.continue.keep_help"),
         persist_state="session",
     )
-    return Sound(np.ascontiguousarray(found.samples[: max(1, round(seconds * found.rate))]), found.rate, found.title)
+    samples = recording.samples[: max(1, round(seconds * recording.rate))]
+    return Sound(np.ascontiguousarray(samples), recording.rate, recording.title)

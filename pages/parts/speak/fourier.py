@@ -1,4 +1,4 @@
-"""Fourier: what a window does to a spectrum, on two tones and on a recording, and the spectra along time."""
+"""Fourier: the effect of the window on the spectrum of two tones and of a recording, and its spectrogram."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_address() -> None:
 
 
 def show() -> None:
-    """Window, length and hop above; two tones and a recording below."""
+    """Show window, length and hop; below them two tones and a recording."""
     st.markdown(t("speak.fourier.text"))
     window, length, hop = _controls()
     lobe, apart = main_lobe(window, length, RATE)
@@ -117,7 +117,7 @@ def _two_tones(window: Window, length: int) -> None:
 
 
 def _spectra(figure: go.Figure, shown: Sound, window: Window, length: int, at: float) -> None:
-    """The chosen window's spectrum, and that of no window behind it."""
+    """Add the spectrum with the chosen window, and the one with a rectangular window behind it."""
     for name in dict.fromkeys(("rectangular", window)):
         frequencies, decibels = sound.spectrum(shown, name, length, at)
         chosen = name == window
@@ -138,10 +138,10 @@ def _recording(window: Window, length: int, hop: int) -> None:
     memory.setdefault("speak_at", 40)
     with left:
         st.markdown(t("speak.fourier.recording_text"))
-        found = source.pick("fourier", sound.real_set(), RATE)
-        if found is None:
+        recording = source.pick("fourier", sound.real_set(), RATE)
+        if recording is None:
             return
-        st.audio(found.played, "audio/wav", alt=found.title or t("speak.source.own"))
+        st.audio(recording.played, "audio/wav", alt=recording.title or t("speak.source.own"))
         at = st.slider(
             t("speak.fourier.at"),
             0,
@@ -152,9 +152,9 @@ def _recording(window: Window, length: int, hop: int) -> None:
             persist_state="session",
         )
     with right:
-        what = found.title or t("speak.source.own")
+        what = recording.title or t("speak.source.own")
         charts.spectrogram(
-            found,
+            recording,
             key="speak_stft",
             alt=t("speak.charts.spectrogram_alt", what=what),
             window=window,
@@ -163,11 +163,11 @@ def _recording(window: Window, length: int, hop: int) -> None:
             height=300,
         )
         figure = go.Figure()
-        _spectra(figure, found, window, length, at / 100)
+        _spectra(figure, recording, window, length, at / 100)
         charts.chart(
             figure,
             "speak_spectrum",
-            t("speak.fourier.spectrum_alt", seconds=f"{at / 100 * max(0, found.seconds - length / RATE):.2f}"),
+            t("speak.fourier.spectrum_alt", seconds=f"{at / 100 * max(0, recording.seconds - length / RATE):.2f}"),
             280,
             xaxis={"ticksuffix": " Hz", "range": [0, RATE / 2], "fixedrange": True},
             yaxis={"ticksuffix": " dB", "range": [_FLOOR - 20, 0], "fixedrange": True},

@@ -1,4 +1,4 @@
-"""A recording in the making: how far it is, a stop, and when it is there how it sounds and looks."""
+"""A recording while it is generated: progress and a button to stop; then the player, the file and its charts."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from pages.components.theme import error_box, plain
 from pages.components.waiting import line_text
 from pages.parts.speak import charts
 
-_EVERY, _EVERY_IN_LINE = 0.5, 2.0  # seconds between two looks
-_LOUDER = 2.0  # said only where it is heard
+_POLL, _POLL_IN_QUEUE = 0.5, 2.0  # seconds between two updates
+_MIN_GAIN = 2.0  # a smaller amplification is not mentioned
 
 
 def current(part: str) -> Drawing | None:
-    """What was last drawn in a part of the page."""
-    found = st.session_state.get(f"speak_drawing_{part}")
-    return found if isinstance(found, Drawing) else None
+    """The last recording of a part of the page."""
+    drawing = st.session_state.get(f"speak_drawing_{part}")
+    return drawing if isinstance(drawing, Drawing) else None
 
 
-def buttons(part: str, asked: Asked, given: Sound | None = None, *, disabled: bool = False) -> None:
-    """Speak, and where a drawing was stopped, go on."""
+def buttons(part: str, request: Asked, given: Sound | None = None, *, disabled: bool = False) -> None:
+    """Show the button that starts the generation, and the reason if it was refused."""
     row = st.container(horizontal=True, key=f"speak_actions_{part}")
     row.button(
         t(f"speak.go_{part}"),
         key=f"speak_go_{part}",
         type="primary",
         icon=":material/record_voice_over:",
-        on_click=_draw,
-        args=(part, asked, given),
+        on_click=_start,
+        args=(part, request, given),
         disabled=disabled,
         help=t("speak.go_help"),
     )
-    if said := st.session_state.pop("speak_refused", ""):
-        error_box(said)
+    if refusal := st.session_state.pop("speak_refused", ""):
+        error_box(refusal)
 
 
-def _draw(part: str, asked: Asked, given: Sound | None) -> None:
-    before = current(part)
-    if before is not None:
-        before.stop()
+def _start(part: str, request: Asked, given: Sound | None) -> None:
+    previous = current(part)
+    if previous is not None:
+        previous.stop()
     try:
-        st.session_state[f"speak_drawing_{part}"] = speak.draw(asked, given)
+        st.session_state[f"speak_drawing_{part}"] = speak.draw(request, given)
         st.session_state[f"speak_fresh_{part}"] = True
     except GenmodelsError as error:
         st.session_state.speak_refused = str(error)
 
 
-def _go_on(drawing: Drawing) -> None:
+def _continue(drawing: Drawing) -> None:
     try:
         drawing.start()
     except GenmodelsError as error:
@@ -60,7 +60,7 @@ def _go_on(drawing: Drawing) -> None:
 
 
 def result(part: str) -> None:
-    """The drawing of this part, looked at twice a second while it grows."""
+    """Show the recording of a part of the page, updated twice a second while it is generated."""
     drawing = current(part)
     if drawing is None:
         st.info(t(f"speak.empty_{part}"), icon=":material/hearing:")
@@ -69,17 +69,17 @@ def result(part: str) -> None:
 
     def tick() -> None:
         if running and (not drawing.running or waiting != (drawing.position > 0)):
-            st.rerun(scope="app")  # ends the timer, and offers what is only offered of a whole recording
+            st.rerun(scope="app")  # ends the timer and shows what a complete recording has
         if running:
-            _growing(part, drawing)
+            _partial(part, drawing)
         else:
-            _whole(part, drawing)
+            _complete(part, drawing)
 
-    every = _EVERY_IN_LINE if waiting else _EVERY
+    every = _POLL_IN_QUEUE if waiting else _POLL
     st.fragment(tick, run_every=every if running else None)()
 
 
-def _growing(part: str, drawing: Drawing) -> None:
+def _partial(part: str, drawing: Drawing) -> None:
     seconds, total = drawing.sound.seconds, drawing.total / drawing.rate
     text = t("speak.growing", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{drawing.speed:,.0f}")
     waiting = drawing.position
@@ -101,7 +101,7 @@ def _growing(part: str, drawing: Drawing) -> None:
         )
 
 
-def _whole(part: str, drawing: Drawing) -> None:
+def _complete(part: str, drawing: Drawing) -> None:
     what = plain(in_words(drawing.asked))
     if drawing.problem:
         error_box(drawing.problem, t("common.error.title"))
@@ -112,14 +112,16 @@ def _whole(part: str, drawing: Drawing) -> None:
     st.audio(drawing.sound.played, "audio/wav", autoplay=bool(fresh) and drawing.finished, alt=what)
     row = st.container(horizontal=True, vertical_alignment="center")
     if drawing.finished:
-        known = t("speak.speed", speed=f"{drawing.speed:,.0f}", times=f"{drawing.speed / drawing.rate:.1f}")
+        summary = t("speak.speed", speed=f"{drawing.speed:,.0f}", times=f"{drawing.speed / drawing.rate:.1f}")
     else:
-        known = t("speak.stopped", seconds=f"{drawing.sound.seconds:.2f}", total=f"{drawing.total / drawing.rate:.2f}")
+        summary = t(
+            "speak.stopped", seconds=f"{drawing.sound.seconds:.2f}", total=f"{drawing.total / drawing.rate:.2f}"
+        )
         row.button(
             t("speak.on"),
             key=f"speak_on_{part}",
             icon=":material/play_arrow:",
-            on_click=_go_on,
+            on_click=_continue,
             args=(drawing,),
             help=t("speak.on_help"),
         )
@@ -133,9 +135,9 @@ def _whole(part: str, drawing: Drawing) -> None:
         on_click="ignore",
         help=t("speak.wav_help", rate=f"{drawing.rate:,}"),
     )
-    if drawing.sound.gain > _LOUDER:
-        known += " " + t("speak.gain", gain=f"{drawing.sound.gain:.0f}")
-    st.caption(known)
+    if drawing.sound.gain > _MIN_GAIN:
+        summary += " " + t("speak.gain", gain=f"{drawing.sound.gain:.0f}")
+    st.caption(summary)
     if drawing.fell_silent:
         st.info(t("speak.silent_timed" if drawing.voice.timed else "speak.silent"), icon=":material/volume_off:")
     charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
@@ -145,6 +147,6 @@ def _seam(drawing: Drawing) -> float | None:
     return len(drawing.given) / drawing.rate if len(drawing.given) else None
 
 
-def _file_name(asked: Asked) -> str:
-    parts = [asked.model, asked.label, asked.speaker, f"seed-{asked.seed}"]
+def _file_name(request: Asked) -> str:
+    parts = [request.model, request.label, request.speaker, f"seed-{request.seed}"]
     return "-".join(part.replace(" ", "_") for part in parts if part)

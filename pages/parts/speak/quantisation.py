@@ -1,4 +1,4 @@
-"""Few levels: what mu-law rounding does to a recording, heard, measured and drawn."""
+"""Mu-law quantisation of a recording to a number of levels: sound, signal-to-noise ratio and waveform."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def read_address() -> None:
 
 
 def show() -> None:
-    """The recording and the number of levels at the left, what became of it at the right."""
+    """Show recording and number of levels on the left, the quantised recording on the right."""
     st.markdown(t("speak.levels.text"))
     left, right = st.columns([4, 6], gap="large")
     memory = st.session_state
     if memory.get("speak_levels") not in LEVELS:
         memory.speak_levels = 16
     with left:
-        found = source.pick("levels", sound.real_set(), RATE)
+        recording = source.pick("levels", sound.real_set(), RATE)
         levels = int(
             st.select_slider(
                 t("speak.levels.levels"),
@@ -42,21 +42,21 @@ def show() -> None:
         with friendly_errors():
             _staircase(levels)
     with right, friendly_errors():
-        if found is None:
+        if recording is None:
             st.info(t("speak.levels.empty"), icon=":material/hearing:")
             return
-        heard = sound.rounded(found, levels)
-        st.markdown(t("speak.levels.snr", levels=levels, bits=levels.bit_length() - 1, snr=f"{heard.snr:.1f}"))
-        st.audio(heard.wav, "audio/wav", alt=t("speak.levels.heard_alt", levels=levels))
+        quantised = sound.rounded(recording, levels)
+        st.markdown(t("speak.levels.snr", levels=levels, bits=levels.bit_length() - 1, snr=f"{quantised.snr:.1f}"))
+        st.audio(quantised.wav, "audio/wav", alt=t("speak.levels.heard_alt", levels=levels))
         st.caption(t("speak.levels.loudness"))
         st.markdown(t("speak.levels.original"))
-        st.audio(found.played, "audio/wav", alt=t("speak.levels.original_alt"))
+        st.audio(recording.played, "audio/wav", alt=t("speak.levels.original_alt"))
         charts.waveform(
-            heard.sound,
+            quantised.sound,
             key="speak_levels_wave",
             alt=t("speak.charts.wave_alt", what=t("speak.levels.what", levels=levels)),
         )
-        _curve(heard.mu_law, heard.even, levels)
+        _curve(quantised.mu_law, quantised.even, levels)
 
 
 def _staircase(levels: int) -> None:

@@ -1,4 +1,4 @@
-"""What a dilated causal network hears: which past samples each layer reaches, and which of them matter."""
+"""The receptive field of a dilated causal network: the past samples that each layer depends on, and their influence."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from pages.components.theme import friendly_errors
 from pages.parts.speak import charts
 from pages.parts.speak.charts import COLOURS, GREY
 
-_MOST_TIMES = 256  # of one layer, drawn as lines: more lie less than two pixels apart
+_MAX_LINES = 256  # per layer; more would be less than two pixels apart
 
 
 def show(info: CheckpointInfo) -> None:
-    """The taps of one stack as a tree, the reach of all layers as bars, and the gradient."""
+    """Show the taps of one stack as a tree, the receptive field of each layer, and the gradient."""
     voice = speak_voice.voice(info.name)
     if not voice.dilations:
         st.info(t("speak.past.none"), icon=":material/info:")
         return
     milliseconds = 1_000 * voice.receptive_field / voice.rate
-    plain_reach = len(voice.dilations) + 2
+    undilated = len(voice.dilations) + 2
     st.markdown(
         t(
             "speak.past.text",
             layers=len(voice.dilations),
             samples=f"{voice.receptive_field:,}",
             milliseconds=f"{milliseconds:.0f}",
-            undilated=plain_reach,
-            undilated_ms=f"{1_000 * plain_reach / voice.rate:.1f}",
+            undilated=undilated,
+            undilated_ms=f"{1_000 * undilated / voice.rate:.1f}",
         )
     )
     left, right = st.columns(2, gap="large")
@@ -45,7 +45,7 @@ def show(info: CheckpointInfo) -> None:
         _tree(voice)
     with right:
         st.subheader(t("speak.past.reach"), anchor=False)
-        _reach(voice)
+        _fields(voice)
     st.subheader(t("speak.past.heard"), anchor=False)
     st.markdown(t("speak.past.heard_text"))
     with friendly_errors():
@@ -53,32 +53,32 @@ def show(info: CheckpointInfo) -> None:
 
 
 def _tree(voice: Voice) -> None:
-    """Which samples the newest one reaches through one stack: each layer joins two times, a dilation apart.
+    """Show the samples that the newest one depends on through one stack: each layer combines two, a dilation apart.
 
-    Where the times get too close for lines, a band stands for the layers below: it ends at every sample.
+    Layers whose lines would be too close are shown as a band, which reaches every sample.
     """
     stack = voice.dilations[: _stack_length(voice.dilations)]
     whole = sum(stack) + 1
     xs: list[float | None] = []
     ys: list[float | None] = []
-    reached, lowest = [0], len(stack)
-    while lowest and 2 * len(reached) <= _MOST_TIMES:
+    times, lowest = [0], len(stack)
+    while lowest and 2 * len(times) <= _MAX_LINES:
         taps = (0, stack[lowest - 1])
-        for time, tap in itertools.product(reached, taps):
+        for time, tap in itertools.product(times, taps):
             xs += [-time, -time - tap, None]
             ys += [lowest, lowest - 1, None]
-        reached = sorted({time + tap for time in reached for tap in taps})
+        times = sorted({time + tap for time in times for tap in taps})
         lowest -= 1
     figure = go.Figure()
     figure.add_scatter(x=xs, y=ys, mode="lines", line={"width": 1, "color": COLOURS[0]}, hoverinfo="skip")
     if lowest:
-        band = {"x0": -reached[-1], "x1": 0, "y0": 0, "y1": lowest, "fillcolor": COLOURS[0], "opacity": 0.55}
+        band = {"x0": -times[-1], "x1": 0, "y0": 0, "y1": lowest, "fillcolor": COLOURS[0], "opacity": 0.55}
         figure.add_shape(type="rect", line={"width": 0}, layer="below", **band)
         figure.add_shape(type="line", x0=1 - whole, x1=0, y0=0, y1=0, line={"width": 4, "color": COLOURS[1]})
     else:
         figure.add_scatter(
-            x=[-time for time in reached],
-            y=[0] * len(reached),
+            x=[-time for time in times],
+            y=[0] * len(times),
             mode="markers",
             marker={"size": 4, "color": COLOURS[1]},
             hovertemplate=t("speak.past.tap_hover"),
@@ -86,8 +86,8 @@ def _tree(voice: Voice) -> None:
     names = [t("speak.past.input"), *(t("speak.past.layer", index=i + 1, dilation=d) for i, d in enumerate(stack))]
     alt = t("speak.past.tree_alt", layers=len(stack), samples=f"{whole:,}")
     if lowest:
-        apart = reached[1] - reached[0]
-        alt += " " + t("speak.past.tree_band", layers=lowest, times=f"{len(reached):,}", apart=apart)
+        apart = times[1] - times[0]
+        alt += " " + t("speak.past.tree_band", layers=lowest, times=f"{len(times):,}", apart=apart)
     charts.chart(
         figure,
         "speak_tree",
@@ -105,49 +105,52 @@ def _tree(voice: Voice) -> None:
 
 
 def _stack_length(dilations: tuple[int, ...]) -> int:
-    """Layers before the dilations begin again."""
+    """The number of layers before the dilations start again."""
     return next((i for i in range(1, len(dilations)) if dilations[i] <= dilations[i - 1]), len(dilations))
 
 
-def _reach(voice: Voice) -> None:
-    """How far back each layer hears, through all the layers below it."""
-    reach = np.cumsum(voice.dilations) + 2
-    each = 1_000 / voice.rate
+def _fields(voice: Voice) -> None:
+    """Show the receptive field of each layer, through all layers below it."""
+    samples = np.cumsum(voice.dilations) + 2
+    milliseconds = 1_000 / voice.rate
     figure = go.Figure(
         go.Bar(
-            x=reach * each,
-            y=list(range(1, len(reach) + 1)),
+            x=samples * milliseconds,
+            y=list(range(1, len(samples) + 1)),
             orientation="h",
             marker_color=COLOURS[0],
-            customdata=np.stack([reach, voice.dilations], 1),
+            customdata=np.stack([samples, voice.dilations], 1),
             hovertemplate=t("speak.past.reach_hover"),
         )
     )
     size = _stack_length(voice.dilations)
-    for start in range(size, len(reach), size):
+    for start in range(size, len(samples), size):
         figure.add_hline(start + 0.5, line={"dash": "dot", "width": 1, "color": GREY})
     charts.chart(
         figure,
         "speak_reach",
-        t("speak.past.reach_alt", values=", ".join(f"{value * each:.0f}" for value in reach[size - 1 :: size])),
+        t(
+            "speak.past.reach_alt",
+            values=", ".join(f"{value * milliseconds:.0f}" for value in samples[size - 1 :: size]),
+        ),
         380,
         xaxis={"title": t("speak.past.reach_x"), "fixedrange": True},
         yaxis={"title": t("speak.past.reach_y"), "fixedrange": True},
     )
 
 
-def _influence(found: np.ndarray, voice: Voice) -> None:
-    times = -np.arange(len(found), 0, -1)
+def _influence(gradient: np.ndarray, voice: Voice) -> None:
+    times = -np.arange(len(gradient), 0, -1)
     figure = go.Figure(
         go.Scatter(
             x=times,
-            y=np.maximum(found, 1e-6),
+            y=np.maximum(gradient, 1e-6),
             mode="lines",
             line={"width": 1, "color": COLOURS[0]},
             hovertemplate=t("speak.past.heard_hover"),
         )
     )
-    half = int(np.searchsorted(np.cumsum(found[::-1]), 0.5 * found.sum())) + 1
+    half = int(np.searchsorted(np.cumsum(gradient[::-1]), 0.5 * gradient.sum())) + 1
     figure.add_vline(-half, line={"dash": "dash", "width": 1.5, "color": GREY})
     charts.chart(
         figure,

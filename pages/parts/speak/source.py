@@ -1,4 +1,4 @@
-"""A recording to work with: a real one, a file of one's own, or what the microphone hears."""
+"""The picker of a recording: one of a data set, a file, or the microphone."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SPEECH = "fsdd"
 
 
 def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sound | None:
-    """The chosen recording at `rate` samples a second; None while there is none, and why is said.
+    """Show the picker and return the recording at `rate` samples per second; None, with a note, if there is none.
 
-    If `config` is not the data set called `wanted`, the page says that it stands in for it.
+    If `config` is not the data set `wanted`, a note says that it replaces that set.
     """
     memory = st.session_state
     memory.setdefault("speak_source", _SOURCES[0])
@@ -43,9 +43,9 @@ def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sou
                 st.info(t("speak.source.stand_in", data=data.get_spec(config).title), icon=":material/music_note:")
                 train_choice.offer(_SPEECH, "speak")
             return sound.at_rate(_real(config), rate)
-        found = _upload() if source == "upload" else _microphone()
-        if found is not None:
-            return sound.decoded(found, rate)
+        raw = _upload() if source == "upload" else _microphone()
+        if raw is not None:
+            return sound.decoded(raw, rate)
         st.info(t(f"speak.source.none_{source}"), icon=":material/mic:")
     return None
 

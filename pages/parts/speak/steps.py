@@ -1,4 +1,4 @@
-"""The same seed at successive saved steps: how noise became speech."""
+"""The same request at several saved steps: how noise turns into speech during training."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pages.components.theme import error_box, friendly_errors, plain
 from pages.components.waiting import line_text
 from pages.parts.speak import charts
 
-_EVERY = 0.5
+_POLL = 0.5
 _COLUMNS = 3
 
 
 def show(info: CheckpointInfo) -> None:
-    """What is asked of all steps at the left, a player a step at the right."""
+    """Show the settings on the left, one player per step on the right."""
     st.markdown(t("speak.steps.text"))
     steps = speak.steps_to_hear(info)
     if len(steps) < 2:
@@ -30,28 +30,28 @@ def show(info: CheckpointInfo) -> None:
     voice = speak_voice.voice(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
-        asked, actions = speak_state.request(info, voice, speak_state.condition(voice), with_step=False)
-        speak_state.write_address(asked)
+        request, actions = speak_state.request(info, voice, speak_state.condition(voice), with_step=False)
+        speak_state.write_address(request)
         with actions:
             st.button(
                 t("speak.steps.go", count=len(steps)) if len(steps) > 1 else t("speak.steps.go_one"),
                 key="speak_go_steps",
                 type="primary",
                 icon=":material/history:",
-                on_click=_draw,
-                args=(asked, steps),
+                on_click=_start,
+                args=(request, steps),
                 help=t("speak.steps.go_help"),
             )
-            if said := st.session_state.pop("speak_refused", ""):
-                error_box(said)
+            if refusal := st.session_state.pop("speak_refused", ""):
+                error_box(refusal)
     with right, friendly_errors():
         _result()
 
 
-def _draw(asked: Asked, steps: tuple[int, ...]) -> None:
+def _start(request: Asked, steps: tuple[int, ...]) -> None:
     _stop()
     try:
-        st.session_state.speak_steps = speak.draw_steps(asked, steps)
+        st.session_state.speak_steps = speak.draw_steps(request, steps)
     except GenmodelsError as error:
         st.session_state.speak_refused = str(error)
 
@@ -61,7 +61,7 @@ def _stop() -> None:
         drawing.stop()
 
 
-def _go_on() -> None:
+def _continue() -> None:
     try:
         for drawing in _drawings():
             drawing.start()
@@ -70,8 +70,8 @@ def _go_on() -> None:
 
 
 def _drawings() -> list[Drawing]:
-    found: list[Drawing] = st.session_state.get("speak_steps", [])
-    return found
+    drawings: list[Drawing] = st.session_state.get("speak_steps", [])
+    return drawings
 
 
 def _result() -> None:
@@ -102,14 +102,14 @@ def _result() -> None:
                 t("speak.on"),
                 key="speak_on_steps",
                 icon=":material/play_arrow:",
-                on_click=_go_on,
+                on_click=_continue,
                 help=t("speak.on_help"),
             )
             row.caption(t("speak.steps.stopped"))
-        # A player that is sent anew with each slice would begin again: while they grow, whole ones alone.
+        # A player that is sent again starts again: during the generation only complete recordings are shown.
         _tiles([drawing for drawing in drawings if not running or drawing.finished or drawing.problem])
 
-    st.fragment(tick, run_every=_EVERY if running else None)()
+    st.fragment(tick, run_every=_POLL if running else None)()
 
 
 def _tiles(drawings: list[Drawing]) -> None:

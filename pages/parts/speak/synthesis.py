@@ -1,4 +1,4 @@
-"""Ask a model of sound to say something, and watch it come, sample by sample."""
+"""Generate speech from a WaveNet, and follow the recording while it is generated."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pages.parts.speak import progress
 
 
 def show(info: CheckpointInfo) -> None:
-    """Controls at the left, what was said at the right."""
+    """Show controls on the left, the recording on the right."""
     st.markdown(t("speak.ask.text"))
     left, right = st.columns([4, 6], gap="large")
     voice = speak_voice.voice(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
         condition = speak_state.condition(voice)
-        asked, actions = speak_state.request(info, voice, condition)
-        speak_state.write_address(asked)
+        request, actions = speak_state.request(info, voice, condition)
+        speak_state.write_address(request)
         with actions:
-            progress.buttons("ask", asked)
+            progress.buttons("ask", request)
     with right, friendly_errors():
         progress.result("ask")

@@ -14,7 +14,7 @@ from pages.components.tiles import Tile, row
 from pages.parts.stylize import settings
 from train_jobs import Job
 
-_SHOWN = 560
+_WIDTH = 560
 
 
 def show(content: Upload | None, style: Upload | None) -> None:
@@ -67,7 +67,7 @@ def _draw(job: Job) -> None:
         step = max((step for step, _ in job.folder.previews()), default=None)
     else:
         step = run_previews.pick_preview(job, "stylize_canvas", t("stylize.slow.step"), t("stylize.slow.step_help"))
-    raw = _picture(job, step)
+    raw = _preview(job, step)
     with canvas:
         _canvas(job, step, raw)
     if raw is not None:
@@ -88,12 +88,12 @@ def _draw(job: Job) -> None:
         st.caption(t("stylize.slow.losses"))
 
 
-def _picture(job: Job, step: int | None) -> bytes | None:
+def _preview(job: Job, step: int | None) -> bytes | None:
     if step is None:
         return None
     try:
         return job.folder.preview(step)
-    except FileNotFoundError:  # a resume has just cut it away; the next look knows
+    except FileNotFoundError:  # removed by a resume; the next update shows the rest
         return None
 
 
@@ -102,4 +102,4 @@ def _canvas(job: Job, step: int | None, raw: bytes | None) -> None:
         st.caption(t("stylize.slow.waiting" if job.active else "stylize.slow.nothing"))
         return
     alt = t("stylize.slow.alt", name=job.name, step=f"{step:,}")
-    row([Tile(raw, t("stylize.slow.caption", step=f"{step:,}"), alt)], width=_SHOWN, key="stylize_canvas", smooth=True)
+    row([Tile(raw, t("stylize.slow.caption", step=f"{step:,}"), alt)], width=_WIDTH, key="stylize_canvas", smooth=True)

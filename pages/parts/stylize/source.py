@@ -1,4 +1,4 @@
-"""What is to be painted, and what like: files, a photograph taken now, or one of those that the studio offers."""
+"""The content image and the style image: from a file, from the camera, or one that the studio offers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _SOURCES: dict[Kind, tuple[str, ...]] = {
 
 
 def content() -> Upload | None:
-    """The photograph; None where there is none yet, or none that can be used, which is then said."""
-    return _picture("photograph", "content")
+    """Show the pickers of the content image and return it; None if there is none or it cannot be used."""
+    return _pick("photograph", "content")
 
 
 def style() -> Upload | None:
-    """The painting, likewise."""
-    return _picture("painting", "style")
+    """Show the pickers of the style image and return it; None if there is none or it cannot be used."""
+    return _pick("painting", "style")
 
 
-def _picture(kind: Kind, name: str) -> Upload | None:
+def _pick(kind: Kind, name: str) -> Upload | None:
     memory = st.session_state
     offered = given.offered(kind)
     memory.setdefault(f"stylize_{name}_source", "offered" if offered else "upload")
@@ -47,15 +47,15 @@ def _picture(kind: Kind, name: str) -> Upload | None:
         persist_state="session",
     )
     with friendly_errors():
-        upload = _offered(kind, name, offered) if source == "offered" else _brought(name, str(source))
-        if upload is not None and _shown(name, upload):
+        upload = _offered(kind, name, offered) if source == "offered" else _uploaded(name, str(source))
+        if upload is not None and _show(name, upload):
             return upload
     return None
 
 
 def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
     if not offered:
-        # What the owner can do about it is no help to visitors.
+        # A public server does not show what its owner can do about it.
         hint = "" if public_mode() else f" {message(given.how_to_get(kind).capitalize())}."
         st.info(f"{t(f'stylize.{name}.none')}{hint}", icon=":material/folder_off:")
         st.button(
@@ -78,7 +78,7 @@ def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
     return given.given(kind, chosen)
 
 
-def _brought(name: str, source: str) -> Upload | None:
+def _uploaded(name: str, source: str) -> Upload | None:
     if source == "camera":
         taken = st.camera_input(
             t("stylize.content.camera"), key=f"stylize_{name}_camera", help=t("stylize.content.camera_help")
@@ -96,7 +96,7 @@ def _brought(name: str, source: str) -> Upload | None:
     return None if file is None else Upload(file.name, file.getvalue())
 
 
-def _shown(name: str, upload: Upload) -> bool:
+def _show(name: str, upload: Upload) -> bool:
     try:
         small = stylize.thumb(upload)
     except DataError as error:
