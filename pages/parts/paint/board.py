@@ -1,7 +1,6 @@
-"""Pictures that are being painted, pixel by pixel, and in which a pixel can be chosen: mouse, finger or arrow keys.
+"""Images that are sampled pixel by pixel, with a pixel to choose by mouse, touch or arrow keys.
 
-What is not painted yet is paper, not grey. Python sends whole rows; the browser lets their pixels appear one after the
-other, as they were painted.
+Pixels that are not sampled yet are hatched. Python sends whole rows, and the browser shows their pixels one by one.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pages.components.tiles import data_url
 
 @dataclass(frozen=True)
 class Spot:
-    """A pixel of one of the pictures."""
+    """A pixel of one of the images."""
 
     picture: int
     row: int
@@ -25,7 +24,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class BoardTile:
-    """The text of a picture for those who cannot see it, and what stands above and below it."""
+    """The alternative text of an image, and the texts above and below it."""
 
     alt: str
     above: str = ""
@@ -56,7 +55,7 @@ canvas { display: block; width: 100%; image-rendering: pixelated; }
         pointer-events: none; min-width: 7px; min-height: 7px; transform: translate(-50%, -50%); }
 """
 _JS = """
-const INTERVAL = 60, PACE = 4;          // ms between two messages; pixels that appear in a frame, at least
+const INTERVAL = 60, PACE = 4;          // ms between two messages; least number of pixels that appear per frame
 const instances = new WeakMap();
 
 function create(board) {
@@ -132,24 +131,24 @@ function create(board) {
     paper.addEventListener("pointermove", event => { if (held) follow(event); });
     for (const end of ["pointerup", "pointercancel"]) paper.addEventListener(end, () => { held = false; });
     paper.addEventListener("keydown", event => {
-      const way = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-      if (!way || !self.data.pick) return;
+      const direction = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      if (!direction || !self.data.pick) return;
       event.preventDefault();
       const from = self.at && (self.at.picture === index || self.data.every) ? self.at
         : { row: self.data.height >> 1, column: self.data.width >> 1 };
       const stride = event.shiftKey ? 5 : 1;
-      move(index, from.row + stride * way[0], from.column + stride * way[1]);
+      move(index, from.row + stride * direction[0], from.column + stride * direction[1]);
     });
     return figure;
   };
-  self.lay = () => {
+  self.setSheet = () => {
     if (self.run !== self.data.run) { self.run = self.data.run; self.shown = self.data.animate ? self.data.start : 0; }
     const source = self.data.src;
     if (self.source === source && self.sheet) { animate(); return; }
     self.source = source;
     const sheet = new Image();
     sheet.onload = () => {
-      if (self.source !== source) return;       // a newer message came while this sheet was decoded
+      if (self.source !== source) return;       // a newer message arrived while this sheet was decoded
       self.sheet = sheet; board.dataset.src = source; animate();
     };
     sheet.src = source;
@@ -182,10 +181,10 @@ export default function ({ parentElement, data, setStateValue }) {
       if (!paper.hasAttribute("aria-valuenow")) paper.setAttribute("aria-valuenow", 1);
     }
   });
-  // Python moves the mark only where Python changed something: echoes of a drag come late.
+  // Python moves the mark only if it changed something itself: echoes of a drag come late.
   if (self.moved !== data.moved || !data.at) { self.moved = data.moved; self.at = data.at; }
   self.mark();
-  self.lay();
+  self.setSheet();
   return self.end;
 }
 """
@@ -213,10 +212,11 @@ def board(
     every: bool = False,
     on_pick: Callable[[], None] | None = None,
 ) -> None:
-    """Show the pictures of a sheet side by side, `size` = (width, height) of each; `painted` pixels of each are shown.
+    """Show `painted` pixels of each image of a sheet, side by side; `size` is the (width, height) of an image.
 
-    With `animate` they appear from `start` on, where a line is drawn, anew for another `run`. `spoken` says where the
-    mark is, with {row} and {column}. It jumps to `at` only where `moved` has changed; `every`: in all pictures at once.
+    With `animate` pixels appear one by one after `start`, which a line marks, and from there again for a new `run`.
+    `spoken` is the text of the mark's position, with {row} and {column}. The mark moves to `at` only if `moved` has
+    changed; with `every` it is shown in all images.
     """
     width, height = size
     data = {
@@ -241,10 +241,10 @@ def board(
 
 
 def picked(key: str) -> Spot | None:
-    """Where the visitor has pointed, or None."""
+    """The pixel that the visitor has chosen, or None."""
     at = (st.session_state.get(key) or {}).get("at")
     return Spot(int(at["picture"]), int(at["row"]), int(at["column"])) if at else None
 
 
 def _ignore() -> None:
-    """A board in which nothing can be chosen reports nothing."""
+    """The callback of a board without a pixel to choose."""

@@ -1,4 +1,4 @@
-"""Completing a picture: the upper rows are given, the rest is painted, in as many ways as there are seeds."""
+"""Complete an image: the upper rows are given, the rest is sampled, once per seed."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from pages.parts.paint import source, state, watch
 
 
 def show(info: CheckpointInfo, step: int) -> None:
-    """What is given and the knobs at the left, the completions at the right."""
-    known, memory = paint.facts(info.name), st.session_state
-    if known.height < 2:
+    """Show the given image and the settings on the left, the completions on the right."""
+    facts, memory = paint.facts(info.name), st.session_state
+    if facts.height < 2:
         st.info(t("paint.complete.one_row"), icon=":material/info:")
         return
-    memory.paint_given = min(memory.get("paint_given", known.height // 2), known.height - 1)
+    memory.paint_given = min(memory.get("paint_given", facts.height // 2), facts.height - 1)
     left, right = st.columns([1, 3], gap="large")
-    chosen, asking, waits = None, None, False
+    chosen, request, is_waiting = None, None, False
     with left, friendly_errors():
         given = st.slider(
             t("paint.complete.rows"),
             1,
-            known.height - 1,
+            facts.height - 1,
             key="paint_given",
             help=t("paint.complete.rows_help"),
             persist_state="session",
         )
         chosen = source.choose(info, guide=given)
-        waits = chosen is None and source.draws(info)
+        is_waiting = chosen is None and source.is_canvas(info)
         if chosen is not None and st.session_state.paint_source == "test":
             original = Tile(
                 tile_png(chosen.given.pixels), "", t("paint.complete.original_alt"), t("paint.complete.original")
             )
             row([original], key="paint_original", width=110)
         label = None if chosen is None else chosen.given.label
-        asking = state.knobs(info, step, known, own=label, completing=True)
-        state.write_address(asking)
+        request = state.sampling_options(info, step, facts, own=label, completing=True)
+        state.write_address(request)
     with right:
-        if waits:
+        if is_waiting:
             st.info(t("paint.complete.empty"), icon=":material/draw:")
-        if chosen is None or asking is None:
-            return  # why is said at the left
+        if chosen is None or request is None:
+            return  # the left column shows the reason
         st.markdown(t("paint.complete.text"))
-        watch.show(info, known, asking, chosen.given, given, chosen.what)
+        watch.show(info, facts, request, chosen.given, given, chosen.key)

@@ -1,4 +1,4 @@
-"""What a pixel sees: three maps side by side, of a plain stack, of a gated one, and of the checkpoint."""
+"""Receptive fields of a pixel: of a plain PixelCNN, of a gated one, and of the checkpoint, side by side."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KINDS = ("plain", "gated", "own")
 
 @st.fragment
 def show(info: CheckpointInfo, step: int) -> None:
-    """Kernel, layers and pixel at the left; the maps, their legend and what the blind spot is at the right."""
-    known, memory = paint.facts(info.name), st.session_state
+    """Show kernel, layers and pixel on the left; the maps with a legend and the blind spot on the right."""
+    facts, memory = paint.facts(info.name), st.session_state
     # Counted from 1, as in the other parts of the page.
-    memory.paint_row = min(memory.get("paint_row", known.height // 2 + 1), known.height)
-    memory.paint_column = min(memory.get("paint_column", known.width // 2 + 1), known.width)
+    memory.paint_row = min(memory.get("paint_row", facts.height // 2 + 1), facts.height)
+    memory.paint_column = min(memory.get("paint_column", facts.width // 2 + 1), facts.width)
     spot = Spot(0, memory.paint_row - 1, memory.paint_column - 1)
     left, right = st.columns([1, 3], gap="large")
     with left:
@@ -46,7 +46,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             help=t("paint.field.layers_help"),
             persist_state="session",
         )
-        for name, most in (("row", known.height), ("column", known.width)):
+        for name, most in (("row", facts.height), ("column", facts.width)):
             if most == 1:
                 continue
             st.slider(
@@ -59,7 +59,7 @@ def show(info: CheckpointInfo, step: int) -> None:
                 persist_state="session",
             )
     with right, friendly_errors():
-        found = receptive_field.fields(
+        fields = receptive_field.fields(
             Looking.parse(
                 {
                     "model": info.name,
@@ -71,10 +71,10 @@ def show(info: CheckpointInfo, step: int) -> None:
                 }
             )
         )
-        tiles = [_tile(kind, info, getattr(found, kind)) for kind in _KINDS]
+        tiles = [_tile(kind, info, getattr(fields, kind)) for kind in _KINDS]
         board(
-            found.png,
-            (known.width, known.height),
+            fields.png,
+            (facts.width, facts.height),
             tiles,
             label=t("paint.field.label"),
             spoken=t("paint.spoken"),
@@ -88,7 +88,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         )
         _legend()
         st.markdown(t("paint.field.text"))
-        if not found.plain.blind:
+        if not fields.plain.blind:
             st.caption(t("paint.field.none_here"))
 
 

@@ -1,6 +1,6 @@
-"""The distribution of one value over its levels: a bar a level, the grey it stands for below, the drawn one marked.
+"""The distribution of a pixel value: a bar per level, the level's grey below it, the sampled level marked.
 
-Drawn on a canvas and changed in place: 256 bars follow a finger over a picture, which a Plotly figure does not.
+It is drawn on a canvas and updated in place: a Plotly figure with 256 bars cannot follow a drag over an image.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ function draw(canvas, data) {
   }
   context.strokeStyle = color("--st-border-color"); context.lineWidth = 1;
   context.strokeRect(left, base + 4, width - left - right, ramp);
-  if (data.level !== null) {                       // also a level of probability 0.001 must be found
+  if (data.level !== null) {                       // to find even a level of probability 0.001
     const middle = x(data.level) + step / 2;
     context.fillStyle = "#f2711c"; context.beginPath(); context.moveTo(middle, base + ramp + 5);
     context.lineTo(middle - 5, base + ramp + 13); context.lineTo(middle + 5, base + ramp + 13); context.fill();
@@ -99,7 +99,7 @@ def levels_chart(
     key: str,
     colour: int | None = None,
 ) -> None:
-    """Show a distribution; `own` as a line where it differs, `level` in orange, `colour` 0 to 2 in red, green, blue."""
+    """Show a distribution; `own` as a line if it differs, `level` in orange, `colour` 0 to 2 in red, green, blue."""
     differs = any(abs(a - b) > 1e-6 for a, b in zip(values, own, strict=True))
     data = {
         "values": [round(value, 5) for value in values],

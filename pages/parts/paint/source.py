@@ -1,4 +1,4 @@
-"""Which real picture is shown to the model: a test picture by its number, or the visitor's own drawing."""
+"""The image given to the model: a test image by its number, or the visitor's own drawing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service.paint import given as paint_given
+from genmodels.service.paint import given as given_images
 from genmodels.service.paint.given import Given
 from pages.components.canvas import canvas
 from pages.components.i18n import t
@@ -20,19 +20,19 @@ from pages.components.theme import plain
 
 @dataclass(frozen=True)
 class Chosen:
-    """The picture, and what tells it from another one."""
+    """The image, and a key that identifies it."""
 
     given: Given
-    what: Hashable
+    key: Hashable
 
 
 def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
-    """The controls, and what was chosen; None while nothing is. With `guide` the first rows are drawn, where they are.
+    """Show the controls and return the chosen image, or None.
 
-    Without, a whole digit is drawn, and centred as those the model has learned.
+    With `guide` the visitor draws the first `guide` rows in place; else a whole digit, which is centred as in MNIST.
     """
-    memory, count = st.session_state, paint_given.test_count(info.name)
-    sources = [*(["test"] if count else []), *(["own"] if paint_given.takes_drawings(info.name) else [])]
+    memory, count = st.session_state, given_images.test_count(info.name)
+    sources = [*(["test"] if count else []), *(["own"] if given_images.takes_drawings(info.name) else [])]
     if not sources:
         st.info(t("paint.source.none"), icon=":material/photo_library:")
         st.page_link("data.py", label=t("paint.source.none_link"), icon=":material/arrow_forward:")
@@ -50,17 +50,17 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
             persist_state="session",
         )
     if memory.paint_source == "own":
-        return _drawn(info, guide)
+        return _from_canvas(info, guide)
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    data = paint_given.test_data(info.name)
-    known = "index" if paint_given.unseen(info.name) else "other_index"
+    data = given_images.test_data(info.name)
+    text = "index" if given_images.unseen(info.name) else "other_index"
     index = whole_number(
         t("paint.source.index"),
         0,
         count - 1,
         key="paint_index",
         place=row,
-        help=t(f"paint.source.{known}_help", count=f"{count:,}", data="" if data is None else plain(data.title)),
+        help=t(f"paint.source.{text}_help", count=f"{count:,}", data="" if data is None else plain(data.title)),
         width=150,
         persist_state="session",
     )
@@ -72,25 +72,25 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
         args=("paint_index", count),
         help=t("paint.source.another_help"),
     )
-    return Chosen(paint_given.test_picture(info.name, int(index)), ("test", int(index)))
+    return Chosen(given_images.test_picture(info.name, int(index)), ("test", int(index)))
 
 
-def draws(info: CheckpointInfo) -> bool:
-    """Whether a drawing is what is asked of the visitor."""
-    return paint_given.takes_drawings(info.name) and st.session_state.get("paint_source") == "own"
+def is_canvas(info: CheckpointInfo) -> bool:
+    """Whether the chosen source is the canvas."""
+    return given_images.takes_drawings(info.name) and st.session_state.get("paint_source") == "own"
 
 
-def _drawn(info: CheckpointInfo, guide: int | None) -> Chosen | None:
+def _from_canvas(info: CheckpointInfo, guide: int | None) -> Chosen | None:
     upper = guide is not None
     ink = canvas(
         key="paint_upper" if upper else "paint_digit",
         label=t(f"paint.source.{'upper' if upper else 'digit'}_label"),
         hint=t(f"paint.source.{'upper' if upper else 'digit'}_hint"),
-        under=None if guide is None else paint_given.guide_png(guide),
+        under=None if guide is None else given_images.guide_png(guide),
     )
     if upper:
         st.caption(t("paint.source.upper_how"))
     if ink is None:
         return None
-    given = paint_given.drawn_digit(info.name, ink, centred=not upper)
+    given = given_images.drawn_digit(info.name, ink, centred=not upper)
     return Chosen(given, ("own", hashlib.blake2b(ink.tobytes(), digest_size=8).hexdigest()))

@@ -1,4 +1,4 @@
-"""What the paint page remembers and what its address carries: `?model=&part=&seed=&class=&temperature=&levels=`."""
+"""The settings of the Paint page, and its address: `?model=&part=&seed=&class=&temperature=&levels=`."""
 
 from __future__ import annotations
 
@@ -40,19 +40,21 @@ def read_class(info: CheckpointInfo) -> None:
     address.bind("paint", "class", "paint_label", address.integer(0, last), problem, default=ANY)
 
 
-def write_address(asking: Asking) -> None:
-    """Put into the address what was asked for, so that it can be shared and reloaded."""
-    address.write("paint", "seed", str(asking.seed))
-    address.write("paint", "class", None if asking.label is None else str(asking.label))
-    address.write("paint", "temperature", None if asking.temperature == 1 else f"{asking.temperature:g}")
-    address.write("paint", "levels", None if asking.top_k is None else str(asking.top_k))
+def write_address(request: Asking) -> None:
+    """Write the request to the address."""
+    address.write("paint", "seed", str(request.seed))
+    address.write("paint", "class", None if request.label is None else str(request.label))
+    address.write("paint", "temperature", None if request.temperature == 1 else f"{request.temperature:g}")
+    address.write("paint", "levels", None if request.top_k is None else str(request.top_k))
 
 
-def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = False, own: int | None = None) -> Asking:
-    """Seed, temperature, levels and class; what they ask for. `own` is the class of the picture that is completed."""
+def sampling_options(
+    info: CheckpointInfo, step: int, facts: Facts, *, completing: bool = False, own: int | None = None
+) -> Asking:
+    """Show seed, number, temperature, levels and class; return the request. `own` is the completed image's class."""
     memory = st.session_state
     seed = seed_input("paint", shuffle="other_seeds", last=LAST_SEED)
-    most = paint.most_pictures(known)
+    most = paint.most_pictures(facts)
     counts = [count for count in (1, 2, 4, 8, 12, 16) if count <= most] or [1]
     if memory.get("paint_count") not in counts:
         memory.paint_count = max(count for count in counts if count <= 8)
@@ -69,21 +71,21 @@ def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = F
         help=t("paint.temperature_help"),
         persist_state="session",
     )
-    memory.paint_top_k = min(memory.paint_top_k, known.levels)
-    if known.levels > 2:
+    memory.paint_top_k = min(memory.paint_top_k, facts.levels)
+    if facts.levels > 2:
         memory.paint_top_k = max(memory.paint_top_k, 1)
         st.slider(
             t("paint.top_k"),
             1,
-            known.levels,
+            facts.levels,
             key="paint_top_k",
-            help=t("paint.top_k_help", levels=known.levels),
+            help=t("paint.top_k_help", levels=facts.levels),
             persist_state="session",
         )
-    label = told(info, own is not None) if completing else _class(info, "paint_label", [])
+    label = condition(info, own is not None) if completing else _class(info, "paint_label", [])
     if label == OWN and own is not None:
         label = own
-    top_k = memory.paint_top_k if 2 < known.levels > memory.paint_top_k else None
+    top_k = memory.paint_top_k if 2 < facts.levels > memory.paint_top_k else None
     return Asking.parse(
         {
             "model": info.name,
@@ -97,13 +99,13 @@ def knobs(info: CheckpointInfo, step: int, known: Facts, *, completing: bool = F
     )
 
 
-def told(info: CheckpointInfo, own: bool) -> int:
-    """The class to tell of a picture that is completed: ANY: each seed draws one; OWN: the picture's, where known."""
+def condition(info: CheckpointInfo, own: bool) -> int:
+    """The class to condition a completion on; ANY: sampled per seed, OWN: the class of the image, if it is known."""
     return _class(info, "paint_told", [OWN] if own else [], "completed")
 
 
-def told_likeliest(info: CheckpointInfo, own: bool) -> int:
-    """The class to tell of a picture that is measured; ANY: the likeliest, where there are not too many to try."""
+def condition_or_likeliest(info: CheckpointInfo, own: bool) -> int:
+    """The class to condition the likelihood on; ANY: the likeliest one, if there are few enough to try all."""
     few = len(info.askable) <= MAX_CLASSES
     return _class(info, "paint_told", [OWN] if own else [], "measured", [ANY] if few else [])
 

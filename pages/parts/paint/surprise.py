@@ -1,4 +1,4 @@
-"""A real picture beside the surprise of each of its pixels, and the distribution that a chosen pixel met."""
+"""The surprise (negative log-likelihood) of each pixel of a real image, and the distribution of a chosen pixel."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.parts.paint import source, state
 from pages.parts.paint.board import BoardTile, Spot, board, picked
-from pages.parts.paint.watch import pixel_chart
+from pages.parts.paint.pixel_chart import pixel_chart
 
-_SHOWN = 3
+_SHOWN_CLASSES = 3
 
 
 @st.fragment
 def show(info: CheckpointInfo, step: int) -> None:
-    """The picture is chosen at the left; map, figures and a pixel's distribution at the right."""
-    known, memory = paint.facts(info.name), st.session_state
+    """Show the picker on the left; map, likelihood and the distribution of a pixel on the right."""
+    facts, memory = paint.facts(info.name), st.session_state
     left, right = st.columns([3, 7], gap="large")
-    chosen, label, waits = None, state.ANY, False
+    chosen, label, is_waiting = None, state.ANY, False
     with left, friendly_errors():
         chosen = source.choose(info)
-        label = state.told_likeliest(info, chosen is not None and chosen.given.label is not None)
-        waits = chosen is None and source.draws(info)
+        label = state.condition_or_likeliest(info, chosen is not None and chosen.given.label is not None)
+        is_waiting = chosen is None and source.is_canvas(info)
     with right, friendly_errors():
-        if waits:
+        if is_waiting:
             st.info(t("paint.surprise.empty"), icon=":material/draw:")
         if chosen is None:
-            return  # why is said at the left
+            return  # the left column shows the reason
         if label == state.OWN:
             label = chosen.given.label if chosen.given.label is not None else state.ANY
-        asking = Asking.parse({"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None})
-        found = surprise(asking, chosen.given)
-        memory.paint_width = known.width
-        memory.paint_where = min(memory.get("paint_where", (known.pixels + known.width) // 2), known.pixels - 1)
-        at = Spot(0, *divmod(memory.paint_where, known.width))
+        request = Asking.parse({"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None})
+        result = surprise(request, chosen.given)
+        memory.paint_width = facts.width
+        memory.paint_where = min(memory.get("paint_where", (facts.pixels + facts.width) // 2), facts.pixels - 1)
+        at = Spot(0, *divmod(memory.paint_where, facts.width))
         maps, text = st.columns([5, 4], gap="medium")
         with maps:
-            _maps(known, found, at)
+            _maps(facts, result, at)
         with text:
-            st.markdown(_figures(info, found))
-            pixel_chart(known, found.painting, at, key="paint_surprise_levels")
+            st.markdown(_likelihood(info, result))
+            pixel_chart(facts, result.painting, at, key="paint_surprise_levels")
 
 
-def _maps(known: Facts, found: Surprise, at: Spot) -> None:
-    most = f"{found.most:.1f}"
+def _maps(facts: Facts, result: Surprise, at: Spot) -> None:
+    most = f"{result.most:.1f}"
     tiles = [
         BoardTile(t("paint.surprise.picture_alt"), t("paint.surprise.picture")),
         BoardTile(
@@ -56,8 +56,8 @@ def _maps(known: Facts, found: Surprise, at: Spot) -> None:
         ),
     ]
     board(
-        found.png,
-        (known.width, known.height),
+        result.png,
+        (facts.width, facts.height),
         tiles,
         label=t("paint.surprise.label"),
         spoken=t("paint.spoken"),
@@ -78,22 +78,22 @@ def _picked() -> None:
         st.session_state.paint_where = spot.row * width + spot.column
 
 
-def _figures(info: CheckpointInfo, found: Surprise) -> str:
+def _likelihood(info: CheckpointInfo, result: Surprise) -> str:
     parts = [
         t(
             "paint.surprise.total",
-            nats=f"{found.nats:,.1f}",
-            bits=f"{found.bits:.3f}",
-            guessing=f"{found.guessing:,.0f}",
-            levels=f"{found.painting.canvas[0].numel():,}",
+            nats=f"{result.nats:,.1f}",
+            bits=f"{result.bits:.3f}",
+            guessing=f"{result.guessing:,.0f}",
+            levels=f"{result.painting.canvas[0].numel():,}",
         )
     ]
-    likeliest = found.likeliest
-    if likeliest is not None and found.told is not None:
-        order = sorted(range(len(found.by_class)), key=found.by_class.__getitem__)[:_SHOWN]
-        listed = ", ".join(f"{plain(info.askable[label])}: {found.by_class[label]:,.1f}" for label in order)
-        parts.append(t("paint.surprise.classes", told=plain(info.askable[found.told]), listed=listed))
-        if found.label is not None and found.label < len(info.askable):
-            kind = "right" if likeliest == found.label else "wrong"
-            parts.append(t(f"paint.surprise.{kind}", label=plain(info.askable[found.label])))
+    likeliest = result.likeliest
+    if likeliest is not None and result.told is not None:
+        order = sorted(range(len(result.by_class)), key=result.by_class.__getitem__)[:_SHOWN_CLASSES]
+        listed = ", ".join(f"{plain(info.askable[label])}: {result.by_class[label]:,.1f}" for label in order)
+        parts.append(t("paint.surprise.classes", told=plain(info.askable[result.told]), listed=listed))
+        if result.label is not None and result.label < len(info.askable):
+            kind = "right" if likeliest == result.label else "wrong"
+            parts.append(t(f"paint.surprise.{kind}", label=plain(info.askable[result.label])))
     return "\n\n".join(parts)

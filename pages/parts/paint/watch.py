@@ -1,4 +1,4 @@
-"""A painting as it grows, buttons that hold it, its files, and what a chosen pixel was drawn from."""
+"""Sampling pixel by pixel: the images while they are sampled, buttons, files, and the chosen pixel's distribution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import paint
-from genmodels.service.paint import Asking, Facts, Painting, files, pixel
+from genmodels.service.paint import Asking, Facts, Painting, files
 from genmodels.service.paint.given import Given
 from pages.components import judge_note
 from pages.components.i18n import t
@@ -19,85 +19,85 @@ from pages.components.numbers import percent, unbroken
 from pages.components.theme import error_box, friendly_errors
 from pages.components.waiting import download
 from pages.parts.paint.board import BoardTile, Spot, board, picked
-from pages.parts.paint.levels import levels_chart
+from pages.parts.paint.pixel_chart import pixel_chart
 
-_TICK, _MOST_MISSED = 0.15, 3  # seconds between two looks; what one look catches up with at most
+_TICK, _MAX_MISSED = 0.15, 3  # seconds between two updates; the most that one update catches up with
 _PACES = {"row": 1, "four": 4, "once": 1_000}
 
 
 def show(
     info: CheckpointInfo,
-    known: Facts,
-    asking: Asking,
-    picture: Given | None = None,
+    facts: Facts,
+    request: Asking,
+    image: Given | None = None,
     given: int = 0,
-    what: Hashable = "",
+    image_key: Hashable = "",
 ) -> None:
-    """The painting that is asked for, begun where it is another than before; `what` tells one `picture` from another.
+    """Show the images of `request`, and start to sample them if it has changed; `image_key` identifies `image`.
 
-    The painting lives in this session; while it grows, a timer draws this part of the page again.
+    The state of the sampling is in this session; a timer updates this part of the page until it is complete.
     """
     memory = st.session_state
-    asked = (asking, given, what, memory.get("paint_again", 0))
-    if memory.get("paint_asked") != asked:
+    key = (request, given, image_key, memory.get("paint_again", 0))
+    if memory.get("paint_asked") != key:
         with friendly_errors():
-            memory.paint_painting = paint.begin(asking, picture.pixels if picture else None, given)
-            memory.paint_asked, memory.paint_held, memory.paint_readings = asked, False, None
+            memory.paint_painting = paint.begin(request, image.pixels if image else None, given)
+            memory.paint_asked, memory.paint_held, memory.paint_readings = key, False, None
             memory.pop("paint_looked", None)
             memory.pop("paint_problem", None)
             memory.paint_run = memory.get("paint_run", 0) + 1
-        if memory.get("paint_asked") != asked:
+        if memory.get("paint_asked") != key:
             return
     painting: Painting = memory.paint_painting
-    going = not painting.done and not memory.paint_held
-    st.fragment(_watch, run_every=_TICK if going else None)(info, known)
+    active = not painting.done and not memory.paint_held
+    st.fragment(_watch, run_every=_TICK if active else None)(info, facts)
 
 
-def _watch(info: CheckpointInfo, known: Facts) -> None:
+def _watch(info: CheckpointInfo, facts: Facts) -> None:
     memory = st.session_state
     painting: Painting = memory.paint_painting
-    was_going = not painting.done and not memory.paint_held
-    if was_going:
-        memory.paint_held = True  # where the next line fails, no timer shall try again and again
+    was_active = not painting.done and not memory.paint_held
+    if was_active:
+        memory.paint_held = True  # if the next line fails, the timer must not try again
         try:
             paint.advance(painting, _PACES[memory.get("paint_pace", "row")] * _missed())
             memory.paint_held = False
         except GenmodelsError as error:
-            memory.paint_problem = str(error)  # kept: the page is drawn anew below
+            memory.paint_problem = str(error)  # stored, because the page reruns below
     if memory.get("paint_problem"):
         error_box(memory.paint_problem, t("common.error.title"))
     left, right = st.columns([6, 4], gap="medium")
     with left, friendly_errors():
         _actions(painting)
-        at = None if was_going and not painting.done else _spot(painting)
-        _board(info, known, painting, at)
+        at = None if was_active and not painting.done else _spot(painting)
+        _board(info, facts, painting, at)
         if at is not None and painting.rows > painting.given:
             _files(info, painting)
     with right, friendly_errors():
         if at is None:
-            done = painting.rows * known.width
-            st.progress(painting.rows / known.height, t("paint.progress", done=f"{done:,}", all=f"{known.pixels:,}"))
+            done = painting.rows * facts.width
+            st.progress(painting.rows / facts.height, t("paint.progress", done=f"{done:,}", all=f"{facts.pixels:,}"))
             st.markdown(t("paint.watch"))
         else:
-            _pixel(known, painting, at)
-    if was_going and (painting.done or memory.paint_held):
-        st.rerun()  # the timer is set where this part is called
+            _pixel(facts, painting, at)
+    if was_active and (painting.done or memory.paint_held):
+        st.rerun()  # the caller of this part sets the timer
 
 
 def _missed() -> int:
-    """Looks that have been due since the last one: where machine or network is slow, a look shows more rows."""
+    """The number of updates due since the last one: on a slow machine or network, one update shows more rows."""
     memory, now = st.session_state, time.monotonic()
     due = (now - memory.get("paint_looked", -math.inf)) / _TICK
     memory.paint_looked = now
-    return min(_MOST_MISSED, max(1, round(due))) if math.isfinite(due) else 1
+    return min(_MAX_MISSED, max(1, round(due))) if math.isfinite(due) else 1
 
 
 def _actions(painting: Painting) -> None:
     memory = st.session_state
     memory.setdefault("paint_pace", "row")
     row = st.container(horizontal=True, vertical_alignment="bottom", key="paint_actions")
-    # A key each: where a timer's tick overtakes a click, Streamlit may deliver the click twice, and a button that
-    # changes its meaning in between would undo it.
+    # Two keys: if a timer's update overtakes a click, Streamlit may deliver the click twice, and a button whose action
+    # changes in between would undo it.
     name, held = ("go_on", False) if memory.paint_held else ("stop", True)
     clicked = row.button(
         t(f"paint.{name}"),
@@ -140,32 +140,32 @@ def _again() -> None:
     st.session_state.paint_again = st.session_state.get("paint_again", 0) + 1
 
 
-# ------------------------------------------------------------------------------ the pictures
+# ------------------------------------------------------------------------------ the images
 
 
-def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | None) -> None:
+def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | None) -> None:
     memory = st.session_state
     if painting.done and memory.paint_readings is None:
         memory.paint_readings = paint.readings(painting)
-    found = memory.paint_readings if painting.done else [None] * len(painting.canvas)
+    readings = memory.paint_readings if painting.done else [None] * len(painting.canvas)
     tiles = []
     for index, seed in enumerate(painting.seeds):
         below = t("paint.seed_of", seed=seed)
         if painting.labels is not None:
             below += " · " + t("paint.asked_for", label=info.askable[painting.labels[index]])
-        if reading := found[index]:
+        if reading := readings[index]:
             below += " · " + t("paint.reads", label=reading.label, percent=unbroken(percent(reading.probability)))
         kind = "completed" if painting.given else "painted"
-        alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=known.height, note=below)
+        alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=facts.height, note=below)
         tiles.append(BoardTile(alt, "", below))
     step = painting.asking.step
-    judge_note.untrained(info.steps[-1] if step is None else step, found[0])
-    shown = painting.rows * known.width
+    judge_note.untrained(info.steps[-1] if step is None else step, readings[0])
+    shown = painting.rows * facts.width
     if at is not None and memory.get("paint_before"):
-        shown = at.row * known.width + at.column
+        shown = at.row * facts.width + at.column
     board(
         files.sheet_png(painting),
-        (known.width, known.height),
+        (facts.width, facts.height),
         tiles,
         label=t("paint.board"),
         spoken=t("paint.spoken"),
@@ -173,7 +173,7 @@ def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | No
         columns=min(4, len(tiles)),
         tile=280 if len(tiles) == 1 else 112,
         painted=shown,
-        start=painting.given * known.width,
+        start=painting.given * facts.width,
         animate=not memory.get("paint_before"),
         run=str(memory.paint_run),
         at=at,
@@ -184,7 +184,6 @@ def _board(info: CheckpointInfo, known: Facts, painting: Painting, at: Spot | No
 
 def _files(info: CheckpointInfo, painting: Painting) -> None:
     row = st.container(horizontal=True)
-
     row.download_button(
         t("paint.png"),
         lambda: files.kept_png(painting),
@@ -211,7 +210,7 @@ def _files(info: CheckpointInfo, painting: Painting) -> None:
 
 
 def _spot(painting: Painting) -> Spot | None:
-    """The chosen pixel; one that is not painted yet becomes the next one to be painted."""
+    """The chosen pixel; one that is not sampled yet is replaced by the next one to be sampled."""
     memory = st.session_state
     width = int(painting.canvas.shape[3])
     last = min(painting.rows * width, painting.height * width - 1)
@@ -232,76 +231,21 @@ def _picked() -> None:
         memory.paint_pixel = spot.row * int(painting.canvas.shape[3]) + spot.column + 1
 
 
-def _slid() -> None:
+def _moved() -> None:
     st.session_state.paint_moved = st.session_state.get("paint_moved", 0) + 1
 
 
-def _pixel(known: Facts, painting: Painting, at: Spot) -> None:
+def _pixel(facts: Facts, painting: Painting, at: Spot) -> None:
     st.subheader(t("paint.pixel.title"), anchor=False)
-    last = min(painting.rows * known.width, known.pixels - 1) + 1
+    last = min(painting.rows * facts.width, facts.pixels - 1) + 1
     if last > 1:
         st.slider(
-            t("paint.pixel.slider", all=f"{known.pixels:,}"),
+            t("paint.pixel.slider", all=f"{facts.pixels:,}"),
             1,
             last,
             key="paint_pixel",
-            on_change=_slid,
+            on_change=_moved,
             help=t("paint.pixel.slider_help"),
         )
     st.toggle(t("paint.pixel.before"), key="paint_before", help=t("paint.pixel.before_help"), persist_state="session")
-    pixel_chart(known, painting, at, key="paint_levels")
-
-
-def pixel_chart(known: Facts, painting: Painting, at: Spot, *, key: str) -> None:
-    """The distribution that a pixel was drawn from, in a chart and in words."""
-    following = at.row == painting.rows
-    colour = _colour(known, following)
-    drawn = pixel.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
-    best = max(range(known.levels), key=drawn.own.__getitem__)
-    facts = {
-        "row": at.row + 1,
-        "column": at.column + 1,
-        "best": best,
-        "percent": percent(drawn.own[best]),
-        "entropy": f"{drawn.entropy:.2f}",
-    }
-    if drawn.level is None:
-        text = t("paint.pixel.next", **facts)
-    else:
-        kind = "given" if at.row < painting.given else "drawn"
-        chance = percent(drawn.probabilities[drawn.level])
-        text = t(f"paint.pixel.{kind}", **facts, level=drawn.level, chance=chance, bits=f"{drawn.bits:.2f}")
-    levels_chart(
-        drawn.probabilities,
-        drawn.own,
-        drawn.level,
-        axis=t("paint.pixel.axis"),
-        caption=text,
-        alt=text,
-        key=key,
-        colour=colour,
-    )
-    changed = painting.asking.temperature != 1 or painting.asking.top_k is not None
-    st.caption(t("paint.pixel.how_changed" if changed else "paint.pixel.how"))
-
-
-def _colour(known: Facts, following: bool) -> int | None:
-    """Which colour's distribution is shown; None for grey pictures. Of the pixel that follows, red alone has one."""
-    if known.channels != 3:
-        return None
-    if following:
-        st.caption(t("paint.pixel.red_first"))
-        return 0
-    return int(
-        st.segmented_control(
-            t("paint.pixel.colour"),
-            (0, 1, 2),
-            default=0,
-            format_func=lambda number: t(f"paint.pixel.colours.{('red', 'green', 'blue')[number]}"),
-            required=True,
-            key="paint_colour",
-            help=t("paint.pixel.colour_help"),
-            persist_state="session",
-        )
-        or 0
-    )
+    pixel_chart(facts, painting, at, key="paint_levels")
