@@ -1,4 +1,4 @@
-"""Gallery: one card a checkpoint, drawn by the model itself, with a way into the page that suits it."""
+"""Gallery: one card per checkpoint with samples of the model and a button to the page that suits it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pages.components.theme import message, page_title, plain
 from pages.parts.gallery import speak_card
 
 _COLUMNS = 3
-# The most telling measured number first; how it is written is in gallery.yaml.
+# The metric shown on a card: the first one that was measured; its text is in gallery.yaml.
 _KEY_METRICS = (
     "elbo/negative",
     "accuracy",
@@ -40,7 +40,7 @@ _KEY_METRICS = (
     "reconstruction/nats",
     "diversity/samples",
 )
-# The digit ladder in the order of the text that climbs it: each step changes one thing of the first.
+# The digit classifiers in the order of the text about them: each changes one thing of the first.
 _LADDER = (
     "mnist_mlp_baseline",
     "mnist_mlp_bce",
@@ -50,28 +50,28 @@ _LADDER = (
     "mnist_mlp_combined",
     "mnist_cnn",
 )
-# What a visitor can do decides where a card stands, not the name of a family.
+# Cards are grouped by what a visitor can do with the model.
 _KINDS = ("encoding", "latent", "paint", "translation", "stylizing", "sound", "classification", "other")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _drawn(name: str, step: int, stamp: int) -> bytes | None:
-    """A grid the model draws; `stamp` is the weights' time, so a step written anew is drawn anew."""
+def _samples(name: str, step: int, stamp: int) -> bytes | None:
+    """A grid of samples; `stamp` is the modification time of the weights, so that new weights give new samples."""
     return service.thumbnail(name, step)
 
 
 def _thumbnail(info: CheckpointInfo) -> bytes | None:
     step = info.steps[-1]
     stamp = RunFolder(info.path).step_path(step).stat().st_mtime_ns
-    drawn = _drawn(info.name, step, stamp)
-    if drawn is None and info.preview is not None:
+    samples = _samples(info.name, step, stamp)
+    if samples is None and info.preview is not None:
         return _upper_half(info.preview, info.preview.stat().st_mtime_ns)
-    return drawn
+    return samples
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def _upper_half(path: Path, stamp: int) -> bytes:
-    """A square grid's upper half, so that a classifier's card is as tall as the others."""
+    """The upper half of a square grid, so that the card of a classifier is as tall as the others."""
     with Image.open(io.BytesIO(read_png(path))) as image:
         return png(image.crop((0, 0, image.width, min(image.height, image.width // 2))))
 
@@ -89,7 +89,7 @@ def _paints(info: CheckpointInfo) -> bool:
 
 
 def _order(info: CheckpointInfo) -> tuple[bool, bool, int, int]:
-    """What can be moved through first, fewest dimensions first: they are the easiest to explore."""
+    """Sort key: models with a latent space first, those with fewer dimensions before others."""
     has_latent = "latent" in info.capabilities
     rung = _LADDER.index(info.recipe) if info.recipe in _LADDER else len(_LADDER)
     return not has_latent, not info.latent_dim, info.latent_dim or 0, rung
@@ -107,7 +107,7 @@ def _metric(info: CheckpointInfo) -> str:
 
 
 def _hint(info: CheckpointInfo) -> str:
-    """One line to try: the published checkpoint's own, its recipe's, or that of what the model can do."""
+    """A suggestion to try: the checkpoint's own, that of its recipe, or that of its capabilities."""
     own = [f"gallery.try.{name}" for name in (info.name if info.published else "", info.recipe) if name]
     return t(next((key for key in own if has(key)), f"gallery.try_{_purpose(info)}"))
 
@@ -127,7 +127,7 @@ def _purpose(info: CheckpointInfo) -> str:
 
 
 def _manifold_part(info: CheckpointInfo) -> str | None:
-    """The part of the manifold page that suits the model: its plane, or its denoising."""
+    """The part of the Manifold page that suits the model; None if there is none."""
     if "encoding" not in info.capabilities:
         return None
     if info.latent_dim == 2:
@@ -135,8 +135,8 @@ def _manifold_part(info: CheckpointInfo) -> str | None:
     return "denoise" if "reconstruction/corrupted_nats" in info.metrics else None
 
 
-class _Way(NamedTuple):
-    """Where a card's button leads; `label` names its text, its help text is `label`_help."""
+class _Target(NamedTuple):
+    """The page that a card's button opens; `label` is the key of its text, `<label>_help` that of its help."""
 
     label: str
     icon: str
@@ -145,43 +145,43 @@ class _Way(NamedTuple):
     primary: bool = True
 
 
-def _way_of(info: CheckpointInfo) -> _Way:
+def _target_of(info: CheckpointInfo) -> _Target:
     """The page that suits the model best."""
     part = _manifold_part(info)
     if part is not None:
-        return _Way(f"open_{part}", "bubble_chart", "manifold.py", {"model": info.name, "part": part})
+        return _Target(f"open_{part}", "bubble_chart", "manifold.py", {"model": info.name, "part": part})
     if _purpose(info) == "conditional":
-        return _Way("open_conditional", "tune", "conditional.py", {"model": info.name})
+        return _Target("open_conditional", "tune", "conditional.py", {"model": info.name})
     if "latent" in info.capabilities and not info.latent_dim:
-        return _Way("open_steps", "history", "latent.py", {"model": info.name})
+        return _Target("open_steps", "history", "latent.py", {"model": info.name})
     if "latent" in info.capabilities:
-        return _Way("open_latent", "open_with", "latent.py", {"model": info.name})
+        return _Target("open_latent", "open_with", "latent.py", {"model": info.name})
     if _paints(info):
-        return _Way("open_paint", "brush", "paint.py", {"model": info.name})
+        return _Target("open_paint", "brush", "paint.py", {"model": info.name})
     if "translation" in info.capabilities:
-        return _Way("open_translate", "swap_horiz", "translate.py", {"model": info.name})
+        return _Target("open_translate", "swap_horiz", "translate.py", {"model": info.name})
     if paints_at_once(info):
-        return _Way("open_stylize", "palette", "stylize.py", {"model": info.name})
+        return _Target("open_stylize", "palette", "stylize.py", {"model": info.name})
     if speaks(info):
-        return _Way("open_speak", "record_voice_over", "speak.py", {"model": info.name})
+        return _Target("open_speak", "record_voice_over", "speak.py", {"model": info.name})
     if "classification" in info.capabilities and info.image_shape == (1, 28, 28) and len(info.classes) == 10:
-        return _Way("open_classify", "draw", "classify.py", {"model": info.name})
+        return _Target("open_classify", "draw", "classify.py", {"model": info.name})
     if info.published and info.recipe:
-        return _Way("open_train", "model_training", "train.py", {"recipe": info.recipe}, primary=False)
-    return _Way("open_run", "monitoring", "runs.py", {"run": info.path.name}, primary=False)
+        return _Target("open_train", "model_training", "train.py", {"recipe": info.recipe}, primary=False)
+    return _Target("open_run", "monitoring", "runs.py", {"run": info.path.name}, primary=False)
 
 
-def _way(info: CheckpointInfo) -> None:
-    way = _way_of(info)
+def _open_button(info: CheckpointInfo) -> None:
+    target = _target_of(info)
     clicked = st.button(
-        t(f"gallery.{way.label}"),
+        t(f"gallery.{target.label}"),
         key=f"gallery_open_{info.name}",
-        type="primary" if way.primary else "secondary",
-        icon=f":material/{way.icon}:",
-        help=t(f"gallery.{way.label}_help"),
+        type="primary" if target.primary else "secondary",
+        icon=f":material/{target.icon}:",
+        help=t(f"gallery.{target.label}_help"),
     )
     if clicked:
-        st.switch_page(way.page, query_params=way.query)
+        st.switch_page(target.page, query_params=target.query)
 
 
 def _card(info: CheckpointInfo) -> None:
@@ -202,7 +202,7 @@ def _card(info: CheckpointInfo) -> None:
         st.markdown(info.description)
         st.markdown(f"**{t('gallery.try_this')}** {_hint(info)}")
         st.markdown(_metric(info))
-        _way(info)
+        _open_button(info)
 
 
 def _section(infos: list[CheckpointInfo], key: str) -> None:

@@ -1,8 +1,7 @@
-"""Small bar charts of probabilities side by side, all on one axis from 0 to 1, that follow a drawing hand.
+"""Small bar charts of probabilities side by side, on one axis from 0 to 1, updated while a digit is drawn.
 
-One element for all of them, changed in place: a Plotly figure a classifier would be eight figures drawn anew at each
-report of the canvas, and one figure of eight could not break into rows where the window is narrow. Each chart is a
-picture with its own alternative text.
+One element for all charts, updated in place: Plotly would redraw eight figures at each report of the canvas, and one
+figure with eight charts could not wrap in a narrow window. Each chart has its own alternative text.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart: a title, the verdict above the bars, a note below, and a bar a label; `odd` marks the verdict."""
+    """One chart: title, verdict above the bars, note below, one bar per label; `odd` highlights the verdict."""
 
     title: str
     verdict: str
@@ -95,6 +94,6 @@ _component = st.components.v2.component(
 
 
 def bars(panels: Sequence[Panel], *, label: str, key: str) -> None:
-    """Show the charts; `label` names them all together."""
+    """Show the charts; `label` names the group."""
     rounded = [{**asdict(panel), "values": [round(value, 4) for value in panel.values]} for panel in panels]
     _component(key=key, data={"label": label, "panels": rounded})

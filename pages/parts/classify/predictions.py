@@ -1,4 +1,4 @@
-"""One digit, drawn, uploaded or picked, and what every chosen classifier says of it."""
+"""One digit, drawn, uploaded or chosen, and the predictions of every chosen classifier."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SOURCES = ("own", "upload", "test")
 
 
 def show(infos: dict[str, CheckpointInfo]) -> None:
-    """The digit at the left, a chart a classifier at the right."""
+    """Show the digit on the left, a chart per classifier on the right."""
     names = _pick(infos)
     left, right = st.columns([3, 7], gap="large")
     ink, index, refused = None, None, True
@@ -37,7 +37,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
         if not names:
             st.info(t("classify.ask.none"), icon=":material/info:")
         elif ink is not None or index is not None:
-            _answers(infos, classify.classify(names, ink=ink, index=index or 0))
+            _predictions(infos, classify.classify(names, ink=ink, index=index or 0))
         elif not refused:
             st.info(t(f"classify.ask.empty_{st.session_state.classify_source}"), icon=":material/draw:")
 
@@ -59,7 +59,7 @@ def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
 
 
 def _digit() -> tuple[np.ndarray | None, int | None]:
-    """What is asked about: ink, or the number of a test digit."""
+    """Show the picker and return the ink, or the number of a test digit."""
     memory = st.session_state
     memory.setdefault("classify_source", _SOURCES[0])
     source = st.segmented_control(
@@ -103,31 +103,31 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
     return None, index
 
 
-def _answers(infos: dict[str, CheckpointInfo], found: Answers) -> None:
-    common = Counter(answer.top for answer in found.answers).most_common()
-    usual = common[0][0] if len(common) == 1 or common[0][1] > common[1][1] else None
+def _predictions(infos: dict[str, CheckpointInfo], predictions: Answers) -> None:
+    common = Counter(answer.top for answer in predictions.answers).most_common()
+    majority = common[0][0] if len(common) == 1 or common[0][1] > common[1][1] else None
     picture, text = st.columns([1, 3], gap="medium", vertical_alignment="center")
     with picture:
-        caption = t("classify.ask.label_known", label=found.label) if found.label else ""
-        prepared = Tile(found.prepared, caption, t("classify.ask.prepared_alt"), t("classify.ask.prepared"))
+        caption = t("classify.ask.label_known", label=predictions.label) if predictions.label else ""
+        prepared = Tile(predictions.prepared, caption, t("classify.ask.prepared_alt"), t("classify.ask.prepared"))
         row([prepared], key="classify_prepared", width=140)
     with text:
-        st.markdown(_verdict(infos, found))
+        st.markdown(_verdict(infos, predictions))
         st.caption(t("classify.ask.how"))
     bars(
         [
-            _panel(infos[answer.name], answer, found.label, odd=usual is not None and answer.top != usual)
-            for answer in found.answers
+            _panel(infos[answer.name], answer, predictions.label, odd=majority is not None and answer.top != majority)
+            for answer in predictions.answers
         ],
         label=t("classify.ask.charts"),
         key="classify_charts",
     )
 
 
-def _verdict(infos: dict[str, CheckpointInfo], found: Answers) -> str:
-    """Who reads what, in one sentence."""
+def _verdict(infos: dict[str, CheckpointInfo], predictions: Answers) -> str:
+    """The predictions as text, by digit."""
     votes: dict[int, list[str]] = {}
-    for answer in found.answers:
+    for answer in predictions.answers:
         votes.setdefault(answer.top, []).append(plain(infos[answer.name].title))
     if len(votes) == 1:
         top, names = next(iter(votes.items()))
@@ -143,14 +143,14 @@ def _verdict(infos: dict[str, CheckpointInfo], found: Answers) -> str:
             for top, names in ordered
         ]
         text = t("classify.ask.disagree") + "\n" + "\n".join(f"- {part}" for part in parts)
-    if found.label:
-        right = len(votes.get(int(found.label), []))
-        text += "\n\n" + t("classify.ask.right", label=found.label, right=right, count=len(found.answers))
+    if predictions.label:
+        right = len(votes.get(int(predictions.label), []))
+        text += "\n\n" + t("classify.ask.right", label=predictions.label, right=right, count=len(predictions.answers))
     return text
 
 
 def _panel(info: CheckpointInfo, answer: Answer, label: str | None, *, odd: bool) -> Panel:
-    """`label` is the true digit, if it is known; `odd`: most of the others read another one."""
+    """The chart of one classifier; `label` is the true digit, if known; `odd` if most others predict another one."""
     best = answer.probabilities[answer.top]
     accuracy = info.metrics.get("accuracy")
     known = t("classify.ask.accuracy", percent=percent(accuracy)) if accuracy else t("classify.ask.unmeasured")

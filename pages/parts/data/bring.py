@@ -1,4 +1,4 @@
-"""Bring your own pictures: what is uploaded, what will be done with it, packing, and the report."""
+"""A data set of own images: upload, settings, preview of the result, packing, and the report."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pages.components import address, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
-_OTHERS = (".heic", ".heif", ".zip", ".npz", ".csv", ".gz", ".idx3-ubyte", ".idx1-ubyte", ".h5", ".hdf5", ".h5py")
-_SUFFIXES = [suffix.removeprefix(".") for suffix in (*pictures.SUFFIXES, *_OTHERS)]
+_CONTAINERS = (".heic", ".heif", ".zip", ".npz", ".csv", ".gz", ".idx3-ubyte", ".idx1-ubyte", ".h5", ".hdf5", ".h5py")
+_SUFFIXES = [suffix.removeprefix(".") for suffix in (*pictures.SUFFIXES, *_CONTAINERS)]
 _BACKGROUNDS = {"black": 0, "grey": 128, "white": 255}
 _MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
 
 
 def draw() -> None:
-    """The form; after packing, the page goes on with the new set."""
+    """Show the form; after packing, the page shows the new set."""
     st.markdown(t("data.bring.intro"))
     if train_jobs.public_mode():
         st.info(t("data.bring.public"), icon=":material/lock:")
@@ -146,55 +146,55 @@ def _pack(uploads: list[Upload], fields: dict[str, object]) -> None:
         bar.progress(done / total, t("data.bring.packing", done=f"{done:,}", total=f"{total:,}"))
 
     try:
-        taken = datasets.bring(uploads, Wanted.parse(fields), progress)
+        result = datasets.bring(uploads, Wanted.parse(fields), progress)
     except GenmodelsError:
         bar.empty()
         raise
     memory = st.session_state
     memory["data_round"] += 1
-    memory["data_report"] = (str(fields["title"]), taken)
-    memory["data_go_to"], memory["data_set"] = "browse", taken.name
-    address.write("data", "data", taken.name)
+    memory["data_report"] = (str(fields["title"]), result)
+    memory["data_go_to"], memory["data_set"] = "browse", result.name
+    address.write("data", "data", result.name)
     st.rerun()
 
 
 def report(shown: str) -> None:
-    """What became of the last upload, above the set that it made; gone once another set is shown."""
-    title, taken = st.session_state.get("data_report", (None, None))
-    if taken is None:
+    """Show the report of the last upload above its data set, until another set is shown."""
+    title, result = st.session_state.get("data_report", (None, None))
+    if result is None:
         return
-    if shown != taken.name:
+    if shown != result.name:
         st.session_state.pop("data_report")
         return
-    st.success(_summary(title, taken), icon=":material/check_circle:")
-    for line in taken.notes:
+    st.success(_summary(title, result), icon=":material/check_circle:")
+    for line in result.notes:
         st.warning(plain(line), icon=":material/warning:")
-    if taken.skipped or taken.left_out:
-        count = f"{len(taken.skipped) + taken.others:,}"
+    if result.skipped or result.left_out:
+        count = f"{len(result.skipped) + result.others:,}"
         with st.expander(t("data.bring.skipped", count=count), icon=":material/block:", key="data_skipped"):
-            lines = (*taken.left_out, *taken.skipped[:_NAMED])
+            lines = (*result.left_out, *result.skipped[:_NAMED])
             st.markdown("\n".join(f"- {plain(line[:300])}" for line in lines))
-            if len(taken.skipped) > _NAMED:
-                st.caption(t("data.bring.skipped_more", count=f"{len(taken.skipped) - _NAMED:,}"))
+            if len(result.skipped) > _NAMED:
+                st.caption(t("data.bring.skipped_more", count=f"{len(result.skipped) - _NAMED:,}"))
 
 
-def _summary(title: str, taken: Taken) -> str:
-    channels, height, width = taken.shape
+def _summary(title: str, result: Taken) -> str:
+    channels, height, width = result.shape
     parts = [
         t(
             "data.bring.done",
             title=plain(title),
-            count=f"{taken.count:,}",
+            count=f"{result.count:,}",
             width=width,
             height=height,
             colour=t("data.grey" if channels == 1 else "data.colour"),
-            seconds=f"{taken.seconds:.1f}",
-            mb=f"{taken.bytes / 1e6:.1f}",
+            seconds=f"{result.seconds:.1f}",
+            mb=f"{result.bytes / 1e6:.1f}",
         )
     ]
-    if taken.classes:
-        names = ", ".join(plain(name) for name in taken.classes[:8]) + (", ..." if len(taken.classes) > 8 else "")
-        parts.append(t("data.bring.done_classes", count=len(taken.classes), names=names))
-    if taken.others:
-        parts.append(t("data.bring.others", count=f"{taken.others:,}"))
+    if result.classes:
+        names = ", ".join(plain(name) for name in result.classes[:8]) + (", ..." if len(result.classes) > 8 else "")
+        parts.append(t("data.bring.done_classes", count=len(result.classes), names=names))
+    if result.others:
+        parts.append(t("data.bring.others", count=f"{result.others:,}"))
     return " ".join(parts)

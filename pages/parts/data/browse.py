@@ -1,4 +1,4 @@
-"""One data set on the Data page: what it is, how often each class occurs, its pictures, its averages."""
+"""One data set on the Data page: description, class counts, images, mean images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALL = -1
 
 
 def draw(entry: Entry) -> None:
-    """Everything about one set; raises GenmodelsError where it cannot be read after all."""
+    """Show everything about a data set. Raises GenmodelsError if it cannot be read."""
     if entry.spec is None:
         error_box(str(entry.problem), t("data.damaged"))
         _delete(entry, entry.name, st.container(horizontal=True))
@@ -85,18 +85,18 @@ def _actions(entry: Entry, spec: DataSpec) -> None:
 
 
 def recipe_for(entry: Entry, spec: DataSpec) -> str | None:
-    """The recipe or model family to begin with; None if several were made for the set: the page keeps its choice.
+    """The recipe or model family to start with; None, which keeps the page's choice, if several use the set.
 
-    A set of one's own begins with what fits its shape: recipes of digits come with texts about digits.
+    An own set starts with a family that suits its shape, because recipes have texts about their own data.
     """
     if not entry.own:
-        made_for_it = [name for name in recipes.names() if recipes.get(name).data.get("name") == entry.name]
-        return made_for_it[0] if len(made_for_it) == 1 else None
+        own_recipes = [name for name in recipes.names() if recipes.get(name).data.get("name") == entry.name]
+        return own_recipes[0] if len(own_recipes) == 1 else None
     return "dcgan_64" if spec.image_shape is not None and spec.image_shape[1:] == (64, 64) else "vae"
 
 
 def _delete(entry: Entry, title: str, row: DeltaGenerator) -> None:
-    """A button, then the question: two clicks, as on the Runs page."""
+    """Show the delete button, and after a click the confirmation, as on the Runs page."""
     public = train_jobs.public_mode()
     if st.session_state.get("data_deleting") != entry.name:
         row.button(
@@ -114,8 +114,8 @@ def _delete(entry: Entry, title: str, row: DeltaGenerator) -> None:
     sure = answers.button(
         t("data.delete_confirm"), key="data_delete_confirm", type="primary", help=t("data.delete_confirm_help")
     )
-    kept = answers.button(t("data.delete_cancel"), key="data_delete_cancel", help=t("data.delete_cancel_help"))
-    if not sure and not kept:
+    cancelled = answers.button(t("data.delete_cancel"), key="data_delete_cancel", help=t("data.delete_cancel_help"))
+    if not sure and not cancelled:
         return
     st.session_state.pop("data_deleting")
     if sure:
@@ -158,7 +158,7 @@ def _counts(entry: Entry, spec: DataSpec) -> None:
         height=_CHART_HEIGHT,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
-        # Class names are names, also where they look like numbers.
+        # Class names are categories, even if they look like numbers.
         xaxis={"type": "category", "title": t("data.counts.x"), "fixedrange": True},
         yaxis={"title": t("data.counts.y"), "tickformat": ",d", "fixedrange": True},
     )
@@ -171,14 +171,14 @@ def _counts(entry: Entry, spec: DataSpec) -> None:
 
 @st.fragment
 def _samples(entry: Entry, spec: DataSpec) -> None:
-    """Controls and pictures together: turning a page draws only these again."""
+    """Show controls and images; another page of images reruns only this part."""
     st.subheader(t("data.samples.title"), anchor=False)
     with friendly_errors():
-        found = datasets.sheet(_request(entry, spec))
-        if not found.tiles:
+        sheet = datasets.sheet(_request(entry, spec))
+        if not sheet.tiles:
             st.info(t("data.samples.none"), icon=":material/search_off:")
             return
-        _caption(found)
+        _caption(sheet)
         tiles.flow(
             [
                 tiles.Tile(
@@ -189,7 +189,7 @@ def _samples(entry: Entry, spec: DataSpec) -> None:
                     else t("data.samples.alt_plain", number=f"{tile.number + 1:,}"),
                     kind=tile.kind,
                 )
-                for tile in found.tiles
+                for tile in sheet.tiles
             ],
             label=t("data.samples.list"),
             width=_SIDE,
@@ -199,7 +199,7 @@ def _samples(entry: Entry, spec: DataSpec) -> None:
 
 def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
     memory = st.session_state
-    if memory.get("data_samples_of") != entry.name:  # a class of one set means nothing in another
+    if memory.get("data_samples_of") != entry.name:  # the classes of another set differ
         memory["data_samples_of"], memory["data_class"], memory["data_page"] = entry.name, _ALL, 1
     cells = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     split = choice.choose(
@@ -247,18 +247,18 @@ def _first_page() -> None:
     st.session_state["data_page"] = 1
 
 
-def _caption(found: Sheet) -> None:
-    first = found.page * datasets.TILES + 1
+def _caption(sheet: Sheet) -> None:
+    first = sheet.page * datasets.TILES + 1
     parts = [
         t(
             "data.samples.range",
             first=f"{first:,}",
-            last=f"{first + len(found.tiles) - 1:,}",
-            count=f"{found.count:,}",
+            last=f"{first + len(sheet.tiles) - 1:,}",
+            count=f"{sheet.count:,}",
         )
     ]
-    if found.partial:
-        parts.append(t("data.samples.looked_at", count=f"{found.looked_at:,}"))
+    if sheet.partial:
+        parts.append(t("data.samples.looked_at", count=f"{sheet.looked_at:,}"))
     st.caption(" · ".join(parts))
 
 
@@ -266,7 +266,7 @@ def _means(entry: Entry, spec: DataSpec) -> None:
     if spec.classes:
         st.subheader(t("data.mean.title"), anchor=False)
         st.markdown(t("data.mean.intro"))
-    else:  # one picture, where the chart of the classes would be
+    else:  # one image, in place of the chart of class counts
         st.markdown(f"**{t('data.mean.title')}**")
         st.caption(t("data.mean.intro_plain"))
     means = datasets.mean_pictures(entry.name)

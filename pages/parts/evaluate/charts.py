@@ -1,4 +1,4 @@
-"""Charts of the evaluate page: digits drawn, distance to the data, the ELBO's terms, figures over the training."""
+"""Charts of the Evaluate page: classes of the samples, distance to the data, ELBO terms, metrics over training."""
 
 from __future__ import annotations
 
@@ -22,40 +22,42 @@ _GREY = "#8a9499"
 _CONFIG = {"displayModeBar": False}
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
-# What a curve over the training shows first, where it was measured.
-_FIRST = ("judge/frechet", "elbo/negative", "accuracy", "reconstruction/nats", "classes/kl_uniform")
+# The metric that a curve over training shows by default: the first one that was measured.
+_DEFAULT_METRICS = ("judge/frechet", "elbo/negative", "accuracy", "reconstruction/nats", "classes/kl_uniform")
 
 
-def show(info: CheckpointInfo, found: Measured) -> None:
-    """The charts that the figures suffice for, two side by side."""
-    drawn: list[Callable[[], None]] = []
-    shares = _shares(found.figures)
-    if shares:
-        drawn.append(lambda: _classes(info, shares))
-    if "judge/frechet" in found.figures and "judge/frechet_real" in found.figures:
-        drawn.append(lambda: _distance(found))
-    if "elbo/recon" in found.figures and "elbo/kl" in found.figures:
-        drawn.append(lambda: _elbo(found.figures))
-    for start in range(0, len(drawn), 2):
-        for column, draw in zip(st.columns(2, gap="medium"), drawn[start : start + 2], strict=False):
+def show(info: CheckpointInfo, measured: Measured) -> None:
+    """Show the charts for which there are metrics, two side by side."""
+    charts: list[Callable[[], None]] = []
+    fractions = _fractions(measured.figures)
+    if fractions:
+        charts.append(lambda: _classes(info, fractions))
+    if "judge/frechet" in measured.figures and "judge/frechet_real" in measured.figures:
+        charts.append(lambda: _distance(measured))
+    if "elbo/recon" in measured.figures and "elbo/kl" in measured.figures:
+        charts.append(lambda: _elbo(measured.figures))
+    for start in range(0, len(charts), 2):
+        for column, chart in zip(st.columns(2, gap="medium"), charts[start : start + 2], strict=False):
             with column:
-                draw()
+                chart()
 
 
-def _shares(figures: Mapping[str, float]) -> list[float]:
+def _fractions(figures: Mapping[str, float]) -> list[float]:
     names = [f"classes/fraction_{digit}" for digit in range(10)]
     return [figures[name] for name in names] if all(name in figures for name in names) else []
 
 
-def _classes(info: CheckpointInfo, shares: list[float]) -> None:
+def _classes(info: CheckpointInfo, fractions: list[float]) -> None:
     st.subheader(t("evaluate.classes.title"), anchor=False)
     real = evaluate.class_shares(info.name)
     st.markdown(t("evaluate.classes.text" if real else "evaluate.classes.text_alone"))
     digits = [str(digit) for digit in range(10)]
     figure = go.Figure()
-    figure.add_bar(x=digits, y=[100 * share for share in shares], name=t("evaluate.classes.drawn"))
+    figure.add_bar(x=digits, y=[100 * fraction for fraction in fractions], name=t("evaluate.classes.drawn"))
     if real:
-        figure.add_bar(x=digits, y=[100 * share for share in real], name=t("evaluate.classes.data"), marker_color=_GREY)
+        figure.add_bar(
+            x=digits, y=[100 * fraction for fraction in real], name=t("evaluate.classes.data"), marker_color=_GREY
+        )
     figure.add_hline(10, line={"dash": "dash", "width": 1.5, "color": _GREY})
     figure.update_traces(hovertemplate="%{x}: %{y:.1f} %")
     figure.update_layout(
@@ -68,16 +70,16 @@ def _classes(info: CheckpointInfo, shares: list[float]) -> None:
         yaxis={"ticksuffix": " %", "fixedrange": True, "rangemode": "tozero"},
     )
     st.plotly_chart(figure, key="evaluate_classes", config=_CONFIG)
-    listed = ", ".join(f"{digit}: {percent(share)}" for digit, share in enumerate(shares))
+    listed = ", ".join(f"{digit}: {percent(fraction)}" for digit, fraction in enumerate(fractions))
     st.caption(t("evaluate.classes.caption", shares=listed))
 
 
-def _distance(found: Measured) -> None:
-    value, real = found.figures["judge/frechet"], found.figures["judge/frechet_real"]
+def _distance(measured: Measured) -> None:
+    value, real = measured.figures["judge/frechet"], measured.figures["judge/frechet_real"]
     st.subheader(t("evaluate.distance.title"), anchor=False)
     st.markdown(t("evaluate.distance.text", times=f"{value / max(real, 1e-9):.1f}"))
     figure = go.Figure()
-    spread = found.figures.get("judge/frechet_spread", 0.0)
+    spread = measured.figures.get("judge/frechet_spread", 0.0)
     bars = (("drawn", value, {"type": "data", "array": [spread]}, None), ("real", real, None, _GREY))
     for name, length, error, color in bars:
         figure.add_bar(
@@ -97,8 +99,8 @@ def _distance(found: Measured) -> None:
         yaxis={"autorange": "reversed", "fixedrange": True},
     )
     st.plotly_chart(figure, key="evaluate_distance", config=_CONFIG)
-    if found.measured_here("judge/frechet"):
-        st.caption(t("evaluate.distance.few", samples=f"{found.samples or evaluate.SAMPLES:,}"))
+    if measured.measured_here("judge/frechet"):
+        st.caption(t("evaluate.distance.few", samples=f"{measured.samples or evaluate.SAMPLES:,}"))
 
 
 def _elbo(figures: Mapping[str, float]) -> None:
@@ -106,7 +108,7 @@ def _elbo(figures: Mapping[str, float]) -> None:
     st.subheader(t("evaluate.elbo.title"), anchor=False)
     above = figures.get("elbo/recon_above_entropy")
     words = {"recon": f"{recon:.1f}", "kl": f"{kl:.1f}", "total": f"{recon + kl:.1f}"}
-    if above is None:  # measured before the data's entropy was
+    if above is None:  # measured by a version without the entropy of the data
         st.markdown(t("evaluate.elbo.text", **words))
         parts = [("recon", recon), ("kl", kl)]
     else:
@@ -129,11 +131,11 @@ def _elbo(figures: Mapping[str, float]) -> None:
 
 
 def over_training(info: CheckpointInfo) -> None:
-    """A figure of several steps as a curve; says so where only one was measured."""
+    """Show a metric of several steps as a curve, or a note if only one step was measured."""
     rows = evaluate.over_training(info)
     names = sorted({name for row in rows for name in row.figures if sum(name in one.figures for one in rows) > 1})
     names = [name for name in names if not name.endswith("_spread") and not name.startswith("classes/fraction_")]
-    if not names and len(info.steps) < 2:  # a published card may have figures of steps whose weights it has not
+    if not names and len(info.steps) < 2:  # a published card may have metrics of steps without weights
         return
     st.header(t("evaluate.curve.title"), anchor=False)
     if not names:
@@ -144,7 +146,7 @@ def over_training(info: CheckpointInfo) -> None:
         names,
         name_of,
         key="evaluate_figure",
-        fallback=next((name for name in _FIRST if name in names), None),
+        fallback=next((name for name in _DEFAULT_METRICS if name in names), None),
         help=t("evaluate.curve.figure_help"),
         persist_state="session",
     )
@@ -189,24 +191,24 @@ def over_training(info: CheckpointInfo) -> None:
 
 
 def axis_of(values: list[float]) -> Literal["log", "linear"]:
-    """Logarithmic for figures that fall a hundredfold: what the last steps gain cannot be seen beside the first."""
+    """The axis type: logarithmic if values differ by a factor of 100 or more, to show the last improvements."""
     return "log" if min(values) > 0 and max(values) >= 100 * min(values) else "linear"
 
 
-def calibration(found: Calibration) -> None:
-    """How often each answer is given to real and to drawn pictures."""
+def calibration(histogram: Calibration) -> None:
+    """Show the distribution of the discriminator's scores for real and for generated images."""
     figure = go.Figure()
-    middles = [(low + high) / 2 for low, high in zip(found.edges, found.edges[1:], strict=False)]
-    kind = "probability" if found.probability else "score"
-    for shares, name in ((found.real, "real"), (found.drawn, "drawn")):
+    middles = [(low + high) / 2 for low, high in zip(histogram.edges, histogram.edges[1:], strict=False)]
+    kind = "probability" if histogram.probability else "score"
+    for fractions, name in ((histogram.real, "real"), (histogram.drawn, "drawn")):
         figure.add_bar(
             x=middles,
-            y=[100 * share for share in shares],
+            y=[100 * fraction for fraction in fractions],
             name=t(f"evaluate.scores.{kind}_{name}"),
             opacity=0.75,
             hovertemplate="%{x:.2f}: %{y:.0f} %",
         )
-    if found.probability:
+    if histogram.probability:
         figure.add_vline(0.5, line={"dash": "dash", "width": 1.5, "color": _GREY})
     figure.update_layout(
         height=280,
@@ -214,7 +216,11 @@ def calibration(found: Calibration) -> None:
         legend=_LEGEND,
         barmode="overlay",
         bargap=0.05,
-        xaxis={"title": t(f"evaluate.scores.{kind}_x"), "fixedrange": True, "range": [found.edges[0], found.edges[-1]]},
+        xaxis={
+            "title": t(f"evaluate.scores.{kind}_x"),
+            "fixedrange": True,
+            "range": [histogram.edges[0], histogram.edges[-1]],
+        },
         yaxis={"ticksuffix": " %", "fixedrange": True},
     )
     st.plotly_chart(figure, key="evaluate_scores", config=_CONFIG)

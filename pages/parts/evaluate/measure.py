@@ -1,4 +1,4 @@
-"""Asking for figures that were not measured yet, and how far that is."""
+"""The buttons that measure missing metrics, and the progress of a measurement."""
 
 from __future__ import annotations
 
@@ -12,48 +12,50 @@ from genmodels.service.evaluate import Measured
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
 
-_EVERY = 1.0
-_USUAL = 40.0  # seconds a model of digits takes where nothing else runs; only the bar's pace depends on it
+_POLL = 1.0
+_EXPECTED_SECONDS = 40.0  # for a model of digits on an idle machine; sets only the speed of the progress bar
 
 
-def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
-    """Where the figures come from, the buttons that measure what is missing, and the measurement that runs."""
-    draws = "sampling" in info.capabilities and info.modality == "image"
-    if found is not None and found.samples is None:
-        key = f"evaluate.from_card{'' if draws else '_whole'}"
-        st.caption(t(key, name=plain(info.name), step=f"{step:,}", count=f"{found.published:,}"))
-    elif found is not None:
-        text = t(f"evaluate.from_here{'' if draws else '_whole'}", samples=f"{found.samples:,}", step=f"{step:,}")
+def show(info: CheckpointInfo, step: int, measured: Measured | None) -> None:
+    """Show the source of the metrics, the buttons that measure missing ones, and the running measurement."""
+    generates = "sampling" in info.capabilities and info.modality == "image"
+    if measured is not None and measured.samples is None:
+        key = f"evaluate.from_card{'' if generates else '_whole'}"
+        st.caption(t(key, name=plain(info.name), step=f"{step:,}", count=f"{measured.published:,}"))
+    elif measured is not None:
+        text = t(
+            f"evaluate.from_here{'' if generates else '_whole'}", samples=f"{measured.samples:,}", step=f"{step:,}"
+        )
         st.info(text, icon=":material/science:")
     else:
         st.info(t("evaluate.unmeasured", step=f"{step:,}"), icon=":material/science:")
     missing = evaluate.worth_measuring(info)
     if public_mode():
-        if found is None or missing:
+        if measured is None or missing:
             st.caption(t("evaluate.public"))
         return
     jobs = evaluate.jobs_of(info.name)
     row = st.container(horizontal=True, key="evaluate_actions")
     running = any(job.ended is None for job in jobs)
-    # A card that is older than a figure lacks it.
-    lacks = found is not None and found.samples is None and evaluate.lacks(info, found)
-    if found is None or lacks:
+    # A card written before a metric existed lacks it.
+    lacks = measured is not None and measured.samples is None and evaluate.lacks(info, measured)
+    if measured is None or lacks:
         row.button(
             t("evaluate.measure_again" if lacks else "evaluate.measure"),
             key="evaluate_measure",
             type="secondary" if lacks else "primary",
             icon=":material/science:",
-            on_click=_ask,
+            on_click=_start,
             args=(info.name, (step,)),
             disabled=running,
-            help=t(f"evaluate.measure_help{'' if draws else '_whole'}", samples=f"{evaluate.SAMPLES:,}"),
+            help=t(f"evaluate.measure_help{'' if generates else '_whole'}", samples=f"{evaluate.SAMPLES:,}"),
         )
     if len(info.steps) > 1 and missing:
         row.button(
             t("evaluate.measure_steps", count=len(missing)),
             key="evaluate_measure_steps",
             icon=":material/timeline:",
-            on_click=_ask,
+            on_click=_start,
             args=(info.name, missing),
             disabled=running,
             help=t(
@@ -63,8 +65,8 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
                 steps=", ".join(f"{one:,}" for one in missing),
             ),
         )
-    if said := st.session_state.pop("evaluate_refused", ""):
-        error_box(said)
+    if refusal := st.session_state.pop("evaluate_refused", ""):
+        error_box(refusal)
     for job in jobs:
         if job.problem:
             error_box(job.problem, t("common.error.title"))
@@ -72,7 +74,7 @@ def show(info: CheckpointInfo, step: int, found: Measured | None) -> None:
         _progress(info.name)
 
 
-def _ask(name: str, steps: tuple[int, ...]) -> None:
+def _start(name: str, steps: tuple[int, ...]) -> None:
     evaluate.forget(name)
     try:
         for step in steps:
@@ -81,16 +83,16 @@ def _ask(name: str, steps: tuple[int, ...]) -> None:
         st.session_state.evaluate_refused = str(error)
 
 
-@st.fragment(run_every=_EVERY)
+@st.fragment(run_every=_POLL)
 def _progress(name: str) -> None:
-    """Looks each second, and draws the page anew as soon as something was measured."""
+    """Show the progress, updated each second; when a step was measured, the page reruns."""
     waiting = [job for job in evaluate.jobs_of(name) if job.ended is None]
     shown = st.session_state.get("evaluate_open", 0)
     st.session_state.evaluate_open = len(waiting)
     if len(waiting) < shown or not waiting:
         st.rerun(scope="app")
     first = next((job for job in waiting if job.started is not None), waiting[0])
-    done = min(0.98, first.seconds / _USUAL)
+    done = min(0.98, first.seconds / _EXPECTED_SECONDS)
     place = evaluate.position(first)
     text = "evaluate.waiting" if place else "evaluate.running"
     st.progress(

@@ -1,4 +1,4 @@
-"""What is looked at, not only counted: a discriminator's answers, and drawn pictures beside their nearest real ones."""
+"""Checks by eye: the scores of a discriminator, and generated images next to their nearest training images."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from pages.parts.evaluate import charts
 
 
 def show(info: CheckpointInfo, step: int) -> None:
-    """Nothing for a model that draws no pictures."""
+    """Show the checks of a model that generates images."""
     if info.modality != "image":
         return
     if "sampling" not in info.capabilities and "latent" not in info.capabilities:
         return
-    # One offer of the data for both sections: the first one that needs them ends both.
+    # One download offer for both sections: the first one without its data ends both.
     with friendly_errors(), _needs_data(info):
         if "scoring" in info.capabilities:
             st.header(t("evaluate.scores.title"), anchor=False)
             _scores(info, step)
         st.header(t("evaluate.nearest.title"), anchor=False)
         with st.spinner(t("evaluate.nearest.busy")):
-            found = inspection.nearest_training(info.name, step)
-        _nearest(found)
+            nearest = inspection.nearest_training(info.name, step)
+        _nearest(nearest)
 
 
 @contextmanager
 def _needs_data(info: CheckpointInfo) -> Iterator[None]:
-    """Data that were never fetched are no failure: offer them."""
+    """Offer to download missing data instead of an error."""
     try:
         yield
     except DataError as error:
@@ -46,29 +46,29 @@ def _needs_data(info: CheckpointInfo) -> Iterator[None]:
 
 def _scores(info: CheckpointInfo, step: int) -> None:
     with st.spinner(t("evaluate.scores.busy")):
-        found = inspection.calibration(info.name, step)
-    if found is None:
+        histogram = inspection.calibration(info.name, step)
+    if histogram is None:
         st.info(t("evaluate.scores.none"), icon=":material/info:")
         return
-    kind = "probability" if found.probability else "score"
+    kind = "probability" if histogram.probability else "score"
     left, right = st.columns([6, 4], gap="medium")
     with left:
-        charts.calibration(found)
+        charts.calibration(histogram)
     with right:
-        values = {"real": f"{found.mean_real:.3g}", "drawn": f"{found.mean_drawn:.3g}"}
+        values = {"real": f"{histogram.mean_real:.3g}", "drawn": f"{histogram.mean_drawn:.3g}"}
         st.markdown(t(f"evaluate.scores.{kind}_text", **values))
         st.markdown(t("evaluate.scores.counted", count=inspection.SCORED))
-        if found.class_conditional:
+        if histogram.class_conditional:
             st.markdown(t("evaluate.scores.by_class"))
 
 
-def _nearest(found: Nearest) -> None:
-    mean = sum(pair.distance for pair in found.pairs) / len(found.pairs)
-    st.markdown(t("evaluate.nearest.text", count=f"{found.pool:,}"))
-    shown = []
-    for number, pair in enumerate(found.pairs, start=1):
+def _nearest(nearest: Nearest) -> None:
+    mean = sum(pair.distance for pair in nearest.pairs) / len(nearest.pairs)
+    st.markdown(t("evaluate.nearest.text", count=f"{nearest.pool:,}"))
+    tiles = []
+    for number, pair in enumerate(nearest.pairs, start=1):
         distance = f"{pair.distance:.3f}"
         alt = t("evaluate.nearest.alt", number=number, distance=distance)
-        shown.append(Tile(pair.png, t("evaluate.nearest.distance", distance=distance), alt))
-    flow(shown, label=t("evaluate.nearest.title"), width=128, key="evaluate_nearest")
-    st.caption(t("evaluate.nearest.caption", mean=f"{mean:.3f}", typical=f"{found.typical:.3f}"))
+        tiles.append(Tile(pair.png, t("evaluate.nearest.distance", distance=distance), alt))
+    flow(tiles, label=t("evaluate.nearest.title"), width=128, key="evaluate_nearest")
+    st.caption(t("evaluate.nearest.caption", mean=f"{mean:.3f}", typical=f"{nearest.typical:.3f}"))

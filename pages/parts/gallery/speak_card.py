@@ -1,4 +1,4 @@
-"""What a model of sound says, on its card in the gallery."""
+"""The player of a speech model on its card in the gallery."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _PATIENCE = 30.0
 
 @st.fragment
 def hear(info: CheckpointInfo) -> None:
-    """A button that plays: what it plays is drawn when it is pressed, and the first time only."""
-    memory, kept = st.session_state, f"gallery_heard_{info.name}"
+    """Show a button that generates a recording on the first click, and plays it."""
+    memory, key = st.session_state, f"gallery_heard_{info.name}"
     clicked = st.button(
         t("gallery.hear"), key=f"gallery_hear_{info.name}", icon=":material/play_circle:", help=t("gallery.hear_help")
     )
-    asked = memory.pop(f"gallery_waited_{info.name}", False) or clicked
+    requested = memory.pop(f"gallery_waited_{info.name}", False) or clicked
     with friendly_errors():
-        if clicked and kept not in memory:
-            memory[kept] = speak.draw(speak.first_wish(info.name))
-        drawing = memory.get(kept)
+        if clicked and key not in memory:
+            memory[key] = speak.draw(speak.first_wish(info.name))
+        drawing = memory.get(key)
         if not isinstance(drawing, Drawing):
             return
-        if asked:  # another control's rerun of the page shall not wait
+        if requested:  # a rerun by another control must not wait
             with st.spinner(t("speak.card.drawing")):
                 drawing.wait(_PATIENCE)
         if not drawing.running:
-            del memory[kept]
+            del memory[key]
         _show(info, drawing)
 
 
@@ -41,7 +41,7 @@ def _wait(name: str) -> None:
 
 
 def _show(info: CheckpointInfo, drawing: Drawing) -> None:
-    """What was drawn, or why not; a part of it is never played as if it were the whole."""
+    """Show the recording or the error; a partial recording is never played as if it were complete."""
     if drawing.problem:
         error_box(drawing.problem, t("common.error.title"))
     elif drawing.finished:

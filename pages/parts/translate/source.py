@@ -1,4 +1,4 @@
-"""What is to be translated: files, a photograph taken now, or a test picture of the model's own data."""
+"""The images to translate: files, a photograph from the camera, or a test image of the model's own data."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pages.components.seed_input import set_random
 from pages.components.theme import plain
 
 _MILLIONS = pictures.SERVED_PIXELS // 1_000_000
-_TOTAL_MB = 256  # of all files: twelve of a camera's largest
+_TOTAL_MB = 256  # of all files: twelve of a camera's largest files
 _SOURCES = ("upload", "camera", "test")
 
 
 def uploads(info: CheckpointInfo, kind: int) -> list[Upload]:
-    """The pictures chosen, at most twelve; says so where there are more, and where test pictures are not here."""
+    """Show the pickers and return the chosen images, at most twelve, with a note if there are more or none."""
     memory = st.session_state
     memory.setdefault("translate_source", _SOURCES[0])
     source = st.segmented_control(
