@@ -33,7 +33,7 @@ button:hover:not(:disabled), button:focus-visible { border-color: var(--st-prima
          color: var(--st-primary-color); outline: none; }
 button:focus-visible { box-shadow: 0 0 0 2px var(--st-primary-color); }
 button:disabled { opacity: 0.45; cursor: default; }
-.said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.status { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 """
 
 _JS = """
@@ -42,7 +42,7 @@ const instances = new WeakMap();
 
 function create(root) {
   const find = name => root.querySelector(name);
-  const paper = find(".paper"), canvas = find("canvas"), hint = find(".hint"), said = find(".said");
+  const paper = find(".paper"), canvas = find("canvas"), hint = find(".hint"), status = find(".status");
   const undo = find(".undo"), clear = find(".clear");
   const self = { strokes: [], open: null, base: null, under: null, brush: [0.5, 0.5], inking: false, keys: false,
                  data: null, send: null, timer: 0, last: 0, cleared: null };
@@ -113,7 +113,7 @@ function create(root) {
     const box = canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
   };
-  const say = key => { said.textContent = self.data.texts[key]; };
+  const announce = key => { status.textContent = self.data.texts[key]; };
   const penUp = () => { self.inking = false; self.open = null; };
 
   paper.addEventListener("pointerdown", event => {
@@ -140,8 +140,8 @@ function create(root) {
   paper.addEventListener("pointerup", release);
   paper.addEventListener("pointercancel", release);
 
-  const takeBack = () => { penUp(); self.strokes.pop(); changed(); say("undone"); };
-  const wipe = () => { penUp(); self.strokes = []; self.base = null; changed(); say("cleared"); };
+  const takeBack = () => { penUp(); self.strokes.pop(); changed(); announce("undone"); };
+  const wipe = () => { penUp(); self.strokes = []; self.base = null; changed(); announce("cleared"); };
   self.wipe = () => { penUp(); self.strokes = []; self.base = null; changed(); };
   undo.addEventListener("click", takeBack);
   clear.addEventListener("click", wipe);
@@ -157,10 +157,10 @@ function create(root) {
       if (self.inking) { self.open.push([...self.brush]); changed(); } else self.draw();
     } else if (event.key === "Backspace") { if (self.strokes.length) takeBack(); }
     else if (event.key === "Delete") wipe();
-    else if (self.inking) { penUp(); changed(); say("up"); }
+    else if (self.inking) { penUp(); changed(); announce("up"); }
     else {
       self.inking = true; self.open = [[...self.brush]];
-      self.strokes.push(self.open); changed(); say("down");
+      self.strokes.push(self.open); changed(); announce("down");
     }
   });
   paper.addEventListener("blur", () => { if (self.keys) { if (self.inking) { penUp(); report(); } self.keys = false;
@@ -171,9 +171,9 @@ function create(root) {
 }
 
 function image(source, done) {
-  const found = new Image();
-  found.onload = () => done(found);
-  found.src = source;
+  const loaded = new Image();
+  loaded.onload = () => done(loaded);
+  loaded.src = source;
 }
 
 export default function ({ parentElement, data, setStateValue }) {
@@ -183,7 +183,7 @@ export default function ({ parentElement, data, setStateValue }) {
     instances.set(parentElement, self);
     self.cleared = data.cleared;
     // A drawing from before the page was left is restored as an image, whose strokes cannot be undone.
-    if (data.before) image(data.before, found => { self.base = found; self.draw(); });
+    if (data.before) image(data.before, loaded => { self.base = loaded; self.draw(); });
   }
   self.data = data;
   self.send = setStateValue;
@@ -194,7 +194,9 @@ export default function ({ parentElement, data, setStateValue }) {
   if (self.cleared !== data.cleared) { self.cleared = data.cleared; self.wipe(); }
   if (self.shown !== data.under) {
     self.shown = data.under; self.under = null;
-    if (data.under) image(data.under, found => { if (self.shown === data.under) { self.under = found; self.draw(); } });
+    if (data.under) image(data.under, loaded => {
+      if (self.shown === data.under) { self.under = loaded; self.draw(); }
+    });
   }
   self.draw();
   return () => { clearTimeout(self.timer); self.observer.disconnect(); };
@@ -206,7 +208,7 @@ _component = st.components.v2.component(
         '<div class="board"><div class="paper" role="application" tabindex="0"><canvas></canvas>'
         '<div class="hint" aria-hidden="true"></div></div>'
         '<div class="row"><button type="button" class="undo"></button><button type="button" class="clear"></button>'
-        '</div><div class="said" role="status" aria-live="polite"></div></div>'
+        '</div><div class="status" role="status" aria-live="polite"></div></div>'
     ),
     css=_CSS,
     js=_JS,

@@ -1,4 +1,4 @@
-"""What stands between the network and Streamlit: checks of hosts, messages, uploads; security headers. Plain ASGI."""
+"""ASGI middleware in front of Streamlit: checks of hosts, messages and uploads, and security headers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pages.server.uploads import UploadLimits
 
 
 def middleware() -> list[Middleware]:
-    """The stack for `st.App`, outermost first: refusals carry the security headers, too.
+    """The middleware for `st.App`, outermost first, so that refusals have the security headers, too.
 
-    Raises ConfigError if GENMODELS_HOSTS names something that is not a host.
+    Raises ConfigError if an entry of GENMODELS_HOSTS is not a host.
     """
     return [
         Middleware(SecurityHeaders),

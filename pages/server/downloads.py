@@ -1,7 +1,7 @@
-"""Threads in which files are made that a visitor downloads.
+"""The threads that make the files of downloads.
 
-Streamlit makes them in the event loop's own threads, of which there are six on two processors. A GIF that waits in the
-fair queue holds one: six GIFs would keep everybody's downloads waiting. A thread that waits costs some kilobytes.
+Streamlit makes them in the event loop's default executor, which has six threads on two processors. A GIF that waits in
+the fair queue blocks one, so six GIFs would block all downloads. A waiting thread costs a few kilobytes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _loops: list[asyncio.AbstractEventLoop] = []
 
 
 def server_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop of the running server; None in a test without one."""
+    """The event loop of the running server; None in a test without a server."""
     return _loops[-1] if _loops else None
 
 
 @asynccontextmanager
 async def download_threads(app: st.App) -> AsyncIterator[None]:
-    """The server's lifespan, with a thread for each place in the fair queue."""
+    """The lifespan of the server, with a download thread for each place in the fair queue."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(MAX_PLACES, "download"))
     _loops.append(loop)

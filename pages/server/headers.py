@@ -1,4 +1,4 @@
-"""Security headers on every answer."""
+"""Security headers of every response."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_IN_A_SPACE = " https://huggingface.co https://*.hf.space"
+_SPACE_ANCESTORS = " https://huggingface.co https://*.hf.space"
 
 
 def content_security_policy() -> str:
-    """What a page may load and who may frame it: a Space shows the app in a frame of huggingface.co.
+    """What a page may load, and which sites may frame it: a Space shows the app in a frame of huggingface.co.
 
-    Streamlit and Plotly need inline styles, inline scripts, and code made at run time; components of version 2 come as
-    blobs. Nothing is loaded from another host, so an image in a text that was meant to report its reader is not either.
+    Streamlit and Plotly need inline styles, inline scripts and eval; components of version 2 are loaded as blobs.
+    Nothing is loaded from other hosts, which also blocks tracking images in texts.
     """
-    ancestors = "'self'" + (_IN_A_SPACE if os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST") else "")
+    ancestors = "'self'" + (_SPACE_ANCESTORS if os.environ.get("SPACE_ID") or os.environ.get("SPACE_HOST") else "")
     rules = {
         "default-src": "'self'",
         "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
@@ -35,7 +35,7 @@ def content_security_policy() -> str:
 
 
 class SecurityHeaders:
-    """Adds the headers to every HTTP answer, refusals included."""
+    """Adds the headers to every HTTP response, refusals included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,8 +1,7 @@
-"""Under which names the server answers, and which pages may open its websocket.
+"""The host names that the server accepts, and the origins that may open its websocket.
 
-A page of another site can give its own name this server's address (DNS rebinding); the browser then takes the two for
-one site and hands out whatever the server holds. The Host header still has the other site's name: that is checked here,
-for every route.
+With DNS rebinding, another site's name resolves to this server's address, so a browser treats both as one site and lets
+that site read this server. The Host header still has the other site's name; it is checked here for every route.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Host:
-    """A host without brackets, in lower case, and its port; None if the header names none."""
+    """A host in lower case, without brackets, and its port; None if there is no port."""
 
     name: str
     port: int | None
 
 
 def parse_host(text: str) -> Host | None:
-    """A Host header or an entry of GENMODELS_HOSTS; None if it is not a host."""
+    """Parse a Host header or an entry of GENMODELS_HOSTS; None if it is not a host."""
     match = _HOST.fullmatch(text.strip())
     if match is None:
         return None
@@ -48,9 +47,9 @@ def parse_host(text: str) -> Host | None:
 def named_hosts() -> tuple[str, ...]:
     """The entries of GENMODELS_HOSTS and SPACE_HOST.
 
-    An entry may be `*.example.org`, every name below that domain, or `*`, every name. Raises ConfigError.
+    `*.example.org` is every name below that domain, and `*` every name. Raises ConfigError if an entry is not a host.
     """
-    found = []
+    names = []
     for variable in ("GENMODELS_HOSTS", "SPACE_HOST"):
         for entry in filter(None, map(str.strip, os.environ.get(variable, "").split(","))):
             bare = entry.removeprefix("*.")
@@ -60,32 +59,31 @@ def named_hosts() -> tuple[str, ...]:
                     f"{variable}: {entry!r} is not the name of a host. Write names without http:// or a path, "
                     "separated by commas, for example studio.example.org, *.example.org or * for every name"
                 )
-            found.append("*" if host is None else ("*." if bare != entry else "") + host.name)
-    return tuple(dict.fromkeys(found))
+            names.append("*" if host is None else ("*." if bare != entry else "") + host.name)
+    return tuple(dict.fromkeys(names))
 
 
 def bound_address() -> tuple[str, ...]:
-    """The address that Streamlit binds; empty for a wildcard. Streamlit's settings are complete once st.App is made."""
+    """The address that Streamlit binds to; empty for a wildcard. Streamlit's options are set when st.App exists."""
     address = str(st.get_option("server.address") or "").strip("[]").lower()
     return () if address in _WILDCARDS else (address,)
 
 
 def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
-    """Whether one of the entries stands for the name."""
+    """Whether an entry matches the name."""
     return any(
         entry == "*" or entry == name or (entry.startswith("*.") and name.endswith(entry[1:])) for entry in allowed
     )
 
 
 def same_origin(origin: str, host: Host, named: tuple[str, ...]) -> bool:
-    """Whether a page of `origin` may act on this server: its own pages, and those of hosts that the owner named.
+    """Whether a page of `origin` may act on this server: its own pages, and those of named hosts.
 
-    `*` is no such permission, for every page on the internet would have it; nor are the loopback names, for every
-    program on this machine would.
+    `*` does not count, because it would permit every site; nor do loopback names, which every local program has.
     """
     try:
         parts = urlsplit(origin)
-    except ValueError:  # such as "http://[", which no browser sends
+    except ValueError:  # for example "http://[", which no browser sends
         return False
     page = parse_host(parts.netloc)
     default = _DEFAULT_PORTS.get(parts.scheme)
@@ -97,7 +95,7 @@ def same_origin(origin: str, host: Host, named: tuple[str, ...]) -> bool:
 
 
 class HostCheck:
-    """Refuses requests under names that are not this server's, and actions by pages of other sites."""
+    """Refuses requests for other host names, and actions by pages of other sites."""
 
     def __init__(self, app: ASGIApp, named: tuple[str, ...]) -> None:
         self._app = app
@@ -125,8 +123,10 @@ class HostCheck:
 
 
 def _as_same_origin(headers: list[tuple[bytes, bytes]], origin: str, host: str) -> list[tuple[bytes, bytes]]:
-    """The headers with an Origin that Streamlit finds equal to Host: it does not know GENMODELS_HOSTS, and for an
-    unknown origin asks a service on the internet for this machine's address."""
+    """The headers with an Origin equal to Host.
+
+    Streamlit does not know GENMODELS_HOSTS, and for another origin it asks an internet service for its own address.
+    """
     same = f"{urlsplit(origin).scheme}://{host}".encode("latin-1")
     return [(name, same if name == b"origin" else value) for name, value in headers]
 
@@ -139,7 +139,7 @@ def _host_refusal(host: Host | None) -> str:
 
 async def _refuse(reason: str, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
-        await receive()  # websocket.connect, which the protocol wants read before it is answered
+        await receive()  # websocket.connect, which must be read before the response
         await send({"type": "websocket.close", "code": 1008, "reason": reason})
     else:
         await PlainTextResponse(reason + "\n", status_code=403)(scope, receive, send)

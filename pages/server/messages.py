@@ -1,7 +1,7 @@
-"""Which messages a browser may send over Streamlit's websocket: those that its pages need, no others.
+"""A filter for the messages that a browser may send over Streamlit's websocket: only those that the pages need.
 
-Streamlit also accepts messages that act on the whole server: `clear_cache` empties every visitor's caches,
-`install_skills` writes files beside the app, `load_git_info` tells the repository's address.
+Streamlit also accepts messages that affect the whole server: `clear_cache` clears the caches of all sessions,
+`install_skills` writes files next to the app, `load_git_info` reveals the repository's address.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ALLOWED_OPERATIONS = ("deferred_file", "dataframe_chunk")
 
 
 def refused_kind(raw: bytes) -> str | None:
-    """The kind of a message that a browser may not send; None for the others, and for bytes that are no message."""
+    """The kind of a message that is not allowed; None if it is allowed or is not a valid message."""
     message = BackMsg()
     try:
         message.ParseFromString(raw)
@@ -34,7 +34,7 @@ def refused_kind(raw: bytes) -> str | None:
 
 
 class MessageFilter:
-    """Drops such messages; the log names each kind once per connection."""
+    """Drops messages that are not allowed, and logs each kind once per connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,8 +1,8 @@
-"""Limits of uploads, enforced by the server: per file, per session and of all sessions; and their memory freed.
+"""Upload limits per file, per session and for the server; and removal of files that are no longer used.
 
-Streamlit's `max_upload_size=` is checked by the browser only, and a client that speaks the protocol itself could send
-any number of files to a session, which keeps them all. Here a body is counted while it arrives and refused, with status
-413, before it is kept. Files that no uploader holds any more are removed, and all of a session that has left.
+Only the browser checks Streamlit's `max_upload_size=`, and a session keeps every file that a client sends. Here a body
+is counted while it arrives, and refused with status 413 before it is stored. Files that no uploader holds any more are
+removed, and so are all files of a session that has left.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from pages.components.i18n import t
 
 SERVER_BYTES = 2**30
 LEFT_SECONDS = 5.0
-"""How long a session that has left keeps its files: the time in which a browser connects again by itself."""
+"""How long the files of a session are kept after it has left: a browser reconnects within this time."""
 UNUSED_SECONDS = 60.0
-"""After how long without an upload a session's files that no uploader holds are removed."""
-_RECENT_SECONDS = 10.0  # files of one choice follow each other faster
+"""Files that no uploader holds are removed after this time without an upload of the session."""
+_RECENT_SECONDS = 10.0  # files that are chosen together arrive in shorter intervals
 _TICK_SECONDS = 1.0
 _FRAMING_BYTES = 65_536  # boundaries, headers and the name around a file's bytes
-_SPARE_FILES = 8  # replaced ones, and more than a page uses, which it says
-_DRAINED_BYTES = 256 * 2**20  # of a refused body: a client reads the answer only when it has sent everything
+_SPARE_FILES = 8  # replaced ones, and those beyond a page's limit, which the page reports
+_DRAINED_BYTES = 256 * 2**20  # of a refused body: a client reads the response only after sending everything
 _ADDRESS = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)/?$")
 
 
 class _RefusedError(Exception):
-    """The body exceeds a limit; the text says which."""
+    """A body exceeds a limit; the message names it."""
 
 
 class UploadLimits:
-    """Counts the bodies of uploads, and removes files that are not needed any more."""
+    """Enforces the upload limits, and removes files that are no longer used."""
 
     def __init__(self, app: ASGIApp, server_bytes: int = SERVER_BYTES, unused_seconds: float = UNUSED_SECONDS) -> None:
         self._app, self._server_bytes, self._unused_seconds = app, server_bytes, unused_seconds
-        self._arriving: Counter[str] = Counter()  # bytes per session, of bodies that are not complete
-        self._in_progress: Counter[str] = Counter()  # bodies per session that are not complete
-        self._active: dict[str, float] = {}  # when each session last uploaded something
-        self._left: dict[str, float] = {}  # when each session was first seen to have left
+        self._arriving: Counter[str] = Counter()  # bytes per session of incomplete bodies
+        self._in_progress: Counter[str] = Counter()  # incomplete bodies per session
+        self._active: dict[str, float] = {}  # time of each session's last upload
+        self._left: dict[str, float] = {}  # time at which each session was first found to have left
         self._connections = 0
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -59,11 +59,11 @@ class UploadLimits:
             finally:
                 self._connections -= 1
             return
-        found = _ADDRESS.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "PUT" else None
-        if found is None or not _connected(found[1]):
-            await self._app(scope, receive, send)  # an unknown session is refused by Streamlit, unread
+        match = _ADDRESS.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "PUT" else None
+        if match is None or not _connected(match[1]):
+            await self._app(scope, receive, send)  # Streamlit refuses an unknown session without reading the body
             return
-        await self._upload(found[1], scope, receive, send)
+        await self._upload(match[1], scope, receive, send)
 
     async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         now = time.monotonic()
@@ -82,14 +82,14 @@ class UploadLimits:
                 self._check(session, arrived)
             return message
 
-        async def noticed(message: Message) -> None:
+        async def answer(message: Message) -> None:
             nonlocal answered
             answered = True
             await send(message)
 
         try:
             self._check(session, _declared(scope))
-            await self._app(scope, counted, noticed)
+            await self._app(scope, counted, answer)
         except _RefusedError as error:
             if not answered:
                 await _drain(receive)
@@ -104,7 +104,7 @@ class UploadLimits:
             self._active[session] = time.monotonic()
 
     def _check(self, session: str, size: int) -> None:
-        """Raise if a body of `size` bytes or more is too much."""
+        """Raise _RefusedError if a body of at least `size` bytes exceeds a limit."""
         budget, stored = upload_limits.budget(session), _manager().file_storage
         own = [len(file.data) for file in list(stored.get(session, {}).values())]
         if not budget.files:
@@ -112,7 +112,7 @@ class UploadLimits:
         if size > budget.file_bytes + _FRAMING_BYTES:
             raise _RefusedError(t("common.refused.upload_file", megabytes=budget.file_bytes >> 20))
         arriving = max(size, self._arriving[session])
-        # One more file than the uploaders hold: the one that is being replaced.
+        # One file more than the uploaders hold: the one that is being replaced.
         if (
             sum(own) + arriving > budget.total_bytes + budget.file_bytes + _FRAMING_BYTES
             or len(own) >= budget.files + _SPARE_FILES
@@ -127,7 +127,7 @@ class UploadLimits:
     def _remove_unused(self, session: str) -> None:
         """Remove the session's files that none of its uploaders holds.
 
-        Not while another one arrives: a browser names the files of one choice only when the last of them is complete.
+        Not during another upload: a browser names files that are chosen together only after the last one is complete.
         """
         if self._in_progress[session]:
             return
@@ -141,7 +141,7 @@ class UploadLimits:
             self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
 
     async def _sweep(self) -> None:
-        """Free what is not needed, until no session is left and none connects."""
+        """Remove unused files until there are no sessions and no connections."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             known = {*upload_limits.sessions(), *_manager().file_storage}
@@ -169,7 +169,7 @@ def _connected(session: str) -> bool:
 
 
 def _declared(scope: Scope) -> int:
-    """The body's length as the client says; 0 if it does not, or says nonsense, which Streamlit refuses."""
+    """The Content-Length of the request; 0 if it is missing or invalid, which Streamlit refuses."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value[:20])
@@ -177,7 +177,7 @@ def _declared(scope: Scope) -> int:
 
 
 async def _drain(receive: Receive) -> None:
-    """Read and drop the rest of a refused body, so that the client comes to read the answer."""
+    """Read and drop the rest of a refused body, so that the client reads the response."""
     dropped = 0
     while dropped < _DRAINED_BYTES:
         message = await receive()

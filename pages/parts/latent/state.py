@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from genmodels.service import MAX_AXES, Point
-from pages.components import pad as pad_component
+from pages.components import pad
 from pages.components.seed_input import random_number
 
 SEEDS_PER_ROW, LIMIT = 100, 3.0
@@ -140,7 +140,7 @@ def _center() -> None:
 def on_pad() -> None:
     """Store the position of the dragged knob: offsets along two directions, or a point of the seed plane."""
     state = st.session_state
-    at = pad_component.position("latent_pad")
+    at = pad.position("latent_pad")
     if at is None:
         return
     if state.latent_pad_mode == "seeds":
@@ -149,7 +149,7 @@ def on_pad() -> None:
     else:
         x, y = (min(max(round(value, 2), -LIMIT), LIMIT) for value in at)
         state.latent_drag = (x, y)
-    state.latent_released = pad_component.is_released("latent_pad")
+    state.latent_released = pad.is_released("latent_pad")
 
 
 def drag_has_ended() -> bool:

@@ -10,8 +10,7 @@ from genmodels.images import drawing
 from genmodels.service import manifold
 from genmodels.service.manifold import Coded, Plane
 from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png
-from pages.components import manifold_plot as plot
-from pages.components import upload_limits
+from pages.components import manifold_plot, upload_limits
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
@@ -57,10 +56,16 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
     plane_side, images = st.columns([5, 4], gap="medium")
     with plane_side:
         scatter = manifold.scatter(plane)
-        png = map_png(plane, plot.colors(), plot.ink(), z=code.z, sigma=code.sigma)
+        png = map_png(plane, manifold_plot.colors(), manifold_plot.ink(), z=code.z, sigma=code.sigma)
         alt = t(f"manifold.draw.map_alt_{kind}", x=x, y=y, sx=sx, sy=sy)
         row(
-            [Tile(with_ticks(png, scatter.reach, plot.ink()), t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy), alt)],
+            [
+                Tile(
+                    with_ticks(png, scatter.reach, manifold_plot.ink()),
+                    t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy),
+                    alt,
+                )
+            ],
             key="manifold_place",
             width=420,
             smooth=True,
@@ -86,7 +91,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
 
 
 def _near(plane: Plane, z: tuple[float, float], sigma: tuple[float, float]) -> None:
-    png, times = zoom_png(plane, plot.colors(), plot.ink(), z, sigma)
+    png, times = zoom_png(plane, manifold_plot.colors(), manifold_plot.ink(), z, sigma)
     caption = t("manifold.draw.zoom", times=f"{times:.0f}")
     row([Tile(png, caption, t("manifold.draw.zoom_alt"))], key="manifold_zoom", width=260, smooth=True)
 

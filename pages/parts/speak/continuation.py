@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import sound, speak
 from genmodels.service.sound import Sound
-from genmodels.service.speak import options as speak_voice
+from genmodels.service.speak import options
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
@@ -21,7 +21,7 @@ def show(info: CheckpointInfo) -> None:
     """Show the recording and the settings on the left, the result on the right."""
     st.markdown(t("speak.continue.text"))
     left, right = st.columns([4, 6], gap="large")
-    voice = speak_voice.voice(info.name)
+    voice = options.voice(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
         training_set = speak.data_of(info.name)

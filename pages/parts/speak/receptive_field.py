@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service.speak import options as speak_voice
-from genmodels.service.speak import past
+from genmodels.service.speak import options, past
 from genmodels.service.speak.options import Voice
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
@@ -23,7 +22,7 @@ _MAX_LINES = 256  # per layer; more would be less than two pixels apart
 
 def show(info: CheckpointInfo) -> None:
     """Show the taps of one stack as a tree, the receptive field of each layer, and the gradient."""
-    voice = speak_voice.voice(info.name)
+    voice = options.voice(info.name)
     if not voice.dilations:
         st.info(t("speak.past.none"), icon=":material/info:")
         return

@@ -7,8 +7,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import speak
-from genmodels.service.speak import Asked, Drawing
-from genmodels.service.speak import options as speak_voice
+from genmodels.service.speak import Asked, Drawing, options
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
@@ -27,7 +26,7 @@ def show(info: CheckpointInfo) -> None:
     if len(steps) < 2:
         st.info(t("speak.steps.one"), icon=":material/history:")
     left, right = st.columns([4, 6], gap="large")
-    voice = speak_voice.voice(info.name)
+    voice = options.voice(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
         request, actions = speak_state.request(info, voice, speak_state.condition(voice), with_step=False)

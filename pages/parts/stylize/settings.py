@@ -145,12 +145,12 @@ def _start(content: Upload | None, style: Upload | None) -> None:
 
 def _submit(content: Upload, style: Upload) -> None:
     memory = st.session_state
-    wish = Wish.parse({"size": memory.stylize_size, "iterations": memory.stylize_iterations})
+    request = Wish.parse({"size": memory.stylize_size, "iterations": memory.stylize_iterations})
     job = train_jobs.submit_pair(
         content.raw,
         style.raw,
         recipe=stylize.RECIPE,
-        assignments=stylize.assignments(wish, _values()),
+        assignments=stylize.assignments(request, _values()),
         name=stylize.run_name(content, style),
     )
     memory["stylize_run"] = job.id
