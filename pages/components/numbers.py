@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_DIGITS = 10
+from pages.components.i18n import t
 
 
 def percent(fraction: float, places: int = 1) -> str:
@@ -23,4 +23,4 @@ def unbroken(text: str) -> str:
 
 def of_ten(count: float) -> str:
     """A number of the ten digits as "8 of 10"; a mean of several counts has one decimal."""
-    return f"{count:.0f} of {_DIGITS}" if abs(count - round(count)) < 0.05 else f"{count:.1f} of {_DIGITS}"
+    return t("common.of_ten", count=f"{count:.0f}" if abs(count - round(count)) < 0.05 else f"{count:.1f}")
