@@ -8,11 +8,9 @@ import streamlit as st
 
 from genmodels import service
 from genmodels.catalog import CheckpointInfo
-from genmodels.latent import expression
-from genmodels.latent.expression import ExpressionError
 from genmodels.latent.norms import NormDistribution, norm_distribution
 from genmodels.service import seeds
-from genmodels.service.seeds import SeedStudy, Tile
+from genmodels.service.seeds import SeedStudy
 from pages.components import judge_note
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
@@ -21,19 +19,8 @@ from pages.components.model_choice import pick_model
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
 from pages.components.waiting import download
-from pages.parts.seeds import charts, state
-from pages.parts.seeds.tiles import show, signed, tile_text
-
-_LOW_DIMENSIONS = 6
-_EXAMPLES = {
-    "sum": "s{a} + s{b}",
-    "difference": "s{a} - s{b}",
-    "halfway": "(s{a} + s{b})/2",
-    "sphere": "slerp(s{a}, s{b}, 0.5)",
-    "swap": "s{a} - s{b} + s{c}",
-    "opposite": "-s{a}",
-    "half": "0.5*s{a}",
-}
+from pages.parts.seeds import arithmetic, charts, state
+from pages.parts.seeds.tiles import show, tile_text
 
 
 def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
@@ -97,7 +84,7 @@ def _pair(study: SeedStudy) -> int:
 
 
 @st.fragment
-def _between(study: SeedStudy, around: NormDistribution, newest: int) -> None:
+def _between(study: SeedStudy, norms: NormDistribution, newest: int) -> None:
     """Show linear and spherical interpolation, their norms and downloads; `newest` is the training step used."""
     st.header(t("seeds.between"), anchor=False)
     st.markdown(t("seeds.between_text"))
@@ -110,7 +97,7 @@ def _between(study: SeedStudy, around: NormDistribution, newest: int) -> None:
             sheet = seeds.way(study, pair, kind)
             name = t(f"seeds.{kind}")
             tiles = [
-                tile_text(tile, around, t("seeds.step_alt", way=name, step=number))
+                tile_text(tile, norms, t("seeds.step_alt", way=name, step=number))
                 for number, tile in enumerate(sheet.tiles, start=1)
             ]
             st.markdown(f"**{name}**")
@@ -123,10 +110,10 @@ def _between(study: SeedStudy, around: NormDistribution, newest: int) -> None:
         left, right = st.columns([3, 2], gap="medium")
         with left:
             st.subheader(t("seeds.lengths_title"), anchor=False)
-            charts.lengths(lengths, around, key="seeds_lengths")
+            charts.lengths(lengths, norms, key="seeds_lengths")
         with right, st.container(key="seeds_keep"):
-            if around.dim < _LOW_DIMENSIONS:
-                st.markdown(t("seeds.interpolation_text_low", dim=around.dim))
+            if norms.dim < arithmetic.LOW_DIMENSIONS:
+                st.markdown(t("seeds.interpolation_text_low", dim=norms.dim))
             else:
                 st.markdown(t("seeds.interpolation_text"))
             _downloads(study, pair)
@@ -157,76 +144,7 @@ def _downloads(study: SeedStudy, pair: int) -> None:
 
 
 @st.fragment
-def _arithmetic(study: SeedStudy, around: NormDistribution, trained: bool) -> None:
-    """Show the expression, its equation of images, and its norm; `trained`: the model was trained on random z."""
-    st.header(t("seeds.arithmetic"), anchor=False)
-    st.markdown(t("seeds.arithmetic_text"))
-    text = st.text_input(
-        t("seeds.expression"),
-        key="seeds_expression",
-        max_chars=expression.MAX_LENGTH,
-        help=t("seeds.expression_help"),
-    )
-    state.write_expression()
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="seeds_try")
-    row.caption(t("seeds.try"), width="content")
-    a, b, c, *_ = (*study.seeds, study.seeds[0])
-    for name, form in _EXAMPLES.items():
-        example = form.format(a=a, b=b, c=c)
-        row.button(
-            t(f"seeds.try_name.{name}"),
-            key=f"seeds_try_{name}",
-            on_click=state.write,
-            args=(example,),
-            help=t("seeds.try_help", expression=f"`{example}`"),
-        )
-    with friendly_errors():
-        try:
-            equation = seeds.arithmetic(study, text)
-        except ExpressionError as error:
-            st.error(f"**{t('common.error.title')}** {plain(error.message)}", icon=":material/error:")
-            if error.pointer:
-                st.code(error.pointer, language=None)
-            return
-        *operands, value = equation.sheet.tiles
-        tiles = [
-            tile_text(
-                tile,
-                around,
-                t("seeds.seed_alt", seed=seed),
-                above=t("seeds.seed_name", seed=seed),
-                before=signed(weight, first=index == 0),
-            )
-            for index, ((seed, weight), tile) in enumerate(zip(equation.weights, operands, strict=True))
-        ]
-        tiles.append(tile_text(value, around, t("seeds.result_alt"), above=t("seeds.result_name"), before="="))
-        show(equation.sheet, tiles, label=t("seeds.equation_label"), key="seeds_equation")
-        _gauge(study, around, value, trained)
-
-
-def _gauge(study: SeedStudy, around: NormDistribution, value: Tile, trained: bool) -> None:
-    st.subheader(t("seeds.gauge_title"), anchor=False)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        marks = {"between": "gauge_between", "sum": "gauge_sum_mark", "difference": "gauge_difference"}
-        norms = seeds.lengths_beside(study, 0)
-        others = {t(f"seeds.{key}"): norms[name] for name, key in marks.items()}
-        charts.gauge(around, value.length, others, value.drawn_length if study.renormalise else None, key="seeds_gauge")
-    with right:
-        place = "short" if value.length < around.low else "long" if value.length > around.high else "inside"
-        verdict = t(f"seeds.verdict.{place}", length=f"{value.length:.1f}")
-        verdict += " " + t(f"seeds.meaning.{place}" if trained else "seeds.not_trained")
-        if study.renormalise:
-            verdict += " " + t("seeds.verdict_renormalised", drawn=f"{value.drawn_length:.1f}")
-        st.markdown(verdict)
-        numbers = {name: f"{getattr(around, name):.1f}" for name in ("radius", "mean", "low", "high")}
-        low = "_low" if around.dim < _LOW_DIMENSIONS else ""
-        st.markdown(t(f"seeds.gauge_text{low}", dim=around.dim, **numbers))
-        st.markdown(t("seeds.gauge_sum", first=study.seeds[0], second=study.seeds[1]))
-
-
-@st.fragment
-def _table(study: SeedStudy, around: NormDistribution) -> None:
+def _table(study: SeedStudy, norms: NormDistribution) -> None:
     st.header(t("seeds.table"), anchor=False)
     st.markdown(t("seeds.table_text"))
     shown = st.session_state.setdefault("seeds_table_shown", False)
@@ -261,7 +179,7 @@ def _table(study: SeedStudy, around: NormDistribution) -> None:
         for index, tile in enumerate(sheet.tiles):
             pair, column = divmod(index, len(seeds.COLUMNS))
             name = t(f"seeds.column.{seeds.COLUMNS[column]}", first=study.seeds[pair], second=study.seeds[pair + 1])
-            tiles.append(tile_text(tile, around, f"{name}.", above=name))
+            tiles.append(tile_text(tile, norms, f"{name}.", above=name))
         if study.renormalise:
             st.caption(t("seeds.table_renormalised"))
         show(sheet, tiles, label=t("seeds.table_label"), key="seeds_table_strip", columns=len(seeds.COLUMNS))
@@ -292,10 +210,10 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
             "label": st.session_state.seeds_label if info.askable else None,
         }
     )
-    around = norm_distribution(info.latent_dim)
-    _between(study, around, info.steps[-1])
-    _arithmetic(study, around, "sampling" in info.capabilities)
-    _table(study, around)
+    norms = norm_distribution(info.latent_dim)
+    _between(study, norms, info.steps[-1])
+    arithmetic.show(study, norms, "sampling" in info.capabilities)
+    _table(study, norms)
 
 
 model_page("seeds", service.latent_checkpoints, _page)

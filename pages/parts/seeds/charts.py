@@ -14,7 +14,7 @@ _BAND, _GREY = "rgba(120, 140, 150, 0.22)", "#8a9499"
 _CONFIG = {"displayModeBar": False}
 
 
-def lengths(paths: Mapping[str, Sequence[float]], shell: NormDistribution, *, key: str) -> None:
+def lengths(paths: Mapping[str, Sequence[float]], norms: NormDistribution, *, key: str) -> None:
     """Show |z| at each step of each interpolation, and the range of 95 % of Gaussian vectors."""
     figure = go.Figure()
     for (name, values), (dash, symbol) in zip(paths.items(), (("dot", "circle"), ("solid", "square")), strict=True):
@@ -28,15 +28,15 @@ def lengths(paths: Mapping[str, Sequence[float]], shell: NormDistribution, *, ke
             hovertemplate=t("seeds.lengths_hover"),
         )
     figure.add_hrect(
-        shell.low,
-        shell.high,
+        norms.low,
+        norms.high,
         fillcolor=_BAND,
         line_width=0,
         layer="below",
         annotation={"text": t("seeds.band"), "font": {"size": 11}, "x": 0.01, "xanchor": "left", "yanchor": "bottom"},
         annotation_position="top left",
     )
-    every_norm = [shell.high, *(length for values in paths.values() for length in values)]
+    every_norm = [norms.high, *(length for values in paths.values() for length in values)]
     figure.update_layout(
         height=240,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
@@ -48,12 +48,12 @@ def lengths(paths: Mapping[str, Sequence[float]], shell: NormDistribution, *, ke
 
 
 def gauge(
-    shell: NormDistribution, value: float, others: Mapping[str, float], renormalised: float | None, *, key: str
+    norms: NormDistribution, value: float, others: Mapping[str, float], renormalised: float | None, *, key: str
 ) -> None:
     """Show the density of |z| for z ~ N(0, I), its central 95 %, and the norms of the expression's z and of others."""
-    peak = max(shell.density)
-    curve = [(length, height / peak) for length, height in zip(shell.norms, shell.density, strict=True)]
-    inside = [(x, y) for x, y in curve if shell.low <= x <= shell.high]
+    peak = max(norms.density)
+    curve = [(length, height / peak) for length, height in zip(norms.norms, norms.density, strict=True)]
+    inside = [(x, y) for x, y in curve if norms.low <= x <= norms.high]
     marks = [(t("seeds.gauge_this"), value, 1.12, "diamond", 13)]
     if renormalised is not None:
         marks.append((t("seeds.gauge_renormalised"), renormalised, 0.92, "star", 13))
@@ -103,7 +103,7 @@ def gauge(
         height=300,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         showlegend=False,
-        xaxis={"title": t("seeds.gauge_x", dim=shell.dim), "range": [0, end], "fixedrange": True, "zeroline": False},
+        xaxis={"title": t("seeds.gauge_x", dim=norms.dim), "range": [0, end], "fixedrange": True, "zeroline": False},
         yaxis={"visible": False, "range": [0, 1.25], "fixedrange": True},
     )
     st.plotly_chart(figure, key=key, config=_CONFIG)
