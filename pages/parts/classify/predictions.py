@@ -106,8 +106,8 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
 def _predictions(infos: dict[str, CheckpointInfo], predictions: Answers) -> None:
     common = Counter(answer.top for answer in predictions.answers).most_common()
     majority = common[0][0] if len(common) == 1 or common[0][1] > common[1][1] else None
-    picture, text = st.columns([1, 3], gap="medium", vertical_alignment="center")
-    with picture:
+    image, text = st.columns([1, 3], gap="medium", vertical_alignment="center")
+    with image:
         caption = t("classify.ask.label_known", label=predictions.label) if predictions.label else ""
         prepared = Tile(predictions.prepared, caption, t("classify.ask.prepared_alt"), t("classify.ask.prepared"))
         row([prepared], key="classify_prepared", width=140)

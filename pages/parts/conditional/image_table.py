@@ -60,17 +60,17 @@ export default async function ({ parentElement, data }) {
   const rows = data.rows.map((name, row) => {
     const line = make("tr", "");
     line.append(make("th", name, { scope: "row" }), ...data.heads.map((_, column) => {
-      const picture = data.images[row * columns + column], cell = make("td", "");
+      const image = data.images[row * columns + column], cell = make("td", "");
       const canvas = make("canvas", "", { width: data.width, height: data.height });
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", picture.alt);
-      canvas.title = picture.alt;
+      canvas.setAttribute("aria-label", image.alt);
+      canvas.title = image.alt;
       canvas.getContext("2d").drawImage(sheet, column * data.width, row * data.height, data.width, data.height,
                                         0, 0, data.width, data.height);
       cell.append(canvas);
-      if (picture.mark) {
+      if (image.mark) {
         cell.className = "marked";
-        const mark = make("span", picture.mark, { className: "mark" });
+        const mark = make("span", image.mark, { className: "mark" });
         mark.setAttribute("aria-hidden", "true");
         cell.append(mark);
       }

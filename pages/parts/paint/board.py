@@ -17,7 +17,7 @@ from pages.components.tiles import data_url
 class Spot:
     """A pixel of one of the images."""
 
-    picture: int
+    image: int
     row: int
     column: int
 
@@ -84,7 +84,7 @@ function create(board) {
     if (self.shown < self.data.painted) self.frame = requestAnimationFrame(animate);
   };
   self.mark = () => [...board.children].forEach((figure, index) => {
-    const mark = figure.querySelector(".mark"), here = self.at && self.at.picture === index, data = self.data;
+    const mark = figure.querySelector(".mark"), here = self.at && self.at.image === index, data = self.data;
     const every = self.at && data.every;
     figure.classList.toggle("chosen", !!here && data.tiles.length > 1 && !data.every);
     mark.hidden = !(here || every);
@@ -104,9 +104,9 @@ function create(board) {
     self.last = performance.now();
     self.send("at", { ...self.at });
   };
-  const move = (picture, row, column) => {
-    const next = { picture, row: clamp(row, self.data.height), column: clamp(column, self.data.width) };
-    if (self.at && next.picture === self.at.picture && next.row === self.at.row && next.column === self.at.column)
+  const move = (image, row, column) => {
+    const next = { image, row: clamp(row, self.data.height), column: clamp(column, self.data.width) };
+    if (self.at && next.image === self.at.image && next.row === self.at.row && next.column === self.at.column)
       return;
     self.at = next; self.mark(); report();
   };
@@ -134,7 +134,7 @@ function create(board) {
       const direction = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
       if (!direction || !self.data.pick) return;
       event.preventDefault();
-      const from = self.at && (self.at.picture === index || self.data.every) ? self.at
+      const from = self.at && (self.at.image === index || self.data.every) ? self.at
         : { row: self.data.height >> 1, column: self.data.width >> 1 };
       const stride = event.shiftKey ? 5 : 1;
       move(index, from.row + stride * direction[0], from.column + stride * direction[1]);
@@ -243,7 +243,7 @@ def board(
 def picked(key: str) -> Spot | None:
     """The pixel that the visitor has chosen, or None."""
     at = (st.session_state.get(key) or {}).get("at")
-    return Spot(int(at["picture"]), int(at["row"]), int(at["column"])) if at else None
+    return Spot(int(at["image"]), int(at["row"]), int(at["column"])) if at else None
 
 
 def _ignore() -> None:

@@ -15,7 +15,7 @@ def pixel_chart(facts: Facts, painting: Painting, at: Spot, *, key: str) -> None
     """Show the distribution that a pixel was sampled from, as a chart and as a sentence."""
     following = at.row == painting.rows
     colour = _colour(facts, following)
-    distribution = pixel.drawn_from(painting, at.picture, at.row, at.column, colour or 0)
+    distribution = pixel.drawn_from(painting, at.image, at.row, at.column, colour or 0)
     best = max(range(facts.levels), key=distribution.own.__getitem__)
     values = {
         "row": at.row + 1,

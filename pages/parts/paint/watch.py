@@ -214,20 +214,20 @@ def _spot(painting: Painting) -> Spot | None:
     memory = st.session_state
     width = int(painting.canvas.shape[3])
     last = min(painting.rows * width, painting.height * width - 1)
-    memory.paint_picture = min(memory.get("paint_picture", 0), len(painting.canvas) - 1)
+    memory.paint_image = min(memory.get("paint_image", 0), len(painting.canvas) - 1)
     if "paint_pixel" not in memory or memory.get("paint_pixel_run") != memory.paint_run:
         memory.setdefault("paint_pixel", (painting.height * width + width) // 2 + 1)
         memory.paint_pixel_run = memory.paint_run
         memory.paint_moved = memory.get("paint_moved", 0) + 1
     memory.paint_pixel = min(max(1, memory.paint_pixel), last + 1)
-    return Spot(memory.paint_picture, *divmod(memory.paint_pixel - 1, width))
+    return Spot(memory.paint_image, *divmod(memory.paint_pixel - 1, width))
 
 
 def _picked() -> None:
     memory = st.session_state
     spot, painting = picked("paint_board"), memory.paint_painting
     if spot is not None:
-        memory.paint_picture = spot.picture
+        memory.paint_image = spot.image
         memory.paint_pixel = spot.row * int(painting.canvas.shape[3]) + spot.column + 1
 
 
