@@ -17,10 +17,11 @@ import train_jobs
 from genmodels import data, recipes, registry
 from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
+from genmodels.evaluation import metric_table
 from genmodels.recipes import parse_overrides
 from genmodels.runfolder import RunFolder, runs_root
 from genmodels.training import estimate
-from pages.components import config_form, evaluate_figures, run_curves
+from pages.components import config_form, run_curves
 from tests.pages.test_components import as_read
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ def test_expected_figures_are_called_by_their_names():
         caption.value for caption in page("train", recipe="mnist_vae_20").caption
     )
     metrics = {metric for name in recipes.names() for metric in recipes.get(name).expect}
-    assert [metric for metric in sorted(metrics) if "/" in evaluate_figures.label(metric)] == []
+    assert [metric for metric in sorted(metrics) if "/" in metric_table.name_of(metric)] == []
 
 
 @pytest.mark.parametrize("name", [*recipes.names(), *registry.names()])
