@@ -196,6 +196,17 @@ class RunFolder:
     def step_path(self, step: int) -> Path:
         return self.path / f"step-{step:06d}"
 
+    def step_key(self, step: int | None = None) -> tuple[Path, int, int]:
+        """(path, step, modification time in ns): changes if the step is rewritten; None takes the newest step.
+
+        The time is 0 if the step does not exist.
+        """
+        chosen = step if step is not None else max(self.steps(), default=0)
+        try:
+            return self.path, chosen, self.step_path(chosen).stat().st_mtime_ns
+        except OSError:
+            return self.path, chosen, 0
+
     def _steps(self) -> list[tuple[int, Path]]:
         try:
             entries = list(self.path.iterdir())

@@ -8,7 +8,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import compare
-from genmodels.service.compare import Drawing, Measure, Value
+from genmodels.service.compare import ColumnRequest, Measure, Value
 from pages.components import choice, tiles
 from pages.components.i18n import has, t
 from pages.components.numbers import percent, unbroken
@@ -74,7 +74,7 @@ def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
         name, step = state.chosen(index)
         info = infos[name]
         with friendly_errors():
-            samples = compare.draw(_drawing(index))
+            samples = compare.column(_request(index))
             parameters = samples.parameters
             alt = t(
                 "compare.alt" if samples.pictures > 1 else "compare.alt_one",
@@ -100,9 +100,9 @@ def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
     return parameters
 
 
-def _drawing(index: int) -> Drawing:
+def _request(index: int) -> ColumnRequest:
     name, step = state.chosen(index)
-    return Drawing.parse({"model": name, "step": step, "seed": st.session_state.compare_seed})
+    return ColumnRequest.parse({"model": name, "step": step, "seed": st.session_state.compare_seed})
 
 
 def _columns(infos: dict[str, CheckpointInfo]) -> list[int | None]:
@@ -115,7 +115,7 @@ def _columns(infos: dict[str, CheckpointInfo]) -> list[int | None]:
 
 def _same_seeds(chosen: list[CheckpointInfo]) -> None:
     """Show what the same seeds mean for these models."""
-    kinds = compare.different_kinds(chosen)
+    kinds = compare.different_data(chosen)
     if kinds:
         listed = ", ".join(f"“{plain(kind)}”" for kind in kinds)
         st.info(t("compare.kinds", kinds=listed), icon=":material/category:")
@@ -213,12 +213,12 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     state.write_address(infos)
     chosen = [infos[state.chosen(index)[0]] for index in range(state.count())]
     _same_seeds(chosen)
-    drawings = [_drawing(index) for index in range(state.count())]
+    requests = [_request(index) for index in range(state.count())]
     counts = [number for number in parameters if number is not None]
     if len(counts) == len(chosen):
         st.download_button(
             t("compare.png"),
-            lambda: compare.compared_png(drawings),
+            lambda: compare.comparison_png(requests),
             "compared.png",
             "image/png",
             key="compare_png",

@@ -9,7 +9,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
-from genmodels.service.conditional import Asking, Cell, Sheet
+from genmodels.service.conditional import Cell, ConditionalRequest, Sheet
 from pages.components import judge_note, strip
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
@@ -30,11 +30,11 @@ def _next_seeds() -> None:
     state.conditional_seed = min(state.conditional_seed + conditional.STEPS, _LAST_SEED)
 
 
-def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Asking]:
+def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, ConditionalRequest]:
     info, step = pick_model_and_step("conditional", infos)
     row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
     seed = seed_input("conditional", shuffle="other_seeds", last=_LAST_SEED, place=row, width=180)
-    return info, Asking.parse({"model": info.name, "step": step, "seed": seed})
+    return info, ConditionalRequest.parse({"model": info.name, "step": step, "seed": seed})
 
 
 def _reading(cell: Cell) -> str:
@@ -48,7 +48,7 @@ def _alt(name: str, cell: Cell) -> str:
 
 
 def _wrong(cell: Cell) -> bool:
-    return cell.reading is not None and cell.asked is not None and not conditional.as_asked(cell)
+    return cell.reading is not None and cell.label is not None and not conditional.agrees(cell)
 
 
 def _rows(sheet: Sheet) -> list[str]:
@@ -68,7 +68,7 @@ def _download_png(what: str, make: Callable[[], bytes], info: CheckpointInfo) ->
     )
 
 
-def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Asking) -> None:
+def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalRequest) -> None:
     st.header(t("conditional.every.title"), anchor=False)
     left, right = st.columns([6, 4], gap="medium")
     with friendly_errors():
@@ -77,7 +77,7 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Asking) 
         with left:
             texts = [
                 ImageText(
-                    _alt(names[cell.asked or 0], cell),
+                    _alt(names[cell.label or 0], cell),
                     cell.reading.label if cell.reading and _wrong(cell) else "",
                 )
                 for cell in sheet.cells
@@ -114,7 +114,7 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Asking) 
 
 
 @st.fragment
-def _one_class(info: CheckpointInfo, names: tuple[str, ...], request: Asking) -> None:
+def _one_class(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalRequest) -> None:
     st.header(t("conditional.one.title"), anchor=False)
     st.markdown(t("conditional.one.text"))
     with friendly_errors():
@@ -157,7 +157,7 @@ def _one_class(info: CheckpointInfo, names: tuple[str, ...], request: Asking) ->
 
 
 @st.fragment
-def _between(info: CheckpointInfo, names: tuple[str, ...], request: Asking) -> None:
+def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalRequest) -> None:
     st.header(t("conditional.between.title"), anchor=False)
     left, right = st.columns([4, 6], gap="medium")
     with friendly_errors():

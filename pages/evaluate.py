@@ -20,7 +20,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, step = pick_model_and_step("evaluate", infos, _PREFERRED, columns=[6, 4])
     st.caption(t("evaluate.data", data=plain(info.data)))
     with friendly_errors():
-        measured = evaluate.known(info, step)
+        measured = evaluate.metrics_of(info, step)
         measure.show(info, step, measured)
         if measured is not None:
             evaluate_figures.show(info, measured)

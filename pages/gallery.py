@@ -15,8 +15,8 @@ from genmodels.errors import GenmodelsError
 from genmodels.images.preview import png
 from genmodels.run_files import read_png
 from genmodels.runfolder import RunFolder
-from genmodels.service.speak import speaks
-from genmodels.service.stylize import paints_at_once
+from genmodels.service.speak import can_speak
+from genmodels.service.stylize import is_fast_style
 from pages.components.i18n import has, t
 from pages.components.numbers import percent
 from pages.components.theme import message, page_title, plain
@@ -77,7 +77,7 @@ def _upper_half(path: Path, stamp: int) -> bytes:
 
 
 def _kind(info: CheckpointInfo) -> str:
-    if speaks(info):
+    if can_speak(info):
         return "sound"
     if _paints(info):
         return "paint"
@@ -117,11 +117,11 @@ def _purpose(info: CheckpointInfo) -> str:
         return "conditional"
     if "latent" in info.capabilities:
         return "latent" if info.latent_dim else "constant"
-    if speaks(info):
+    if can_speak(info):
         return "sound"
     if _paints(info):
         return "paint"
-    if paints_at_once(info):
+    if is_fast_style(info):
         return "stylizing"
     return "translation" if "translation" in info.capabilities else "other"
 
@@ -160,9 +160,9 @@ def _target_of(info: CheckpointInfo) -> _Target:
         return _Target("open_paint", "brush", "paint.py", {"model": info.name})
     if "translation" in info.capabilities:
         return _Target("open_translate", "swap_horiz", "translate.py", {"model": info.name})
-    if paints_at_once(info):
+    if is_fast_style(info):
         return _Target("open_stylize", "palette", "stylize.py", {"model": info.name})
-    if speaks(info):
+    if can_speak(info):
         return _Target("open_speak", "record_voice_over", "speak.py", {"model": info.name})
     if "classification" in info.capabilities and info.image_shape == (1, 28, 28) and len(info.classes) == 10:
         return _Target("open_classify", "draw", "classify.py", {"model": info.name})
@@ -193,7 +193,7 @@ def _card(info: CheckpointInfo) -> None:
             thumbnail = None
         if thumbnail is not None:
             st.image(thumbnail, width="stretch", alt=t("gallery.alt", title=info.label))
-        if speaks(info):
+        if can_speak(info):
             speak_card.hear(info)
         st.subheader(plain(info.label), anchor=False)
         st.caption(f"{plain(info.name)} · {plain(info.data)}")

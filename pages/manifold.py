@@ -72,4 +72,4 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
         st.fragment(denoising.show)()
 
 
-model_page("manifold", manifold.planes, _page, recipe="mnist_vae_2d")
+model_page("manifold", manifold.checkpoints, _page, recipe="mnist_vae_2d")

@@ -34,4 +34,4 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
             {"complete": complete, "field": field, "surprise": surprise}[part].show(info, step)
 
 
-model_page("paint", paint.painters, _page, recipe="mnist_gated_pixelcnn")
+model_page("paint", paint.checkpoints, _page, recipe="mnist_gated_pixelcnn")

@@ -10,7 +10,7 @@ from genmodels import service
 from genmodels.catalog import CheckpointInfo
 from genmodels.latent.norms import NormDistribution, norm_distribution
 from genmodels.service import seeds
-from genmodels.service.seeds import SeedStudy
+from genmodels.service.seeds import SeedsRequest
 from pages.components import judge_note
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
@@ -65,7 +65,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     return info
 
 
-def _pair(study: SeedStudy) -> int:
+def _pair(study: SeedsRequest) -> int:
     """Show the picker of two consecutive seeds and return its index."""
     pairs = {f"{first},{second}": t("seeds.pair_option", first=first, second=second)
              for first, second in pairwise(study.seeds)}  # fmt: skip
@@ -84,7 +84,7 @@ def _pair(study: SeedStudy) -> int:
 
 
 @st.fragment
-def _between(study: SeedStudy, norms: NormDistribution, newest: int) -> None:
+def _between(study: SeedsRequest, norms: NormDistribution, newest: int) -> None:
     """Show linear and spherical interpolation, their norms and downloads; `newest` is the training step used."""
     st.header(t("seeds.between"), anchor=False)
     st.markdown(t("seeds.between_text"))
@@ -94,7 +94,7 @@ def _between(study: SeedStudy, norms: NormDistribution, newest: int) -> None:
         lengths = {}
         judged = False
         for kind in ("linear", "spherical"):
-            sheet = seeds.way(study, pair, kind)
+            sheet = seeds.interpolation(study, pair, kind)
             name = t(f"seeds.{kind}")
             tiles = [
                 tile_text(tile, norms, t("seeds.step_alt", way=name, step=number))
@@ -103,7 +103,7 @@ def _between(study: SeedStudy, norms: NormDistribution, newest: int) -> None:
             st.markdown(f"**{name}**")
             label = t("seeds.way_label", way=name, first=first, second=second)
             show(sheet, tiles, label=label, key=f"seeds_strip_{kind}", columns=seeds.STEPS)
-            lengths[name] = [tile.length for tile in sheet.tiles]
+            lengths[name] = [tile.norm for tile in sheet.tiles]
             judged = sheet.tiles[0].reading is not None
         st.caption(t("seeds.judge_note", judge=t("seeds.judge_note_judge") if judged else ""))
         judge_note.untrained(newest, judged)
@@ -119,11 +119,11 @@ def _between(study: SeedStudy, norms: NormDistribution, newest: int) -> None:
             _downloads(study, pair)
 
 
-def _downloads(study: SeedStudy, pair: int) -> None:
+def _downloads(study: SeedsRequest, pair: int) -> None:
     row = st.container(horizontal=True)
     row.download_button(
         t("seeds.png"),
-        lambda: seeds.ways_png(study, pair),
+        lambda: seeds.interpolations_png(study, pair),
         f"{study.model}-{study.seeds[pair]}-{study.seeds[pair + 1]}.png",
         "image/png",
         key="seeds_png",
@@ -144,7 +144,7 @@ def _downloads(study: SeedStudy, pair: int) -> None:
 
 
 @st.fragment
-def _table(study: SeedStudy, norms: NormDistribution) -> None:
+def _table(study: SeedsRequest, norms: NormDistribution) -> None:
     st.header(t("seeds.table"), anchor=False)
     st.markdown(t("seeds.table_text"))
     shown = st.session_state.setdefault("seeds_table_shown", False)
@@ -202,7 +202,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     if len(chosen) < seeds.MIN_SEEDS:
         st.info(t("seeds.too_few"), icon=":material/info:")
         return
-    study = SeedStudy.parse(
+    study = SeedsRequest.parse(
         {
             "model": info.name,
             "seeds": chosen,

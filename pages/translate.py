@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import translate
-from genmodels.service.translate import Asking
+from genmodels.service.translate import TranslationRequest
 from pages.components import choice
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
@@ -18,7 +18,7 @@ _DIRECTIONS = ("a_to_b", "b_to_a")
 
 
 def _pick_direction(info: CheckpointInfo) -> str:
-    first, second = translate.kinds(info)
+    first, second = translate.domains(info)
     names = {"a_to_b": (first, second), "b_to_a": (second, first)}
     return choice.choose(
         t("translate.direction"),
@@ -63,7 +63,9 @@ def _studio(info: CheckpointInfo, step: int) -> None:
         )
     with right, friendly_errors():
         if uploads:
-            request = Asking.parse({"model": info.name, "step": step, "direction": direction, "detail": detail})
+            request = TranslationRequest.parse(
+                {"model": info.name, "step": step, "direction": direction, "detail": detail}
+            )
             result.show(info, request, uploads, trip=trip)
         else:
             st.info(t(f"translate.waiting.{st.session_state.translate_source}"), icon=":material/add_photo_alternate:")

@@ -10,7 +10,6 @@ A network that looks further than tiles can overlap, such as a U-Net of six redu
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Generator
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ from genmodels.data.loader import to_float, to_uint8
 from genmodels.data.pictures import MAX_PIXELS
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.images.tiling import BLEND, cores, ramp, up
+from genmodels.kernels.precision import faster_dtype
 from genmodels.layers.instance_norm import frozen_copy
 from genmodels.model import Model
 
@@ -40,7 +40,6 @@ _LEAST = 32  # a smaller picture would be a single number after some reductions
 _MOST_PADDED = 2 * MAX_PIXELS
 _STRIP = 256  # rows
 _MOST_DRAWN_OUT = 500  # times as long as wide; a file of 46 kB can be 4,000,000 x 4
-_timed: dict[tuple[Any, ...], Literal["fp32", "bf16"]] = {}
 
 
 def translate_image(
@@ -298,21 +297,15 @@ def _prepared(model: Model, precision: Literal["fp32", "bf16"]) -> Model:
 
 
 def _chosen(model: Model) -> Literal["fp32", "bf16"]:
-    """The faster number format for this kind of model on this machine, from two passes of each, once a process."""
-    key = (model.name, model.config.model_dump_json(), str(model.device), torch.get_num_threads())
-    if key not in _timed:
-        side = up(128, _multiple(model))
-        pixels = np.zeros((side, side, model.config.image_shape[0]), np.uint8)
-        way: Way = "a_to_b" if isinstance(model, SupportsTranslation) else "stylize"
-        half, full = (_seconds(_prepared(model, precision), pixels, way) for precision in ("bf16", "fp32"))
-        _timed[key] = "bf16" if half < 0.9 * full else "fp32"
-    return _timed[key]
+    """The faster precision for this kind of model on this machine."""
+    side = up(128, _multiple(model))
+    pixels = np.zeros((side, side, model.config.image_shape[0]), np.uint8)
+    way: Way = "a_to_b" if isinstance(model, SupportsTranslation) else "stylize"
+    prepared: dict[str, Model] = {}
 
+    def translate(precision: Literal["fp32", "bf16"]) -> None:
+        if precision not in prepared:
+            prepared[precision] = _prepared(model, precision)
+        _pass(prepared[precision], pixels, way).cpu()
 
-def _seconds(model: Model, pixels: np.ndarray, way: Way) -> float:
-    times = []
-    for _ in range(3):  # the first fills caches
-        began = time.perf_counter()
-        _pass(model, pixels, way).cpu()
-        times.append(time.perf_counter() - began)
-    return min(times[1:])
+    return faster_dtype((model.name, model.config.model_dump_json(), str(model.device)), translate)

@@ -1,7 +1,7 @@
-"""What every face of the studio calls: validated, bounded requests in, PNG, GIF and plain numbers out.
+"""The service layer under the interface: validated, bounded requests in; PNG, GIF and plain numbers out.
 
-Nothing here knows a face. `inference` holds the one thread that runs models; the other modules are a page's requests
-each, and what several pages need is named here.
+One module or folder per page, named like the page. Shared: `inference` (threads and model cache), `fair_queue`,
+`sessions`, `requests`, `cache`, `gif`, `dataset_images` and `large_images`. Nothing here depends on the interface.
 """
 
 from __future__ import annotations

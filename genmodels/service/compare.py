@@ -1,10 +1,9 @@
-"""The compare page's requests: what several checkpoints draw from the same seeds, and what was measured of them."""
+"""Requests of the compare page: samples of several checkpoints from the same seeds, and their metrics."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,35 +13,35 @@ from pydantic import Field
 
 from genmodels import catalog
 from genmodels.catalog import CheckpointInfo
-from genmodels.config import Frozen
 from genmodels.errors import CapabilityError
 from genmodels.evaluation import memorisation, reference_classifier
 from genmodels.images import preview
+from genmodels.model import Model
 from genmodels.runfolder import RunFolder
+from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, enlarge, model_of, run
+from genmodels.service.requests import ModelRequest
 
 MIN_MODELS, MAX_MODELS, COLUMNS, ROWS = 2, 4, 5, 6
 PICTURES = COLUMNS * ROWS
-_SIDE, _KEPT = 280, 64
-_DRAWS = frozenset({"sampling", "latent"})
+_SIDE = 280
+_GENERATES = frozenset({"sampling", "latent"})
 
 Better = Literal["low", "high", "one", "data", "copies", "none"]
 
 
-class Drawing(Frozen):
+class ColumnRequest(ModelRequest):
     """One column of the comparison: a checkpoint at a step, and the first of its PICTURES seeds."""
 
-    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
-    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
     seed: int = Field(0, description="first seed, any integer; the next ones follow it")
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """COLUMNS x ROWS pictures in one PNG, the seeds row after row; `parameters` of the network that draws them.
+class Column:
+    """COLUMNS x ROWS samples in one PNG, seeds row by row, and the number of `parameters` used for sampling.
 
-    One picture alone where a model draws the same whatever the seed: `pictures` is how many there are.
+    `pictures` is the number of samples: 1 if a model generates the same image for every seed.
     """
 
     png: bytes
@@ -52,10 +51,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure to compare by: its names in `CheckpointInfo.metrics`, and which direction is good.
+    """A metric of the table: its name in `CheckpointInfo.metrics`, and which value is best.
 
-    `better`: the lowest, the highest, the nearest to 1, the nearest to the real pictures' own figure, no more than what
-    new pictures have, or none, where figures of different models are not alike.
+    `better`: low, high, nearest to 1 (one), nearest to the value of real images (data), at most the rate of held-out
+    images (copies), or none if the values of different models are not comparable.
     """
 
     name: str
@@ -63,12 +62,12 @@ class Measure:
     better: Better
     needs: Literal["samples", "memory", "judge", "elbo", "likelihood", "label", "always"]
     real: str = ""
-    """The metric that says the same of real pictures, where there is one."""
+    """The same metric computed on real images, if there is one."""
 
 
-_FAR = "judge/frechet"
+_DISTANCE = "judge/frechet"
 MEASURES = (
-    Measure("frechet", _FAR, "low", "judge", "judge/frechet_real"),
+    Measure("frechet", _DISTANCE, "low", "judge", "judge/frechet_real"),
     Measure("kernel", "judge/kernel", "low", "judge", "judge/kernel_real"),
     Measure("precision", "judge/precision", "high", "judge"),
     Measure("recall", "judge/recall", "high", "judge"),
@@ -84,13 +83,13 @@ MEASURES = (
     Measure("bits_per_dim", "likelihood/bits_per_dim", "low", "likelihood"),
     Measure("nats", "likelihood/nats", "low", "likelihood"),
     Measure("parameters", "", "low", "always"),
-    Measure("seconds", "", "none", "always"),  # on whatever machine each was trained
+    Measure("seconds", "", "none", "always"),  # on the machine that trained it
 )
 
 
 @dataclass(frozen=True)
 class Value:
-    """One figure of the table; `value` None is not measured, or does not apply to this model."""
+    """One value of the table; `value` is None if it was not measured or does not apply to this model."""
 
     value: float | None
     spread: float | None = None
@@ -103,62 +102,60 @@ class Row:
     measure: Measure
     values: tuple[Value, ...]
     real: float | None
-    """The same figure of real pictures, where all models have the same data and it was measured."""
+    """The value of real images, if it was measured and all models have the same data."""
 
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
-    """The checkpoints and runs that draw pictures: published ones first, then those made to draw from random z."""
-    found = [info for info in catalog.list_checkpoints() if _DRAWS & {*info.capabilities} and info.modality == "image"]
-    return tuple(sorted(found, key=lambda info: (not info.published, "sampling" not in info.capabilities)))
+    """Checkpoints and runs that generate images: published ones first, then those with a sampling distribution."""
+    infos = [
+        info for info in catalog.list_checkpoints() if _GENERATES & {*info.capabilities} and info.modality == "image"
+    ]
+    return tuple(sorted(infos, key=lambda info: (not info.published, "sampling" not in info.capabilities)))
 
 
-_drawings: OrderedDict[tuple[ModelKey, int], Drawn] = OrderedDict()
+_columns: LRU[tuple[ModelKey, int], Column] = LRU(64)
 
 
-def first_shown(infos: Sequence[CheckpointInfo]) -> list[str]:
-    """Names in the order in which columns take them while nobody has chosen: the pair that differs most comes first.
-
-    That is what was measured farthest from real pictures and what was measured nearest, of those published.
+def default_order(infos: Sequence[CheckpointInfo]) -> list[str]:
+    """Names in the order in which columns are filled: the published checkpoints farthest from and nearest to the data
+    by Fréchet distance, then the others.
     """
-    distances = {info.name: info.metrics[_FAR] for info in infos if info.published and _FAR in info.metrics}
+    distances = {info.name: info.metrics[_DISTANCE] for info in infos if info.published and _DISTANCE in info.metrics}
     pair = [choose(distances, key=distances.__getitem__) for choose in (max, min) if distances]
     return [*dict.fromkeys([*pair, *(info.name for info in infos)])]
 
 
-def draw(drawing: Drawing) -> Drawn:
-    """What a checkpoint draws from its seeds, drawn once: moving one column's step leaves the others as they are.
+def column(request: ColumnRequest) -> Column:
+    """The samples of a checkpoint; cached, so changing one column does not compute the others again.
 
-    Raises UnknownNameError, CheckpointError, or CapabilityError for a model that draws nothing.
+    Raises UnknownNameError, CheckpointError, and CapabilityError if the model does not generate images.
     """
 
-    def task() -> Drawn:
-        model, key = model_of(drawing.model, drawing.step)
-        kept = (key, drawing.seed)
-        if kept not in _drawings:
-            pictures = preview.samples_of_seeds(model, range(drawing.seed, drawing.seed + PICTURES))
-            if pictures is None:
-                raise CapabilityError(f"{drawing.model} draws no pictures; choose a VAE or a GAN")
-            columns = COLUMNS if len(pictures) > 1 else 1
-            image = enlarge(preview.grid(pictures, columns, scale=1, pad=1), _SIDE)
-            parameters = sum(
-                parameter.numel()
-                for name, parameter in model.named_parameters()
-                if name.split(".")[0] not in model.training_only
-            )
-            _drawings[kept] = Drawn(preview.png(image, compress_level=1), parameters, len(pictures))
-            while len(_drawings) > _KEPT:
-                _drawings.popitem(last=False)
-        _drawings.move_to_end(kept)
-        return _drawings[kept]
+    def task() -> Column:
+        model, key = model_of(request.model, request.step)
+        return _columns.get_or_compute((key, request.seed), lambda: _column(model, request))
 
     with background():
         return run(task, divided=True)
 
 
-def compared_png(drawings: Sequence[Drawing]) -> bytes:
-    """All columns side by side for keeping, each about 280 pixels wide, on white."""
+def _column(model: Model, request: ColumnRequest) -> Column:
+    pictures = preview.samples_of_seeds(model, range(request.seed, request.seed + PICTURES))
+    if pictures is None:
+        raise CapabilityError(f"{request.model} generates no pictures; choose a VAE or a GAN")
+    columns = COLUMNS if len(pictures) > 1 else 1
+    image = enlarge(preview.grid(pictures, columns, scale=1, pad=1), _SIDE)
+    parameters = sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if name.split(".")[0] not in model.training_only
+    )
+    return Column(preview.png(image, compress_level=1), parameters, len(pictures))
 
-    parts = [Image.open(io.BytesIO(draw(drawing).png)).convert("RGB") for drawing in drawings]
+
+def comparison_png(requests: Sequence[ColumnRequest]) -> bytes:
+    """All columns side by side on white as a file, each about 280 pixels wide."""
+    parts = [Image.open(io.BytesIO(column(request).png)).convert("RGB") for request in requests]
     gap = 16
     whole = Image.new(
         "RGB", (sum(part.width + gap for part in parts) - gap, max(part.height for part in parts)), "white"
@@ -171,13 +168,13 @@ def compared_png(drawings: Sequence[Drawing]) -> bytes:
 
 
 def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Sequence[int]) -> tuple[Row, ...]:
-    """The rows of figures, one value a checkpoint; rows that apply to none are left out.
+    """The rows of metrics, one value per checkpoint; rows that apply to no checkpoint are omitted.
 
-    Figures are of a checkpoint's newest step: of another step nothing is known. The best of a row is marked where all
-    were trained on the same data, and with it whatever cannot be told from it by the spreads; nothing where fewer than
-    two were measured, or where none can be told from the others.
+    Metrics are known for the newest step only. If all checkpoints were trained on the same data, the best value of a
+    row is marked, with every value that does not differ from it by more than the spreads. Nothing is marked if fewer
+    than two values are known or if all would be.
     """
-    same_data = not different_kinds(infos)
+    same_data = not different_data(infos)
     rows = []
     for measure in MEASURES:
         values = [
@@ -191,27 +188,27 @@ def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Seq
     return tuple(rows)
 
 
-def different_kinds(infos: Sequence[CheckpointInfo]) -> tuple[str, ...]:
-    """The data sets the checkpoints were trained on, where that is more than one; empty where all have the same.
+def different_data(infos: Sequence[CheckpointInfo]) -> tuple[str, ...]:
+    """The data sets of the checkpoints if they differ; empty if all have the same.
 
-    The same photographs at another size, or another number of them, are other data: distances between them differ.
+    The same images at another size, or another number of them, count as different data: distances are not comparable.
     """
-    kinds = tuple(dict.fromkeys(_kind(info) for info in infos))
-    if len(kinds) < 2:
+    sets = tuple(dict.fromkeys(_data_of(info) for info in infos))
+    if len(sets) < 2:
         return ()
-    alike = len({title for title, *_ in kinds}) < len(kinds)
+    same_title = len({title for title, *_ in sets}) < len(sets)
     return tuple(
-        f"{title}, {train:,} of {width} x {height}" if alike else title for title, width, height, train in kinds
+        f"{title}, {train:,} of {width} x {height}" if same_title else title for title, width, height, train in sets
     )
 
 
-def _kind(info: CheckpointInfo) -> tuple[str, int, int, int]:
+def _data_of(info: CheckpointInfo) -> tuple[str, int, int, int]:
     _, height, width = info.image_shape or (0, 0, 0)
     return info.data, width, height, RunFolder(info.path).spec().data_spec.train_size
 
 
 def _same_levels(infos: Sequence[CheckpointInfo]) -> bool:
-    """Whether those with a likelihood all guess among as many grey values: black and white is cheaper to foretell."""
+    """Whether all models with a likelihood have the same grey levels: fewer levels need fewer bits."""
     specs = [RunFolder(info.path).spec() for info in infos if "likelihood" in info.capabilities]
     return len({(spec.config.get("levels"), spec.config.get("quantisation")) for spec in specs}) == 1
 
@@ -230,19 +227,19 @@ def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -
 def _applies(measure: Measure, info: CheckpointInfo) -> bool:
     if measure.needs in ("elbo", "likelihood"):
         return measure.needs in info.capabilities
-    draws, of = "sampling" in info.capabilities, RunFolder(info.path).spec().data_spec
+    generates, spec = "sampling" in info.capabilities, RunFolder(info.path).spec().data_spec
     if measure.needs == "samples":
-        return draws
-    if measure.needs == "memory":  # noisy copies of one picture are all near
-        return draws and of.target is None
-    judged = draws and reference_classifier.applies_to(of)
+        return generates
+    if measure.needs == "memory":  # the noisy copies of a single image are all near each other
+        return generates and spec.target is None
+    judged = generates and reference_classifier.applies_to(spec)
     return judged and (measure.needs == "judge" or "label" in info.conditions)
 
 
 def _marked(measure: Measure, values: Sequence[Value], real: float | None) -> list[Value]:
-    """The same values, the best ones marked; `real` is the figure of real pictures."""
+    """The same values with the best ones marked; `real` is the value of real images."""
 
-    def miss(value: Value) -> float:
+    def loss(value: Value) -> float:
         if value.value is None:
             return math.inf
         if measure.better == "low":
@@ -256,10 +253,10 @@ def _marked(measure: Measure, values: Sequence[Value], real: float | None) -> li
     measured = [value for value in values if value.value is not None]
     if len(measured) < 2 or measure.better == "none" or (measure.better == "data" and real is None):
         return list(values)
-    best = min(measured, key=miss)
+    best = min(measured, key=loss)
 
     def is_best(value: Value) -> bool:
-        return miss(value) - miss(best) <= (value.spread or 0.0) + (best.spread or 0.0)
+        return loss(value) - loss(best) <= (value.spread or 0.0) + (best.spread or 0.0)
 
     if all(is_best(value) for value in measured):
         return list(values)

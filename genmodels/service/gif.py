@@ -1,7 +1,7 @@
-"""Animations as GIF files, encoded in a process of their own.
+"""GIF animations, encoded in a separate process.
 
-Choosing 256 colours for a frame takes 16 ms during which Pillow holds the interpreter's lock: in this process, each
-frame of a GIF would delay everybody's sliders. A process takes 0.1 s to start.
+Quantising a frame to 256 colours takes 16 ms, during which Pillow holds the interpreter's lock: in this process every
+frame would delay all interactive requests. The process takes 0.1 s to start.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _ENCODER = Path(__file__).with_name("gif_encoder.py")
 def encode(frames: Iterable[Image.Image], *, one_palette: bool = False, **options: Any) -> bytes:
     """The frames, all of one size and mode, as a GIF. `options` are those of Pillow's `save`, such as `duration`.
 
-    Frames are sent as they are made, so an iterator of them needs no more memory here than one. `one_palette` uses the
-    last frame's colours for all: each frame's own would flicker.
+    Frames are sent one by one, so an iterator needs memory for one frame only. `one_palette` uses the last frame's
+    palette for all frames, because changing palettes flicker.
     """
     ticket = fair_queue.held()
     process = subprocess.Popen(
@@ -33,7 +33,7 @@ def encode(frames: Iterable[Image.Image], *, one_palette: bool = False, **option
     )
     try:
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended: its message is read below
+        with suppress(BrokenPipeError):  # the encoder has ended; its message is read below
             for index, frame in enumerate(frames):
                 if index == 0:
                     header = {"mode": frame.mode, "size": frame.size, "one_palette": one_palette, "options": options}

@@ -1,7 +1,7 @@
-"""A process that encodes one GIF: frames come in on stdin, the file goes out on stdout. `gif.encode` starts it.
+"""Encodes one GIF in a process that `gif.encode` starts: frames on stdin, the file on stdout.
 
-First a line of JSON: mode and size of all frames, the options of Pillow's `save`, and whether one palette, that of the
-last frame, is used for all. Then the frames' raw pixels, one after the other.
+The first line is JSON: mode and size of all frames, options of Pillow's `save`, and whether all frames use the palette
+of the last one. The frames' raw pixels follow.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
         frames = iter(_one_palette(list(frames)))
     first = next(frames)
     buffer = io.BytesIO()
-    # Pillow reads `append_images` twice only if it is a list; chained, each frame is read once, when it is encoded.
+    # Pillow reads a list of `append_images` twice, but an iterator once, frame by frame.
     first.save(buffer, "GIF", save_all=True, append_images=itertools.chain(frames), **header["options"])
     sys.stdout.buffer.write(buffer.getvalue())
 

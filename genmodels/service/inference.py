@@ -1,16 +1,15 @@
-"""The threads for all inference, the models they share, and what every request to them shares.
+"""The inference threads, their model cache, and helpers for all requests.
 
 One thread answers interactive requests. Background work (`fair_queue`) runs in slices of about 50 ms, one at a time, on
-other threads (`slices`), so a slider never waits for a GIF. Each thread uses one CPU thread, so a training at the same
-time costs a slider 2 ms and not 250, and memory does not grow with the number of sessions (each thread that runs a
-convolution keeps memory of its own: 60 of them held 3 GB). Models are read only, so all threads use the same ones.
+other threads (`slices`), so a slider never waits for a GIF. Each thread uses one CPU thread, so a training on the same
+machine costs a slider 2 ms instead of 250, and memory does not grow with the number of sessions (each thread that runs
+a convolution has its own thread team: 60 of them took 3 GB). Models are read-only, so all threads share them.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -31,8 +30,9 @@ from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service import fair_queue, slices
+from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import Ticket
-from genmodels.service.quick import quickened
+from genmodels.service.half_precision import with_faster_generator
 
 MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 128, 60.0
 
@@ -42,7 +42,7 @@ ModelKey = tuple[Path, int, int]
 
 @dataclass(frozen=True)
 class Reading:
-    """What the judge reads in a picture, and how sure it is (0 to 1)."""
+    """The class that the reference classifier reads in an image, and its probability."""
 
     label: str
     probability: float
@@ -132,35 +132,17 @@ def in_slices(items: Iterator[T]) -> Iterator[T]:
         yield from run(turn)
 
 
-_models: OrderedDict[ModelKey, Model] = OrderedDict()
-_models_lock = threading.Lock()
+_models: LRU[ModelKey, Model] = LRU(MODELS_KEPT)
 
 
 def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
-    """The model and its key, on the inference threads only. The key changes when a step is rewritten."""
-    path = catalog.find(plain(name))
-    folder = RunFolder(path)
-    chosen = step if step is not None else max(folder.steps(), default=0)
-    try:
-        stamp = folder.step_path(chosen).stat().st_mtime_ns
-    except OSError:
-        stamp = 0  # load_model below says what is missing
-    key = (path, chosen, stamp)
-    with _models_lock:
-        model = _models.get(key)
-    if model is None:
-        # Outside the lock: the other thread need not wait for a model that it does not use.
-        model = quickened(checkpoint.load_model(path, chosen))
-    with _models_lock:
-        model = _models.setdefault(key, model)
-        _models.move_to_end(key)
-        while len(_models) > MODELS_KEPT:
-            _models.popitem(last=False)
-    return model, key
+    """The model and its key, on the inference threads only. The key changes if the step is rewritten."""
+    key = RunFolder(catalog.find(plain(name))).step_key(step)
+    return _models.get_or_compute(key, lambda: with_faster_generator(checkpoint.load_model(key[0], key[1]))), key
 
 
 def plain(name: str) -> str:
-    """Requests come from a web page: a name may not be a path out of the folders of checkpoints and runs."""
+    """The same name, checked: a request may not use a path to leave the folders of checkpoints and runs."""
     if "/" in name or "\\" in name or name.startswith("."):
         known = [info.name for info in catalog.list_checkpoints()]
         raise UnknownNameError("checkpoint", name, known, "Only names are accepted here, not paths.")
@@ -168,42 +150,42 @@ def plain(name: str) -> str:
 
 
 def condition_of(model: Model, labels: Sequence[int | None]) -> dict[str, Tensor] | None:
-    """The classes to ask for as weights (len(labels), K), so that they can be blended; None is class 0.
+    """The condition of these classes as weights (len(labels), K), which can be blended; None is class 0.
 
-    None for a model that cannot be asked; raises ConfigError or CapabilityError for a class it does not have.
+    None for an unconditional model; raises ConfigError or CapabilityError for a class that the model does not have.
     """
-    asked = preview.requested_labels(model, [label for label in labels if label is not None] or None)
-    count = len(preview.requested_labels(model)) if asked else 0
+    requested = preview.requested_labels(model, [label for label in labels if label is not None] or None)
+    count = len(preview.requested_labels(model)) if requested else 0
     if not count:
         return None
     return {"label": F.one_hot(torch.tensor([label or 0 for label in labels]), count).float().to(model.device)}
 
 
 def latent_dim(model: Model) -> int:
-    """Numbers in z; raises CapabilityError for a model without a latent space."""
+    """Dimension of z; raises CapabilityError for a model without a latent space."""
     if not isinstance(model, SupportsLatent):
         raise CapabilityError(f"{model.title} has no latent space; choose a VAE or a GAN")
     return model.latent_dim
 
 
 def read(pixels: Tensor) -> Reading:
-    """The judge's verdict on one picture (1, 1, 28, 28) in [-1, 1]."""
+    """The most probable class of one image (1, 1, 28, 28) in [-1, 1] under the reference classifier."""
     probability, index = reference_classifier.probabilities(pixels).max(1)
     return Reading(str(int(index)), float(probability))
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """One picture (1, C, H, W) in [-1, 1], a pixel a pixel."""
+    """One image (1, C, H, W) in [-1, 1], not enlarged."""
     return preview.grid(pixels, 1, scale=1, pad=0)
 
 
 def enlarge(image: Image.Image, side: int) -> Image.Image:
-    """In whole-numbered enlargement without smoothing, about `side` pixels wide."""
+    """The image enlarged by an integer factor without smoothing, about `side` pixels wide."""
     scale = max(1, side // image.width)
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
 def has_judge(name: str) -> bool:
-    """Whether the published judge can read this checkpoint's pictures."""
+    """Whether a reference classifier for this checkpoint's images is published."""
     spec = RunFolder(catalog.find(plain(name))).spec()
     return reference_classifier.applies_to(spec.data_spec) and reference_classifier.published()

@@ -1,14 +1,15 @@
-"""What pages that send whole photographs through a network share: tile by tile, shown small, kept for the next time."""
+"""Shared by pages that send images of any size through a network: files, tiles, image encoding, and a result cache."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,23 +18,37 @@ from PIL import Image
 from genmodels.images import preview, tiled
 from genmodels.images.tiled import Progress, Way
 from genmodels.model import Model
+from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import outside, queued
 from genmodels.service.inference import run
 
-SHOWN = 1024
-"""Pixels of the longer side of what a page shows, at most."""
+DISPLAY_SIDE = 1024
+"""Longer side, in pixels, of an image that a page shows."""
 TILE = 512
-"""Side of a tile, which is what another visitor may have to wait for: a second with the largest network."""
+"""Side of a tile in pixels. One tile is the longest slice of work: a second with the largest network."""
 _LARGE = 4_000_000  # pixels
-_EXACT = 256**2  # pixels in all of what a page shows exactly
-_KEPT_BYTES = 256 * 2**20
+_PNG_PIXELS = 256**2  # images of at most so many pixels are shown without compression loss
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class ImageFile:
+    """An image file of a visitor; the name is only shown, and used to name the result."""
+
+    name: str
+    raw: bytes
+
+
+def result_name(file: ImageFile, suffix: str) -> str:
+    """The file name of a result: `pony.jpg` becomes `pony-zebra.png`."""
+    stem, suffix = (re.sub(r"[^\w-]+", "_", part).strip("_")[:60] for part in (PurePath(file.name).stem, suffix))
+    return f"{stem or 'picture'}-{suffix or 'translated'}.png"
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A picture for a page, at most 1,024 pixels a side; `kind` is png or jpeg."""
+    """An encoded image for a page, at most DISPLAY_SIDE pixels per side; `kind` is png or jpeg."""
 
     image: bytes
     kind: str
@@ -42,10 +57,10 @@ class Shown:
 
 
 def shown(pixels: np.ndarray) -> Shown:
-    """Small or transparent pictures exactly, others as JPEG: a page sends it with every answer."""
+    """Small or transparent images as PNG, others as JPEG, because a page sends them with every update."""
     image = Image.fromarray(pixels)
-    image.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
-    if image.mode == "RGBA" or image.width * image.height <= _EXACT:
+    image.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE), Image.Resampling.LANCZOS)
+    if image.mode == "RGBA" or image.width * image.height <= _PNG_PIXELS:
         return Shown(preview.png(image), "png", image.width, image.height)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
@@ -55,26 +70,26 @@ def shown(pixels: np.ndarray) -> Shown:
 _two_large = threading.BoundedSemaphore(2)
 
 
-def stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
-    """uint8 (H, W, 3) through a network, each tile a task of its own for the inference thread.
+def run_tiles(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
+    """uint8 (H, W, 3) through a network, each tile as one slice of background work.
 
-    Of large pictures, which are held in up to 0.4 GB each, two are at work and others wait: it takes no longer, as one
-    thread works for all.
+    At most two large images (up to 0.4 GB each) are processed at a time; the others wait. This takes no longer, because
+    one thread does all the work.
     """
     large = colours.shape[0] * colours.shape[1] > _LARGE
     with queued(), _two_large if large else nullcontext():
-        return _stepwise(model, colours, way, on_progress)
+        return _run_tiles(model, colours, way, on_progress)
 
 
-def _stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
+def _run_tiles(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
     steps = tiled.translating(model, colours, way, tile=TILE)
 
     def task() -> tuple[int, int] | np.ndarray:
         try:
             return next(steps)
         except StopIteration as end:
-            found: np.ndarray = end.value
-            return found
+            result: np.ndarray = end.value
+            return result
 
     while not isinstance(step := run(task, divided=True), np.ndarray):
         if on_progress is not None:
@@ -83,21 +98,10 @@ def _stepwise(model: Model, colours: np.ndarray, way: Way, on_progress: Progress
     return step
 
 
-_kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-_lock = threading.Lock()
+_results: LRU[Hashable, tuple[Any, int]] = LRU(maxbytes=256 * 2**20, size_of=lambda entry: entry[1])
 
 
-def once(what: type[T], wishes: Hashable, raw: bytes, make: Callable[[], tuple[T, int]]) -> T:
-    """What `make` makes, with its bytes; kept by its type, wishes and the file's content, the oldest go first."""
-    at = (what, wishes, hashlib.blake2b(raw, digest_size=16).digest())
-    with _lock:
-        if at in _kept:
-            _kept.move_to_end(at)
-            found: T = _kept[at][0]
-            return found
-    made = make()
-    with _lock:
-        _kept[at] = made
-        while len(_kept) > 1 and sum(size for _, size in _kept.values()) > _KEPT_BYTES:
-            _kept.popitem(last=False)
-    return made[0]
+def cached(what: type[T], settings: Hashable, raw: bytes, make: Callable[[], tuple[T, int]]) -> T:
+    """The result of `make`, which returns it with its size in bytes; cached by type, settings and the file's hash."""
+    result: T = _results.get_or_compute((what, settings, hashlib.blake2b(raw, digest_size=16).digest()), make)[0]
+    return result

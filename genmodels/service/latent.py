@@ -1,8 +1,7 @@
-"""The latent explorer's requests: points, pictures, walks, thumbnails."""
+"""Requests of the latent explorer: points, images, walks, thumbnails."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +15,6 @@ from torch import Tensor
 from genmodels import catalog, data, latent
 from genmodels.capabilities import Condition, SupportsLatent, SupportsSampling
 from genmodels.catalog import CheckpointInfo
-from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.images import preview
@@ -25,6 +23,8 @@ from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import gif
+from genmodels.service.cache import LRU
+from genmodels.service.dataset_images import training_images
 from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import (
     MODELS_KEPT,
@@ -41,7 +41,7 @@ from genmodels.service.inference import (
     run,
     to_image,
 )
-from genmodels.service.real_pictures import training_pictures
+from genmodels.service.requests import ModelRequest
 from genmodels.training import estimate
 from genmodels.training.estimate import Estimate
 
@@ -51,26 +51,22 @@ Offset = Annotated[float, Field(ge=-AXIS_RANGE, le=AXIS_RANGE)]
 PlaneCoordinate = Annotated[float, Field(ge=MIN_PAGE_SEED, le=MAX_PAGE_SEED)]
 
 
-class Point(Frozen):
-    """A place in a model's latent space: z = truncation * z_base + sum(offset_i * direction_i)."""
+class Point(ModelRequest):
+    """A point in a model's latent space: z = truncation * z_base + sum(offset_i * direction_i)."""
 
-    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
-    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
     seed: int = Field(0, description="any integer; z_base is this seed's sample of N(0, I)")
     plane: tuple[PlaneCoordinate, PlaneCoordinate] | None = Field(
-        None, description="column and row in the seed plane; z_base is blended from the four seeds around it"
+        None, description="column and row in the seed plane; z_base is interpolated from the four seeds around it"
     )
-    truncation: float = Field(1.0, ge=0, le=MAX_TRUNCATION, description="factor of z_base: 0 is the middle")
-    axes: Literal["first", "principal"] = Field("first", description="what the offsets move along")
-    offsets: tuple[Offset, ...] = Field((), max_length=MAX_AXES, description="distance moved along each direction")
-    label: int | None = Field(
-        None, ge=0, lt=10_000, description="class to ask for, counted from 0; empty takes class 0"
-    )
+    truncation: float = Field(1.0, ge=0, le=MAX_TRUNCATION, description="factor of z_base; 0 is the origin")
+    axes: Literal["first", "principal"] = Field("first", description="directions of the offsets")
+    offsets: tuple[Offset, ...] = Field((), max_length=MAX_AXES, description="distance along each direction")
+    label: int | None = Field(None, ge=0, lt=10_000, description="class, counted from 0; empty takes class 0")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture, one pixel a pixel."""
+    """A decoded image, not enlarged."""
 
     png: bytes
     width: int
@@ -78,11 +74,11 @@ class Picture:
     reading: Reading | None
 
 
-# --------------------------------------------------------------------- pictures
+# --------------------------------------------------------------------- images
 
 
 def render(point: Point, *, judged: bool = True) -> Picture:
-    """The picture at a point, decoded alone: at another batch size pixels could differ in the last bit.
+    """The image at a point, decoded alone: with another batch size pixels could differ in the last bit.
 
     Raises UnknownNameError, CheckpointError or CapabilityError.
     """
@@ -100,7 +96,7 @@ def render(point: Point, *, judged: bool = True) -> Picture:
 
 
 def enlarged_png(point: Point, side: int = 560) -> bytes:
-    """The picture at a point in whole-numbered enlargement, about `side` pixels wide, for keeping."""
+    """The image at a point as a file, enlarged by an integer factor to about `side` pixels."""
     examples = _examples_for(point)
 
     def task() -> bytes:
@@ -112,10 +108,9 @@ def enlarged_png(point: Point, side: int = 560) -> bytes:
 
 
 def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, milliseconds: int = 60) -> bytes:
-    """An endless GIF: on the sphere from each point to the next and back to the first, `frames` pictures each way.
+    """A looping GIF: spherical interpolation from each point to the next and back to the first, `frames` images each.
 
-    Where points ask for different classes, these are blended too. All points must be of one model; its pictures are
-    drawn by the first point's step.
+    Different classes are interpolated, too. All points must belong to one model; the first point's step decodes them.
     """
     if not 2 <= len(points) <= MAX_PINS or not 1 <= frames <= 60:
         raise GenmodelsError(
@@ -129,31 +124,31 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
         model, _ = model_of(points[0].model, points[0].step)
         stops = [_z(*model_of(point.model, point.step), point, examples) for point in points]
         if latent_dim(model) == 0:
-            raise CapabilityError(f"{points[0].model} draws from a constant; there is nowhere to walk")
+            raise CapabilityError(f"{points[0].model} generates from a constant; there is nowhere to walk")
         return stops, [condition_of(model, [point.label]) for point in points]
 
-    def pictures(stops: list[Tensor], asked: list[Condition]) -> Iterator[Image.Image]:
-        for (a, c), (b, d) in pairwise([*zip(stops, asked, strict=True), (stops[0], asked[0])]):
+    def images(stops: list[Tensor], conditions: list[Condition]) -> Iterator[Image.Image]:
+        for (a, c), (b, d) in pairwise([*zip(stops, conditions, strict=True), (stops[0], conditions[0])]):
             for index in range(frames):
                 model, _ = model_of(points[0].model, points[0].step)
                 pixels = _decode(model, latent.slerp(a, b, index / frames), _blend(c, d, index / frames))
                 yield enlarge(to_image(pixels), side)
 
     with queued():
-        return gif.encode(in_slices(pictures(*run(ends))), duration=milliseconds, loop=0, optimize=False)
+        return gif.encode(in_slices(images(*run(ends))), duration=milliseconds, loop=0, optimize=False)
 
 
 def walk_of_seeds(point: Point, count: int = 4) -> list[Point]:
-    """Points to walk between where nothing is pinned: this seed and the next ones."""
+    """The points of a walk if nothing is pinned: this seed and the next ones."""
     return [
         Point(model=point.model, step=point.step, seed=point.seed + index, label=point.label) for index in range(count)
     ]
 
 
 def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int = 3) -> bytes | None:
-    """A PNG grid that the model draws now, of seeds 0, 1, 2, ...; None for a model that draws no pictures.
+    """A PNG grid of the images of seeds 0, 1, 2, ...; None for a model that does not generate images.
 
-    Of a model that can be asked for one of a few classes: a column a class, a row a seed, as wide as high as asked.
+    A conditional model with few classes gets one column per class and one row per seed, at about the same aspect ratio.
     """
     if not 1 <= columns * rows <= 64:
         raise GenmodelsError(f"a thumbnail has 1 to 64 pictures, not {columns} x {rows}")
@@ -174,7 +169,7 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
 
 
 def axes_count(name: str, step: int | None, axes: Literal["first", "principal"]) -> int:
-    """How many sliders make sense: at most MAX_AXES, fewer where z or its first layer has fewer directions."""
+    """The number of sliders: at most MAX_AXES, fewer if z or the first layer has fewer directions."""
     point = Point(model=name, step=step, axes=axes)
     examples = _examples_for(point)
 
@@ -186,7 +181,7 @@ def axes_count(name: str, step: int | None, axes: Literal["first", "principal"])
 
 
 def latent_checkpoints() -> tuple[CheckpointInfo, ...]:
-    """The checkpoints and runs whose latent space can be explored, published ones first."""
+    """Checkpoints and runs with a latent space, published ones first."""
     return tuple(info for info in catalog.list_checkpoints() if "latent" in info.capabilities)
 
 
@@ -215,28 +210,27 @@ def _blend(a: Condition, b: Condition, t: float) -> Condition:
     return None if a is None or b is None else {key: torch.lerp(a[key], b[key], t) for key in a}
 
 
-_found_directions: OrderedDict[ModelKey, tuple[Tensor | None, Tensor]] = OrderedDict()
+_principal_directions: LRU[tuple[ModelKey, int | None], tuple[Tensor | None, Tensor]] = LRU(4 * MODELS_KEPT)
 
 
 def _directions(model: Model, key: ModelKey, axes: str, examples: Tensor | None) -> Tensor:
     if axes == "first":
         dim = latent_dim(model)
         return latent.axis_directions(dim)[:MAX_AXES]
-    kept = _found_directions.get(key)
-    if kept is None or kept[0] is not examples:  # other pictures have other principal components
-        kept = _found_directions[key] = (examples, latent.principal_directions(model, examples, MAX_AXES))
-        while len(_found_directions) > 4 * MODELS_KEPT:
-            _found_directions.popitem(last=False)
-    return kept[1]
+    # The entry holds the examples, so no other tensor can have their id while the entry is cached.
+    named = key, None if examples is None else id(examples)
+    return _principal_directions.get_or_compute(
+        named, lambda: (examples, latent.principal_directions(model, examples, MAX_AXES))
+    )[1]
 
 
 def seconds_of(spec: Spec) -> float | None:
-    """About how long a training will take on this CPU, by timing a few real steps; None where it cannot be told."""
+    """Estimated seconds of a training on this CPU, from the time of a few real steps; None if unknown."""
     return estimate_of(spec).seconds
 
 
 def estimate_of(spec: Spec) -> Estimate:
-    """As `seconds_of`, with the reason if a trial step failed or the server is too busy for one."""
+    """As `seconds_of`, with the reason if a trial step fails or the server is too busy for one."""
     try:
         with background():
             return run(lambda: estimate.of(spec), divided=True)
@@ -248,12 +242,12 @@ def estimate_of(spec: Spec) -> Estimate:
 
 
 def _examples_for(*points: Point) -> Tensor | None:
-    """Real pictures for principal components, read once a data set; None where no point needs them."""
-    asking = next((point for point in points if point.axes == "principal"), None)
-    if asking is None:
+    """Real images for principal components, read once per data set; None if no point needs them."""
+    principal = next((point for point in points if point.axes == "principal"), None)
+    if principal is None:
         return None
-    spec = RunFolder(catalog.find(plain(asking.model))).spec()
+    spec = RunFolder(catalog.find(plain(principal.model))).spec()
     for config in (spec.data, DataConfig()):
         if data.missing(config) is None and data.get_spec(config).image_shape == spec.data_spec.image_shape:
-            return training_pictures(config)
+            return training_images(config)
     return None

@@ -1,7 +1,7 @@
-"""Who asks for something: one visitor's session, or the command line.
+"""The session of a request: one visitor's, or that of the command line.
 
-The pages install how a session is found (`identify`); this package does not know what serves it. A thread that works
-for a session names it with `acting_for`.
+The interface installs a function that finds the session (`identify`); this package does not depend on the web server. A
+thread that works for a session declares it with `acting_for`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def _ignore(position: int) -> None:
 
 @dataclass(frozen=True)
 class Session:
-    """One visitor.
+    """One visitor's session.
 
     `connected()` is false after the visitor has left. `waiting(position)` is called several times per second on the
-    thread that waits for a result, with the position in line (0: it is being computed); it may raise to give up.
+    thread that waits for a result, with the position in line (0: it is being computed); it may raise to cancel.
     """
 
     name: str
@@ -43,16 +43,16 @@ _finders: list[Callable[[], Session | None]] = []
 
 
 def identify(find: Callable[[], Session | None]) -> None:
-    """Install how the session of the calling thread is found; the last one installed is used."""
+    """Install the function that finds the calling thread's session; it replaces an earlier one."""
     _finders[:] = [find]
 
 
 def current() -> Session:
     """The session that the calling thread works for."""
-    found = _acting.get()
-    if found is None and _finders:
-        found = _finders[0]()
-    return found or LOCAL
+    session = _acting.get()
+    if session is None and _finders:
+        session = _finders[0]()
+    return session or LOCAL
 
 
 @contextmanager

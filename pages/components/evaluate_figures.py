@@ -64,12 +64,12 @@ def show(info: CheckpointInfo, measured: Measured) -> None:
         st.caption(t("evaluate.promised", differences=", ".join(differing)))
     if measured.added:
         st.caption(t("evaluate.added", samples=f"{evaluate.SAMPLES:,}"))
-    if "judge/frechet" in measured.figures:
+    if "judge/frechet" in measured.metrics:
         st.caption(t("evaluate.judge_note"))
     judge_note.untrained(
-        measured.step, [name for name in measured.figures if name.startswith(("judge/", "classes/", "labels/"))]
+        measured.step, [name for name in measured.metrics if name.startswith(("judge/", "classes/", "labels/"))]
     )
-    if any(f"{name}_spread" in measured.figures for name in measured.figures):
+    if any(f"{name}_spread" in measured.metrics for name in measured.metrics):
         st.caption(metric_table.SPREAD_NOTE)
 
 
@@ -77,11 +77,11 @@ def rows(info: CheckpointInfo, measured: Measured) -> list[Row]:
     """For each group a heading, then its metrics; metrics without a text come last, under their own names."""
     grouped = {name for names in GROUPS.values() for name in names}
     spread = {f"{name}_spread" for name in grouped}
-    other = [name for name in measured.figures if name not in grouped | spread and not name.startswith(_CHARTED)]
+    other = [name for name in measured.metrics if name not in grouped | spread and not name.startswith(_CHARTED)]
     expected = evaluate.expected(info, measured.step)
     table = []
     for group, names in {**GROUPS, "other": tuple(sorted(other))}.items():
-        own = [name for name in names if name in measured.figures]
+        own = [name for name in names if name in measured.metrics]
         if own:
             table.append(Row(t(f"evaluate.group.{group}")))
             table += [_row(name, measured, expected.get(name, "")) for name in own]
@@ -108,12 +108,12 @@ def spread_text(value: float, spread: float) -> str:
 
 
 def _row(name: str, measured: Measured, expected: str) -> Row:
-    value = value_text(name, measured.figures[name])
-    spread = measured.figures.get(f"{name}_spread")
+    value = value_text(name, measured.metrics[name])
+    spread = measured.metrics.get(f"{name}_spread")
     if spread is not None and _is_fraction(name):
-        value = f"{spread_text(100 * measured.figures[name], 100 * spread)}\u00a0%"
+        value = f"{spread_text(100 * measured.metrics[name], 100 * spread)}\u00a0%"
     elif spread is not None and name != "classes/above_1_percent":
-        value = spread_text(measured.figures[name], spread)
+        value = spread_text(measured.metrics[name], spread)
     if name in measured.added:
         value += "\u00a0°"
     return Row(metric_table.name_of(name), value, expected, metric_table.meaning_of(name))

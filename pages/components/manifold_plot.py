@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.service.manifold import Scatter
-from genmodels.service.manifold.scatter_image import label_places
+from genmodels.service.manifold.scatter_image import label_positions
 from pages.components.i18n import t
 from pages.components.theme import in_chart
 
@@ -45,9 +45,9 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
     for index, name in enumerate(names):
         own = _scatter.label == index if _scatter.classes else slice(None)
         plot.add_trace(_dots(_scatter.x[own], _scatter.y[own], name, palette[index % len(palette)]))
-    plot.add_trace(_everywhere(_scatter.reach, line))
+    plot.add_trace(_everywhere(_scatter.extent, line))
     names_at_centres: list[dict[str, Any]] = []
-    for index, (x, y) in label_places(_scatter, _scatter.reach).items():
+    for index, (x, y) in label_positions(_scatter, _scatter.extent).items():
         names_at_centres.append(
             {
                 "x": x,
@@ -60,7 +60,7 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
                 "captureevents": False,
             }
         )
-    reach = _scatter.reach
+    reach = _scatter.extent
     axis = {"range": [-reach, reach], "zeroline": True, "constrain": "domain"}
     plot.update_layout(
         height=560,

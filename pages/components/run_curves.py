@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from array import array
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -14,12 +13,12 @@ import streamlit as st
 
 from genmodels.model import Curve
 from genmodels.runfolder import RunFolder
+from genmodels.service.cache import LRU
 from pages.components.i18n import has, t
 from pages.components.run_chart import chart_spec, legend_height
 
 POINTS = 1_000
 """Points per chart, over all its lines; 1,000 cost a browser about 10 % of a core at one update per 2 s."""
-_TAILS_KEPT = 64
 _PIECE = 8 * 2**20  # bytes read at a time
 _MAX_EXACT = 2**53  # a browser holds integers exactly up to here
 
@@ -76,18 +75,12 @@ def _is_whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and abs(value) < _MAX_EXACT
 
 
-_tails: OrderedDict[Path, MetricsTail] = OrderedDict()
-_tails_lock = threading.Lock()
+_tails: LRU[Path, MetricsTail] = LRU(64)
 
 
 def series_of(folder: RunFolder) -> Series:
     """All points of a run; points read before are cached for all sessions."""
-    with _tails_lock:
-        tail = _tails.setdefault(folder.path, MetricsTail(folder))
-        _tails.move_to_end(folder.path)
-        while len(_tails) > _TAILS_KEPT:
-            _tails.popitem(last=False)
-    return tail.series()
+    return _tails.get_or_compute(folder.path, lambda: MetricsTail(folder)).series()
 
 
 def thin(steps: Sequence[int], values: Sequence[float], limit: int) -> tuple[list[int], list[float], int]:

@@ -11,8 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from genmodels.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import speak
-from genmodels.service.speak import Asked
-from genmodels.service.speak.options import Voice
+from genmodels.service.speak import SpeakRequest
+from genmodels.service.speak.facts import AudioFacts
 from pages.components import address
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
@@ -42,10 +42,10 @@ def read_address() -> None:
         address.bind("speak", name, f"speak_{name}", parse, address.problem(name, allowed))
 
 
-def read_model_address(voice: Voice) -> None:
+def read_model_address(voice: AudioFacts) -> None:
     """Read the parameters whose valid values depend on the model."""
     none = t("speak.address_none")
-    guidances, tempos = GUIDANCES if voice.guidance is not None else (), TEMPOS if voice.timed else ()
+    guidances, tempos = GUIDANCES if voice.guidance is not None else (), TEMPOS if voice.has_tempo else ()
     known: tuple[tuple[str, Callable[[str], object], Sequence[object]], ...] = (
         ("say", voice.labels.index, voice.labels),
         ("voice", voice.speakers.index, voice.speakers),
@@ -65,7 +65,7 @@ def _stop(stops: Sequence[Number]) -> Callable[[str], Number]:
     return lambda text: stops[stops.index(float(text))]
 
 
-def write_address(request: Asked) -> None:
+def write_address(request: SpeakRequest) -> None:
     """Write the request to the page's address."""
     values = {
         "say": request.label,
@@ -81,7 +81,7 @@ def write_address(request: Asked) -> None:
         address.write("speak", name, None if value is None else str(value))
 
 
-def condition(voice: Voice) -> tuple[str | None, str | None]:
+def condition(voice: AudioFacts) -> tuple[str | None, str | None]:
     """Show the pickers of a conditional model and return label and speaker; None for what it is not conditioned on."""
     label = speaker = None
     if voice.labels:
@@ -101,18 +101,18 @@ def condition(voice: Voice) -> tuple[str | None, str | None]:
 
 def request(
     info: CheckpointInfo,
-    voice: Voice,
+    voice: AudioFacts,
     condition: tuple[str | None, str | None],
     *,
     with_step: bool = True,
     with_tempo: bool = True,
-) -> tuple[Asked, DeltaGenerator]:
+) -> tuple[SpeakRequest, DeltaGenerator]:
     """Show seed, step, length, temperature, top-k, guidance and tempo; return the request and a container.
 
     The container, for the buttons that start the generation, is next to the settings that are changed most often.
     """
     memory = st.session_state
-    memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(voice.usual_seconds, 2))))
+    memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(voice.mean_seconds, 2))))
     memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
     memory.setdefault("speak_top_k", TOP_KS[-1])
     seed = seed_input("speak", shuffle="shuffle", default=1)
@@ -148,7 +148,7 @@ def request(
         )
         guidance = _guidance(voice)
     top_k = None if memory.speak_top_k >= voice.levels else memory.speak_top_k
-    parsed = Asked.parse(
+    parsed = SpeakRequest.parse(
         {
             "model": info.name,
             "step": step,
@@ -165,7 +165,7 @@ def request(
     return parsed, actions
 
 
-def _guidance(voice: Voice) -> float | None:
+def _guidance(voice: AudioFacts) -> float | None:
     """Show the classifier-free guidance scale and return it; None for the model's default, or without guidance."""
     if (default := voice.guidance) is None:
         return None
@@ -181,9 +181,9 @@ def _guidance(voice: Voice) -> float | None:
     return None if chosen == default else float(chosen)
 
 
-def _tempo(voice: Voice) -> float:
+def _tempo(voice: AudioFacts) -> float:
     """Show the tempo and return it; 1 if the model is not conditioned on time."""
-    if not voice.timed:
+    if not voice.has_tempo:
         return 1.0
     st.session_state.setdefault("speak_tempo", 1.0)
     chosen = st.select_slider(
@@ -197,7 +197,7 @@ def _tempo(voice: Voice) -> float:
     return float(chosen)
 
 
-def in_words(request: Asked) -> str:
+def in_words(request: SpeakRequest) -> str:
     """The request as a caption, which stays valid when the controls are changed."""
     parts = [part for part in (request.label, request.speaker) if part is not None]
     parts.append(t("speak.of_seed", seed=request.seed))

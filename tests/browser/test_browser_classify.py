@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_browser_manifold import SEVEN, draw
-from tests.service.test_service import save_run
 from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.support.runs import save_run
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -16,10 +16,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_browser_translate import _SMALL as SMALL_CYCLEGAN
 from tests.browser.test_browser_translate import photo
-from tests.service.test_service import save_run
-from tests.service.test_service_speak import SMALL as SMALL_VOICE
-from tests.service.test_service_stylize import offer, save_networks
 from tests.support.browser import Browser, Server, browser, server_of, settle, widget
+from tests.support.runs import save_run
+from tests.support.speech import SMALL as SMALL_VOICE
+from tests.support.stylizing import offer, save_networks
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

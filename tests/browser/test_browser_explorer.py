@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from genmodels.runfolder import STATUS, write_json
-from tests.service.test_service import save_run
 from tests.support.browser import Browser, Server, browser, server_of, settle, widget
+from tests.support.runs import save_run
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from pages.components.address import PARAMETERS
 from pages.components.i18n import t
-from tests.service.test_service import save_run
-from tests.service.test_service_paint import _SMALL
 from tests.support.browser import Browser, Server, browser, server_of, settle, widget
+from tests.support.painting import SMALL
+from tests.support.runs import save_run
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = tmp_path_factory.mktemp("interface")
     save_run(root / "runs", "my_vae", "mnist_vae_2d", "data.name=digits")
     small = ("model.layers=2", "model.levels=8", "model.kernel_size=3")
-    save_run(root / "runs", "my_painter", "mnist_pixelcnn", *_SMALL, *small)
+    save_run(root / "runs", "my_painter", "mnist_pixelcnn", *SMALL, *small)
     folders = {"GENMODELS_RUNS": str(root / "runs"), "GENMODELS_CHECKPOINTS": str(root / "checkpoints"),
                "GENMODELS_DATA": str(root / "data")}  # fmt: skip
     with server_of(folders, root / "server.log") as found:

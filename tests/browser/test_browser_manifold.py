@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.service.test_service import save_run
 from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.support.runs import save_run
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.test_service_paint import save_painters
 from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.support.painting import save_pixel_models
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Untrained runs alone."""
     root = tmp_path_factory.mktemp("painted")
-    save_painters(root / "runs")
+    save_pixel_models(root / "runs")
     (root / "checkpoints").mkdir()
     env = {"GENMODELS_RUNS": str(root / "runs"), "GENMODELS_CHECKPOINTS": str(root / "checkpoints")}
     with server_of(env, root / "server.log") as found:

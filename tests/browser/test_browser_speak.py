@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pages.components.i18n import t
-from tests.service.test_service import save_run
-from tests.service.test_service_speak import SMALL
 from tests.support.browser import Browser, Server, browser, browsing, chromium, server_of, settle, widget
+from tests.support.runs import save_run
+from tests.support.speech import SMALL
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

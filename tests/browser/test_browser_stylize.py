@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.test_service_stylize import offer, save_networks
 from tests.support.browser import Browser, browser, server_of, settle, widget
+from tests.support.stylizing import offer, save_networks
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.service.test_service import save_run
 from tests.support.browser import Browser, Server, browser, browsing, server_of, widget
 from tests.support.picture_files import encoded
+from tests.support.runs import save_run
 
 __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -16,7 +16,7 @@ from genmodels.publishing.expected import Promise, promise_of
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
 from genmodels.training import runner
 from tests.conftest import small_spec
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 from train_jobs.spec import make_spec
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from genmodels.data import DataConfig, audio_folder, decoding, intake_worker, ow
 from genmodels.data.sources import layout
 from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder, runs_root
-from genmodels.service import sound, speak
+from genmodels.service import speak
+from genmodels.service.speak import sound
 from genmodels.training import runner
 from tests.conftest import small_spec
 from tests.pages.test_pages_training import command_of, page, spec_of_command
@@ -262,9 +263,9 @@ def test_a_model_learns_from_it_and_is_continued_from_it(recordings: Path) -> No
     folder = RunFolder.create(runs_root() / "mine", spec)
     assert runner.train_folder(folder, device="cpu") == "finished"
     config = folder.spec().data
-    assert sound.real_set(speak.data_of("mine")) == config
-    assert sound.real(config, 0).title == "high"
-    assert sound.real_set(config.replace(path=str(recordings / "nowhere"))).name == "tones"
+    assert sound.recordings_config(speak.data_of("mine")) == config
+    assert sound.test_recording(config, 0).title == "high"
+    assert sound.recordings_config(config.replace(path=str(recordings / "nowhere"))).name == "tones"
 
 
 def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:

@@ -11,7 +11,6 @@ import tempfile
 import threading
 import time
 import wave
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from genmodels.data import DataConfig, decoding, fsdd, intake, isolation, record
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import evaluate, sound_metrics
 from genmodels.runfolder import RunFolder, runs_root
-from genmodels.service import sound as heard
+from genmodels.service.speak import sound as heard
 from genmodels.signal import audio
 from genmodels.training import runner
 from tests.conftest import small_model, small_spec
@@ -202,7 +201,7 @@ def test_what_was_decoded_and_what_was_refused_is_remembered(monkeypatch: pytest
         return np.zeros(5, np.float32)
 
     monkeypatch.setattr(intake, "decode_recording", decode)
-    monkeypatch.setattr(heard, "_decoded", OrderedDict())
+    heard._decoded.clear()
     for _ in range(3):
         assert heard.decoded(b"good").seconds == 5 / heard.RATE
         for raw, reason in ((b"bad", "it is bad"), (b"busy", "later")):
@@ -212,7 +211,7 @@ def test_what_was_decoded_and_what_was_refused_is_remembered(monkeypatch: pytest
     with ThreadPoolExecutor(8) as pool:  # many visitors: nobody's entry is taken away between two looks at it
         for found in [pool.submit(heard.decoded, str(n % 40).encode()) for n in range(400)]:
             assert len(found.result().samples) == 5
-    assert len(heard._decoded) == heard._KEPT
+    assert len(heard._decoded) == 16
 
 
 # --------------------------------------------------------------------------- Free Spoken Digits

@@ -16,8 +16,8 @@ from genmodels.data.loader import to_float
 from genmodels.evaluation import translation_metrics
 from genmodels.layers import augment
 from tests.conftest import small_model
-from tests.service.test_service import save_run
-from tests.service.test_service_translate import publish_brightness_judge
+from tests.support.runs import save_run
+from tests.support.translation import publish_brightness_judge
 
 
 class _Negative(torch.nn.Module):

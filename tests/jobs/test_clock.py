@@ -14,7 +14,7 @@ from genmodels import catalog, processes
 from genmodels.runfolder import STATUS, RunFolder, write_json
 from pages.components import run_actions
 from pages.components.model_choice import is_learning
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 REPORT = {"phase": "training", "step": 10, "max_steps": 100}
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 import train_jobs
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import runs_root
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 from train_jobs import publishing
 
 ROOT = Path(__file__).parents[2]

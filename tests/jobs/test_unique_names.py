@@ -13,7 +13,7 @@ from genmodels import catalog
 from genmodels.errors import ConfigError, PublicModeError
 from genmodels.publishing.publish import publish
 from genmodels.runfolder import RunFolder, runs_root
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 from train_jobs.api import enter
 
 ROOT = Path(__file__).parents[2]

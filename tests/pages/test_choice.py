@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.runfolder import RunFolder, runs_root
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 ROOT = Path(__file__).parents[2]
 SELECTING = ("selectbox", "multiselect", "radio", "segmented_control", "pills", "select_slider")

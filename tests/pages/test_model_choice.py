@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels import checkpoint
 from genmodels.runfolder import STATUS, RunFolder, write_json
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from streamlit.testing.v1 import AppTest
 from pages.components.address import PARAMETERS
 from tests.pages.test_pages_conditional import _SMALL as CGAN
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import save_run
-from tests.service.test_service_paint import _GATED as GATED
-from tests.service.test_service_speak import SMALL as WAVENET
-from tests.service.test_service_stylize import save_networks
-from tests.service.test_service_translate import _SMALL as CYCLEGAN
+from tests.support.painting import GATED as GATED
+from tests.support.runs import save_run
+from tests.support.speech import SMALL as WAVENET
+from tests.support.stylizing import save_networks
+from tests.support.translation import SMALL as CYCLEGAN
 
 NONSENSE = "zzz-9"
 GOOD: dict[str, dict[str, str]] = {

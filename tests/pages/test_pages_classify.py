@@ -21,14 +21,14 @@ from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
 from genmodels.service import classify
 from genmodels.service.classify import typical as classify_typical
-from genmodels.service.classify.typical import Backquery
+from genmodels.service.classify.typical import TypicalRequest
 from pages.components.model_choice import option
 from pages.parts.classify import mistakes
 from tests.conftest import digit_batch, small_model
 from tests.pages.test_components import as_read
 from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_manifold import seven, tile, trained_on
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 
 @pytest.fixture
@@ -78,14 +78,14 @@ def test_probabilities_are_what_the_loss_squashed(family: str, settings: dict[st
 def test_all_classifiers_answer_in_one_request(runs: Path) -> None:
     found = classify.classify(NAMES, ink=seven())
     x = drawing.to_mnist(seven()).unsqueeze(0)
-    assert [answer.name for answer in found.answers] == list(NAMES)
-    for answer in found.answers:
+    assert [answer.name for answer in found.predictions] == list(NAMES)
+    for answer in found.predictions:
         expected = catalog.load(answer.name).probabilities(x)[0]
         assert answer.probabilities == pytest.approx(expected.tolist(), abs=1e-5)
         assert answer.total == pytest.approx(sum(answer.probabilities), abs=1e-5)
         assert answer.top == int(expected.argmax())
-    assert found.answers[-1].total == pytest.approx(1.0, abs=1e-5), "a softmax"
-    assert abs(found.answers[1].total - 1) > 0.1, "ten outputs of their own"
+    assert found.predictions[-1].total == pytest.approx(1.0, abs=1e-5), "a softmax"
+    assert abs(found.predictions[1].total - 1) > 0.1, "ten outputs of their own"
     assert torch.equal(tile(found.prepared), x.add(1).mul(127.5).round().long())
     assert found.label == ""
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_asked_is_refused(runs: Path) -> None:
         classify.classify(NAMES, ink=np.zeros((140, 140), np.uint8))
     with pytest.raises(DataError, match="test digit 500"):
         classify.classify(NAMES, index=500)
-    with pytest.raises(CapabilityError, match="vae does not name"):
+    with pytest.raises(CapabilityError, match="vae is not a classifier"):
         classify.classify(("vae",), index=0)
     with pytest.raises(CapabilityError, match="9 classifiers"):
         classify.classify(("my_softmax",) * 9, index=0)
@@ -174,7 +174,7 @@ def test_total_variation_and_blur_by_hand() -> None:
 
 
 def test_a_backquery_raises_the_wanted_output(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = classify_typical.typical(Backquery(model="my_mnist_mlp_combined", start="noise"))
+    found = classify_typical.typical(TypicalRequest(model="my_mnist_mlp_combined", start="noise"))
     assert [typical.label for typical in found.free] == [str(digit) for digit in range(10)]
     assert all(typical.own.label == typical.label for typical in found.free), "led by nothing else"
     assert all(typical.judged is None for typical in found.free), "no judge is published here"
@@ -183,20 +183,20 @@ def test_a_backquery_raises_the_wanted_output(runs: Path, monkeypatch: pytest.Mo
         for row in (found.free, found.smooth)
     )
     assert smooth < 0.6 * rough
-    again = classify_typical.typical(Backquery(model="my_mnist_mlp_combined", start="noise"))
+    again = classify_typical.typical(TypicalRequest(model="my_mnist_mlp_combined", start="noise"))
     assert again is found, "kept once made"
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "load_model", lambda *_: pytest.fail("what is kept needs no weights"))
-        assert classify_typical.typical(Backquery(model="my_mnist_mlp_combined", start="noise")) is found
-    other = classify_typical.typical(Backquery(model="my_mnist_mlp_combined", start="grey"))
+        assert classify_typical.typical(TypicalRequest(model="my_mnist_mlp_combined", start="noise")) is found
+    other = classify_typical.typical(TypicalRequest(model="my_mnist_mlp_combined", start="grey"))
     assert other.free[0].png != found.free[0].png
 
 
 def test_a_backquery_out_of_bounds_is_refused(runs: Path) -> None:
     with pytest.raises(ConfigError, match="start"):
-        Backquery.parse({"model": "x", "start": "black"})
-    with pytest.raises(CapabilityError, match="vae does not name"):
-        classify_typical.typical(Backquery(model="vae"))
+        TypicalRequest.parse({"model": "x", "start": "black"})
+    with pytest.raises(CapabilityError, match="vae is not a classifier"):
+        classify_typical.typical(TypicalRequest(model="vae"))
 
 
 # ------------------------------------------------------------------------------ mistakes
@@ -272,7 +272,7 @@ def test_a_test_digit_is_put_to_all_and_the_count_of_right_ones_told(runs: Path)
     app.segmented_control(key="classify_source").set_value("test").run()
     app.number_input(key="classify_index").set_value(7).run()
     answers = classify.classify(NAMES, index=7)
-    right = sum(str(answer.top) == answers.label for answer in answers.answers)
+    right = sum(str(answer.top) == answers.label for answer in answers.predictions)
     assert f"It is a **{answers.label}**: {right} of 4 are right." in texts(app)
     app.button(key="classify_another").click().run()
     assert not app.exception
@@ -280,7 +280,7 @@ def test_a_test_digit_is_put_to_all_and_the_count_of_right_ones_told(runs: Path)
 
 def test_disagreement_is_said(runs: Path) -> None:
     def tops(sent: str) -> list[int]:
-        return [answer.top for answer in classify.classify(NAMES, ink=drawing.from_canvas(sent)).answers]
+        return [answer.top for answer in classify.classify(NAMES, ink=drawing.from_canvas(sent)).predictions]
 
     # Four classifiers that have learned nothing: of fifty digits they read one differently.
     drawn = (_sent(classify.classify(NAMES, index=index).prepared) for index in range(50))
@@ -321,7 +321,9 @@ def test_an_uploaded_digit_is_read(runs: Path) -> None:
     app.segmented_control(key="classify_source").set_value("upload").run()
     app.file_uploader(key="classify_upload").upload("digit.png", buffer.getvalue(), "image/png").run()
     assert not app.error
-    same = len({answer.top for answer in classify.classify(NAMES, ink=drawing.from_file(buffer.getvalue())).answers})
+    same = len(
+        {answer.top for answer in classify.classify(NAMES, ink=drawing.from_file(buffer.getvalue())).predictions}
+    )
     assert ("All 4 read" if same == 1 else "They disagree") in texts(app)
 
 
@@ -338,7 +340,7 @@ def test_who_has_met_the_digits_is_not_said_to_be_tested(tmp_path: Path, monkeyp
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     save_run(tmp_path / "runs", "held_out", "mnist_cnn", "data.name=digits", steps=(10,))
-    assert (classify.are_new("mnist_cnn"), classify.are_new("held_out")) == (False, True)
+    assert (classify.is_unseen("mnist_cnn"), classify.is_unseen("held_out")) == (False, True)
     app = open_page("classify", part="mistakes", model="mnist_cnn")
     assert "was trained on these digits" in app.warning[0].value
     assert "it was trained on are read correctly" in texts(app)

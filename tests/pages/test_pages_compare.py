@@ -15,12 +15,12 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.runfolder import write_json
 from genmodels.service import compare
-from genmodels.service.compare import Drawing, Row
+from genmodels.service.compare import ColumnRequest, Row
 from tests.pages.test_components import as_read
 from tests.pages.test_pages_classify import texts
 from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_manifold import trained_on
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 
@@ -61,31 +61,31 @@ def best(row: Row) -> list[bool]:
 
 def test_models_that_draw_are_offered_and_classifiers_are_not(runs: Path) -> None:
     assert [info.name for info in compare.checkpoints()] == ["asked", "constant", "gan", "vae"]
-    with pytest.raises(CapabilityError, match="judge draws no pictures"):
-        compare.draw(Drawing(model="judge"))
+    with pytest.raises(CapabilityError, match="judge generates no pictures"):
+        compare.column(ColumnRequest(model="judge"))
 
 
 def test_a_grid_is_the_same_again_and_other_with_other_seeds_or_steps(runs: Path) -> None:
-    first = compare.draw(Drawing(model="vae"))
-    assert compare.draw(Drawing(model="vae")) is first, "drawn once"
-    assert compare.draw(Drawing(model="vae", seed=1)).png != first.png
-    assert compare.draw(Drawing(model="vae", step=0)).png != first.png
+    first = compare.column(ColumnRequest(model="vae"))
+    assert compare.column(ColumnRequest(model="vae")) is first, "drawn once"
+    assert compare.column(ColumnRequest(model="vae", seed=1)).png != first.png
+    assert compare.column(ColumnRequest(model="vae", step=0)).png != first.png
     image = Image.open(io.BytesIO(first.png))
     assert image.width / image.height == pytest.approx(5 / 6, rel=0.02)
     model = catalog.load("gan")
-    assert compare.draw(Drawing(model="gan")).parameters == sum(
+    assert compare.column(ColumnRequest(model="gan")).parameters == sum(
         value.numel() for name, value in model.named_parameters() if not name.startswith("discriminator")
     )
-    one = Image.open(io.BytesIO(compare.draw(Drawing(model="constant")).png))
+    one = Image.open(io.BytesIO(compare.column(ColumnRequest(model="constant")).png))
     assert one.width == 2 * one.height, "one picture of 4 x 1 in its frame: the seed changes nothing"
-    assert compare.draw(Drawing(model="constant")).pictures == 1
-    assert compare.draw(Drawing(model="gan")).pictures == 30
+    assert compare.column(ColumnRequest(model="constant")).pictures == 1
+    assert compare.column(ColumnRequest(model="gan")).pictures == 30
 
 
 def test_all_grids_are_kept_side_by_side(runs: Path) -> None:
-    drawings = [Drawing(model=name) for name in ("vae", "gan", "constant")]
-    image = Image.open(io.BytesIO(compare.compared_png(drawings)))
-    widths = [Image.open(io.BytesIO(compare.draw(drawing).png)).width for drawing in drawings]
+    drawings = [ColumnRequest(model=name) for name in ("vae", "gan", "constant")]
+    image = Image.open(io.BytesIO(compare.comparison_png(drawings)))
+    widths = [Image.open(io.BytesIO(compare.column(drawing).png)).width for drawing in drawings]
     assert image.width == sum(widths) + 2 * 16
 
 
@@ -155,14 +155,14 @@ def test_models_of_other_data_are_not_ranked(runs: Path) -> None:
     other = replace(vae, data="something else")
     assert best(table(gan, other)["frechet"]) == [False, False]
     assert table(replace(gan, metrics={"judge/frechet_real": 5.7}), other)["frechet"].real is None
-    assert compare.different_kinds([gan, other]) == (gan.data, "something else")
-    assert compare.different_kinds([gan, vae]) == ()
+    assert compare.different_data([gan, other]) == (gan.data, "something else")
+    assert compare.different_data([gan, vae]) == ()
 
 
 def test_a_request_out_of_bounds_is_refused_by_name() -> None:
     for wrong in ({"seed": 1.5}, {"seed": "x"}, {"step": -1}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
-            Drawing.parse({"model": "vae", **wrong})
+            ColumnRequest.parse({"model": "vae", **wrong})
 
 
 def test_no_model_wins_by_lying_farther_from_the_training_pictures_than_new_ones_do(runs: Path) -> None:
@@ -177,11 +177,11 @@ def test_the_same_photographs_at_another_size_are_other_data() -> None:
     infos = {info.name: info for info in compare.checkpoints()}
     small, large = infos["portraits_dcgan_64"], infos["faces_gan_cnn_gelu"]
     assert small.data == large.data
-    kinds = compare.different_kinds([small, large])
+    kinds = compare.different_data([small, large])
     assert [kind.rpartition(" of ")[2] for kind in kinds] == ["64 x 64", "128 x 128"]
     assert not any(value.best for row in compare.table([small, large], [7004, 5400], [1, 2]) for value in row.values)
-    assert compare.different_kinds([small, small]) == ()
-    assert compare.different_kinds([small, infos["mnist_dcgan"]]) == (small.data, infos["mnist_dcgan"].data)
+    assert compare.different_data([small, small]) == ()
+    assert compare.different_data([small, infos["mnist_dcgan"]]) == (small.data, infos["mnist_dcgan"].data)
 
 
 def test_the_memory_of_any_pictures_can_be_measured_but_of_one_pattern_not(runs: Path) -> None:

@@ -14,9 +14,9 @@ from genmodels import catalog, latent
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
-from genmodels.service.conditional import Asking, Cell, Reading, Sheet
+from genmodels.service.conditional import Cell, ConditionalRequest, Reading, Sheet
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 
@@ -64,42 +64,42 @@ def near(a: torch.Tensor, b: torch.Tensor) -> bool:
 def test_only_models_that_can_be_asked_are_offered(runs: Path) -> None:
     assert [info.name for info in conditional.checkpoints()] == ["asked", "asked_too"]
     assert conditional.checkpoints()[0].askable == tuple("0123456789")
-    with pytest.raises(CapabilityError, match="vae cannot be asked for a class"):
-        conditional.every_class(Asking(model="vae"))
+    with pytest.raises(CapabilityError, match="vae is not class-conditional"):
+        conditional.every_class(ConditionalRequest(model="vae"))
 
 
 def test_every_class_has_a_column_a_class_and_a_row_a_seed(runs: Path) -> None:
-    sheet = conditional.every_class(Asking(model="asked", seed=30, step=0))
+    sheet = conditional.every_class(ConditionalRequest(model="asked", seed=30, step=0))
     pictures = pictures_of(sheet)
     assert pictures.shape[:2] == (10, 10)
     for row, column in ((0, 0), (0, 9), (9, 4)):
         cell = sheet.cells[10 * row + column]
-        assert (cell.seed, cell.asked) == (30 + row, column)
+        assert (cell.seed, cell.label) == (30 + row, column)
         assert near(pictures[row, column], drawn(30 + row, {column: 1}, step=0))
     assert not near(pictures[0, 1], pictures[0, 2]), "same seed, another class"
     assert not near(pictures[0, 1], pictures[1, 1]), "same class, another seed"
 
 
 def test_one_class_is_drawn_from_twelve_seeds(runs: Path) -> None:
-    sheet = conditional.one_class(Asking(model="asked", seed=5), 7)
+    sheet = conditional.one_class(ConditionalRequest(model="asked", seed=5), 7)
     pictures = pictures_of(sheet)
     assert pictures.shape[:2] == (1, 12)
     assert near(pictures[0, 11], drawn(16, {7: 1}))
-    assert {cell.asked for cell in sheet.cells} == {7}
+    assert {cell.label for cell in sheet.cells} == {7}
     with pytest.raises(ConfigError, match=r"label = 10 is not allowed: .* 10 classes, 0 to 9"):
-        conditional.one_class(Asking(model="asked"), 10)
+        conditional.one_class(ConditionalRequest(model="asked"), 10)
 
 
 def test_between_two_classes_the_weight_moves_evenly_and_z_stays(runs: Path) -> None:
-    sheet = conditional.between(Asking(model="asked", seed=2), 4, 9)
+    sheet = conditional.between(ConditionalRequest(model="asked", seed=2), 4, 9)
     pictures = pictures_of(sheet)
     assert pictures.shape[:2] == (4, 12)
     for row, column in ((0, 0), (1, 5), (3, 11)):
         share = column / 11
         assert near(pictures[row, column], drawn(2 + row, {4: 1 - share, 9: share}))
-    asked = [cell.asked for cell in sheet.cells[:12]]
+    asked = [cell.label for cell in sheet.cells[:12]]
     assert asked == [4, *[None] * 10, 9], "between the ends no class was asked for, so none can be missed"
-    same = pictures_of(conditional.between(Asking(model="asked"), 3, 3))
+    same = pictures_of(conditional.between(ConditionalRequest(model="asked"), 3, 3))
     assert near(same[0, 0], same[0, 7])
 
 
@@ -117,7 +117,7 @@ def test_agreement_counts_what_was_asked_for_and_read() -> None:
 def test_the_judge_s_readings_are_those_of_the_pictures(runs: Path) -> None:
     from genmodels.evaluation import reference_classifier
 
-    sheet = conditional.every_class(Asking(model="asked"))
+    sheet = conditional.every_class(ConditionalRequest(model="asked"))
     pictures = pictures_of(sheet).reshape(100, 1, 28, 28).float().div(127.5).sub(1)
     best, index = reference_classifier.probabilities(pictures).max(1)
     for cell, label, probability in zip(sheet.cells, index.tolist(), best.tolist(), strict=True):
@@ -127,7 +127,7 @@ def test_the_judge_s_readings_are_those_of_the_pictures(runs: Path) -> None:
 
 
 def test_downloads_are_pictures_of_what_is_shown(runs: Path) -> None:
-    asking = Asking(model="asked")
+    asking = ConditionalRequest(model="asked")
     for png, ratio in (
         (conditional.every_class_png(asking), 1),
         (conditional.one_class_png(asking, 7), 12),
@@ -147,7 +147,7 @@ def test_downloads_are_pictures_of_what_is_shown(runs: Path) -> None:
 )
 def test_a_request_out_of_bounds_is_refused_by_name(values: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        Asking.parse({"model": "asked", **values})
+        ConditionalRequest.parse({"model": "asked", **values})
 
 
 # --------------------------------------------------------------------- the page
@@ -175,7 +175,7 @@ def test_the_page_follows_its_address_and_keeps_it(runs: Path) -> None:
 
 def test_the_judge_s_agreement_is_said(runs: Path) -> None:
     app = page(model="asked")
-    right, count = conditional.agreement(conditional.every_class(Asking(model="asked", step=10))) or (0, 0)
+    right, count = conditional.agreement(conditional.every_class(ConditionalRequest(model="asked", step=10))) or (0, 0)
     assert count == 100
     assert f"Class agreement: {right} of 100" in " ".join(entry.value for entry in app.markdown)
 

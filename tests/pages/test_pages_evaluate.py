@@ -19,13 +19,13 @@ from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, CheckpointError, DataError, GenmodelsError
 from genmodels.runfolder import read_json, runs_root, write_json
 from genmodels.service import evaluate
-from genmodels.service.evaluate import Job, inspection
+from genmodels.service.evaluate import Job, inspection, stored_metrics
 from pages.components import evaluate_figures
 from pages.components.figure_table import Row
 from pages.parts.evaluate import charts
 from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_manifold import trained_on
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ def ended(job: Job, timeout: float = 120.0) -> Job:
 
 def test_the_card_is_taken_where_there_is_one_and_only_for_its_step(runs: Path) -> None:
     info = info_of("mnist_vae_20")
-    found = evaluate.known(info, info.steps[-1])
+    found = evaluate.metrics_of(info, info.steps[-1])
     assert found is not None
     assert found.samples is None
-    assert found.figures["elbo/negative"] == info.metrics["elbo/negative"]
-    assert evaluate.known(info_of("vae"), 10) is None
+    assert found.metrics["elbo/negative"] == info.metrics["elbo/negative"]
+    assert evaluate.metrics_of(info_of("vae"), 10) is None
 
 
 def test_a_cards_figures_of_an_earlier_step_are_shown_and_more_can_be_measured(runs: Path) -> None:
@@ -67,25 +67,25 @@ def test_a_cards_figures_of_an_earlier_step_are_shown_and_more_can_be_measured(r
     first = info.steps[0]
     assert first < info.steps[-1]
     row = read_json(info.path / "metrics.json")["over_training"][0]
-    found = evaluate.known(info, first)
+    found = evaluate.metrics_of(info, first)
     assert found is not None
     assert (found.step, found.samples) == (first, None)
-    assert dict(found.figures) == {name: value for name, value in row.items() if name not in ("step", "seconds")}
-    assert evaluate.lacks(info, found), "the last step has more"
+    assert dict(found.metrics) == {name: value for name, value in row.items() if name not in ("step", "seconds")}
+    assert evaluate.is_incomplete(info, found), "the last step has more"
     app = open_page("evaluate", model="mnist_vae_20")
     app.select_slider(key="evaluate_step").set_value(first).run()
     assert "was not measured yet" not in texts(app)
     assert app.button(key="evaluate_measure").label == "Measure the missing scores"
     # What was measured here stands only where the card has nothing, and is marked; an error bar comes with its figure.
     measured("mnist_vae_20", first, judge__frechet=1.0, judge__frechet_spread=2.0, judge__recall=0.5)
-    found = evaluate.known(info, first)
+    found = evaluate.metrics_of(info, first)
     assert found is not None
-    assert found.figures["judge/frechet"] == row["judge/frechet"]
-    assert "judge/frechet_spread" not in found.figures
+    assert found.metrics["judge/frechet"] == row["judge/frechet"]
+    assert "judge/frechet_spread" not in found.metrics
     assert found.added == {"judge/recall"}
     assert (found.measured_here("judge/recall"), found.measured_here("judge/frechet")) == (True, False)
     drawn = next(one for one in evaluate.over_training(info) if one.step == first)
-    assert drawn.figures["judge/recall"] == 0.5, "the curve has both"
+    assert drawn.metrics["judge/recall"] == 0.5, "the curve has both"
 
 
 def test_what_the_card_lacks_is_not_drawn_as_published(runs: Path) -> None:
@@ -126,19 +126,19 @@ def test_pictures_are_read_and_searched_once_for_the_same_weights(runs: Path, mo
 def test_a_measurement_runs_beside_the_server_and_is_kept_for_exactly_these_weights(runs: Path) -> None:
     job = ended(evaluate.measure("reader", 10))
     assert job.problem == ""
-    found = evaluate.known(info_of("reader"), 10)
+    found = evaluate.metrics_of(info_of("reader"), 10)
     assert found is not None
     assert found.samples == evaluate.SAMPLES
     arrays = data.load(DataConfig(), "test")
     read = catalog.load("reader").classify(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1).numpy()
-    assert found.figures["accuracy"] == pytest.approx(float((read == arrays.labels).mean()))
+    assert found.metrics["accuracy"] == pytest.approx(float((read == arrays.labels).mean()))
     assert evaluate.jobs_of("reader") == ()
     # The same step written anew is another model.
     weights = runs / "reader" / "step-000010"
     weights.rename(runs / "reader" / "step-000011")
     (runs / "reader" / "step-000011").rename(weights)
     (weights / "touched").touch()
-    assert evaluate.known(info_of("reader"), 10) is None
+    assert evaluate.metrics_of(info_of("reader"), 10) is None
 
 
 def test_a_measurement_that_fails_tells_why(runs: Path) -> None:
@@ -158,15 +158,15 @@ def test_what_waits_is_not_asked_for_twice_and_can_be_given_up(runs: Path) -> No
     ended(first, 20)
     ended(second, 20)
     assert evaluate.jobs_of("vae") == (), "giving up is no failure"
-    assert evaluate.known(info_of("vae"), 5) is None
+    assert evaluate.metrics_of(info_of("vae"), 5) is None
 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
         (RuntimeError("a bug"), "reader, step 10: RuntimeError: a bug"),
-        (["-c", "print('half of {')"], "what was measured cannot be read"),
-        (["-c", "print('{\"metrics\": [1]}')"], "what was measured cannot be read"),
+        (["-c", "print('half of {')"], "the measured metrics cannot be read"),
+        (["-c", "print('{\"metrics\": [1]}')"], "the measured metrics cannot be read"),
         (["-c", "raise SystemExit(3)"], "ended with code 3 and gave no reason"),
         (["-c", "import os; os.kill(os.getpid(), 9)"], "Killed"),
         (["-c", "import sys; sys.exit('error: no such thing')"], "step 10: no such thing"),
@@ -209,22 +209,23 @@ def test_a_step_that_was_not_saved_and_a_path_are_refused(runs: Path) -> None:
 
 def test_steps_worth_measuring_are_few_and_spread(runs: Path) -> None:
     save_run(runs, "long", "mnist_mlp_baseline", "data.name=digits", steps=tuple(range(0, 300, 10)))
-    steps = evaluate.worth_measuring(info_of("long"))
+    steps = evaluate.steps_to_measure(info_of("long"))
     assert len(steps) == evaluate.MAX_STEPS
     assert (steps[0], steps[-1]) == (0, 290)
-    assert evaluate.worth_measuring(info_of("vae")) == (0, 5, 10)
+    assert evaluate.steps_to_measure(info_of("vae")) == (0, 5, 10)
 
 
 def measured(name: str, step: int, **figures: float) -> None:
     """As if it had been measured here."""
-    evaluate._keep(Job(name, step), {key.replace("__", "/"): value for key, value in figures.items()})
+    metrics = {key.replace("__", "/"): value for key, value in figures.items()}
+    stored_metrics.store(catalog.find(name), step, metrics, Job(name, step).samples)
 
 
 def test_kept_figures_are_bounded_finite_and_survive_a_damaged_file(runs: Path) -> None:
     measured("vae", 0, elbo__negative=500.0, broken=float("nan"))
-    found = evaluate.measured_here(info_of("vae"), 0)
+    found = evaluate.local_metrics(info_of("vae"), 0)
     assert found is not None
-    assert dict(found.figures) == {"elbo/negative": 500.0}
+    assert dict(found.metrics) == {"elbo/negative": 500.0}
     everything = read_json(runs / "figures.json")
     write_json(runs / "figures.json", everything | {f"old {i}": {"figures": {}, "when": i} for i in range(600)})
     measured("vae", 5, elbo__negative=400.0)
@@ -237,10 +238,10 @@ def test_kept_figures_are_bounded_finite_and_survive_a_damaged_file(runs: Path) 
 def test_a_card_that_lacks_a_figure_is_added_to_not_overwritten(runs: Path) -> None:
     info = info_of("mnist_vae_20")
     measured("mnist_vae_20", info.steps[-1], elbo__negative=1.0, new__figure=2.0)
-    found = evaluate.known(info, info.steps[-1])
+    found = evaluate.metrics_of(info, info.steps[-1])
     assert found is not None
-    assert found.figures["elbo/negative"] == info.metrics["elbo/negative"]
-    assert found.figures["new/figure"] == 2.0
+    assert found.metrics["elbo/negative"] == info.metrics["elbo/negative"]
+    assert found.metrics["new/figure"] == 2.0
     assert found.added == {"new/figure"}
 
 
@@ -248,15 +249,15 @@ def test_a_cards_figures_over_the_training_are_its_curve(runs: Path) -> None:
     rows = [{"step": 0, "seconds": 1.0, "accuracy": 0.1}, {"step": 10, "seconds": 2.0, "accuracy": 0.8}]
     write_json(runs / "reader" / "metrics.json", {"metrics": {"accuracy": 0.8}, "over_training": rows})
     found = evaluate.over_training(info_of("reader"))
-    assert [(row.step, row.figures["accuracy"]) for row in found] == [(0, 0.1), (10, 0.8)]
+    assert [(row.step, row.metrics["accuracy"]) for row in found] == [(0, 0.1), (10, 0.8)]
 
 
 def test_class_shares_are_those_of_the_training_data(runs: Path) -> None:
     labels = data.load(DataConfig(), "train").labels
-    assert evaluate.class_shares("gan") == pytest.approx((np.bincount(labels, minlength=10) / len(labels)).tolist())
+    assert evaluate.class_fractions("gan") == pytest.approx((np.bincount(labels, minlength=10) / len(labels)).tolist())
     trained_on(runs, "gan", "fashion_mnist")
     if data.missing(DataConfig(name="fashion_mnist")):
-        assert evaluate.class_shares("gan") == ()
+        assert evaluate.class_fractions("gan") == ()
 
 
 # ------------------------------------------------------------------------------ looking
@@ -273,7 +274,7 @@ def test_a_discriminators_answers_are_probabilities(runs: Path) -> None:
     assert found.mean_real == pytest.approx(float(answers.mean()), abs=1e-4)
     expected = np.histogram(answers.numpy(), found.edges)[0] / len(answers)
     assert found.real == pytest.approx(expected.tolist())
-    assert sum(found.drawn) == pytest.approx(1.0)
+    assert sum(found.generated) == pytest.approx(1.0)
 
 
 def test_a_conditional_discriminator_is_told_the_classes(runs: Path) -> None:
@@ -291,7 +292,7 @@ def test_a_critics_scores_are_no_probabilities(runs: Path) -> None:
     assert found is not None
     assert not found.probability
     assert sum(found.real) == pytest.approx(1.0)
-    assert sum(found.drawn) == pytest.approx(1.0)
+    assert sum(found.generated) == pytest.approx(1.0)
 
 
 def test_without_a_discriminator_there_is_nothing_to_ask(runs: Path) -> None:
@@ -322,12 +323,12 @@ def test_a_mirrored_copy_is_found_where_training_mirrored() -> None:
     straight, turned = inspection._nearest_rows(copies, pool, mirrored=True)
     assert (straight[1:], turned[1:]) == ((3, False), (2_400, True))
     assert max(straight[0], turned[0]) < 2e-3, "but for the rounding of a matrix product, none"
-    assert torch.equal(inspection._as_shown(pool[2_400], mirrored=True), copies[1]), "the two look alike on the page"
+    assert torch.equal(inspection._as_float(pool[2_400], mirrored=True), copies[1]), "the two look alike on the page"
     assert inspection._nearest_rows(copies, pool, mirrored=False)[1][0] > 0.5
 
 
 def test_pictures_that_cannot_be_compared_are_explained(runs: Path) -> None:
-    with pytest.raises(CapabilityError, match="draws no pictures"):
+    with pytest.raises(CapabilityError, match="generates no pictures"):
         inspection.nearest_training("reader")
     trained_on(runs, "vae", "cifar10", (3, 32, 32))
     if data.missing(DataConfig(name="cifar10")):
@@ -360,7 +361,7 @@ def test_every_model_has_a_page(runs: Path, name: str) -> None:
 
 def row_of(name: str, step: int, figure: str) -> Row:
     info = info_of(name)
-    found = evaluate.known(info, step)
+    found = evaluate.metrics_of(info, step)
     assert found is not None
     return next(row for row in evaluate_figures.rows(info, found) if row.name == figure)
 
@@ -485,6 +486,6 @@ def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
     assert row_of("gan", 10, "digits generated").value == "10 of 10"
     assert "0 to 1" in row_of("gan", 10, "discriminator output, real images").text
     info = info_of("gan")
-    found = evaluate.known(info, 10)
+    found = evaluate.metrics_of(info, 10)
     assert found is not None
     assert not [row.name for row in evaluate_figures.rows(info, found) if "_" in row.name], "no raw names"

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels.service import Point
 from pages.components import i18n
 from tests.pages.test_components import as_read
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 FRAME = str(Path(__file__).parents[2] / "pages" / "frame.py")
 

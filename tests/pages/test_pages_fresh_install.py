@@ -13,7 +13,7 @@ from pages.components.numbers import of_ten, percent
 from pages.parts.classify import mistakes
 from tests.pages.test_pages_data import bring
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ class _Guessing:
 
 def test_right_and_wrong_differ_in_shape_and_not_only_in_colour() -> None:
     images = torch.zeros(2, 1, 28, 28)
-    drawn = preview._verdicts(_Guessing(), images, torch.tensor([1, 0]))  # type: ignore[arg-type]
+    drawn = preview._classified(_Guessing(), images, torch.tensor([1, 0]))  # type: ignore[arg-type]
     grey = np.asarray(drawn.convert("L")).astype(int)
     width = drawn.width // 8
     right, wrong = grey[:, :width] > 200, grey[:, width : 2 * width] > 200
@@ -57,7 +57,7 @@ def test_right_and_wrong_differ_in_shape_and_not_only_in_colour() -> None:
 
 def test_the_charts_of_classifiers_say_right_and_wrong_in_words_and_signs() -> None:
     found = classify.classify(("mnist_mlp_baseline",), index=0)
-    (answer,) = found.answers
+    (answer,) = found.predictions
     info = next(info for info in classify.classifiers() if info.name == "mnist_mlp_baseline")
     other = str((answer.top + 1) % 10)
     assert predictions._panel(info, answer, str(answer.top), odd=False).verdict.startswith("✓ reads")

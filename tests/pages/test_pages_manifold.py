@@ -29,7 +29,7 @@ from genmodels.service.manifold import Place, Plane, Scatter, denoise, scatter_i
 from genmodels.service.manifold.denoise import Noise
 from tests.pages.test_components import as_read
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import pixels, save_run
+from tests.support.runs import pixels, save_run
 
 COLORS = tuple(f"#{index:02x}8040" for index in range(0, 250, 25))
 
@@ -76,8 +76,8 @@ def as_pixels(images: torch.Tensor) -> torch.Tensor:
 
 
 def test_only_models_of_two_numbers_are_offered_those_with_a_posterior_first(runs: Path) -> None:
-    assert [info.name for info in manifold.planes()] == ["mnist_vae_2d", "mnist_autoencoder_2d"]
-    with pytest.raises(CapabilityError, match="two numbers"):
+    assert [info.name for info in manifold.checkpoints()] == ["mnist_vae_2d", "mnist_autoencoder_2d"]
+    with pytest.raises(CapabilityError, match="2-D z"):
         manifold.decode(Place(model="mnist_vae_20"))
 
 
@@ -146,7 +146,7 @@ def test_a_model_of_other_pictures_has_nothing_to_compare_with(runs: Path) -> No
     with pytest.raises(DataError, match="cifar10"):
         manifold.scatter(Plane(model="mnist_vae_2d"))
     with pytest.raises(DataError, match="another format"):
-        manifold.code(Plane(model="mnist_vae_2d"), seven())
+        manifold.encode(Plane(model="mnist_vae_2d"), seven())
 
 
 def test_a_place_shows_its_picture_and_the_nearest_real_ones(runs: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_drawing_is_encoded_with_its_spread_and_its_nats(runs: Path) -> None:
     model = catalog.load("mnist_vae_2d")
     x = drawing.to_mnist(seven()).unsqueeze(0)
     mu, logvar = model.posterior(x)
-    found = manifold.code(Plane(model="mnist_vae_2d"), seven(), draws=3)
+    found = manifold.encode(Plane(model="mnist_vae_2d"), seven(), draws=3)
     assert found.z == pytest.approx(mu[0].tolist(), abs=1e-5)
     assert found.sigma == pytest.approx((0.5 * logvar[0]).exp().tolist(), rel=1e-4)
     assert found.kl == pytest.approx(float(gaussian_kl(mu, logvar)), rel=1e-3)
@@ -173,19 +173,19 @@ def test_a_drawing_is_encoded_with_its_spread_and_its_nats(runs: Path) -> None:
     assert found.nats == pytest.approx(cross_entropy - found.entropy, rel=1e-3)
     assert manifold.nats(x, x) == pytest.approx(0, abs=0.01), "a perfect copy loses nothing"
     assert torch.equal(tile(found.prepared), as_pixels(x))
-    assert len(set(found.draws)) == 3
-    assert manifold.code(Plane(model="mnist_vae_2d"), seven(), draws=3).draws == found.draws
-    assert manifold.code(Plane(model="mnist_vae_2d"), seven(), draws=3, seed=1).draws != found.draws
+    assert len(set(found.samples)) == 3
+    assert manifold.encode(Plane(model="mnist_vae_2d"), seven(), draws=3).samples == found.samples
+    assert manifold.encode(Plane(model="mnist_vae_2d"), seven(), draws=3, seed=1).samples != found.samples
 
 
 def test_an_autoencoder_answers_with_a_point(runs: Path) -> None:
-    found = manifold.code(Plane(model="mnist_autoencoder_2d"), seven())
-    assert (found.sigma, found.kl, found.draws) == (None, None, ())
+    found = manifold.encode(Plane(model="mnist_autoencoder_2d"), seven())
+    assert (found.sigma, found.kl, found.samples) == (None, None, ())
 
 
 def test_an_empty_drawing_is_refused(runs: Path) -> None:
     with pytest.raises(EmptyDrawingError):
-        manifold.code(Plane(model="mnist_vae_2d"), np.zeros((140, 140), np.uint8))
+        manifold.encode(Plane(model="mnist_vae_2d"), np.zeros((140, 140), np.uint8))
 
 
 @pytest.mark.parametrize("z", [(41.0, 0.0), (float("nan"), 0.0), (float("inf"), 0.0), (0.0,), "here"])
@@ -198,7 +198,7 @@ def test_the_map_shows_dots_in_their_colours_and_a_mark(runs: Path) -> None:
     plane = Plane(model="mnist_vae_2d")
     found = manifold.scatter(plane)
     reach = 1.05 * float(np.abs([found.x, found.y]).max())
-    near = scatter_image.map_png(plane, COLORS, "#1d2a2e", reach=reach)
+    near = scatter_image.map_png(plane, COLORS, "#1d2a2e", extent=reach)
     seen = {color[:3] for _, color in Image.open(io.BytesIO(near)).getcolors(1 << 20) if color[3] == 255}
     assert sum(tuple(bytes.fromhex(color[1:])) in seen for color in COLORS) == 10
     plain = scatter_image.map_png(plane, COLORS, "#1d2a2e")
@@ -209,46 +209,46 @@ def test_the_map_shows_dots_in_their_colours_and_a_mark(runs: Path) -> None:
     assert scatter_image.map_png(plane, COLORS, "#1d2a2e") == plain, "a mark must not stay on the kept picture"
     png, times = scatter_image.zoom_png(plane, COLORS, "#1d2a2e", (0.0, 0.0), (0.1, 0.1))
     assert size_of(png) == (scatter_image.SIDE, scatter_image.SIDE)
-    assert times == pytest.approx(manifold.scatter(plane).reach / 0.35)
+    assert times == pytest.approx(manifold.scatter(plane).extent / 0.35)
 
 
-def test_the_map_refuses_what_is_no_colour_and_no_reach(runs: Path) -> None:
+def test_the_map_refuses_what_is_no_colour_and_no_extent(runs: Path) -> None:
     with pytest.raises(GenmodelsError, match="not a colour"):
         scatter_image.map_png(Plane(model="mnist_vae_2d"), ("teal-ish",), "#000000")
-    with pytest.raises(GenmodelsError, match="reach"):
-        scatter_image.map_png(Plane(model="mnist_vae_2d"), COLORS, "#000000", reach=0.0)
+    with pytest.raises(GenmodelsError, match="extent"):
+        scatter_image.map_png(Plane(model="mnist_vae_2d"), COLORS, "#000000", extent=0.0)
 
 
 def test_denoisers_are_found_by_their_salt_and_meet_the_plain_model_of_their_size(runs: Path) -> None:
     found = denoise.denoisers()
     assert [info.name for info in found] == ["denoiser"]
-    partner = denoise.plain_partner(found[0])
+    partner = denoise.baseline_of(found[0])
     assert partner is not None
     assert partner.name == "mnist_autoencoder"
 
 
 def test_the_visitors_salt_is_on_what_both_models_see(runs: Path) -> None:
-    none = denoise.clean(("denoiser", "mnist_autoencoder"), Noise(index=3, amount=0.0))
-    some = denoise.clean(("denoiser", "mnist_autoencoder"), Noise(index=3, amount=0.3))
+    none = denoise.denoise(("denoiser", "mnist_autoencoder"), Noise(index=3, amount=0.0))
+    some = denoise.denoise(("denoiser", "mnist_autoencoder"), Noise(index=3, amount=0.3))
     assert none.noisy == none.clean
-    assert none.share == 0.0
+    assert none.noise_fraction == 0.0
     salted, clean = tile(some.noisy), tile(some.clean)
     assert torch.all((salted == clean) | (salted == 255))
-    assert some.share == pytest.approx(0.3, abs=0.08)
-    assert all(a.png != b.png for a, b in zip(none.answers, some.answers, strict=True))
+    assert some.noise_fraction == pytest.approx(0.3, abs=0.08)
+    assert all(a.png != b.png for a, b in zip(none.reconstructions, some.reconstructions, strict=True))
     x = to_float(torch.from_numpy(data.load(DataConfig(), "test").images[3:4]))
     noisy = salted / 127.5 - 1
     model = catalog.load("denoiser")
-    assert some.answers[0].nats == pytest.approx(manifold.nats(model.decode(model.encode(noisy)), x), rel=1e-3)
+    assert some.reconstructions[0].nats == pytest.approx(manifold.nats(model.decode(model.encode(noisy)), x), rel=1e-3)
     by_hand = np.zeros((140, 140), np.uint8)
     by_hand[:70] = 255
-    assert torch.all(tile(denoise.clean(("denoiser",), Noise(amount=0.0), salt=by_hand).noisy)[:, :, :14] == 255)
-    own = denoise.clean(("denoiser",), Noise(amount=0.0), ink=seven())
+    assert torch.all(tile(denoise.denoise(("denoiser",), Noise(amount=0.0), salt=by_hand).noisy)[:, :, :14] == 255)
+    own = denoise.denoise(("denoiser",), Noise(amount=0.0), ink=seven())
     assert torch.equal(tile(own.clean), as_pixels(drawing.to_mnist(seven()).unsqueeze(0)))
 
 
 def test_more_salt_covers_what_less_did(runs: Path) -> None:
-    less, more = (tile(denoise.clean(("denoiser",), Noise(amount=amount)).noisy) for amount in (0.2, 0.5))
+    less, more = (tile(denoise.denoise(("denoiser",), Noise(amount=amount)).noisy) for amount in (0.2, 0.5))
     assert torch.all(more[less == 255] == 255)
 
 
@@ -376,7 +376,7 @@ def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:
 
 def test_the_mark_of_a_digit_can_be_seen_in_a_crowd_and_under_a_name(runs: Path) -> None:
     plane = Plane(model="mnist_vae_2d")
-    place = next(iter(scatter_image.label_places(manifold.scatter(plane), manifold.scatter(plane).reach).values()))
+    place = next(iter(scatter_image.label_positions(manifold.scatter(plane), manifold.scatter(plane).extent).values()))
     for sigma in (None, (0.01, 0.02)):
         png = scatter_image.map_png(plane, COLORS, "#1d2a2e", z=place, sigma=sigma)
         marked = (np.asarray(Image.open(io.BytesIO(png)))[..., :3] == scatter_image.MARK).all(-1)
@@ -389,9 +389,9 @@ def test_names_on_the_map_do_not_overprint(runs: Path) -> None:
     dots = 100
     middles = np.repeat(np.array([0.0, 0.0, 0.01, 3.0]), dots)
     found = Scatter("key", middles, np.zeros(4 * dots), np.repeat(np.arange(4), dots), tuple("abcd"), "digits", 4.0)
-    places = np.array(list(scatter_image.label_places(found, found.reach).values()))
+    places = np.array(list(scatter_image.label_positions(found, found.extent).values()))
     apart = [np.hypot(*(places[a] - places[b])) for a in range(4) for b in range(a)]
-    assert min(apart) >= 0.125 * found.reach
+    assert min(apart) >= 0.125 * found.extent
     assert places[3].tolist() == [3.0, 0.0], "a name that has room stays at the middle of its class"
 
 
@@ -403,7 +403,7 @@ def test_grid_and_map_side_by_side_have_one_range_and_ticks(runs: Path) -> None:
     centre = grid[7 * side : 8 * side, 7 * side : 8 * side]
     alone = np.asarray(Image.open(io.BytesIO(middle.png)).convert("L").resize((side, side), Image.Resampling.NEAREST))
     assert abs(centre - alone.astype(int)).mean() < 3
-    dots = scatter_image.map_png(plane, COLORS, "#1d2a2e", reach=6.0)
+    dots = scatter_image.map_png(plane, COLORS, "#1d2a2e", extent=6.0)
     for png in (manifold.grid_png(plane, window=6.0), dots):
         before, after = (Image.open(io.BytesIO(raw)) for raw in (png, scatter_image.with_ticks(png, 6.0, "#1d2a2e")))
         band = after.width - before.width

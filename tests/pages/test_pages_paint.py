@@ -10,10 +10,10 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from genmodels.service import paint
-from genmodels.service.paint import Asking, Painting, pixel
+from genmodels.service.paint import Painting, PaintRequest, distribution
 from pages.parts.paint.state import PARTS
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service_paint import painted, runs, save_colours
+from tests.support.painting import painted, runs, save_colours
 
 __all__ = ["runs"]
 
@@ -51,13 +51,13 @@ def test_a_painting_begins_by_itself_and_grows_row_by_row(runs: Path) -> None:
     app = page(model="plain", seed="40")
     assert not app.error
     first = painting_of(app)
-    assert (first.asking.seed, first.asking.count, first.rows) == (40, 8, 1)
+    assert (first.request.seed, first.request.count, first.rows) == (40, 8, 1)
     app.run()
     assert painting_of(app) is first
     assert first.rows in (2, 3, 4), "a slow look catches up, but is never the last one at once"
     assert "What to look for" in said(app)
     finished(app)
-    assert torch.equal(first.canvas, painted(first.asking).canvas)
+    assert torch.equal(first.canvas, painted(first.request).canvas)
     assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
     assert app.button(key="paint_stop").disabled
 
@@ -71,7 +71,7 @@ def test_stop_holds_it_and_go_on_ends_with_the_same_pictures(runs: Path) -> None
     assert app.slider(key="paint_pixel").max == rows * 28 + 1, "the next pixel can be looked at too"
     app.button(key="paint_go_on").click().run()
     finished(app)
-    assert torch.equal(painting_of(app).canvas, painted(painting_of(app).asking).canvas)
+    assert torch.equal(painting_of(app).canvas, painted(painting_of(app).request).canvas)
 
 
 def test_other_knobs_begin_another_painting(runs: Path) -> None:
@@ -84,7 +84,7 @@ def test_other_knobs_begin_another_painting(runs: Path) -> None:
     app.select_slider(key="paint_count").set_value(2).run()
     app.select_slider(key="paint_step").set_value(0).run()
     app.button(key="paint_shuffle").click().run()
-    asking = painting_of(app).asking
+    asking = painting_of(app).request
     assert (asking.temperature, asking.top_k, asking.label, asking.count, asking.step) == (0.5, 4, 7, 2, 0)
     assert asking.seed == app.number_input(key="paint_seed").value
     assert painting_of(app).labels == (7, 7)
@@ -99,7 +99,7 @@ def test_the_address_brings_back_the_same_painting(runs: Path) -> None:
     query = {"model": "asked", "part": "generate", "seed": "12", "class": "3", "temperature": "0.6", "levels": "5"}
     app = page(**query)
     assert {key: app.query_params[key] for key in query} == query
-    assert painting_of(app).asking == Asking(
+    assert painting_of(app).request == PaintRequest(
         model="asked", step=10, seed=12, count=8, label=3, temperature=0.6, top_k=5
     )
     app.number_input(key="paint_seed").set_value(13).run()
@@ -113,7 +113,7 @@ def test_the_address_brings_back_the_same_painting(runs: Path) -> None:
 )
 def test_nonsense_in_the_address_is_passed_over(runs: Path, query: dict[str, str]) -> None:
     app = page(model="asked", **query)
-    asking = painting_of(app).asking
+    asking = painting_of(app).request
     assert (asking.seed, asking.label, asking.temperature, asking.top_k) == (0, None, 1.0, None)
     assert not app.error
 
@@ -127,7 +127,7 @@ def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
 def test_a_pixel_is_chosen_along_the_order_of_painting(runs: Path) -> None:
     app = finished(page(model="asked"))
     app.slider(key="paint_pixel").set_value(1).run()
-    drawn = pixel.drawn_from(painting_of(app), 0, 0, 0)
+    drawn = distribution.distribution_of(painting_of(app), 0, 0, 0)
     assert drawn.level is not None
     app.toggle(key="paint_before").set_value(True).run()
     app.slider(key="paint_pixel").set_value(784).run()
@@ -170,7 +170,7 @@ def test_a_fault_while_painting_is_told_stops_the_timer_and_can_be_tried_again(
     app.button(key="paint_go_on").click().run()
     assert not app.error
     finished(app)
-    assert torch.equal(painting_of(app).canvas, painted(painting.asking).canvas)
+    assert torch.equal(painting_of(app).canvas, painted(painting.request).canvas)
 
 
 # ------------------------------------------------------------------------------ the other parts
@@ -179,13 +179,13 @@ def test_a_fault_while_painting_is_told_stops_the_timer_and_can_be_tried_again(
 def test_the_upper_half_of_a_test_digit_is_completed(runs: Path) -> None:
     app = page(model="asked", part="complete")
     painting = painting_of(app)
-    assert (painting.given, painting.rows) == (14, 15)
+    assert (painting.known_rows, painting.rows) == (14, 15)
     assert painting.labels is not None
     assert len(set(painting.labels)) == 1, "told the digit's own class"
     app.slider(key="paint_given").set_value(20).run()
     app.number_input(key="paint_index").set_value(5).run()
     other = painting_of(app)
-    assert other.given == 20
+    assert other.known_rows == 20
     assert not torch.equal(other.canvas[0, :, :14], painting.canvas[0, :, :14])
     app.selectbox(key="paint_told").select("any").run()
     assert len(set(painting_of(app).labels or ())) > 1

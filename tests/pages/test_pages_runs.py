@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.runfolder import runs_root
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 ROOT = Path(__file__).parents[2]
 

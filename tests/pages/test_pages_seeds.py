@@ -15,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 from genmodels import catalog, latent
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.service import seeds
-from genmodels.service.seeds import SeedStudy
+from genmodels.service.seeds import SeedsRequest
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 
 @pytest.fixture
@@ -57,16 +57,16 @@ def drawn(model: str, z: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_ways_start_and_end_at_the_seeds_and_only_the_straight_one_dips(runs: Path) -> None:
-    study = SeedStudy(model="gan", seeds=(12, 7, 3))
+    study = SeedsRequest(model="gan", seeds=(12, 7, 3))
     ends = [latent.z_of_seed(seed, 100) for seed in (7, 3)]
     for kind in ("linear", "spherical"):
-        sheet = seeds.way(study, 1, kind)
+        sheet = seeds.interpolation(study, 1, kind)
         assert len(sheet.tiles) == 12
         pictures = tiles_of(sheet)
         for picture, z in zip((pictures[0], pictures[-1]), ends, strict=True):
             assert (picture - drawn("gan", z)).abs().max() <= 1
-    straight = [tile.length for tile in seeds.way(study, 1, "linear").tiles]
-    curved = [tile.length for tile in seeds.way(study, 1, "spherical").tiles]
+    straight = [tile.norm for tile in seeds.interpolation(study, 1, "linear").tiles]
+    curved = [tile.norm for tile in seeds.interpolation(study, 1, "spherical").tiles]
     low, high = sorted(float(z.norm()) for z in ends)
     assert min(straight) < 0.8 * low
     assert low * 0.99 <= min(curved) <= max(curved) <= high * 1.01
@@ -75,49 +75,49 @@ def test_the_ways_start_and_end_at_the_seeds_and_only_the_straight_one_dips(runs
 
 
 def test_an_equation_has_its_seeds_and_its_value(runs: Path) -> None:
-    found = seeds.arithmetic(SeedStudy(model="gan"), "s12 - s7 + 0.5*s3")
+    found = seeds.arithmetic(SeedsRequest(model="gan"), "s12 - s7 + 0.5*s3")
     assert found.weights == ((12, 1.0), (7, -1.0), (3, 0.5))
     z = latent.z_of_seed(12, 100) - latent.z_of_seed(7, 100) + 0.5 * latent.z_of_seed(3, 100)
     pictures = tiles_of(found.sheet)
     assert (pictures[-1] - drawn("gan", z)).abs().max() <= 1
     assert (pictures[1] - drawn("gan", latent.z_of_seed(7, 100))).abs().max() <= 1
-    assert found.sheet.tiles[-1].length == pytest.approx(float(z.norm()), rel=1e-5)
+    assert found.sheet.tiles[-1].norm == pytest.approx(float(z.norm()), rel=1e-5)
 
 
 def test_renormalising_scales_to_the_root_of_d_and_leaves_zero_alone(runs: Path) -> None:
-    study = SeedStudy(model="gan", renormalise=True)
+    study = SeedsRequest(model="gan", renormalise=True)
     tile = seeds.arithmetic(study, "s1 + s2").sheet.tiles[-1]
-    assert tile.length > 12
-    assert tile.drawn_length == pytest.approx(10, rel=1e-4)
+    assert tile.norm > 12
+    assert tile.decoded_norm == pytest.approx(10, rel=1e-4)
     direction = latent.z_of_seed(1, 100) + latent.z_of_seed(2, 100)
     expected = drawn("gan", direction * (10 / direction.norm()))
     assert (tiles_of(seeds.arithmetic(study, "s1 + s2").sheet)[-1] - expected).abs().max() <= 1
     nothing = seeds.arithmetic(study, "s1 - s1").sheet.tiles[-1]
-    assert (nothing.length, nothing.drawn_length) == (0, 0)
+    assert (nothing.norm, nothing.decoded_norm) == (0, 0)
 
 
 def test_the_table_is_the_book_s(runs: Path) -> None:
-    study = SeedStudy(model="gan", seeds=(5, 6, 7))
+    study = SeedsRequest(model="gan", seeds=(5, 6, 7))
     sheet = seeds.table(study)
     a, b = (latent.z_of_seed(seed, 100) for seed in (6, 7))
     pictures = tiles_of(sheet)
     assert len(pictures) == 2 * len(seeds.COLUMNS)
     for index, z in enumerate((a, b, (a + b) / 2, a + b, a - b)):
         assert (pictures[5 + index] - drawn("gan", z)).abs().max() <= 1
-    assert sheet.tiles[8].length == pytest.approx(2 * sheet.tiles[7].length, rel=1e-5)
+    assert sheet.tiles[8].norm == pytest.approx(2 * sheet.tiles[7].norm, rel=1e-5)
     assert all(tile.reading and tile.reading.label.isdigit() for tile in sheet.tiles)
 
 
 @pytest.mark.parametrize(("model", "dim"), [("flat", 2), ("line", 1)])
 def test_small_latent_spaces_work_too(runs: Path, model: str, dim: int) -> None:
-    study = SeedStudy(model=model, seeds=(1, 2), renormalise=True)
-    for sheet in (seeds.way(study, 0, "spherical"), seeds.table(study)):
-        assert all(tile.drawn_length == pytest.approx(math.sqrt(dim), rel=1e-4) for tile in sheet.tiles)
+    study = SeedsRequest(model=model, seeds=(1, 2), renormalise=True)
+    for sheet in (seeds.interpolation(study, 0, "spherical"), seeds.table(study)):
+        assert all(tile.decoded_norm == pytest.approx(math.sqrt(dim), rel=1e-4) for tile in sheet.tiles)
 
 
 def test_downloads_are_pictures_of_what_is_shown(runs: Path) -> None:
-    study = SeedStudy(model="gan", seeds=(1, 2, 3))
-    strip = Image.open(io.BytesIO(seeds.ways_png(study, 0)))
+    study = SeedsRequest(model="gan", seeds=(1, 2, 3))
+    strip = Image.open(io.BytesIO(seeds.interpolations_png(study, 0)))
     assert strip.format == "PNG"
     assert strip.width / strip.height == pytest.approx(12 / 2, rel=0.1)
     table = Image.open(io.BytesIO(seeds.table_png(study)))
@@ -127,13 +127,13 @@ def test_downloads_are_pictures_of_what_is_shown(runs: Path) -> None:
 
 
 def test_requests_out_of_bounds_are_refused(runs: Path) -> None:
-    with pytest.raises(CapabilityError, match="draws from a constant"):
-        seeds.table(SeedStudy(model="constant"))
+    with pytest.raises(CapabilityError, match="generates from a constant"):
+        seeds.table(SeedsRequest(model="constant"))
     with pytest.raises(GenmodelsError, match="pair 1 is not one of the 1 pairs"):
-        seeds.way(SeedStudy(model="gan"), 1, "linear")
+        seeds.interpolation(SeedsRequest(model="gan"), 1, "linear")
     for wrong in ((1,), tuple(range(9)), (1, 1.5), (1, "x")):
         with pytest.raises(ConfigError, match="seeds"):
-            SeedStudy.parse({"model": "gan", "seeds": wrong})
+            SeedsRequest.parse({"model": "gan", "seeds": wrong})
 
 
 # --------------------------------------------------------------------- the page

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels import data
 from genmodels.service import compare, evaluate, latent
 from pages.components import i18n
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 FRAME = str(Path(__file__).parents[2] / "pages" / "frame.py")
 SMALL = ("model.channels=4", "model.skip_channels=8", "model.layers=2", "model.stacks=1")

@@ -19,8 +19,8 @@ from genmodels.service import speak
 from pages.components import i18n
 from pages.parts.gallery import speak_card
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import save_run
-from tests.service.test_service_speak import SMALL, runs
+from tests.support.runs import save_run
+from tests.support.speech import SMALL, runs
 
 __all__ = ["runs"]
 
@@ -41,9 +41,9 @@ def pills(app: AppTest, key: str) -> object:
     return next(group for group in app.button_group if group.key == key)
 
 
-def drawing(app: AppTest, part: str) -> speak.Drawing:
+def drawing(app: AppTest, part: str) -> speak.Generation:
     found = app.session_state[f"speak_drawing_{part}"]
-    assert isinstance(found, speak.Drawing)
+    assert isinstance(found, speak.Generation)
     found.wait(60)
     return found
 
@@ -87,7 +87,7 @@ def test_the_address_says_what_is_asked_for(runs: Path) -> None:
     )
     assert (pills(app, "speak_label").value, pills(app, "speak_speaker").value) == (2, 1)
     app.button(key="speak_go_ask").click().run()
-    asked = drawing(app, "ask").asked
+    asked = drawing(app, "ask").request
     assert (asked.label, asked.speaker, asked.seed, asked.seconds) == ("falling", "reed", 17, 0.3)
     assert (asked.temperature, asked.top_k) == (0.8, 16)
     app.number_input(key="speak_seed").set_value(18).run()
@@ -123,7 +123,7 @@ def test_a_stopped_drawing_goes_on(runs: Path) -> None:
     app.button(key="speak_go_ask").click().run()
     app.session_state["speak_drawing_ask"].stop()
     found = drawing(app, "ask")
-    assert 0 < found.share < 1
+    assert 0 < found.fraction < 1
     app.run()
     assert f"Stopped at {found.sound.seconds:.2f} of 8.00 s" in said(app)
     app.button(key="speak_on_ask").click().run()
@@ -147,7 +147,7 @@ def test_a_real_recording_is_continued_behind_the_seam(runs: Path) -> None:
     app.slider(key="speak_given").set_value(0.1).run()
     app.button(key="speak_go_continue").click().run()
     found = drawing(app, "continue")
-    assert len(found.given) == 800
+    assert len(found.prefix) == 800
     assert found.finished
     app.run()
     assert len(app.get("audio")) == 2
@@ -166,7 +166,7 @@ def test_what_the_microphone_heard_is_continued(runs: Path) -> None:
     app.slider(key="speak_given").set_value(0.2).run()
     app.button(key="speak_go_continue").click().run()
     found = drawing(app, "continue")
-    assert len(found.given) == 1_600
+    assert len(found.prefix) == 1_600
     assert found.finished
     app.run()
     assert len(app.get("audio")) >= 2
@@ -182,7 +182,7 @@ def test_a_fault_while_drawing_is_told(runs: Path, monkeypatch: pytest.MonkeyPat
     app.button(key="speak_go_ask").click().run()
     drawing(app, "ask")
     app.run()
-    assert "could not be drawn" in app.error[0].value
+    assert "could not be generated" in app.error[0].value
     assert not app.exception
 
 
@@ -220,7 +220,7 @@ def test_stopped_steps_are_heard_as_far_as_they_are_and_go_on(runs: Path) -> Non
         one.stop()
     for one in found:
         one.wait(60)
-    assert all(0 < one.share < 1 for one in found)
+    assert all(0 < one.fraction < 1 for one in found)
     app.run()
     assert "Stopped. The finished recordings can be played." in said(app)
     assert said(app).count("of 8.00 s") == 2
@@ -236,8 +236,8 @@ def test_stopped_steps_are_heard_as_far_as_they_are_and_go_on(runs: Path) -> Non
 
 def test_steps_of_which_nothing_was_drawn_say_so(runs: Path) -> None:
     app = page("steps", model="voice")
-    wish = speak.Asked(model="voice", step=10)
-    app.session_state["speak_steps"] = [speak.Drawing(wish)]
+    wish = speak.SpeakRequest(model="voice", step=10)
+    app.session_state["speak_steps"] = [speak.Generation(wish)]
     app.run()
     assert "Nothing is generated yet" in said(app)
     assert not app.exception

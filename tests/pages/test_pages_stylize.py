@@ -17,9 +17,9 @@ from genmodels.service import stylize
 from genmodels.training import runner
 from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_translate import unexplained, words
-from tests.service.test_service_stylize import offer, save_networks
-from tests.service.test_service_translate import photo
 from tests.support.picture_files import RED, encoded, plain
+from tests.support.stylizing import offer, save_networks
+from tests.support.translation import photo
 from train_jobs import api
 from train_jobs.store import Store
 

@@ -12,13 +12,13 @@ from genmodels import checkpoint
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import RunFolder
 from genmodels.service import translate
-from genmodels.service.translate import Asking
-from genmodels.service.translate.given import Upload
+from genmodels.service.large_images import ImageFile
+from genmodels.service.translate import TranslationRequest
 from tests.pages.test_components import as_read
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service_translate import photo
-from tests.service.test_service_translate import runs as runs
 from tests.support.picture_files import RED, encoded, plain
+from tests.support.translation import photo
+from tests.support.translation import runs as runs
 
 
 def page(**query: str) -> AppTest:
@@ -59,7 +59,7 @@ def test_several_files_of_which_one_is_bad(runs: Path) -> None:
 def test_what_hangs_does_not_hide_the_pictures_after_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     translated = translate.translate
 
-    def hanging(asked: Asking, upload: Upload, on_progress: Any = None) -> translate.Translated:
+    def hanging(asked: TranslationRequest, upload: ImageFile, on_progress: Any = None) -> translate.Translation:
         if upload.name == "one.png":
             raise GenmodelsError("no picture after 60 s: the machine is overloaded; stop a training")
         return translated(asked, upload, on_progress)
@@ -71,7 +71,7 @@ def test_what_hangs_does_not_hide_the_pictures_after_it(runs: Path, monkeypatch:
 
 
 def test_a_kinds_name_is_no_markdown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translate, "kinds", lambda info: ("*black*", "[white](http://x)"))
+    monkeypatch.setattr(translate, "domains", lambda info: ("*black*", "[white](http://x)"))
     app = page(model="grey")
     app.segmented_control(key="translate_source").set_value("test").run()
     index = app.number_input(key="translate_index")
@@ -111,15 +111,15 @@ def test_directions_steps_and_the_way_back(runs: Path) -> None:
     app = files(page(model="colour"), ("one.png", encoded(photo(50, 40))))
     assert app.segmented_control(key="translate_direction").options == ["daisy to sunflower", "sunflower to daisy"]
     app.toggle(key="translate_trip").set_value(True).run()
-    upload = Upload("one.png", encoded(photo(50, 40)))
-    error = translate.round_trip(Asking(model="colour", step=10), upload).error
+    upload = ImageFile("one.png", encoded(photo(50, 40)))
+    error = translate.cycle(TranslationRequest(model="colour", step=10), upload).error
     assert f"Cycle error {error:.3f}" in words(app)
     app.segmented_control(key="translate_direction").set_value("b_to_a").run()
-    other = translate.round_trip(Asking(model="colour", step=10, direction="b_to_a"), upload).error
+    other = translate.cycle(TranslationRequest(model="colour", step=10, direction="b_to_a"), upload).error
     assert other != error
     assert f"Cycle error {other:.3f}" in words(app)
     app.select_slider(key="translate_step").set_value(0).run()
-    early = translate.round_trip(Asking(model="colour", step=0, direction="b_to_a"), upload).error
+    early = translate.cycle(TranslationRequest(model="colour", step=0, direction="b_to_a"), upload).error
     assert f"Cycle error {early:.3f}" in words(app)
     assert not app.error
 

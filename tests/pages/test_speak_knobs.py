@@ -13,11 +13,11 @@ from genmodels import synthesis
 from genmodels.__main__ import app as command_line
 from genmodels.errors import ConfigError
 from genmodels.service import speak
-from genmodels.service.speak import Asked, options
+from genmodels.service.speak import SpeakRequest, facts
 from genmodels.synthesis import Wish
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import save_run
-from tests.service.test_service_speak import SMALL, drawn
+from tests.support.runs import save_run
+from tests.support.speech import SMALL, generated
 
 WISH = {"model": "led", "label": "rising", "speaker": "reed", "seed": 3, "seconds": 0.1}
 
@@ -33,7 +33,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def drawn_with(**change: object) -> np.ndarray:
-    return drawn(speak.draw(Asked.parse({**WISH, **change})))
+    return generated(speak.generate(SpeakRequest.parse({**WISH, **change})))
 
 
 def page(**query: str) -> AppTest:
@@ -42,13 +42,13 @@ def page(**query: str) -> AppTest:
     return app
 
 
-def asked(app: AppTest) -> Asked:
+def asked(app: AppTest) -> SpeakRequest:
     app.button(key="speak_go_ask").click().run()
     found = app.session_state["speak_drawing_ask"]
-    assert isinstance(found, speak.Drawing)
+    assert isinstance(found, speak.Generation)
     found.wait(60)
     app.run()
-    return found.asked
+    return found.request
 
 
 def said(name: str, out: Path, *more: str) -> bytes:
@@ -59,8 +59,8 @@ def said(name: str, out: Path, *more: str) -> bytes:
 
 
 def test_a_voice_says_whether_it_can_be_guided(runs: Path) -> None:
-    assert options.voice("led").guidance == 2
-    assert options.voice("plain").guidance is None
+    assert facts.audio_facts("led").guidance == 2
+    assert facts.audio_facts("plain").guidance is None
 
 
 def test_guidance_changes_what_is_drawn_and_its_own_is_the_default(runs: Path) -> None:
@@ -74,8 +74,8 @@ def test_guidance_changes_what_is_drawn_and_its_own_is_the_default(runs: Path) -
 )
 def test_what_is_not_possible_is_refused(knob: str, beyond: float, reason: str, runs: Path) -> None:
     with pytest.raises(ConfigError, match=f"{knob} = {beyond}"):
-        Asked.parse({**WISH, knob: beyond})
-    drawing = speak.draw(Asked.parse({**WISH, "model": "plain", knob: 2}))
+        SpeakRequest.parse({**WISH, knob: beyond})
+    drawing = speak.generate(SpeakRequest.parse({**WISH, "model": "plain", knob: 2}))
     drawing.wait(60)
     assert reason in drawing.problem
 
@@ -117,17 +117,17 @@ def test_the_command_line_takes_it(runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_tempo_changes_what_is_drawn_where_time_is_told(runs: Path) -> None:
-    assert speak.draw(Asked.parse({**WISH, "model": "timed"})).asked.tempo == 1
+    assert speak.generate(SpeakRequest.parse({**WISH, "model": "timed"})).request.tempo == 1
     assert not np.array_equal(drawn_with(model="timed", tempo=0.5), drawn_with(model="timed"))
 
 
 def test_a_stopped_drawing_goes_on_to_the_same_recording_at_its_tempo(runs: Path) -> None:
-    wish = Asked.parse({**WISH, "model": "timed", "tempo": 1.5, "seconds": 0.4})
-    whole = drawn(speak.draw(wish))
-    again = speak.Drawing(wish)
+    wish = SpeakRequest.parse({**WISH, "model": "timed", "tempo": 1.5, "seconds": 0.4})
+    whole = generated(speak.generate(wish))
+    again = speak.Generation(wish)
     again.samples = whole[:1_300]
     again.start()
-    assert np.array_equal(drawn(again), whole)
+    assert np.array_equal(generated(again), whole)
 
 
 def test_the_command_line_takes_a_tempo(runs: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from genmodels.model import Model
 from genmodels.runfolder import RunFolder
 from genmodels.service import Point
 from tests.conftest import digit_batch, small_model
-from tests.service.test_service import pixels, save_run
+from tests.support.runs import pixels, save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 

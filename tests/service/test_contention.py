@@ -1,4 +1,4 @@
-"""What visitors of one server notice of each other, over the real websocket."""
+"""How visitors of one server affect each other, over the real websocket."""
 
 from __future__ import annotations
 

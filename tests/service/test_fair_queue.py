@@ -19,21 +19,21 @@ from genmodels.service import Point, fair_queue, gif, inference, sessions, slice
 from genmodels.service.fair_queue import CancelledError, FairQueue, background, queued
 from genmodels.service.sessions import LOCAL, Session
 from genmodels.service.speak import compilation
-from tests.service.test_service import save_run
-from tests.service.test_service_speak import SMALL
+from tests.support.runs import save_run
+from tests.support.speech import SMALL
 
 PATIENCE = 60.0
 
 
 @pytest.fixture
 def line(monkeypatch: pytest.MonkeyPatch) -> FairQueue:
-    """A queue of this test's own in which one job runs at a time."""
+    """A queue for this test in which one job runs at a time."""
     own = FairQueue(active=1, per_session=3, places=6)
     monkeypatch.setattr(fair_queue, "queue", own)
     return own
 
 
-def test_sessions_take_turns_however_much_one_asks_for(line: FairQueue) -> None:
+def test_sessions_take_turns_whatever_their_number_of_requests(line: FairQueue) -> None:
     a, b, c = Session("a"), Session("b"), Session("c")
     first, second, third = (line.join(a) for _ in range(3))
     other, last = line.join(b), line.join(c)
@@ -78,8 +78,8 @@ def test_a_request_waits_for_its_turn_and_its_page_is_shown_the_position(line: F
     assert line.of(Session("b")) == []
 
 
-def test_what_a_page_raises_while_it_waits_gives_the_place_up(line: FairQueue) -> None:
-    """That is how Streamlit ends a run whose controls were moved on."""
+def test_an_exception_of_a_waiting_page_frees_its_place(line: FairQueue) -> None:
+    """Streamlit ends an outdated script run in this way."""
 
     class StopScript(BaseException):
         pass
@@ -120,7 +120,7 @@ def test_work_ends_after_its_visitor_has_left(
     assert line.of(Session("gone")) == []
 
 
-def test_a_connection_that_is_back_in_time_changes_nothing(line: FairQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_returns_in_time_changes_nothing(line: FairQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fair_queue, "POLL", 0.0)
     answers = iter([False, False, True])
     with sessions.acting_for(Session("back", connected=lambda: next(answers, True))), queued():
@@ -176,7 +176,7 @@ def test_background_jobs_take_turns_slice_by_slice(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_slice_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted, not timed: with no time at all, each slice makes one item."""
+    """Counted, not timed: with a slice of no time, each slice gives one item."""
     calls: list[object] = []
     run = inference.run
     monkeypatch.setattr(inference, "run", lambda task: calls.append(task) or run(task))
@@ -208,7 +208,7 @@ def _frames(mode: str, count: int) -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_gif_is_what_pillow_makes_here(mode: str, tmp_path: Path) -> None:
+def test_a_gif_equals_that_of_pillow_in_this_process(mode: str, tmp_path: Path) -> None:
     frames, options = _frames(mode, 3), {"duration": [20, 30, 40], "loop": 0, "optimize": False}
     frames[0].save(tmp_path / "here.gif", save_all=True, append_images=frames[1:], **options)
     assert gif.encode(iter(frames), **options) == (tmp_path / "here.gif").read_bytes()
@@ -235,12 +235,12 @@ def _encoders() -> list[psutil.Process]:
     return found
 
 
-def test_frames_that_do_not_fit_are_a_fault_with_the_encoder_s_message() -> None:
+def test_an_error_of_the_encoder_is_raised_with_its_message() -> None:
     with pytest.raises(RuntimeError, match=r"GIF encoder ended with 1: .*Traceback"):
         gif.encode([Image.new("RGB", (4, 4))], duration="no number")
 
 
-def test_a_walk_waits_in_line_and_a_picture_does_not(
+def test_a_walk_waits_in_line_and_an_image_does_not(
     line: FairQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
@@ -265,15 +265,15 @@ def test_a_walk_waits_in_line_and_a_picture_does_not(
 
 
 @pytest.fixture
-def voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> speak.Asked:
+def voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> speak.SpeakRequest:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
     save_run(tmp_path, "voice", "tones_wavenet", *SMALL)
-    return speak.Asked(model="voice", seed=11, seconds=8.0)
+    return speak.SpeakRequest(model="voice", seed=11, seconds=8.0)
 
 
-def test_a_recording_waits_in_line_and_can_be_stopped_there(line: FairQueue, voice: speak.Asked) -> None:
+def test_a_recording_waits_in_line_and_can_be_stopped_there(line: FairQueue, voice: speak.SpeakRequest) -> None:
     running = line.join(Session("first"))
-    waiting, next_one = speak.draw(voice), speak.draw(voice.replace(seed=12, seconds=0.1))
+    waiting, next_one = speak.generate(voice), speak.generate(voice.replace(seed=12, seconds=0.1))
     assert (waiting.position, next_one.position) == (1, 2)
     waiting.stop()
     waiting.wait(PATIENCE)
@@ -290,24 +290,24 @@ def test_a_recording_waits_in_line_and_can_be_stopped_there(line: FairQueue, voi
 
 
 def test_a_recording_ends_after_its_listener_has_left(
-    line: FairQueue, voice: speak.Asked, monkeypatch: pytest.MonkeyPatch
+    line: FairQueue, voice: speak.SpeakRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fair_queue, "GRACE", 0.0)
     monkeypatch.setattr(fair_queue, "POLL", 0.001)
     with sessions.acting_for(Session("gone", connected=lambda: False)):
-        drawing = speak.draw(voice)
+        drawing = speak.generate(voice)
     drawing.wait(PATIENCE)
     assert "page that asked for it was closed" in drawing.problem
     assert not drawing.finished
     assert line.of(Session("gone")) == []
 
 
-def test_preparing_compiles_all_that_a_recording_needs(voice: speak.Asked) -> None:
+def test_preparing_compiles_all_that_a_recording_needs(voice: speak.SpeakRequest) -> None:
     """Compiled later, on the background thread, it would hold up all background work for half a minute."""
     compilation.prepare()
     assert samples_compiled.compiled()
     known = list(samples_compiled._advance.signatures)
-    drawing = speak.draw(voice.replace(seconds=0.2))
+    drawing = speak.generate(voice.replace(seconds=0.2))
     drawing.wait(PATIENCE)
     assert drawing.finished
     assert list(samples_compiled._advance.signatures) == known

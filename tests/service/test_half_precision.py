@@ -1,4 +1,4 @@
-"""Generators as the pages hold them: in the number format that is faster here, the same pictures to the eye."""
+"""Generators of the pages in the faster precision: visually the same images."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from genmodels import checkpoint, recipes
+from genmodels.kernels import precision
 from genmodels.model import Model
-from genmodels.service import quick
+from genmodels.service.half_precision import Bfloat16Network, with_faster_generator
 
 CONVOLUTIONAL = ["mnist_dcgan", "mnist_cgan_conv", "mnist_wgan_gp"]
 GREY_LEVEL = 2 / 255
@@ -27,8 +28,8 @@ def drawn(model: Model, count: int = 16) -> Tensor:
 
 
 @pytest.mark.parametrize("recipe", CONVOLUTIONAL)
-def test_half_precision_moves_no_picture_by_more_than_the_eye_sees(recipe: str) -> None:
-    exact, half = untrained(recipe), quick.quickened(untrained(recipe), "bf16")
+def test_bfloat16_changes_pixels_by_less_than_is_visible(recipe: str) -> None:
+    exact, half = untrained(recipe), with_faster_generator(untrained(recipe), "bf16")
     difference = (drawn(half) - drawn(exact)).abs()
     assert drawn(half).dtype == torch.float32
     assert 0 < difference.mean() < GREY_LEVEL / 2, "bfloat16 was not used, or too coarse"
@@ -36,24 +37,24 @@ def test_half_precision_moves_no_picture_by_more_than_the_eye_sees(recipe: str) 
 
 
 @pytest.mark.parametrize("recipe", CONVOLUTIONAL)
-def test_the_faster_format_is_timed_once_and_kept(recipe: str) -> None:
-    quick._timed.clear()
-    first, second = quick.quickened(untrained(recipe)), quick.quickened(untrained(recipe))
-    (kept,) = quick._timed.values()
+def test_the_faster_precision_is_measured_once(recipe: str) -> None:
+    precision._faster.clear()
+    first, second = with_faster_generator(untrained(recipe)), with_faster_generator(untrained(recipe))
+    (kept,) = precision._faster.values()
     for model in (first, second):
-        assert isinstance(model.generator, quick.InHalf) == (kept == "bf16")
+        assert isinstance(model.generator, Bfloat16Network) == (kept == "bf16")
     assert torch.equal(drawn(first), drawn(second))
-    quick._timed[next(iter(quick._timed))] = other = "fp32" if kept == "bf16" else "bf16"
-    assert isinstance(quick.quickened(untrained(recipe)).generator, quick.InHalf) == (other == "bf16")
-    quick._timed.clear()
+    precision._faster[next(iter(precision._faster))] = other = "fp32" if kept == "bf16" else "bf16"
+    assert isinstance(with_faster_generator(untrained(recipe)).generator, Bfloat16Network) == (other == "bf16")
+    precision._faster.clear()
 
 
-def test_asking_for_float32_changes_no_bit() -> None:
-    assert torch.equal(drawn(quick.quickened(untrained("mnist_dcgan"), "fp32")), drawn(untrained("mnist_dcgan")))
+def test_float32_changes_no_bit() -> None:
+    assert torch.equal(drawn(with_faster_generator(untrained("mnist_dcgan"), "fp32")), drawn(untrained("mnist_dcgan")))
 
 
 @pytest.mark.parametrize("recipe", ["mnist_gan", "mnist_cgan_product", "mnist_vae_2d_deep", "mnist_mlp_adam"])
-def test_what_has_no_convolutional_generator_is_left_alone(recipe: str) -> None:
+def test_models_without_a_convolutional_generator_are_unchanged(recipe: str) -> None:
     model = untrained(recipe)
     networks = dict(model.named_modules())
-    assert dict(quick.quickened(model).named_modules()) == networks
+    assert dict(with_faster_generator(model).named_modules()) == networks

@@ -13,10 +13,10 @@ from genmodels.evaluation.activation_maximisation import Climb
 from genmodels.images import preview
 from genmodels.service import Point, compare, conditional, paint, speak
 from genmodels.service.manifold import denoise
-from genmodels.service.seeds import SeedStudy
+from genmodels.service.seeds import SeedsRequest
 from tests.cli.test_command_line import run
 from tests.pages.test_pages_explorer import open_page
-from tests.service.test_service import save_run
+from tests.support.runs import save_run
 
 BEYOND = 2**64
 
@@ -42,14 +42,22 @@ def test_a_negative_seed_counts_from_the_end() -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**63, BEYOND, -(10**40)])
 def test_every_request_takes_any_integer(seed: int) -> None:
-    for kind in (Point, compare.Drawing, conditional.Asking, paint.Asking, speak.Asked, denoise.Noise, Climb):
+    for kind in (
+        Point,
+        compare.ColumnRequest,
+        conditional.ConditionalRequest,
+        paint.PaintRequest,
+        speak.SpeakRequest,
+        denoise.Noise,
+        Climb,
+    ):
         required = {"model": "vae"} if "model" in kind.model_fields else {}
         assert kind.parse({**required, "seed": seed}).seed == seed
-    assert SeedStudy.parse({"model": "vae", "seeds": (seed, 1)}).seeds == (seed, 1)
+    assert SeedsRequest.parse({"model": "vae", "seeds": (seed, 1)}).seeds == (seed, 1)
     assert TrainConfig.parse({"max_steps": 1, "seed": seed}).seed == seed
 
 
-def test_equal_seeds_draw_equal_images(vae: Path) -> None:
+def test_equal_seeds_give_equal_images(vae: Path) -> None:
     assert service.render(Point(model="vae", seed=BEYOND + 5)).png == service.render(Point(model="vae", seed=5)).png
     assert service.render(Point(model="vae", seed=-3)).png == service.render(Point(model="vae", seed=BEYOND - 3)).png
     column, row = (-3) % 100, -3 // 100
@@ -58,7 +66,7 @@ def test_equal_seeds_draw_equal_images(vae: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["gan", "pixelcnn"])
-def test_grids_of_seeds_beyond_the_end_go_on_at_zero(family: str) -> None:
+def test_seeds_after_the_largest_one_continue_at_zero(family: str) -> None:
     from tests.conftest import small_model
 
     model = small_model(family).eval()

@@ -1,4 +1,4 @@
-"""What a server decodes for its visitors: in fewer pixels, a few files at a time, in bounded memory."""
+"""Image decoding on a server: fewer pixels allowed, a few files at a time, bounded memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SERVED: dict[str, Decode] = {
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_visitors_may_hand_in_fewer_pixels_and_any_phones(name: str) -> None:
+def test_uploads_have_a_smaller_pixel_limit_that_fits_any_phone(name: str) -> None:
     with pytest.raises(DataError, match="5001 x 5000 is more than 25,000,000 pixels; scale it down"):
         SERVED[name](claimed_png(5001, 5000))
     with pytest.raises(DataError, match="more than 25,000,000 pixels"):
@@ -43,7 +43,7 @@ def test_visitors_may_hand_in_fewer_pixels_and_any_phones(name: str) -> None:
             SERVED[name](claimed_png(*sides))
 
 
-def test_they_wait_for_one_another_and_are_told_where_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decodings_wait_for_each_other_and_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     raw, done = encoded(plain(RED, (40, 30))), threading.Event()
     waiting = threading.Thread(target=lambda: (pictures.decode_whole(raw, served=True), done.set()))
     with contextlib.ExitStack() as others:
@@ -83,7 +83,7 @@ print(figure("VmRSS:") - before)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
 @pytest.mark.parametrize("kind", ["16 bit", "transparent", "palette"])
 def test_a_small_file_takes_little_memory(kind: str) -> None:
-    """Of 25 million pixels: a byte or four of each decoded, as many handed on, and a strip of both."""
+    """25 million pixels need one or four bytes each when decoded, the same for the result, and a strip of both."""
     image = {
         "16 bit": lambda: Image.fromarray(np.full((5000, 5000), 40_000, np.uint16)),
         "transparent": lambda: Image.new("RGBA", (5000, 5000), (9, 8, 7, 100)),
@@ -99,7 +99,7 @@ def test_a_small_file_takes_little_memory(kind: str) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
-def test_strips_and_turns_give_pillows_own_pixels(orientation: int, mode: str) -> None:
+def test_strips_and_rotations_give_pillows_own_pixels(orientation: int, mode: str) -> None:
     y, x = np.mgrid[:700, :300]
     channels = [x % 256, y % 256, (x + y) % 256, (x * y) % 255][: len(mode)]
     image = Image.fromarray(np.stack(channels, 2).astype(np.uint8).squeeze())

@@ -11,20 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import catalog, checkpoint, latent, recipes, service
+from genmodels import catalog, checkpoint, latent, service
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import RunFolder
 from genmodels.service import Point
-
-
-def save_run(root: Path, name: str, recipe: str, *assignments: str, steps: tuple[int, ...] = (0, 10)) -> RunFolder:
-    """An untrained run with other weights at each step."""
-    spec = recipes.resolve(recipes.get(recipe), overrides=recipes.parse_overrides(list(assignments)))
-    folder = RunFolder.create(root / name, spec)
-    for step in steps:
-        torch.manual_seed(step)
-        checkpoint.save(folder, step, checkpoint.build(spec.model_dump(mode="json")))
-    return folder
+from tests.support.runs import pixels, save_run
 
 
 @pytest.fixture
@@ -36,11 +27,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def pixels(png: bytes) -> bytes:
-    return Image.open(io.BytesIO(png)).tobytes()
-
-
-def test_a_point_is_what_its_formula_says(runs: Path) -> None:
+def test_a_point_follows_its_formula(runs: Path) -> None:
     drawn = service.render(Point(model="vae", seed=3, truncation=0.7, offsets=(1.0, -2.0)))
     z = 0.7 * latent.z_of_seed(3, 20)
     z[0] += 1.0
@@ -51,7 +38,7 @@ def test_a_point_is_what_its_formula_says(runs: Path) -> None:
     assert torch.equal(found, expected.add(1).mul(127.5).round().long())
 
 
-def test_each_part_of_a_point_moves_the_picture(runs: Path) -> None:
+def test_each_field_of_a_point_changes_the_image(runs: Path) -> None:
     points = [
         Point(model="vae"),
         Point(model="vae", seed=1),
@@ -66,12 +53,12 @@ def test_each_part_of_a_point_moves_the_picture(runs: Path) -> None:
     assert [pixels(service.render(point).png) for point in points] == pictures
 
 
-def test_whole_points_of_the_seed_plane_are_the_seeds(runs: Path) -> None:
+def test_integer_points_of_the_seed_plane_are_the_seeds(runs: Path) -> None:
     on_plane = service.render(Point(model="gan", plane=(4.0, 2.0)))
     assert on_plane.png == service.render(Point(model="gan", seed=204)).png
 
 
-def test_a_step_written_anew_is_drawn_anew(runs: Path) -> None:
+def test_a_rewritten_step_is_loaded_again(runs: Path) -> None:
     before = service.render(Point(model="vae", step=10)).png
     torch.manual_seed(99)
     folder = RunFolder(runs / "vae")
@@ -79,14 +66,14 @@ def test_a_step_written_anew_is_drawn_anew(runs: Path) -> None:
     assert service.render(Point(model="vae", step=10)).png != before
 
 
-def test_a_constant_generator_draws_but_does_not_walk(runs: Path) -> None:
+def test_a_constant_generator_renders_but_does_not_walk(runs: Path) -> None:
     assert service.render(Point(model="constant")).width == 4
     assert service.axes_count("constant", None, "first") == 0
     with pytest.raises(GenmodelsError, match="nowhere to walk"):
         service.walk_gif(service.walk_of_seeds(Point(model="constant")))
 
 
-def test_a_walk_visits_its_points_and_comes_back(runs: Path) -> None:
+def test_a_walk_visits_its_points_and_returns(runs: Path) -> None:
     points = [Point(model="vae", seed=seed) for seed in (5, 9)]
     gif = Image.open(io.BytesIO(service.walk_gif(points, frames=4, side=28)))
     assert gif.n_frames == 8
@@ -96,7 +83,7 @@ def test_a_walk_visits_its_points_and_comes_back(runs: Path) -> None:
     assert gif.info["loop"] == 0
 
 
-def test_a_thumbnail_is_one_picture_a_seed(runs: Path) -> None:
+def test_a_thumbnail_has_one_image_per_seed(runs: Path) -> None:
     drawn = service.thumbnail("vae", columns=3, rows=2)
     assert drawn is not None
     image = Image.open(io.BytesIO(drawn))

@@ -1,4 +1,4 @@
-"""The speak page's service: recordings drawn in the background, strangers' files, few levels, spectra, pasts."""
+"""Service of the speak page: generation in the background, untrusted files, quantisation, spectra, receptive fields."""
 
 from __future__ import annotations
 
@@ -17,33 +17,15 @@ import torch
 from genmodels import catalog, synthesis
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
-from genmodels.service import fair_queue, sessions, sound, speak
+from genmodels.service import fair_queue, sessions, speak
 from genmodels.service.sessions import Session
-from genmodels.service.sound import Sound, TwoTones
-from genmodels.service.speak import Asked, options, past
+from genmodels.service.speak import SpeakRequest, facts, receptive_field, sound
+from genmodels.service.speak.sound import Sound, TwoTones
 from genmodels.signal import audio, fourier
-from tests.service.test_service import save_run
+from tests.support.speech import generated
+from tests.support.speech import runs as runs
 
-SMALL = ("model.channels=4", "model.skip_channels=8", "model.layers=3", "model.stacks=2")
-WISH = {"model": "voice", "label": "rising", "speaker": "reed", "seed": 3, "seconds": 0.2}
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
-    save_run(tmp_path / "runs", "voice", "tones_wavenet", *SMALL)
-    save_run(tmp_path / "runs", "mute", "tones_wavenet", *SMALL, "model.conditional=false", "model.speaker=false")
-    save_run(tmp_path / "runs", "pictures", "mnist_vae_2d", "data.name=digits")
-    return tmp_path / "runs"
-
-
-def drawn(drawing: speak.Drawing) -> np.ndarray:
-    drawing.wait(60)
-    assert drawing.problem == ""
-    assert drawing.finished
-    return drawing.samples
+REQUEST = {"model": "voice", "label": "rising", "speaker": "reed", "seed": 3, "seconds": 0.2}
 
 
 def tone(pitch: float, seconds: float = 0.5, loud: float = 0.5) -> Sound:
@@ -53,19 +35,19 @@ def tone(pitch: float, seconds: float = 0.5, loud: float = 0.5) -> Sound:
 # --------------------------------------------------------------------- which models, and what they can be asked for
 
 
-def test_only_models_of_sound_are_offered(runs: Path) -> None:
+def test_only_models_of_sound_are_listed(runs: Path) -> None:
     assert [info.name for info in speak.checkpoints()] == ["mute", "voice"]
-    found = options.voice("voice")
-    assert (found.rate, found.levels, found.usual_seconds) == (8_000, 256, 0.25)
+    found = facts.audio_facts("voice")
+    assert (found.rate, found.levels, found.mean_seconds) == (8_000, 256, 0.25)
     assert found.speakers == ("flute", "reed")
     assert found.labels[1] == "rising"
     assert found.dilations == (1, 2, 4, 1, 2, 4)
     assert found.receptive_field == 16
-    assert options.voice("mute").labels == options.voice("mute").speakers == ()
+    assert facts.audio_facts("mute").labels == facts.audio_facts("mute").speakers == ()
     with pytest.raises(CapabilityError, match="pictures was trained on pictures"):
-        options.voice("pictures")
+        facts.audio_facts("pictures")
     with pytest.raises(UnknownNameError, match="not paths"):
-        options.voice("../voice")
+        facts.audio_facts("../voice")
 
 
 @pytest.mark.parametrize(
@@ -77,87 +59,87 @@ def test_only_models_of_sound_are_offered(runs: Path) -> None:
         ({"seed": 1.5}, "seed"),
     ],
 )
-def test_a_wish_out_of_bounds_is_refused_by_name(change: dict[str, float], part: str) -> None:
+def test_a_request_out_of_bounds_is_refused_by_name(change: dict[str, float], part: str) -> None:
     with pytest.raises(ConfigError, match=part):
-        Asked.parse({**WISH, **change})
+        SpeakRequest.parse({**REQUEST, **change})
 
 
 # --------------------------------------------------------------------- drawing
 
 
-def test_a_drawing_is_what_the_command_line_draws(runs: Path) -> None:
-    found = drawn(speak.draw(Asked(**WISH)))
+def test_a_generation_equals_that_of_the_command_line(runs: Path) -> None:
+    found = generated(speak.generate(SpeakRequest(**REQUEST)))
     wish = synthesis.Wish({"label": "rising", "speaker": "reed"}, 3, 0.2)
     assert np.array_equal(found, synthesis.say("voice", wish).samples.numpy())
-    assert not np.array_equal(found, drawn(speak.draw(Asked(**{**WISH, "speaker": "flute"}))))
-    assert not np.array_equal(found, drawn(speak.draw(Asked(**{**WISH, "step": 0}))))
+    assert not np.array_equal(found, generated(speak.generate(SpeakRequest(**{**REQUEST, "speaker": "flute"}))))
+    assert not np.array_equal(found, generated(speak.generate(SpeakRequest(**{**REQUEST, "step": 0}))))
 
 
-def test_the_same_wish_is_not_drawn_twice(runs: Path) -> None:
-    first = speak.draw(Asked(**WISH))
-    drawn(first)
-    again = speak.draw(Asked(**WISH))
+def test_the_same_request_is_not_computed_twice(runs: Path) -> None:
+    first = speak.generate(SpeakRequest(**REQUEST))
+    generated(first)
+    again = speak.generate(SpeakRequest(**REQUEST))
     assert again.finished
     assert not again.running
     assert again.samples is first.samples
     assert again.speed == first.speed > 0
 
 
-def test_what_was_stopped_goes_on_to_the_same_recording(runs: Path) -> None:
-    whole = drawn(speak.draw(Asked(**WISH)))
-    speak._kept.clear()
-    drawing = speak.draw(Asked(**WISH))
+def test_a_stopped_generation_continues_to_the_same_recording(runs: Path) -> None:
+    whole = generated(speak.generate(SpeakRequest(**REQUEST)))
+    speak._finished.clear()
+    drawing = speak.generate(SpeakRequest(**REQUEST))
     drawing.stop()
     drawing.wait(60)
     assert 0 < len(drawing.samples) < len(whole)
-    assert drawing.share == len(drawing.samples) / 1_600
+    assert drawing.fraction == len(drawing.samples) / 1_600
     drawing.start()
-    assert np.array_equal(drawn(drawing), whole)
+    assert np.array_equal(generated(drawing), whole)
 
 
-def test_a_recording_goes_on_from_what_was_given(runs: Path) -> None:
+def test_a_generation_continues_its_prefix(runs: Path) -> None:
     given = tone(440, 0.1)
-    drawing = speak.draw(Asked(**WISH), given)
-    found = drawn(drawing)
+    drawing = speak.generate(SpeakRequest(**REQUEST), given)
+    found = generated(drawing)
     assert len(found) == 800 + 1_600
     assert np.array_equal(found[:800], given.samples)
-    assert drawing.share == 1
-    other = drawn(speak.draw(Asked(**WISH), tone(300, 0.1)))
+    assert drawing.fraction == 1
+    other = generated(speak.generate(SpeakRequest(**REQUEST), tone(300, 0.1)))
     assert not np.array_equal(found[800:], other[800:]), "what follows depends on what was given"
 
 
-def test_a_wish_that_the_model_does_not_know_is_the_drawing_s_problem(runs: Path) -> None:
+def test_an_unknown_class_is_the_problem_of_the_generation(runs: Path) -> None:
     for wish, part in (({"label": "purr"}, "label = 'purr' is not allowed"), ({"step": 7}, "7")):
-        drawing = speak.draw(Asked(**{**WISH, **wish}))
+        drawing = speak.generate(SpeakRequest(**{**REQUEST, **wish}))
         drawing.wait(60)
         assert part in drawing.problem
         assert not drawing.finished
 
 
-def test_any_fault_is_the_drawing_s_problem_and_is_logged(
+def test_any_fault_is_the_problem_of_the_generation_and_is_logged(
     runs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Uncaught in its thread, the page would show neither sound nor reason."""
-    say_iter, asked = synthesis.say_iter, Asked(**{**WISH, "seed": 5})
+    say_iter, asked = synthesis.say_iter, SpeakRequest(**{**REQUEST, "seed": 5})
 
     def broken(*args: object, **knobs: object) -> Iterator[synthesis.Said]:
         yield next(say_iter(*args, **knobs))  # type: ignore[arg-type]
         raise RuntimeError("no such kernel")
 
     monkeypatch.setattr(synthesis, "say_iter", broken)
-    drawing = speak.draw(asked)
+    drawing = speak.generate(asked)
     drawing.wait(60)
-    assert "could not be drawn" in drawing.problem
-    assert len(drawing.samples) == speak.EVERY
+    assert "could not be generated" in drawing.problem
+    assert len(drawing.samples) == speak.SLICE_SAMPLES
     assert not drawing.running
     assert "RuntimeError: no such kernel" in caplog.text
     monkeypatch.setattr(synthesis, "say_iter", say_iter)
     drawing.start()
-    assert np.array_equal(drawn(drawing), drawn(speak.draw(asked))), "tried again, it goes on"
+    assert np.array_equal(generated(drawing), generated(speak.generate(asked))), "tried again, it goes on"
 
 
-def test_the_speed_is_of_drawing_alone(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading and compiling take seconds; they were once counted."""
+def test_the_speed_counts_generation_only(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading and compiling take seconds and are not counted."""
     say_iter = synthesis.say_iter
 
     def slow(*args: object, **knobs: object) -> Iterator[synthesis.Said]:
@@ -175,13 +157,13 @@ def test_the_speed_is_of_drawing_alone(runs: Path, monkeypatch: pytest.MonkeyPat
     )
 
 
-def test_nobody_is_given_another_visitor_s_recording(runs: Path) -> None:
-    """Kept drawings are found by their wish and by what was given, sample by sample."""
+def test_a_visitor_never_gets_the_recording_of_another_prefix(runs: Path) -> None:
+    """The cache key contains the request and every sample of the prefix."""
     mine, yours = tone(440, 0.1), tone(440, 0.1, loud=0.49)
-    first = drawn(speak.draw(Asked(**WISH), mine))
-    second = speak.draw(Asked(**WISH), yours)
-    assert np.array_equal(drawn(second)[:800], yours.samples)
-    assert drawn(speak.draw(Asked(**WISH), mine)) is first
+    first = generated(speak.generate(SpeakRequest(**REQUEST), mine))
+    second = speak.generate(SpeakRequest(**REQUEST), yours)
+    assert np.array_equal(generated(second)[:800], yours.samples)
+    assert generated(speak.generate(SpeakRequest(**REQUEST), mine)) is first
 
 
 def test_too_many_at_once_are_refused(runs: Path) -> None:
@@ -189,56 +171,56 @@ def test_too_many_at_once_are_refused(runs: Path) -> None:
     taken = [fair_queue.queue.join(visitor) for _ in range(fair_queue.PER_SESSION)]
     try:
         with sessions.acting_for(visitor), pytest.raises(GenmodelsError, match="8 requests in line"):
-            speak.draw(Asked(**{**WISH, "seed": 99}))
+            speak.generate(SpeakRequest(**{**REQUEST, "seed": 99}))
     finally:
         for ticket in taken:
             fair_queue.queue.leave(ticket)
     with sessions.acting_for(visitor):
-        drawn(speak.draw(Asked(**{**WISH, "seed": 99})))
+        generated(speak.generate(SpeakRequest(**{**REQUEST, "seed": 99})))
 
 
-def test_steps_are_heard_from_the_first_to_the_last(runs: Path) -> None:
+def test_comparison_steps_span_the_training(runs: Path) -> None:
     info = speak.checkpoints()[1]
-    assert speak.steps_to_hear(info) == (0, 10)
+    assert speak.comparison_steps(info) == (0, 10)
     many = tuple(range(0, 200, 10))
-    chosen = speak.steps_to_hear(catalog.CheckpointInfo(**{**vars(info), "steps": many}))
+    chosen = speak.comparison_steps(catalog.CheckpointInfo(**{**vars(info), "steps": many}))
     assert len(chosen) == speak.MAX_STEPS
     assert (chosen[0], chosen[-1]) == (0, 190)
-    first, last = speak.draw_steps(Asked(**WISH), (0, 10))
-    assert not np.array_equal(drawn(first), drawn(last))
+    first, last = speak.generate_steps(SpeakRequest(**REQUEST), (0, 10))
+    assert not np.array_equal(generated(first), generated(last))
     with pytest.raises(GenmodelsError, match="choose 1 to"):
-        speak.draw_steps(Asked(**WISH), many)
+        speak.generate_steps(SpeakRequest(**REQUEST), many)
 
 
 def test_influence_ends_with_the_receptive_field(runs: Path) -> None:
-    found = past.influence("voice")
+    found = receptive_field.influence("voice")
     assert found.shape == (16,)
     assert found.max() == 1
     assert (found > 0).all(), "each sample in the receptive field moves the next one"
-    with pytest.raises(CapabilityError, match="does not tell what it hears"):
-        past.influence("pictures")
+    with pytest.raises(CapabilityError, match="has no receptive field to measure"):
+        receptive_field.influence("pictures")
 
 
-def test_influence_is_measured_once_a_step(runs: Path) -> None:
-    first, newest = past.influence("voice", 0), past.influence("voice")
-    assert past.influence("voice", 0) is first
-    assert past.influence("voice", 10) is newest
+def test_influence_is_measured_once_per_step(runs: Path) -> None:
+    first, newest = receptive_field.influence("voice", 0), receptive_field.influence("voice")
+    assert receptive_field.influence("voice", 0) is first
+    assert receptive_field.influence("voice", 10) is newest
     assert not np.array_equal(first, newest)
     step = runs / "voice" / "step-000010"
     os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
-    assert past.influence("voice") is not newest, "written anew: measured anew"
+    assert receptive_field.influence("voice") is not newest, "written anew: measured anew"
 
 
 # --------------------------------------------------------------------- recordings
 
 
-def test_without_spoken_digits_tones_are_taken(runs: Path) -> None:
-    config = sound.real_set(DataConfig(name="fsdd"))
+def test_without_spoken_digits_tones_are_used(runs: Path) -> None:
+    config = sound.recordings_config(DataConfig(name="fsdd"))
     assert config == DataConfig(name="tones")
-    assert sound.real_count(config) == 100
-    assert sound.real(config, 1).title == "rising, flute"
+    assert sound.test_count(config) == 100
+    assert sound.test_recording(config, 1).title == "rising, flute"
     with pytest.raises(DataError, match="recording 100 does not exist"):
-        sound.real(config, 100)
+        sound.test_recording(config, 100)
 
 
 def test_a_visitor_s_file_is_decoded_once_and_bounded() -> None:
@@ -254,7 +236,7 @@ def test_a_visitor_s_file_is_decoded_once_and_bounded() -> None:
         sound.decoded(long.getvalue())
 
 
-def test_no_peak_is_lost_where_a_waveform_is_thinned() -> None:
+def test_a_reduced_waveform_keeps_every_peak() -> None:
     samples = np.zeros(100_000, np.float32)
     samples[[777, 50_000]] = 0.9, -0.8
     found = sound.envelope(samples, 8_000)
@@ -267,19 +249,19 @@ def test_no_peak_is_lost_where_a_waveform_is_thinned() -> None:
 # --------------------------------------------------------------------- levels
 
 
-def test_rounding_is_the_model_s_own_and_its_noise_is_measured() -> None:
+def test_quantisation_is_that_of_the_model_and_its_noise_is_measured() -> None:
     shown = tone(440, loud=0.3)
-    found = sound.rounded(shown, 16)
+    found = sound.quantise(shown, 16)
     x = torch.from_numpy(shown.samples)
     y = audio.mu_law_decode(audio.mu_law_encode(x, 16), 16)
     expected = 10 * math.log10(float(x.square().sum() / (x - y).square().sum()))
     assert found.snr == pytest.approx(expected, abs=1e-3)
     assert found.mu_law[3] == found.snr
     assert all(b > a for a, b in zip(found.mu_law, found.mu_law[1:], strict=False)), "more levels, less noise"
-    assert found.mu_law[3] > found.even[3], "a quiet sound gains by levels near silence"
+    assert found.mu_law[3] > found.uniform[3], "a quiet sound gains by levels near silence"
     assert len(np.unique(found.sound.samples)) <= 16
     with pytest.raises(ConfigError, match="levels = 3 is not allowed: choose one of 2, 4"):
-        sound.rounded(shown, 3)
+        sound.quantise(shown, 3)
 
 
 def heard(wav: bytes) -> np.ndarray:
@@ -294,14 +276,14 @@ def rms(x: np.ndarray) -> float:
 
 def test_two_levels_are_played_no_louder_than_the_original() -> None:
     quiet = tone(440, loud=0.05)
-    found = sound.rounded(quiet, 2)
+    found = sound.quantise(quiet, 2)
     assert np.unique(found.sound.samples).tolist() == [-1, 1]
     assert rms(heard(found.wav)) == pytest.approx(rms(heard(quiet.played)), rel=1e-3)
-    silent = sound.rounded(Sound(np.zeros(100, np.float32), 8_000), 2)
+    silent = sound.quantise(Sound(np.zeros(100, np.float32), 8_000), 2)
     assert (silent.snr, np.abs(heard(silent.wav)).max()) == (0.0, 0.0)
 
 
-def test_a_quiet_recording_is_played_louder_and_kept_as_it_is() -> None:
+def test_a_quiet_recording_is_amplified_for_playback_only() -> None:
     quiet, loud, faint = tone(440, loud=0.04), tone(440, loud=0.7), tone(440, loud=0.001)
     assert np.abs(heard(quiet.played)).max() == pytest.approx(sound.LOUD, rel=1e-2)
     assert np.abs(heard(quiet.wav)).max() == pytest.approx(0.04, rel=1e-2)
@@ -309,18 +291,18 @@ def test_a_quiet_recording_is_played_louder_and_kept_as_it_is() -> None:
     assert faint.gain == sound.MAX_GAIN
 
 
-def test_a_drawing_that_fell_silent_is_told_from_a_quiet_voice(runs: Path) -> None:
-    drawing = speak.Drawing(Asked(**WISH))
+def test_a_silent_generation_is_distinguished_from_a_quiet_one(runs: Path) -> None:
+    drawing = speak.Generation(SpeakRequest(**REQUEST))
     for samples, silent in (
         (np.pad(tone(300, 0.02).samples, (0, 7_840)), True),
         (np.zeros(8_000, np.float32), True),
         (np.pad(tone(300, 0.3, 0.02).samples, (0, 5_600)), False),
     ):
         drawing.samples = samples
-        assert drawing.fell_silent == silent
+        assert drawing.is_silent == silent
 
 
-def test_the_staircase_has_a_step_a_level() -> None:
+def test_the_staircase_has_one_step_per_level() -> None:
     for levels in (2, 16, 256):
         x, y = sound.staircase(levels, 20_001)
         assert len(np.unique(y)) == levels

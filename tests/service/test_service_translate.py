@@ -1,9 +1,8 @@
-"""What the translate page's service makes of files of all sorts."""
+"""Service of the translate page: files of all kinds, cycles, tiles, and the reference classifier."""
 
 from __future__ import annotations
 
 import io
-import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -11,95 +10,61 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from genmodels import checkpoint
 from genmodels.data import pictures
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.images import tiled
-from genmodels.runfolder import RunFolder
-from genmodels.service import heat, inference, translate, whole_pictures
-from genmodels.service.translate import Asking
-from genmodels.service.translate import given as translate_given
-from genmodels.service.translate.given import Upload
-from tests.service.test_service import save_run
+from genmodels.service import inference, large_images, translate
+from genmodels.service.large_images import ImageFile
+from genmodels.service.translate import TranslationRequest, heat_map
+from genmodels.service.translate import inputs as translate_inputs
 from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain
-
-_NETWORKS = ("model.resnet_channels=4", "model.residual_blocks=1", "model.discriminator_channels=[4]")
-# PyTorch's own start: with the paper's, an untrained network paints everything the same grey.
-_SMALL = (*_NETWORKS, "model.init_std=null")
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Untrained CycleGANs, of grey digits and of colour photographs whose data is not here, and a VAE."""
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    for kind in ("daisy", "sunflowers"):
-        folder = tmp_path / "data" / "flower_photos" / kind
-        folder.mkdir(parents=True)
-        for number in range(3):
-            plain(RED).save(folder / f"{number}.jpg")
-    save_run(tmp_path / "runs", "colour", "flowers_cyclegan", *_SMALL, "data.size=32")
-    save_run(tmp_path / "runs", "attending", "flowers_cyclegan", *_SMALL, "data.size=32", "model.attention=true")
-    save_run(
-        tmp_path / "runs", "grey", "flowers_cyclegan", *_SMALL, "data.name=digits2inverted", "data.size=null",
-        "model.flip=false",
-    )  # fmt: skip
-    shutil.rmtree(tmp_path / "data")
-    save_run(tmp_path / "runs", "vae", "mnist_vae_20", "data.name=digits")
-    return tmp_path / "runs"
+from tests.support.runs import save_run
+from tests.support.translation import given, photo, publish_brightness_judge
+from tests.support.translation import runs as runs
 
 
-def photo(width: int, height: int, mode: str = "RGB") -> Image.Image:
-    y, x = np.mgrid[:height, :width]
-    channels = [x * 255 // width, y * 255 // height, (x + y) % 256, (x * 7) % 256][: len(mode)]
-    return Image.fromarray(np.stack(channels, 2).astype(np.uint8), mode)
-
-
-def given(image: Image.Image, name: str = "photo.png", kind: str = "PNG") -> Upload:
-    return Upload(name, encoded(image, kind))
-
-
-def test_only_models_that_translate_are_offered_by_the_names_of_their_kinds(runs: Path) -> None:
+def test_only_models_that_translate_are_listed_with_their_domains(runs: Path) -> None:
     infos = translate.checkpoints()
     assert [info.name for info in infos] == ["attending", "colour", "grey"]
-    assert translate.kinds(infos[1]) == ("daisy", "sunflower")
+    assert translate.domains(infos[1]) == ("daisy", "sunflower")
     assert translate.training_side(infos[1]) == 32
     with pytest.raises(CapabilityError, match="vae does not translate"):
-        translate.translate(Asking(model="vae"), given(plain(RED)))
+        translate.translate(TranslationRequest(model="vae"), given(plain(RED)))
     with pytest.raises(UnknownNameError, match="not paths"):
-        translate.translate(Asking(model="../runs/colour"), given(plain(RED)))
+        translate.translate(TranslationRequest(model="../runs/colour"), given(plain(RED)))
     with pytest.raises(ConfigError, match="detail"):
-        Asking.parse({"model": "colour", "detail": -1})
+        TranslationRequest.parse({"model": "colour", "detail": -1})
 
 
 @pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
-def test_a_translation_is_the_models_own_at_the_training_size_and_returned_at_the_pictures(
+def test_a_translation_is_that_of_the_model_at_the_training_size_and_has_the_size_of_the_image(
     runs: Path, direction: tiled.Direction
 ) -> None:
     picture = photo(160, 96)
-    found = translate.translate(Asking(model="colour", step=10, direction=direction), given(picture))
-    assert (found.size, found.worked, found.sure) == ((160, 96), (53, 32), None)
+    found = translate.translate(TranslationRequest(model="colour", step=10, direction=direction), given(picture))
+    assert (found.size, found.working_size, found.probabilities) == ((160, 96), (53, 32), None)
     small = np.asarray(picture.resize((53, 32), Image.Resampling.LANCZOS))
     model = checkpoint.load_model(runs / "colour", 10)
     wanted = tiled.resized(tiled.translate_image(model, small, direction), 160, 96)
     assert wanted.std() > 5
     assert np.array_equal(found.pixels, wanted)
-    first = translate.translate(Asking(model="colour", step=0, direction=direction), given(picture))
+    first = translate.translate(TranslationRequest(model="colour", step=0, direction=direction), given(picture))
     assert not np.array_equal(first.pixels, found.pixels), "another step, another picture"
-    whole = translate.translate(Asking(model="colour", step=10, direction=direction, detail=0), given(picture))
-    assert whole.worked == (160, 96)
+    whole = translate.translate(
+        TranslationRequest(model="colour", step=10, direction=direction, detail=0), given(picture)
+    )
+    assert whole.working_size == (160, 96)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_change_is_laid_on_the_picture_and_so_said(runs: Path, mode: str) -> None:
+def test_a_masked_change_is_upsampled_onto_the_image_and_reported(runs: Path, mode: str) -> None:
     picture = photo(160, 96, mode)
-    found = translate.translate(Asking(model="attending"), given(picture))
-    assert found.laid
-    assert found.worked == (53, 32)
+    found = translate.translate(TranslationRequest(model="attending"), given(picture))
+    assert found.background_kept
+    assert found.working_size == (53, 32)
     colours, alpha = tiled.without_alpha(np.asarray(picture))
     small = tiled.resized(colours, 53, 32)
     there = tiled.translate_image(checkpoint.load_model(runs / "attending", 10), small, "a_to_b")
@@ -107,21 +72,21 @@ def test_a_change_is_laid_on_the_picture_and_so_said(runs: Path, mode: str) -> N
     assert np.array_equal(found.pixels[..., :3], wanted)
     assert not np.array_equal(wanted, tiled.resized(there, 160, 96))
     assert alpha is None or np.array_equal(found.pixels[..., 3:], alpha)
-    assert not translate.translate(Asking(model="colour"), given(picture)).laid
+    assert not translate.translate(TranslationRequest(model="colour"), given(picture)).background_kept
 
 
-def test_there_and_back_measures_what_the_model_loses(runs: Path) -> None:
+def test_the_cycle_error_is_that_of_the_model(runs: Path) -> None:
     upload = given(photo(64, 40))
-    trip = translate.round_trip(Asking(model="colour"), upload)
+    trip = translate.cycle(TranslationRequest(model="colour"), upload)
     model = checkpoint.load_model(runs / "colour", 10)
     small = np.asarray(photo(64, 40).resize((51, 32), Image.Resampling.LANCZOS))
     there = tiled.translate_image(model, small, "a_to_b")
     back = tiled.translate_image(model, there, "b_to_a")
     assert trip.error == pytest.approx(np.abs(back.astype(float) - small).mean() / 127.5, rel=1e-4)
     assert trip.error > 0.05
-    assert (trip.heat.width, trip.heat.height) == (trip.changed.width, trip.changed.height) == (51, 32)
-    assert trip.heat.image != trip.changed.image
-    grey = translate.round_trip(Asking(model="grey"), upload)
+    assert (trip.difference.width, trip.difference.height) == (trip.change.width, trip.change.height) == (51, 32)
+    assert trip.difference.image != trip.change.image
+    grey = translate.cycle(TranslationRequest(model="grey"), upload)
     model, bare = checkpoint.load_model(runs / "grey", 10), photo(64, 40).resize((45, 28), Image.Resampling.LANCZOS)
     there = tiled.translate_image(model, np.asarray(bare), "a_to_b")
     away = np.abs(
@@ -132,24 +97,24 @@ def test_there_and_back_measures_what_the_model_loses(runs: Path) -> None:
     assert np.array_equal(shown[..., 0], shown[..., 2])
 
 
-def test_the_way_there_is_walked_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_translation_of_a_cycle_is_computed_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walked: list[str] = []
-    stepwise = translate.stepwise
+    run_tiles = translate.run_tiles
 
     def counted(model: Any, colours: np.ndarray, way: Any, on_progress: Any) -> np.ndarray:
         walked.append(way)
-        return stepwise(model, colours, way, on_progress)
+        return run_tiles(model, colours, way, on_progress)
 
-    monkeypatch.setattr(translate, "stepwise", counted)
-    asked, upload = Asking(model="colour"), given(photo(61, 43))
+    monkeypatch.setattr(translate, "run_tiles", counted)
+    asked, upload = TranslationRequest(model="colour"), given(photo(61, 43))
     found = translate.translate(asked, upload)
-    trip = translate.round_trip(asked, upload)
+    trip = translate.cycle(asked, upload)
     assert walked == ["a_to_b", "b_to_a"]
-    assert (trip.there.width, trip.there.height) == found.worked
+    assert (trip.translated.width, trip.translated.height) == found.working_size
 
 
-def test_the_heat_map_grows_lighter_with_the_difference() -> None:
-    colours = heat.heat_map(np.array([[0.0, 0.25, 0.5, 0.75, 1.0, 3.0]]))[0].astype(float)
+def test_the_heat_map_is_lighter_for_larger_differences() -> None:
+    colours = heat_map.to_colours(np.array([[0.0, 0.25, 0.5, 0.75, 1.0, 3.0]]))[0].astype(float)
     assert colours[0].max() < 20
     assert np.array_equal(colours[4], colours[5])
     lightness = colours @ [0.2126, 0.7152, 0.0722]
@@ -168,15 +133,15 @@ def test_the_heat_map_grows_lighter_with_the_difference() -> None:
         (given(Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40) * 50)), (40, 30), 3),
         (given(plain((0, 90, 0, 60), (40, 30), "CMYK"), "c.jpg", "JPEG"), (40, 30), 3),
         (
-            Upload("a.gif", encoded(plain(RED, (40, 30)), "GIF", save_all=True, append_images=[plain(BLUE)])),
+            ImageFile("a.gif", encoded(plain(RED, (40, 30)), "GIF", save_all=True, append_images=[plain(BLUE)])),
             (40, 30),
             3,
         ),
     ],
     ids=["1x1", "17x33", "wide", "tall", "RGBA", "palette", "16 bit", "CMYK", "animated"],
 )
-def test_odd_files_come_back_at_their_size(runs: Path, upload: Upload, size: tuple[int, int], channels: int) -> None:
-    asked = Asking(model="colour", detail=1)
+def test_unusual_files_keep_their_size(runs: Path, upload: ImageFile, size: tuple[int, int], channels: int) -> None:
+    asked = TranslationRequest(model="colour", detail=1)
     found = translate.translate(asked, upload)
     assert found.size == size
     assert found.pixels.shape[2] == channels
@@ -184,18 +149,18 @@ def test_odd_files_come_back_at_their_size(runs: Path, upload: Upload, size: tup
     assert (kept.format, kept.size) == ("PNG", size)
     if channels == 4:
         assert np.array_equal(found.pixels[..., 3], np.asarray(photo(40, 30, "RGBA"))[..., 3])
-    trip, way = translate.round_trip(asked, upload), translate._way(asked, upload, None, None)
-    assert way.worked.shape == (found.worked[1], found.worked[0], 3)
-    back = tiled.translate_image(checkpoint.load_model(runs / "colour", 10), way.there, "b_to_a")
-    assert trip.error == pytest.approx(np.abs(back.astype(float) - way.worked).mean() / 127.5, abs=0.004)
+    trip, way = translate.cycle(asked, upload), translate._one_way(asked, upload, None, None)
+    assert way.source.shape == (found.working_size[1], found.working_size[0], 3)
+    back = tiled.translate_image(checkpoint.load_model(runs / "colour", 10), way.translated, "b_to_a")
+    assert trip.error == pytest.approx(np.abs(back.astype(float) - way.source).mean() / 127.5, abs=0.004)
     assert 0.01 < trip.error < 1.5
 
 
-def test_a_turned_photograph_stands_upright(runs: Path) -> None:
+def test_the_exif_orientation_is_applied(runs: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    upload = Upload("phone.jpg", encoded(photo(64, 32), "JPEG", exif=exif))
-    found = translate.translate(Asking(model="colour"), upload)
+    upload = ImageFile("phone.jpg", encoded(photo(64, 32), "JPEG", exif=exif))
+    found = translate.translate(TranslationRequest(model="colour"), upload)
     assert found.size == (32, 64)
     assert Image.open(io.BytesIO(found.before.image)).size == (32, 64)
 
@@ -215,13 +180,13 @@ def test_a_turned_photograph_stands_upright(runs: Path) -> None:
     ids=["renamed", "truncated", "bomb", "many pixels", "drawn out", "long side", "empty", "large"],
 )
 def test_a_bad_file_is_refused_with_the_reason(runs: Path, raw: bytes, reason: str) -> None:
-    for ask in (translate.translate, translate.round_trip, translate.png):
+    for ask in (translate.translate, translate.cycle, translate.png):
         with pytest.raises(DataError, match=reason):
-            ask(Asking(model="colour"), Upload("bad.png", raw))
+            ask(TranslationRequest(model="colour"), ImageFile("bad.png", raw))
 
 
-def test_a_large_picture_goes_in_tiles_between_which_others_are_answered(runs: Path) -> None:
-    asked, upload = Asking(model="colour", detail=0), given(photo(1300, 700))
+def test_other_requests_run_between_the_tiles_of_a_large_image(runs: Path) -> None:
+    asked, upload = TranslationRequest(model="colour", detail=0), given(photo(1300, 700))
     calls: list[tuple[int, int]] = []
     between: list[str] = []
 
@@ -237,33 +202,31 @@ def test_a_large_picture_goes_in_tiles_between_which_others_are_answered(runs: P
     assert translate.translate(asked, upload, lambda *_: pytest.fail("it was kept")) is found
 
 
-def test_what_goes_through_the_network_is_bounded_whatever_the_shape(
-    runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(translate, "_MOST_WORKED", 1_000_000)
+def test_the_working_size_is_bounded_for_every_shape(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translate, "_MAX_PIXELS", 1_000_000)
     model = checkpoint.load_model(runs / "colour", 10)
     for width, height in ((16_000, 4), (3000, 20), (5, 9000), (1900, 1800), (20_000, 60)):
         colours = np.zeros((height, width, 3), np.uint8)
         for detail in translate.DETAILS:
-            worked = translate._reduced(model, Asking(model="colour", detail=detail), colours)
+            worked = translate._reduced(model, TranslationRequest(model="colour", detail=detail), colours)
             assert max(worked.shape[0], 32) * max(worked.shape[1], 32) <= 1_010_000
 
 
-def test_a_network_that_cannot_be_tiled_is_said_to_have_worked_reduced(runs: Path) -> None:
+def test_a_network_without_tiles_reports_its_reduced_working_size(runs: Path) -> None:
     save_run(
         runs, "deep", "flowers_cyclegan", "model.resnet_channels=2", "model.residual_blocks=24",
         "model.discriminator_channels=[4]", "data.name=digits2inverted", "data.size=null", "model.flip=false",
     )  # fmt: skip
-    found = translate.translate(Asking(model="deep", detail=0), given(photo(900, 600)))
+    found = translate.translate(TranslationRequest(model="deep", detail=0), given(photo(900, 600)))
     assert found.size == (900, 600)
-    assert 0.4 * 512**2 < found.worked[0] * found.worked[1] <= 512**2
+    assert 0.4 * 512**2 < found.working_size[0] * found.working_size[1] <= 512**2
 
 
-def test_two_large_pictures_are_at_work_and_small_ones_pass_them(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole_pictures, "_LARGE", 50 * 50)
-    done, asked = threading.Event(), Asking(model="colour", detail=0)
+def test_two_large_images_run_at_a_time_and_small_ones_pass_them(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_images, "_LARGE", 50 * 50)
+    done, asked = threading.Event(), TranslationRequest(model="colour", detail=0)
     waiting = threading.Thread(target=lambda: (translate.translate(asked, given(photo(60, 60))), done.set()))
-    with whole_pictures._two_large, whole_pictures._two_large:
+    with large_images._two_large, large_images._two_large:
         waiting.start()
         translate.translate(asked, given(photo(40, 40)))
         assert not done.wait(0.2)
@@ -272,7 +235,7 @@ def test_two_large_pictures_are_at_work_and_small_ones_pass_them(runs: Path, mon
 
 
 def test_downloads_are_named_after_their_files(runs: Path) -> None:
-    asked = Asking(model="colour")
+    asked = TranslationRequest(model="colour")
     uploads = [
         given(photo(20, 10), "../evil/my pony!.jpg"),
         given(photo(10, 20), "my pony!.png"),
@@ -284,41 +247,25 @@ def test_downloads_are_named_after_their_files(runs: Path) -> None:
     assert sizes == [(20, 10), (10, 20), (20, 12)]
 
 
-def test_test_pictures_are_of_the_asked_kind(runs: Path) -> None:
-    dark, light = (translate_given.test_picture("grey", kind, 3) for kind in (0, 1))
+def test_test_images_are_of_the_requested_domain(runs: Path) -> None:
+    dark, light = (translate_inputs.test_image("grey", kind, 3) for kind in (0, 1))
     means = [np.asarray(Image.open(io.BytesIO(upload.raw))).mean() for upload in (dark, light)]
     assert means[0] < 90 < 160 < means[1]
-    assert translate_given.test_count("grey", 0) == 250
+    assert translate_inputs.test_count("grey", 0) == 250
     with pytest.raises(DataError, match="test picture 250 does not exist; choose 0 to 249"):
-        translate_given.test_picture("grey", 0, 250)
+        translate_inputs.test_image("grey", 0, 250)
     with pytest.raises(DataError, match="daisy2sunflower' was not found"):
-        translate_given.test_count("colour", 0)
+        translate_inputs.test_count("colour", 0)
 
 
-def test_a_published_judge_says_what_it_takes_a_translation_for(runs: Path, tmp_path: Path) -> None:
+def test_a_published_classifier_gives_probabilities_of_the_domains(runs: Path, tmp_path: Path) -> None:
     publish_brightness_judge(tmp_path / "checkpoints")
-    found = translate.translate(Asking(model="grey"), given(plain((0, 0, 0), (40, 60))))
-    assert found.sure is not None
-    assert found.sure[0] < 0.01, "black is not of the bright kind"
+    found = translate.translate(TranslationRequest(model="grey"), given(plain((0, 0, 0), (40, 60))))
+    assert found.probabilities is not None
+    assert found.probabilities[0] < 0.01, "black is not of the bright kind"
     level = found.pixels.mean() / 255
-    assert found.sure[1] == pytest.approx(1 / (1 + np.exp(-20 * (level - 0.5))), abs=0.1)
-    back = translate.translate(Asking(model="grey", direction="b_to_a"), given(plain((0, 0, 0), (40, 60))))
-    assert back.sure is not None
-    assert back.sure[0] > 0.99
-    assert translate.translate(Asking(model="colour"), given(plain())).sure is None
-
-
-def publish_brightness_judge(root: Path) -> None:
-    """A published classifier of digits and inverted digits whose verdict is known: sigmoid of 20 (mean - 1/2)."""
-    folder = save_run(
-        root, "tiny_judge", "mnist_mlp_baseline", "data.name=digits2inverted", "model.hidden_sizes=[1]",
-        "model.activation=leaky_relu", steps=(0,),
-    )  # fmt: skip
-    model = checkpoint.build(RunFolder(folder.path).spec().model_dump(mode="json"))
-    linears = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
-    with torch.no_grad():
-        linears[0].weight.fill_(1 / 784)
-        linears[0].bias.zero_()
-        linears[1].weight.copy_(torch.tensor([[-10.0], [10.0]]))
-        linears[1].bias.copy_(torch.tensor([5.0, -5.0]))
-    checkpoint.save(folder, 1, model)
+    assert found.probabilities[1] == pytest.approx(1 / (1 + np.exp(-20 * (level - 0.5))), abs=0.1)
+    back = translate.translate(TranslationRequest(model="grey", direction="b_to_a"), given(plain((0, 0, 0), (40, 60))))
+    assert back.probabilities is not None
+    assert back.probabilities[0] > 0.99
+    assert translate.translate(TranslationRequest(model="colour"), given(plain())).probabilities is None

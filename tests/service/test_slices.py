@@ -16,7 +16,7 @@ from genmodels import catalog
 from genmodels.service import compare, fair_queue, inference, latent, sessions, slices
 from genmodels.service.fair_queue import CancelledError, background, queued
 from genmodels.service.paint import receptive_field
-from genmodels.service.paint.receptive_field import Looking
+from genmodels.service.paint.receptive_field import ReceptiveFieldRequest
 from genmodels.service.sessions import Session
 
 PATIENCE = 60.0
@@ -153,13 +153,13 @@ def _thumbnail(name: str) -> bytes | None:
 
 
 def test_gradients_in_turns_are_those_computed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    looking = Looking(model="mnist_gated_pixelcnn", row=14, column=14)
-    alone = receptive_field.fields(looking)
+    request = ReceptiveFieldRequest(model="mnist_gated_pixelcnn", row=14, column=14)
+    alone = receptive_field.receptive_fields(request)
     monkeypatch.setattr(slices, "SLICE", 0.0)
     with ThreadPoolExecutor(2) as pool:
-        fields, drawing = (
-            pool.submit(receptive_field.fields, looking),
-            pool.submit(compare.draw, compare.Drawing(model="mnist_dcgan", seed=4)),
+        fields, column = (
+            pool.submit(receptive_field.receptive_fields, request),
+            pool.submit(compare.column, compare.ColumnRequest(model="mnist_dcgan", seed=4)),
         )
         assert fields.result(PATIENCE) == alone
-        assert drawing.result(PATIENCE).pictures > 1
+        assert column.result(PATIENCE).pictures > 1

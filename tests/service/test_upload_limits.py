@@ -1,4 +1,4 @@
-"""Limits of uploads as a client meets them that speaks the protocol itself: the server refuses, keeps little, frees."""
+"""Upload limits for a client that speaks the protocol itself: the server refuses, stores little, and frees it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_session_holds_no_more_than_its_uploaders_need_and_frees_it_when_it_le
             files.append(client.upload("part.png", bytes(40 * MB)))
         assert (files[-1].status, files.pop().answer) == (
             413,
-            t("common.refused.upload_session", megabytes=256, files=translate.MAX_PICTURES),
+            t("common.refused.upload_session", megabytes=256, files=translate.MAX_IMAGES),
         )
         until(lambda: kept(server) > 200 * MB)
         assert kept(server) < 330 * MB
@@ -118,8 +118,8 @@ def test_a_session_holds_no_more_than_its_uploaders_need_and_frees_it_when_it_le
 
 def test_many_small_files_are_refused_too(server: Server) -> None:
     with on_page(server, "translate") as client:
-        statuses = [client.upload("a.png", b"") for _ in range(translate.MAX_PICTURES + 9)]
-        assert statuses[translate.MAX_PICTURES].status == 204
+        statuses = [client.upload("a.png", b"") for _ in range(translate.MAX_IMAGES + 9)]
+        assert statuses[translate.MAX_IMAGES].status == 204
         assert statuses[-1].status == 413
         assert "more than 12" in statuses[-1].answer
 

@@ -1,4 +1,4 @@
-"""What the server refuses to other sites and to clients that are not browsers, over the real HTTP and websocket."""
+"""Requests that the server refuses to other sites and to clients that are not browsers, over HTTP and websocket."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def get(server: Server, path: str, host: str | None = None, method: str = "GET", **headers: str) -> tuple[int, str]:
-    """(status, body) under a Host header of one's choice."""
+    """(status, body) of a request with a given Host header."""
     parts = urlsplit(server.url)
     connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=20)
     connection.request(method, path, headers={"Host": host or parts.netloc, **headers})
@@ -205,7 +205,7 @@ def test_a_wildcard_bind_allows_no_further_name_and_an_address_its_own(tmp_path:
         assert handshake(server, own, "http://evil.example") == 403
 
 
-def test_the_client_sees_what_a_run_draws(server: Server) -> None:
+def test_the_client_sees_what_a_run_shows(server: Server) -> None:
     with Client(server.url) as client:
         client.open("runs")
         assert "runs" in client.pages

@@ -1,13 +1,11 @@
-"""The classify page's requests: what every classifier of digits says of one digit, and which test digits it gets wrong.
+"""Requests of the classify page: predictions for one digit, and the confusion matrix with the worst mistakes.
 
-What each finds typical of a digit is in `classify_typical`. A drawing goes to all classifiers in one task: eight small
-networks answer in about 10 ms. What takes seconds, ten thousand test digits, is cut into short tasks, so that other
-visitors' pictures come in between.
+One drawing goes to all classifiers in one task: eight small networks take about 10 ms. The confusion matrix takes
+seconds and runs in short tasks, so that other visitors' requests run in between.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,18 +23,18 @@ from genmodels.errors import CapabilityError, DataError
 from genmodels.evaluation import reference_classifier
 from genmodels.images import drawing
 from genmodels.runfolder import RunFolder
+from genmodels.service.cache import LRU
+from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.fair_queue import queued
 from genmodels.service.inference import ModelKey, Reading, model_of, plain, run
-from genmodels.service.real_pictures import test_pictures, tile_png
 
-MAX_ASKED, CLASSES, WORST = 8, 10, 12
+MAX_CLASSIFIERS, CLASSES, WORST = 8, 10, 12
 _BATCH = 100
-_KEPT = 32
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one classifier says of a digit: each class's output in [0, 1], their sum, and the class of the largest."""
+class Prediction:
+    """One classifier's output in [0, 1] per class, the sum of the outputs, and the class with the largest one."""
 
     name: str
     probabilities: tuple[float, ...]
@@ -45,17 +43,17 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The picture as the classifiers get it, its class where it is known, and the answers in the order asked."""
+class Predictions:
+    """The preprocessed image, its class if known, and the predictions in the order of the request."""
 
     prepared: bytes
     label: str
-    answers: tuple[Answer, ...]
+    predictions: tuple[Prediction, ...]
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test digit that was misread: its number, its class, and what was read."""
+    """A misclassified test digit: its index, its class, and the prediction."""
 
     png: bytes
     index: int
@@ -65,7 +63,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Confusion:
-    """counts[true][read] over `total` test digits of `data`, and the misreadings the classifier was surest of."""
+    """counts[true][predicted] over `total` test digits of `data`, and the mistakes with the highest confidence."""
 
     counts: tuple[tuple[int, ...], ...]
     data: str
@@ -82,25 +80,25 @@ class Confusion:
 
 
 def classifiers() -> tuple[CheckpointInfo, ...]:
-    """Published classifiers of digits and then own runs, in each the least accurate first, the unmeasured last."""
-    found = [
+    """Published digit classifiers, then own runs; each group by rising accuracy, unmeasured ones last."""
+    infos = [
         info
         for info in catalog.list_checkpoints()
         if "classification" in info.capabilities
         and reference_classifier.applies_to(RunFolder(info.path).spec().data_spec)
     ]
-    return tuple(sorted(found, key=lambda info: (not info.published, info.metrics.get("accuracy", 2.0), info.name)))
+    return tuple(sorted(infos, key=lambda info: (not info.published, info.metrics.get("accuracy", 2.0), info.name)))
 
 
-def data_here() -> str:
-    """The title of the test digits that are shown and counted."""
+def test_set_title() -> str:
+    """The title of the data set of the test digits."""
     return get_spec(_digits()).title
 
 
-def are_new(name: str) -> bool:
-    """Whether the digits that are shown and counted are new to a classifier.
+def is_unseen(name: str) -> bool:
+    """Whether the test digits were not in a classifier's training data.
 
-    The 5,000 that come with the program are of MNIST's training digits, so whoever learned from MNIST has met them.
+    The 5,000 digits that come with the program are from MNIST's training split, so models trained on MNIST saw them.
     """
     return _digits().name == "mnist" or RunFolder(catalog.find(plain(name))).spec().data.name != "mnist"
 
@@ -108,63 +106,64 @@ def are_new(name: str) -> bool:
 # ------------------------------------------------------------------------------ one digit
 
 
-def classify(names: tuple[str, ...], *, ink: np.ndarray | None = None, index: int = 0) -> Answers:
-    """Ask up to eight classifiers about a drawing (white on black, uint8 (H, W)), or about test digit `index`.
+def classify(names: tuple[str, ...], *, ink: np.ndarray | None = None, index: int = 0) -> Predictions:
+    """Predictions of up to eight classifiers for a drawing (white on black, uint8 (H, W)), or for test digit `index`.
 
-    Raises EmptyDrawingError where nothing is drawn, CapabilityError for a model that does not name digits, and
+    Raises EmptyDrawingError if nothing is drawn, CapabilityError if a model does not classify digits, and
     UnknownNameError.
     """
-    if not 1 <= len(names) <= MAX_ASKED:
-        raise CapabilityError(f"{len(names)} classifiers were chosen; choose 1 to {MAX_ASKED}")
+    if not 1 <= len(names) <= MAX_CLASSIFIERS:
+        raise CapabilityError(f"{len(names)} classifiers were chosen; choose 1 to {MAX_CLASSIFIERS}")
     for name in names:
         require_digits(name)
     x, label = (drawing.to_mnist(ink).unsqueeze(0), "") if ink is not None else _test_digit(index)
 
-    def task() -> Answers:
-        found = []
+    def task() -> Predictions:
+        predictions = []
         for name in names:
             values = outputs(classifier_of(name)[0], x)[0]
-            found.append(Answer(name, tuple(values.tolist()), float(values.sum()), int(values.argmax())))
-        return Answers(tile_png(x), label, tuple(found))
+            predictions.append(Prediction(name, tuple(values.tolist()), float(values.sum()), int(values.argmax())))
+        return Predictions(tile_png(x), label, tuple(predictions))
 
     return run(task)
 
 
 def digit_count() -> int:
-    """How many test digits there are to pick from."""
-    return len(test_pictures(_digits()).images)
+    """The number of test digits."""
+    return len(test_images(_digits()).images)
 
 
 def outputs(model: SupportsClassification, x: Tensor) -> Tensor:
-    """What a model says of each class, (B, K) in [0, 1]: its own `probabilities`, else the softmax of its logits."""
+    """Outputs (B, K) in [0, 1]: the model's own `probabilities`, else the softmax of its logits."""
     return model.probabilities(x) if isinstance(model, SupportsProbabilities) else model.classify(x).float().softmax(1)
 
 
 # ------------------------------------------------------------------------------ mistakes
 
 
-_confusions: OrderedDict[tuple[ModelKey, str], Confusion] = OrderedDict()
+_confusions: LRU[tuple[ModelKey, str], Confusion] = LRU(32)
 
 
 def confusion(name: str) -> Confusion:
-    """Each test digit's class against what is read, and the twelve mistakes made with most certainty; kept once made.
+    """The confusion matrix over the test digits and the twelve most confident mistakes; cached.
 
-    10,000 digits take a perceptron half a second and the judge about ten. Raises CapabilityError, UnknownNameError.
+    10,000 digits take a perceptron half a second and a convolutional network about ten. Raises CapabilityError and
+    UnknownNameError.
     """
     require_digits(name)
     config = _digits()
-    arrays = test_pictures(config)
+    arrays = test_images(config)
     key = run(lambda: classifier_of(name)[1])
-    if (key, config.name) not in _confusions:
+
+    def compute() -> Confusion:
         parts = []
         with queued():
             for start in range(0, len(arrays.images), _BATCH):
                 part = to_float(torch.from_numpy(arrays.images[start : start + _BATCH].copy()))
                 parts.append(run(_outputs_of(name, part), divided=True))
-        _confusions[key, config.name] = _counted(torch.cat(parts), arrays.images, torch.from_numpy(arrays.labels))
-        while len(_confusions) > _KEPT:
-            _confusions.popitem(last=False)
-    return _confusions[key, config.name]
+        return _counted(torch.cat(parts), arrays.images, torch.from_numpy(arrays.labels))
+
+    return _confusions.get_or_compute((key, config.name), compute)
 
 
 def _outputs_of(name: str, images: Tensor) -> Callable[[], Tensor]:
@@ -175,7 +174,7 @@ def _counted(values: Tensor, images: np.ndarray, labels: Tensor) -> Confusion:
     best, top = values.max(1)
     counts = torch.bincount(labels * CLASSES + top, minlength=CLASSES**2).view(CLASSES, CLASSES)
     wrong = torch.nonzero(top != labels).flatten()
-    surest = wrong[best[wrong].argsort(descending=True, stable=True)][:WORST]
+    confident = wrong[best[wrong].argsort(descending=True, stable=True)][:WORST]
     worst = tuple(
         Mistake(
             tile_png(to_float(torch.from_numpy(images[i].copy()))),
@@ -183,25 +182,25 @@ def _counted(values: Tensor, images: np.ndarray, labels: Tensor) -> Confusion:
             str(int(labels[i])),
             Reading(str(int(top[i])), float(best[i])),
         )
-        for i in surest.tolist()
+        for i in confident.tolist()
     )
     rows = tuple(tuple(int(count) for count in row) for row in counts.tolist())
-    return Confusion(rows, data_here(), len(labels), int((top == labels).sum()), worst)
+    return Confusion(rows, test_set_title(), len(labels), int((top == labels).sum()), worst)
 
 
 # ------------------------------------------------------------------------------ on the inference thread
 
 
-def classifier_of(name: str) -> tuple[SupportsClassification, ModelKey]:
-    """The model and its identity; raises CapabilityError for one that does not name pictures."""
-    model, key = model_of(name, None)
+def classifier_of(name: str, step: int | None = None) -> tuple[SupportsClassification, ModelKey]:
+    """The model and its key; raises CapabilityError if it is not a classifier."""
+    model, key = model_of(name, step)
     return as_classifier(model, name), key
 
 
 def as_classifier(model: Any, name: str) -> SupportsClassification:
-    """The same model, as one that names pictures; raises CapabilityError."""
+    """The same model as a classifier; raises CapabilityError if it is not one."""
     if not isinstance(model, SupportsClassification):
-        raise CapabilityError(f"{name} does not name pictures; choose a classifier of digits")
+        raise CapabilityError(f"{name} is not a classifier; choose a classifier of digits")
     return model
 
 
@@ -209,19 +208,19 @@ def as_classifier(model: Any, name: str) -> SupportsClassification:
 
 
 def require_digits(name: str) -> None:
-    """Raises CapabilityError for a model of other pictures than digits, UnknownNameError."""
+    """Raises CapabilityError if a model was not trained on images of digits, and UnknownNameError."""
     if not reference_classifier.applies_to(RunFolder(catalog.find(plain(name))).spec().data_spec):
         raise CapabilityError(f"{name} was trained on other pictures than digits of 28 x 28; choose one of digits")
 
 
 def _digits() -> DataConfig:
-    """MNIST's test digits where they are, else those that come with the program."""
+    """MNIST if it is on this machine, else the digits that come with the program."""
     config = DataConfig(name="mnist")
     return config if missing(config) is None else DataConfig()
 
 
 def _test_digit(index: int) -> tuple[Tensor, str]:
-    arrays = test_pictures(_digits())
+    arrays = test_images(_digits())
     if not 0 <= index < len(arrays.images):
         raise DataError(f"test digit {index} does not exist; choose 0 to {len(arrays.images) - 1:,}")
     return to_float(torch.from_numpy(arrays.images[index : index + 1].copy())), str(int(arrays.labels[index]))

@@ -1,13 +1,11 @@
-"""What a classifier finds most typical of each digit, for the classify page.
+"""Activation maximisation for the classify page: the image of each digit that a classifier finds most typical.
 
-An ascent takes seconds, so it is cut into short tasks for the inference thread: other visitors' pictures come in
-between.
+Gradient ascent takes seconds. It runs in short tasks, so that other visitors' requests run in between.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,17 +17,17 @@ from torch import Tensor
 
 from genmodels import checkpoint
 from genmodels.capabilities import SupportsClassification
-from genmodels.config import Frozen
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.evaluation.activation_maximisation import Ascent, Climb, Start, start_pictures
+from genmodels.service.cache import LRU
 from genmodels.service.classify import CLASSES, as_classifier, classifier_of, outputs, require_digits
+from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.fair_queue import queued
 from genmodels.service.inference import ModelKey, Reading, has_judge, read, run
-from genmodels.service.real_pictures import test_pictures, tile_png
+from genmodels.service.requests import ModelRequest
 
 _SLICE = 0.05  # seconds one task may hold the inference thread
-_KEPT = 32
 
 Strength = Literal["light", "medium", "strong"]
 _SMOOTH: dict[Strength, Climb] = {
@@ -39,17 +37,16 @@ _SMOOTH: dict[Strength, Climb] = {
 }
 
 
-class Backquery(Frozen):
-    """Which classifier is asked, where the ascent begins, and how smooth its second row is kept."""
+class TypicalRequest(ModelRequest):
+    """A classifier, the start of the ascent, and the strength of the regularisation in the second row."""
 
-    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
-    start: Start = Field("mean", description="the picture to begin with")
-    strength: Strength = Field("medium", description="how much rough and unusual pictures are held back")
+    start: Start = Field("mean", description="the image to start from")
+    strength: Strength = Field("medium", description="strength of the regularisation")
 
 
 @dataclass(frozen=True)
 class Typical:
-    """A picture made for a class: the classifier's output for that class, its reading, and the judge's."""
+    """An image optimised for a class, what the classifier reads in it, and what the reference classifier reads."""
 
     png: bytes
     label: str
@@ -59,41 +56,42 @@ class Typical:
 
 @dataclass(frozen=True)
 class Typicals:
-    """Ten pictures that only the classifier's certainty led to, and ten that were kept smooth."""
+    """Ten images without regularisation, and ten with it."""
 
     free: tuple[Typical, ...]
     smooth: tuple[Typical, ...]
 
 
-_typicals: OrderedDict[tuple[ModelKey, Backquery], Typicals] = OrderedDict()
+_typicals: LRU[tuple[ModelKey, TypicalRequest], Typicals] = LRU(32)
 
 
-def typical(asked: Backquery) -> Typicals:
-    """Ten digits as a classifier would most like to see them, with and without regularisation; kept once made.
+def typical(request: TypicalRequest) -> Typicals:
+    """The images of the ten digits that maximise a classifier's outputs, without and with regularisation; cached.
 
-    150 steps take 0.3 s for a perceptron and 2 s for the judge. Raises CapabilityError and UnknownNameError.
+    150 steps take 0.3 s for a perceptron and 2 s for a convolutional network. Raises CapabilityError and
+    UnknownNameError.
     """
-    require_digits(asked.model)
-    key = run(lambda: classifier_of(asked.model)[1])
-    if (key, asked) not in _typicals:
-        model, judged = run(_read_anew(key, asked.model)), has_judge(asked.model)
+    require_digits(request.model)
+    key = run(lambda: classifier_of(request.model, request.step)[1])
+
+    def compute() -> Typicals:
+        model, judged = run(_load_for_gradients(key, request.model)), has_judge(request.model)
         mean, variance = _pixels()
         rows = []
         with queued():
-            for climb in (Climb(), _SMOOTH[asked.strength]):
-                start, labels = start_pictures(asked.start, mean, CLASSES), torch.arange(CLASSES)
+            for climb in (Climb(), _SMOOTH[request.strength]):
+                start, labels = start_pictures(request.start, mean, CLASSES), torch.arange(CLASSES)
                 ascent = Ascent(start, labels, climb, mean, variance)
                 while not ascent.done:
                     run(_steps(ascent, model), divided=True)
-                rows.append(run(_verdicts(ascent.images, model, judged), divided=True))
-        _typicals[key, asked] = Typicals(*rows)
-        while len(_typicals) > _KEPT:
-            _typicals.popitem(last=False)
-    return _typicals[key, asked]
+                rows.append(run(_readings(ascent.images, model, judged), divided=True))
+        return Typicals(*rows)
+
+    return _typicals.get_or_compute((key, request), compute)
 
 
-def _read_anew(key: ModelKey, name: str) -> Callable[[], SupportsClassification]:
-    """Weights made in inference mode, as those of the kept models, take no part in gradients."""
+def _load_for_gradients(key: ModelKey, name: str) -> Callable[[], SupportsClassification]:
+    """Load the model again: weights created in inference mode, such as those of cached models, have no gradients."""
 
     def task() -> SupportsClassification:
         with torch.inference_mode(False):
@@ -111,7 +109,7 @@ def _steps(ascent: Ascent, model: SupportsClassification) -> Callable[[], None]:
     return task
 
 
-def _verdicts(images: Tensor, model: SupportsClassification, judged: bool) -> Callable[[], tuple[Typical, ...]]:
+def _readings(images: Tensor, model: SupportsClassification, judged: bool) -> Callable[[], tuple[Typical, ...]]:
     def task() -> tuple[Typical, ...]:
         best, top = outputs(model, images).max(1)
         return tuple(
@@ -129,6 +127,6 @@ def _verdicts(images: Tensor, model: SupportsClassification, judged: bool) -> Ca
 
 @lru_cache(maxsize=1)
 def _pixels() -> tuple[Tensor, Tensor]:
-    """Mean and variance (1, 28, 28) of each pixel in [0, 1], over the digits that come with the program."""
-    x = to_float(torch.from_numpy(test_pictures(DataConfig()).images.copy())).add(1).mul(0.5)
+    """Mean and variance (1, 28, 28) of each pixel in [0, 1] over the digits that come with the program."""
+    x = to_float(torch.from_numpy(test_images(DataConfig()).images.copy())).add(1).mul(0.5)
     return x.mean(0), x.var(0)

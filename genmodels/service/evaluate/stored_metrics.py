@@ -1,4 +1,4 @@
-"""Figures measured on this machine, in one small file of the runs folder: by checkpoint, step and time of writing."""
+"""Metrics measured on this machine, in one small file of the runs folder, by checkpoint, step and modification time."""
 
 from __future__ import annotations
 
@@ -11,43 +11,42 @@ from typing import Any
 from genmodels.errors import CheckpointError
 from genmodels.runfolder import FORMAT, RunFolder, read_json, runs_root, write_json
 
-_FILE, _MOST = "figures.json", 500
+_FILE, _MAX_ENTRIES = "figures.json", 500
 
 
-def keep(path: Path, step: int, figures: Mapping[str, float], samples: int) -> None:
-    """Keep the finite ones of exactly these weights; the oldest of more than 500 steps are dropped."""
-    finite = {name: value for name, value in figures.items() if is_number(value)}
-    everything = {**_everything(), _key(path, step): {"figures": finite, "samples": samples, "when": time.time()}}
-    newest = sorted(everything, key=lambda name: everything[name].get("when", 0))[-_MOST:]
+def store(path: Path, step: int, metrics: Mapping[str, float], samples: int) -> None:
+    """Store the finite metrics of exactly these weights; only the newest 500 entries are kept."""
+    finite = {name: value for name, value in metrics.items() if is_number(value)}
+    entries = {**_entries(), _key(path, step): {"figures": finite, "samples": samples, "when": time.time()}}
+    newest = sorted(entries, key=lambda name: entries[name].get("when", 0))[-_MAX_ENTRIES:]
     runs_root().mkdir(parents=True, exist_ok=True)
-    write_json(runs_root() / _FILE, {name: everything[name] for name in newest})
+    write_json(runs_root() / _FILE, {name: entries[name] for name in newest})
 
 
 def entry(path: Path, step: int) -> dict[str, Any]:
-    """`figures` and `samples` of exactly these weights; empty where they were not measured."""
-    return dict(_everything().get(_key(path, step), {}))
+    """`figures` and `samples` of exactly these weights; empty if they were not measured."""
+    return dict(_entries().get(_key(path, step), {}))
 
 
 def is_number(value: object) -> bool:
-    """Whether it can be shown as a figure."""
+    """Whether a value is a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _everything() -> dict[str, Any]:
-    """Everything measured here; a damaged file is as good as none, it only costs measuring again."""
+def _entries() -> dict[str, Any]:
+    """All entries; a corrupt file is ignored, metrics are simply measured again."""
     path = runs_root() / _FILE
     if not path.is_file():
         return {}
     try:
-        found = read_json(path)
+        entries = read_json(path)
     except CheckpointError:
         return {}
-    return {key: value for key, value in found.items() if isinstance(value, dict)} if isinstance(found, dict) else {}
+    if not isinstance(entries, dict):
+        return {}
+    return {key: value for key, value in entries.items() if isinstance(value, dict)}
 
 
 def _key(path: Path, step: int) -> str:
-    try:
-        stamp = RunFolder(path).step_path(step).stat().st_mtime_ns
-    except OSError:
-        stamp = 0
-    return f"{path.parent.name}/{path.name} {step} {stamp} format {FORMAT}"
+    _, _, modified = RunFolder(path).step_key(step)
+    return f"{path.parent.name}/{path.name} {step} {modified} format {FORMAT}"

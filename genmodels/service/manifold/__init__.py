@@ -1,14 +1,12 @@
-"""The manifold page's requests: models whose z has two numbers, their decoded grid, where real pictures lie, and what
-one place or one picture is.
+"""Requests of the manifold page: for models with a two-dimensional z, the decoded grid, the codes of real images, one
+decoded point, and one encoded drawing.
 
-Real pictures are encoded once a saved step (10,000 digits: 0.2 s) and kept; decoding one place takes 2 ms.
+Real images are encoded once per saved step (10,000 digits take 0.2 s) and cached; decoding one point takes 2 ms.
 """
 
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -20,44 +18,44 @@ from torch import Tensor
 from genmodels import capabilities, catalog, data, registry
 from genmodels.capabilities import SupportsEncoding, SupportsLatent, SupportsPosterior
 from genmodels.catalog import CheckpointInfo
-from genmodels.config import Frozen
 from genmodels.data import Arrays, DataConfig, DataSpec
 from genmodels.data.loader import hash_seed, to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.images import drawing, preview
 from genmodels.losses import bernoulli_entropy, bernoulli_nll, gaussian_kl
 from genmodels.runfolder import RunFolder
+from genmodels.service.cache import LRU
+from genmodels.service.dataset_images import modified, test_images, tile_png
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, Reading, has_judge, in_slices, model_of, plain, read, run
-from genmodels.service.real_pictures import stamp, test_pictures, tile_png
+from genmodels.service.requests import ModelRequest
 
 REACH, GRID_SIDE, NEIGHBOURS = 4.0, 15, 5
 GRID_WINDOW = REACH * GRID_SIDE / (GRID_SIDE - 1)
-"""What an even grid covers: its outer tiles lie half outside [-REACH, REACH]."""
+"""The range of an even grid: its outer tiles lie half outside [-REACH, REACH]."""
 PLACE_LIMIT = 40.0
-"""Codes of an autoencoder may lie far out; a place farther than this is a mistake."""
-_SCATTERS_KEPT = 12
+"""Largest coordinate; the codes of an autoencoder may lie far from 0."""
 
 Spacing = Literal["even", "quantiles"]
 Coordinate = Annotated[float, Field(ge=-PLACE_LIMIT, le=PLACE_LIMIT, allow_inf_nan=False)]
 
 
-class Plane(Frozen):
-    """A saved step of a model whose z has two numbers."""
-
-    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
-    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
+class Plane(ModelRequest):
+    """A saved step of a model with a two-dimensional z."""
 
 
 class Place(Plane):
-    """One z."""
+    """A point of the latent plane."""
 
-    z: tuple[Coordinate, Coordinate] = Field((0.0, 0.0), description="the two numbers of z")
+    z: tuple[Coordinate, Coordinate] = Field((0.0, 0.0), description="the two coordinates of z")
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """Where real pictures lie: x, y float32 (N,), label int64 (N,) or empty; `key` names exactly this one."""
+    """Codes of real images: x, y float32 (N,), label int64 (N,) or empty. `key` changes if the codes do.
+
+    Nearly all codes lie within [-extent, extent] in both directions.
+    """
 
     key: str
     x: np.ndarray
@@ -65,12 +63,12 @@ class Scatter:
     label: np.ndarray
     classes: tuple[str, ...]
     data: str
-    reach: float
+    extent: float
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A real picture, one pixel a pixel, and how far its z lies from the asked one."""
+    """A real image, not enlarged, and the distance of its z from the point."""
 
     png: bytes
     label: str
@@ -79,7 +77,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What is drawn at a place, and the real pictures nearest to it."""
+    """The image decoded at a point, and the real images with the nearest codes."""
 
     png: bytes
     reading: Reading | None
@@ -87,10 +85,11 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Coded:
-    """A picture as a model sees it: z, its spread where the model has one, and what is drawn from z.
+class Encoded:
+    """An encoded image: z, the posterior's standard deviation if there is one, and the reconstruction.
 
-    The reconstruction term of the ELBO is `nats`, which is lost, plus the picture's own `entropy`, which nothing saves.
+    The reconstruction term of the ELBO is `nats`, what the reconstruction loses, plus the image's own `entropy`.
+    `samples` are decoded from samples of the posterior.
     """
 
     prepared: bytes
@@ -100,29 +99,34 @@ class Coded:
     nats: float
     entropy: float
     kl: float | None
-    draws: tuple[bytes, ...]
+    samples: tuple[bytes, ...]
 
 
 # ------------------------------------------------------------------------------ which models
 
 
-def can(info: CheckpointInfo, capability: str) -> bool:
-    """Whether this family has a capability, also where an older checkpoint's list does not name it."""
+def has_capability(info: CheckpointInfo, capability: str) -> bool:
+    """Whether the family has a capability, even if an older checkpoint's list does not name it."""
     return capability in capabilities.of_class(registry.get(info.model))
 
 
-def planes() -> tuple[CheckpointInfo, ...]:
-    """Checkpoints and runs that encode pictures into two numbers and decode them: those with a posterior first."""
-    found = [
+def checkpoints() -> tuple[CheckpointInfo, ...]:
+    """Checkpoints and runs with an encoder, a decoder and a two-dimensional z; those with a posterior first."""
+    infos = [
         info
         for info in catalog.list_checkpoints()
-        if info.latent_dim == 2 and info.modality == "image" and can(info, "latent") and can(info, "encoding")
+        if info.latent_dim == 2
+        and info.modality == "image"
+        and has_capability(info, "latent")
+        and has_capability(info, "encoding")
     ]
-    return tuple(sorted(found, key=lambda info: not can(info, "posterior")))  # stable: published ones stay first
+    return tuple(
+        sorted(infos, key=lambda info: not has_capability(info, "posterior"))
+    )  # stable: published ones stay first
 
 
-def takes_drawings(name: str) -> bool:
-    """Whether a model's pictures are of MNIST's format, which drawings are brought into."""
+def accepts_drawings(name: str) -> bool:
+    """Whether a model's images have MNIST's format, to which drawings are converted."""
     return _spec_of(name).image_shape == (1, 28, 28)
 
 
@@ -130,12 +134,11 @@ def takes_drawings(name: str) -> bool:
 
 
 def grid_png(plane: Plane, spacing: Spacing = "even", *, window: float | None = None) -> bytes:
-    """15 x 15 decoded pictures; z 1 grows to the right, z 2 upwards.
+    """15 x 15 decoded images; the first coordinate of z grows to the right, the second upwards.
 
-    `window`: the whole image, not only the middles of its tiles, covers [-window, window] in both, as a map does.
-
-    even: over [-4, 4] in both. quantiles: at the bell curve's quantiles 1/30, 3/30, ..., 29/30, so that each picture
-    stands for the same share of N(0, I) (Kingma & Welling, arXiv 1312.6114, appendix A).
+    even: tile centres cover [-4, 4] in both directions. quantiles: at the normal quantiles 1/30, 3/30, ..., 29/30, so
+    every image stands for the same probability mass of N(0, I) (Kingma & Welling, arXiv 1312.6114, appendix A). With
+    `window` the edges of the grid, not the centres of its outer tiles, lie at -window and window.
     """
 
     def task() -> bytes:
@@ -145,42 +148,41 @@ def grid_png(plane: Plane, spacing: Spacing = "even", *, window: float | None = 
         elif spacing == "even":
             ticks = torch.linspace(-REACH, REACH, GRID_SIDE)
         else:
-            shares = (torch.arange(GRID_SIDE) + 0.5) / GRID_SIDE
-            ticks = math.sqrt(2) * torch.erfinv(2 * shares - 1)
+            quantiles = (torch.arange(GRID_SIDE) + 0.5) / GRID_SIDE
+            ticks = math.sqrt(2) * torch.erfinv(2 * quantiles - 1)
         rows, columns = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
-        pictures = model.decode(torch.stack([columns, rows], -1).view(-1, 2))
-        scale = max(1, 840 // (GRID_SIDE * pictures.shape[-1]))
-        return preview.png(preview.grid(pictures, GRID_SIDE, scale=scale, pad=0), compress_level=1)
+        images = model.decode(torch.stack([columns, rows], -1).view(-1, 2))
+        scale = max(1, 840 // (GRID_SIDE * images.shape[-1]))
+        return preview.png(preview.grid(images, GRID_SIDE, scale=scale, pad=0), compress_level=1)
 
     with background():
         return run(task, divided=True)
 
 
 def scatter(plane: Plane) -> Scatter:
-    """Where the pictures a model was not trained on lie: at most 10,000, encoded once a saved step.
+    """Codes of at most 10,000 test images, encoded once per saved step.
 
-    Raises DataError where neither the model's own data nor the embedded digits fit it.
+    Raises DataError if neither the model's own data nor the embedded digits are usable.
     """
-    real = _real(plane.model)
-    return _scatter(plane, real)
+    return _scatter(plane, _real(plane.model))
 
 
 def decode(place: Place) -> Decoded:
-    """The picture at a place and the five real ones whose z lie nearest, nearest first."""
+    """The image at a point and the five real images with the nearest codes, nearest first."""
     real = _real(place.model)
     arrays, spec = real.arrays, real.spec
     judged = has_judge(place.model)
-    near = _scatter(place, real)
+    codes = _scatter(place, real)
 
     def task() -> Decoded:
         model, _ = _plane_model(place)
         pixels = model.decode(torch.tensor([place.z]))
-        distance = np.hypot(near.x - place.z[0], near.y - place.z[1])
+        distance = np.hypot(codes.x - place.z[0], codes.y - place.z[1])
         nearest = np.argpartition(distance, min(NEIGHBOURS, len(distance) - 1))[:NEIGHBOURS]
         neighbours = [
             Neighbour(
                 tile_png(to_float(torch.from_numpy(arrays.images[i].copy()))),
-                spec.classes[int(near.label[i])] if len(near.label) else "",
+                spec.classes[int(codes.label[i])] if len(codes.label) else "",
                 float(distance[i]),
             )
             for i in nearest[np.argsort(distance[nearest])]
@@ -190,92 +192,87 @@ def decode(place: Place) -> Decoded:
     return run(task)
 
 
-_scatters: OrderedDict[tuple[ModelKey, str], Scatter] = OrderedDict()
-_scatters_lock = threading.Lock()
+_scatters: LRU[tuple[ModelKey, str], Scatter] = LRU(12)
 
 
 def _scatter(plane: Plane, real: _Real) -> Scatter:
     key = run(lambda: _plane_model(plane)[1])
-    named, arrays, spec = (key, real.key), real.arrays, real.spec
-    with _scatters_lock:
-        found = _scatters.get(named)
-        if found is not None:
-            _scatters.move_to_end(named)
-            return found
+    return _scatters.get_or_compute((key, real.key), lambda: _encode_all(plane, key, real))
+
+
+def _encode_all(plane: Plane, key: ModelKey, real: _Real) -> Scatter:
+    arrays, spec = real.arrays, real.spec
     images = torch.split(torch.from_numpy(arrays.images.copy()), 1_000)
     with background():
         parts = list(in_slices(_plane_model(plane)[0].encode(to_float(part)) for part in images))
     z = torch.nan_to_num(torch.cat(parts).float()).numpy()
-    # Nearly all of them; a few stray codes far out must not shrink the rest to a spot.
-    reach = float(np.clip(1.05 * np.quantile(np.abs(z), 0.99), REACH, PLACE_LIMIT))
+    # Without the farthest 1 %: a few outliers must not shrink the others to a spot.
+    extent = float(np.clip(1.05 * np.quantile(np.abs(z), 0.99), REACH, PLACE_LIMIT))
     label = arrays.labels if spec.classes else arrays.labels[:0]
-    path, step, stamp = key
-    name = f"{path.name} {step} {stamp} {real.key}"
-    found = Scatter(name, z[:, 0].copy(), z[:, 1].copy(), label, spec.classes, spec.title, reach)
-    with _scatters_lock:
-        found = _scatters.setdefault(named, found)
-        while len(_scatters) > _SCATTERS_KEPT:
-            _scatters.popitem(last=False)
-    return found
+    path, step, modified = key
+    name = f"{path.name} {step} {modified} {real.key}"
+    return Scatter(name, z[:, 0].copy(), z[:, 1].copy(), label, spec.classes, spec.title, extent)
 
 
 # ------------------------------------------------------------------------------ one picture
 
 
-def code(plane: Plane, ink: np.ndarray, *, draws: int = 5, seed: int = 0) -> Coded:
-    """Encode what was drawn (white on black, uint8 (H, W)) and draw it again, from z and from draws of the posterior.
+def encode(plane: Plane, ink: np.ndarray, *, draws: int = 5, seed: int = 0) -> Encoded:
+    """Encode a drawing (white on black, uint8 (H, W)); decode z and `draws` samples of the posterior.
 
-    Raises EmptyDrawingError where nothing is drawn, DataError where the model's pictures are not of MNIST's format.
+    Raises EmptyDrawingError if nothing is drawn, DataError if the model's images do not have MNIST's format.
     """
-    if not takes_drawings(plane.model):
-        raise DataError(f"{plane.model} draws pictures of another format than 1 x 28 x 28; choose a model of digits")
+    if not accepts_drawings(plane.model):
+        raise DataError(f"{plane.model} has pictures of another format than 1 x 28 x 28; choose a model of digits")
     if not 0 <= draws <= 16:
         raise DataError(f"draws = {draws} is not allowed: 0 to 16")
     x = drawing.to_mnist(ink).unsqueeze(0)
 
-    def task() -> Coded:
+    def task() -> Encoded:
         model, _ = _plane_model(plane)
         sigma: tuple[float, float] | None = None
         kl: float | None = None
-        drawn: tuple[bytes, ...] = ()
+        samples: tuple[bytes, ...] = ()
         if isinstance(model, SupportsPosterior):
             z, logvar = model.posterior(x)
             deviation = (0.5 * logvar).exp()
             sigma, kl = _pair(deviation), float(gaussian_kl(z, logvar))
             generator = torch.Generator().manual_seed(hash_seed(seed, draws))
-            pictures = model.decode(z + deviation * torch.randn(draws, 2, generator=generator))
-            drawn = tuple(tile_png(picture) for picture in pictures)
+            images = model.decode(z + deviation * torch.randn(draws, 2, generator=generator))
+            samples = tuple(tile_png(image) for image in images)
         else:
             z = model.encode(x)
-        again = model.decode(z)
+        reconstruction = model.decode(z)
         entropy = float(bernoulli_entropy(x.add(1).mul(0.5)))
-        return Coded(tile_png(x), _pair(z), sigma, tile_png(again), nats(again, x), entropy, kl, drawn)
+        return Encoded(
+            tile_png(x), _pair(z), sigma, tile_png(reconstruction), nats(reconstruction, x), entropy, kl, samples
+        )
 
     return run(task)
 
 
-def nats(drawn: Tensor, x: Tensor) -> float:
-    """Nats that are lost of one image (1, C, H, W) in the drawn one, both in [-1, 1]; a perfect copy loses 0.
+def nats(reconstruction: Tensor, x: Tensor) -> float:
+    """Nats that a reconstruction of one image (1, C, H, W) loses, both in [-1, 1]; 0 for a perfect copy.
 
-    Binary cross entropy, summed over the pixels, less the image's own entropy: the divergence of two Bernoulli laws.
+    Binary cross entropy summed over the pixels, minus the image's own entropy: the KL divergence of two Bernoullis.
     """
     target = x.add(1).mul(0.5)
-    # A pixel that is certain and wrong would cost infinitely many nats: float32 can tell 1e-6 from 0, and from 1.
-    chance = drawn.add(1).mul(0.5).clamp(1e-6, 1 - 1e-6)
-    return max(0.0, float(bernoulli_nll(torch.logit(chance), target) - bernoulli_entropy(target)))
+    # A certain and wrong pixel would cost infinitely many nats. Float32 separates 1e-6 from 0, and 1 - 1e-6 from 1.
+    probability = reconstruction.add(1).mul(0.5).clamp(1e-6, 1 - 1e-6)
+    return max(0.0, float(bernoulli_nll(torch.logit(probability), target) - bernoulli_entropy(target)))
 
 
 # ------------------------------------------------------------------------------ on the inference thread
 
 
 class _PlaneModel(SupportsLatent, SupportsEncoding):
-    """What a model of this page can do."""
+    """Models of this page."""
 
 
 def _plane_model(plane: Plane) -> tuple[_PlaneModel, ModelKey]:
     model, key = model_of(plane.model, plane.step)
     if not isinstance(model, SupportsLatent) or not isinstance(model, SupportsEncoding) or model.latent_dim != 2:
-        raise CapabilityError(f"{plane.model} does not encode pictures into two numbers; choose a model with a 2-D z")
+        raise CapabilityError(f"{plane.model} has no encoder into a 2-D z; choose a model with a 2-D z")
     return model, key  # type: ignore[return-value]
 
 
@@ -293,7 +290,7 @@ def _spec_of(name: str) -> DataSpec:
 
 @dataclass(frozen=True)
 class _Real:
-    """Pictures to compare with; `key` changes with their file."""
+    """Images to compare with; `key` changes with their file."""
 
     arrays: Arrays
     spec: DataSpec
@@ -301,9 +298,9 @@ class _Real:
 
 
 def _real(name: str) -> _Real:
-    """The test split of a model's own data, else of the digits that are always there; raises DataError."""
+    """The test split of a model's own data, else of the embedded digits; raises DataError if neither fits."""
     run_spec = RunFolder(catalog.find(plain(name))).spec()
     for config in (run_spec.data, DataConfig()):
         if data.missing(config) is None and data.get_spec(config).image_shape == run_spec.data_spec.image_shape:
-            return _Real(test_pictures(config), data.get_spec(config), f"{config.name} {stamp(config)}")
+            return _Real(test_images(config), data.get_spec(config), f"{config.name} {modified(config)}")
     raise DataError(f"{run_spec.data.name}, which {name} was trained on, is not here; fetch it on the Data page")

@@ -1,4 +1,4 @@
-"""The denoising demonstration: a digit, salt of the visitor's own, and what two autoencoders make of it."""
+"""The denoising demonstration: a digit with salt noise, and the reconstructions of two autoencoders."""
 
 from __future__ import annotations
 
@@ -20,85 +20,85 @@ from genmodels.errors import CapabilityError
 from genmodels.images import drawing
 from genmodels.runfolder import RunFolder
 from genmodels.seeding import generator_of
+from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.inference import model_of, run
-from genmodels.service.manifold import can, nats
-from genmodels.service.real_pictures import test_pictures, tile_png
+from genmodels.service.manifold import has_capability, nats
 
 MAX_SALT = 0.8
 DIGITS = 500
 
 
 class Noise(Frozen):
-    """Which digit, and how much of it is covered."""
+    """A test digit and its salt noise."""
 
-    index: int = Field(0, ge=0, lt=DIGITS, description="number of the test digit")
-    amount: float = Field(0.25, ge=0, le=MAX_SALT, description="share of the pixels set to white")
-    seed: int = Field(0, description="which pixels; any integer")
+    index: int = Field(0, ge=0, lt=DIGITS, description="index of the test digit")
+    amount: float = Field(0.25, ge=0, le=MAX_SALT, description="fraction of the pixels set to white")
+    seed: int = Field(0, description="seed of the noise; any integer")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one model draws of the noisy picture, and its distance from the clean one."""
+class Reconstruction:
+    """One model's reconstruction of the noisy image, and the nats it loses of the clean one."""
 
     png: bytes
     nats: float
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """The clean and the noisy picture, and each model's answer in the order asked."""
+class Denoised:
+    """The clean and the noisy image, and the models' reconstructions in the order of the request."""
 
     clean: bytes
     noisy: bytes
     label: str
-    share: float
-    answers: tuple[Answer, ...]
+    noise_fraction: float
+    reconstructions: tuple[Reconstruction, ...]
 
 
 def denoisers() -> tuple[CheckpointInfo, ...]:
-    """Models of digits that learned to take salt away."""
-    return tuple(info for info in _pairs_of_pictures() if _salt(info) > 0)
+    """Digit models trained with salt noise."""
+    return tuple(info for info in _autoencoders() if _salt(info) > 0)
 
 
-def plain_partner(denoiser: CheckpointInfo) -> CheckpointInfo | None:
-    """The same kind of model trained without salt, of the nearest size of z; None where there is none."""
-    found = [info for info in _pairs_of_pictures() if _salt(info) == 0]
+def baseline_of(denoiser: CheckpointInfo) -> CheckpointInfo | None:
+    """The digit model trained without noise whose z has the nearest dimension; None if there is none."""
+    infos = [info for info in _autoencoders() if _salt(info) == 0]
     size = denoiser.latent_dim or 0
-    return min(found, key=lambda info: abs((info.latent_dim or 0) - size), default=None)
+    return min(infos, key=lambda info: abs((info.latent_dim or 0) - size), default=None)
 
 
-def clean(
+def denoise(
     names: tuple[str, ...], noise: Noise, ink: np.ndarray | None = None, salt: np.ndarray | None = None
-) -> Cleaned:
-    """Cover a digit with salt and ask each model for it.
+) -> Denoised:
+    """Add salt noise to a digit and reconstruct it with each model.
 
-    The digit is `ink` (white on black, uint8 (H, W)) where something was drawn, else a test digit. `salt` is drawn by
-    hand over the same square; it is added to the random one. Raises UnknownNameError, CapabilityError, DataError.
+    The digit is `ink` (white on black, uint8 (H, W)) if given, else a test digit. `salt` is salt noise drawn by hand on
+    the same square, in addition to the random one. Raises UnknownNameError, CapabilityError and DataError.
     """
     x, label = _digit(noise, ink)
 
-    def task() -> Cleaned:
-        noisy = _covered(x, noise, salt)
-        answers = []
+    def task() -> Denoised:
+        noisy = _add_salt(x, noise, salt)
+        reconstructions = []
         for name in names:
             model, _ = model_of(name, None)
             if not isinstance(model, SupportsLatent) or not isinstance(model, SupportsEncoding):
-                raise CapabilityError(f"{name} does not draw a picture again; choose an autoencoder")
-            drawn = model.decode(model.encode(noisy))
-            answers.append(Answer(tile_png(drawn), nats(drawn, x)))
-        share = float((noisy > x).float().mean())
-        return Cleaned(tile_png(x), tile_png(noisy), label, share, tuple(answers))
+                raise CapabilityError(f"{name} does not reconstruct pictures; choose an autoencoder")
+            output = model.decode(model.encode(noisy))
+            reconstructions.append(Reconstruction(tile_png(output), nats(output, x)))
+        fraction = float((noisy > x).float().mean())
+        return Denoised(tile_png(x), tile_png(noisy), label, fraction, tuple(reconstructions))
 
     return run(task)
 
 
-def digits_from() -> DataSpec:
-    """Where the test digits come from: MNIST, else the digits that are always there."""
+def digit_data() -> DataSpec:
+    """The data of the test digits: MNIST if it is on this machine, else the embedded digits."""
     return get_spec(_config())
 
 
 def digit_png(noise: Noise, ink: np.ndarray | None = None) -> bytes:
-    """The clean digit alone, for drawing salt on."""
+    """The clean digit, as the background of the canvas for salt drawn by hand."""
     x, _ = _digit(noise, ink)
     return tile_png(x)
 
@@ -106,7 +106,7 @@ def digit_png(noise: Noise, ink: np.ndarray | None = None) -> bytes:
 def _digit(noise: Noise, ink: np.ndarray | None) -> tuple[Tensor, str]:
     if ink is not None:
         return drawing.to_mnist(ink).unsqueeze(0), ""
-    arrays = test_pictures(_config())
+    arrays = test_images(_config())
     index = noise.index % len(arrays.images)
     return to_float(torch.from_numpy(arrays.images[index : index + 1].copy())), str(int(arrays.labels[index]))
 
@@ -116,9 +116,9 @@ def _config() -> DataConfig:
     return mnist if missing(mnist) is None else DataConfig()
 
 
-def _covered(x: Tensor, noise: Noise, salt: np.ndarray | None) -> Tensor:
+def _add_salt(x: Tensor, noise: Noise, salt: np.ndarray | None) -> Tensor:
     generator = generator_of(noise.seed)
-    # One draw a pixel, whatever the amount: with more salt the old grains stay where they were.
+    # One random number per pixel for every amount: with more salt, the earlier grains stay in place.
     hit = torch.rand(x.shape, generator=generator) < noise.amount
     if salt is not None:
         by_hand = Image.fromarray(salt).resize((x.shape[-1], x.shape[-2]), Image.Resampling.BOX)
@@ -126,12 +126,12 @@ def _covered(x: Tensor, noise: Noise, salt: np.ndarray | None) -> Tensor:
     return torch.where(hit, 1.0, x)
 
 
-def _pairs_of_pictures() -> list[CheckpointInfo]:
-    """Models of digits that say how they were corrupted in training, and can draw a picture again."""
+def _autoencoders() -> list[CheckpointInfo]:
+    """Digit models with an encoder, a decoder and a known corruption in training."""
     return [
         info
         for info in catalog.list_checkpoints()
-        if all(can(info, name) for name in ("corruption", "encoding", "latent"))
+        if all(has_capability(info, name) for name in ("corruption", "encoding", "latent"))
         and RunFolder(info.path).spec().data_spec.image_shape == (1, 28, 28)
     ]
 

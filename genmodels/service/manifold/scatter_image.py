@@ -1,10 +1,8 @@
-"""The scatter as a picture: for the pad to be dragged over, beside another model's, and with one digit's ellipse."""
+"""The scatter plot as an image: background of the pad, comparison with another model, and one digit's posterior."""
 
 from __future__ import annotations
 
 import io
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,35 +10,34 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from genmodels.errors import ConfigError
 from genmodels.images import preview
+from genmodels.service.cache import LRU
 from genmodels.service.manifold import PLACE_LIMIT, Plane, Scatter, scatter
 
 SIDE = 640
-_MAPS_KEPT = 12
 MARK = (214, 84, 20)
-"""The colour of the visitor's own digit: no class and no axis has it."""
+"""The colour of the visitor's own digit; no class and no axis has it."""
 _RING = 18.0  # pixels
 _LABELS_APART, _ROUNDS = 0.13, 100
-_DENSE = 9.0  # up to here each whole number has a tick
+_DENSE = 9.0  # up to this window every integer has a tick
 
 
 @dataclass(frozen=True)
 class _Window:
-    """The square part of the plane that a picture shows."""
+    """The square of the plane that an image shows: `centre` plus and minus `extent`."""
 
     centre: tuple[float, float]
-    reach: float
+    extent: float
 
     def place(self, x: np.ndarray | np.floating, y: np.ndarray | np.floating) -> tuple[np.ndarray, np.ndarray]:
-        """Columns and rows, as fractions of pixels."""
+        """Columns and rows in fractional pixels."""
         half = SIDE / 2
         return (
-            np.asarray(((x - self.centre[0]) / self.reach + 1) * half),
-            np.asarray((1 - (y - self.centre[1]) / self.reach) * half),
+            np.asarray(((x - self.centre[0]) / self.extent + 1) * half),
+            np.asarray((1 - (y - self.centre[1]) / self.extent) * half),
         )
 
 
-_maps: OrderedDict[tuple[str, tuple[str, ...], str, float], tuple[Image.Image, bytes]] = OrderedDict()
-_lock = threading.Lock()
+_maps: LRU[tuple[str, tuple[str, ...], str, float], tuple[Image.Image, bytes]] = LRU(12)
 
 
 def map_png(
@@ -48,92 +45,88 @@ def map_png(
     colors: tuple[str, ...],
     ink: str,
     *,
-    reach: float | None = None,
+    extent: float | None = None,
     z: tuple[float, float] | None = None,
     sigma: tuple[float, float] | None = None,
 ) -> bytes:
-    """Test pictures of a model over [-reach, reach] in both directions, on a transparent ground, 640 x 640.
+    """The codes of a model's test images over [-extent, extent] in both directions, transparent background, 640 x 640.
 
-    `colors` are hexadecimal, one a class, used again from the first where there are more classes; `ink` is that of
-    axes, names and the mark. Each class is named at its middle. With `z` a cross is drawn there, and with `sigma` the
-    ellipses of one and two standard deviations around it. Raises what `scatter` raises, and ConfigError for a colour
-    or a reach that is none.
+    `colors` are hexadecimal, one per class, repeated if there are more classes; `ink` is the colour of axes and class
+    names. Every class is named at its median. `z` marks a point, `sigma` adds the ellipses of one and two standard
+    deviations. Raises what `scatter` raises, and ConfigError for an invalid colour or extent.
     """
-    found = scatter(plane)
-    reach = found.reach if reach is None else reach
-    if not 0 < reach <= PLACE_LIMIT:
-        raise ConfigError(f"reach = {reach} is not allowed: more than 0, at most {PLACE_LIMIT:g}")
-    picture, png = _map(found, colors, ink, reach)
+    codes = scatter(plane)
+    extent = codes.extent if extent is None else extent
+    if not 0 < extent <= PLACE_LIMIT:
+        raise ConfigError(f"extent = {extent} is not allowed: more than 0, at most {PLACE_LIMIT:g}")
+    image, png = _map(codes, colors, ink, extent)
     if z is None:
         return png
-    marked = picture.copy()
-    _mark(marked, _color(ink), _Window((0.0, 0.0), reach), z, sigma)
+    marked = image.copy()
+    _mark(marked, _color(ink), _Window((0.0, 0.0), extent), z, sigma)
     return preview.png(marked, compress_level=1)
 
 
 def zoom_png(
     plane: Plane, colors: tuple[str, ...], ink: str, z: tuple[float, float], sigma: tuple[float, float]
 ) -> tuple[bytes, float]:
-    """The same map around one digit, near enough to see its ellipses, and how many times it is enlarged."""
-    found = scatter(plane)
+    """The same map around one digit, with its ellipses, and the zoom factor."""
+    codes = scatter(plane)
     if not all(np.isfinite([*z, *sigma])) or min(sigma) < 0:
         raise ConfigError(f"z = {z} and sigma = {sigma} must be finite, and sigma not below 0")
-    window = _Window(z, min(found.reach, max(0.1, 3.5 * max(sigma))))
-    picture = _drawn(found, [_color(color) for color in colors], _color(ink), window)
-    _mark(picture, _color(ink), window, z, sigma)
-    return preview.png(picture, compress_level=1), found.reach / window.reach
+    window = _Window(z, min(codes.extent, max(0.1, 3.5 * max(sigma))))
+    image = _plot(codes, [_color(color) for color in colors], _color(ink), window)
+    _mark(image, _color(ink), window, z, sigma)
+    return preview.png(image, compress_level=1), codes.extent / window.extent
 
 
-def _map(found: Scatter, colors: tuple[str, ...], ink: str, reach: float) -> tuple[Image.Image, bytes]:
-    named = (found.key, colors, ink, reach)
-    with _lock:
-        if named not in _maps:
-            window = _Window((0.0, 0.0), reach)
-            picture = _drawn(found, [_color(color) for color in colors], _color(ink), window)
-            # Kept as a file, too: under a dragged pad it is asked for ten times a second.
-            _maps[named] = picture, preview.png(picture)
-            while len(_maps) > _MAPS_KEPT:
-                _maps.popitem(last=False)
-        _maps.move_to_end(named)
-        return _maps[named]
+def _map(codes: Scatter, colors: tuple[str, ...], ink: str, extent: float) -> tuple[Image.Image, bytes]:
+
+    def compute() -> tuple[Image.Image, bytes]:
+        window = _Window((0.0, 0.0), extent)
+        image = _plot(codes, [_color(color) for color in colors], _color(ink), window)
+        # Encoded once: while the pad is dragged, the map is requested ten times per second.
+        return image, preview.png(image)
+
+    return _maps.get_or_compute((codes.key, colors, ink, extent), compute)
 
 
-def _drawn(
-    found: Scatter, colors: list[tuple[int, int, int]], ink: tuple[int, int, int], window: _Window
+def _plot(
+    codes: Scatter, colors: list[tuple[int, int, int]], ink: tuple[int, int, int], window: _Window
 ) -> Image.Image:
     pixels = np.zeros((SIDE, SIDE, 4), dtype=np.uint8)
-    across, down = window.place(found.x, found.y)
+    across, down = window.place(codes.x, codes.y)
     inside = np.flatnonzero((across >= 0) & (across < SIDE) & (down >= 0) & (down < SIDE))
     column, row = across[inside].astype(int), down[inside].astype(int)
-    label = found.label[inside] if len(found.label) else np.zeros(len(inside), dtype=int)
+    label = codes.label[inside] if len(codes.label) else np.zeros(len(inside), dtype=int)
     shade = np.array([(*color, 255) for color in colors], dtype=np.uint8)[label % len(colors)]
-    # The fewer, the larger. Dots come in the set's order, which mixes the classes, so none lies on top of all.
+    # Fewer dots are larger. They keep the order of the data set, which mixes the classes, so no class hides the others.
     radius = 2 if len(inside) > 2_000 else 4
     for lower in range(-radius, radius + 1):
         for right in range(-radius, radius + 1):
             if lower**2 + right**2 <= radius**2:
                 pixels[(row + lower).clip(0, SIDE - 1), (column + right).clip(0, SIDE - 1)] = shade
-    picture = Image.fromarray(pixels)
-    draw = ImageDraw.Draw(picture)
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
     middle_x, middle_y = (float(value) for value in window.place(np.float64(0), np.float64(0)))
     draw.line((0, middle_y, SIDE, middle_y), fill=(*ink, 110))
     draw.line((middle_x, 0, middle_x, SIDE), fill=(*ink, 110))
     font = ImageFont.load_default(30)
-    for index, (middle_x, middle_y) in label_places(found, window.reach).items():
+    for index, (middle_x, middle_y) in label_positions(codes, window.extent).items():
         x, y = (float(value) for value in window.place(np.float64(middle_x), np.float64(middle_y)))
-        text = found.classes[index]
+        text = codes.classes[index]
         draw.text((x, y), text, fill=ink, font=font, anchor="mm", stroke_width=4, stroke_fill=_halo(ink))
-    return picture
+    return image
 
 
-def label_places(found: Scatter, reach: float) -> dict[int, tuple[float, float]]:
-    """Where each class is named: at the median of its dots, moved apart from names that it would overprint.
+def label_positions(codes: Scatter, extent: float) -> dict[int, tuple[float, float]]:
+    """Where each class is named: at the median of its codes, moved apart if names would overlap.
 
-    `reach` is half the side of what is shown: distances are fractions of it.
+    `extent` is half the side of the image; the smallest distance is a fraction of it.
     """
-    present = [index for index in range(len(found.classes)) if (found.label == index).any()]
-    places = np.array([[np.median(axis[found.label == index]) for axis in (found.x, found.y)] for index in present])
-    least = _LABELS_APART * reach
+    present = [index for index in range(len(codes.classes)) if (codes.label == index).any()]
+    places = np.array([[np.median(axis[codes.label == index]) for axis in (codes.x, codes.y)] for index in present])
+    least = _LABELS_APART * extent
     for _ in range(_ROUNDS):
         moved = False
         for first in range(len(present)):
@@ -152,7 +145,7 @@ def label_places(found: Scatter, reach: float) -> dict[int, tuple[float, float]]
 
 
 def with_ticks(png: bytes, window: float, ink: str) -> bytes:
-    """An image that covers [-window, window] in both directions, with whole numbers at its left and its lower edge."""
+    """An image of [-window, window] in both directions, with integer ticks at its left and its lower edge."""
     with Image.open(io.BytesIO(png)) as opened:
         image = opened.convert("RGBA")
     side, color = image.width, _color(ink)
@@ -168,7 +161,7 @@ def with_ticks(png: bytes, window: float, ink: str) -> bytes:
         text = f"{number}"
         draw.line((band + at, side, band + at, side + band * 0.2), fill=color, width=2)
         draw.line((band * 0.8, side - at, band, side - at), fill=color, width=2)
-        if number > -last or last < window * 0.97:  # the two axes' first numbers would meet in the corner
+        if number > -last or last < window * 0.97:  # the first numbers of both axes would overlap in the corner
             draw.text((min(band + at, side + band * 0.7), side + band * 0.6), text, fill=color, font=font, anchor="mm")
         draw.text(
             (band * 0.7, min(max(side - at, band * 0.4), side - band * 0.3)), text, fill=color, font=font, anchor="rm"
@@ -177,19 +170,19 @@ def with_ticks(png: bytes, window: float, ink: str) -> bytes:
 
 
 def _mark(
-    picture: Image.Image,
+    image: Image.Image,
     ink: tuple[int, int, int],
     window: _Window,
     z: tuple[float, float],
     sigma: tuple[float, float] | None,
 ) -> None:
-    """Two ellipses, or a point, between four lines that lead the eye to it.
+    """Two ellipses, or a point, between four lines that point to it, in the colour MARK.
 
-    In a colour of its own, and in a ring if the ellipses are hardly larger than the dots around them.
+    A ring is added if the ellipses are hardly larger than the dots.
     """
-    draw = ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(image)
     x, y = (float(value) for value in window.place(np.float64(z[0]), np.float64(z[1])))
-    radii = [tuple(max(3.0, times * s / window.reach * SIDE / 2) for s in sigma or (0.0, 0.0)) for times in (1, 2)]
+    radii = [tuple(max(3.0, times * s / window.extent * SIDE / 2) for s in sigma or (0.0, 0.0)) for times in (1, 2)]
     if max(radii[-1]) < _RING:
         radii.append((_RING, _RING))
     wide, high = (side + 4 for side in radii[-1])

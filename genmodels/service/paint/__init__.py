@@ -1,8 +1,8 @@
-"""The paint page's requests: pictures painted row by row, and halves of digits completed.
+"""Requests of the paint page: images sampled pixel by pixel, and completion of images whose upper rows are known.
 
-A painting is advanced a few rows at a time, each a short task on the inference thread: so it can be watched and
-stopped, and other visitors' pictures come in between. What is painted is its only state: one that was stopped goes on
-from there, and ends as if it had never stopped.
+A painting advances by a few rows at a time, each a short task on the inference thread, so it can be watched and stopped
+while other visitors' requests run in between. The canvas is its only state: a stopped painting continues from there,
+and gets the same pixels as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from torch import Tensor
 from genmodels import catalog, registry
 from genmodels.capabilities import Condition, SupportsPixelSampling
 from genmodels.catalog import CheckpointInfo
-from genmodels.config import Frozen
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.evaluation import reference_classifier
 from genmodels.evaluation.likelihood import BINARY_SEED
@@ -28,31 +27,31 @@ from genmodels.networks.pixel_settings import PixelSettings
 from genmodels.runfolder import RunFolder
 from genmodels.sampling.pixels import UNPAINTED
 from genmodels.seeding import generator_of
+from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import Reading, condition_of, has_judge, model_of, plain, run
+from genmodels.service.requests import ModelRequest
 
-MAX_PICTURES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
-_MAX_PIXELS = 16 * 64 * 64  # of all pictures of one painting: about half a minute of the published networks
+MAX_IMAGES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
+_MAX_PIXELS = 16 * 64 * 64  # of all images of one painting: about half a minute with the published networks
 _log = logging.getLogger(__name__)
 
 
-class Asking(Frozen):
-    """What is painted: by which model, from which seeds (seed, seed + 1, ...), of which class, how boldly."""
+class PaintRequest(ModelRequest):
+    """A model, the seeds (seed, seed + 1, ...), a class, and sampling options."""
 
-    model: str = Field(min_length=1, max_length=200, description="name of a checkpoint or run")
-    step: int | None = Field(None, ge=0, description="saved step; empty takes the newest")
     seed: int = Field(0, description="first seed, any integer; the next ones follow it")
-    count: int = Field(8, ge=1, le=MAX_PICTURES, description="pictures painted side by side")
-    label: int | None = Field(None, ge=0, lt=10_000, description="class to ask for; empty: each seed draws its own")
+    count: int = Field(8, ge=1, le=MAX_IMAGES, description="number of images")
+    label: int | None = Field(None, ge=0, lt=10_000, description="class; empty: every seed samples its own")
     temperature: float = Field(
         1.0, ge=MIN_TEMPERATURE, le=MAX_TEMPERATURE, description="below 1 likely levels become likelier"
     )
-    top_k: int | None = Field(None, ge=1, le=256, description="only the k likeliest levels; empty: all of them")
+    top_k: int | None = Field(None, ge=1, le=256, description="sample from the k likeliest levels; empty: all of them")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a page must know of a model before it asks: shape of a picture, levels of a value."""
+    """The shape of a model's images and the number of levels of a value."""
 
     channels: int
     height: int
@@ -66,18 +65,19 @@ class Facts:
 
 @dataclass(eq=False)
 class Painting:
-    """Pictures (N, C, H, W) in [-1, 1] on CPU, finished down to `rows`; the first `given` rows were not painted.
+    """Images (N, C, H, W) in [-1, 1] on the CPU, finished down to `rows`; the first `known_rows` were not sampled.
 
-    `labels` are the classes told, one a picture; None for a model without classes.
+    `labels` are the classes, one per image; None for an unconditional model.
     """
 
-    asking: Asking
+    request: PaintRequest
     canvas: Tensor
-    given: int
+    known_rows: int
     labels: tuple[int, ...] | None
     rows: int
-    _coming: Iterator[Tensor] | None = field(default=None, repr=False)
-    _logits: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False)
+    _next_rows: Iterator[Tensor] | None = field(default=None, repr=False)
+    _logits: LRU[tuple[int, int], Tensor] = field(default_factory=lambda: LRU(2), repr=False)
+    """By image and number of finished rows; 256 levels of an image of 28 x 28 take 0.8 MB."""
 
     @property
     def height(self) -> int:
@@ -89,14 +89,14 @@ class Painting:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        return tuple(range(self.asking.seed, self.asking.seed + len(self.canvas)))
+        return tuple(range(self.request.seed, self.request.seed + len(self.canvas)))
 
 
 # ------------------------------------------------------------------------------ which models
 
 
-def painters() -> tuple[CheckpointInfo, ...]:
-    """Checkpoints and runs that paint pictures value by value, published ones first."""
+def checkpoints() -> tuple[CheckpointInfo, ...]:
+    """Checkpoints and runs that sample images pixel by pixel, published ones first."""
     return tuple(
         info
         for info in catalog.list_checkpoints()
@@ -105,7 +105,7 @@ def painters() -> tuple[CheckpointInfo, ...]:
 
 
 def facts(name: str) -> Facts:
-    """Of a checkpoint, from its config alone; raises CapabilityError for a model that does not paint."""
+    """The facts of a checkpoint, from its config alone; raises CapabilityError if it does not sample by pixel."""
     spec = RunFolder(catalog.find(plain(name))).spec()
     config = registry.config_class(spec.model).parse(spec.config, "model.")
     if not isinstance(config, PixelSettings):
@@ -114,51 +114,51 @@ def facts(name: str) -> Facts:
     return Facts(channels, height, width, config.levels)
 
 
-def most_pictures(known: Facts) -> int:
-    """How many pictures of a model can be painted side by side; 0 where one is too large already."""
-    return min(MAX_PICTURES, _MAX_PIXELS // known.pixels)
+def max_images(known: Facts) -> int:
+    """The number of images that one painting may have; 0 if a single image is too large."""
+    return min(MAX_IMAGES, _MAX_PIXELS // known.pixels)
 
 
 # ------------------------------------------------------------------------------ painting
 
 
-def begin(asking: Asking, picture: Tensor | None = None, given: int = 0) -> Painting:
-    """A painting of which nothing is painted yet but, with `picture` (1, C, H, W), its first `given` rows.
+def begin(request: PaintRequest, image: Tensor | None = None, known_rows: int = 0) -> Painting:
+    """A painting whose first `known_rows` rows are those of `image` (1, C, H, W); nothing is sampled yet.
 
-    Raises UnknownNameError, CheckpointError, CapabilityError, and ConfigError for a class, a top_k or a number of rows
-    that the model does not have.
+    Raises UnknownNameError, CheckpointError, CapabilityError, and ConfigError if the class, `top_k` or the number of
+    rows is out of range for the model.
     """
-    known = facts(asking.model)
-    most = most_pictures(known)
-    if asking.count > most:
+    known = facts(request.model)
+    most = max_images(known)
+    if request.count > most:
         raise ConfigError(
-            f"count = {asking.count} pictures of {known.height} x {known.width} are too many; choose 1 to {most}"
+            f"count = {request.count} pictures of {known.height} x {known.width} are too many; choose 1 to {most}"
             if most
             else f"pictures of {known.height} x {known.width} are too large to be painted here; use sample() in Python"
         )
-    if asking.top_k is not None and asking.top_k > known.levels:
-        raise ConfigError(f"top_k = {asking.top_k} is not allowed: choose 1 to {known.levels}, or none for all levels")
-    if not 0 <= given < known.height:
-        raise ConfigError(f"given = {given} rows are not allowed: choose 0 to {known.height - 1}")
-    canvas = torch.full((asking.count, known.channels, known.height, known.width), UNPAINTED)
+    if request.top_k is not None and request.top_k > known.levels:
+        raise ConfigError(f"top_k = {request.top_k} is not allowed: choose 1 to {known.levels}, or none for all levels")
+    if not 0 <= known_rows < known.height:
+        raise ConfigError(f"given = {known_rows} rows are not allowed: choose 0 to {known.height - 1}")
+    canvas = torch.full((request.count, known.channels, known.height, known.width), UNPAINTED)
 
     def task() -> Painting:
-        model = painter_of(asking)
-        labels = _labels(model, asking)
-        if picture is not None:
-            canvas[:, :, :given] = on_levels(model, picture)[:, :, :given]
-        return Painting(asking, canvas, given, labels, given)
+        model = sampler_of(request)
+        labels = _labels(model, request)
+        if image is not None:
+            canvas[:, :, :known_rows] = on_levels(model, image)[:, :, :known_rows]
+        return Painting(request, canvas, known_rows, labels, known_rows)
 
     return run(task)
 
 
 def advance(painting: Painting, rows: int = 1) -> None:
-    """Paint the next `rows` rows; raises GenmodelsError, behind which it goes on from the rows that are there."""
+    """Sample the next `rows` rows; raises GenmodelsError, and can be called again after that."""
 
     def task() -> None:
-        if painting._coming is None:
-            painting._coming = _rows(painting)
-        painting.canvas = next(painting._coming).float().cpu()
+        if painting._next_rows is None:
+            painting._next_rows = _rows(painting)
+        painting.canvas = next(painting._next_rows).float().cpu()
         painting.rows += 1
 
     try:
@@ -166,11 +166,11 @@ def advance(painting: Painting, rows: int = 1) -> None:
             for _ in range(min(rows, painting.height - painting.rows)):
                 run(task)
     except GenmodelsError:
-        stop(painting)  # a generator that has raised is at its end: the next rows need a new one
+        stop(painting)  # a generator that has raised is exhausted: the next rows need a new one
         raise
     except Exception as error:
         stop(painting)
-        _log.exception("painting row %d of %s failed", painting.rows, painting.asking)
+        _log.exception("painting row %d of %s failed", painting.rows, painting.request)
         raise GenmodelsError(
             f"row {painting.rows + 1} could not be painted: the server has met a fault and noted it in its log; "
             "go on to try it again"
@@ -180,13 +180,13 @@ def advance(painting: Painting, rows: int = 1) -> None:
 
 
 def stop(painting: Painting) -> None:
-    """Give up the caches; `advance` goes on from what is painted, and comes to the same pictures."""
-    painting._coming = None
+    """Release the sampler's caches; `advance` continues from the canvas and gets the same pixels."""
+    painting._next_rows = None
 
 
 def readings(painting: Painting) -> tuple[Reading | None, ...]:
-    """What the judge reads in each finished picture; None where it cannot read them, or they are not finished."""
-    if not painting.done or not has_judge(painting.asking.model):
+    """What the reference classifier reads in each image; None without one, or while the images are not finished."""
+    if not painting.done or not has_judge(painting.request.model):
         return (None,) * len(painting.canvas)
 
     def task() -> tuple[Reading, ...]:
@@ -199,56 +199,59 @@ def readings(painting: Painting) -> tuple[Reading | None, ...]:
 # ------------------------------------------------------------------------------ on the inference thread
 
 
-def painter_of(asking: Asking) -> SupportsPixelSampling:
-    """The model, on the inference thread only; raises CapabilityError for one that does not paint."""
-    return as_painter(model_of(asking.model, asking.step)[0], asking.model)
+def sampler_of(request: PaintRequest) -> SupportsPixelSampling:
+    """The model; raises CapabilityError if it does not sample pixel by pixel."""
+    return as_sampler(model_of(request.model, request.step)[0], request.model)
 
 
-def as_painter(model: Model, name: str) -> SupportsPixelSampling:
+def as_sampler(model: Model, name: str) -> SupportsPixelSampling:
+    """The same model as a pixel sampler; raises CapabilityError if it is not one."""
     if not isinstance(model, SupportsPixelSampling):
         raise CapabilityError(f"{name} does not paint pixel by pixel; choose a PixelCNN")
     return model
 
 
-def on_levels(model: SupportsPixelSampling, picture: Tensor) -> Tensor:
-    """A real picture (1, C, H, W) as the model has learned them: on its levels, drawn ones always in the same way."""
-    return model.to_levels(picture, generator=torch.Generator().manual_seed(BINARY_SEED))
+def on_levels(model: SupportsPixelSampling, image: Tensor) -> Tensor:
+    """A real image (1, C, H, W) quantised to the model's levels; stochastic quantisation uses a fixed seed."""
+    return model.to_levels(image, generator=torch.Generator().manual_seed(BINARY_SEED))
 
 
 def device_of(model: SupportsPixelSampling) -> torch.device:
+    """The device of the model's weights."""
     assert isinstance(model, Model)
     return model.device
 
 
-def told_of(model: SupportsPixelSampling, labels: tuple[int, ...] | None) -> Condition:
+def condition_for(model: SupportsPixelSampling, labels: tuple[int, ...] | None) -> Condition:
+    """The condition of these classes; None without classes."""
     assert isinstance(model, Model)
     return None if labels is None else condition_of(model, labels)
 
 
-def _generators(asking: Asking) -> list[torch.Generator]:
-    return [generator_of(asking.seed + index) for index in range(asking.count)]
+def _generators(request: PaintRequest) -> list[torch.Generator]:
+    return [generator_of(request.seed + index) for index in range(request.count)]
 
 
-def _labels(model: SupportsPixelSampling, asking: Asking) -> tuple[int, ...] | None:
-    """The classes told; where none is asked for, those the model itself would draw, so that they can be named."""
+def _labels(model: SupportsPixelSampling, request: PaintRequest) -> tuple[int, ...] | None:
+    """The classes of the images; without a requested class, those that the model itself would sample for the seeds."""
     classes = model.config.conditions.get("label", 0)
-    if asking.label is not None:
+    if request.label is not None:
         assert isinstance(model, Model)
-        return tuple(preview.requested_labels(model, [asking.label] * asking.count))
+        return tuple(preview.requested_labels(model, [request.label] * request.count))
     if not classes:
         return None
-    return tuple(int(torch.randint(0, classes, (1,), generator=generator)) for generator in _generators(asking))
+    return tuple(int(torch.randint(0, classes, (1,), generator=generator)) for generator in _generators(request))
 
 
 def _rows(painting: Painting) -> Iterator[Tensor]:
-    asking, model = painting.asking, painter_of(painting.asking)
+    request, model = painting.request, sampler_of(painting.request)
     _, _, height, width = painting.canvas.shape
     known = torch.arange(height)[:, None].expand(height, width) < painting.rows
     return model.complete(
         painting.canvas,
         known,
-        condition=told_of(model, painting.labels),
-        generator=_generators(asking),
-        temperature=asking.temperature,
-        top_k=asking.top_k,
+        condition=condition_for(model, painting.labels),
+        generator=_generators(request),
+        temperature=request.temperature,
+        top_k=request.top_k,
     )

@@ -1,4 +1,4 @@
-"""Paintings as files: a sheet for the page, a grid and an animation for keeping."""
+"""Paintings as images: a sheet for the page, a grid and an animation as files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from genmodels.service.gif import encode
 from genmodels.service.inference import enlarge
 from genmodels.service.paint import Painting
 
-_FRAMES, _REST = 48, 1_500  # pictures of an animation, and how long it rests on the last, in milliseconds
+_FRAMES, _PAUSE = 48, 1_500  # frames of an animation, and how long the last one is shown in milliseconds
 
 
 def sheet_png(painting: Painting) -> bytes:
-    """All pictures side by side, a pixel a pixel."""
+    """All images side by side, not enlarged."""
     return preview.png(preview.grid(painting.canvas, len(painting.canvas), scale=1, pad=0), compress_level=1)
 
 
-def kept_png(painting: Painting, side: int = 168) -> bytes:
-    """The pictures in rows for keeping, each about `side` pixels wide."""
+def grid_png(painting: Painting, side: int = 168) -> bytes:
+    """The images in rows, each about `side` pixels wide."""
     columns = _columns(painting)
     return preview.png(enlarge(preview.grid(painting.canvas, columns, scale=1, pad=1), side * columns))
 
 
 def gif(painting: Painting, side: int = 112, milliseconds: int = 70) -> bytes:
-    """An endless GIF of how the pictures were painted, pixel after pixel; grey is not painted yet."""
+    """A looping GIF of the sampling, pixel by pixel; pixels that are not sampled yet are grey."""
     height, width = painting.canvas.shape[2:]
-    first, last = painting.given * width, painting.rows * width
+    first, last = painting.known_rows * width, painting.rows * width
     columns = _columns(painting)
     order = torch.arange(height * width).view(height, width)
 
@@ -41,7 +41,7 @@ def gif(painting: Painting, side: int = 112, milliseconds: int = 70) -> bytes:
             part = torch.where(order < shown, painting.canvas, UNPAINTED)
             yield enlarge(preview.grid(part, columns, scale=1, pad=1), side * columns)
 
-    durations = [milliseconds] * _FRAMES + [_REST]
+    durations = [milliseconds] * _FRAMES + [_PAUSE]
     with queued():
         return encode(frames(), one_palette=painting.canvas.shape[1] == 3, duration=durations, loop=0)
 

@@ -1,4 +1,4 @@
-"""Real pictures that a painting begins with: test pictures of the model's data, or the visitor's own drawing."""
+"""Real images to complete or to score: test images of the model's data, or the visitor's own drawing."""
 
 from __future__ import annotations
 
@@ -15,77 +15,77 @@ from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.images import drawing, preview
 from genmodels.runfolder import RunFolder
+from genmodels.service.dataset_images import test_images
 from genmodels.service.inference import plain
-from genmodels.service.real_pictures import test_pictures
 
 _SIDE, _BOX = 28, 20
 _FRAME, _OPEN = (90, 104, 110), (28, 58, 62)
 
 
 @dataclass(frozen=True)
-class Given:
-    """A picture (1, C, H, W) in [-1, 1], and its class where that is known."""
+class KnownImage:
+    """An image (1, C, H, W) in [-1, 1], and its class if known."""
 
     pixels: Tensor
     label: int | None
 
 
-def takes_drawings(name: str) -> bool:
-    """Whether a drawn digit is a picture as the model has learned them: grey, 28 x 28."""
+def accepts_drawings(name: str) -> bool:
+    """Whether the model's images have the format of a drawn digit: grey, 28 x 28."""
     return RunFolder(catalog.find(plain(name))).spec().data_spec.image_shape == (1, _SIDE, _SIDE)
 
 
 def test_data(name: str) -> DataSpec | None:
-    """Where test pictures for a model come from: its own data, else digits that are here; None where there are none."""
+    """The data of the test images: the model's own, else digits on this machine; None if neither is available."""
     config = _config(name)
     return None if config is None else get_spec(config)
 
 
 def unseen(name: str) -> bool:
-    """Whether the test pictures are of the set the model learned from; others, of the same shape, it may have seen."""
+    """Whether the test images are from the model's own data; from other data, it may have seen them in training."""
     return _config(name) == RunFolder(catalog.find(plain(name))).spec().data
 
 
 def test_count(name: str) -> int:
-    """How many test pictures there are to choose from; 0 where there are none."""
+    """The number of test images."""
     config = _config(name)
-    return 0 if config is None else len(test_pictures(config).images)
+    return 0 if config is None else len(test_images(config).images)
 
 
-def test_picture(name: str, index: int) -> Given:
-    """Test picture `index` of the model's data; raises DataError where that is not here or has no such picture."""
+def test_image(name: str, index: int) -> KnownImage:
+    """Test image `index` of the model's data; raises DataError if the data or the image does not exist."""
     config = _config(name)
     if config is None:
-        raise DataError(f"the pictures that {name} has learned from are not here; fetch them on the Data page")
-    arrays = test_pictures(config)
+        raise DataError(f"the pictures that {name} was trained on are not here; fetch them on the Data page")
+    arrays = test_images(config)
     if not 0 <= index < len(arrays.images):
         raise DataError(f"test picture {index} does not exist; choose 0 to {len(arrays.images) - 1:,}")
     pixels = to_float(torch.from_numpy(arrays.images[index : index + 1].copy()))
     classes = len(get_spec(config).classes)
-    return Given(pixels, int(arrays.labels[index]) if classes else None)
+    return KnownImage(pixels, int(arrays.labels[index]) if classes else None)
 
 
-def drawn_digit(name: str, ink: np.ndarray, *, centred: bool) -> Given:
-    """A drawing (white on black, uint8 (140, 140)) as a picture: centred as MNIST's are, or where it was drawn.
+def drawn_digit(name: str, ink: np.ndarray, *, centred: bool) -> KnownImage:
+    """A drawing (white on black, uint8 (140, 140)) as an image: centred like MNIST's, or where it was drawn.
 
-    Raises EmptyDrawingError where nothing is drawn, CapabilityError for a model of other pictures.
+    Raises EmptyDrawingError if nothing is drawn, CapabilityError if the model's images have another format.
     """
-    if not takes_drawings(name):
-        raise CapabilityError(f"{name} has learned other pictures than digits of 28 x 28; choose a test picture")
+    if not accepts_drawings(name):
+        raise CapabilityError(f"{name} was trained on other pictures than digits of 28 x 28; choose a test picture")
     if centred:
-        return Given(drawing.to_mnist(ink).unsqueeze(0), None)
+        return KnownImage(drawing.to_mnist(ink).unsqueeze(0), None)
     if drawing.is_empty(ink):
         raise drawing.EmptyDrawingError("nothing is drawn yet; draw the upper part of a digit")
     small = np.asarray(Image.fromarray(ink).resize((_SIDE, _SIDE), Image.Resampling.BOX))
-    return Given(to_float(torch.from_numpy(small.copy())[None, None]), None)
+    return KnownImage(to_float(torch.from_numpy(small.copy())[None, None]), None)
 
 
-def guide_png(given: int) -> bytes:
-    """What lies under the canvas: the box that digits fill, and below row `given` what the model will paint."""
+def guide_png(known_rows: int) -> bytes:
+    """The background of the canvas: the box that digits fill, and the rows that the model will sample."""
     scale = drawing.CANVAS_SIDE // _SIDE
     image = Image.new("RGB", (drawing.CANVAS_SIDE,) * 2)
     pen = ImageDraw.Draw(image)
-    pen.rectangle((0, given * scale, drawing.CANVAS_SIDE, drawing.CANVAS_SIDE), fill=_OPEN)
+    pen.rectangle((0, known_rows * scale, drawing.CANVAS_SIDE, drawing.CANVAS_SIDE), fill=_OPEN)
     low, high = (_SIDE - _BOX) // 2 * scale, (_SIDE + _BOX) // 2 * scale
     pen.rectangle((low, low, high, high), outline=_FRAME)
     return preview.png(image, compress_level=1)

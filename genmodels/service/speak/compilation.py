@@ -1,8 +1,8 @@
-"""Compiling the sampler of WaveNet once per machine, without delaying anybody.
+"""Compiles WaveNet's sampler once per machine, without delaying other requests.
 
-Numba needs 10 to 30 s for it and holds the interpreter's lock for much of that time. So a process of its own compiles
-it, at low priority, and this one reads the result from disk. A machine that cannot keep it on disk compiles it here, on
-the thread of the recording that waits for it.
+Numba takes 10 to 30 s and holds the interpreter's lock for much of that time. So a separate process with low priority
+compiles the sampler, and this process reads the result from disk. If the disk cache cannot be written, the thread that
+needs the sampler compiles it here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _tried = threading.Event()
 
 
 def prepare() -> None:
-    """Return when the sampler is compiled; under a ticket, raises CancelledError if nobody waits for it any more."""
+    """Return when the sampler is compiled; under a ticket, raises CancelledError if the request is cancelled."""
     while not (samples_compiled.compiled() or _tried.is_set()):
         ticket = fair_queue.held()
         if ticket is not None:
@@ -40,7 +40,7 @@ def prepare() -> None:
                 if samples_compiled.cached() is False:
                     _compile_elsewhere()
                 compile_here()
-                _tried.set()  # if numba failed, torch generates recordings
+                _tried.set()  # if numba fails, torch generates recordings
         finally:
             _lock.release()
 

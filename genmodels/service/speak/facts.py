@@ -1,4 +1,4 @@
-"""What a model of sound can be asked for, read from its config without its weights."""
+"""Facts about a model of sound, read from its config without its weights."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from genmodels.service.inference import plain
 
 
 @dataclass(frozen=True)
-class Voice:
-    """What a model of sound is, read from its config without its weights."""
+class AudioFacts:
+    """What a page needs to know of a model of sound."""
 
     rate: int
-    usual_seconds: float
+    mean_seconds: float
     levels: int
     labels: tuple[str, ...]
-    """What it can be asked to say; empty where it says what it likes."""
+    """Names of its classes; empty for an unconditional model."""
     speakers: tuple[str, ...]
     dilations: tuple[int, ...]
-    """Of its causal layers, the lowest first; empty for a model without such layers."""
+    """Dilations of its causal layers, the lowest layer first; empty for a model without such layers."""
     receptive_field: int
     guidance: float | None
-    """How strongly it heeds what it is told unless asked otherwise; None where it cannot be guided."""
-    timed: bool
-    """Whether it is told how far its word has come, so that it can be asked for a tempo."""
+    """Default classifier-free guidance scale; None if the model was trained without condition dropout."""
+    has_tempo: bool
+    """Whether it is conditioned on the position within the word, so that a tempo can be set."""
 
 
-def voice(name: str) -> Voice:
-    """Raises UnknownNameError, and CapabilityError for a model of pictures."""
+def audio_facts(name: str) -> AudioFacts:
+    """The facts of a checkpoint or run; raises UnknownNameError, and CapabilityError if it is a model of images."""
     spec = RunFolder(catalog.find(plain(name))).spec()
     config = registry.config_class(spec.model).parse(spec.config)
-    described = spec.data_spec
-    if described.sample_rate is None:
+    data = spec.data_spec
+    if data.sample_rate is None:
         raise CapabilityError(f"{name} was trained on pictures, so it cannot speak; choose a model of recordings")
 
     def names(key: str, known: tuple[str, ...]) -> tuple[str, ...]:
         count = config.conditions.get(key, 0)
         return known if len(known) == count else tuple(map(str, range(count)))
 
-    layered = config if isinstance(config, DilationConfig) else None
-    return Voice(
-        rate=described.sample_rate,
-        usual_seconds=(described.clip_samples or described.sample_rate) / described.sample_rate,
+    dilated = config if isinstance(config, DilationConfig) else None
+    return AudioFacts(
+        rate=data.sample_rate,
+        mean_seconds=(data.clip_samples or data.sample_rate) / data.sample_rate,
         levels=getattr(config, "levels", 256),
-        labels=names("label", described.classes),
-        speakers=names("speaker", described.speakers),
-        dilations=layered.dilations if layered else (),
-        receptive_field=layered.receptive_field if layered else 0,
+        labels=names("label", data.classes),
+        speakers=names("speaker", data.speakers),
+        dilations=dilated.dilations if dilated else (),
+        receptive_field=dilated.receptive_field if dilated else 0,
         guidance=config.guidance if isinstance(config, GuidanceConfig) and config.guidable else None,
-        timed=isinstance(config, TemporalConfig) and config.parts > 0,
+        has_tempo=isinstance(config, TemporalConfig) and config.parts > 0,
     )

@@ -1,4 +1,4 @@
-"""Pictures the stylize page offers to those who bring none: paintings in the public domain, and photographs."""
+"""Images that the stylize page offers: paintings in the public domain, and photographs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Literal
 from genmodels import data
 from genmodels.data import pictures, style_picture
 from genmodels.errors import UnknownNameError
-from genmodels.service.translate.given import Upload
+from genmodels.service.large_images import ImageFile
 
 Kind = Literal["painting", "photograph"]
-# By the names of their files in `style_images`. Only works whose rights have ended are offered as paintings; whatever
-# else somebody keeps there may be anybody's.
+# By file name in `style_images`. Only paintings in the public domain are offered; other files in the folder may not be.
 WORKS: dict[Kind, dict[str, str]] = {
     "painting": {
         "starry_night_google": "The Starry Night, Vincent van Gogh, 1889",
@@ -28,30 +27,30 @@ WORKS: dict[Kind, dict[str, str]] = {
 }
 
 
-def offered(kind: Kind) -> dict[str, str]:
-    """Titles by name, of those whose files are here."""
+def available(kind: Kind) -> dict[str, str]:
+    """Titles by name, of the works whose files are on this machine."""
     here = style_picture.names()
     return {name: title for name, title in WORKS[kind].items() if name in here}
 
 
 def how_to_get(kind: Kind) -> str:
-    """One sentence: where to put which files."""
+    """One sentence that says which files belong in which folder."""
     files = ", ".join(f"{name}.jpg" for name in WORKS[kind])
     return f"put files named {files} into the folder {style_picture.FOLDER} of {data.data_root()}"
 
 
-def given(kind: Kind, name: str) -> Upload:
-    """One of those offered, as a file; raises UnknownNameError, DataError where it cannot be read."""
-    known = offered(kind)
-    path = style_picture.located(name) if name in known else None
+def open_work(kind: Kind, name: str) -> ImageFile:
+    """A work that is available, as a file; raises UnknownNameError, and DataError if it cannot be read."""
+    titles = available(kind)
+    path = style_picture.located(name) if name in titles else None
     if path is None:
-        raise UnknownNameError(kind, name, known)
+        raise UnknownNameError(kind, name, titles)
     with style_picture.named(str(path)):
-        return Upload(path.name, pictures.read(path))
+        return ImageFile(path.name, pictures.read(path))
 
 
 def title_of(style: str | None) -> str | None:
-    """What a network was trained to paint like, in words: a work's title, else its file's name."""
+    """The title of a network's style image: that of the work, else its file name."""
     if style is None:
         return None
     stem = style.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]

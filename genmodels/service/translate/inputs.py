@@ -1,10 +1,6 @@
-"""What the translate page is given: files as they came, and test pictures of the data a model was trained on."""
+"""Test images for the translate page, from the data that a model was trained on."""
 
 from __future__ import annotations
-
-import re
-from dataclasses import dataclass
-from pathlib import PurePath
 
 import numpy as np
 from PIL import Image
@@ -14,49 +10,36 @@ from genmodels.data import DataConfig
 from genmodels.errors import DataError
 from genmodels.images import preview
 from genmodels.runfolder import RunFolder
+from genmodels.service.dataset_images import test_images
 from genmodels.service.inference import plain
-from genmodels.service.real_pictures import test_pictures
+from genmodels.service.large_images import ImageFile
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A file as it came: its name is only ever shown and used to name what is made of it."""
+def test_count(name: str, domain: int) -> int:
+    """The number of test images of a domain (0 is A, 1 is B) in the data that a model was trained on.
 
-    name: str
-    raw: bytes
-
-
-def file_name(upload: Upload, kind: str) -> str:
-    """What to call a translation: `pony.jpg` becomes `pony-zebra.png`."""
-    stem, kind = (re.sub(r"[^\w-]+", "_", part).strip("_")[:60] for part in (PurePath(upload.name).stem, kind))
-    return f"{stem or 'picture'}-{kind or 'translated'}.png"
-
-
-def test_count(name: str, kind: int) -> int:
-    """How many test pictures of a kind (0 or 1) there are of the data a model was trained on.
-
-    Raises DataError where the data is not on this machine, UnknownNameError.
+    Raises UnknownNameError, and DataError if the data is not on this machine.
     """
-    return len(_of_kind(_config(name), kind))
+    return len(_of_domain(_config(name), domain))
 
 
-def test_picture(name: str, kind: int, index: int) -> Upload:
-    """A test picture of a kind as a PNG; raises DataError where there is none of this number, or no data."""
+def test_image(name: str, domain: int, index: int) -> ImageFile:
+    """A test image of a domain as a PNG file; raises DataError if the index or the data does not exist."""
     config = _config(name)
-    rows = _of_kind(config, kind)
+    rows = _of_domain(config, domain)
     if not 0 <= index < len(rows):
         raise DataError(f"test picture {index} does not exist; choose 0 to {len(rows) - 1:,}")
-    pixels = test_pictures(config).images[rows[index]].transpose(1, 2, 0)
+    pixels = test_images(config).images[rows[index]].transpose(1, 2, 0)
     image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-    return Upload(f"test-{index}.png", preview.png(image, compress_level=1))
+    return ImageFile(f"test-{index}.png", preview.png(image, compress_level=1))
 
 
 def _config(name: str) -> DataConfig:
     return RunFolder(catalog.find(plain(name))).spec().data
 
 
-def _of_kind(config: DataConfig, kind: int) -> np.ndarray:
+def _of_domain(config: DataConfig, domain: int) -> np.ndarray:
     problem = data.missing(config)
     if problem is not None:
         raise DataError(problem)
-    return np.flatnonzero(test_pictures(config).labels == kind)
+    return np.flatnonzero(test_images(config).labels == domain)

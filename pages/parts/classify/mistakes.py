@@ -24,7 +24,7 @@ def show(info: CheckpointInfo) -> None:
     st.markdown(t("classify.mistakes.text"))
     with st.spinner(t("classify.mistakes.busy")):
         confusion = classify.confusion(info.name)
-    new = classify.are_new(info.name)
+    new = classify.is_unseen(info.name)
     if not new:
         st.warning(t("classify.mistakes.seen"), icon=":material/history_edu:")
         train_choice.offer("mnist", "classify")

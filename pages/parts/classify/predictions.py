@@ -10,7 +10,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.images import drawing
 from genmodels.service import classify
-from genmodels.service.classify import Answer, Answers
+from genmodels.service.classify import Prediction, Predictions
 from pages.components import choice, upload_limits
 from pages.components.canvas import canvas
 from pages.components.i18n import t
@@ -43,7 +43,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
-    most = classify.MAX_ASKED
+    most = classify.MAX_CLASSIFIERS
     chosen = choice.choose_several(
         t("classify.ask.models"),
         list(infos),
@@ -89,7 +89,7 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
         0,
         count - 1,
         key="classify_index",
-        help=t("classify.ask.index_help", count=f"{count:,}", data=classify.data_here()),
+        help=t("classify.ask.index_help", count=f"{count:,}", data=classify.test_set_title()),
         persist_state="session",
     )
     st.button(
@@ -103,8 +103,8 @@ def _digit() -> tuple[np.ndarray | None, int | None]:
     return None, index
 
 
-def _predictions(infos: dict[str, CheckpointInfo], predictions: Answers) -> None:
-    common = Counter(answer.top for answer in predictions.answers).most_common()
+def _predictions(infos: dict[str, CheckpointInfo], predictions: Predictions) -> None:
+    common = Counter(answer.top for answer in predictions.predictions).most_common()
     majority = common[0][0] if len(common) == 1 or common[0][1] > common[1][1] else None
     image, text = st.columns([1, 3], gap="medium", vertical_alignment="center")
     with image:
@@ -117,17 +117,17 @@ def _predictions(infos: dict[str, CheckpointInfo], predictions: Answers) -> None
     bars(
         [
             _panel(infos[answer.name], answer, predictions.label, odd=majority is not None and answer.top != majority)
-            for answer in predictions.answers
+            for answer in predictions.predictions
         ],
         label=t("classify.ask.charts"),
         key="classify_charts",
     )
 
 
-def _verdict(infos: dict[str, CheckpointInfo], predictions: Answers) -> str:
+def _verdict(infos: dict[str, CheckpointInfo], predictions: Predictions) -> str:
     """The predictions as text, by digit."""
     votes: dict[int, list[str]] = {}
-    for answer in predictions.answers:
+    for answer in predictions.predictions:
         votes.setdefault(answer.top, []).append(plain(infos[answer.name].title))
     if len(votes) == 1:
         top, names = next(iter(votes.items()))
@@ -145,11 +145,13 @@ def _verdict(infos: dict[str, CheckpointInfo], predictions: Answers) -> str:
         text = t("classify.ask.disagree") + "\n" + "\n".join(f"- {part}" for part in parts)
     if predictions.label:
         right = len(votes.get(int(predictions.label), []))
-        text += "\n\n" + t("classify.ask.right", label=predictions.label, right=right, count=len(predictions.answers))
+        text += "\n\n" + t(
+            "classify.ask.right", label=predictions.label, right=right, count=len(predictions.predictions)
+        )
     return text
 
 
-def _panel(info: CheckpointInfo, answer: Answer, label: str | None, *, odd: bool) -> Panel:
+def _panel(info: CheckpointInfo, answer: Prediction, label: str | None, *, odd: bool) -> Panel:
     """The chart of one classifier; `label` is the true digit, if known; `odd` if most others predict another one."""
     best = answer.probabilities[answer.top]
     accuracy = info.metrics.get("accuracy")

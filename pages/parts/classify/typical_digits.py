@@ -8,7 +8,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service.classify import typical
-from genmodels.service.classify.typical import Backquery, Typical
+from genmodels.service.classify.typical import Typical, TypicalRequest
 from pages.components.i18n import t
 from pages.components.tiles import Tile, flow
 
@@ -42,7 +42,7 @@ def show(info: CheckpointInfo) -> None:
             help=t("classify.typical.strength_help"),
             persist_state="session",
         )
-    request = Backquery.parse({"model": info.name, "start": start, "strength": strength})
+    request = TypicalRequest.parse({"model": info.name, "start": start, "strength": strength})
     with st.spinner(t("classify.typical.busy")):
         images = typical.typical(request)
     for row, key in ((images.free, "free"), (images.smooth, "smooth")):

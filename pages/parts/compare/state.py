@@ -79,7 +79,7 @@ def remove(index: int) -> None:
 
 def _complete(index: int, infos: Mapping[str, CheckpointInfo]) -> None:
     """Set the model and the step of a column in a new session, or if its run was deleted."""
-    state, names = st.session_state, compare.first_shown([*infos.values()])
+    state, names = st.session_state, compare.default_order([*infos.values()])
     model, step = f"compare_model_{index}", f"compare_step_{index}"
     if state.get(model) not in infos:
         last = dict(_parsed(address.written("compare", "models") or "", infos)[0][index : index + 1])
@@ -105,7 +105,7 @@ def _set_columns(columns: list[tuple[str, int | None]], infos: Mapping[str, Chec
 def _other(name: str, infos: Mapping[str, CheckpointInfo]) -> str:
     """The first other model, preferably one trained on the same data; the model itself if there is no other."""
     others = [info for info in infos.values() if info.name != name]
-    alike = [info for info in others if not compare.different_kinds([info, infos[name]])]
+    alike = [info for info in others if not compare.different_data([info, infos[name]])]
     return next((info.name for info in (*alike, *others)), name)
 
 

@@ -29,13 +29,13 @@ _DEFAULT_METRICS = ("judge/frechet", "elbo/negative", "accuracy", "reconstructio
 def show(info: CheckpointInfo, measured: Measured) -> None:
     """Show the charts for which there are metrics, two side by side."""
     charts: list[Callable[[], None]] = []
-    fractions = _fractions(measured.figures)
+    fractions = _fractions(measured.metrics)
     if fractions:
         charts.append(lambda: _classes(info, fractions))
-    if "judge/frechet" in measured.figures and "judge/frechet_real" in measured.figures:
+    if "judge/frechet" in measured.metrics and "judge/frechet_real" in measured.metrics:
         charts.append(lambda: _distance(measured))
-    if "elbo/recon" in measured.figures and "elbo/kl" in measured.figures:
-        charts.append(lambda: _elbo(measured.figures))
+    if "elbo/recon" in measured.metrics and "elbo/kl" in measured.metrics:
+        charts.append(lambda: _elbo(measured.metrics))
     for start in range(0, len(charts), 2):
         for column, chart in zip(st.columns(2, gap="medium"), charts[start : start + 2], strict=False):
             with column:
@@ -49,7 +49,7 @@ def _fractions(figures: Mapping[str, float]) -> list[float]:
 
 def _classes(info: CheckpointInfo, fractions: list[float]) -> None:
     st.subheader(t("evaluate.classes.title"), anchor=False)
-    real = evaluate.class_shares(info.name)
+    real = evaluate.class_fractions(info.name)
     st.markdown(t("evaluate.classes.text" if real else "evaluate.classes.text_alone"))
     digits = [str(digit) for digit in range(10)]
     figure = go.Figure()
@@ -75,11 +75,11 @@ def _classes(info: CheckpointInfo, fractions: list[float]) -> None:
 
 
 def _distance(measured: Measured) -> None:
-    value, real = measured.figures["judge/frechet"], measured.figures["judge/frechet_real"]
+    value, real = measured.metrics["judge/frechet"], measured.metrics["judge/frechet_real"]
     st.subheader(t("evaluate.distance.title"), anchor=False)
     st.markdown(t("evaluate.distance.text", times=f"{value / max(real, 1e-9):.1f}"))
     figure = go.Figure()
-    spread = measured.figures.get("judge/frechet_spread", 0.0)
+    spread = measured.metrics.get("judge/frechet_spread", 0.0)
     bars = (("drawn", value, {"type": "data", "array": [spread]}, None), ("real", real, None, _GREY))
     for name, length, error, color in bars:
         figure.add_bar(
@@ -133,7 +133,7 @@ def _elbo(figures: Mapping[str, float]) -> None:
 def over_training(info: CheckpointInfo) -> None:
     """Show a metric of several steps as a curve, or a note if only one step was measured."""
     rows = evaluate.over_training(info)
-    names = sorted({name for row in rows for name in row.figures if sum(name in one.figures for one in rows) > 1})
+    names = sorted({name for row in rows for name in row.metrics if sum(name in one.metrics for one in rows) > 1})
     names = [name for name in names if not name.endswith("_spread") and not name.startswith("classes/fraction_")]
     if not names and len(info.steps) < 2:  # a published card may have metrics of steps without weights
         return
@@ -150,7 +150,7 @@ def over_training(info: CheckpointInfo) -> None:
         help=t("evaluate.curve.figure_help"),
         persist_state="session",
     )
-    points = [(row.step, row.figures[chosen], row.measured_here(chosen)) for row in rows if chosen in row.figures]
+    points = [(row.step, row.metrics[chosen], row.measured_here(chosen)) for row in rows if chosen in row.metrics]
     here = "few" if "sampling" in info.capabilities and info.modality == "image" else "here"
     figure = go.Figure()
     for few, symbol in ((False, "circle"), (True, "circle-open")):
@@ -164,7 +164,7 @@ def over_training(info: CheckpointInfo) -> None:
                 marker={"symbol": symbol, "size": 9},
                 hovertemplate=t("evaluate.curve.hover"),
             )
-    real = max((row.figures.get("judge/frechet_real", 0.0) for row in rows), default=0.0)
+    real = max((row.metrics.get("judge/frechet_real", 0.0) for row in rows), default=0.0)
     if chosen == "judge/frechet" and real:
         figure.add_scatter(
             x=[points[0][0], points[-1][0]],
@@ -200,7 +200,7 @@ def calibration(histogram: Calibration) -> None:
     figure = go.Figure()
     middles = [(low + high) / 2 for low, high in zip(histogram.edges, histogram.edges[1:], strict=False)]
     kind = "probability" if histogram.probability else "score"
-    for fractions, name in ((histogram.real, "real"), (histogram.drawn, "drawn")):
+    for fractions, name in ((histogram.real, "real"), (histogram.generated, "drawn")):
         figure.add_bar(
             x=middles,
             y=[100 * fraction for fraction in fractions],

@@ -29,7 +29,7 @@ def show(info: CheckpointInfo, step: int, measured: Measured | None) -> None:
         st.info(text, icon=":material/science:")
     else:
         st.info(t("evaluate.unmeasured", step=f"{step:,}"), icon=":material/science:")
-    missing = evaluate.worth_measuring(info)
+    missing = evaluate.steps_to_measure(info)
     if public_mode():
         if measured is None or missing:
             st.caption(t("evaluate.public"))
@@ -38,7 +38,7 @@ def show(info: CheckpointInfo, step: int, measured: Measured | None) -> None:
     row = st.container(horizontal=True, key="evaluate_actions")
     running = any(job.ended is None for job in jobs)
     # A card written before a metric existed lacks it.
-    lacks = measured is not None and measured.samples is None and evaluate.lacks(info, measured)
+    lacks = measured is not None and measured.samples is None and evaluate.is_incomplete(info, measured)
     if measured is None or lacks:
         row.button(
             t("evaluate.measure_again" if lacks else "evaluate.measure"),

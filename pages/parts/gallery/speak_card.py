@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import speak
-from genmodels.service.speak import Drawing
+from genmodels.service.speak import Generation
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, friendly_errors, plain
@@ -24,9 +24,9 @@ def hear(info: CheckpointInfo) -> None:
     requested = memory.pop(f"gallery_waited_{info.name}", False) or clicked
     with friendly_errors():
         if clicked and key not in memory:
-            memory[key] = speak.draw(speak.first_wish(info.name))
+            memory[key] = speak.generate(speak.default_request(info.name))
         drawing = memory.get(key)
-        if not isinstance(drawing, Drawing):
+        if not isinstance(drawing, Generation):
             return
         if requested:  # a rerun by another control must not wait
             with st.spinner(t("speak.card.drawing")):
@@ -40,12 +40,12 @@ def _wait(name: str) -> None:
     st.session_state[f"gallery_waited_{name}"] = True
 
 
-def _show(info: CheckpointInfo, drawing: Drawing) -> None:
+def _show(info: CheckpointInfo, drawing: Generation) -> None:
     """Show the recording or the error; a partial recording is never played as if it were complete."""
     if drawing.problem:
         error_box(drawing.problem, t("common.error.title"))
     elif drawing.finished:
-        what = plain(in_words(drawing.asked))
+        what = plain(in_words(drawing.request))
         st.audio(drawing.sound.played, "audio/wav", autoplay=True, alt=what)
         st.caption(what)
     else:

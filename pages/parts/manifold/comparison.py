@@ -29,7 +29,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
         return
     st.markdown(t("manifold.beside.text"))
     names = list(infos)
-    point = next((name for name in names if not manifold.can(infos[name], "posterior")), names[-1])
+    point = next((name for name in names if not manifold.has_capability(infos[name], "posterior")), names[-1])
     first = {"left": point, "right": next(name for name in names if name != point)}
     columns = st.columns(2, gap="medium")
     chosen = []
@@ -49,10 +49,10 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
     planes = [Plane.parse({"model": info.name, "step": info.steps[-1]}) for info in chosen]
     scatters = [manifold.scatter(plane) for plane in planes]
     # One range for all four images, because the spread of the codes is part of the comparison.
-    limit = max(scatter.reach for scatter in scatters)
+    limit = max(scatter.extent for scatter in scatters)
     for index, (info, plane) in enumerate(zip(chosen, planes, strict=True)):
         with columns[index]:
-            kind = "posterior" if manifold.can(info, "posterior") else "point"
+            kind = "posterior" if manifold.has_capability(info, "posterior") else "point"
             st.markdown(t(f"manifold.beside.why_{kind}"))
             row(
                 [
@@ -68,7 +68,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
             )
             caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{limit:.1f}")
             alt = t("manifold.beside.map_alt", name=info.name)
-            dots = map_png(plane, manifold_plot.colors(), manifold_plot.ink(), reach=limit)
+            dots = map_png(plane, manifold_plot.colors(), manifold_plot.ink(), extent=limit)
             row(
                 [Tile(with_ticks(dots, limit, manifold_plot.ink()), caption, alt)],
                 key=f"manifold_map_{_SIDES[index]}",

@@ -97,7 +97,7 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
             help=t("manifold.denoise.index_help"),
             persist_state="session",
         )
-        digits = denoise.digits_from()
+        digits = denoise.digit_data()
         kind = "data" if digits.name == "mnist" else "data_fallback"
         st.caption(t(f"manifold.denoise.{kind}", data=digits.title))
     st.slider(
@@ -142,10 +142,10 @@ def _salt(noise: Noise, ink: np.ndarray | None) -> np.ndarray | None:
 
 
 def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: np.ndarray | None) -> None:
-    partner = denoise.plain_partner(info)
+    partner = denoise.baseline_of(info)
     names = (info.name,) if partner is None else (info.name, partner.name)
-    result = denoise.clean(names, noise, ink, salt)
-    share = percent(result.share)
+    result = denoise.denoise(names, noise, ink, salt)
+    share = percent(result.noise_fraction)
     row(
         [
             Tile(result.clean, result.label, t("manifold.denoise.clean_alt"), t("manifold.denoise.clean")),
@@ -161,7 +161,7 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
     )
     roles = ("denoiser", "partner")
     tiles = []
-    for role, name, answer in zip(roles, names, result.answers, strict=False):
+    for role, name, answer in zip(roles, names, result.reconstructions, strict=False):
         nats = f"{answer.nats:.0f}"
         tiles.append(
             Tile(
@@ -175,7 +175,7 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
     if partner is None:
         st.caption(t("manifold.denoise.no_partner"))
         return
-    ours, theirs = (answer.nats for answer in result.answers)
+    ours, theirs = (answer.nats for answer in result.reconstructions)
     times = theirs / max(ours, 1e-6)
     st.markdown(t("manifold.denoise.better", times=f"{times:.1f}") if times > 1.05 else t("manifold.denoise.worse"))
 

@@ -75,7 +75,7 @@ def _clicked() -> None:
 
 
 def _pad(plane: Plane, scatter: Scatter) -> None:
-    sides = (-scatter.reach, scatter.reach)
+    sides = (-scatter.extent, scatter.extent)
     view = pad.PadView(
         sides,
         sides,

@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.images import drawing
 from genmodels.service import manifold
-from genmodels.service.manifold import Coded, Plane
+from genmodels.service.manifold import Encoded, Plane
 from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png
 from pages.components import manifold_plot, upload_limits
 from pages.components.canvas import canvas
@@ -23,7 +23,7 @@ _UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
 
 def show(info: CheckpointInfo, step: int) -> None:
     """Show canvas and upload on the left; z, its posterior, the reconstruction and samples on the right."""
-    if not manifold.takes_drawings(info.name):
+    if not manifold.accepts_drawings(info.name):
         st.info(t("manifold.draw.wrong_format", name=plain(info.name)), icon=":material/info:")
         return
     left, right = st.columns([4, 6], gap="medium")
@@ -48,7 +48,7 @@ def show(info: CheckpointInfo, step: int) -> None:
 
 def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
     st.session_state.setdefault("manifold_draws", 0)
-    code = manifold.code(plane, ink, seed=st.session_state.manifold_draws)
+    code = manifold.encode(plane, ink, seed=st.session_state.manifold_draws)
     kind = "point" if code.sigma is None else "posterior"
     x, y = (f"{value:.2f}" for value in code.z)
     sx, sy = (f"{value:.2f}" for value in code.sigma or (0.0, 0.0))
@@ -61,7 +61,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
         row(
             [
                 Tile(
-                    with_ticks(png, scatter.reach, manifold_plot.ink()),
+                    with_ticks(png, scatter.extent, manifold_plot.ink()),
                     t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy),
                     alt,
                 )
@@ -96,7 +96,7 @@ def _near(plane: Plane, z: tuple[float, float], sigma: tuple[float, float]) -> N
     row([Tile(png, caption, t("manifold.draw.zoom_alt"))], key="manifold_zoom", width=260, smooth=True)
 
 
-def _posterior(code: Coded) -> None:
+def _posterior(code: Encoded) -> None:
     if code.kl is None:
         st.markdown(t("manifold.draw.why_point"))
         return
@@ -106,7 +106,7 @@ def _posterior(code: Coded) -> None:
     )
     st.markdown(f"**{t('manifold.draw.draws')}**", help=t("manifold.draw.draws_help"))
     row(
-        [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(code.draws, start=1)],
+        [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(code.samples, start=1)],
         key="manifold_posterior",
         width=60,
     )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import paint
-from genmodels.service.real_pictures import tile_png
+from genmodels.service.dataset_images import tile_png
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row

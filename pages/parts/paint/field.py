@@ -9,7 +9,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.paint import receptive_field
-from genmodels.service.paint.receptive_field import Looking, Seen
+from genmodels.service.paint.receptive_field import PixelCounts, ReceptiveFieldRequest
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.parts.paint.board import BoardTile, Spot, board, picked
@@ -59,8 +59,8 @@ def show(info: CheckpointInfo, step: int) -> None:
                 persist_state="session",
             )
     with right, friendly_errors():
-        fields = receptive_field.fields(
-            Looking.parse(
+        fields = receptive_field.receptive_fields(
+            ReceptiveFieldRequest.parse(
                 {
                     "model": info.name,
                     "step": step,
@@ -92,8 +92,8 @@ def show(info: CheckpointInfo, step: int) -> None:
             st.caption(t("paint.field.none_here"))
 
 
-def _tile(kind: str, info: CheckpointInfo, seen: Seen) -> BoardTile:
-    counts = {"seen": seen.seen, "earlier": seen.earlier, "blind": seen.blind}
+def _tile(kind: str, info: CheckpointInfo, seen: PixelCounts) -> BoardTile:
+    counts = {"seen": seen.inside, "earlier": seen.earlier, "blind": seen.blind}
     below = t("paint.field.counts", **counts)
     above = t(f"paint.field.{kind}", name=info.name)
     return BoardTile(t("paint.field.alt", above=above, below=below), above, below)

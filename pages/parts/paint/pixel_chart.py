@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.service.paint import Facts, Painting, pixel
+from genmodels.service.paint import Facts, Painting
+from genmodels.service.paint.distribution import distribution_of
 from pages.components.i18n import t
 from pages.components.numbers import percent
 from pages.parts.paint.board import Spot
@@ -15,26 +16,26 @@ def pixel_chart(facts: Facts, painting: Painting, at: Spot, *, key: str) -> None
     """Show the distribution that a pixel was sampled from, as a chart and as a sentence."""
     following = at.row == painting.rows
     colour = _colour(facts, following)
-    distribution = pixel.drawn_from(painting, at.image, at.row, at.column, colour or 0)
-    best = max(range(facts.levels), key=distribution.own.__getitem__)
+    distribution = distribution_of(painting, at.image, at.row, at.column, colour or 0)
+    best = max(range(facts.levels), key=distribution.model.__getitem__)
     values = {
         "row": at.row + 1,
         "column": at.column + 1,
         "best": best,
-        "percent": percent(distribution.own[best]),
+        "percent": percent(distribution.model[best]),
         "entropy": f"{distribution.entropy:.2f}",
     }
     if distribution.level is None:
         text = t("paint.pixel.next", **values)
     else:
-        kind = "given" if at.row < painting.given else "drawn"
+        kind = "given" if at.row < painting.known_rows else "drawn"
         chance = percent(distribution.probabilities[distribution.level])
         text = t(
             f"paint.pixel.{kind}", **values, level=distribution.level, chance=chance, bits=f"{distribution.bits:.2f}"
         )
     levels_chart(
         distribution.probabilities,
-        distribution.own,
+        distribution.model,
         distribution.level,
         axis=t("paint.pixel.axis"),
         caption=text,
@@ -42,7 +43,7 @@ def pixel_chart(facts: Facts, painting: Painting, at: Spot, *, key: str) -> None
         key=key,
         colour=colour,
     )
-    changed = painting.asking.temperature != 1 or painting.asking.top_k is not None
+    changed = painting.request.temperature != 1 or painting.request.top_k is not None
     st.caption(t("paint.pixel.how_changed" if changed else "paint.pixel.how"))
 
 

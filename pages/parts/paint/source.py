@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service.paint import given as given_images
-from genmodels.service.paint.given import Given
+from genmodels.service.paint import inputs as given_images
+from genmodels.service.paint.inputs import KnownImage
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
@@ -22,7 +22,7 @@ from pages.components.theme import plain
 class Chosen:
     """The image, and a key that identifies it."""
 
-    given: Given
+    given: KnownImage
     key: Hashable
 
 
@@ -32,7 +32,7 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
     With `guide` the visitor draws the first `guide` rows in place; else a whole digit, which is centred as in MNIST.
     """
     memory, count = st.session_state, given_images.test_count(info.name)
-    sources = [*(["test"] if count else []), *(["own"] if given_images.takes_drawings(info.name) else [])]
+    sources = [*(["test"] if count else []), *(["own"] if given_images.accepts_drawings(info.name) else [])]
     if not sources:
         st.info(t("paint.source.none"), icon=":material/photo_library:")
         st.page_link("data.py", label=t("paint.source.none_link"), icon=":material/arrow_forward:")
@@ -72,12 +72,12 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
         args=("paint_index", count),
         help=t("paint.source.another_help"),
     )
-    return Chosen(given_images.test_picture(info.name, int(index)), ("test", int(index)))
+    return Chosen(given_images.test_image(info.name, int(index)), ("test", int(index)))
 
 
 def is_canvas(info: CheckpointInfo) -> bool:
     """Whether the chosen source is the canvas."""
-    return given_images.takes_drawings(info.name) and st.session_state.get("paint_source") == "own"
+    return given_images.accepts_drawings(info.name) and st.session_state.get("paint_source") == "own"
 
 
 def _from_canvas(info: CheckpointInfo, guide: int | None) -> Chosen | None:

@@ -9,7 +9,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import paint
-from genmodels.service.paint import Asking, Facts
+from genmodels.service.paint import Facts, PaintRequest
 from genmodels.service.paint.surprise import MAX_CLASSES
 from pages.components import address, choice
 from pages.components.i18n import t
@@ -17,7 +17,7 @@ from pages.components.seed_input import seed_input
 
 PARTS = ("generate", "complete", "field", "surprise")
 ANY, OWN = -1, -2
-LAST_SEED = MAX_PAGE_SEED - paint.MAX_PICTURES
+LAST_SEED = MAX_PAGE_SEED - paint.MAX_IMAGES
 
 
 def read_address() -> None:
@@ -40,7 +40,7 @@ def read_class(info: CheckpointInfo) -> None:
     address.bind("paint", "class", "paint_label", address.integer(0, last), problem, default=ANY)
 
 
-def write_address(request: Asking) -> None:
+def write_address(request: PaintRequest) -> None:
     """Write the request to the address."""
     address.write("paint", "seed", str(request.seed))
     address.write("paint", "class", None if request.label is None else str(request.label))
@@ -50,11 +50,11 @@ def write_address(request: Asking) -> None:
 
 def sampling_options(
     info: CheckpointInfo, step: int, facts: Facts, *, completing: bool = False, own: int | None = None
-) -> Asking:
+) -> PaintRequest:
     """Show seed, number, temperature, levels and class; return the request. `own` is the completed image's class."""
     memory = st.session_state
     seed = seed_input("paint", shuffle="other_seeds", last=LAST_SEED)
-    most = paint.most_pictures(facts)
+    most = paint.max_images(facts)
     counts = [count for count in (1, 2, 4, 8, 12, 16) if count <= most] or [1]
     if memory.get("paint_count") not in counts:
         memory.paint_count = max(count for count in counts if count <= 8)
@@ -86,7 +86,7 @@ def sampling_options(
     if label == OWN and own is not None:
         label = own
     top_k = memory.paint_top_k if 2 < facts.levels > memory.paint_top_k else None
-    return Asking.parse(
+    return PaintRequest.parse(
         {
             "model": info.name,
             "step": step,

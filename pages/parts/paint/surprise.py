@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import paint
-from genmodels.service.paint import Asking, Facts
+from genmodels.service.paint import Facts, PaintRequest
 from genmodels.service.paint.surprise import Surprise, surprise
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
@@ -34,7 +34,9 @@ def show(info: CheckpointInfo, step: int) -> None:
             return  # the left column shows the reason
         if label == state.OWN:
             label = chosen.given.label if chosen.given.label is not None else state.ANY
-        request = Asking.parse({"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None})
+        request = PaintRequest.parse(
+            {"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None}
+        )
         result = surprise(request, chosen.given)
         memory.paint_width = facts.width
         memory.paint_where = min(memory.get("paint_where", (facts.pixels + facts.width) // 2), facts.pixels - 1)
@@ -48,7 +50,7 @@ def show(info: CheckpointInfo, step: int) -> None:
 
 
 def _maps(facts: Facts, result: Surprise, at: Spot) -> None:
-    most = f"{result.most:.1f}"
+    most = f"{result.max_nats:.1f}"
     tiles = [
         BoardTile(t("paint.surprise.picture_alt"), t("paint.surprise.picture")),
         BoardTile(
@@ -84,15 +86,15 @@ def _likelihood(info: CheckpointInfo, result: Surprise) -> str:
             "paint.surprise.total",
             nats=f"{result.nats:,.1f}",
             bits=f"{result.bits:.3f}",
-            guessing=f"{result.guessing:,.0f}",
+            guessing=f"{result.uniform_nats:,.0f}",
             levels=f"{result.painting.canvas[0].numel():,}",
         )
     ]
     likeliest = result.likeliest
-    if likeliest is not None and result.told is not None:
+    if likeliest is not None and result.condition is not None:
         order = sorted(range(len(result.by_class)), key=result.by_class.__getitem__)[:_SHOWN_CLASSES]
         listed = ", ".join(f"{plain(info.askable[label])}: {result.by_class[label]:,.1f}" for label in order)
-        parts.append(t("paint.surprise.classes", told=plain(info.askable[result.told]), listed=listed))
+        parts.append(t("paint.surprise.classes", told=plain(info.askable[result.condition]), listed=listed))
         if result.label is not None and result.label < len(info.askable):
             kind = "right" if likeliest == result.label else "wrong"
             parts.append(t(f"paint.surprise.{kind}", label=plain(info.askable[result.label])))

@@ -11,8 +11,8 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import paint
-from genmodels.service.paint import Asking, Facts, Painting, files
-from genmodels.service.paint.given import Given
+from genmodels.service.paint import Facts, Painting, PaintRequest, files
+from genmodels.service.paint.inputs import KnownImage
 from pages.components import judge_note
 from pages.components.i18n import t
 from pages.components.numbers import percent, unbroken
@@ -28,8 +28,8 @@ _PACES = {"row": 1, "four": 4, "once": 1_000}
 def show(
     info: CheckpointInfo,
     facts: Facts,
-    request: Asking,
-    image: Given | None = None,
+    request: PaintRequest,
+    image: KnownImage | None = None,
     given: int = 0,
     image_key: Hashable = "",
 ) -> None:
@@ -71,7 +71,7 @@ def _watch(info: CheckpointInfo, facts: Facts) -> None:
         _actions(painting)
         at = None if was_active and not painting.done else _spot(painting)
         _board(info, facts, painting, at)
-        if at is not None and painting.rows > painting.given:
+        if at is not None and painting.rows > painting.known_rows:
             _files(info, painting)
     with right, friendly_errors():
         if at is None:
@@ -155,10 +155,10 @@ def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | No
             below += " · " + t("paint.asked_for", label=info.askable[painting.labels[index]])
         if reading := readings[index]:
             below += " · " + t("paint.reads", label=reading.label, percent=unbroken(percent(reading.probability)))
-        kind = "completed" if painting.given else "painted"
+        kind = "completed" if painting.known_rows else "painted"
         alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=facts.height, note=below)
         tiles.append(BoardTile(alt, "", below))
-    step = painting.asking.step
+    step = painting.request.step
     judge_note.untrained(info.steps[-1] if step is None else step, readings[0])
     shown = painting.rows * facts.width
     if at is not None and memory.get("paint_before"):
@@ -173,7 +173,7 @@ def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | No
         columns=min(4, len(tiles)),
         tile=280 if len(tiles) == 1 else 112,
         painted=shown,
-        start=painting.given * facts.width,
+        start=painting.known_rows * facts.width,
         animate=not memory.get("paint_before"),
         run=str(memory.paint_run),
         at=at,
@@ -186,8 +186,8 @@ def _files(info: CheckpointInfo, painting: Painting) -> None:
     row = st.container(horizontal=True)
     row.download_button(
         t("paint.png"),
-        lambda: files.kept_png(painting),
-        f"{info.name}-seed-{painting.asking.seed}.png",
+        lambda: files.grid_png(painting),
+        f"{info.name}-seed-{painting.request.seed}.png",
         "image/png",
         key="paint_png",
         icon=":material/download:",
@@ -198,7 +198,7 @@ def _files(info: CheckpointInfo, painting: Painting) -> None:
         row,
         t("paint.gif"),
         lambda: files.gif(painting),
-        f"{info.name}-seed-{painting.asking.seed}.gif",
+        f"{info.name}-seed-{painting.request.seed}.gif",
         "image/gif",
         key="paint_gif",
         icon=":material/animation:",

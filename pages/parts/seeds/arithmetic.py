@@ -8,7 +8,7 @@ from genmodels.latent import expression
 from genmodels.latent.expression import ExpressionError
 from genmodels.latent.norms import NormDistribution
 from genmodels.service import seeds
-from genmodels.service.seeds import SeedStudy, Tile
+from genmodels.service.seeds import SeedsRequest, Tile
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.parts.seeds import charts, state, tiles
@@ -28,7 +28,7 @@ _EXAMPLES = {
 
 
 @st.fragment
-def show(study: SeedStudy, norms: NormDistribution, trained: bool) -> None:
+def show(study: SeedsRequest, norms: NormDistribution, trained: bool) -> None:
     """Show the expression, its equation of images, and its norm; `trained`: the model was trained on random z."""
     st.header(t("seeds.arithmetic"), anchor=False)
     st.markdown(t("seeds.arithmetic_text"))
@@ -75,20 +75,20 @@ def show(study: SeedStudy, norms: NormDistribution, trained: bool) -> None:
         _gauge(study, norms, value, trained)
 
 
-def _gauge(study: SeedStudy, norms: NormDistribution, value: Tile, trained: bool) -> None:
+def _gauge(study: SeedsRequest, norms: NormDistribution, value: Tile, trained: bool) -> None:
     st.subheader(t("seeds.gauge_title"), anchor=False)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         marks = {"between": "gauge_between", "sum": "gauge_sum_mark", "difference": "gauge_difference"}
-        other_norms = seeds.lengths_beside(study, 0)
+        other_norms = seeds.norms_between(study, 0)
         others = {t(f"seeds.{key}"): other_norms[name] for name, key in marks.items()}
-        charts.gauge(norms, value.length, others, value.drawn_length if study.renormalise else None, key="seeds_gauge")
+        charts.gauge(norms, value.norm, others, value.decoded_norm if study.renormalise else None, key="seeds_gauge")
     with right:
-        place = "short" if value.length < norms.low else "long" if value.length > norms.high else "inside"
-        verdict = t(f"seeds.verdict.{place}", length=f"{value.length:.1f}")
+        place = "short" if value.norm < norms.low else "long" if value.norm > norms.high else "inside"
+        verdict = t(f"seeds.verdict.{place}", length=f"{value.norm:.1f}")
         verdict += " " + t(f"seeds.meaning.{place}" if trained else "seeds.not_trained")
         if study.renormalise:
-            verdict += " " + t("seeds.verdict_renormalised", drawn=f"{value.drawn_length:.1f}")
+            verdict += " " + t("seeds.verdict_renormalised", drawn=f"{value.decoded_norm:.1f}")
         st.markdown(verdict)
         numbers = {name: f"{getattr(norms, name):.1f}" for name in ("radius", "mean", "low", "high")}
         low = "_low" if norms.dim < LOW_DIMENSIONS else ""

@@ -14,8 +14,8 @@ from pages.components.strip import TileText
 
 def tile_text(tile: Tile, norms: NormDistribution, alt: str, *, above: str = "", before: str = "") -> TileText:
     """The texts of a tile: its norm, marked if it is outside the expected range, and the judge's reading."""
-    length, drawn = f"{tile.length:.1f}", f"{tile.drawn_length:.1f}"
-    mark = t("seeds.short") if tile.length < norms.low else t("seeds.long") if tile.length > norms.high else ""
+    length, drawn = f"{tile.norm:.1f}", f"{tile.decoded_norm:.1f}"
+    mark = t("seeds.short") if tile.norm < norms.low else t("seeds.long") if tile.norm > norms.high else ""
     key = "seeds.length" if length == drawn else "seeds.length_renormalised"
     lines = [t(key, length=f"{length} {mark}".strip(), drawn=drawn)]
     if tile.reading:

@@ -7,8 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.service import sound
-from genmodels.service.sound import Sound
+from genmodels.service.speak import sound
+from genmodels.service.speak.sound import Sound
 from genmodels.signal.fourier import Window
 from pages.components.i18n import t
 

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service import sound, speak
-from genmodels.service.sound import Sound
-from genmodels.service.speak import options
+from genmodels.service import speak
+from genmodels.service.speak import facts, sound
+from genmodels.service.speak.sound import Sound
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
@@ -21,14 +21,14 @@ def show(info: CheckpointInfo) -> None:
     """Show the recording and the settings on the left, the result on the right."""
     st.markdown(t("speak.continue.text"))
     left, right = st.columns([4, 6], gap="large")
-    voice = options.voice(info.name)
+    voice = facts.audio_facts(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
         training_set = speak.data_of(info.name)
-        config = sound.real_set(training_set)
+        config = sound.recordings_config(training_set)
         recording = source.pick("continue", config, voice.rate, training_set.name)
         given = None if recording is None else _beginning(recording)
-        if voice.timed:
+        if voice.has_tempo:
             st.caption(t("speak.continue.timed"))
         condition = speak_state.condition(voice)
         # Positions within the word are counted from the given part, so another tempo would change them.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.service import sound
-from genmodels.service.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
+from genmodels.service.speak import sound
+from genmodels.service.speak.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
 from genmodels.signal.fourier import WINDOWS, Window, main_lobe
 from pages.components import address, choice
 from pages.components.i18n import t
@@ -138,7 +138,7 @@ def _recording(window: Window, length: int, hop: int) -> None:
     memory.setdefault("speak_at", 40)
     with left:
         st.markdown(t("speak.fourier.recording_text"))
-        recording = source.pick("fourier", sound.real_set(), RATE)
+        recording = source.pick("fourier", sound.recordings_config(), RATE)
         if recording is None:
             return
         st.audio(recording.played, "audio/wav", alt=recording.title or t("speak.source.own"))

@@ -6,8 +6,8 @@ import streamlit as st
 
 from genmodels.errors import GenmodelsError
 from genmodels.service import speak
-from genmodels.service.sound import Sound
-from genmodels.service.speak import Asked, Drawing
+from genmodels.service.speak import Generation, SpeakRequest
+from genmodels.service.speak.sound import Sound
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, plain
@@ -18,13 +18,13 @@ _POLL, _POLL_IN_QUEUE = 0.5, 2.0  # seconds between two updates
 _MIN_GAIN = 2.0  # a smaller amplification is not mentioned
 
 
-def current(part: str) -> Drawing | None:
+def current(part: str) -> Generation | None:
     """The last recording of a part of the page."""
     drawing = st.session_state.get(f"speak_drawing_{part}")
-    return drawing if isinstance(drawing, Drawing) else None
+    return drawing if isinstance(drawing, Generation) else None
 
 
-def buttons(part: str, request: Asked, given: Sound | None = None, *, disabled: bool = False) -> None:
+def buttons(part: str, request: SpeakRequest, given: Sound | None = None, *, disabled: bool = False) -> None:
     """Show the button that starts the generation, and the reason if it was refused."""
     row = st.container(horizontal=True, key=f"speak_actions_{part}")
     row.button(
@@ -41,18 +41,18 @@ def buttons(part: str, request: Asked, given: Sound | None = None, *, disabled: 
         error_box(refusal)
 
 
-def _start(part: str, request: Asked, given: Sound | None) -> None:
+def _start(part: str, request: SpeakRequest, given: Sound | None) -> None:
     previous = current(part)
     if previous is not None:
         previous.stop()
     try:
-        st.session_state[f"speak_drawing_{part}"] = speak.draw(request, given)
+        st.session_state[f"speak_drawing_{part}"] = speak.generate(request, given)
         st.session_state[f"speak_fresh_{part}"] = True
     except GenmodelsError as error:
         st.session_state.speak_refused = str(error)
 
 
-def _continue(drawing: Drawing) -> None:
+def _continue(drawing: Generation) -> None:
     try:
         drawing.start()
     except GenmodelsError as error:
@@ -79,11 +79,11 @@ def result(part: str) -> None:
     st.fragment(tick, run_every=every if running else None)()
 
 
-def _partial(part: str, drawing: Drawing) -> None:
+def _partial(part: str, drawing: Generation) -> None:
     seconds, total = drawing.sound.seconds, drawing.total / drawing.rate
     text = t("speak.growing", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{drawing.speed:,.0f}")
     waiting = drawing.position
-    st.progress(drawing.share, text if drawing.share else line_text(waiting) if waiting else t("speak.preparing"))
+    st.progress(drawing.fraction, text if drawing.fraction else line_text(waiting) if waiting else t("speak.preparing"))
     st.button(
         t("speak.stop"),
         key=f"speak_stop_{part}",
@@ -91,18 +91,18 @@ def _partial(part: str, drawing: Drawing) -> None:
         on_click=drawing.stop,
         help=t("speak.stop_help"),
     )
-    if drawing.share:
+    if drawing.fraction:
         charts.waveform(
             drawing.sound,
             key=f"speak_{part}_growing",
             seam=_seam(drawing),
-            alt=t("speak.charts.wave_alt", what=plain(in_words(drawing.asked))),
+            alt=t("speak.charts.wave_alt", what=plain(in_words(drawing.request))),
             seconds=total,
         )
 
 
-def _complete(part: str, drawing: Drawing) -> None:
-    what = plain(in_words(drawing.asked))
+def _complete(part: str, drawing: Generation) -> None:
+    what = plain(in_words(drawing.request))
     if drawing.problem:
         error_box(drawing.problem, t("common.error.title"))
     if not len(drawing.samples):
@@ -128,7 +128,7 @@ def _complete(part: str, drawing: Drawing) -> None:
     row.download_button(
         t("speak.wav"),
         drawing.sound.wav,
-        f"{_file_name(drawing.asked)}.wav",
+        f"{_file_name(drawing.request)}.wav",
         "audio/wav",
         key=f"speak_wav_{part}",
         icon=":material/download:",
@@ -138,15 +138,15 @@ def _complete(part: str, drawing: Drawing) -> None:
     if drawing.sound.gain > _MIN_GAIN:
         summary += " " + t("speak.gain", gain=f"{drawing.sound.gain:.0f}")
     st.caption(summary)
-    if drawing.fell_silent:
-        st.info(t("speak.silent_timed" if drawing.voice.timed else "speak.silent"), icon=":material/volume_off:")
+    if drawing.is_silent:
+        st.info(t("speak.silent_timed" if drawing.facts.has_tempo else "speak.silent"), icon=":material/volume_off:")
     charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
 
 
-def _seam(drawing: Drawing) -> float | None:
-    return len(drawing.given) / drawing.rate if len(drawing.given) else None
+def _seam(drawing: Generation) -> float | None:
+    return len(drawing.prefix) / drawing.rate if len(drawing.prefix) else None
 
 
-def _file_name(request: Asked) -> str:
+def _file_name(request: SpeakRequest) -> str:
     parts = [request.model, request.label, request.speaker, f"seed-{request.seed}"]
     return "-".join(part.replace(" ", "_") for part in parts if part)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.service import sound
-from genmodels.service.sound import LEVELS, RATE
+from genmodels.service.speak import sound
+from genmodels.service.speak.sound import LEVELS, RATE
 from pages.components import address
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
@@ -28,7 +28,7 @@ def show() -> None:
     if memory.get("speak_levels") not in LEVELS:
         memory.speak_levels = 16
     with left:
-        recording = source.pick("levels", sound.real_set(), RATE)
+        recording = source.pick("levels", sound.recordings_config(), RATE)
         levels = int(
             st.select_slider(
                 t("speak.levels.levels"),
@@ -45,7 +45,7 @@ def show() -> None:
         if recording is None:
             st.info(t("speak.levels.empty"), icon=":material/hearing:")
             return
-        quantised = sound.rounded(recording, levels)
+        quantised = sound.quantise(recording, levels)
         st.markdown(t("speak.levels.snr", levels=levels, bits=levels.bit_length() - 1, snr=f"{quantised.snr:.1f}"))
         st.audio(quantised.wav, "audio/wav", alt=t("speak.levels.heard_alt", levels=levels))
         st.caption(t("speak.levels.loudness"))
@@ -56,7 +56,7 @@ def show() -> None:
             key="speak_levels_wave",
             alt=t("speak.charts.wave_alt", what=t("speak.levels.what", levels=levels)),
         )
-        _curve(quantised.mu_law, quantised.even, levels)
+        _curve(quantised.mu_law, quantised.uniform, levels)
 
 
 def _staircase(levels: int) -> None:

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service.speak import options, past
-from genmodels.service.speak.options import Voice
+from genmodels.service.speak import facts, receptive_field
+from genmodels.service.speak.facts import AudioFacts
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
 from pages.components.theme import friendly_errors
@@ -22,7 +22,7 @@ _MAX_LINES = 256  # per layer; more would be less than two pixels apart
 
 def show(info: CheckpointInfo) -> None:
     """Show the taps of one stack as a tree, the receptive field of each layer, and the gradient."""
-    voice = options.voice(info.name)
+    voice = facts.audio_facts(info.name)
     if not voice.dilations:
         st.info(t("speak.past.none"), icon=":material/info:")
         return
@@ -48,10 +48,10 @@ def show(info: CheckpointInfo) -> None:
     st.subheader(t("speak.past.heard"), anchor=False)
     st.markdown(t("speak.past.heard_text"))
     with friendly_errors():
-        _influence(past.influence(info.name, pick_step("speak", info)), voice)
+        _influence(receptive_field.influence(info.name, pick_step("speak", info)), voice)
 
 
-def _tree(voice: Voice) -> None:
+def _tree(voice: AudioFacts) -> None:
     """Show the samples that the newest one depends on through one stack: each layer combines two, a dilation apart.
 
     Layers whose lines would be too close are shown as a band, which reaches every sample.
@@ -108,7 +108,7 @@ def _stack_length(dilations: tuple[int, ...]) -> int:
     return next((i for i in range(1, len(dilations)) if dilations[i] <= dilations[i - 1]), len(dilations))
 
 
-def _fields(voice: Voice) -> None:
+def _fields(voice: AudioFacts) -> None:
     """Show the receptive field of each layer, through all layers below it."""
     samples = np.cumsum(voice.dilations) + 2
     milliseconds = 1_000 / voice.rate
@@ -138,7 +138,7 @@ def _fields(voice: Voice) -> None:
     )
 
 
-def _influence(gradient: np.ndarray, voice: Voice) -> None:
+def _influence(gradient: np.ndarray, voice: AudioFacts) -> None:
     times = -np.arange(len(gradient), 0, -1)
     figure = go.Figure(
         go.Scatter(

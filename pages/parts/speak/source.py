@@ -6,8 +6,8 @@ import streamlit as st
 
 from genmodels import data
 from genmodels.data import DataConfig, recording
-from genmodels.service import sound
-from genmodels.service.sound import Sound
+from genmodels.service.speak import sound
+from genmodels.service.speak.sound import Sound
 from pages.components import train_choice, upload_limits
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
@@ -51,7 +51,7 @@ def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sou
 
 
 def _real(config: DataConfig) -> Sound:
-    count = sound.real_count(config)
+    count = sound.test_count(config)
     row = st.container(horizontal=True, vertical_alignment="bottom")
     index = whole_number(
         t("speak.source.index"),
@@ -71,7 +71,7 @@ def _real(config: DataConfig) -> Sound:
         args=("speak_index", count),
         help=t("speak.source.another_help"),
     )
-    return sound.real(config, int(index))
+    return sound.test_recording(config, int(index))
 
 
 def _upload() -> bytes | None:

@@ -7,7 +7,7 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import speak
-from genmodels.service.speak import Asked, Drawing, options
+from genmodels.service.speak import Generation, SpeakRequest, facts
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
@@ -22,11 +22,11 @@ _COLUMNS = 3
 def show(info: CheckpointInfo) -> None:
     """Show the settings on the left, one player per step on the right."""
     st.markdown(t("speak.steps.text"))
-    steps = speak.steps_to_hear(info)
+    steps = speak.comparison_steps(info)
     if len(steps) < 2:
         st.info(t("speak.steps.one"), icon=":material/history:")
     left, right = st.columns([4, 6], gap="large")
-    voice = options.voice(info.name)
+    voice = facts.audio_facts(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
         request, actions = speak_state.request(info, voice, speak_state.condition(voice), with_step=False)
@@ -47,10 +47,10 @@ def show(info: CheckpointInfo) -> None:
         _result()
 
 
-def _start(request: Asked, steps: tuple[int, ...]) -> None:
+def _start(request: SpeakRequest, steps: tuple[int, ...]) -> None:
     _stop()
     try:
-        st.session_state.speak_steps = speak.draw_steps(request, steps)
+        st.session_state.speak_steps = speak.generate_steps(request, steps)
     except GenmodelsError as error:
         st.session_state.speak_refused = str(error)
 
@@ -68,8 +68,8 @@ def _continue() -> None:
         st.session_state.speak_refused = str(error)
 
 
-def _drawings() -> list[Drawing]:
-    drawings: list[Drawing] = st.session_state.get("speak_steps", [])
+def _drawings() -> list[Generation]:
+    drawings: list[Generation] = st.session_state.get("speak_steps", [])
     return drawings
 
 
@@ -83,7 +83,7 @@ def _result() -> None:
     def tick() -> None:
         if running and not any(drawing.running for drawing in drawings):
             st.rerun(scope="app")  # ends the timer
-        done = sum(drawing.share for drawing in drawings) / len(drawings)
+        done = sum(drawing.fraction for drawing in drawings) / len(drawings)
         if running:
             waiting = min((drawing.position for drawing in drawings if drawing.running), default=0)
             text = t("speak.steps.growing", done=sum(d.finished for d in drawings), count=len(drawings))
@@ -111,26 +111,26 @@ def _result() -> None:
     st.fragment(tick, run_every=_POLL if running else None)()
 
 
-def _tiles(drawings: list[Drawing]) -> None:
+def _tiles(drawings: list[Generation]) -> None:
     for start in range(0, len(drawings), _COLUMNS):
         for column, drawing in zip(st.columns(_COLUMNS), drawings[start : start + _COLUMNS], strict=False):
             with column:
                 _tile(drawing)
 
 
-def _tile(drawing: Drawing) -> None:
-    step = drawing.asked.step or 0
+def _tile(drawing: Generation) -> None:
+    step = drawing.request.step or 0
     st.markdown(f"**{t('speak.steps.step', step=f'{step:,}')}**")
     if drawing.problem:
         error_box(drawing.problem)
-    if not drawing.share:
+    if not drawing.fraction:
         if not drawing.problem:
             st.caption(t("speak.steps.nothing"))
         return
     if not drawing.finished:
         seconds, total = f"{drawing.sound.seconds:.2f}", f"{drawing.total / drawing.rate:.2f}"
         st.caption(t("speak.stopped", seconds=seconds, total=total))
-    st.audio(drawing.sound.played, "audio/wav", alt=plain(in_words(drawing.asked)))
+    st.audio(drawing.sound.played, "audio/wav", alt=plain(in_words(drawing.request)))
     charts.spectrogram(
         drawing.sound, key=f"speak_step_{step}", alt=t("speak.steps.alt", step=f"{step:,}"), height=170, bar=False
     )

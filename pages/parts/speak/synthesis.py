@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service.speak import options
+from genmodels.service.speak import facts
 from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
@@ -16,7 +16,7 @@ def show(info: CheckpointInfo) -> None:
     """Show controls on the left, the recording on the right."""
     st.markdown(t("speak.ask.text"))
     left, right = st.columns([4, 6], gap="large")
-    voice = options.voice(info.name)
+    voice = facts.audio_facts(info.name)
     with left, friendly_errors():
         speak_state.read_model_address(voice)
         condition = speak_state.condition(voice)

@@ -9,8 +9,8 @@ import streamlit as st
 import train_jobs
 from genmodels.catalog import CheckpointInfo
 from genmodels.service import stylize
-from genmodels.service.stylize import Asking
-from genmodels.service.translate.given import Upload, file_name
+from genmodels.service.large_images import ImageFile, result_name
+from genmodels.service.stylize import StylizeRequest
 from pages.components import address, choice
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
@@ -21,11 +21,11 @@ _MAX_NETWORKS = 4
 """Networks that can be chosen together: each takes about a second for a photograph of 512 pixels."""
 
 
-def show(content: Upload | None) -> None:
+def show(content: ImageFile | None) -> None:
     """Show the pickers of networks and size, and the stylised photographs."""
     st.subheader(t("stylize.fast.title"), anchor=False)
     st.markdown(t("stylize.fast.intro"))
-    infos = by_name(stylize.networks())
+    infos = by_name(stylize.checkpoints())
     if infos:
         st.fragment(_results)(content, infos)
     elif train_jobs.public_mode():
@@ -34,9 +34,9 @@ def show(content: Upload | None) -> None:
         no_models("stylize.fast.empty", recipe="fast_style")
 
 
-def _results(content: Upload | None, infos: dict[str, CheckpointInfo]) -> None:
+def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> None:
     names = _pick(infos)
-    st.session_state.setdefault("stylize_longest", Asking(model="any").longest)
+    st.session_state.setdefault("stylize_longest", StylizeRequest(model="any").longest)
     longest = st.select_slider(
         t("stylize.fast.longest"),
         stylize.FAST_SIZES,
@@ -80,10 +80,10 @@ def _title(info: CheckpointInfo) -> str:
     return t(f"stylize.fast.option.{'published' if info.published else 'run'}", style=style, name=info.name)
 
 
-def _result(info: CheckpointInfo, content: Upload, longest: int) -> None:
-    request = Asking.parse({"model": info.name, "step": info.steps[-1], "longest": longest})
+def _result(info: CheckpointInfo, content: ImageFile, longest: int) -> None:
+    request = StylizeRequest.parse({"model": info.name, "step": info.steps[-1], "longest": longest})
     place = st.empty()
-    result = stylize.paint(request, content, _bar(place, info.name))
+    result = stylize.stylize(request, content, _bar(place, info.name))
     place.empty()
     style = stylize.style_of(info) or info.title
     before = t("stylize.content.alt", name=content.name)
@@ -100,7 +100,7 @@ def _result(info: CheckpointInfo, content: Upload, longest: int) -> None:
         st.download_button(
             t("stylize.png"),
             lambda: stylize.png(request, content),
-            file_name(content, info.name),
+            result_name(content, info.name),
             "image/png",
             key=f"stylize_png_{info.name}",
             icon=":material/download:",
@@ -108,15 +108,15 @@ def _result(info: CheckpointInfo, content: Upload, longest: int) -> None:
             help=t("stylize.fast.png_help"),
         )
         width, height = result.size
-        key = "told" if result.size == result.given else "told_reduced"
+        key = "told" if result.size == result.original_size else "told_reduced"
         st.caption(
             t(
                 f"stylize.fast.{key}",
                 name=plain(info.name),
                 width=f"{width:,}",
                 height=f"{height:,}",
-                across=f"{result.given[0]:,}",
-                down=f"{result.given[1]:,}",
+                across=f"{result.original_size[0]:,}",
+                down=f"{result.original_size[1]:,}",
                 seconds=f"{result.seconds:.1f}",
             )
         )

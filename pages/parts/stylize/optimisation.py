@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import train_jobs
-from genmodels.service.translate.given import Upload
+from genmodels.service.large_images import ImageFile
 from genmodels.training import estimate
 from pages.components import address, run_actions, run_curves, run_previews, run_view
 from pages.components.i18n import t
@@ -17,7 +17,7 @@ from train_jobs import Job
 _WIDTH = 560
 
 
-def show(content: Upload | None, style: Upload | None) -> None:
+def show(content: ImageFile | None, style: ImageFile | None) -> None:
     """Show the settings, the start button, and the run started last or named by the address."""
     st.subheader(t("stylize.slow.title"), anchor=False)
     st.markdown(t("stylize.slow.intro"))

@@ -13,8 +13,8 @@ from genmodels.config import live_fields
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import get
 from genmodels.service import stylize
-from genmodels.service.stylize import Wish
-from genmodels.service.translate.given import Upload
+from genmodels.service.large_images import ImageFile
+from genmodels.service.stylize import PaintingSettings
 from pages.components import config_form
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain
@@ -29,18 +29,18 @@ _LAYER_WEIGHTS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _CHOICES = ("start", "colour", "optimizer")
 
 
-def show(content: Upload | None, style: Upload | None, running: Job | None) -> None:
+def show(content: ImageFile | None, style: ImageFile | None, running: Job | None) -> None:
     """Show presets, settings and buttons; a changed weight reruns only this part of the page."""
     st.fragment(_form)(content, style, running)
 
 
-def _form(content: Upload | None, style: Upload | None, running: Job | None) -> None:
+def _form(content: ImageFile | None, style: ImageFile | None, running: Job | None) -> None:
     memory = st.session_state
     for name, value in stylize.settings().items():
         if name in _names():
             memory.setdefault(f"stylize_{name}", value)
-    memory.setdefault("stylize_size", Wish().size)
-    memory.setdefault("stylize_iterations", Wish().iterations)
+    memory.setdefault("stylize_size", PaintingSettings().size)
+    memory.setdefault("stylize_iterations", PaintingSettings().iterations)
     memory["stylize_preset"] = stylize.preset_of(_values())
     st.segmented_control(
         t("stylize.preset"),
@@ -126,7 +126,7 @@ def _settings() -> type[Any]:
 # ------------------------------------------------------------------------------ start and update
 
 
-def _start(content: Upload | None, style: Upload | None) -> None:
+def _start(content: ImageFile | None, style: ImageFile | None) -> None:
     ready = content is not None and style is not None
     clicked = st.button(
         t("stylize.start"),
@@ -143,9 +143,9 @@ def _start(content: Upload | None, style: Upload | None) -> None:
             error_box(str(error), t("common.error.title"))
 
 
-def _submit(content: Upload, style: Upload) -> None:
+def _submit(content: ImageFile, style: ImageFile) -> None:
     memory = st.session_state
-    request = Wish.parse({"size": memory.stylize_size, "iterations": memory.stylize_iterations})
+    request = PaintingSettings.parse({"size": memory.stylize_size, "iterations": memory.stylize_iterations})
     job = train_jobs.submit_pair(
         content.raw,
         style.raw,

@@ -8,9 +8,9 @@ from genmodels.data import pictures
 from genmodels.errors import DataError
 from genmodels.public import public_mode
 from genmodels.service import stylize
-from genmodels.service.stylize import given
-from genmodels.service.stylize.given import Kind
-from genmodels.service.translate.given import Upload
+from genmodels.service.large_images import ImageFile
+from genmodels.service.stylize import inputs
+from genmodels.service.stylize.inputs import Kind
 from pages.components import choice, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, message, plain
@@ -22,19 +22,19 @@ _SOURCES: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def content() -> Upload | None:
+def content() -> ImageFile | None:
     """Show the pickers of the content image and return it; None if there is none or it cannot be used."""
     return _pick("photograph", "content")
 
 
-def style() -> Upload | None:
+def style() -> ImageFile | None:
     """Show the pickers of the style image and return it; None if there is none or it cannot be used."""
     return _pick("painting", "style")
 
 
-def _pick(kind: Kind, name: str) -> Upload | None:
+def _pick(kind: Kind, name: str) -> ImageFile | None:
     memory = st.session_state
-    offered = given.offered(kind)
+    offered = inputs.available(kind)
     memory.setdefault(f"stylize_{name}_source", "offered" if offered else "upload")
     st.subheader(t(f"stylize.{name}.title"), anchor=False)
     source = st.segmented_control(
@@ -53,10 +53,10 @@ def _pick(kind: Kind, name: str) -> Upload | None:
     return None
 
 
-def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
+def _offered(kind: Kind, name: str, offered: dict[str, str]) -> ImageFile | None:
     if not offered:
         # A public server does not show what its owner can do about it.
-        hint = "" if public_mode() else f" {message(given.how_to_get(kind).capitalize())}."
+        hint = "" if public_mode() else f" {message(inputs.how_to_get(kind).capitalize())}."
         st.info(f"{t(f'stylize.{name}.none')}{hint}", icon=":material/folder_off:")
         st.button(
             t(f"stylize.{name}.bring"),
@@ -75,16 +75,16 @@ def _offered(kind: Kind, name: str, offered: dict[str, str]) -> Upload | None:
         help=t(f"stylize.{name}.pick_help"),
         persist_state="session",
     )
-    return given.given(kind, chosen)
+    return inputs.open_work(kind, chosen)
 
 
-def _uploaded(name: str, source: str) -> Upload | None:
+def _uploaded(name: str, source: str) -> ImageFile | None:
     if source == "camera":
         taken = st.camera_input(
             t("stylize.content.camera"), key=f"stylize_{name}_camera", help=t("stylize.content.camera_help")
         )
         upload_limits.accept(f"stylize_{name}_camera", taken, megabytes=stylize.MAX_MB)
-        return None if taken is None else Upload(t("stylize.content.camera_name"), taken.getvalue())
+        return None if taken is None else ImageFile(t("stylize.content.camera_name"), taken.getvalue())
     file = st.file_uploader(
         t(f"stylize.{name}.file"),
         [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
@@ -93,12 +93,12 @@ def _uploaded(name: str, source: str) -> Upload | None:
         max_upload_size=stylize.MAX_MB,
     )
     upload_limits.accept(f"stylize_{name}_upload", file, megabytes=stylize.MAX_MB)
-    return None if file is None else Upload(file.name, file.getvalue())
+    return None if file is None else ImageFile(file.name, file.getvalue())
 
 
-def _show(name: str, upload: Upload) -> bool:
+def _show(name: str, upload: ImageFile) -> bool:
     try:
-        small = stylize.thumb(upload)
+        small = stylize.thumbnail(upload)
     except DataError as error:
         error_box(str(error), t("stylize.refused", name=plain(upload.name[:60])))
         return False

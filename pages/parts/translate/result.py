@@ -9,8 +9,8 @@ import streamlit as st
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.service import translate
-from genmodels.service.translate import Asking, Translated, Trip
-from genmodels.service.translate.given import Upload, file_name
+from genmodels.service.large_images import ImageFile, result_name
+from genmodels.service.translate import Cycle, Translation, TranslationRequest
 from pages.components import judge_note
 from pages.components.before_after import Side, before_after
 from pages.components.i18n import t
@@ -19,7 +19,7 @@ from pages.components.theme import error_box, plain
 from pages.components.tiles import Tile, flow
 
 
-def show(info: CheckpointInfo, request: Asking, uploads: Sequence[Upload], *, trip: bool) -> None:
+def show(info: CheckpointInfo, request: TranslationRequest, uploads: Sequence[ImageFile], *, trip: bool) -> None:
     """Show each translated image; a file that cannot be used gets an error, and the others are still shown."""
     names = _names(info, request)
     usable = []
@@ -44,10 +44,10 @@ def show(info: CheckpointInfo, request: Asking, uploads: Sequence[Upload], *, tr
         )
 
 
-def _one(info: CheckpointInfo, request: Asking, upload: Upload, index: int, *, trip: bool) -> None:
+def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, index: int, *, trip: bool) -> None:
     names, place = _names(info, request), st.empty()
     result = translate.translate(request, upload, _bar(place, upload.name, "translate.tiles"))
-    cycle = translate.round_trip(request, upload, _bar(place, upload.name, "translate.tiles_trip")) if trip else None
+    cycle = translate.cycle(request, upload, _bar(place, upload.name, "translate.tiles_trip")) if trip else None
     place.empty()
     before_after(
         Side(result.before.image, result.before.kind, names[0], t("translate.before_alt", name=upload.name)),
@@ -62,7 +62,7 @@ def _one(info: CheckpointInfo, request: Asking, upload: Upload, index: int, *, t
         st.download_button(
             t("translate.png"),
             lambda: translate.png(request, upload),
-            file_name(upload, names[1]),
+            result_name(upload, names[1]),
             "image/png",
             key=f"translate_png_{index}",
             icon=":material/download:",
@@ -70,21 +70,21 @@ def _one(info: CheckpointInfo, request: Asking, upload: Upload, index: int, *, t
             help=t("translate.png_help"),
         )
         st.caption(_summary(upload, result))
-    if result.sure is not None:
-        before, after = (percent(sure) for sure in result.sure)
+    if result.probabilities is not None:
+        before, after = (percent(probability) for probability in result.probabilities)
         st.markdown(t("translate.judged", kind=plain(names[1]), before=before, after=after))
         judge_note.untrained(
-            info.steps[-1] if request.step is None else request.step, result.sure, "common.untrained_kinds"
+            info.steps[-1] if request.step is None else request.step, result.probabilities, "common.untrained_kinds"
         )
     if cycle is not None:
         _trip(info, names, cycle, index)
 
 
-def _summary(upload: Upload, result: Translated) -> str:
+def _summary(upload: ImageFile, result: Translation) -> str:
     width, height = result.size
-    across, down = result.worked
-    reduced = "translate.told_laid" if result.laid else "translate.told_reduced"
-    key = "translate.told" if result.worked == result.size else reduced
+    across, down = result.working_size
+    reduced = "translate.told_laid" if result.background_kept else "translate.told_reduced"
+    key = "translate.told" if result.working_size == result.size else reduced
     return t(
         key,
         name=_short(upload.name),
@@ -96,14 +96,14 @@ def _summary(upload: Upload, result: Translated) -> str:
     )
 
 
-def _trip(info: CheckpointInfo, names: tuple[str, str], cycle: Trip, index: int) -> None:
+def _trip(info: CheckpointInfo, names: tuple[str, str], cycle: Cycle, index: int) -> None:
     st.subheader(t("translate.trip.title", start=_short(names[0]), end=_short(names[1])), anchor=False)
     parts = [
         (cycle.before, t("translate.trip.before"), t("translate.trip.before_alt", kind=names[0])),
-        (cycle.there, t("translate.trip.there", kind=names[1]), t("translate.trip.there_alt", kind=names[1])),
-        (cycle.changed, t("translate.trip.changed"), t("translate.trip.changed_alt", kind=names[1])),
-        (cycle.back, t("translate.trip.back", kind=names[0]), t("translate.trip.back_alt", kind=names[0])),
-        (cycle.heat, t("translate.trip.heat"), t("translate.trip.heat_alt", error=f"{cycle.error:.3f}")),
+        (cycle.translated, t("translate.trip.there", kind=names[1]), t("translate.trip.there_alt", kind=names[1])),
+        (cycle.change, t("translate.trip.changed"), t("translate.trip.changed_alt", kind=names[1])),
+        (cycle.returned, t("translate.trip.back", kind=names[0]), t("translate.trip.back_alt", kind=names[0])),
+        (cycle.difference, t("translate.trip.heat"), t("translate.trip.heat_alt", error=f"{cycle.error:.3f}")),
     ]
     flow(
         [Tile(shown.image, "", alt, above, shown.kind) for shown, above, alt in parts],
@@ -126,9 +126,9 @@ def _bar(place: st.delta_generator.DeltaGenerator, name: str, key: str) -> Calla
     return report
 
 
-def _names(info: CheckpointInfo, request: Asking) -> tuple[str, str]:
+def _names(info: CheckpointInfo, request: TranslationRequest) -> tuple[str, str]:
     """The names of the source domain and the target domain."""
-    first, second = translate.kinds(info)
+    first, second = translate.domains(info)
     return (first, second) if request.direction == "a_to_b" else (second, first)
 
 

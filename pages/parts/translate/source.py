@@ -8,8 +8,8 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.data import pictures
 from genmodels.errors import DataError
 from genmodels.service import translate
-from genmodels.service.translate import given
-from genmodels.service.translate.given import Upload
+from genmodels.service.large_images import ImageFile
+from genmodels.service.translate import inputs
 from pages.components import data_offer, upload_limits
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
@@ -21,7 +21,7 @@ _TOTAL_MB = 256  # of all files: twelve of a camera's largest files
 _SOURCES = ("upload", "camera", "test")
 
 
-def uploads(info: CheckpointInfo, kind: int) -> list[Upload]:
+def uploads(info: CheckpointInfo, kind: int) -> list[ImageFile]:
     """Show the pickers and return the chosen images, at most twelve, with a note if there are more or none."""
     memory = st.session_state
     memory.setdefault("translate_source", _SOURCES[0])
@@ -39,38 +39,38 @@ def uploads(info: CheckpointInfo, kind: int) -> list[Upload]:
     if source == "camera":
         taken = st.camera_input(t("translate.camera"), key="translate_camera", help=t("translate.camera_help"))
         upload_limits.accept("translate_camera", taken, megabytes=translate.MAX_MB)
-        return [] if taken is None else [Upload(t("translate.camera_name"), taken.getvalue())]
+        return [] if taken is None else [ImageFile(t("translate.camera_name"), taken.getvalue())]
     return _test(info, kind)
 
 
-def _files() -> list[Upload]:
+def _files() -> list[ImageFile]:
     files = st.file_uploader(
         t("translate.files"),
         [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
         accept_multiple_files=True,
         key="translate_upload",
-        help=t("translate.files_help", count=translate.MAX_PICTURES, megabytes=translate.MAX_MB, millions=_MILLIONS),
+        help=t("translate.files_help", count=translate.MAX_IMAGES, megabytes=translate.MAX_MB, millions=_MILLIONS),
         max_upload_size=translate.MAX_MB,
     )
     upload_limits.accept(
         "translate_upload",
         files,
         megabytes=translate.MAX_MB,
-        files=translate.MAX_PICTURES,
+        files=translate.MAX_IMAGES,
         total_megabytes=_TOTAL_MB,
     )
-    if len(files) > translate.MAX_PICTURES:
-        st.warning(t("translate.too_many", count=len(files), most=translate.MAX_PICTURES), icon=":material/filter_9:")
-    return [Upload(file.name, file.getvalue()) for file in files[: translate.MAX_PICTURES]]
+    if len(files) > translate.MAX_IMAGES:
+        st.warning(t("translate.too_many", count=len(files), most=translate.MAX_IMAGES), icon=":material/filter_9:")
+    return [ImageFile(file.name, file.getvalue()) for file in files[: translate.MAX_IMAGES]]
 
 
-def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
+def _test(info: CheckpointInfo, kind: int) -> list[ImageFile]:
     try:
-        count = given.test_count(info.name, kind)
+        count = inputs.test_count(info.name, kind)
     except DataError as error:
         data_offer.explain(info, "translate", data_offer.missing_text(info, "translate.no_data"), str(error))
         return []
-    name = plain(translate.kinds(info)[kind])
+    name = plain(translate.domains(info)[kind])
     index = whole_number(
         t("translate.index", kind=name),
         0,
@@ -87,4 +87,4 @@ def _test(info: CheckpointInfo, kind: int) -> list[Upload]:
         args=("translate_index", count),
         help=t("translate.another_help"),
     )
-    return [given.test_picture(info.name, kind, int(index))]
+    return [inputs.test_image(info.name, kind, int(index))]
