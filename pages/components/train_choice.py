@@ -50,7 +50,7 @@ def choose() -> Choice:
         t(f"train.{start_from}"),
         recipes.names() if start_from == "recipe" else registry.names(),
         lambda value: recipes.get(value).title if start_from == "recipe" else registry.get(value).title,
-        key=f"train_{start_from}",
+        key="train_recipe" if start_from == "recipe" else "train_family",
         fallback=_DEFAULT,
         place=second,
         help=t(f"train.{start_from}_help"),

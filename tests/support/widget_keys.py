@@ -11,8 +11,11 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
 
 from pages.components.address import PARAMETERS
 
@@ -93,6 +96,19 @@ def table() -> str:
     return _HEAD + "".join(rows)
 
 
+def unlisted_keys(app: AppTest) -> set[str]:
+    """The keys of a running page that the table does not have."""
+    keys = {element.key for element in app.main if isinstance(getattr(element, "key", None), str)}
+    return {key for key in keys if not _patterns().fullmatch(key)}
+
+
+@cache
+def _patterns() -> re.Pattern[str]:
+    keys = (key for keys in page_keys().values() for key in keys)
+    return re.compile("|".join(re.sub(r"(?<=_)[A-Z_]+(?=_|$)", ".+", key) for key in keys))
+
+
+@cache
 def page_keys() -> dict[str, list[str]]:
     """The keys by page, which is the first word of a key."""
     modules = {module.name: module for module in map(_Module, sorted((ROOT / "pages").rglob("*.py")))}
