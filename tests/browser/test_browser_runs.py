@@ -79,7 +79,7 @@ def test_the_run_that_is_shown_is_the_one_that_is_renamed_and_deleted(browser: B
 
         widget(other, "runs_manage").locator("summary").click()
         click(other, "runs_delete")
-        expect(other.get_by_text("was deleted, in another tab")).to_be_visible()
+        expect(other.get_by_text("was deleted elsewhere")).to_be_visible()
         expect(widget(other, "runs_delete_confirm")).to_have_count(0)
         assert run_of(other) == newer
         assert not [text for text in warnings if "Infinite extent" in text], "of a chart whose data are not there yet"
