@@ -272,7 +272,7 @@ def test_seeds_are_shuffled_and_what_they_mean_is_said(runs: Path) -> None:
     app.button(key="compare_shuffle").click().run()
     assert 0 <= app.number_input(key="compare_seed").value < 10_000
     app.selectbox(key="compare_model_1").select("gan").run()
-    assert "none is selected" in " ".join(entry.value for entry in app.markdown)
+    assert "without selection" in " ".join(entry.value for entry in app.markdown)
     assert not app.info
     app.selectbox(key="compare_model_1").select("constant").run()
     assert "were trained on different data" in app.info[0].value
