@@ -7,6 +7,7 @@ import shlex
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
+from genmodels.evaluation.metric_table import meaning_of, name_of
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Measure, Value
 from pages.components import choice, tiles
@@ -144,6 +145,11 @@ def _figure(measure: Measure, value: Value) -> FigureText:
     return FigureText(text, f"± {small}", value.best)
 
 
+def _capitalised(text: str) -> str:
+    """`text` with its first letter as a capital; the others stay (`FID`)."""
+    return text[:1].upper() + text[1:]
+
+
 def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
     st.header(t("compare.table.title"), anchor=False)
     st.markdown(t("compare.table.text"))
@@ -162,9 +168,9 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
             )
         lines.append(
             MeasureText(
-                t(f"{key}.name"),
+                _capitalised(name_of(row.measure.metric)) if row.measure.metric else t(f"{key}.name"),
                 direction,
-                t(f"{key}.help"),
+                meaning_of(row.measure.metric) if row.measure.metric else t(f"{key}.help"),
                 t(f"{key}.source"),
                 t(f"{key}.link") if has(f"{key}.link") else "",
                 tuple(_figure(row.measure, value) for value in row.values),

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels import catalog
 from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CapabilityError, ConfigError
+from genmodels.evaluation import metric_table
 from genmodels.runfolder import write_json
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Row
@@ -320,7 +321,12 @@ def test_every_measure_says_what_it_is_and_every_control_has_a_help_text(runs: P
 
     for measure in compare.MEASURES:
         key = f"compare.measure.{measure.name}"
-        assert all(t(f"{key}.{part}") for part in ("name", "help", "source"))
+        if measure.metric:
+            assert metric_table.name_of(measure.metric) != measure.metric
+            assert metric_table.meaning_of(measure.metric)
+        else:
+            assert all(t(f"{key}.{part}") for part in ("name", "help"))
+        assert t(f"{key}.source")
         assert t(f"{key}.value", value=0.5, percent=50.0)
         assert t(f"compare.direction.{measure.better}")
     app = page(models="vae,gan,asked")
