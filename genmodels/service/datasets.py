@@ -20,8 +20,9 @@ from pydantic import Field
 
 from genmodels import data
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own, spectrograms
+from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own
 from genmodels.data.intake import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
+from genmodels.data.sets import fsdd_spectrograms
 from genmodels.data.sources import Listed
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
@@ -256,7 +257,7 @@ class _Shelf:
         elif found := data.listed(entry.config, self._split):
             self._listed, self.labels, self.most = found, found.labels, _DECODED
         elif entry.spec is not None and entry.spec.sample_rate is not None:
-            arrays = spectrograms.of(data.load_audio(entry.config, self._split), entry.spec.sample_rate)
+            arrays = fsdd_spectrograms.of(data.load_audio(entry.config, self._split), entry.spec.sample_rate)
             self._images, self.labels = arrays.images, arrays.labels
         else:
             first = _DECODED if "limit" in data.fields(entry.name) else None

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from genmodels import data
-from genmodels.data import DataConfig, celeba, cifar10, hdf5, packing, sources
+from genmodels.data import DataConfig, hdf5, packing, sources
 from genmodels.data.loader import MemoryLoader
+from genmodels.data.sets import celeba, cifar10
 from genmodels.data.spec import Arrays, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 from genmodels.runfolder import RunFolder, runs_root

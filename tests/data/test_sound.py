@@ -21,7 +21,8 @@ import soundfile
 import torch
 
 from genmodels import data, synthesis
-from genmodels.data import DataConfig, decoding, fsdd, intake, isolation, recording, resampling, spectrograms
+from genmodels.data import DataConfig, decoding, intake, isolation, recording, resampling
+from genmodels.data.sets import fsdd, fsdd_spectrograms
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import evaluate, sound_metrics
 from genmodels.runfolder import RunFolder, runs_root
@@ -251,7 +252,7 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
         assert (values == 3_000 * found.labels + 400 * found.speakers + values % 100).all()
         assert set(values % 100) == set(indices)
         assert np.bincount(found.labels).tolist() == [6 * len(indices)] * 10
-    pictures = spectrograms.load("test")
+    pictures = fsdd_spectrograms.load("test")
     assert (pictures.images.shape, pictures.images.dtype) == ((300, 1, 32, 32), np.uint8)
     assert not (np.diff(pictures.labels) >= 0).all(), "mixed"
     path = tmp_path / "recordings" / "7_theo_3.wav"

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from genmodels import data
-from genmodels.data import DataConfig, unpaired_sets
+from genmodels.data import DataConfig
 from genmodels.data.loader import UnpairedLoader, loader_for
+from genmodels.data.sets import unpaired_sets
 from genmodels.data.spec import Arrays
 from genmodels.errors import ConfigError, DataError
 from tests.support.picture_files import BLUE, RED, encoded, own, plain, zipped

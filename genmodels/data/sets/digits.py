@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels.data import mnist
+from genmodels.data.sets import mnist
 from genmodels.data.spec import Arrays, Split
 from genmodels.errors import DataError
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genmodels.data import digits
+from genmodels.data.sets import digits
 from genmodels.data.spec import Arrays, Split
 
 SPEC = digits.SPEC.replace(

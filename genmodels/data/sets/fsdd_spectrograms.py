@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from genmodels.data import fsdd
-from genmodels.data.fsdd import located
+from genmodels.data.sets import fsdd
+from genmodels.data.sets.fsdd import located
 from genmodels.data.spec import Arrays, Recordings, Split
 
 __all__ = ["SPEC", "download", "load", "located", "of"]
