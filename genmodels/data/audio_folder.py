@@ -1,8 +1,8 @@
-"""A folder of your own recordings, of any lengths, rates and formats; folders inside it are classes.
+"""A folder of the user's recordings, of any length, sample rate and format; its subfolders are classes.
 
-WAV, FLAC, OGG (also Opus), MP3 and AIFF. Long recordings are cut into pieces. They are decoded once, in a process of
-its own (20 hours of compressed sound in a small file must not take the training with it), and kept below the data
-folder as what a model learns from: 16 bits, one channel, the wanted rate. A file that changes is decoded again.
+WAV, FLAC, OGG (also Opus), MP3 and AIFF. Long recordings are cut into clips. A subprocess decodes them once (20 hours
+of compressed sound in a small file must not end the training); the result, 16-bit mono at the requested sample rate,
+is cached below the data root. A file that changes is decoded again.
 """
 
 from __future__ import annotations
@@ -20,92 +20,39 @@ import numpy as np
 
 from genmodels import leftovers
 from genmodels.data import recording
+from genmodels.data.dataset import Dataset
 from genmodels.data.decoding import Decoded, decode_folder
 from genmodels.data.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
 from genmodels.data.layouts import Layout, layout
 from genmodels.data.left_out import shown
+from genmodels.data.root import data_root
 from genmodels.data.scan import files_below
 from genmodels.data.sources import endings
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import ConfigError, DataError
 
-FIELDS = ("path", "limit", "sample_rate", "clip_seconds")
 DEFAULT_RATE, DEFAULT_SECONDS = 8_000, 2.0
 MAX_FILES = 20_000
 MAX_FILE_SECONDS = 3_600.0
 MAX_SAMPLES = 300_000_000  # 600 MB; ten hours at 8,000 samples a second
-MAX_CLIP = 480_000  # samples of a piece; all layers' outputs for one are held in memory
+MAX_CLIP = 480_000  # samples of a clip; all layers' outputs for one clip are held in memory
 _SPLITS: tuple[Split, ...] = ("train", "test")
-_KEPT, _VERSION = 3, 1  # decoded folders, and the way they are written
-_decoding = threading.Lock()  # who asks for the same folder meanwhile finds it ready
-
-
-def problem(config: DataConfig) -> str | None:
-    """None where the folder is there, else one sentence."""
-    if config.path is None:
-        return (
-            "data set 'audio_folder' needs a folder of recordings (WAV, FLAC, OGG, MP3 or AIFF): set data.path, "
-            "for example --set data.path=recordings"
-        )
-    return None if Path(config.path).is_dir() else f"data.path = {config.path!r} is not a folder on this machine"
-
-
-def spec(config: DataConfig) -> DataSpec:
-    """What is in the folder, decoded where that has not been done yet; raises DataError."""
-    folder = _Folder.of(config)
-    decoded = _read(folder, samples=False)
-    train, test = (folder.pieces(split, decoded.ends, decoded.rows) for split in _SPLITS)
-    longest = max(int((piece.end - piece.start).max()) for piece in (train, test))
-    return DataSpec(
-        name=config.name,
-        title=shown(folder.path.name),
-        provides=("audio", "label") if folder.classes else ("audio",),
-        num_classes=len(folder.classes),
-        classes=folder.classes,
-        train_size=len(train.start),
-        test_size=len(test.start),
-        sample_rate=folder.rate,
-        clip_samples=longest,
-        licence=UNKNOWN_LICENCE,
-        source=f"your own recordings: {shown(folder.path.name)}",
-        notes=folder.groups.notes,
-    )
-
-
-def read(config: DataConfig, split: Split, first: int | None) -> Recordings:
-    """The split, file by file; unreadable files are left out and named in the log, above a tenth raise DataError."""
-    folder = _Folder.of(config)
-    decoded = _read(folder, samples=True)
-    pieces = folder.pieces(split, decoded.ends, decoded.rows).first(first)
-    if split == "train" and first is None:
-        report_notes(folder.path.name, folder.groups.notes)
-    clips = [decoded.samples[start:end] for start, end in zip(pieces.start, pieces.end, strict=True)]
-    return Recordings.of(clips, pieces.label.tolist(), [0] * len(clips), np.isin(pieces.end, decoded.ends))
-
-
-def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:
-    """Pieces of each class."""
-    folder = _Folder.of(config)
-    decoded = _read(folder, samples=False)
-    labels = folder.pieces(split, decoded.ends, decoded.rows).label
-    return tuple(np.bincount(labels, minlength=len(folder.classes)).tolist()) if folder.classes else ()
+_MAX_CACHED, _CACHE_VERSION = 3, 1
+_decoding = threading.Lock()  # a second request for the same folder waits and then finds it cached
 
 
 @dataclass(frozen=True)
-class _Pieces:
-    """Where in all the samples each piece begins and ends, and its class: int64 (N,) each."""
+class _Clips:
+    """Where each clip starts and ends in all the samples, and its class: int64 (N,) each."""
 
     start: np.ndarray
     end: np.ndarray
     label: np.ndarray
 
-    def first(self, count: int | None) -> _Pieces:
-        return _Pieces(self.start[:count], self.end[:count], self.label[:count])
-
 
 @dataclass(frozen=True)
 class _Folder:
-    """The files that a training uses, none of them opened."""
+    """The files of a folder, none of them opened; `clip` is the number of samples of the longest clip."""
 
     path: Path
     names: tuple[str, ...]
@@ -118,24 +65,21 @@ class _Folder:
         return self.groups.classes
 
     @classmethod
-    def of(cls, config: DataConfig) -> _Folder:
-        missing = problem(config)
-        if missing or config.path is None:
-            raise DataError(missing or "")
+    def of(cls, path: Path, config: DataConfig) -> _Folder:
+        """The folder at `path`; raises ConfigError or DataError."""
         rate, seconds = config.sample_rate or DEFAULT_RATE, config.clip_seconds or DEFAULT_SECONDS
         if round(rate * seconds) > MAX_CLIP:
             raise ConfigError(
-                f"data.clip_seconds = {seconds:g} at data.sample_rate = {rate:,} makes pieces of {rate * seconds:,.0f} "
+                f"data.clip_seconds = {seconds:g} at data.sample_rate = {rate:,} makes clips of {rate * seconds:,.0f} "
                 f"samples; at most {MAX_CLIP:,} are allowed: choose at most {MAX_CLIP / rate:g} seconds"
             )
-        path = Path(config.path)
-        found = files_below(path, recording.SUFFIXES, MAX_FILES, "recordings")
-        left_out, names = found.left_out, found.names
+        files = files_below(path, recording.SUFFIXES, MAX_FILES, "recordings")
+        left_out, names = files.left_out, files.names
         if not names:
-            there = "; ".join(left_out.lines())
+            others = "; ".join(left_out.lines())
             raise DataError(
                 f"{path} holds no recordings (files ending in {endings(recording.SUFFIXES)})"
-                + (f". It holds: {there}" if there else "")
+                + (f". It holds: {others}" if others else "")
             )
         groups = layout(names)
         for row, reason in groups.left_out.items():
@@ -151,35 +95,35 @@ class _Folder:
             groups = Layout(groups.classes, groups.labels[rows], test, notes=groups.notes)
         return cls(path, tuple(names), groups, rate, round(rate * seconds))
 
-    def pieces(self, split: Split, ends: np.ndarray, rows: np.ndarray) -> _Pieces:
-        """The split's, file by file; `ends` and `rows` say what was decoded. Raises DataError where one is empty."""
+    def clips(self, split: Split, ends: np.ndarray, rows: np.ndarray) -> _Clips:
+        """The split's clips, file by file; `ends` and `rows` as in `Decoded`. Raises DataError if there are none."""
         starts, labels = np.concatenate([[0], ends[:-1]]), self.groups.labels[rows]
-        counts = -(-(ends - starts) // self.clip)  # equal pieces: none is a short rest
+        counts = -(-(ends - starts) // self.clip)  # equal clips, no short remainder
         held_out = self._held_out(rows, labels, counts)
-        found: list[tuple[int, int, int]] = []
+        clips: list[tuple[int, int, int]] = []
         for start, end, label, count, test in zip(starts, ends, labels, counts, held_out, strict=True):
             cuts = np.linspace(start, end, count + 1).round().astype(np.int64)
             chosen = slice(count - test, None) if split == "test" else slice(0, count - test)
-            found += [(a, b, int(label)) for a, b in zip(cuts[:-1][chosen], cuts[1:][chosen], strict=True)]
-        if not found:
+            clips += [(a, b, int(label)) for a, b in zip(cuts[:-1][chosen], cuts[1:][chosen], strict=True)]
+        if not clips:
             raise DataError(
                 f"a data set needs at least 2 recordings, one to train on and one to test with; {self.path} has "
                 f"{int(counts.sum())} that can be used. Add more, or cut them smaller with data.clip_seconds (now "
                 f"{self.clip / self.rate:g})"
             )
-        absent = set(range(len(self.classes))) - {label for _, _, label in found} if split == "train" else set()
+        absent = set(range(len(self.classes))) - {label for _, _, label in clips} if split == "train" else set()
         if absent:
             raise DataError(
                 f"{self.path}: no recording of {self.classes[min(absent)]!r} is left to train on; add some, or remove "
                 "that folder"
             )
-        return _Pieces(*np.array(found, np.int64).T)
+        return _Clips(*np.array(clips, np.int64).T)
 
     def _held_out(self, rows: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """How many pieces of each file are held out to test with, from its end: all, none, or of an only file some.
+        """How many clips of each file are in the test split, counted from the file's end.
 
-        Of each class the last tenth of its files, by a fixed shuffle, so that no file is in both splits; where folders
-        say which are the test split, those.
+        If folders mark the test split, all clips of its files. Otherwise all clips of the last tenth of each class's
+        files in a fixed shuffle, so that no file is in both splits; of a class with one file, the last tenth.
         """
         test = self.groups.test
         if test is not None and 0 < np.count_nonzero(test[rows]) < len(rows):
@@ -197,67 +141,125 @@ class _Folder:
 
 
 def _spread(groups: Layout, limit: int) -> np.ndarray:
-    """Row numbers of `limit` files, in order: by a fixed shuffle, in turn of each class and split."""
+    """Row numbers of `limit` files, sorted: round-robin over the classes and splits, by a fixed shuffle."""
     labels = groups.labels if groups.test is None else 2 * groups.labels + groups.test
-    kinds = len(np.unique(labels))
-    if limit < kinds:
+    least = len(np.unique(labels))
+    if limit < least:
         what = "classes" if groups.test is None else "classes in their splits"
-        raise DataError(f"data.limit = {limit} leaves out some of the {kinds} {what}; choose {kinds} or more")
+        raise DataError(f"data.limit = {limit} leaves out some of the {least} {what}; choose {least} or more")
     order = np.random.default_rng(0).permutation(len(labels))
-    turn = np.empty(len(labels), np.int64)
+    rank = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         rows = order[labels[order] == label]
-        turn[rows] = np.arange(len(rows))
-    rows = order[np.argsort(turn[order], kind="stable")][:limit]
+        rank[rows] = np.arange(len(rows))
+    rows = order[np.argsort(rank[order], kind="stable")][:limit]
     return np.sort(rows)
 
 
-# --------------------------------------------------------------------- what was decoded before
+class AudioFolder(Dataset):
+    fields = ("path", "limit", "sample_rate", "clip_seconds")
+
+    def missing(self, config: DataConfig) -> str | None:
+        if config.path is None:
+            return (
+                "data set 'audio_folder' needs a folder of recordings (WAV, FLAC, OGG, MP3 or AIFF): set data.path, "
+                "for example --set data.path=recordings"
+            )
+        return None if Path(config.path).is_dir() else f"data.path = {config.path!r} is not a folder on this machine"
+
+    def spec(self, config: DataConfig) -> DataSpec:
+        """What the folder holds, decoded unless it is in the cache; raises DataError."""
+        folder = self._folder(config)
+        decoded = _decoded(folder, samples=False)
+        train, test = (folder.clips(split, decoded.ends, decoded.rows) for split in _SPLITS)
+        longest = max(int((clips.end - clips.start).max()) for clips in (train, test))
+        return DataSpec(
+            name=config.name,
+            title=shown(folder.path.name),
+            provides=("audio", "label") if folder.classes else ("audio",),
+            num_classes=len(folder.classes),
+            classes=folder.classes,
+            train_size=len(train.start),
+            test_size=len(test.start),
+            sample_rate=folder.rate,
+            clip_samples=longest,
+            licence=UNKNOWN_LICENCE,
+            source=f"your own recordings: {shown(folder.path.name)}",
+            notes=folder.groups.notes,
+        )
+
+    def load_audio(self, config: DataConfig, split: Split) -> Recordings:
+        """The split, file by file; unreadable files are logged, and raise DataError if they are more than a tenth."""
+        folder = self._folder(config)
+        decoded = _decoded(folder, samples=True)
+        clips = folder.clips(split, decoded.ends, decoded.rows)
+        if split == "train":
+            report_notes(folder.path.name, folder.groups.notes)
+        samples = [decoded.samples[start:end] for start, end in zip(clips.start, clips.end, strict=True)]
+        return Recordings.of(samples, clips.label.tolist(), [0] * len(samples), np.isin(clips.end, decoded.ends))
+
+    def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
+        """Clips per class."""
+        folder = self._folder(config)
+        decoded = _decoded(folder, samples=False)
+        labels = folder.clips(split, decoded.ends, decoded.rows).label
+        return tuple(np.bincount(labels, minlength=len(folder.classes)).tolist()) if folder.classes else ()
+
+    def _folder(self, config: DataConfig) -> _Folder:
+        problem = self.missing(config)
+        if problem or config.path is None:
+            raise DataError(problem or "")
+        return _Folder.of(Path(config.path), config)
 
 
-def _read(folder: _Folder, *, samples: bool) -> Decoded:
-    """What the files hold, decoded now or before; without `samples` only how long they are."""
+DATASET = AudioFolder("audio_folder")
+
+
+# --------------------------------------------------------------------- cache of decoded folders
+
+
+def _decoded(folder: _Folder, *, samples: bool) -> Decoded:
+    """The decoded files, from the cache if they are there; without `samples`, only their lengths."""
     with _decoding:
-        kept = _kept_at(folder)
-        found = _from(kept, samples)
-        if found is None:
-            found = decode_folder(folder.path, folder.names, folder.rate, seconds=MAX_FILE_SECONDS, most=MAX_SAMPLES)
-            _keep(kept, found)
-    if samples or 10 * len(found.skipped) > len(folder.names):
-        report_skipped(found.skipped, len(folder.names), f"recordings in {folder.path.name}")
-    return found
+        cache = _cache_path(folder)
+        decoded = _read_cache(cache, samples)
+        if decoded is None:
+            decoded = decode_folder(folder.path, folder.names, folder.rate, seconds=MAX_FILE_SECONDS, most=MAX_SAMPLES)
+            _write_cache(cache, decoded)
+    if samples or 10 * len(decoded.skipped) > len(folder.names):
+        report_skipped(decoded.skipped, len(folder.names), f"recordings in {folder.path.name}")
+    return decoded
 
 
-def _kept_at(folder: _Folder) -> Path:
-    """Named by the files' names, sizes and times: where one changes, all are decoded anew."""
-    from genmodels.data import data_root
-
-    digest = hashlib.sha256(json.dumps([_VERSION, str(folder.path), folder.rate]).encode())
+def _cache_path(folder: _Folder) -> Path:
+    """Named by a hash of the files' names, sizes and times: if one changes, all are decoded again."""
+    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, str(folder.path), folder.rate]).encode())
     for name in folder.names:
         try:
             stat = (folder.path / name).stat()
             digest.update(json.dumps([name, stat.st_size, stat.st_mtime_ns]).encode())
-        except OSError:  # the decoder says why
+        except OSError:  # the decoder reports why
             digest.update(json.dumps([name]).encode())
     return data_root() / "decoded" / f"{digest.hexdigest()[:32]}.npz"
 
 
-def _from(path: Path, samples: bool) -> Decoded | None:
+def _read_cache(path: Path, samples: bool) -> Decoded | None:
+    """The cached arrays; None if there are none or the file is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = Decoded(
+            decoded = Decoded(
                 file["samples"] if samples else np.empty(0, np.int16),
                 file["ends"],
                 file["rows"],
                 tuple(json.loads(str(file["skipped"]))),
             )
-        os.utime(path)  # the oldest ones are removed first
+        os.utime(path)  # the least recently used ones are removed first
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return found
+    return decoded
 
 
-def _keep(path: Path, found: Decoded) -> None:
+def _write_cache(path: Path, decoded: Decoded) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         leftovers.sweep(path.parent, ".*")
@@ -268,10 +270,10 @@ def _keep(path: Path, found: Decoded) -> None:
             try:
                 np.savez(
                     file,
-                    samples=found.samples,
-                    ends=found.ends,
-                    rows=found.rows,
-                    skipped=np.array(json.dumps(found.skipped)),
+                    samples=decoded.samples,
+                    ends=decoded.ends,
+                    rows=decoded.rows,
+                    skipped=np.array(json.dumps(decoded.skipped)),
                 )
                 file.flush()
                 os.replace(file.name, path)
@@ -279,10 +281,10 @@ def _keep(path: Path, found: Decoded) -> None:
                 leftovers.discard(Path(file.name))
                 raise
         old = sorted(path.parent.glob("*.npz"), key=lambda other: other.stat().st_mtime)
-        for other in old[:-_KEPT]:
+        for other in old[:-_MAX_CACHED]:
             other.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
-            f"{path.parent}, where decoded recordings are kept, could not be written: {error.strerror or error}. Free "
+            f"{path.parent}, the cache of decoded recordings, could not be written: {error.strerror or error}. Free "
             "some space, or set GENMODELS_DATA to a folder that can be written"
         ) from error

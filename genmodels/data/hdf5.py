@@ -1,8 +1,8 @@
-"""Pictures in one HDF5 file: what `python -m genmodels pack` writes, or the faces of the GAN book.
+"""Images in one HDF5 file: what `python -m genmodels pack` writes, or the faces of the GAN book.
 
-Ours: dataset `images` uint8 (N, C, H, W), `labels` and `test` (N,) where there are any. The book's: group
-`img_align_celeba` with a dataset `0.jpg`, `1.jpg`, ... a picture. An HDF5 file can name other files of this machine
-and claim terabytes in two kilobytes: every dataset is checked before one byte of it is read.
+A packed file has the dataset `images` uint8 (N, C, H, W) and optional `labels` and `test` (N,). The book's file has the
+group `img_align_celeba` with one dataset per image, `0.jpg`, `1.jpg`, ... An HDF5 file can refer to other files of this
+machine and claim terabytes in two kilobytes, so every dataset is checked before one byte of it is read.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import numpy as np
 
 from genmodels.data import from_source, pictures
 from genmodels.data.background import Background
+from genmodels.data.dataset import Dataset
 from genmodels.data.left_out import LeftOut
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 
-FIELDS = ("path", "size", "channels", "limit")
 VERSION = 1
 MAX_NOTES, MAX_NOTE = 60, 600
 BOOK_GROUP = "img_align_celeba"
 _MAX_BOOK_PICTURES = 500_000
 _MAX_CHUNK_BYTES = 256 * 2**20
-_MAX_RATIO = 1_100  # gzip cannot do better
-_FILTERS = {1: "gzip", 2: "shuffle", 3: "checksum", 32_000: "lzf"}  # others would load a plug-in
+_MAX_RATIO = 1_100  # more than gzip can reach
+_FILTERS = {1: "gzip", 2: "shuffle", 3: "checksum", 32_000: "lzf"}  # others would load a plugin
 _BLOCK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Packed:
-    """The checked header of a packed file; the pictures are still on disk."""
+    """The checked header of a packed file; the images are still on disk."""
 
     path: Path
     count: int
@@ -46,7 +46,7 @@ class Packed:
     title: str
     licence: str
     source: str
-    offset: int | None  # where the pictures start, if they lie in one piece
+    offset: int | None  # where the images start, if they are stored contiguously
     notes: tuple[str, ...] = ()  # what was left out when it was packed, and why
 
     def split(self, split: Split, limit: int | None = None) -> np.ndarray:
@@ -54,27 +54,27 @@ class Packed:
         return split_rows(self.count, split, limit, self.test, self.labels)
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
-        """The pictures of these row numbers, in this order, uint8 (n, C, H, W)."""
+        """The images of these row numbers, in this order, uint8 (n, C, H, W)."""
         if self.offset is not None:
             return np.asarray(self.view()[rows])
         images = np.empty((len(rows), *self.shape), np.uint8)
         step = max(1, _BLOCK_BYTES // int(np.prod(self.shape)))
         with _opened(self.path) as file:
             for start in range(0, self.count, step):
-                wanted = np.flatnonzero((rows >= start) & (rows < start + step))
-                if len(wanted):
-                    images[wanted] = file["images"][start : start + step][rows[wanted] - start]
+                inside = np.flatnonzero((rows >= start) & (rows < start + step))
+                if len(inside):
+                    images[inside] = file["images"][start : start + step][rows[inside] - start]
         return images
 
     def view(self) -> np.ndarray:
-        """All pictures as a read-only map of the file: one picture costs microseconds. Unpacked files only."""
+        """All images as a read-only memory map, microseconds per image; raises DataError if they are compressed."""
         if self.offset is None:
             raise DataError(f"{self.path.name} is compressed or chunked; pack the pictures again for random reads")
         return np.memmap(self.path, np.uint8, "r", self.offset, (self.count, *self.shape))
 
 
 class Book:
-    """The book's file as a source: one dataset a picture, each checked when it is read."""
+    """The book's file as a source: one dataset per image, each checked when it is read."""
 
     def __init__(self, path: Path) -> None:
         import h5py
@@ -100,7 +100,7 @@ class Book:
 
 
 def is_book(path: Path) -> bool:
-    """Whether the file has the book's group; raises DataError where it is no HDF5 file."""
+    """Whether the file has the book's group; raises DataError if it is no HDF5 file."""
     import h5py
 
     with _opened(path) as file:
@@ -112,7 +112,7 @@ def is_book(path: Path) -> bool:
 
 
 def header(path: Path) -> Packed:
-    """Check a packed file and read all but its pictures; raises DataError."""
+    """Check a packed file and read all but its images; raises DataError."""
     with _opened(path) as file:
         if not _has(file, "images"):
             raise DataError(
@@ -131,7 +131,7 @@ def header(path: Path) -> Packed:
         classes = _classes(file, path)
         offset = images.id.get_offset()
         if offset is not None and offset + images.nbytes > path.stat().st_size:
-            raise DataError(f"{path.name} is cut off: its pictures end behind the end of the file; pack it again")
+            raise DataError(f"{path.name} is cut off: its pictures end after the end of the file; pack it again")
         return Packed(
             path=path,
             count=count,
@@ -148,7 +148,7 @@ def header(path: Path) -> Packed:
 
 
 def checked(group: Any, name: str, dimensions: tuple[int, ...], dtype: type | None) -> Any:
-    """The dataset `name`, if it lies whole in this very file and is as large as it says; raises DataError."""
+    """The dataset `name`, if it is stored whole in this file and is as large as it claims; raises DataError."""
     import h5py
 
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -188,7 +188,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
-        # The library's own words end in pages of C; its first line tells what was wrong.
+        # The library's message goes on with pages of C; its first line says what is wrong.
         cause = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise DataError(f"{path.name} cannot be read as HDF5: {cause}. Is it whole, and an HDF5 file?") from error
 
@@ -201,12 +201,12 @@ def _has(file: Any, name: str) -> bool:
 def _attribute(file: Any, name: str, kind: str) -> Any:
     """A number ("i") or bytes of fixed length ("S"), else None.
 
-    Strings of variable length are never read: the library loops for ever on a damaged heap, where they lie.
+    Strings of variable length are never read: the library loops endlessly on a damaged heap, where they are stored.
     """
     if name not in file.attrs:
         return None
-    found = file.attrs.get_id(name)
-    return file.attrs[name] if found.shape == () and found.dtype.kind == kind else None
+    attribute = file.attrs.get_id(name)
+    return file.attrs[name] if attribute.shape == () and attribute.dtype.kind == kind else None
 
 
 def _text(file: Any, name: str) -> str:
@@ -219,8 +219,8 @@ def _notes(file: Any) -> tuple[str, ...]:
         lines = json.loads(_text(file, "notes") or "[]")
     except (ValueError, RecursionError):
         return ()
-    good = isinstance(lines, list) and len(lines) <= MAX_NOTES and all(isinstance(line, str) for line in lines)
-    return tuple(line[:MAX_NOTE] for line in lines) if good else ()
+    valid = isinstance(lines, list) and len(lines) <= MAX_NOTES and all(isinstance(line, str) for line in lines)
+    return tuple(line[:MAX_NOTE] for line in lines) if valid else ()
 
 
 def _classes(file: Any, path: Path) -> tuple[str, ...]:
@@ -250,79 +250,78 @@ def _labels(file: Any, count: int, classes: tuple[str, ...], path: Path) -> np.n
     return labels
 
 
-# --------------------------------------------------------------------- as a data set
+class Hdf5Set(Dataset):
+    """A packed file, or the book's, at `data.path`."""
 
+    fields = ("path", "size", "channels", "limit")
 
-def problem(config: DataConfig) -> str | None:
-    """None where the file is there, else one sentence."""
-    if config.path is None:
-        return (
-            "data set 'hdf5' needs a file: set data.path, for example --set data.path=faces.h5; "
-            "`python -m genmodels pack FOLDER faces.h5` makes one"
+    def missing(self, config: DataConfig) -> str | None:
+        if config.path is None:
+            return (
+                "data set 'hdf5' needs a file: set data.path, for example --set data.path=faces.h5; "
+                "`python -m genmodels pack FOLDER faces.h5` makes one"
+            )
+        return None if Path(config.path).is_file() else f"data.path = {config.path!r} is not a file on this machine"
+
+    def spec(self, config: DataConfig) -> DataSpec:
+        """Read from the file's header; raises DataError or ConfigError."""
+        path = self._path(config)
+        if is_book(path):
+            return from_source.spec_of(Book(path), config)
+        packed = header(path)
+        _check_fit(config, packed)
+        train, test = (packed.split(split, config.limit) for split in ("train", "test"))
+        check_memory(len(train), packed.shape, path.name)
+        return DataSpec(
+            name=config.name,
+            title=packed.title,
+            provides=("image", "label") if packed.classes else ("image",),
+            image_shape=packed.shape,
+            num_classes=len(packed.classes),
+            classes=packed.classes,
+            train_size=len(train),
+            test_size=len(test),
+            licence=packed.licence,
+            source=packed.source,
+            notes=packed.notes,
         )
-    return None if Path(config.path).is_file() else f"data.path = {config.path!r} is not a file on this machine"
 
+    def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
+        path = self._path(config)
+        if is_book(path):
+            return from_source.arrays_of(Book(path), config, split, first)
+        packed = header(path)
+        rows = packed.split(split, config.limit)[:first]
+        check_memory(len(rows), packed.shape, path.name)
+        return Arrays(images=packed.rows(rows), labels=packed.labels[rows])
 
-def spec(config: DataConfig) -> DataSpec:
-    """Read from the file's header; raises DataError or ConfigError."""
-    path = _path(config)
-    if is_book(path):
-        return from_source.spec_of(Book(path), config)
-    packed = header(path)
-    _check_fit(config, packed)
-    train, test = (packed.split(split, config.limit) for split in ("train", "test"))
-    check_memory(len(train), packed.shape, path.name)
-    return DataSpec(
-        name=config.name,
-        title=packed.title,
-        provides=("image", "label") if packed.classes else ("image",),
-        image_shape=packed.shape,
-        num_classes=len(packed.classes),
-        classes=packed.classes,
-        train_size=len(train),
-        test_size=len(test),
-        licence=packed.licence,
-        source=packed.source,
-        notes=packed.notes,
-    )
+    def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
+        """Images per class; no image is read."""
+        path = self._path(config)
+        if is_book(path):
+            return ()
+        packed = header(path)
+        rows = packed.split(split, config.limit)
+        counts = np.bincount(packed.labels[rows], minlength=len(packed.classes))
+        return tuple(counts.tolist()) if packed.classes else ()
 
-
-def read(config: DataConfig, split: Split, first: int | None) -> Arrays:
-    """The split in memory; raises DataError."""
-    path = _path(config)
-    if is_book(path):
-        return from_source.arrays_of(Book(path), config, split, first)
-    packed = header(path)
-    rows = packed.split(split, config.limit)[:first]
-    check_memory(len(rows), packed.shape, path.name)
-    return Arrays(images=packed.rows(rows), labels=packed.labels[rows])
-
-
-def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:
-    """Pictures of each class; no picture is read."""
-    path = _path(config)
-    if is_book(path):
-        return ()
-    packed = header(path)
-    rows = packed.split(split, config.limit)
-    counts = np.bincount(packed.labels[rows], minlength=len(packed.classes))
-    return tuple(counts.tolist()) if packed.classes else ()
-
-
-def _path(config: DataConfig) -> Path:
-    missing = problem(config)
-    if missing or config.path is None:
-        raise DataError(missing or "")
-    return Path(config.path)
+    def _path(self, config: DataConfig) -> Path:
+        problem = self.missing(config)
+        if problem or config.path is None:
+            raise DataError(problem or "")
+        return Path(config.path)
 
 
 def _check_fit(config: DataConfig, packed: Packed) -> None:
-    for field, wanted, stored in (
+    for field, value, stored in (
         ("size", config.size, packed.shape[1]),
         ("channels", config.channels, packed.shape[0]),
     ):
-        if wanted is not None and wanted != stored:
+        if value is not None and value != stored:
             raise ConfigError(
-                f"data.{field} = {wanted} does not fit {packed.path.name}, which was packed with {stored}; "
+                f"data.{field} = {value} does not fit {packed.path.name}, which was packed with {stored}; "
                 f"leave data.{field} empty, or pack the pictures again"
             )
+
+
+DATASET = Hdf5Set("hdf5")

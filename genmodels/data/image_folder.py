@@ -1,59 +1,58 @@
-"""A folder of your own pictures, of any sizes and formats; folders inside it are classes.
+"""A folder of the user's images, of any size and format; its subfolders are classes.
 
-Decoded anew at each start: for more than some thousand pictures, pack them once (`python -m genmodels pack`).
+It is decoded at every start: pack more than some thousand images once (`python -m genmodels pack`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from genmodels.data import from_source, style_picture
+from genmodels.data.dataset import Dataset
 from genmodels.data.pictures import encode_png
 from genmodels.data.sources import Folder
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
 
-FIELDS = ("path", "size", "channels", "limit", "background", "style", "style_size")
-INPUTS = {"style": "style.png"}
+
+class ImageFolder(Dataset):
+    fields = ("path", "size", "channels", "limit", "background", "style", "style_size")
+    input_files: Mapping[str, str] = {"style": "style.png"}
+
+    def missing(self, config: DataConfig) -> str | None:
+        if config.path is None:
+            return (
+                "data set 'image_folder' needs a folder of pictures: set data.path, "
+                "for example --set data.path=photos --set data.size=64"
+            )
+        if not Path(config.path).is_dir():
+            return f"data.path = {config.path!r} is not a folder on this machine"
+        return None if config.style is None else style_picture.problem(config.style)
+
+    def spec(self, config: DataConfig) -> DataSpec:
+        """Counted from the file names; raises DataError."""
+        spec = from_source.spec_of(self._folder(config), config)
+        return spec if config.style is None else spec.replace(provides=(*spec.provides, "style"))
+
+    def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
+        arrays = from_source.arrays_of(self._folder(config), config, split, first)
+        return arrays if config.style is None else replace(arrays, style=style_picture.read(config)[None])
+
+    def prepared_inputs(self, config: DataConfig) -> dict[str, bytes]:
+        """The style image at the size that the run uses; raises DataError."""
+        return {} if config.style is None else {self.input_files["style"]: encode_png(style_picture.read(config))}
+
+    def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
+        """Images per class, counted from the file names."""
+        return from_source.counts_of(self._folder(config), config, split)
+
+    def _folder(self, config: DataConfig) -> Folder:
+        problem = self.missing(config)
+        if problem or config.path is None:
+            raise DataError(problem or "")
+        return Folder(Path(config.path))
 
 
-def problem(config: DataConfig) -> str | None:
-    """None where the folder is there, else one sentence."""
-    if config.path is None:
-        return (
-            "data set 'image_folder' needs a folder of pictures: set data.path, "
-            "for example --set data.path=photos --set data.size=64"
-        )
-    if not Path(config.path).is_dir():
-        return f"data.path = {config.path!r} is not a folder on this machine"
-    return None if config.style is None else style_picture.problem(config.style)
-
-
-def spec(config: DataConfig) -> DataSpec:
-    """Counted from the file names; raises DataError."""
-    found = from_source.spec_of(_source(config), config)
-    return found if config.style is None else found.replace(provides=(*found.provides, "style"))
-
-
-def read(config: DataConfig, split: Split, first: int | None) -> Arrays:
-    """The split, decoded; raises DataError."""
-    arrays = from_source.arrays_of(_source(config), config, split, first)
-    return arrays if config.style is None else replace(arrays, style=style_picture.read(config)[None])
-
-
-def prepared(config: DataConfig) -> dict[str, bytes]:
-    """The style picture as the run will use it; raises DataError."""
-    return {} if config.style is None else {INPUTS["style"]: encode_png(style_picture.read(config))}
-
-
-def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:
-    """Pictures of each class, counted from the file names."""
-    return from_source.counts_of(_source(config), config, split)
-
-
-def _source(config: DataConfig) -> Folder:
-    missing = problem(config)
-    if missing or config.path is None:
-        raise DataError(missing or "")
-    return Folder(Path(config.path))
+DATASET = ImageFolder("image_folder")

@@ -91,7 +91,7 @@ class UnpairedLoader:
     """
 
     def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
-        self.kinds = [_Kind(arrays.images[arrays.labels == index], seed, index, device) for index in (0, 1)]
+        self.kinds = [_Domain(arrays.images[arrays.labels == index], seed, index, device) for index in (0, 1)]
         most = max(len(kind.images) for kind in self.kinds)
         if batch_size > most or not all(len(kind.images) for kind in self.kinds):
             counts = " and ".join(f"{len(kind.images):,}" for kind in self.kinds)
@@ -107,7 +107,7 @@ class UnpairedLoader:
         return {"image_a": a, "image_b": b}
 
 
-class _Kind:
+class _Domain:
     """The pictures of one kind, in one shuffle after another."""
 
     def __init__(self, images: np.ndarray, seed: int, index: int, device: torch.device) -> None:

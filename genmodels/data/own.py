@@ -9,6 +9,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+from genmodels.data.root import data_root
 from genmodels.data.spec import DataConfig
 from genmodels.errors import ConfigError, DataError, UnknownNameError
 
@@ -18,8 +19,6 @@ _SUFFIX = ".h5"
 
 def folder() -> Path:
     """Where own sets lie; it may not exist yet."""
-    from genmodels.data import data_root
-
     return data_root() / "own"
 
 

@@ -1,4 +1,4 @@
-"""One picture to be painted like: a file of the user's, or one of `style_images` in the data folder by its name."""
+"""The style image: a user's file, or the name of one in `style_images` of the data root."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from genmodels.data import pictures
+from genmodels.data.root import data_root
 from genmodels.data.spec import DataConfig
 from genmodels.errors import DataError
 
@@ -18,19 +19,19 @@ DEFAULT_SIZE = 256
 
 
 def names() -> tuple[str, ...]:
-    """Names of the pictures in the data folder's `style_images`, sorted, without their endings."""
+    """Names of the images in `style_images` of the data root, sorted, without suffixes."""
     return tuple(sorted(path.stem for path in _files()))
 
 
 def located(style: str) -> Path | None:
-    """The file of a name, or of a path; None where there is none."""
+    """The file of a name or path, or None."""
     if os.sep in style:
         return Path(style) if Path(style).is_file() else None
     return next((path for path in _files() if style in (path.name, path.stem)), None)
 
 
 def problem(style: str) -> str | None:
-    """None where it is there, else one sentence."""
+    """None if the file exists, else one sentence."""
     if located(style):
         return None
     known = ", ".join(names())
@@ -40,17 +41,17 @@ def problem(style: str) -> str | None:
 
 
 def read(config: DataConfig) -> np.ndarray:
-    """uint8 (C, h, w), at most `style_size` on its longer side, in as many channels as the photographs.
+    """The style image, uint8 (C, h, w), at most `style_size` on its longer side, C as of the content images.
 
     Raises DataError.
     """
     path = located(config.style or "")
     if path is None:
         raise DataError(problem(config.style or "") or "")
-    colours = read_file(str(path), config.style_size or DEFAULT_SIZE)
+    image = read_file(str(path), config.style_size or DEFAULT_SIZE)
     if config.channels != 1:
-        return colours
-    grey = np.tensordot(np.array([0.299, 0.587, 0.114]), colours, 1)
+        return image
+    grey = np.tensordot(np.array([0.299, 0.587, 0.114]), image, 1)
     return np.rint(grey).astype(np.uint8)[None]
 
 
@@ -62,7 +63,7 @@ def read_file(path: str, size: int) -> np.ndarray:
 
 @contextmanager
 def named(path: str) -> Iterator[None]:
-    """Puts the file's name before what is wrong with it."""
+    """Prefix a DataError with the file's name."""
     try:
         yield
     except DataError as error:
@@ -70,10 +71,8 @@ def named(path: str) -> Iterator[None]:
 
 
 def _files() -> list[Path]:
-    from genmodels.data import data_root
-
     try:
-        found = sorted((data_root() / FOLDER).iterdir())
-    except OSError:  # no such folder: there are no names then
+        paths = sorted((data_root() / FOLDER).iterdir())
+    except OSError:  # no such folder, so no names
         return []
-    return [path for path in found if path.suffix.lower() in pictures.SUFFIXES and not path.name.startswith(".")]
+    return [path for path in paths if path.suffix.lower() in pictures.SUFFIXES and not path.name.startswith(".")]

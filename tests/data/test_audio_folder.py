@@ -88,7 +88,7 @@ def test_a_folder_is_described_decoded_once_and_every_class_is_in_both_splits(
             assert pitch_of(clip, 8_000) == pytest.approx((1_200, 300)[label], abs=5)
             assert np.abs(clip).max() == pytest.approx(0.5, abs=0.1)
     assert spec.clip_samples == max(data.load_audio(config, split).lengths.max() for split in audio_folder._SPLITS)
-    with pytest.raises(DataError, match="holds recordings, and pictures were asked for"):
+    with pytest.raises(DataError, match="holds recordings, not pictures"):
         data.load(config)
 
 
@@ -194,7 +194,7 @@ def test_a_folder_without_enough_sound_says_so(tmp_path: Path) -> None:
         ({"sample_rate": 96_000}, ConfigError, "data.sample_rate = 96000 is not allowed"),
         ({"clip_seconds": 0}, ConfigError, "data.clip_seconds = 0 is not allowed"),
         ({"sample_rate": 48_000, "clip_seconds": 20}, ConfigError, "at most 480,000 are allowed: choose at most 10 s"),
-        ({"size": 64}, ConfigError, "heeds path, limit, sample_rate, clip_seconds; set data.size=null"),
+        ({"size": 64}, ConfigError, "uses path, limit, sample_rate, clip_seconds; set data.size=null"),
         ({"name": "fsdd", "path": None, "sample_rate": 8_000}, ConfigError, "data.sample_rate = 8000 does not apply"),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_file_that_hangs_or_breaks_the_reader_is_named(tmp_path: Path) -> None
 def test_an_unwritable_data_folder_is_named(recordings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"file.decoded, where decoded recordings are kept.*set GENMODELS_DATA"):
+    with pytest.raises(DataError, match=r"file.decoded, the cache of decoded recordings, could not be written.*set GENMODELS_DATA"):
         data.get_spec(config_of(recordings, limit=4))
 
 

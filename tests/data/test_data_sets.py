@@ -112,7 +112,7 @@ def test_few_unreadable_pictures_are_left_out_and_many_are_an_error(
         ({"name": "image_folder", "path": ".", "size": 3}, ConfigError, "data.size = 3"),
         ({"name": "image_folder", "path": ".", "channels": 2}, ConfigError, "data.channels = 2"),
         ({"name": "digits", "size": 32}, ConfigError, "data.size = 32 does not apply to data set 'digits'"),
-        ({"name": "celeba", "path": "x"}, ConfigError, "heeds size, limit; set data.path=null"),
+        ({"name": "celeba", "path": "x"}, ConfigError, "uses size, limit; set data.path=null"),
         ({"name": "celeba", "size": 1024}, DataError, "smaller size, or a limit of at most 1,365"),
     ],
 )
@@ -206,7 +206,8 @@ def test_a_cifar10_of_picture_files_is_counted_by_name_and_decoded_as_it_is_show
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
-    monkeypatch.setattr(cifar10, "SPEC", cifar10.SPEC.model_copy(update={"train_size": 600, "test_size": 20}))
+    spec = cifar10.SPEC.model_copy(update={"train_size": 600, "test_size": 20})
+    monkeypatch.setattr(cifar10.DATASET, "fixed_spec", spec)
     monkeypatch.setattr(datasets, "_DECODED", 100)
     raw = {
         name: encoded(plain((20 * row, 255 - 20 * row, 0), (32, 32))) for row, name in enumerate(cifar10.SPEC.classes)

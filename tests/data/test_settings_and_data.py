@@ -254,7 +254,7 @@ def test_every_data_set_is_what_its_spec_says(name: str) -> None:
             assert set(np.unique(recordings.speakers)) == set(range(spec.num_speakers))
             assert recordings.lengths.min() > 0
             assert len(recordings.samples) == recordings.ends[-1]
-            with pytest.raises(DataError, match="holds recordings, and pictures were asked for"):
+            with pytest.raises(DataError, match="holds recordings, not pictures"):
                 data.load(config)
             continue
         arrays = data.load(config, split)  # type: ignore[arg-type]

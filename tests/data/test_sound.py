@@ -233,9 +233,9 @@ def spoken(folder: Path, samples: int = 400) -> None:
 
 def test_every_speaker_is_as_loud_as_the_others() -> None:
     quiet = np.array([0, 30, -100, 7], np.int16)
-    assert fsdd.brought_to_peak(quiet).tolist() == [0, 8_847, -29_490, 2_064]
-    assert fsdd.brought_to_peak(np.array([-32_768], np.int16)).tolist() == [-29_490]
-    assert fsdd.brought_to_peak(np.zeros(3, np.int16)).tolist() == [0, 0, 0]
+    assert fsdd.scaled_to_peak(quiet).tolist() == [0, 8_847, -29_490, 2_064]
+    assert fsdd.scaled_to_peak(np.array([-32_768], np.int16)).tolist() == [-29_490]
+    assert fsdd.scaled_to_peak(np.zeros(3, np.int16)).tolist() == [0, 0, 0]
 
 
 def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
         assert (values == 3_000 * found.labels + 400 * found.speakers + values % 100).all()
         assert set(values % 100) == set(indices)
         assert np.bincount(found.labels).tolist() == [6 * len(indices)] * 10
-    pictures = fsdd_spectrograms.load("test")
+    pictures = fsdd_spectrograms.DATASET.read("test")
     assert (pictures.images.shape, pictures.images.dtype) == ((300, 1, 32, 32), np.uint8)
     assert not (np.diff(pictures.labels) >= 0).all(), "mixed"
     path = tmp_path / "recordings" / "7_theo_3.wav"
@@ -288,7 +288,7 @@ def test_an_archive_is_unpacked_by_name_and_size_only(tmp_path: Path, monkeypatc
     with pytest.raises(DataError, match="300,000 bytes"):
         fsdd.unpack(archive, tmp_path / "data" / "other")
     archive.write_bytes(archive.read_bytes()[:5_000])
-    with pytest.raises(DataError, match=r"damaged|not whole"):
+    with pytest.raises(DataError, match=r"damaged|incomplete"):
         fsdd.unpack(archive, tmp_path / "data" / "other")
     assert not (tmp_path / "data" / "other").exists()
 

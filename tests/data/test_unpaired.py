@@ -20,6 +20,8 @@ from tests.support.picture_files import BLUE, RED, encoded, own, plain, zipped
 
 RED_FILE, BLUE_FILE = encoded(plain(RED)), encoded(plain(BLUE, (9, 33)), "JPEG")
 
+SETS = {dataset.name: dataset for dataset in unpaired_sets.DATASETS}
+
 
 def laid_out(train_a: int = 3, train_b: int = 5, test: int = 2) -> dict[str, bytes]:
     counts = {"trainA": train_a, "trainB": train_b, "testA": test, "testB": test}
@@ -83,7 +85,7 @@ def test_the_validation_parts_are_for_testing_if_there_is_no_other(kind: str, tm
     both = laid_out() | {f"set/val{kind}/{n}.jpg": RED_FILE for kind in "AB" for n in range(7)}
     spec = data.get_spec(own(written(tmp_path / "y", both), "unpaired", size=8))
     assert (spec.train_size, spec.test_size) == (8, 4)
-    assert spec.notes[0].startswith("14 left out: images in valA and valB, as testA and testB are there to test with")
+    assert spec.notes[0].startswith("14 left out: images in valA and valB, because testA and testB are the test split")
 
 
 def side_by_side(size: tuple[int, int] = (40, 20), mode: str = "RGB") -> bytes:
@@ -127,7 +129,7 @@ def test_an_image_that_is_no_pair_is_left_out_and_transparency_is_laid_on_the_ba
     data.load(config, "test")
     assert "square.png: 20 x 20 pixels are not two images side by side" in caplog.text
     assert "images have transparency; laid on white" in caplog.text
-    with pytest.raises(DataError, match=r"data\.side_by_side = true takes both kinds .* set data\.path_b=null"):
+    with pytest.raises(DataError, match=r"data\.side_by_side = true takes both domains .* set data\.path_b=null"):
         data.get_spec(config.replace(path_b=str(tmp_path)))
 
 
@@ -144,10 +146,10 @@ def test_what_is_missing_or_no_pair_is_said(tmp_path: Path) -> None:
     one = written(tmp_path / "one", {"a.png": RED_FILE, "b.png": RED_FILE})
     with pytest.raises(DataError, match="empty holds no pictures"):
         data.get_spec(own(one, "unpaired", path_b=str(tmp_path / "empty")))
-    with pytest.raises(DataError, match=r"one has no folders; two kinds of pictures are expected: folders trainA"):
+    with pytest.raises(DataError, match=r"one has no folders; pictures of two domains are expected: folders trainA"):
         data.get_spec(own(one, "unpaired"))
     three = written(tmp_path / "three", {f"{name}/{n}.png": RED_FILE for name in "abc" for n in range(2)})
-    with pytest.raises(DataError, match="three has a, b, c; two kinds"):
+    with pytest.raises(DataError, match="three has a, b, c; pictures of two domains"):
         data.get_spec(own(three, "unpaired"))
     with pytest.raises(ConfigError, match=r"data\.path_b = .* does not apply to data set 'digits'"):
         data.get_spec(DataConfig(name="digits", path_b="x"))
@@ -187,7 +189,7 @@ def test_a_named_set_is_found_unpacked_or_as_the_authors_zip(
     if kind == "folder":
         written(tmp_path, files)
     else:
-        unpaired_sets.take("horse2zebra", zipped(tmp_path / ".horse2zebra.zip.part", files), tmp_path)
+        SETS["horse2zebra"].install(zipped(tmp_path / ".horse2zebra.zip.part", files), tmp_path)
     spec = data.get_spec(config)
     assert (spec.pairs, spec.train_size, spec.classes) == (5, 8, ("horse", "zebra"))
     assert "ImageNet" in spec.licence
@@ -201,14 +203,14 @@ def test_a_fetched_archive_is_looked_into_before_it_is_kept(tmp_path: Path, monk
     part = tmp_path / ".facades.zip.part"
     part.write_bytes(b"<html>not found</html>")
     with pytest.raises(DataError, match=r"facades\.zip cannot be read as a zip"):
-        unpaired_sets.take("facades", part, tmp_path)
+        SETS["facades"].install(part, tmp_path)
     zipped(part, {"a/one.png": RED_FILE})
-    with pytest.raises(DataError, match="two kinds of pictures are expected"):
-        unpaired_sets.take("facades", part, tmp_path)
+    with pytest.raises(DataError, match="pictures of two domains are expected"):
+        SETS["facades"].install(part, tmp_path)
     with part.open("wb") as file:
         file.truncate(unpaired_sets._MAX_ARCHIVE + 1)
     with pytest.raises(DataError, match="larger than 512 MB"):
-        unpaired_sets.take("facades", part, tmp_path)
+        SETS["facades"].install(part, tmp_path)
     assert data.missing(DataConfig(name="facades")) is not None
 
 
@@ -228,7 +230,7 @@ def test_the_flowers_are_taken_out_of_their_archive_and_nothing_else(
         link = tarfile.TarInfo("flower_photos/daisy/link.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    unpaired_sets.take("daisy2sunflower", archive, tmp_path / "root")
+    SETS["daisy2sunflower"].install(archive, tmp_path / "root")
     assert sorted(path.name for path in (tmp_path / "root" / "flower_photos").iterdir()) == ["daisy", "sunflowers"]
     assert not list(tmp_path.rglob("evil.jpg"))
     assert not list(tmp_path.rglob("link.jpg"))
@@ -237,10 +239,10 @@ def test_the_flowers_are_taken_out_of_their_archive_and_nothing_else(
     assert blue(data.load(config)) == data.load(config).labels.tolist()
     monkeypatch.setattr(unpaired_sets, "_MAX_UNPACKED", 1000)
     with pytest.raises(DataError, match="unpacks to more than"):
-        unpaired_sets.take("daisy2sunflower", archive, tmp_path / "root")
+        SETS["daisy2sunflower"].install(archive, tmp_path / "root")
     archive.write_bytes(archive.read_bytes()[:200])
     with pytest.raises(DataError, match="damaged"):
-        unpaired_sets.take("daisy2sunflower", archive, tmp_path / "root")
+        SETS["daisy2sunflower"].install(archive, tmp_path / "root")
 
 
 # ------------------------------------------------------------------- batches

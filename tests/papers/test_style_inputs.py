@@ -59,7 +59,7 @@ def test_turned_transparent_and_hostile_pictures(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=reason) as caught:
             data.load(config.replace(path=str(tmp_path / name)))
         assert name in str(caught.value)
-    assert "needs the picture to be painted like" in str(data.missing(config.replace(path_b=None)))
+    assert "needs the style picture" in str(data.missing(config.replace(path_b=None)))
     assert "is not a file" in str(data.missing(config.replace(path=str(tmp_path / "gone.png"))))
     with pytest.raises(ConfigError, match=r"data\.style = 'x' does not apply"):
         data.get_spec(config.replace(style="x"))
@@ -143,5 +143,5 @@ def test_pictures_that_cannot_be_used_are_refused_before_anything_is_queued(tmp_
     with pytest.raises(DataError, match=r"painting\.png: not a PNG"):
         api.enter(spec)
     assert not api.jobs()
-    with pytest.raises(DataError, match=r"needs the picture to be painted: set data\.path"):
+    with pytest.raises(DataError, match=r"needs the content picture: set data\.path"):
         make_spec("style_transfer")

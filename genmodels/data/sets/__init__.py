@@ -1,0 +1,1 @@
+"""Data sets that a name alone chooses: public sets that are downloaded once, and small ones that need no network."""

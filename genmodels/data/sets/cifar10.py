@@ -1,7 +1,7 @@
 """CIFAR-10: 50,000 + 10,000 colour photographs in ten classes (Krizhevsky 2009), from its binary version.
 
-The Python version that torchvision fetches is pickled, and a pickle runs whatever its author wrote: it is not read.
-A folder `cifar10/` of picture files, `train|test/CLASS/*.jpg`, is taken too.
+The Python version that torchvision downloads is not read: it is pickled, and a pickle can run any code.
+A folder `cifar10/` of image files, `train|test/CLASS/*.jpg`, is read too.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genmodels import leftovers
+from genmodels.data import from_source
+from genmodels.data.dataset import Downloadable, FixedDataset
+from genmodels.data.root import data_root
+from genmodels.data.sources import Folder, Listed, layout
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
-
-if TYPE_CHECKING:
-    from genmodels.data.sources import Listed
 
 SPEC = DataSpec(
     name="cifar10",
@@ -37,43 +37,91 @@ _URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 _MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 _BINARY, _FOLDER = "cifar-10-batches-bin", "cifar10"
 _FILES = {"train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)), "test": ("test_batch.bin",)}
-_PER_FILE, _RECORD = 10_000, 1 + 3 * 32 * 32  # a byte of label, then the planes red, green, blue
+_PER_FILE, _RECORD = 10_000, 1 + 3 * 32 * 32  # one byte: the label; then the channels red, green, blue
 
 
-def located() -> str | None:
-    """The folder of the binary files, or of the picture files, or None."""
-    from genmodels.data import data_root
+class Cifar10(Downloadable, FixedDataset):
+    def located(self) -> Path | None:
+        """The folder of the binary files, or of the image files, or None."""
+        binary, folder = data_root() / _BINARY, data_root() / _FOLDER
+        if all((binary / name).is_file() for names in _FILES.values() for name in names):
+            return binary
+        if all((folder / split / name).is_dir() for split in _FILES for name in SPEC.classes):
+            return folder
+        return None
 
-    binary, folder = data_root() / _BINARY, data_root() / _FOLDER
-    if all((binary / name).is_file() for names in _FILES.values() for name in names):
-        return str(binary)
-    if all((folder / split / name).is_dir() for split in _FILES for name in SPEC.classes):
-        return str(folder)
-    return None
+    def fetch(self) -> None:
+        """Download the binary version, check its md5 sum and unpack its six files; raises DataError."""
+        from torchvision.datasets.utils import download_url
+
+        root = data_root()
+        archive = root / _URL.rsplit("/", 1)[1]
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            download_url(_URL, str(root), archive.name, _MD5)
+            unpack(archive, root)
+            leftovers.discard(archive)
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"CIFAR-10 could not be downloaded to {root}: {error}. Check the network and that the folder is "
+                f"writable, or unpack {archive.name} of its official page there yourself"
+            ) from error
+
+    def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
+        """Images uint8 (N, 3, 32, 32) and labels int64 (N,); raises DataError if a file is damaged."""
+        files = self.image_files(split)
+        if files is None:
+            arrays = _read_binary(self._folder(), split)
+            return arrays if first is None else Arrays(images=arrays.images[:first], labels=arrays.labels[:first])
+        labels = files.labels[:first]
+        return Arrays(images=files.pictures(np.arange(len(labels))), labels=labels)
+
+    def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
+        """Images per class; those of a folder are counted without opening them."""
+        files = self.image_files(split)
+        labels = _read_binary(self._folder(), split).labels if files is None else files.labels
+        return tuple(np.bincount(labels, minlength=SPEC.num_classes).tolist())
+
+    def image_files(self, split: Split) -> Listed | None:
+        """The folder's image files; None if the binary version is there. Raises DataError if some are missing.
+
+        Decoding all 60,000 takes most of a minute on one core; their labels and number are known from the names.
+        """
+        if self._folder().name == _BINARY:
+            return None
+        folder = self._folder() / split
+        source = Folder(folder)
+        groups = layout(source.names)
+        count = self.size(split)
+        if groups.classes != SPEC.classes or len(source.names) != count:
+            raise DataError(
+                f"{folder} holds {len(source.names):,} pictures in {len(groups.classes)} classes; {count:,} in the ten "
+                "of CIFAR-10 were expected. Fetch it again, or use it as `image_folder`"
+            )
+        # The files are sorted by class: shuffled, so that the first images show all ten.
+        order = np.random.default_rng(0).permutation(count)
+
+        def decode(rows: np.ndarray) -> np.ndarray:
+            images, _, skipped = from_source.gather(source, [source.names[row] for row in order[rows]], 32, 3)
+            if skipped:
+                raise DataError(
+                    f"{len(skipped):,} pictures in {folder} are damaged, first {skipped[0]}. Fetch it again"
+                )
+            return images
+
+        return Listed(groups.labels[order], decode)
+
+    def _folder(self) -> Path:
+        folder = self.located()
+        assert folder is not None, "sets are read after located()"
+        return folder
 
 
-def download() -> None:
-    """Fetch the binary version, check its md5 sum and unpack its six files; raises DataError."""
-    from torchvision.datasets.utils import download_url
-
-    from genmodels.data import data_root
-
-    root = data_root()
-    archive = root / _URL.rsplit("/", 1)[1]
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        download_url(_URL, str(root), archive.name, _MD5)
-        unpack(archive, root)
-        leftovers.discard(archive)
-    except (OSError, RuntimeError) as error:
-        raise DataError(
-            f"CIFAR-10 could not be downloaded to {root}: {error}. Check the network and that the folder is writable, "
-            f"or unpack {archive.name} of its official page there yourself"
-        ) from error
+DATASET = Cifar10(SPEC)
 
 
 def unpack(archive: Path, root: Path) -> None:
-    """Take the six files out of the archive, by name and at their exact size, and nothing else."""
+    """Extract the six files, by name and exact size, and nothing else; raises DataError."""
     folder = root / _BINARY
     size = _PER_FILE * _RECORD
     try:
@@ -91,30 +139,7 @@ def unpack(archive: Path, root: Path) -> None:
         raise DataError(f"{archive} is damaged: {error}. Remove it and fetch it again") from error
 
 
-def read(config: DataConfig, split: Split, first: int | None) -> Arrays:
-    """Images uint8 (N, 3, 32, 32) and labels int64 (N,); raises DataError where a file is damaged."""
-    files = listed(split)
-    if files is None:
-        whole = _from_binary(_found(), split)
-        return whole if first is None else Arrays(images=whole.images[:first], labels=whole.labels[:first])
-    labels = files.labels[:first]
-    return Arrays(images=files.pictures(np.arange(len(labels))), labels=labels)
-
-
-def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:
-    """Pictures of each class; of a folder by its files, none of which is opened."""
-    files = listed(split)
-    labels = _from_binary(_found(), split).labels if files is None else files.labels
-    return tuple(np.bincount(labels, minlength=SPEC.num_classes).tolist())
-
-
-def _found() -> Path:
-    found = located()
-    assert found is not None, "sets are read after located()"
-    return Path(found)
-
-
-def _from_binary(folder: Path, split: Split) -> Arrays:
+def _read_binary(folder: Path, split: Split) -> Arrays:
     parts = []
     for name in _FILES[split]:
         path = folder / name
@@ -126,34 +151,3 @@ def _from_binary(folder: Path, split: Split) -> Arrays:
     if labels.max() >= SPEC.num_classes:
         raise DataError(f"{folder} is damaged: it holds the label {labels.max()}. Remove it and fetch it again")
     return Arrays(images=np.ascontiguousarray(records[:, 1:]).reshape(-1, 3, 32, 32), labels=labels)
-
-
-def listed(split: Split) -> Listed | None:
-    """The folder's picture files; None where the binary version is read. Raises DataError where some are missing.
-
-    Decoding all 60,000 takes most of a minute on one core; their labels and number are in the names.
-    """
-    from genmodels.data import from_source
-    from genmodels.data.sources import Folder, Listed, layout
-
-    if _found().name == _BINARY:
-        return None
-    folder = _found() / split
-    source = Folder(folder)
-    groups = layout(source.names)
-    count = SPEC.train_size if split == "train" else SPEC.test_size
-    if groups.classes != SPEC.classes or len(source.names) != count:
-        raise DataError(
-            f"{folder} holds {len(source.names):,} pictures in {len(groups.classes)} classes; {count:,} in the ten of "
-            "CIFAR-10 were expected. Fetch it again, or use it as `image_folder`"
-        )
-    # The files are sorted by class: mixed, so that the first pictures show all ten.
-    order = np.random.default_rng(0).permutation(count)
-
-    def pictures(rows: np.ndarray) -> np.ndarray:
-        images, _, skipped = from_source.gather(source, [source.names[row] for row in order[rows]], 32, 3)
-        if skipped:
-            raise DataError(f"{len(skipped):,} pictures in {folder} are damaged, first {skipped[0]}. Fetch it again")
-        return images
-
-    return Listed(groups.labels[order], pictures)

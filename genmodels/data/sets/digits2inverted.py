@@ -1,12 +1,13 @@
-"""Two kinds of pictures that need no network: half of the 5,000 digits as they are, and the other half inverted.
+"""Two image domains that need no network: half of the 5,000 digits as they are, and the other half inverted.
 
-The smallest task of translation there is: black on white to white on black, and back.
+The smallest translation task: white on black to black on white, and back.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from genmodels.data.dataset import FixedImages
 from genmodels.data.sets import digits
 from genmodels.data.spec import Arrays, Split
 
@@ -21,8 +22,13 @@ SPEC = digits.SPEC.replace(
 )
 
 
-def load(split: Split) -> Arrays:
-    """Images uint8 (N, 1, 28, 28); labels int64 (N,), 0 as they are, 1 inverted. No digit is in both kinds."""
-    images = digits.load(split).images
-    labels = np.arange(len(images)) % 2
-    return Arrays(images=np.where(labels[:, None, None, None], 255 - images, images).astype(np.uint8), labels=labels)
+class InvertedDigits(FixedImages):
+    def read(self, split: Split) -> Arrays:
+        """Images uint8 (N, 1, 28, 28); labels int64 (N,), 0 as they are, 1 inverted. No digit is in both domains."""
+        images = digits.DATASET.read(split).images
+        labels = np.arange(len(images)) % 2
+        inverted = labels[:, None, None, None] == 1
+        return Arrays(images=np.where(inverted, 255 - images, images).astype(np.uint8), labels=labels)
+
+
+DATASET = InvertedDigits(SPEC)

@@ -1,11 +1,11 @@
-"""Fashion-MNIST: 60,000 + 10,000 pictures of clothing in MNIST's format (Xiao, Rasul, Vollgraf 2017)."""
+"""Fashion-MNIST: 60,000 + 10,000 images of clothing in MNIST's format (Xiao, Rasul, Vollgraf 2017)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from genmodels.data import idx
-from genmodels.data.spec import Arrays, DataSpec, Split
+from genmodels.data.sets.idx_set import IdxSet
+from genmodels.data.spec import DataSpec
 
 SPEC = DataSpec(
     name="fashion_mnist",
@@ -31,27 +31,7 @@ SPEC = DataSpec(
     source="H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST, arXiv:1708.07747",
     download_mb=31,
 )
-_DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # from the package dataset-fashion-mnist
 
 
-def _folders() -> tuple[Path, ...]:
-    from genmodels.data import data_root
-
-    return (data_root() / "FashionMNIST" / "raw", _DEBIAN)
-
-
-def located() -> str | None:
-    """The folder that holds all four files, or None."""
-    return idx.located(_folders())
-
-
-def download() -> None:
-    """Fetch with torchvision; raises DataError."""
-    from genmodels.data import data_root
-
-    idx.fetch("FashionMNIST", data_root(), "Fashion-MNIST")
-
-
-def load(split: Split) -> Arrays:
-    """Images uint8 (N, 1, 28, 28) and labels int64 (N,); raises DataError where a file is damaged."""
-    return idx.load(_folders(), SPEC, split)
+DATASET = IdxSet(SPEC, "FashionMNIST", "Fashion-MNIST", (_DEBIAN,))

@@ -1,8 +1,8 @@
 """Free Spoken Digit Dataset: the ten digits, fifty times each, by six speakers; 8 kHz, one channel, 16 bits.
 
-Recordings 0 to 4 of each digit and speaker are the test split, as its authors have it. The speakers' microphones
-differ: the usual peak is 0.47 of one and 0.03 of another, whose words a network takes for silence that goes on. So each
-recording is brought to the same peak.
+Recordings 0 to 4 of each digit and speaker are the test split, as its authors define it. The speakers' microphones
+differ: the median peak is 0.47 for one and 0.03 for another, and a network takes such quiet words for silence. So each
+recording is scaled to the same peak.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from genmodels import leftovers
+from genmodels.data.dataset import Downloadable, FixedDataset
+from genmodels.data.root import data_root
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import DataError
 
@@ -43,55 +45,70 @@ _NAMES = frozenset(
     f"{digit}_{speaker}_{index}.wav" for digit in SPEC.classes for speaker in SPEC.speakers for index in range(_EACH)
 )
 PEAK = 29_490
-"""Of each recording, of 32,767: a tenth is left, so that what is learned is not clipped when it is drawn."""
+"""Peak of each scaled recording, of 32,767: a tenth of headroom keeps generated recordings from clipping."""
 _MAX_ARCHIVE, _MAX_FILE, _MAX_SECONDS = 40 * 2**20, 200_000, 10
 _TIMEOUT = 30.0
 
 
-def _folders() -> tuple[Path, ...]:
-    from genmodels.data import data_root
+class SpokenDigits(Downloadable, FixedDataset):
+    def located(self) -> Path | None:
+        """The folder that holds all 3,000 files, or None."""
+        root = data_root()
+        for folder in (root / "fsdd", root / "fsdd" / "recordings", root / "recordings"):
+            if (folder / "0_george_0.wav").is_file() and _names_in(folder) >= _NAMES:
+                return folder
+        return None
 
-    root = data_root()
-    return (root / "fsdd", root / "fsdd" / "recordings", root / "recordings")
+    def fetch(self) -> None:
+        """Download the archive, at most 40 MB, and extract its recordings; raises DataError."""
+        root = data_root()
+        archive = root / ".fsdd.tar.gz"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with urllib.request.urlopen(_URL, timeout=_TIMEOUT) as response, archive.open("wb") as file:
+                while block := response.read(2**20):
+                    if file.tell() + len(block) > _MAX_ARCHIVE:
+                        raise DataError(f"{_URL} sends more than {_MAX_ARCHIVE >> 20} MB: it is another archive")
+                    file.write(block)
+            unpack(archive, root / "fsdd")
+        except (OSError, urllib.error.URLError) as error:
+            raise DataError(
+                f"Free Spoken Digits could not be downloaded to {root}: {error}. Check the network and that the folder "
+                f"is writable, or put the {len(_NAMES):,} files of its `recordings` into {root / 'fsdd'} yourself"
+            ) from error
+        finally:
+            leftovers.discard(archive)
+
+    def recordings(self, split: Split) -> Recordings:
+        """All recordings of a split, digit by digit; raises DataError if a file is damaged."""
+        folder = self.located()
+        assert folder is not None, "recordings are read after located()"
+        indices = range(_TEST) if split == "test" else range(_TEST, _EACH)
+        clips, labels, speakers = [], [], []
+        for digit in range(SPEC.num_classes):
+            for speaker, name in enumerate(SPEC.speakers):
+                for index in indices:
+                    clips.append(_samples(folder / f"{digit}_{name}_{index}.wav"))
+                    labels.append(digit)
+                    speakers.append(speaker)
+        return Recordings.of(clips, labels, speakers)
+
+    def load_audio(self, config: DataConfig, split: Split) -> Recordings:
+        return self.recordings(split)
+
+    def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
+        return (self.size(split) // SPEC.num_classes,) * SPEC.num_classes
 
 
-def located() -> str | None:
-    """The folder that holds all 3,000 files, or None."""
-    for folder in _folders():
-        if (folder / "0_george_0.wav").is_file() and _names_in(folder) >= _NAMES:
-            return str(folder)
-    return None
+DATASET = SpokenDigits(SPEC)
 
 
 def _names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def download() -> None:
-    """Fetch the archive and take its recordings out; raises DataError. At most 40 MB are read."""
-    from genmodels.data import data_root
-
-    root = data_root()
-    archive = root / ".fsdd.tar.gz"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(_URL, timeout=_TIMEOUT) as answer, archive.open("wb") as file:
-            while block := answer.read(2**20):
-                if file.tell() + len(block) > _MAX_ARCHIVE:
-                    raise DataError(f"{_URL} sends more than {_MAX_ARCHIVE >> 20} MB: it is not the archive expected")
-                file.write(block)
-        unpack(archive, root / "fsdd")
-    except (OSError, urllib.error.URLError) as error:
-        raise DataError(
-            f"Free Spoken Digits could not be downloaded to {root}: {error}. Check the network and that the folder is "
-            f"writable, or put the {len(_NAMES):,} files of its `recordings` into {root / 'fsdd'} yourself"
-        ) from error
-    finally:
-        leftovers.discard(archive)
-
-
 def unpack(archive: Path, folder: Path) -> None:
-    """Take the recordings out of an archive, each by its name and up to 200 kB, and nothing else; raises DataError."""
+    """Extract the recordings, each by its name and up to 200 kB, and nothing else; raises DataError."""
     temporary = folder.with_name(f".fsdd-{os.getpid()}")
     try:
         temporary.mkdir(parents=True)
@@ -106,7 +123,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 (temporary / name).write_bytes(stream.read(_MAX_FILE))
         absent = len(_NAMES - _names_in(temporary))
         if absent:
-            raise DataError(f"{archive} is not whole: {absent:,} of {len(_NAMES):,} recordings are missing")
+            raise DataError(f"{archive} is incomplete: {absent:,} of {len(_NAMES):,} recordings are missing")
         folder.mkdir(exist_ok=True)
         for path in temporary.iterdir():
             os.replace(path, folder / path.name)
@@ -116,43 +133,25 @@ def unpack(archive: Path, folder: Path) -> None:
         leftovers.discard(temporary)
 
 
-def load(split: Split) -> Recordings:
-    """All recordings of a split, digit by digit; raises DataError where a file is damaged."""
-    found = located()
-    assert found is not None, "load() is called after located()"
-    indices = range(_TEST) if split == "test" else range(_TEST, _EACH)
-    clips, labels, speakers = [], [], []
-    for digit in range(SPEC.num_classes):
-        for speaker, name in enumerate(SPEC.speakers):
-            for index in indices:
-                clips.append(_samples(Path(found) / f"{digit}_{name}_{index}.wav"))
-                labels.append(digit)
-                speakers.append(speaker)
-    return Recordings.of(clips, labels, speakers)
-
-
-def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:
-    """The same number of each digit."""
-    return ((SPEC.train_size if split == "train" else SPEC.test_size) // SPEC.num_classes,) * SPEC.num_classes
-
-
 def _samples(path: Path) -> np.ndarray:
     try:
         with wave.open(str(path)) as file:
-            form = (file.getframerate(), file.getnchannels(), file.getsampwidth())
+            sound_format = (file.getframerate(), file.getnchannels(), file.getsampwidth())
             count = file.getnframes()
-            if form != (SPEC.sample_rate, 1, 2) or not 0 < count <= _MAX_SECONDS * file.getframerate():
-                raise wave.Error(f"{form[0]} Hz, {form[1]} channels, {8 * form[2]} bits, {count:,} samples")
+            if sound_format != (SPEC.sample_rate, 1, 2) or not 0 < count <= _MAX_SECONDS * file.getframerate():
+                raise wave.Error(
+                    f"{sound_format[0]} Hz, {sound_format[1]} channels, {8 * sound_format[2]} bits, {count:,} samples"
+                )
             raw = file.readframes(count)
             if len(raw) != 2 * count:
                 raise wave.Error(f"cut off: {len(raw) // 2:,} of {count:,} samples")
             samples = np.frombuffer(raw, "<i2")
     except (OSError, EOFError, wave.Error) as error:
         raise DataError(f"{path} is damaged, or not of this set: {error}. Remove it and fetch the set again") from error
-    return brought_to_peak(samples)
+    return scaled_to_peak(samples)
 
 
-def brought_to_peak(samples: np.ndarray) -> np.ndarray:
-    """int16 (T,), the same recording as loud as 16 bits allow, less a tenth; silence stays silence."""
+def scaled_to_peak(samples: np.ndarray) -> np.ndarray:
+    """The recording, int16 (T,), scaled so that its peak is PEAK; silence stays silence."""
     loudest = max(1, int(np.abs(samples.astype(np.int32)).max(initial=0)))
     return np.rint(samples * (PEAK / loudest)).astype(np.int16)

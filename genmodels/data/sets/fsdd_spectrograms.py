@@ -1,14 +1,14 @@
-"""Recordings as pictures: 32 bands by 32 columns, for a classifier of spoken digits and for looking at a set."""
+"""Spectrograms of the spoken digits, 32 bands by 32 columns: for a classifier, and to show recordings as images."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from genmodels.data.dataset import Downloadable, FixedImages
 from genmodels.data.sets import fsdd
-from genmodels.data.sets.fsdd import located
 from genmodels.data.spec import Arrays, Recordings, Split
-
-__all__ = ["SPEC", "download", "load", "located", "of"]
 
 SPEC = fsdd.SPEC.replace(
     name="fsdd_spectrograms",
@@ -21,22 +21,27 @@ SPEC = fsdd.SPEC.replace(
 )
 
 
-def download() -> None:
-    """Fetch the recordings; raises DataError."""
-    fsdd.download()
+class Spectrograms(Downloadable, FixedImages):
+    def located(self) -> Path | None:
+        return fsdd.DATASET.located()
+
+    def fetch(self) -> None:
+        fsdd.DATASET.fetch()
+
+    def read(self, split: Split) -> Arrays:
+        """Images uint8 (N, 1, 32, 32) and digits int64 (N,), in an order that mixes the classes."""
+        order = np.random.default_rng(0).permutation(self.size(split))
+        arrays = of(fsdd.DATASET.recordings(split), fsdd.SPEC.sample_rate or 0)
+        return Arrays(arrays.images[order], arrays.labels[order])
 
 
-def load(split: Split) -> Arrays:
-    """Images uint8 (N, 1, 32, 32) and digits int64 (N,), in an order that mixes the classes."""
-    order = np.random.default_rng(0).permutation(SPEC.train_size if split == "train" else SPEC.test_size)
-    arrays = of(fsdd.load(split), fsdd.SPEC.sample_rate or 0)
-    return Arrays(arrays.images[order], arrays.labels[order])
+DATASET = Spectrograms(SPEC)
 
 
 def of(recordings: Recordings, sample_rate: int) -> Arrays:
     """Each recording's spectrogram, stretched over its own length: uint8 (N, 1, 32, 32). 0.3 ms each.
 
-    Silence at the ends is cut off, as it is before the judge hears what a model has drawn.
+    Silence at both ends is trimmed, as before the reference classifier evaluates generated recordings.
     """
     import torch
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from genmodels.data import idx
-from genmodels.data.spec import Arrays, DataSpec, Split
+from genmodels.data.sets.idx_set import IdxSet
+from genmodels.data.spec import DataSpec
 
 SPEC = DataSpec(
     name="mnist",
@@ -22,24 +20,4 @@ SPEC = DataSpec(
 )
 
 
-def _folders() -> tuple[Path, ...]:
-    from genmodels.data import data_root
-
-    return (data_root() / "MNIST" / "raw",)
-
-
-def located() -> str | None:
-    """The folder that holds all four files, or None."""
-    return idx.located(_folders())
-
-
-def download() -> None:
-    """Fetch with torchvision; raises DataError."""
-    from genmodels.data import data_root
-
-    idx.fetch("MNIST", data_root(), "MNIST")
-
-
-def load(split: Split) -> Arrays:
-    """Images uint8 (N, 1, 28, 28) and labels int64 (N,); raises DataError where a file is damaged."""
-    return idx.load(_folders(), SPEC, split)
+DATASET = IdxSet(SPEC, "MNIST", "MNIST")

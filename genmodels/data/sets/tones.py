@@ -1,9 +1,10 @@
-"""Synthesised tones: ten ways a pitch can move, played by two instruments. The recordings that need no network."""
+"""Synthesised tones: ten pitch contours, played by two instruments. Needs no network."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from genmodels.data.dataset import FixedDataset
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
 
 SPEC = DataSpec(
@@ -29,23 +30,25 @@ SPEC = DataSpec(
     clip_samples=2_000,
     speakers=("flute", "reed"),
     licence="none needed: it is computed",
-    source="own synthesis: a sine, or a sine with its odd overtones, whose pitch glides, trills or jumps",
+    source="own synthesis: a sine, or a sine with its odd harmonics, whose pitch glides, trills or jumps",
 )
-_OVERTONES = ((1.0,), (1.0, 0.0, 0.5, 0.0, 0.3))  # amplitudes of the multiples of the pitch, by instrument
+_HARMONICS = ((1.0,), (1.0, 0.0, 0.5, 0.0, 0.3))  # amplitudes of the harmonics, per instrument
 
 
-def load(split: Split) -> Recordings:
-    """Recordings of a sixth to a quarter of a second, each of a pitch, length and loudness of its own."""
-    rng = np.random.default_rng(0 if split == "train" else 1)
-    count = SPEC.train_size if split == "train" else SPEC.test_size
-    labels, speakers = np.arange(count) % 10, np.arange(count) // 10 % 2
-    clips = [_clip(rng, int(label), int(speaker)) for label, speaker in zip(labels, speakers, strict=True)]
-    return Recordings.of(clips, labels.tolist(), speakers.tolist())
+class Tones(FixedDataset):
+    def load_audio(self, config: DataConfig, split: Split) -> Recordings:
+        """Recordings of 1/6 to 1/4 second, each with a random pitch, length and loudness."""
+        rng = np.random.default_rng(0 if split == "train" else 1)
+        count = self.size(split)
+        labels, speakers = np.arange(count) % 10, np.arange(count) // 10 % 2
+        clips = [_clip(rng, int(label), int(speaker)) for label, speaker in zip(labels, speakers, strict=True)]
+        return Recordings.of(clips, labels.tolist(), speakers.tolist())
+
+    def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
+        return (self.size(split) // SPEC.num_classes,) * SPEC.num_classes
 
 
-def class_counts(config: DataConfig, split: Split) -> tuple[int, ...]:
-    """The same number of each class."""
-    return ((SPEC.train_size if split == "train" else SPEC.test_size) // SPEC.num_classes,) * SPEC.num_classes
+DATASET = Tones(SPEC)
 
 
 def _clip(rng: np.random.Generator, label: int, speaker: int) -> np.ndarray:
@@ -53,7 +56,7 @@ def _clip(rng: np.random.Generator, label: int, speaker: int) -> np.ndarray:
     length = int(rng.integers(rate // 6, rate // 4))
     time = np.arange(length) / length  # 0 to 1
     seconds = np.arange(length) / rate
-    bends = (
+    contours = (  # of the pitch, in octaves
         np.zeros(length),
         time,
         1 - time,
@@ -65,9 +68,9 @@ def _clip(rng: np.random.Generator, label: int, speaker: int) -> np.ndarray:
         np.where(time < 0.5, 7 / 12, 0),
         np.floor(3 * time) * 4 / 12,
     )
-    pitch = rng.uniform(220, 440) * 2 ** bends[label]  # Hz; a bend of 1 is an octave
+    pitch = rng.uniform(220, 440) * 2 ** contours[label]  # Hz
     phase = 2 * np.pi * np.cumsum(pitch) / rate
-    wave = sum(loud * np.sin((k + 1) * phase) for k, loud in enumerate(_OVERTONES[speaker]))
+    wave = sum(amplitude * np.sin((k + 1) * phase) for k, amplitude in enumerate(_HARMONICS[speaker]))
     fade = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.01 * rate))  # 10 ms: no clicks
     loudness = rng.uniform(0.3, 0.5)
     return np.round(32_767 * loudness * fade * wave).astype(np.int16)
