@@ -1,4 +1,4 @@
-"""Batches of recordings of similar length, so that little is spent on padding."""
+"""Batches of recordings of similar length, which need little padding."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from genmodels.data.spec import Recordings
 from genmodels.errors import DataError
 from genmodels.model import Batch
 
-_GROUP = 16  # batches sorted by length together: of spoken digits about 5 % is padding then, without it half
+_GROUP = 16  # batches that are sorted by length together: 5 % of spoken digits is padding then, half without sorting
 
 
 class AudioLoader:
     """Training batches `audio` float32 (B, T) in [-1, 1], `length`, `label` and `speaker` int64 (B,), `closes` bool.
 
-    T is the longest recording's length. None is cut here: a model would learn that words end where they were cut.
+    T is the length of the longest recording. None is cut: a model would learn that words end at the cut.
     """
 
     def __init__(self, recordings: Recordings, batch_size: int, seed: int, device: torch.device) -> None:
@@ -40,31 +40,31 @@ class AudioLoader:
         """The batch that `step` (from 0) trains on; the last, partial batch of an epoch is dropped."""
         epoch, index = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            self._batches, self._epoch = self._of_epoch(epoch), epoch
+            self._batches, self._epoch = self._batches_of(epoch), epoch
         rows = self._batches[index]
         lengths = self.lengths[rows]
         audio = torch.zeros(len(rows), int(lengths.max()), device=self.device)
-        for line, start, length in zip(audio, self.starts[rows], lengths, strict=True):
-            line[:length] = self.samples[start : start + length]
-        chosen = torch.from_numpy(rows)
+        for row, start, length in zip(audio, self.starts[rows], lengths, strict=True):
+            row[:length] = self.samples[start : start + length]
+        index = torch.from_numpy(rows)
 
-        def here(values: Tensor) -> Tensor:
+        def on_device(values: Tensor) -> Tensor:
             return values.to(self.device)
 
         return {
             "audio": audio.div_(32_768),
-            "length": here(torch.from_numpy(lengths)),
-            "label": here(self.labels[chosen]),
-            "speaker": here(self.speakers[chosen]),
-            "closes": here(self.closes[chosen]),
+            "length": on_device(torch.from_numpy(lengths)),
+            "label": on_device(self.labels[index]),
+            "speaker": on_device(self.speakers[index]),
+            "closes": on_device(self.closes[index]),
         }
 
-    def _of_epoch(self, epoch: int) -> list[np.ndarray]:
-        """A shuffle, sorted by length within groups, cut into batches, and these shuffled again."""
+    def _batches_of(self, epoch: int) -> list[np.ndarray]:
+        """A shuffle, sorted by length within groups, cut into batches, which are shuffled again."""
         rng = np.random.default_rng(hash_seed(self.seed, epoch))
         order = rng.permutation(len(self.lengths))[: self.steps_per_epoch * self.batch_size]
-        each = _GROUP * self.batch_size
-        groups = [order[start : start + each] for start in range(0, len(order), each)]
+        group_size = _GROUP * self.batch_size
+        groups = [order[start : start + group_size] for start in range(0, len(order), group_size)]
         ordered = np.concatenate([group[np.argsort(self.lengths[group], kind="stable")] for group in groups])
         batches = ordered.reshape(self.steps_per_epoch, self.batch_size)
         return list(batches[rng.permutation(self.steps_per_epoch)])

@@ -1,4 +1,4 @@
-"""What transparent images are laid on: black ink on a transparent background is all black on black."""
+"""The background of transparent images: black ink on transparency is invisible on black."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def level_of(value: int | str) -> int:
 
 
 class Background:
-    """A grey level from 0 to 255, and how many images had transparent pixels that were laid on it."""
+    """A grey level from 0 to 255; counts the images with transparent pixels that were composited onto it."""
 
     def __init__(self, level: int = 0) -> None:
         self.level = level
@@ -39,27 +39,27 @@ class Background:
         channels: int,
         decode_on: Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]] = pictures.decode_on,
     ) -> np.ndarray:
-        """As `pictures.decode`, counted; `decode_on` does the work. Raises DataError."""
+        """`pictures.decode` by `decode_on`, and count the image if it is transparent; raises DataError."""
         other = 255 if self.level < 128 else 0
-        laid, on_other = decode_on(raw, size, channels, (self.level, other))
-        if not np.array_equal(laid, on_other):
+        pixels, on_other = decode_on(raw, size, channels, (self.level, other))
+        if not np.array_equal(pixels, on_other):
             with self._lock:
                 self.transparent += 1
-                self.flat += int(laid.max()) - int(laid.min()) < _FLAT
-        return laid
+                self.flat += int(pixels.max()) - int(pixels.min()) < _FLAT
+        return pixels
 
     def flattened(self, pixels: np.ndarray) -> np.ndarray:
-        """Decoded pixels uint8 (H, W, 3 or 4) as (H, W, 3), laid on the grey level and counted if transparent."""
+        """Decoded pixels uint8 (H, W, 3 or 4) as (H, W, 3), composited onto the grey level and counted."""
         if pixels.shape[2] == 3:
             return pixels
         with self._lock:
             self.transparent += 1
         alpha = pixels[..., 3:].astype(np.float32) / 255
-        laid: np.ndarray = (pixels[..., :3] * alpha + self.level * (1 - alpha)).round().astype(np.uint8)
-        return laid
+        flat: np.ndarray = (pixels[..., :3] * alpha + self.level * (1 - alpha)).round().astype(np.uint8)
+        return flat
 
     def notes(self) -> tuple[str, ...]:
-        """A line if images had transparency, and whether this background hides what they show."""
+        """A line if images had transparency, and whether this background hides their content."""
         if not self.transparent:
             return ()
         name = next((name for name, level in BACKGROUNDS.items() if level == self.level), f"grey level {self.level}")

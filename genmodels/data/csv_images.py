@@ -1,6 +1,6 @@
-"""Reads images from CSV: one image per line, a label and its grey levels, as the MNIST files of the GAN book have it.
+"""Reads images from CSV: one image per line, a label and its grey levels, as in the MNIST files of the GAN book.
 
-With or without a header; without labels; or with the label in another column, if the header names it.
+The header and the labels are optional; the label may be in another column if the header names it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _BLOCK, _MAX_LINE, _MIN_SIDE = 4 * 2**20, 2**20, 4
 _NUMBER = re.compile(rb"\s*-?\d+\s*")
 _LABELS = (b"label", b"labels", b"class", b"target", b"y", b"digit")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_WIDTH = "lines with another number of values than the first one"
-_VALUES = "lines with values that are no grey levels from 0 to 255"
+_WIDTH = "lines with another number of values than the first line"
+_VALUES = "lines with values that are not grey levels from 0 to 255"
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """How many values a line has, which is the label (None: none), and the shape of the image that the others make."""
+    """Number of values per line, the index of the label or None, and the shape of the image of the other values."""
 
     width: int
     label: int | None
@@ -37,10 +37,10 @@ class _Columns:
 
     @classmethod
     def of(cls, first: bytes, title: str) -> tuple[_Columns, bool]:
-        """From the first line, and whether that is a header; raises DataError."""
+        """The columns, from the first line, and whether that line is a header; raises DataError."""
         fields = first.split(b",")
         numbers = sum(_NUMBER.fullmatch(field) is not None for field in fields)
-        # Most fields of an image's line are numbers, also if one of them is damaged; columns may be called 0, 1, ...
+        # Most fields of an image's line are numbers, even if one is damaged; columns may be called 0, 1, ...
         header = 2 * numbers < len(fields) or (numbers < len(fields) and _names_a_label(fields))
         named = [row for row, field in enumerate(fields) if field.strip().lower() in _LABELS] if header else []
         guesses = [named[0]] if len(named) == 1 else [0, None]
@@ -59,7 +59,7 @@ def _names_a_label(fields: Sequence[bytes]) -> bool:
 
 
 def shape_of(values: int) -> tuple[int, ...] | None:
-    """Height, width and, of colour, 3 of a square image of so many values; None if there is no such image."""
+    """Shape of a square image of so many values: (H, W) or (H, W, 3); None if there is none."""
     for channels in ((), (3,)):
         side = math.isqrt(values // math.prod(channels))
         if side >= _MIN_SIDE and math.prod((side, side, *channels)) == values:
@@ -72,7 +72,7 @@ def read(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Images uint8 (N, H, W) or (N, H, W, 3) and labels int64 (N,) or None, from at most `most` bytes of text.
 
-    A line that cannot be used is counted in `left_out`. Raises DataError if the lines are no images, or too many.
+    A line that cannot be used is counted in `left_out`. Raises DataError if no line is an image, or there are too many.
     """
     columns: _Columns | None = None
     images: list[np.ndarray] = []
@@ -90,12 +90,12 @@ def read(
             continue
         rows, values = _values(numbered, columns.width, title, left_out)
         pixels = values if columns.label is None else np.delete(values, columns.label, axis=1)
-        good = ((pixels >= 0) & (pixels <= 255)).all(axis=1)
-        for row in rows[~good].tolist():
+        valid = ((pixels >= 0) & (pixels <= 255)).all(axis=1)
+        for row in rows[~valid].tolist():
             left_out.add(f"{title}: line {row}", _VALUES)
         if columns.label is not None:
-            labels.append(values[good, columns.label])
-        images.append(pixels[good].astype(np.uint8).reshape(-1, *columns.shape))
+            labels.append(values[valid, columns.label])
+        images.append(pixels[valid].astype(np.uint8).reshape(-1, *columns.shape))
         if sum(map(len, images)) > MAX_ROWS:
             raise DataError(f"{title} holds more than {MAX_ROWS:,} images, the limit; split it")
     if columns is None or not sum(map(len, images)):
@@ -108,7 +108,7 @@ def read(
 
 
 def _blocks(file: BinaryIO, title: str, most: int) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time."""
+    """Complete lines, some megabytes at a time."""
     rest, total = b"", 0
     while read := file.read(_BLOCK):
         total += len(read)
@@ -116,7 +116,7 @@ def _blocks(file: BinaryIO, title: str, most: int) -> Iterator[bytes]:
             raise DataError(f"{title} unpacks to more than {most / 1e6:,.0f} MB, the limit; split it")
         lines, newline, tail = (rest + read).rpartition(b"\n")
         if len(tail) > _MAX_LINE:
-            raise DataError(f"{title} has a line of more than {_MAX_LINE / 1e6:.0f} MB; it is no table of images")
+            raise DataError(f"{title} has a line of more than {_MAX_LINE / 1e6:.0f} MB; it is not a table of images")
         if newline:
             yield lines
         rest = tail
@@ -129,18 +129,18 @@ def _values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of the lines that can be used, and their values, int64 (n,) and (n, width).
 
-    All are parsed at once if all are sound, else one by one.
+    All lines are parsed at once; if that fails, one by one.
     """
-    rows, sound = [], []
+    rows, complete = [], []
     for row, line in lines:
         if line.count(b",") == width - 1:
             rows.append(row)
-            sound.append(line)
+            complete.append(line)
         else:
             left_out.add(f"{title}: line {row}", _WIDTH)
-    values = _parsed(b",".join(sound))
-    if len(values) != width * len(sound):
-        each = [_parsed(line) for line in sound]
+    values = _parsed(b",".join(complete))
+    if len(values) != width * len(complete):
+        each = [_parsed(line) for line in complete]
         for row, found in zip(rows, each, strict=True):
             if len(found) != width:
                 left_out.add(f"{title}: line {row}", _VALUES)
@@ -150,10 +150,10 @@ def _values(
 
 
 def _parsed(text: bytes) -> np.ndarray:
-    """The whole numbers of a text, none if one of them is no number. Eight times as fast as splitting the text."""
+    """The integers of a text, none if one is not a number. Eight times as fast as splitting the text."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # older NumPy only warns of what is no number
+            warnings.simplefilter("error", DeprecationWarning)  # older NumPy only warns about what is not a number
             return np.fromstring(text.decode("latin-1"), np.int64, sep=",")
     except (ValueError, DeprecationWarning):
         return np.empty(0, np.int64)

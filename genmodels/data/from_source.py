@@ -1,4 +1,4 @@
-"""A source of pictures (folder, book's file) as a data set: described by counting, decoded when it is loaded."""
+"""A source of images (folder, book's file) as a data set: described from its names, decoded when it is loaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def spec_of(source: Source, config: DataConfig) -> DataSpec:
-    """What the source provides; no picture is opened. Raises DataError where it is empty or too large."""
+    """What the source provides; no image is opened. Raises DataError if it is empty or too large."""
     groups = grouped(source)
     classes = groups.classes
     train_rows, test_rows = (_rows(groups, split, config.limit) for split in ("train", "test"))
@@ -42,30 +42,30 @@ def spec_of(source: Source, config: DataConfig) -> DataSpec:
 
 
 def notes_of(groups: Grouped, train_rows: np.ndarray, test_rows: np.ndarray) -> tuple[str, ...]:
-    """What a user should know of these images: files left out, classes that cannot be learned, links."""
+    """Notes for the user: files left out, classes without a training image, links."""
     labels = groups.labels[np.concatenate([train_rows, test_rows])]
     lines = untrained(groups.classes, labels, groups.labels[train_rows])
     return tuple(dict.fromkeys((*groups.notes, *lines, *groups.left_out.lines())))
 
 
 def arrays_of(source: Source, config: DataConfig, split: Split, first: int | None) -> Arrays:
-    """The split decoded; unreadable pictures are left out and named in the log, more than a tenth raise DataError."""
+    """The split, decoded; unreadable images are left out and logged. Raises DataError if they are more than a tenth."""
     groups = grouped(source)
     rows = _rows(groups, split, config.limit)[:first]
     channels, size, _ = _shape(config)
     check_memory(len(rows), (channels, size, size), source.title)
     background = Background(config.background or 0)
-    images, kept, skipped = gather(source, [groups.names[row] for row in rows], size, channels, background)
+    images, used, skipped = gather(source, [groups.names[row] for row in rows], size, channels, background)
     report_skipped(skipped, len(rows), f"{split} pictures in {source.title}")
-    labels = groups.labels[rows[kept]]
+    labels = groups.labels[rows[used]]
     if split == "train" and first is None:
-        notes = notes_of(groups, rows[kept], _rows(groups, "test", config.limit))
+        notes = notes_of(groups, rows[used], _rows(groups, "test", config.limit))
         report_notes(source.title, (*background.notes(), *notes))
     return Arrays(images=images, labels=labels)
 
 
 def report_skipped(skipped: Sequence[str], count: int, what: str) -> None:
-    """Name pictures that were left out of `count` in the log; more than a tenth raise DataError."""
+    """Log the images that were left out of `count`; raises DataError if they are more than a tenth."""
     if skipped:
         some = "; ".join(skipped[:5]) + (" ..." if len(skipped) > 5 else "")
         text = f"{len(skipped):,} of the {count:,} {what} cannot be used: {some}"
@@ -75,13 +75,13 @@ def report_skipped(skipped: Sequence[str], count: int, what: str) -> None:
 
 
 def report_notes(title: str, notes: Sequence[str]) -> None:
-    """Put what a user should know of a set into the log of the training."""
+    """Write the notes of a data set to the log of the training."""
     for line in notes:
         _log.warning("%s: %s", title, line)
 
 
 def counts_of(source: Source, config: DataConfig, split: Split) -> tuple[int, ...]:
-    """Pictures of each class in the split, by folder; nothing is decoded."""
+    """Images per class in the split; nothing is decoded."""
     groups = grouped(source)
     rows = _rows(groups, split, config.limit)
     classes = groups.classes
@@ -91,17 +91,17 @@ def counts_of(source: Source, config: DataConfig, split: Split) -> tuple[int, ..
 def gather(
     source: Source, names: Sequence[str], size: int, channels: int, background: Background | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Images uint8 (N, C, size, size), which of `names` they are, and the others with the reason."""
+    """Images uint8 (N, C, size, size), their indices in `names`, and the other names with the reason."""
     images = np.empty((len(names), channels, size, size), np.uint8)
-    kept: list[int] = []
+    used: list[int] = []
     skipped: list[str] = []
-    for row, (name, picture) in enumerate(read_all(source, names, size, channels, background)):
-        if isinstance(picture, DataError):
-            skipped.append(f"{shown(name)}: {picture}")
+    for row, (name, image) in enumerate(read_all(source, names, size, channels, background)):
+        if isinstance(image, DataError):
+            skipped.append(f"{shown(name)}: {image}")
         else:
-            images[len(kept)] = picture
-            kept.append(row)
-    return images[: len(kept)], np.array(kept, np.int64), skipped
+            images[len(used)] = image
+            used.append(row)
+    return images[: len(used)], np.array(used, np.int64), skipped
 
 
 def _rows(groups: Grouped, split: Split, limit: int | None) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Groups files by their folders: which folders are classes, and which hold the training and the test split.
 
-Folder names come from anywhere, so the rules follow how public data sets are laid out: `train` beside `test` or `val`,
-`training_set` beside `test_set`, `seg_train` beside `seg_test`, each perhaps once more inside itself, with the classes
-below. A few files beside the folders do not undo them: they are left out, with the reason.
+The rules follow the layouts of public data sets: `train` next to `test` or `val`, `training_set` next to `test_set`,
+`seg_train` next to `seg_test`, each perhaps nested once more in itself, with the classes below. A few files next to the
+folders do not change the layout: they are left out, with the reason.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _TEST = frozenset(
     ("test", "testing", "tests", "tst", "val", "valid", "validation", "validate", "validating", "dev", "devel",
      "development", "eval", "evaluation", "evaluate", "evaluating", "holdout", "heldout")
 )  # fmt: skip
-# Words beside `train` and `test` in a folder's name that say nothing: train_set and test_images belong together.
+# Words next to `train` and `test` in a folder's name without meaning: train_set and test_images belong together.
 _FILLERS = frozenset(
     ("set", "sets", "data", "dataset", "split", "part", "folder", "files", "images", "image", "imgs", "img",
      "pictures", "photos", "pics", "samples", "jpg", "jpeg", "png")
 )  # fmt: skip
 _COMPOUND = re.compile(rf"({'|'.join(sorted(_TRAIN | _TEST, key=len, reverse=True))})({'|'.join(sorted(_FILLERS))})")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
-_NO_CLASS = "files beside the class folders, so without a class; move them into a class folder"
+_NO_CLASS = "files outside the class folders, so without a class; move them into a class folder"
 _NO_TEST_CLASS = "test files outside the class folders, so without a class; move them into class folders"
 _NO_SPLIT = "files outside the folders of the training and test split; move them into one of these"
 
-Parts = dict[int, tuple[str, ...]]  # by row: the folders that are still to be looked at, and the file
+Parts = dict[int, tuple[str, ...]]  # by row: the folders below the current level, and the file
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,16 @@ class Layout:
 
 
 def layout(names: Sequence[str]) -> Layout:
-    """Classes are the folders beside one another at the top, if there are two and three in four files lie in them.
+    """Group files by their names. The folders at the top are classes if there are at least two and they hold three
+    quarters of the files.
 
-    Folders called train and test, or as other data sets call these, are splits, with the classes below. A folder that
-    holds everything counts for nothing.
+    Folders called train and test, or similar, are splits, with the classes below. A single folder that holds
+    everything is skipped.
     """
     every: Parts = {row: PurePosixPath(name).parts for row, name in enumerate(names)}
-    parts, beside = _enter(every)
+    parts, outside = _enter(every)
     marks = _split_marks(parts)
-    if len(set(marks.values())) == 1:  # all for testing, or all for training: no split, whatever they are called
+    if len(set(marks.values())) == 1:  # all test or all train: no split, whatever the names
         parts, marks = {row: part[1:] if part[0] in marks else part for row, part in parts.items()}, {}
     if marks:
         return _with_splits(len(names), parts, marks)
@@ -67,7 +68,7 @@ def layout(names: Sequence[str]) -> Layout:
         return _without_classes(len(names), None, {})
     if 4 * len(inside) < 3 * len(names):
         return _without_classes(len(names), None, {}, (_few_inside(len(names) - len(inside), len(inside), heads),))
-    left_out = dict.fromkeys((*beside, *(row for row in parts if len(parts[row]) == 1)), _NO_CLASS)
+    left_out = dict.fromkeys((*outside, *(row for row in parts if len(parts[row]) == 1)), _NO_CLASS)
     labels, classes = _labels(len(names), {row: parts[row][0] for row in inside}, {head: head for head in heads})
     return _classed(classes, labels, _splits_inside(parts, inside, len(names)), left_out)
 
@@ -96,10 +97,10 @@ def _with_splits(count: int, parts: Parts, marks: Mapping[str, bool]) -> Layout:
     return _classed(classes, labels, test, left_out)
 
 
-def _few_inside(beside: int, inside: int, heads: Iterable[str]) -> str:
-    """Why folders are no classes: most files lie beside them."""
+def _few_inside(outside: int, inside: int, heads: Iterable[str]) -> str:
+    """Why the folders are not classes: too many files are outside them."""
     some = ", ".join(repr(shown(head)) for head in sorted(heads)[:3])
-    return f"no classes: {beside:,} files lie beside the folders {some}, which hold {inside:,}"
+    return f"no classes: {outside:,} files are outside the folders {some}, which hold {inside:,}"
 
 
 def _without_classes(
@@ -118,12 +119,12 @@ def _classed(classes: tuple[str, ...], labels: np.ndarray, test: np.ndarray | No
 
 
 def untrained(classes: Sequence[str], labels: np.ndarray, trained: np.ndarray) -> tuple[str, ...]:
-    """A line if classes are without a training image: `labels` are those of all images, `trained` of these."""
-    counts, learned = (np.bincount(which, minlength=len(classes)) for which in (labels, trained))
-    absent = np.flatnonzero(learned == 0) if classes else ()
+    """A line if classes have no training image: `labels` of all images, `trained` of the training images."""
+    counts, trained_counts = (np.bincount(which, minlength=len(classes)) for which in (labels, trained))
+    absent = np.flatnonzero(trained_counts == 0) if classes else ()
     if not len(absent):
         return ()
-    some = ", ".join(f"{classes[row]!r} ({counts[row]:,} to test with)" for row in absent[:5])
+    some = ", ".join(f"{classes[row]!r} (test images: {counts[row]:,})" for row in absent[:5])
     which = "class has" if len(absent) == 1 else "classes have"
     more = ", ..." if len(absent) > 5 else ""
     return (f"{len(absent):,} {which} no training image, so a model cannot learn it: {some}{more}",)
@@ -133,7 +134,7 @@ def _labels(count: int, heads: Mapping[int, str], names: Mapping[str, str]) -> t
     classes = sorted({names[head] for head in heads.values()})
     if len(classes) > MAX_CLASSES:
         raise DataError(
-            f"{len(classes):,} folders would make as many classes; the limit is {MAX_CLASSES:,}. "
+            f"{len(classes):,} folders would be as many classes; the limit is {MAX_CLASSES:,}. "
             "Put files without classes into one folder"
         )
     index = {name: row for row, name in enumerate(classes)}
@@ -144,7 +145,7 @@ def _labels(count: int, heads: Mapping[int, str], names: Mapping[str, str]) -> t
 
 
 def _merged(train: frozenset[str], test: frozenset[str]) -> dict[str, str]:
-    """Class of each folder: `Cat` to train on and `cat` to test with are one, unless a split has both."""
+    """Class per folder: `Cat` in train and `cat` in test are one class, unless a split has both."""
     if any(len({head.casefold() for head in heads}) < len(heads) for heads in (train, test)):
         return {head: head for head in train | test}
     known = {head.casefold(): head for head in test} | {head.casefold(): head for head in train}
@@ -156,19 +157,19 @@ def _heads(parts: Parts) -> frozenset[str]:
 
 
 def _enter(parts: Parts, stop: frozenset[str] = frozenset()) -> tuple[Parts, list[int]]:
-    """Go down while a single folder, none of `stop`, holds most files; also the rows of the files beside it."""
-    beside: list[int] = []
+    """Descend while a single folder, not in `stop`, holds most files; also returns the rows of the files outside it."""
+    outside: list[int] = []
     while True:
         inside = {row: part for row, part in parts.items() if len(part) > 1}
         heads = {part[0] for part in inside.values()}
         if len(heads) != 1 or heads & stop or 2 * len(inside) <= len(parts):
-            return parts, beside
-        beside += [row for row in parts if row not in inside]
+            return parts, outside
+        outside += [row for row in parts if row not in inside]
         parts = {row: part[1:] for row, part in inside.items()}
 
 
 def _split_marks(parts: Parts) -> dict[str, bool]:
-    """The folders at the top that hold splits: True for testing. Empty if they are none, or hold few of the files."""
+    """The folders at the top that are splits: True for test. Empty if there are none, or they hold few of the files."""
     groups: dict[tuple[str, ...], dict[str, bool]] = {}
     heads = _heads(parts)
     for head in heads:
@@ -179,12 +180,12 @@ def _split_marks(parts: Parts) -> dict[str, bool]:
     marks = {head: mark for group in groups.values() for head, mark in group.items()}
     trained = [head for head, mark in marks.items() if not mark]
     if not pairs and len(trained) == 1 and trained[0] in groups.get((), {}) and marks.keys() == heads:
-        pairs = [marks]  # one part to train on and several to test with: `Training`, `PublicTest`, `PrivateTest`
+        pairs = [marks]  # one training and several test splits: `Training`, `PublicTest`, `PrivateTest`
     if len(pairs) == 1:
         covered = sum(len(part) > 1 and part[0] in pairs[0] for part in parts.values())
         return pairs[0] if 2 * covered > len(parts) else {}
     only = next(iter(groups.values()), {})
-    # Only folders of one split, such as `test` and `val`, and no file beside them.
+    # Only folders of one split, such as `test` and `val`, and no file outside them.
     alone = len(groups) == 1 and len(heads) == len(only) > 1 and all(len(part) > 1 for part in parts.values())
     return only if alone and not pairs else {}
 
@@ -197,7 +198,7 @@ def words_of(name: str) -> list[str]:
 def split_of(folder: str) -> tuple[bool, tuple[str, ...]] | None:
     """Whether the folder's name says test (True) or train (False), and its other words; None if it says neither."""
     text = re.sub(r"(held|hold)[-_ ]?out", "holdout", folder, flags=re.IGNORECASE)
-    text = re.sub(r"train[-_ ]?val(?![a-z])", "trainval", text, flags=re.IGNORECASE)  # both parts, to train on
+    text = re.sub(r"train[-_ ]?val(?![a-z])", "trainval", text, flags=re.IGNORECASE)  # both splits, used for training
     words: list[str] = []
     for word in words_of(text):
         compound = _COMPOUND.fullmatch(word)

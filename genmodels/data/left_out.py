@@ -1,4 +1,4 @@
-"""Files that a data set does not use, by reason: every file is used, or counted here."""
+"""Files that a data set does not use, by reason. Every file is either used or counted here."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _REMEDIES = {
     "camera raw files, which are not read here; export JPEG": (
         ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".raw",
     ),
-    "drawings or documents without pixels of their own; export PNG": (
+    "vector graphics or documents without pixels; export PNG": (
         ".svg", ".pdf", ".psd", ".eps", ".ai", ".xcf", ".ps",
     ),
     "JPEG 2000 or JPEG XL, which are not read here; save as PNG or JPEG": (".jp2", ".j2k", ".jpx", ".jxl"),
-    "AAC, WMA or similar sound, which is not read here; convert to WAV or FLAC": (
+    "AAC, WMA or similar audio, which is not read here; convert to WAV or FLAC": (
         ".m4a", ".aac", ".wma", ".amr", ".ape", ".ac3",
     ),
-    "tables or arrays, which `python -m genmodels pack` reads if no image files lie beside them": (
+    "tables or arrays, which `python -m genmodels pack` reads if there are no image files": (
         ".csv", ".npz", ".npy", ".idx3-ubyte", ".idx1-ubyte",
     ),
-    "videos; save single frames as images, or the sound as WAV": (
+    "videos; save single frames as images, or the audio as WAV": (
         ".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".wmv",
     ),
 }  # fmt: skip
@@ -53,7 +53,7 @@ def known_kind(name: str) -> str | None:
 
 
 def shown(name: str) -> str:
-    """A file name that can be printed and stored: bytes that are not UTF-8 and control characters are escaped."""
+    """A file name for display: bytes that are not UTF-8 and control characters are escaped."""
     try:
         text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
@@ -62,7 +62,7 @@ def shown(name: str) -> str:
 
 
 class LeftOut:
-    """File names by the reason why they are not used. `ignored` counts hidden files and the operating system's."""
+    """File names by the reason why they are not used; `ignored` counts hidden and system files."""
 
     def __init__(self) -> None:
         self.reasons: dict[str, list[str]] = {}
@@ -72,7 +72,7 @@ class LeftOut:
         self.reasons.setdefault(reason, []).append(shown(name))
 
     def add_unless_used(self, name: str, suffixes: Iterable[str]) -> bool:
-        """Whether the suffix is one of these; else the file is counted with its reason."""
+        """True if the suffix is one of these; else the file is counted with its reason."""
         if is_system(name):
             self.ignored += 1
         elif PurePosixPath(name).suffix.lower() in suffixes:
@@ -94,13 +94,13 @@ class LeftOut:
 
     def lines(self) -> tuple[str, ...]:
         """One line per reason: how many, why, and the first names."""
-        found = []
+        lines = []
         frequent = sorted(self.reasons.items(), key=lambda item: -len(item[1]))
         for reason, names in frequent[:_MAX_LINES]:
             some = ", ".join(name[:_MAX_NAME] for name in names[:_EXAMPLES])
-            found.append(f"{len(names):,} left out: {reason}: {some}{', ...' if len(names) > _EXAMPLES else ''}")
+            lines.append(f"{len(names):,} left out: {reason}: {some}{', ...' if len(names) > _EXAMPLES else ''}")
         if rest := frequent[_MAX_LINES:]:
-            found.append(f"{sum(len(names) for _, names in rest):,} left out for {len(rest):,} other reasons")
+            lines.append(f"{sum(len(names) for _, names in rest):,} left out for {len(rest):,} other reasons")
         if self.ignored:
-            found.append(f"{self.ignored:,} hidden or system files ignored (such as .DS_Store, Thumbs.db, __MACOSX)")
-        return tuple(found)
+            lines.append(f"{self.ignored:,} hidden or system files ignored (such as .DS_Store, Thumbs.db, __MACOSX)")
+        return tuple(lines)

@@ -1,7 +1,7 @@
-"""Batches from memory: the whole set as one uint8 tensor on the device, gathered by a random permutation.
+"""Batches from memory: the whole data set is one uint8 tensor on the device, gathered by a random permutation.
 
-No worker processes, no per-image Python: one gather a batch (26 to 43 times a DataLoader's rate on MNIST). Which
-examples batch k holds is a pure function of the seed and k, so resuming needs no cursor.
+No worker processes and no Python per image: one gather per batch (26 to 43 times as fast as a DataLoader on MNIST).
+The examples of batch k are a pure function of the seed and k, so resuming needs no cursor.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class Loader(Protocol):
 def loader_for(
     batch_keys: tuple[str, ...], arrays: Arrays, batch_size: int, seed: int, device: torch.device
 ) -> MemoryLoader | UnpairedLoader | PairLoader:
-    """The loader of the batch keys that a model trains on; raises DataError."""
+    """The loader for the batch keys that a model trains on; raises DataError."""
     if "content" in batch_keys:
         return PairLoader(arrays, device)
-    kind = UnpairedLoader if "image_a" in batch_keys else MemoryLoader
-    return kind(arrays, batch_size, seed, device)
+    loader = UnpairedLoader if "image_a" in batch_keys else MemoryLoader
+    return loader(arrays, batch_size, seed, device)
 
 
 class MemoryLoader:
     """Training batches `image` float32 (B, C, H, W) in [-1, 1] and `label` int64 (B,).
 
-    `style` (1, C, h, w) beside them, where the set has one: the same tensor in every batch.
+    Also `style` (1, C, h, w), if the set has a style image: the same tensor in every batch.
     """
 
     def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
@@ -60,7 +60,7 @@ class MemoryLoader:
         """The batch that `step` (from 0) trains on; the last, partial batch of an epoch is dropped."""
         epoch, index = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            # Drawn on the CPU: the same order on every device.
+            # Generated on the CPU, so the order is the same on every device.
             generator = torch.Generator().manual_seed(hash_seed(self.seed, epoch))
             self._order = torch.randperm(len(self.images), generator=generator).to(self.images.device)
             self._epoch = epoch
@@ -74,7 +74,7 @@ class MemoryLoader:
 
 
 class PairLoader:
-    """The same batch again and again: `content` (1, C, H, W) and `style` (1, C, h, w), float32 in [-1, 1]."""
+    """The same batch at every step: `content` (1, C, H, W) and `style` (1, C, h, w), float32 in [-1, 1]."""
 
     def __init__(self, arrays: Arrays, device: torch.device) -> None:
         content = to_float(_tensor(arrays.images[:1])).to(device)
@@ -85,49 +85,49 @@ class PairLoader:
 
 
 class UnpairedLoader:
-    """Training batches `image_a` and `image_b`, float32 (B, C, H, W) in [-1, 1], shuffled apart: nothing pairs them.
+    """Training batches `image_a` and `image_b`, float32 (B, C, H, W) in [-1, 1], each domain shuffled independently.
 
-    An epoch shows each picture of the larger kind once; each kind starts its own next shuffle when it is through.
+    An epoch contains each image of the larger domain once; a domain is shuffled again whenever it has been used up.
     """
 
     def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
-        self.kinds = [_Domain(arrays.images[arrays.labels == index], seed, index, device) for index in (0, 1)]
-        most = max(len(kind.images) for kind in self.kinds)
-        if batch_size > most or not all(len(kind.images) for kind in self.kinds):
-            counts = " and ".join(f"{len(kind.images):,}" for kind in self.kinds)
+        self.domains = [_Domain(arrays.images[arrays.labels == index], seed, index, device) for index in (0, 1)]
+        most = max(len(domain.images) for domain in self.domains)
+        if batch_size > most or not all(len(domain.images) for domain in self.domains):
+            counts = " and ".join(f"{len(domain.images):,}" for domain in self.domains)
             raise DataError(
                 f"train.batch_size = {batch_size} does not fit the {counts} pictures that could be read of the two "
-                f"kinds; both must have one, and the batch size be 1 to {most:,}"
+                f"domains; each needs at least one, and the batch size has to be 1 to {most:,}"
             )
         self.batch_size = batch_size
         self.steps_per_epoch = most // batch_size
 
     def batch(self, step: int) -> Batch:
-        a, b = (kind.pictures(step * self.batch_size, self.batch_size) for kind in self.kinds)
+        a, b = (domain.images_at(step * self.batch_size, self.batch_size) for domain in self.domains)
         return {"image_a": a, "image_b": b}
 
 
 class _Domain:
-    """The pictures of one kind, in one shuffle after another."""
+    """The images of one domain, as an endless sequence of shuffles."""
 
     def __init__(self, images: np.ndarray, seed: int, index: int, device: torch.device) -> None:
         self.images = _tensor(images).to(device)
         self.seed, self.index = seed, index
         self._orders: dict[int, Tensor] = {}
 
-    def pictures(self, start: int, count: int) -> Tensor:
-        """Pictures start, ..., start + count - 1 of the endless sequence, which may reach over several shuffles."""
+    def images_at(self, start: int, count: int) -> Tensor:
+        """Images start, ..., start + count - 1 of the sequence, which may span several shuffles."""
         parts: list[Tensor] = []
         while count:
-            round_, first = divmod(start, len(self.images))
-            rows = self._order(round_)[first : first + count]
+            shuffle, first = divmod(start, len(self.images))
+            rows = self._order(shuffle)[first : first + count]
             parts.append(rows)
             start, count = start + len(rows), count - len(rows)
         return to_float(self.images.index_select(0, torch.cat(parts)))
 
     def _order(self, number: int) -> Tensor:
         if number not in self._orders:
-            # Drawn on the CPU: the same order on every device.
+            # Generated on the CPU, so the order is the same on every device.
             generator = torch.Generator().manual_seed(hash_seed(self.seed, self.index, number))
             order = torch.randperm(len(self.images), generator=generator).to(self.images.device)
             self._orders = {number: order}
@@ -139,7 +139,7 @@ def _style(arrays: Arrays, device: torch.device) -> dict[str, Tensor]:
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    # torch warns of arrays it could not write to; only those are copied, a set may be gigabytes.
+    # torch warns about read-only arrays; only those are copied, because a set may have gigabytes.
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
@@ -154,7 +154,7 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 def hash_seed(*parts: int) -> int:
-    """One 62-bit seed from several numbers, spread so that neighbours share nothing (splitmix64)."""
+    """A 62-bit seed from several numbers; neighbouring numbers give unrelated seeds (splitmix64)."""
     value = 0
     for part in parts:
         value = (value + part + 0x9E3779B97F4A7C15) % 2**64

@@ -18,13 +18,13 @@ from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
 
 _MAX_ARRAYS, _MAX_HEADER = 200, 10_000
-# NumPy passes the text of a header to Python's parser, with all that this raises.
+# NumPy passes the header to Python's parser, which raises some of these.
 _ERRORS = (*ZIP_ERRORS, SyntaxError, tokenize.TokenError, TypeError, MemoryError)
 _OBJECTS = "arrays of Python objects, which are never unpickled; save them as numbers"
 
 
 def arrays(file: BinaryIO, title: str, limits: Limits, left_out: LeftOut) -> dict[str, np.ndarray]:
-    """The arrays of numbers and texts by name; the others are counted in `left_out`. Raises DataError."""
+    """The arrays of numbers and strings by name; the others are counted in `left_out`. Raises DataError."""
     try:
         check_directory(file, limits)
         with zipfile.ZipFile(file) as archive:
@@ -35,12 +35,12 @@ def arrays(file: BinaryIO, title: str, limits: Limits, left_out: LeftOut) -> dic
                     f"{title} holds {len(entries):,} arrays of {total / 1e6:,.0f} MB; the limit is {_MAX_ARRAYS} of "
                     f"{most / 1e6:,.0f} MB. Save a part of it"
                 )
-            found = {}
+            arrays_by_name = {}
             for entry in entries:
                 array = _array(archive, entry, title, left_out)
                 if array is not None:
-                    found[entry.filename.removesuffix(".npy")] = array
-            return found
+                    arrays_by_name[entry.filename.removesuffix(".npy")] = array
+            return arrays_by_name
     except _ERRORS as error:
         raise DataError(f"{title} cannot be read as .npz: {error or type(error).__name__}. Save it again") from error
 
@@ -51,7 +51,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, title: str, left_ou
         left_out.ignored += 1
         return None
     if not entry.filename.endswith(".npy"):
-        left_out.add(name, "entries that are no arrays")
+        left_out.add(name, "entries that are not arrays")
         return None
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
@@ -63,7 +63,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, title: str, left_ou
             left_out.add(name, _OBJECTS)
             return None
         if dtype.kind not in "buifUS":
-            left_out.add(name, "arrays of neither numbers nor texts")
+            left_out.add(name, "arrays of neither numbers nor strings")
             return None
         size = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or size > entry.file_size:

@@ -1,6 +1,6 @@
-"""A user's own sets: packed HDF5 files in `own/` below the data folder, each known by its short name.
+"""The user's uploaded data sets: packed HDF5 files in `own/` of the data root, each with a short name.
 
-Only files that this studio has written lie there (`intake.py`), so opening one parses nothing of a stranger's.
+The studio writes these files itself (`intake.py`), so no untrusted file is parsed here.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _SUFFIX = ".h5"
 
 
 def folder() -> Path:
-    """Where own sets lie; it may not exist yet."""
+    """The folder of the uploaded sets; it may not exist yet."""
     return data_root() / "own"
 
 
 def names() -> tuple[str, ...]:
-    """Short names of the own sets on this machine, sorted."""
+    """Short names of the uploaded sets, sorted."""
     try:
         return tuple(sorted(path.stem for path in folder().glob(f"[!.]*{_SUFFIX}") if path.is_file()))
     except OSError as error:
@@ -31,7 +31,7 @@ def names() -> tuple[str, ...]:
 
 
 def short_name(title: str) -> str:
-    """A title as a file's and an address's name: "My cats!" -> "my-cats"; raises ConfigError where it is no use."""
+    """A title as a name for files and addresses: "My cats!" -> "my-cats"; raises ConfigError if none is left."""
     from genmodels.data import names as built_in
     from genmodels.data import own_names
 
@@ -40,7 +40,7 @@ def short_name(title: str) -> str:
         raise ConfigError(f"the name {title[:80]!r} is not allowed: 1 to {MAX_TITLE} printable characters")
     name = re.sub(r"[\W_]+", "-", title.casefold()).strip("-")
     if not name:
-        raise ConfigError(f"the name {title!r} has no letter and no digit; give one that has")
+        raise ConfigError(f"the name {title!r} has no letter and no digit; choose another one")
     taken = {re.sub(r"_", "-", other) for other in (*built_in(), *own_names())}
     if name in taken:
         raise ConfigError(f"the name {title!r} belongs to a data set of the studio; choose another one")
@@ -48,7 +48,7 @@ def short_name(title: str) -> str:
 
 
 def path_of(name: str) -> Path:
-    """The file of an own set; raises UnknownNameError. A name is looked up, never trusted: it comes from addresses."""
+    """The file of a set; raises UnknownNameError. Names come from addresses, so they are looked up, not trusted."""
     known = names()
     if name not in known:
         raise UnknownNameError("own data set", name, known)
@@ -56,19 +56,19 @@ def path_of(name: str) -> Path:
 
 
 def new_path(name: str) -> Path:
-    """Where a set of this short name will lie; raises ConfigError where one is already."""
+    """The path for a new set of this name; raises ConfigError if there is one already."""
     if name in names():
         raise ConfigError(f"there is a set called {name!r} already; choose another name, or delete that set first")
     return folder() / f"{name}{_SUFFIX}"
 
 
 def config_of(name: str) -> DataConfig:
-    """How a training asks for the set; raises UnknownNameError."""
+    """The configuration to train on the set; raises UnknownNameError."""
     return DataConfig(name="hdf5", path=str(path_of(name)))
 
 
 def remove(name: str) -> None:
-    """Delete the set for good; runs trained on it stay. Raises UnknownNameError or DataError."""
+    """Delete the set permanently; runs trained on it stay. Raises UnknownNameError or DataError."""
     path = path_of(name)
     try:
         path.unlink()

@@ -1,7 +1,7 @@
-"""One picture file of anybody's -> one uint8 array of the size a model wants. Nothing a file claims is believed.
+"""Decode one untrusted image file to a uint8 array of the size a model needs. Headers are not trusted.
 
-A 20 kB PNG may open as 13,000 x 13,000 pixels: structure, format, then size, are checked from the header before
-anything is decoded. A server decodes uploads (`served`) in the sandbox's processes and with fewer pixels.
+A 20 kB PNG may decode to 13,000 x 13,000 pixels, so structure, format and size are checked before decoding. A server
+decodes uploads (`served`) in the processes of the sandbox, and with a lower limit of pixels.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp", ".bmp", ".gif", ".tif", ".tiff",
     ".avif",
 )  # fmt: skip
-MAX_PIXELS = 64_000_000  # a phone's camera reaches 50 million
-SERVED_PIXELS = 25_000_000  # most phones take 12 million and offer up to 24
+MAX_PIXELS = 64_000_000  # phone cameras reach 50 million
+SERVED_PIXELS = 25_000_000  # most phones take 12 million, some 24
 MAX_FILE_BYTES = 64 * 2**20
-_MAX_SIDE = 65_535  # as in JPEG; of a PNG of one column, each of 25 million rows is decoded by itself
+_MAX_SIDE = 65_535  # as in JPEG; a PNG of one column would need 25 million row decodes
 _TOO_LARGE = f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller"
-MIN_SIDE = 16  # of a picture kept in its shape: less is a single number after VGG's four halvings
-_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
+MIN_SIDE = 16  # of an image that keeps its aspect ratio: VGG halves it four times
+_ORIENTATION, _TRANSPOSED = 0x0112, (5, 6, 7, 8)
 _STRIP = 1_280_000  # pixels
-# What Pillow's decoders raise on damaged and hostile files; anything else is a defect of ours.
+# What Pillow's decoders raise for damaged and hostile files; anything else is a bug of this program.
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -53,14 +53,14 @@ _DECODER_ERRORS = (
 
 
 def _pillow() -> ModuleType:
-    """Pillow, imported when first used. Its settings and its warnings are the caller's own and stay as they are."""
+    """Pillow, imported on first use. Its settings and warnings belong to the caller and are not changed."""
     from PIL import Image
 
     return Image
 
 
 def warm_up() -> None:
-    """Load all that decoding needs. In the sandbox's process only: its warnings say nothing that errors do not."""
+    """Load everything that decoding needs and silence warnings. For the sandbox's process only."""
     import warnings
 
     pillow = _pillow()
@@ -69,10 +69,10 @@ def warm_up() -> None:
 
 
 def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarray:
-    """The picture in a file's bytes as uint8 (channels, size, size); raises DataError with the reason.
+    """Decode an image file to uint8 (channels, size, size); raises DataError with the reason.
 
-    Cropped to a square at the centre, resized, turned as its EXIF orientation says; transparency is laid on black, or
-    on the grey `paper` (0 to 255); of an animation the first frame is taken.
+    Centre-cropped to a square, resized, rotated to its EXIF orientation; transparency is composited onto the grey level
+    `paper` (0 to 255); of an animation, the first frame.
     """
     return np.asarray(_decode_on(raw, size, channels, (paper,))[0])
 
@@ -80,7 +80,7 @@ def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarra
 def decode_on(
     raw: bytes, size: int, channels: int, papers: Sequence[int], *, served: bool = False
 ) -> tuple[np.ndarray, ...]:
-    """The same on each of several greys, decoded once; raises DataError."""
+    """`decode` onto each of several grey levels, decoding once; raises DataError."""
     if served:
         papers = [int(paper) for paper in papers]
         return tuple(_sandboxed("on", raw, size=int(size), channels=int(channels), papers=papers))
@@ -90,16 +90,16 @@ def decode_on(
 def _decode_on(raw: bytes, size: int, channels: int, papers: Sequence[int], most: int = MAX_PIXELS) -> np.ndarray:
     with _opened(raw, most) as image:
         orientation = _orientation(image)
-        # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice what is needed: 3x faster.
+        # A JPEG is decoded at 1/2, 1/4 or 1/8 if that leaves at least twice the size: 3x as fast.
         image.draft(None, (2 * size, 2 * size))
         square = _square(image, size, orientation)
-        return np.stack([_laid(square, channels, paper) for paper in papers])
+        return np.stack([_composited(square, channels, paper) for paper in papers])
 
 
 def decode_whole(raw: bytes, *, served: bool = False) -> np.ndarray:
-    """The whole picture in a file's bytes as uint8 (H, W, 3), or (H, W, 4) where it is transparent; raises DataError.
+    """Decode a whole image file to uint8 (H, W, 3), or (H, W, 4) if it is transparent; raises DataError.
 
-    Turned as its EXIF orientation says; of an animation the first frame is taken.
+    Rotated to its EXIF orientation; of an animation, the first frame.
     """
     return _sandboxed("whole", raw) if served else _decode_whole(raw)
 
@@ -108,21 +108,21 @@ def _decode_whole(raw: bytes, most: int = MAX_PIXELS) -> np.ndarray:
     with _opened(raw, most) as stored:
         orientation = _orientation(stored)
         image = _plain_mode(stored)
-        turn = _turn(orientation)
-        image = image if turn is None else image.transpose(turn)
+        rotation = _rotation(orientation)
+        image = image if rotation is None else image.transpose(rotation)
         if image is not stored:
-            stored.close()  # a quarter of what all this takes
+            stored.close()  # frees a quarter of the memory
         transparent = image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255)
         pixels = np.empty((image.height, image.width, 4 if transparent else 3), np.uint8)
         rows = max(1, _STRIP // image.width)
-        for top in range(0, image.height, rows):  # Pillow hands out a whole picture in two copies
+        for top in range(0, image.height, rows):  # np.asarray of the whole image would need two copies
             strip = image.crop((0, top, image.width, min(image.height, top + rows)))
             pixels[top : top + rows] = np.asarray(strip if transparent else strip.convert("RGB"))
         return pixels
 
 
 def read(path: str | Path) -> bytes:
-    """A picture file's bytes; raises DataError, before it is read where it is too large."""
+    """The bytes of an image file; raises DataError if it is too large or cannot be read."""
     try:
         if Path(path).stat().st_size > MAX_FILE_BYTES:
             raise DataError(_TOO_LARGE)
@@ -132,14 +132,14 @@ def read(path: str | Path) -> bytes:
 
 
 def size_of(raw: bytes) -> tuple[int, int]:
-    """Width and height of the picture in a file's bytes, upright, from its header; raises DataError."""
+    """Width and height of an image file in its EXIF orientation, from the header; raises DataError."""
     with _opened(raw) as image:
         width, height = image.size
-        return (height, width) if _orientation(image) in _LYING else (width, height)
+        return (height, width) if _orientation(image) in _TRANSPOSED else (width, height)
 
 
 def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
-    """Width and height reduced to `longest` at most; raises DataError where too little would be left."""
+    """Width and height reduced to at most `longest`; raises DataError if a side falls below MIN_SIDE."""
     factor = min(1.0, longest / max(width, height))
     reduced = round(width * factor), round(height * factor)
     if min(reduced) < MIN_SIDE:
@@ -151,9 +151,9 @@ def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
 
 
 def decode_fitted(raw: bytes, longest: int, *, served: bool = False) -> np.ndarray:
-    """The whole picture in a file's bytes as uint8 (3, H, W), reduced to `longest` at most; raises DataError.
+    """Decode an image file to uint8 (3, H, W), reduced to at most `longest` per side; raises DataError.
 
-    Turned as its EXIF orientation says; transparency is laid on white; of an animation the first frame is taken.
+    Rotated to its EXIF orientation; transparency is composited onto white; of an animation, the first frame.
     """
     return _sandboxed("fitted", raw, longest=int(longest)) if served else _decode_fitted(raw, longest)
 
@@ -162,14 +162,14 @@ def _decode_fitted(raw: bytes, longest: int, most: int = MAX_PIXELS) -> np.ndarr
     pillow = _pillow()
     with _opened(raw, most) as image:
         width, height = fitted(image.width, image.height, longest)
-        orientation = _orientation(image)  # of a PNG, only decoding it tells
-        if orientation in _LYING:
+        orientation = _orientation(image)  # of a PNG it is known only after decoding
+        if orientation in _TRANSPOSED:
             width, height = height, width
         image.draft(None, (2 * longest, 2 * longest))
         image = _plain_mode(image)
-        turn = _turn(orientation)
-        if turn is not None:
-            image = image.transpose(turn)
+        rotation = _rotation(orientation)
+        if rotation is not None:
+            image = image.transpose(rotation)
         if image.size != (width, height):
             image = image.resize((width, height), pillow.Resampling.LANCZOS, reducing_gap=3.0)
         if image.mode == "RGBA":
@@ -182,7 +182,7 @@ DECODERS: Mapping[str, Callable[..., np.ndarray]] = {
     "fitted": _decode_fitted,
     "on": _decode_on,
 }
-"""What the sandbox's processes run, by the names that requests use."""
+"""The decoders that the sandbox's processes run, by their names in requests."""
 
 
 def _sandboxed(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
@@ -192,7 +192,7 @@ def _sandboxed(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """PNG bytes of uint8 (1 or 3, H, W): what `decode_fitted` gives back unchanged."""
+    """Encode uint8 (1 or 3, H, W) as PNG, which `decode_fitted` decodes to the same pixels."""
     buffer = io.BytesIO()
     array = pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
     _pillow().fromarray(np.ascontiguousarray(array)).save(buffer, "PNG")
@@ -201,7 +201,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 @contextmanager
 def _opened(raw: bytes, most: int = MAX_PIXELS) -> Iterator[Image]:
-    """The picture in a file's bytes, its header checked; what is raised in the block is a DataError with the reason."""
+    """Open an image file after checking its header; errors inside the block become a DataError with the reason."""
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:
         raise DataError(_TOO_LARGE)
@@ -219,15 +219,15 @@ def _opened(raw: bytes, most: int = MAX_PIXELS) -> Iterator[Image]:
     except MemoryError as error:
         raise DataError("it needs more memory to decode than it may use; scale it down") from error
     except _DECODER_ERRORS as error:
-        raise DataError(f"damaged: {error or type(error).__name__}; save it anew") from error
+        raise DataError(f"damaged: {error or type(error).__name__}; save it again") from error
 
 
 def fit_array(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """The same for decoded pixels, uint8 (H, W) or (H, W, 1 or 3)."""
+    """`decode` for pixels that are decoded already, uint8 (H, W) or (H, W, 1 or 3)."""
     height, width = pixels.shape[:2]
     _check_pixels(width, height, MAX_PIXELS)
     image = _pillow().fromarray(pixels.squeeze(2) if pixels.shape[2:] == (1,) else pixels)
-    return _laid(_square(image, size, 1), channels, 0)
+    return _composited(_square(image, size, 1), channels, 0)
 
 
 def _check_pixels(width: int, height: int, most: int) -> None:
@@ -236,7 +236,7 @@ def _check_pixels(width: int, height: int, most: int) -> None:
     if max(width, height) > _MAX_SIDE:
         raise DataError(f"{width:,} x {height:,} pixels; a side has at most {_MAX_SIDE:,}: scale it down or cut it")
     if not width * height:
-        raise DataError("it has no pixels; save it anew")
+        raise DataError("it has no pixels; save it again")
 
 
 def _too_many_pixels(most: int) -> str:
@@ -244,21 +244,21 @@ def _too_many_pixels(most: int) -> str:
 
 
 def _square(image: Image, size: int, orientation: int) -> Image:
-    """L, RGB or RGBA of `size` a side, upright."""
+    """The image as L, RGB or RGBA, `size` pixels per side, in its EXIF orientation."""
     image = _plain_mode(image)
     side = min(image.size)
     if image.width != image.height:
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        # Cut first: the resize's own box would let the filter mix in what lies outside.
+        # Crop first: with resize's `box`, the filter would mix in pixels outside it.
         image = image.crop((left, top, left + side, top + side))
     if side != size:
         image = image.resize((size, size), _pillow().Resampling.LANCZOS, reducing_gap=3.0)
-    turn = _turn(orientation)
-    return image if turn is None else image.transpose(turn)
+    rotation = _rotation(orientation)
+    return image if rotation is None else image.transpose(rotation)
 
 
-def _laid(image: Image, channels: int, paper: int) -> np.ndarray:
-    """uint8 (channels, H, W), laid on a grey where transparent."""
+def _composited(image: Image, channels: int, paper: int) -> np.ndarray:
+    """The image as uint8 (channels, H, W), composited onto a grey level if transparent."""
     if image.mode == "RGBA":
         pillow = _pillow()
         image = pillow.alpha_composite(pillow.new("RGBA", image.size, (paper, paper, paper, 255)), image)
@@ -267,14 +267,14 @@ def _laid(image: Image, channels: int, paper: int) -> np.ndarray:
 
 
 def _orientation(image: Image) -> int:
-    """As EXIF has it; 1 of a TIFF, which Pillow turns upright itself."""
+    """The EXIF orientation; 1 for a TIFF, which Pillow rotates itself."""
     return 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
 
 
-def _turn(orientation: int) -> Transpose | None:
-    """What brings a picture of this EXIF orientation upright."""
+def _rotation(orientation: int) -> Transpose | None:
+    """The transposition that undoes this EXIF orientation."""
     pillow = _pillow()
-    turns: dict[int, Transpose] = {
+    rotations: dict[int, Transpose] = {
         2: pillow.Transpose.FLIP_LEFT_RIGHT,
         3: pillow.Transpose.ROTATE_180,
         4: pillow.Transpose.FLIP_TOP_BOTTOM,
@@ -283,13 +283,13 @@ def _turn(orientation: int) -> Transpose | None:
         7: pillow.Transpose.TRANSVERSE,
         8: pillow.Transpose.ROTATE_90,
     }
-    return turns.get(orientation)
+    return rotations.get(orientation)
 
 
 def _plain_mode(image: Image) -> Image:
-    """Any mode as L, RGB or RGBA, which are what can be resized without artefacts."""
-    if image.mode.startswith("I"):  # 16 bits a pixel; a plain conversion would turn all above 255 white
-        wide = np.right_shift(np.asarray(image), 8)  # in its own 2 or 4 bytes, not in 8
+    """The image as L, RGB or RGBA, the modes that can be resized without artefacts."""
+    if image.mode.startswith("I"):  # 16 bits per pixel; convert() would clip everything above 255 to white
+        wide = np.right_shift(np.asarray(image), 8)  # keeps 2 or 4 bytes per pixel instead of 8
         image = _pillow().fromarray(wide.clip(0, 255, out=wide).astype(np.uint8))
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         return image if image.mode == "RGBA" else image.convert("RGBA")

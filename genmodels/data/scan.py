@@ -1,7 +1,7 @@
-"""Walks a folder of the user's: which files are used, and which are not and why.
+"""Walks a user's folder: which files are used, and which are not and why.
 
-Links are followed to files anywhere, and to folders inside the folder itself; a link to another folder may lead to the
-whole disk, or round in a circle, so it is left out and counted.
+Links to files are followed anywhere, links to folders only inside the folder itself: a link to another folder may lead
+to the whole disk or form a loop, so it is left out and counted.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from genmodels.data.left_out import LeftOut, is_system
 from genmodels.errors import DataError
 
 _OUTSIDE = "links to folders outside; copy these folders here, or name the folder itself"
-_LOOP = "links that lead round in a circle; remove them"
-_NESTED = "links inside a linked folder; replace them by what they lead to"
-_BROKEN = "links to files that are not there; remove them, or restore the files"
-_SPECIAL = "pipes, sockets or devices, which are no files; remove them"
+_LOOP = "links that form a loop; remove them"
+_NESTED = "links inside a linked folder; replace them by their targets"
+_BROKEN = "links to missing files; remove them, or restore the files"
+_SPECIAL = "pipes, sockets or devices instead of files; remove them"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Found:
 class _Folder:
     path: str
     name: str  # inside the root, ending in "/", or empty
-    above: frozenset[tuple[int, int]]  # device and inode of the folder and those above it
+    ancestors: frozenset[tuple[int, int]]  # device and inode of the folder and its ancestors
     linked: bool
     hidden: bool
 
@@ -55,13 +55,13 @@ def files_below(root: Path, suffixes: Sequence[str], most: int, what: str) -> Fo
                 name = folder.name + entry.name
                 kind = _kind(entry)
                 if kind == "folder":
-                    below = _below(folder, entry, real)
-                    if isinstance(below, _Folder):
-                        waiting.append(below)
+                    subfolder = _subfolder(folder, entry, real)
+                    if isinstance(subfolder, _Folder):
+                        waiting.append(subfolder)
                     elif folder.hidden or is_system(entry.name):
                         left_out.ignored += 1
                     else:
-                        left_out.add(name, below)
+                        left_out.add(name, subfolder)
                 elif folder.hidden or is_system(entry.name):
                     left_out.ignored += 1
                 elif kind != "file":
@@ -78,17 +78,17 @@ def files_below(root: Path, suffixes: Sequence[str], most: int, what: str) -> Fo
 
 def _entries(folder: _Folder, left_out: LeftOut) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder.path) as found:
-            return list(found)
+        with os.scandir(folder.path) as entries:
+            return list(entries)
     except PermissionError:
-        if not folder.hidden:  # such as a desktop's .Trash of another user
+        if not folder.hidden:  # such as .Trash of another user
             raise
         left_out.ignored += 1
         return []
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    """ "folder", "file", or why it is neither."""
+    """`folder`, `file`, or why it is neither."""
     try:
         if entry.is_dir():
             return "folder"
@@ -99,23 +99,25 @@ def _kind(entry: os.DirEntry[str]) -> str:
     return _BROKEN if entry.is_symlink() else _SPECIAL
 
 
-def _below(folder: _Folder, entry: os.DirEntry[str], real: str) -> _Folder | str:
-    """The folder of this entry, or why its link is not followed."""
+def _subfolder(folder: _Folder, entry: os.DirEntry[str], real: str) -> _Folder | str:
+    """The folder of this entry, or the reason why its link is not followed."""
     link = entry.is_symlink()
     if link and folder.linked:
         return _NESTED
     if link and not _is_inside(os.path.realpath(entry.path), real):
         return _OUTSIDE
     identity = _identity(entry.path)
-    if link and identity in folder.above:
+    if link and identity in folder.ancestors:
         return _LOOP
     hidden = folder.hidden or is_system(entry.name)
-    return _Folder(entry.path, f"{folder.name}{entry.name}/", folder.above | {identity}, folder.linked or link, hidden)
+    return _Folder(
+        entry.path, f"{folder.name}{entry.name}/", folder.ancestors | {identity}, folder.linked or link, hidden
+    )
 
 
 def _identity(path: str | Path) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116 - a Path for each of half a million folders costs seconds
-    return found.st_dev, found.st_ino
+    stat = os.stat(path)  # noqa: PTH116 - a Path for each of half a million folders costs seconds
+    return stat.st_dev, stat.st_ino
 
 
 def _is_inside(path: str, root: str) -> bool:

@@ -1,6 +1,6 @@
-"""Pairs of images side by side in one file, as pix2pix has them: the left half is of domain A, the right of domain B.
+"""Pairs of images side by side in one file, as in pix2pix: the left half is domain A, the right half domain B.
 
-Split into the two domains they train a CycleGAN, which does not use that they are pairs.
+The halves train a CycleGAN, which does not use the pairing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from genmodels.data.layouts import Layout
 from genmodels.data.sources import Folder, Zip, grouped
 from genmodels.errors import DataError
 
-_MIN_RATIO = 1.5  # width by height; two squares side by side have 2
+_MIN_RATIO = 1.5  # width / height; two squares side by side have 2
 
 
 class Halves:
-    """Both halves of each image of a source as images of their own, `A/NAME` and `B/NAME`, with the source's splits."""
+    """The halves of each image of a source as separate images, `A/NAME` and `B/NAME`, with the source's splits."""
 
     def __init__(self, source: Folder | Zip) -> None:
         groups = grouped(source)

@@ -1,7 +1,7 @@
-"""Where pictures come from: a folder, a zip, or the faces of the GAN book in HDF5.
+"""Sources of images: a folder, a zip, arrays, or the faces of the GAN book in HDF5.
 
-A source lists its pictures, says how they are grouped, and reads one as an array. Reading is safe from several
-threads. Nothing is ever unpacked to disk.
+A source lists its images, says how they are grouped, and reads one as an array, from several threads at once. Nothing
+is unpacked to disk.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from genmodels.data.left_out import LeftOut, is_system, shown
 from genmodels.data.scan import files_below
 from genmodels.errors import DataError
 
-_DRIVE = re.compile(r"[A-Za-z]:")  # a colon farther behind is part of a name: "Screenshot 12:30.png"
-# What zipfile raises on damaged and hostile archives, found by changing bytes at random.
+_DRIVE = re.compile(r"[A-Za-z]:")  # a later colon is part of a name: "Screenshot 12:30.png"
+# What zipfile raises for damaged and hostile archives, found by fuzzing.
 ZIP_ERRORS = (
     OSError,
     ValueError,
@@ -45,17 +45,17 @@ ZIP_ERRORS = (
     lzma.LZMAError,
 )
 _LINK, _UTF8 = 0o120000, 0x800
-_BLOCK = 512  # pictures decoded ahead of the one who writes them
+_BLOCK = 512  # images decoded ahead of their consumer
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a source may hold."""
+    """Limits of what a source may hold."""
 
     entries: int = 500_000
     total_bytes: int = 32 * 2**30
     ratio: float = math.inf
-    """How many times larger than its packed bytes an entry above a megabyte may be."""
+    """Highest compression ratio of an entry above a megabyte."""
 
 
 LOCAL = Limits()
@@ -66,37 +66,37 @@ DecodeOn = Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]]
 
 
 class Source(Protocol):
-    """A set of pictures that can be read one by one."""
+    """Images that can be read one by one."""
 
     title: str
     names: Sequence[str]
     left_out: LeftOut
 
     def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
-        """One picture, uint8 (channels, size, size), laid on black or the background; raises DataError."""
+        """One image, uint8 (channels, size, size), composited onto black or the background; raises DataError."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One split of picture files, none of them opened: labels int64 (N,); `pictures(rows)` decodes those rows."""
+    """One split of image files, none of them opened: labels int64 (N,); `pictures(rows)` decodes those rows."""
 
     labels: np.ndarray
     pictures: Callable[[np.ndarray], np.ndarray]
 
 
 def is_picture(name: str, suffixes: tuple[str, ...] = pictures.SUFFIXES) -> bool:
-    """By its name: an image's suffix, and not hidden (macOS puts shadows of all files into its zips)."""
+    """Whether a file name has an image suffix and is not hidden (macOS adds a hidden copy of each file to its zips)."""
     return not is_system(name) and PurePosixPath(name).suffix.lower() in suffixes
 
 
 class Folder:
-    """All images below a folder, and what else lies there."""
+    """All images below a folder; `left_out` has its other files."""
 
     def __init__(self, path: Path, limits: Limits = LOCAL) -> None:
-        found = files_below(path, pictures.SUFFIXES, limits.entries, "pictures")
+        files = files_below(path, pictures.SUFFIXES, limits.entries, "pictures")
         self.path, self.title = path, shown(path.name)
-        self.names: Sequence[str] = found.names
-        self.left_out, self.linked = found.left_out, found.linked
+        self.names: Sequence[str] = files.names
+        self.left_out, self.linked = files.left_out, files.linked
 
     def raw(self, name: str) -> bytes:
         """A file's bytes; raises DataError."""
@@ -111,7 +111,7 @@ class Folder:
 
 
 class Zip:
-    """All pictures in a zip, read from it in place."""
+    """All images in a zip, read in place."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Zip:
             if (entry.external_attr >> 16) & 0o170000 == _LINK and not is_system(name):
                 self.left_out.add(name, "links, which are not followed in a zip; zip the files themselves")
             elif self.left_out.add_unless_used(name, suffixes):
-                if name in entries:  # of two entries of one name the later one counts, as everywhere
+                if name in entries:  # the later of two entries of one name counts, as in other programs
                     self.left_out.add(name, "entries that a later one of the same name replaces")
                 entries[name] = entry
         self._entries = entries
@@ -166,7 +166,7 @@ class Zip:
                 raise DataError(f"{self.title} is encrypted; make a zip without a password")
 
     def open(self, name: str) -> BinaryIO:
-        """The entry's bytes, for files other than images."""
+        """The entry as a binary file, for files other than images."""
         return self._zip.open(self._entries[name])  # type: ignore[return-value]
 
     def raw(self, name: str) -> bytes:
@@ -177,7 +177,7 @@ class Zip:
         if entry.file_size > max(_SMALL, self._ratio * entry.compress_size):
             raise DataError(
                 f"{entry.file_size / 1e6:,.0f} MB packed into {entry.compress_size:,} bytes, more than "
-                f"{self._ratio:g} to 1, which is a blank page or hostile; save it again as PNG or JPEG"
+                f"{self._ratio:g} to 1, so it is blank or hostile; save it again as PNG or JPEG"
             )
         try:
             return self._zip.read(entry)  # never more than the checked file_size
@@ -199,9 +199,9 @@ def _decoded(
 
 
 def _entry_name(entry: zipfile.ZipInfo) -> str:
-    """The entry's path with forward slashes: Windows' own tools write backslashes. A folder's ends in a slash.
+    """The entry's path with forward slashes (Windows tools write backslashes); a folder's ends in a slash.
 
-    macOS writes UTF-8 without saying so, and zipfile then reads the bytes in the code page of old DOS.
+    macOS writes UTF-8 without the flag for it, and zipfile then decodes the bytes as code page 437.
     """
     name = entry.filename
     if not entry.flag_bits & _UTF8 and not name.isascii():
@@ -212,7 +212,7 @@ def _entry_name(entry: zipfile.ZipInfo) -> str:
 
 
 def check_directory(file: Path | BinaryIO, limits: Limits) -> None:
-    """Refuse a directory of millions of entries before Python makes an object of each (500 bytes and more)."""
+    """Raise DataError for a directory of millions of entries before zipfile creates an object for each."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
             return check_directory(opened, limits)
@@ -227,20 +227,20 @@ def check_directory(file: Path | BinaryIO, limits: Limits) -> None:
     if size == 0xFFFFFFFF and large >= 0:
         (size,) = struct.unpack_from("<Q", tail, large + 40)
         at = large
-    most = limits.entries * 300  # 46 bytes and a long name each
+    most = limits.entries * 300  # 46 bytes and a long name per entry
     if size > most:
         raise DataError(f"the zip's directory is {size / 1e6:,.0f} MB; the limit is {limits.entries:,} files")
     file.seek(max(0, end - len(tail) + at - size))
     count = file.read(size).count(b"PK\1\2")
     file.seek(0)
-    if count > 2 * limits.entries:  # folders and other systems' files among them are not counted later
+    if count > 2 * limits.entries:  # includes folders and system files, which do not count later
         raise DataError(f"the zip's directory has {count:,} entries; the limit is {limits.entries:,} files")
     return None
 
 
 @dataclass(frozen=True)
 class Grouped:
-    """The images of a source that can be used, with their class and split; the others by reason."""
+    """The usable images of a source, with class and split; `left_out` has the others by reason."""
 
     names: Sequence[str]
     classes: tuple[str, ...]
@@ -251,7 +251,7 @@ class Grouped:
 
 
 def grouped(source: Source) -> Grouped:
-    """Group a source's images by their folders; raises DataError if there are none, with what is there instead."""
+    """A source's images grouped by their folders; raises DataError if there are none, with what is there instead."""
     if not source.names:
         raise DataError(no_images(source))
     left_out = LeftOut()
@@ -269,14 +269,14 @@ def grouped(source: Source) -> Grouped:
 
 
 def no_images(source: Source) -> str:
-    """That the source holds no images, and what it holds instead."""
-    there = "; ".join(source.left_out.lines())
+    """Error message: the source holds no images, and what it holds instead."""
+    others = "; ".join(source.left_out.lines())
     text = f"{source.title} holds no pictures (files ending in {endings(pictures.SUFFIXES)})"
-    return f"{text}. It holds: {there}" if there else text
+    return f"{text}. It holds: {others}" if others else text
 
 
 def endings(suffixes: Sequence[str]) -> str:
-    """Suffixes for a sentence: "png, jpg or gif"."""
+    """Suffixes as part of a sentence: "png, jpg or gif"."""
     plain = [suffix.removeprefix(".") for suffix in suffixes]
     return ", ".join(plain[:-1]) + f" or {plain[-1]}"
 
@@ -284,7 +284,7 @@ def endings(suffixes: Sequence[str]) -> str:
 def read_all(
     source: Source, names: Sequence[str], size: int, channels: int, background: Background | None = None
 ) -> Iterator[tuple[str, np.ndarray | DataError]]:
-    """Each picture, or why it cannot be used, in order; decoded on several threads (Pillow releases the lock)."""
+    """Each name with its image or the error, in order; decoded on several threads (Pillow releases the GIL)."""
     read = partial(_try, source, size=size, channels=channels, background=background)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "pictures") as pool:
         for start in range(0, len(names), _BLOCK):

@@ -1,4 +1,4 @@
-"""What a data set is: DataConfig chooses one, DataSpec says what it provides. No torch, no data is read here."""
+"""DataConfig chooses a data set, DataSpec says what it provides, Arrays and Recordings hold its examples."""
 
 from __future__ import annotations
 
@@ -20,63 +20,63 @@ BACKGROUNDS = {"black": 0, "white": 255, "grey": 128, "gray": 128}
 
 
 class DataConfig(Frozen):
-    """The choice of a data set, as recipes and `--data` make it. All but the name are for sets that can be sized."""
+    """The choice of a data set in recipes and `--data`. Each set uses some of the fields (`Dataset.fields`)."""
 
     name: str = Field("digits", min_length=1, max_length=200, description="name of the data set")
     path: str | None = Field(
         None,
         min_length=1,
         max_length=4096,
-        description="the folder of pictures or of recordings, or the HDF5 file, of your own set",
+        description="folder of images or recordings, or HDF5 file, with your own data",
     )
     path_b: str | None = Field(
         None,
         min_length=1,
         max_length=4096,
-        description="the folder of the second kind of pictures, where path holds only the first",
+        description="folder with the images of domain B, if path holds only those of domain A",
     )
     size: int | None = Field(
         None,
         ge=4,
         le=MAX_SIDE,
-        description="side of the pictures in pixels: cropped to a square at the centre, resized",
+        description="side of the images in pixels: they are centre-cropped to a square and resized",
     )
     style: str | None = Field(
         None,
         min_length=1,
         max_length=4096,
-        description="the picture to be painted like: a file, or the name of one in style_images of the data folder",
+        description="style image: a file, or the name of one in style_images of the data folder",
     )
     style_size: int | None = Field(
-        None, ge=16, le=1024, description="longer side of that picture in pixels: larger gives coarser strokes"
+        None, ge=16, le=1024, description="longer side of the style image in pixels: larger gives coarser strokes"
     )
-    channels: Literal[1, 3] | None = Field(None, description="1 for grey pictures, 3 for colour")
+    channels: Literal[1, 3] | None = Field(None, description="1 for grey images, 3 for colour")
     side_by_side: bool | None = Field(
-        None, description="each image holds one of A on its left half and one of B on its right, as those of pix2pix"
+        None, description="each image is a pair, domain A in its left half and B in its right, as in pix2pix"
     )
     background: int | None = Field(
         None,
         ge=0,
         le=255,
-        description="what transparent images are laid on: black, white, grey, or a grey level; empty for black",
+        description="background of transparent images: black, white, grey, or a grey level; empty for black",
     )
     limit: int | None = Field(
         None,
         ge=2,
         le=100_000_000,
-        description="use at most this many pictures or recordings, drawn once by a fixed shuffle",
+        description="use at most this many images or recordings, the first of a fixed shuffle",
     )
     sample_rate: int | None = Field(
-        None, ge=2_000, le=48_000, description="samples a second that recordings are brought to; empty for 8,000"
+        None, ge=2_000, le=48_000, description="sample rate in Hz to which recordings are resampled; empty for 8,000"
     )
     clip_seconds: float | None = Field(
-        None, ge=0.1, le=60, description="longer recordings are cut into equal pieces of at most this; empty for 2"
+        None, ge=0.1, le=60, description="longer recordings are cut into equal clips of at most this; empty for 2"
     )
 
     @field_validator("path", "path_b")
     @classmethod
     def _absolute(cls, path: str | None) -> str | None:
-        # The worker that trains has another working directory than the shell a job is submitted from.
+        # The training worker has another working directory than the shell that submits the job.
         return None if path is None else os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
 
     @field_validator("background", mode="before")
@@ -87,7 +87,7 @@ class DataConfig(Frozen):
     @field_validator("style")
     @classmethod
     def _file_or_name(cls, style: str | None) -> str | None:
-        # A bare word is looked up in the data folder by whoever reads it; a path is this shell's.
+        # A bare name is looked up in the data root when it is read; a path belongs to this shell.
         is_path = style is not None and (os.sep in style or os.path.isfile(style))  # noqa: PTH113
         return cls._absolute(style) if is_path else style
 
@@ -103,19 +103,19 @@ class DataSpec(Frozen):
     classes: tuple[str, ...] = ()
     train_size: int = Field(ge=1, description="examples to train on; an epoch is this many")
     test_size: int = Field(0, ge=0)
-    sample_rate: int | None = Field(None, ge=1_000, le=48_000, description="of recordings: samples a second")
-    clip_samples: int | None = Field(None, ge=16, description="of recordings: samples that almost all stay within")
-    speakers: tuple[str, ...] = Field((), description="of recordings: who speaks, in the order of their numbers")
+    sample_rate: int | None = Field(None, ge=1_000, le=48_000, description="of recordings: sample rate in Hz")
+    clip_samples: int | None = Field(None, ge=16, description="of recordings: length in samples that few exceed")
+    speakers: tuple[str, ...] = Field((), description="of recordings: speakers, in the order of their indices")
     pairs: int = Field(
-        0, ge=0, description="of sets of two kinds of pictures: image_a and image_b in an epoch, the larger kind once"
+        0, ge=0, description="of two image domains: pairs (image_a, image_b) per epoch, the size of the larger domain"
     )
     target: tuple[float, ...] | None = Field(
-        None, description="where all examples are noisy copies of one picture: that picture, 0 to 1"
+        None, description="if all examples are noisy copies of one image: that image, 0 to 1"
     )
     licence: str
     source: str
-    download_mb: float = Field(0, description="what fetching it costs; 0 where nothing is fetched")
-    notes: tuple[str, ...] = Field((), description="of own sets: files left out and why, classes without images")
+    download_mb: float = Field(0, description="size of the download; 0 if none is needed")
+    notes: tuple[str, ...] = Field((), description="of the user's data: files left out and why, classes without images")
 
     @property
     def num_speakers(self) -> int:
@@ -124,9 +124,9 @@ class DataSpec(Frozen):
 
 @dataclass(frozen=True)
 class Arrays:
-    """One split in memory: images uint8 (N, C, H, W), labels int64 (N,); of two kinds, 0 is A and 1 is B.
+    """One split in memory: images uint8 (N, C, H, W), labels int64 (N,); of two domains, 0 is A and 1 is B.
 
-    `style` uint8 (1, C, h, w) is the picture to be painted like, where the set has one.
+    `style` uint8 (1, C, h, w) is the style image, if the set has one.
     """
 
     images: np.ndarray
@@ -136,10 +136,10 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Recordings:
-    """One split of recordings in memory, end to end: no sample is spent on padding.
+    """One split of recordings in memory, concatenated without padding.
 
-    samples int16 (total,); ends int64 (N,), where in it each recording ends; labels and speakers int64 (N,); closes
-    bool (N,), whether it ends there by itself, and not because a longer one was cut.
+    samples int16 (total,); ends int64 (N,), the end of each recording in `samples`; labels and speakers int64 (N,);
+    closes bool (N,), False if the recording was cut out of a longer one that goes on.
     """
 
     samples: np.ndarray
@@ -156,7 +156,7 @@ class Recordings:
         speakers: Sequence[int],
         closes: np.ndarray | None = None,
     ) -> Recordings:
-        """From one int16 (T,) a recording; without `closes` none of them was cut."""
+        """From one int16 (T,) array per recording; without `closes`, none was cut."""
         ends = np.cumsum([len(clip) for clip in clips], dtype=np.int64)
         closes = np.ones(len(clips), bool) if closes is None else closes
         return cls(np.concatenate(clips), ends, np.array(labels, np.int64), np.array(speakers, np.int64), closes)
@@ -177,7 +177,7 @@ class Recordings:
 
 
 def check_memory(count: int, shape: tuple[int, ...], what: str) -> None:
-    """Raise DataError where `count` pictures of `shape` are more than one process should hold."""
+    """Raise DataError if `count` images of `shape` need more than MAX_ARRAY_BYTES."""
     needed = count * math.prod(shape)
     if needed > MAX_ARRAY_BYTES:
         fitting = MAX_ARRAY_BYTES // math.prod(shape)
@@ -196,9 +196,9 @@ def split_rows(
 ) -> np.ndarray:
     """Row numbers of a split of `count` examples, in an order that mixes the classes.
 
-    `test` (bool, (count,)) marks the test examples where the set says which they are; else the last tenth of a fixed
-    shuffle is held out. `limit` keeps the first so many of that shuffle. `labels` int64 (count,): a class of which all
-    images would be held out is trained on instead, if another image is left to test with.
+    `test` (bool, (count,)) marks the test examples if the set defines them; else the last tenth of a fixed shuffle is
+    held out. `limit` keeps the first examples of that shuffle. `labels` int64 (count,): a class of which all
+    images would be held out is trained on instead, if another image remains in the test split.
     """
     if count < 2:
         raise DataError(f"a data set needs at least 2 pictures, one to train on and one to test with; found {count}")
@@ -213,10 +213,10 @@ def split_rows(
 
 
 def _with_every_class_trained(labels: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-    kept = held_out & np.isin(labels, labels[~held_out])
-    if not kept.any():
+    test = held_out & np.isin(labels, labels[~held_out])
+    if not test.any():
         spare = np.flatnonzero(np.bincount(labels)[labels] > 1)
         if not len(spare):
             return held_out
-        kept[spare[-1]] = True
-    return kept
+        test[spare[-1]] = True
+    return test

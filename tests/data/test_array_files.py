@@ -122,8 +122,8 @@ def test_each_line_of_a_csv_is_used_or_counted(tmp_path: Path) -> None:
     done = pack(tmp_path / "x.csv")
     assert done.count + done.left_out.count == 30
     text = "\n".join(done.left_out.lines())
-    assert "lines with another number of values than the first one: x.csv: line 4" in text
-    assert "no grey levels from 0 to 255: x.csv: line 10, x.csv: line 8, x.csv: line 12" in text
+    assert "lines with another number of values than the first line: x.csv: line 4" in text
+    assert "not grey levels from 0 to 255: x.csv: line 10, x.csv: line 8, x.csv: line 12" in text
     assert np.array_equal(images_of(done)[:3, 0], IMAGES[:3])
 
 

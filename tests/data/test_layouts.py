@@ -110,7 +110,7 @@ def test_a_class_only_in_the_test_part_is_said(tmp_path: Path) -> None:
     root = write(tmp_path / "x", dict.fromkeys(names, PNG))
     done = packing.pack(packing.open_source(root), tmp_path / "x.h5", size=8)
     assert done.classes == ("bird", "cat", "dog")
-    assert done.notes == ("1 class has no training image, so a model cannot learn it: 'bird' (1 to test with)",)
+    assert done.notes == ("1 class has no training image, so a model cannot learn it: 'bird' (test images: 1)",)
     assert done.notes[0] in data.get_spec(own(done.path)).notes
     assert done.notes[0] in data.get_spec(own(root, "image_folder")).notes
 
@@ -133,10 +133,10 @@ def test_many_images_beside_few_folders_have_no_classes_and_it_is_said() -> None
     found = layout([f"{n}.png" for n in range(20)] + ["old/1.png", "new/1.png"])
     assert (found.classes, found.left_out) == ((), {})
     assert found.labels.tolist() == [0] * 22
-    assert found.notes == ("no classes: 20 files lie beside the folders 'new', 'old', which hold 2",)
+    assert found.notes == ("no classes: 20 files are outside the folders 'new', 'old', which hold 2",)
     splits = layout([*split("train", "test", 1), *(f"set/train/{n}.png" for n in range(6))])
     assert (splits.classes, splits.left_out) == ((), {})
-    assert splits.notes == ("no classes: 6 files lie beside the folders 'cat', 'dog', which hold 2",)
+    assert splits.notes == ("no classes: 6 files are outside the folders 'cat', 'dog', which hold 2",)
 
 
 # --------------------------------------------------------------------- each class is trained on

@@ -160,7 +160,7 @@ def test_links_are_followed_inside_and_counted_where_they_leave_or_loop(tmp_path
     source = Folder(root)
     assert len(source.names) == 4 + 4 + 4 + 1
     text = "\n".join(source.left_out.lines())
-    for part in ("links to folders outside", "lead round in a circle", "links to files that are not there", "pipes"):
+    for part in ("links to folders outside", "form a loop", "links to missing files", "pipes"):
         assert part in text
     assert "links inside a linked folder" in text, "bird/up"
     groups = grouped(source)
@@ -249,7 +249,7 @@ def test_the_command_names_what_it_used_and_what_not(tmp_path: Path) -> None:
     assert "8 pictures of 3x8x8 in 2 classes, 2 left out" in done.stdout
     assert "files used: 4 .jfif, 4 .png" in done.stdout
     assert "1 left out: HEIC" in done.stderr
-    assert "1 left out: files beside the class folders, so without a class; move" in done.stderr
+    assert "1 left out: files outside the class folders, so without a class; move" in done.stderr
     assert "1 hidden or system files ignored" in done.stderr
 
 

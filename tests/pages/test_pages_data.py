@@ -173,11 +173,11 @@ def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     app.button(key="data_pack").click().run()
     assert "6 images have transparency; laid on white" in app.warning[0].value
     (reasons,) = [box for box in app.expander if box.label == "Left out, with the reason: 2"]
-    for part in ("HEIC, which is not read here", "files beside the class folders"):
+    for part in ("HEIC, which is not read here", "files outside the class folders"):
         assert part in as_read(reasons.markdown[0].value), "said at once, with the file's name"
     assert hdf5.header(own.path_of("my-pictures")).view().min() == 255
     again = words(open_page("data", data="my-pictures"))
-    for part in ("HEIC, which is not read here", "files beside the class folders", "laid on white"):
+    for part in ("HEIC, which is not read here", "files outside the class folders", "laid on white"):
         assert part in as_read(again)
 
 
