@@ -1,4 +1,4 @@
-"""Finds images that lie in .npz, CSV or idx files: in one such file, in a folder, or in a zip of them."""
+"""Finds images in .npz, CSV or idx files: in one such file, in a folder, or in a zip of them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
 
 SUFFIXES = (".npz", ".csv", ".gz", "")
-"""Of files that may hold images; "" for idx files, whose names have none."""
+"""Suffixes of files that may hold images; "" for idx files, which have none."""
 _IDX = re.compile(r"(?P<stem>.*?)[-_.]?(?P<what>images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?", re.IGNORECASE)
-_COPY = "copies of another file of the same part"
+_COPY = "copies of another file of the same split"
 
 Files = Mapping[str, Callable[[], BinaryIO]]
 
 
 def is_array_file(name: str) -> bool:
-    """By its name: .npz, .csv, .csv.gz, or an idx file as MNIST's authors or Kaggle name it."""
+    """Whether a file name is .npz, .csv, .csv.gz, or an idx file as named by MNIST's authors or on Kaggle."""
     last = PurePosixPath(name).name.lower()
     return not is_system(name) and (last.endswith((".npz", ".csv", ".csv.gz")) or _IDX.fullmatch(last) is not None)
 
@@ -64,7 +64,7 @@ def _in_folder(path: Path, limits: Limits) -> ArraySource | None:
 
 
 def _from_files(title: str, files: Files, limits: Limits, left_out: LeftOut) -> ArraySource | None:
-    """From those of the files that hold arrays; None if none does."""
+    """The source of those files that hold arrays; None if none does."""
     arrays = {name: opened for name, opened in files.items() if is_array_file(name)}
     for name in files:
         if name not in arrays:
@@ -82,23 +82,23 @@ def _source(title: str, files: Files, limits: Limits, left_out: LeftOut) -> Arra
             continue
         of_file = LeftOut()
         try:
-            found, names = _one_file(name, opened, limits, most, of_file)
+            file_parts, names = _one_file(name, opened, limits, most, of_file)
         except DataError as error:
             unread[name] = error
             continue
-        parts, classes = parts + found, names or classes
+        parts, classes = parts + file_parts, names or classes
         left_out.update(of_file)
     parts += _idx_parts({name: opened for name, opened in files.items() if _idx_match(name)}, most, left_out)
     if not parts and unread:
         raise next(iter(unread.values()))
-    for name, reason in unread.items():  # such as a table of sample answers beside the images
-        why = str(reason).removeprefix(f"{shown(name)} ")
+    for name, error in unread.items():  # such as a table of sample answers next to the images
+        why = str(error).removeprefix(f"{shown(name)} ")
         left_out.add(name, f"files that cannot be used ({why})")
     total = sum(part.images.nbytes for part in parts)
     if total > most or sum(len(part.images) for part in parts) > csv_images.MAX_ROWS:
         raise DataError(f"{title} holds more than {csv_images.MAX_ROWS:,} images or {most / 1e6:,.0f} MB; take a part")
     if not parts:
-        raise DataError(f"{title} holds labels without images; put the file of the images beside it")
+        raise DataError(f"{title} holds labels without images; put the file of the images next to it")
     return ArraySource(title, parts, left_out, classes)
 
 
@@ -141,10 +141,12 @@ def _idx_parts(files: Files, most: int, left_out: LeftOut) -> list[Part]:
                 left_out.add(name, "labels without images")
             continue
         images = idx.read(files[name], shown(name), 3, most)
-        beside = chosen.get((stem, "labels"))
-        labels = None if beside is None else idx.read(files[beside], shown(beside), 1, most).astype("int64")
+        label_file = chosen.get((stem, "labels"))
+        labels = None if label_file is None else idx.read(files[label_file], shown(label_file), 1, most).astype("int64")
         if labels is not None and len(labels) != len(images):
-            raise DataError(f"{shown(name)} has {len(images):,} images, {shown(str(beside))} {len(labels):,} labels")
+            raise DataError(
+                f"{shown(name)} has {len(images):,} images, {shown(str(label_file))} {len(labels):,} labels"
+            )
         mark = split_of(stem)
         parts.append(Part(shown(name), to_bytes(images, shown(name)), labels, "t10k" in stem or bool(mark and mark[0])))
     return parts

@@ -1,6 +1,6 @@
-"""Recordings of anybody's, decoded in a process of its own: one that was uploaded, or a folder of one's own at once.
+"""Decode untrusted audio in a subprocess: one uploaded recording, or a whole folder.
 
-Starting that process takes half a second and a file of a second two milliseconds, so a folder is given to one process.
+Starting the subprocess takes half a second, decoding a one-second file two milliseconds, so a folder uses one process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from genmodels.errors import DataError
 
 MEMORY = 2 * 2**30
 AT_ONCE = 2
-"""Uploads that are decoded side by side; each may take MEMORY and a core."""
+"""Uploads decoded at the same time; each may take MEMORY and a core."""
 MAX_WAIT = 20.0
 _ONE = Words("the recording", "Save it again as 16-bit WAV, or take another one", "Cut out what you need")
 _MANY = Words(
@@ -29,7 +29,7 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class BusyError(DataError):
-    """Others' recordings are being decoded; this one was not looked at."""
+    """Other recordings are being decoded; this one was not read."""
 
 
 def decode_recording(
@@ -41,23 +41,23 @@ def decode_recording(
     memory: int = MEMORY,
     wait: float = MAX_WAIT,
 ) -> np.ndarray:
-    """One channel of a stranger's recording at `sample_rate`, float32 (T,) in [-1, 1]; at most `seconds` long.
+    """Decode an untrusted recording to mono at `sample_rate`, float32 (T,) in [-1, 1], at most `seconds` long.
 
-    WAV, FLAC, OGG, MP3 or AIFF, in half a second. Raises DataError with the reason, and BusyError where AT_ONCE others
-    are being decoded and none was ready within `wait` seconds.
+    WAV, FLAC, OGG, MP3 or AIFF, in half a second. Raises DataError with the reason, and BusyError if AT_ONCE other
+    recordings are being decoded and none is ready within `wait` seconds.
     """
     if len(raw) > recording.MAX_FILE_BYTES:
         raise DataError(f"larger than {recording.MAX_FILE_BYTES >> 20} MB; cut out what you need first")
     if not _places.acquire(timeout=wait):
-        raise BusyError(f"{AT_ONCE} recordings of others are being read just now; try again in a few seconds")
+        raise BusyError(f"{AT_ONCE} other recordings are being read now; try again in a few seconds")
     try:
         with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as out:
             spool.write(raw)
             spool.seek(0)  # also flushes
             request = {"kind": "recording", "memory": memory, "sample_rate": sample_rate, "seconds": seconds}
-            done = isolation.run(request, _ONE, None, patience, {"spool": spool, "out": out})
+            report = isolation.run(request, _ONE, None, patience, {"spool": spool, "out": out})
             out.seek(0)
-            samples = np.fromfile(out, "<f4", done["count"])
+            samples = np.fromfile(out, "<f4", report["count"])
     finally:
         _places.release()
     return samples.astype(np.float32)
@@ -65,9 +65,9 @@ def decode_recording(
 
 @dataclass(frozen=True)
 class Decoded:
-    """Files of a folder end to end: samples int16 (total,); ends int64 (N,); `rows` says which of the names they are.
+    """Recordings of a folder, concatenated: samples int16 (total,); ends and `rows` (indices in the names) int64 (N,).
 
-    `skipped` names each of the others, with the reason.
+    `skipped` has the other names with the reason.
     """
 
     samples: np.ndarray
@@ -87,16 +87,15 @@ def decode_folder(
     patience: float = PATIENCE,
     memory: int = MEMORY,
 ) -> Decoded:
-    """Decode these files, each at most `seconds` long, all together at most `most` samples at `sample_rate`.
+    """Decode these files, each at most `seconds` long, together at most `most` samples at `sample_rate`.
 
-    A file that cannot be used is left out. Raises DataError where there is more, and where a file breaks the process
-    that reads it: it is named.
+    A file that cannot be used is skipped. Raises DataError if there are more samples, or a file crashes the subprocess.
     """
     with tempfile.TemporaryFile() as out:
         request = {"kind": "recordings", "memory": memory, "folder": str(folder), "names": list(names)}
         request |= {"sample_rate": sample_rate, "seconds": seconds, "most": most}
-        done = isolation.run(request, _MANY, on_progress, patience, {"out": out})
+        report = isolation.run(request, _MANY, on_progress, patience, {"out": out})
         out.seek(0)
-        samples = np.fromfile(out, "<i2", done["count"]).astype(np.int16, copy=False)
-    ends, rows = np.array(done["ends"], np.int64), np.array(done["rows"], np.int64)
-    return Decoded(samples, ends, rows, tuple(done["skipped"]))
+        samples = np.fromfile(out, "<i2", report["count"]).astype(np.int16, copy=False)
+    ends, rows = np.array(report["ends"], np.int64), np.array(report["rows"], np.int64)
+    return Decoded(samples, ends, rows, tuple(report["skipped"]))

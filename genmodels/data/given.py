@@ -1,4 +1,4 @@
-"""A file named on the command line: read up to its kind's bound, decoded, and named where it is refused."""
+"""Read and decode a file named on the command line, with its name in error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def decoded(path: Path, most: int, decode: Callable[[bytes], T]) -> T:
-    """`decode` of the file's bytes, of at most one more than `most`, which `decode` refuses; raises DataError."""
+    """`decode(bytes of the file)`; reads at most `most` + 1 bytes, which `decode` refuses. Raises DataError."""
     try:
         with path.open("rb") as file:
             raw = file.read(most + 1)

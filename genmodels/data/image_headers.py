@@ -1,8 +1,8 @@
 """Checks of an image file's structure, made before a decoder sees it. They cost milliseconds and no memory.
 
 Pillow reads all metadata into memory when it opens a file: 65,535 EXIF entries that point at the same 30 kB become
-2 GB. A progressive JPEG costs a pass over all pixels per scan, and a scan may have ten bytes. These checks refuse what
-no camera or program writes and say why; the sandbox's limits hold for everything else.
+2 GB. A progressive JPEG costs a pass over all pixels per scan, and a scan may have ten bytes. These checks refuse
+structures that no camera or program writes; the sandbox's limits apply to everything else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from genmodels.errors import DataError
 MAX_SCANS = 100  # libjpeg's own progressive script has 10, the most thorough optimisers some 60
 MAX_SEGMENTS = 2_000  # of a JPEG; a colour profile has 255 at most
 MAX_JUNK = 65_536  # bytes between a JPEG's segments
-MAX_CHUNKS, MAX_OTHER_CHUNKS = 100_000, 2_000  # of a PNG: all, and those that are neither pixels nor frames
+MAX_CHUNKS, MAX_OTHER_CHUNKS = 100_000, 2_000  # of a PNG: all, and those without pixels or frames
 MAX_TEXT_BYTES = 4 * 2**20  # compressed text and profiles of a PNG; texts and extensions of a GIF
 MAX_COMMENT_BYTES = 65_536
 MAX_TAGS = 512  # entries of an EXIF directory; a camera writes some 20

@@ -1,8 +1,8 @@
-"""What a stranger hands in -> a set of the user's own, packed by a process of its own.
+"""Upload pipeline for untrusted files: a subprocess decodes them and packs them as a data set of the user.
 
-A hostile file may hang a decoder, exhaust the memory or crash the HDF5 library. So no byte of it is decoded in the
-process that serves pages: `python -m genmodels.data.intake_worker` does it under a limit of memory, is stopped when it
-makes no progress, and what it writes is a new file of the studio's own layout. Starting it costs 0.3 s.
+A hostile file may hang a decoder, exhaust the memory or crash the HDF5 library. So the server decodes no byte of it:
+`python -m genmodels.data.intake_worker` does it under a memory limit, is stopped when it makes no progress, and writes
+a new file in the studio's own layout. Starting it costs 0.3 s.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ from genmodels.data.left_out import known_kind
 from genmodels.errors import DataError
 
 SIZES = (16, 28, 32, 48, 64, 96, 128, 192, 256)
-MAX_FILES = 5_000  # uploaded one by one; more come as a zip
+MAX_FILES = 5_000  # uploaded as single files; more have to be zipped
 MAX_UPLOAD_BYTES = 500 * 2**20
-MEMORY = 6 * 2**30  # a picture of 64 million pixels is decoded in half a gigabyte, on up to 8 threads
+MEMORY = 6 * 2**30  # an image of 64 million pixels takes half a gigabyte to decode, on up to 8 threads
 _ZIP_MAGIC, _HDF5_MAGIC = b"PK", b"\x89HDF\r\n\x1a\n"
 _STALE = 86_400.0
 _one_at_a_time = threading.Lock()
 _PACKING = Words(
     "the upload",
-    "Nothing was kept; try it with fewer or smaller pictures",
-    "Nothing was kept; pack large sets on the command line: `python -m genmodels pack FOLDER OUT.h5`",
+    "Nothing was stored; try it with fewer or smaller pictures",
+    "Nothing was stored; pack large sets on the command line: `python -m genmodels pack FOLDER OUT.h5`",
 )
 
 
 class Wanted(Frozen):
-    """How the new set is to be made."""
+    """Settings of the new data set."""
 
     title: str = Field(min_length=1, max_length=own.MAX_TITLE, description="the name it is listed under")
-    size: Literal[16, 28, 32, 48, 64, 96, 128, 192, 256] = Field(64, description="side of the pictures in pixels")
+    size: Literal[16, 28, 32, 48, 64, 96, 128, 192, 256] = Field(64, description="side of the images in pixels")
     grey: bool = Field(False, description="one channel instead of three")
-    background: int = Field(0, ge=0, le=255, description="grey level that transparent pixels are laid on")
-    licence: str = Field("", max_length=500, description="who may use the pictures; kept in the file")
+    background: int = Field(0, ge=0, le=255, description="grey level of the background of transparent pixels")
+    licence: str = Field("", max_length=500, description="who may use the images; stored in the file")
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as the browser sent it."""
+    """One uploaded file."""
 
     name: str
     file: BinaryIO
@@ -62,9 +62,9 @@ class Upload:
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of an upload: `skipped` names each picture left out and why, `others` counts files of other kinds.
+    """Result of an upload: `skipped` names each image that could not be decoded, `others` counts files of other types.
 
-    `left_out` has a line for each reason why files were not used; `notes` says what else a user should know.
+    `left_out` has a line per reason why files were not used; `notes` are further lines for the user.
     """
 
     name: str
@@ -83,7 +83,7 @@ Kind = Literal["zip", "hdf5", "pictures", "arrays"]
 
 
 def kind_of(uploads: Sequence[Upload]) -> Kind:
-    """What was handed in: one zip or .npz, one HDF5 file, pictures, or files of arrays; raises DataError for others."""
+    """Type of an upload: one zip or .npz, one HDF5 file, images, or files of arrays; raises DataError for others."""
     if not uploads:
         raise DataError("nothing was uploaded: choose pictures, one zip of pictures, or one HDF5 file")
     if len(uploads) > MAX_FILES:
@@ -98,7 +98,7 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
         return "arrays"
     others = [upload for upload in uploads if not sources.is_picture(_plain_name(upload.name))]
     if len(others) < len(uploads) and not any(map(_is_archive, others)):
-        return "pictures"  # files of other kinds among them are counted, with the reason
+        return "pictures"  # files of other types among them are counted, with the reason
     archives = others
     if len(uploads) == 1 and archives:
         upload = uploads[0]
@@ -111,14 +111,14 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
         if reason := known_kind(_plain_name(upload.name)):
             raise DataError(f"{upload.name[:80]!r} cannot be used: {reason}")
         raise DataError(
-            f"{upload.name[:80]!r} is neither a zip nor an HDF5 file, whatever its name says; "
+            f"{upload.name[:80]!r} is neither a zip nor an HDF5 file, whatever its name; "
             f"upload pictures ({sources.endings(pictures.SUFFIXES)}), one zip of them, one .npz, CSV or idx files, or "
             "one HDF5 file"
         )
     if len(archives) < len(uploads):
         archive = next(filter(_is_archive, archives))
         raise DataError(
-            f"{archive.name[:80]!r} lies among pictures; upload either pictures, or one zip, or one HDF5 file"
+            f"{archive.name[:80]!r} is among pictures; upload either pictures, or one zip, or one HDF5 file"
         )
     raise DataError(f"{len(archives)} archives at once; upload one zip or one HDF5 file, and then the next")
 
@@ -143,16 +143,16 @@ def take_in(
     patience: float = PATIENCE,
     memory: int = MEMORY,
 ) -> Taken:
-    """Pack an upload into a new own set. It is there whole in the end, or not at all.
+    """Pack an upload as a new data set, completely or not at all.
 
-    `on_progress(done, total)` is called about ten times a second. Raises ConfigError where the name cannot be used,
-    DataError where the upload cannot: with the reason, and nothing kept.
+    `on_progress(done, total)` is called about ten times per second. Raises ConfigError if the name cannot be used, and
+    DataError with the reason if the upload cannot; nothing is stored then.
     """
     kind = kind_of(uploads)
     name = own.short_name(wanted.title)
     own.new_path(name)
     if not _one_at_a_time.acquire(blocking=False):
-        raise DataError("another set is being packed just now; try again when it is ready")
+        raise DataError("another set is being packed now; try again when it is ready")
     try:
         own.folder().mkdir(parents=True, exist_ok=True)
         _sweep()
@@ -160,7 +160,7 @@ def take_in(
             spool, packed = Path(scratch, f"{name}.h5"), Path(scratch, "packed.h5")
             _write_spool(spool, uploads, kind)
             request = {"spool": str(spool), "out": str(packed), "kind": kind, "memory": memory}
-            done = isolation.run({**request, **wanted.model_dump()}, _PACKING, on_progress, patience)
+            report = isolation.run({**request, **wanted.model_dump()}, _PACKING, on_progress, patience)
             os.replace(packed, own.new_path(name))
     except OSError as error:
         raise DataError(
@@ -170,20 +170,20 @@ def take_in(
         _one_at_a_time.release()
     return Taken(
         name=name,
-        count=done["count"],
-        shape=tuple(done["shape"]),
-        classes=tuple(done["classes"]),
-        skipped=tuple(done["skipped"]),
-        others=done["others"],
-        bytes=done["bytes"],
-        seconds=done["seconds"],
-        left_out=tuple(done["left_out"]),
-        notes=tuple(done["notes"]),
+        count=report["count"],
+        shape=tuple(report["shape"]),
+        classes=tuple(report["classes"]),
+        skipped=tuple(report["skipped"]),
+        others=report["others"],
+        bytes=report["bytes"],
+        seconds=report["seconds"],
+        left_out=tuple(report["left_out"]),
+        notes=tuple(report["notes"]),
     )
 
 
 def _sweep() -> None:
-    """Remove what an ended server left behind; a packing in another process is younger than that."""
+    """Remove temporary folders that are older than any upload in another process can be."""
     for path in own.folder().glob(".upload-*"):
         if time.time() - path.stat().st_mtime > _STALE:
             shutil.rmtree(path, ignore_errors=True)
@@ -194,7 +194,7 @@ def _plain_name(name: str) -> str:
 
 
 def _write_spool(path: Path, uploads: Sequence[Upload], kind: Kind) -> None:
-    """The upload as one file for the other process: as it came, or single pictures stored in a zip."""
+    """Write the upload as one file for the subprocess: unchanged, or single files stored in a zip."""
     for upload in uploads:
         upload.file.seek(0)
     if kind in ("zip", "hdf5"):
@@ -209,7 +209,7 @@ def _write_spool(path: Path, uploads: Sequence[Upload], kind: Kind) -> None:
 
 
 def _free_name(name: str, used: set[str]) -> str:
-    """Two files of one name, from two folders, are two pictures."""
+    """The name, with a number if it is used already: two files of one name may come from two folders."""
     path, number, free = PurePosixPath(name), 1, name
     while free in used:
         number += 1

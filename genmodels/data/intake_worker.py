@@ -1,4 +1,4 @@
-"""The process that decodes an upload: limited in memory, reporting in lines of JSON. Started by `intake.py` only."""
+"""The subprocess that decodes untrusted files, with limited memory. `isolation.py` starts it; it reports JSON lines."""
 
 from __future__ import annotations
 
@@ -15,32 +15,30 @@ import numpy as np
 from genmodels.data import array_files, from_source, hdf5, packing, process_limits, recording, sandbox, sources
 from genmodels.errors import DataError, GenmodelsError
 
-_EACH = 0.1  # seconds between two reports of progress
-
-
-_RECORDING_CPU_SECONDS = 20.0  # a minute of sound takes less than one
+_INTERVAL = 0.1  # seconds between two progress reports
+_RECORDING_CPU_SECONDS = 20.0  # a minute of audio takes less than one
 
 
 def _limit(memory: int, kind: str) -> None:
-    """As little as is needed of the machine; it holds when the server has gone."""
+    """Limit this process; the limits hold even if the server has ended."""
     process_limits.die_with_parent()
     if hasattr(os, "nice"):  # Windows has none
         os.nice(10)
     process_limits.limit(memory=memory, cpu_seconds=_RECORDING_CPU_SECONDS if kind == "recording" else None)
 
 
-def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+def _pack(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
     last = 0.0
 
     def progress(done: int, total: int) -> None:
         nonlocal last
-        if done == total or time.monotonic() - last > _EACH:
+        if done == total or time.monotonic() - last > _INTERVAL:
             last = time.monotonic()
-            say({"done": done, "total": total})
+            report({"done": done, "total": total})
 
     spool, out, title = Path(request["spool"]), Path(request["out"]), request["title"]
     if request["kind"] == "hdf5" and not hdf5.is_book(spool):
-        report = packing.repack(spool, out, title=title, licence=request["licence"], limits=sources.UPLOAD)
+        packed = packing.repack(spool, out, title=title, licence=request["licence"], limits=sources.UPLOAD)
     else:
         source: sources.Source
         if request["kind"] == "hdf5":
@@ -51,45 +49,45 @@ def _pack(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> Non
         licence = request["licence"] or from_source.UNKNOWN_LICENCE
         size, grey = request["size"], request["grey"]
         background = request["background"]
-        report = packing.pack(
+        packed = packing.pack(
             source, out, size=size, grey=grey, background=background, licence=licence, on_progress=progress
         )
-    if report.count < 2:
+    if packed.count < 2:
         raise DataError(
-            f"a data set needs at least 2 pictures, one to train on and one to test with; {title!r} has {report.count}"
-            + (f" that can be used. Left out: {report.skipped[0]}" if report.skipped else "")
+            f"a data set needs at least 2 pictures, one to train on and one to test with; {title!r} has {packed.count}"
+            + (f" that can be used. Left out: {packed.skipped[0]}" if packed.skipped else "")
         )
-    say(
+    report(
         {
-            "count": report.count,
-            "shape": report.shape,
-            "classes": report.classes,
-            "skipped": report.skipped,
-            "others": report.left_out.count + report.left_out.ignored,
-            "bytes": report.bytes,
-            "seconds": report.seconds,
-            "left_out": report.left_out.lines(),
-            "notes": report.notes,
+            "count": packed.count,
+            "shape": packed.shape,
+            "classes": packed.classes,
+            "skipped": packed.skipped,
+            "others": packed.left_out.count + packed.left_out.ignored,
+            "bytes": packed.bytes,
+            "seconds": packed.seconds,
+            "left_out": packed.left_out.lines(),
+            "notes": packed.notes,
         }
     )
 
 
-def _decode(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+def _decode(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
     raw = Path(request["spool"]).read_bytes()
     samples = recording.decode(raw, request["sample_rate"], request["seconds"])
     with Path(request["out"]).open("wb") as out:
         out.write(samples.astype("<f4").tobytes())
-    say({"count": len(samples)})
+    report({"count": len(samples)})
 
 
-def _decode_folder(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
-    """Each file's samples behind the last one's, and where they end; a bad file leaves nothing but its reason."""
+def _decode_folder(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+    """Append each file's samples to the output and report where they end; a bad file is skipped with its reason."""
     folder, names, most, rate = Path(request["folder"]), request["names"], request["most"], request["sample_rate"]
     ends, rows, skipped, count, last = [], [], [], 0, time.monotonic()
     with Path(request["out"]).open("wb") as out:
         for row, name in enumerate(names):
             begin, shown = count, name.encode("utf-8", "replace").decode()
-            say({"done": row, "total": len(names), "file": shown})
+            report({"done": row, "total": len(names), "file": shown})
             try:
                 with (folder / name).open("rb") as file:
                     for block in recording.blocks(file, rate, request["seconds"]):
@@ -97,16 +95,16 @@ def _decode_folder(request: dict[str, Any], say: Callable[[dict[str, Any]], None
                             raise _TooMuchError
                         out.write(np.round(block * 32_767).astype("<i2").tobytes())
                         count += len(block)
-                        if time.monotonic() - last > _EACH:
+                        if time.monotonic() - last > _INTERVAL:
                             last = time.monotonic()
-                            say({"done": row, "total": len(names)})
+                            report({"done": row, "total": len(names)})
                 if count - begin < rate // 50:
                     raise DataError(f"{1_000 * (count - begin) / rate:.0f} ms long; 20 ms are the least")
             except _TooMuchError:
                 fitting = f", or set data.limit to at most about {row:,} files" if row > 1 else ""
                 raise DataError(
-                    f"{folder} holds more than {most / rate / 60:,.0f} minutes of sound, the limit at {rate:,} samples "
-                    f"a second; take a subfolder or a lower data.sample_rate{fitting}"
+                    f"{folder} holds more than {most / rate / 60:,.0f} minutes of audio, the limit at {rate:,} samples "
+                    f"per second; take a subfolder or a lower data.sample_rate{fitting}"
                 ) from None
             except (DataError, OSError) as error:
                 reason = str(error) if isinstance(error, DataError) else f"cannot be read: {error.strerror or error}"
@@ -117,15 +115,15 @@ def _decode_folder(request: dict[str, Any], say: Callable[[dict[str, Any]], None
                 continue
             ends.append(count)
             rows.append(row)
-    say({"count": count, "ends": ends, "rows": rows, "skipped": skipped})
+    report({"count": count, "ends": ends, "rows": rows, "skipped": skipped})
 
 
 class _TooMuchError(Exception):
-    """More samples than asked for at most."""
+    """More samples than the request allows."""
 
 
 def main() -> None:
-    """Read one request from stdin, report to stdout: a line of JSON each."""
+    """Read one request from stdin and report to stdout, in lines of JSON."""
     request = json.loads(sys.stdin.buffer.read())
     _limit(request["memory"], request["kind"])
     try:

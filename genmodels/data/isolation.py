@@ -1,6 +1,6 @@
-"""Runs the process that reads what strangers made: bounded in memory and time, ended where it hangs.
+"""Sandboxed subprocess for decoding untrusted files: limited memory and time, killed if it hangs.
 
-`intake_worker.py` is that process. It is told what to do in one line of JSON and answers in lines of JSON.
+The subprocess is `intake_worker.py`. It reads one request as JSON and answers in lines of JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Words:
-    """How a failure is told: what was read, what to do where it broke or hung, and what where it took too long."""
+    """Wording of error messages: what was read, what to do if it crashed or hung, what to do if it took too long."""
 
     subject: str
     next_step: str
@@ -41,10 +41,10 @@ def run(
     patience: float = PATIENCE,
     files: Mapping[str, IO[bytes]] | None = None,
 ) -> dict[str, Any]:
-    """The process's report; it is ended where it is silent for `patience` seconds, and where the caller goes away.
+    """The report of the subprocess, which is killed if it is silent for `patience` seconds or the caller ends.
 
-    `files` are open ones that it is handed as paths, by their names in the request. Temporary ones have no name in any
-    folder, so nothing is left of them even where the server is killed. Raises DataError.
+    `files` are open files, passed as paths under their keys in the request. Temporary ones have no name in any folder,
+    so nothing is left of them even if the server is killed. Raises DataError.
     """
     files = files or {}
     request = {**request, **{key: f"/dev/fd/{file.fileno()}" for key, file in files.items()}}
@@ -60,14 +60,14 @@ def run(
         )
         assert process.stdin is not None
         try:
-            with contextlib.suppress(BrokenPipeError):  # it died at its start; its exit code tells below
+            with contextlib.suppress(BrokenPipeError):  # it ended at its start; its exit code is reported below
                 process.stdin.write(json.dumps(request).encode())
                 process.stdin.close()
             with contextlib.closing(_messages(process, patience)) as messages:
                 for message in messages:
                     if message is None:
                         raise DataError(
-                            f"{subject} made no progress for {patience:g} seconds and was given up: it is damaged or "
+                            f"{subject} made no progress for {patience:g} seconds and was stopped: it is damaged or "
                             f"hostile. {words.next_step}"
                         )
                     if "error" in message:
@@ -76,7 +76,7 @@ def run(
                         return message
                     if time.monotonic() - began > MAX_SECONDS:
                         raise DataError(
-                            f"{words.subject} took more than {MAX_SECONDS / 60:.0f} minutes to read and was given up. "
+                            f"{words.subject} took more than {MAX_SECONDS / 60:.0f} minutes to read and was stopped. "
                             f"{words.when_long}"
                         )
                     if "file" in message:
@@ -85,18 +85,20 @@ def run(
                         on_progress(message["done"], message["total"])
             code = process.wait()
             errors.seek(0)
-            _log.error("%s ended its reader with %s: %s", subject, code, errors.read(20_000).decode("utf-8", "replace"))
+            _log.error(
+                "%s crashed its reader with %s: %s", subject, code, errors.read(20_000).decode("utf-8", "replace")
+            )
         finally:
             process.kill()
             process.wait()
     raise DataError(
-        f"{subject} broke the program that reads it (exit code {code}): it is damaged, hostile, or needs more than "
+        f"{subject} crashed the program that reads it (exit code {code}): it is damaged, hostile, or needs more than "
         f"{request['memory'] / 2**30:.1f} GB of memory. {words.next_step}"
     )
 
 
 def _messages(process: subprocess.Popen[bytes], patience: float) -> Generator[dict[str, Any] | None, None, None]:
-    """What the process says, line by line; None where it fell silent."""
+    """The messages of the subprocess; None if it was silent for `patience` seconds."""
     assert process.stdout is not None
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     output = process.stdout

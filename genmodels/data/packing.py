@@ -1,7 +1,7 @@
-"""Pictures of any kind -> one HDF5 file that opens at once and reads at random without decoding.
+"""Pack images of any source into one HDF5 file that opens at once and allows random reads without decoding.
 
-The pictures lie in one piece, uncompressed, so reading number 17,123 is a copy of its bytes. Written under a
-temporary name, then renamed: the file is there whole or not at all.
+The images are contiguous and uncompressed, so reading number 17,123 copies its bytes. The file is written under a
+temporary name and renamed, so it is complete or absent.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from genmodels.errors import ConfigError, DataError
 
 SUFFIXES = (".h5", ".hdf5", ".h5py")
 _BLOCK_BYTES = 64 * 2**20
-_MAX_ATTRIBUTE = 60_000  # HDF5 keeps attributes in an object's header, of at most 64 kB
+_MAX_ATTRIBUTE = 60_000  # HDF5 stores attributes in an object's header of at most 64 kB
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the files. Each is packed, or in `skipped` (named with the reason why it could not be decoded), or
-    in `left_out` (by reason: files of other kinds, without a class, ...), or one of those beyond the limit.
+    """Result of packing. Each file is packed, or in `skipped` (with the reason why it could not be decoded), or in
+    `left_out` (by reason: files of other types, without a class, ...), or beyond the limit.
 
-    `kinds` counts the packed ones by suffix; `notes` says what else a user should know.
+    `kinds` counts the packed files by suffix; `notes` are further lines for the user.
     """
 
     path: Path
@@ -75,11 +75,11 @@ def pack(
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Write the source's pictures to `out`; unreadable ones are left out and named in the report.
+    """Write the source's images to `out`; unreadable ones are left out and named in the report.
 
-    Transparent pixels are laid on the grey level `background`. `limit` draws that many by a fixed shuffle.
-    `on_progress(done, total)` is called after each picture. Raises ConfigError where `out` cannot be used, DataError
-    where no picture is usable or all are too much.
+    Transparent pixels are composited onto the grey level `background`. `limit` keeps the first images of a fixed
+    shuffle. `on_progress(done, total)` is called after each image. Raises ConfigError if `out` cannot be used, and
+    DataError if no image is usable or they need too much memory.
     """
     began = time.perf_counter()
     _check_out(out, overwrite)
@@ -88,27 +88,27 @@ def pack(
     shape = (1 if grey else 3, size, size)
     check_memory(len(chosen), shape, source.title)
     temporary = _temporary(out)
-    kept: list[int] = []
+    used: list[int] = []
     skipped: list[str] = []
     paper, undecoded = Background(background), LeftOut()
     try:
-        # How many are readable is known at the end, and only a dataset of fixed size lies in one piece: spool first.
+        # Only a dataset of fixed size is contiguous, and the number of readable images is known at the end: spool.
         with tempfile.TemporaryFile(dir=out.parent) as spool:
             names = [groups.names[row] for row in chosen]
-            for done, (name, picture) in enumerate(read_all(source, names, size, shape[0], paper), 1):
-                if isinstance(picture, DataError):
-                    skipped.append(f"{shown(name)}: {picture}")
-                    undecoded.add(name, str(picture))
+            for done, (name, image) in enumerate(read_all(source, names, size, shape[0], paper), 1):
+                if isinstance(image, DataError):
+                    skipped.append(f"{shown(name)}: {image}")
+                    undecoded.add(name, str(image))
                 else:
-                    spool.write(picture.tobytes())
-                    kept.append(int(chosen[done - 1]))
+                    spool.write(image.tobytes())
+                    used.append(int(chosen[done - 1]))
                 if on_progress is not None:
                     on_progress(done, len(names))
-            if not kept:
+            if not used:
                 raise DataError(f"none of the {len(names):,} pictures in {source.title} can be used: {skipped[0]}")
             spool.seek(0)
-            labels, test = groups.labels[kept], None if groups.test is None else groups.test[kept]
-            trained = split_rows(len(kept), "train", None, test, labels) if len(kept) > 1 else np.arange(len(kept))
+            labels, test = groups.labels[used], None if groups.test is None else groups.test[used]
+            trained = split_rows(len(used), "train", None, test, labels) if len(used) > 1 else np.arange(len(used))
             beyond = len(groups.names) - len(names)
             unpacked = (f"{beyond:,} images beyond the limit of {limit:,} are not in it",) if beyond else ()
             notes = (*paper.notes(), *unpacked, *groups.notes, *untrained(groups.classes, labels, labels[trained]))
@@ -127,7 +127,7 @@ def pack(
         leftovers.discard(temporary)
     return Report(
         path=out,
-        count=len(kept),
+        count=len(used),
         shape=shape,
         classes=groups.classes,
         skipped=tuple(skipped),
@@ -135,18 +135,18 @@ def pack(
         seconds=time.perf_counter() - began,
         left_out=groups.left_out,
         notes=notes,
-        kinds=Counter(_suffix(groups.names[row]) for row in kept),
+        kinds=Counter(_suffix(groups.names[row]) for row in used),
     )
 
 
 def _temporary(out: Path) -> Path:
-    """The name to write `out` under; what killed processes left under such names is removed."""
+    """The temporary name for `out`; removes what killed processes left under such names."""
     leftovers.sweep(out.parent, f".{glob.escape(out.name)}.*.tmp")
     return out.with_name(f".{out.name}.{os.getpid()}.tmp")
 
 
 def _suffix(name: str) -> str:
-    """Of the file that an image came from: `photo.JPG`, or `mnist.csv/17`."""
+    """Suffix of the file that an image came from: `photo.JPG`, or `mnist.csv/17`."""
     path = PurePosixPath(name)
     return (path.suffix or path.parent.suffix).lower()
 
@@ -155,15 +155,15 @@ def _check_out(out: Path, overwrite: bool) -> None:
     if out.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"the file to write, {str(out)!r}, does not end in {', '.join(SUFFIXES)}")
     if not out.parent.is_dir():
-        raise ConfigError(f"the folder {str(out.parent)!r} does not exist; make it first")
+        raise ConfigError(f"the folder {str(out.parent)!r} does not exist; create it first")
     if out.exists() and not overwrite:
-        raise ConfigError(f"{str(out)!r} is there already; choose another name, or add --force to replace it")
+        raise ConfigError(f"{str(out)!r} exists already; choose another name, or add --force to replace it")
 
 
 def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limits = LOCAL) -> Report:
-    """Write the pictures of a packed file, ours or one of that layout, to a new one that lies in one piece.
+    """Copy the images of a packed file, or one of that layout, to a new contiguous file.
 
-    Size, channels, labels and test marks stay. Raises DataError, and ConfigError where `out` cannot be used.
+    Size, channels, labels and test marks stay. Raises DataError, and ConfigError if `out` cannot be used.
     """
     began = time.perf_counter()
     _check_out(out, overwrite=False)
@@ -175,7 +175,7 @@ def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limi
             f"pictures and {limits.total_bytes / 1e6:,.0f} MB. Pack fewer, or smaller ones"
         )
     temporary = _temporary(out)
-    origin = f"taken over from {packed.source}"
+    origin = f"copied from {packed.source}"
     attributes = _attributes(title, origin, packed.classes, licence or packed.licence, packed.notes)
     try:
         with tempfile.TemporaryFile(dir=out.parent) as spool:
@@ -230,14 +230,14 @@ def _write(
 
     with h5py.File(path, "w") as file:
         images = file.create_dataset("images", (len(labels), *shape), np.uint8)
-        each = int(np.prod(shape))
-        step = max(1, _BLOCK_BYTES // each)
+        image_bytes = int(np.prod(shape))
+        step = max(1, _BLOCK_BYTES // image_bytes)
         for start in range(0, len(labels), step):
-            block = np.frombuffer(spool.read(step * each), np.uint8)
+            block = np.frombuffer(spool.read(step * image_bytes), np.uint8)
             images[start : start + step] = block.reshape(-1, *shape)
         file.create_dataset("labels", data=labels)
         if test is not None:
             file.create_dataset("test", data=test.astype(np.uint8))
         for name, value in attributes.items():
-            # Of fixed length: strings of variable length are not read back, hdf5.py tells why.
+            # Fixed length: hdf5.py does not read strings of variable length, see there.
             file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value

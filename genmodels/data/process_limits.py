@@ -1,4 +1,4 @@
-"""Limits that a process sets on itself before it reads an untrusted file. They hold when its parent has gone."""
+"""Limits that a process sets on itself before it reads an untrusted file. They hold even if its parent has ended."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends. Linux only."""
+    """Make the kernel kill this process when the thread that started it ends. Linux only."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def address_space() -> int:
-    """Bytes of address space this process uses now; 0 if the system does not say."""
+    """Bytes of address space this process uses now; 0 if unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except OSError:
@@ -35,23 +35,23 @@ def limit(
     file_bytes: int | None = None,
     open_files: int | None = None,
 ) -> None:
-    """Limit this process and what it starts, for good. `memory` counts the whole address space."""
+    """Limit this process and its children, permanently. `memory` counts the whole address space."""
     try:
         import resource
-    except ImportError:  # Windows has none of these limits; the caller's time limits still hold
+    except ImportError:  # Windows has none of these limits; the caller's timeouts still apply
         return
-    wanted = {
+    limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_AS: memory,
         resource.RLIMIT_CPU: None if cpu_seconds is None else math.ceil(cpu_seconds),
         resource.RLIMIT_FSIZE: file_bytes,
         resource.RLIMIT_NOFILE: open_files,
     }
-    for kind, value in wanted.items():
+    for kind, value in limits.items():
         if value is not None:
             _, hard = resource.getrlimit(kind)
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            with contextlib.suppress(ValueError, OSError):  # macOS knows some of them by name only
+            with contextlib.suppress(ValueError, OSError):  # macOS does not implement some of them
                 resource.setrlimit(kind, (value, value))
 
 

@@ -1,7 +1,7 @@
-"""One recording of anybody's -> samples at the rate a model wants. Nothing a file claims is believed.
+"""Decode one untrusted audio file to samples at the sample rate a model needs. Headers are not trusted.
 
-An 87 kB FLAC may hold ten minutes of silence: what is decoded is counted, not what the header says. To be called in a
-process of its own (`intake.decode_recording`), for libsndfile is C and its input a stranger's.
+An 87 kB FLAC may hold ten minutes of silence, so the decoded samples are counted. Call it in a subprocess
+(`decoding.decode_recording`): libsndfile is written in C, and its input is untrusted.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _BLOCK = 65_536
 
 
 def decode(raw: bytes, sample_rate: int, seconds: float = MAX_SECONDS) -> np.ndarray:
-    """A WAV, FLAC, OGG, MP3 or AIFF file's samples, float32 (T,) in [-1, 1]; channels averaged, resampled.
+    """Decode a WAV, FLAC, OGG, MP3 or AIFF file to float32 (T,) in [-1, 1]; channels averaged, resampled.
 
-    Raises DataError for other formats, damaged files, no sound, values that are no numbers, and more than `seconds`.
+    Raises DataError for other formats, damaged or empty files, values that are not finite, and more than `seconds`.
     """
     return np.concatenate([*blocks(io.BytesIO(raw), sample_rate, seconds)])
 
 
 def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> Iterator[np.ndarray]:
-    """The same piece by piece, so that an hour needs no more memory than a second; raises DataError on the way."""
+    """`decode` in blocks, so that an hour needs no more memory than a second; raises DataError while iterating."""
     import soundfile
 
     try:
@@ -44,7 +44,7 @@ def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> It
             rate, channels = opened.samplerate, opened.channels
             if not _MIN_RATE <= rate <= _MAX_RATE or not 1 <= channels <= _MAX_CHANNELS:
                 raise DataError(
-                    f"{rate:,} samples a second in {channels} channels cannot be used; convert it to "
+                    f"{rate:,} samples per second in {channels} channels cannot be used; convert it to "
                     f"{_MIN_RATE:,} to {_MAX_RATE:,} in at most {_MAX_CHANNELS}"
                 )
             for block in resampled(_one_channel(opened, seconds), rate, sample_rate):
@@ -56,7 +56,7 @@ def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> It
 
 
 def _one_channel(file: object, seconds: float) -> Iterator[np.ndarray]:
-    """Blocks of an opened soundfile.SoundFile, channels averaged, counted and looked through."""
+    """Blocks of an opened soundfile.SoundFile, channels averaged; raises DataError if too long, empty or not finite."""
     count, rate = 0, file.samplerate  # type: ignore[attr-defined]
     while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):  # type: ignore[attr-defined]
         count += len(block)
@@ -67,4 +67,4 @@ def _one_channel(file: object, seconds: float) -> Iterator[np.ndarray]:
             raise DataError("some of its samples are infinite or not a number; save it again as 16-bit WAV")
         yield samples
     if not count:
-        raise DataError("it holds no sound: it has zero samples")
+        raise DataError("it is empty: it has zero samples")

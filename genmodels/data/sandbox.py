@@ -1,9 +1,9 @@
-"""Decodes untrusted images in processes of their own: warm, limited in memory and time, a few at a time.
+"""Sandbox for untrusted images: decodes them in warm subprocesses, limited in memory and time, a few at a time.
 
 The first request starts `sandbox_worker.py`, which loads Pillow once (half a second) and then forks a child per client
-(some milliseconds). File and pixels travel through anonymous files, so no image passes through JSON. A child that
-crashes, hangs or exceeds a limit takes nothing with it, and the kernel enforces its limits also when its client is
-gone. The process ends with the server, because the socket between them closes.
+(some milliseconds). File and pixels are passed in anonymous files, so no image passes through JSON. A child that
+crashes, hangs or exceeds a limit affects nothing else, and the kernel enforces its limits even if its client has ended.
+The process ends with the server, because the socket between them closes.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ import numpy as np
 from genmodels.errors import DataError
 
 AT_ONCE = 2
-"""Images that are decoded side by side; each may take the limits' memory and a core."""
+"""Images decoded at the same time; each may take the limits' memory and a core."""
 MAX_WAIT = 20.0
-_REQUESTS = 200  # that one process answers for one upload
+_REQUESTS = 200  # that one child answers for an upload
 _GRACE = 5.0  # seconds beyond the child's own limit before the client gives up
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _log = logging.getLogger(__name__)
 
 
 class BusyError(DataError):
-    """Files of others are being decoded; this one was not looked at."""
+    """Other files are being decoded; this one was not read."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one image may use: bytes beyond the warm process's own, seconds of a processor, seconds on the clock."""
+    """Limits per image: bytes beyond the warm process's own, seconds of CPU time, seconds of wall time."""
 
     memory: int = 464 * 2**20  # an image of 25 million pixels needs 450, as WebP
     cpu_seconds: float = 1.25
@@ -57,14 +57,14 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Usage:
-    """What a child reports of itself: processor seconds so far, and peak resident bytes."""
+    """Resource usage of a child: CPU seconds so far, and peak resident bytes."""
 
     cpu_seconds: float
     peak_bytes: int
 
 
 class _Places:
-    """At most `count` at a time; those who wait are served in the order in which they came."""
+    """A fair semaphore: at most `count` at a time, waiting requests in order of arrival."""
 
     def __init__(self, count: int) -> None:
         self._free = count
@@ -74,7 +74,7 @@ class _Places:
     @contextmanager
     def place(self, wait: float) -> Iterator[None]:
         if not self._enter(wait):
-            raise BusyError("too many pictures are being read at this moment; try again in a few seconds")
+            raise BusyError("too many pictures are being read now; try again in a few seconds")
         try:
             yield
         finally:
@@ -85,14 +85,14 @@ class _Places:
             if self._free:
                 self._free -= 1
                 return True
-            turn = threading.Event()
-            self._waiting.append(turn)
-        if turn.wait(wait):
+            granted = threading.Event()
+            self._waiting.append(granted)
+        if granted.wait(wait):
             return True
         with self._lock:
-            if turn.is_set():  # in the last moment
+            if granted.is_set():  # between the timeout and the lock
                 return True
-            self._waiting.remove(turn)
+            self._waiting.remove(granted)
         return False
 
     def _leave(self) -> None:
@@ -104,7 +104,7 @@ class _Places:
 
 
 class _Warm:
-    """The warm process: started by the first request, started again if it ended."""
+    """The warm process: started by the first request, and again if it has ended."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -120,7 +120,7 @@ class _Warm:
         with theirs, self._lock:
             try:
                 socket.send_fds(self._running(), [message], [theirs.fileno()])
-            except OSError:  # it ended since the last request
+            except OSError:  # it has ended since the last request
                 self._stop()
                 socket.send_fds(self._running(), [message], [theirs.fileno()])
         return ours
@@ -137,7 +137,7 @@ class _Warm:
                     env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
                     | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                     pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # an interrupt at the terminal is the server's
+                    start_new_session=True,  # Ctrl+C at the terminal goes to the server only
                 )
             self._control.settimeout(_GRACE)
         return self._control
@@ -159,10 +159,10 @@ class _Warm:
         return None if self._process is None else self._process.pid
 
     def forget(self) -> None:
-        """In a forked copy of the server: its parent's process is not its own."""
+        """Forget the process, after a fork of the server: it belongs to the parent."""
         if self._control is not None and self._process is not None:
             self._control.close()
-            self._process.returncode = 0  # nobody's child here
+            self._process.returncode = 0  # not a child of this process, so there is nothing to wait for
         self.__init__()  # type: ignore[misc]
 
 
@@ -182,10 +182,10 @@ atexit.register(_warm.stop)
 
 
 class Child:
-    """One decoding process; to be closed. It answers as many requests as were agreed, unless it is ended before."""
+    """One decoding process, to be closed after use. It answers `requests` requests, unless a limit ends it before."""
 
     def __init__(self, limits: Limits = LIMITS, requests: int = 1) -> None:
-        self.limits, self.left = limits, requests  # how many requests it still answers
+        self.limits, self.left = limits, requests  # requests that it still answers
         self.usage = Usage(0.0, 0)
         self._channel = _warm.spawn(limits, requests)
 
@@ -196,11 +196,11 @@ class Child:
         self.close()
 
     def close(self) -> None:
-        """The process ends, whatever it is doing, at its own limits at the latest."""
+        """End the process, at its own limits at the latest."""
         self._channel.close()
 
     def decode(self, task: str, raw: bytes, **arguments: Any) -> np.ndarray:
-        """The pixels, uint8, that `pictures.DECODERS[task]` makes of a file; raises DataError with the reason."""
+        """Run `pictures.DECODERS[task]` on a file and return its pixels, uint8; raises DataError with the reason."""
         request = json.dumps({"task": task, "arguments": arguments}).encode()
         with _anonymous_file() as source, _anonymous_file() as target:
             source.write(raw)
@@ -232,7 +232,7 @@ class Child:
             try:
                 block = self._channel.recv(65_536)
             except TimeoutError:
-                _warm.stop()  # not even its own limits end it
+                _warm.stop()  # its own limits did not end it
                 raise
             if not block:
                 raise ConnectionResetError("the process that decodes it ended")
@@ -244,18 +244,18 @@ class Child:
 def decode(
     task: str, raw: bytes, *, limits: Limits = LIMITS, wait: float | None = None, **arguments: Any
 ) -> np.ndarray:
-    """The pixels of one visitor's file, decoded in a process of its own.
+    """Decode one untrusted file in a child process of its own.
 
-    Raises DataError with the reason, and BusyError if it had to wait for others for more than `wait` seconds.
+    Raises DataError with the reason, and BusyError if it waited for other requests for more than `wait` seconds.
     """
     with _places.place(MAX_WAIT if wait is None else wait), Child(limits) as child:
         return child.decode(task, raw, **arguments)
 
 
 class Decoders:
-    """Decodes the many images of one upload, each within the limits, from any number of threads.
+    """Decodes many images of one upload, each within the limits, from any number of threads.
 
-    Its processes are used again: of a small image, a fork would cost more than decoding it.
+    It reuses its processes: for a small image, a fork would cost more than decoding.
     """
 
     def __init__(self, limits: Limits = LIMITS) -> None:
@@ -293,13 +293,13 @@ def _reason(reply: Mapping[str, Any], limits: Limits) -> str:
             "or save it again as a plain PNG or JPEG"
         )
     return (
-        f"it broke the decoder (exit status {reply['exit']}), so it is damaged or hostile; save it again as a plain "
+        f"it crashed the decoder (exit status {reply['exit']}), so it is damaged or hostile; save it again as a plain "
         "PNG or JPEG"
     )
 
 
 def _anonymous_file() -> IO[bytes]:
-    """A file without a name; in memory if the system has such."""
+    """A file without a name, in memory if the system supports that."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("image"), "w+b", buffering=0)
     return tempfile.TemporaryFile(buffering=0)

@@ -1,7 +1,7 @@
-"""The sandbox's own process: warm, with Pillow loaded, it forks one child per client. Started by `sandbox.py` only.
+"""The sandbox's warm process: it has loaded Pillow and forks one child per client. Only `sandbox.py` starts it.
 
-A fork costs some milliseconds, a new interpreter half a second. The child limits itself, decodes what it is sent and
-writes the pixels to a file descriptor. The process ends when the socket to the server closes, and with it its children.
+A fork costs some milliseconds, a new interpreter half a second. The child limits itself, decodes the files it receives
+and writes the pixels to a file descriptor. The process ends, with its children, when the socket to the server closes.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def main() -> None:
 
 
 def _reap(children: dict[int, socket.socket]) -> None:
-    """Tell each ended child's client its exit status and what it used."""
+    """Send each ended child's client its exit status and resource usage."""
     while children:
         pid, status, used = os.wait4(-1, os.WNOHANG)
         if pid == 0:
             return
-        with children.pop(pid) as channel, contextlib.suppress(OSError):  # the client may have gone
+        with children.pop(pid) as channel, contextlib.suppress(OSError):  # the client may have ended
             channel.sendall(_line({"exit": os.waitstatus_to_exitcode(status), **_usage(used)}))
 
 
@@ -96,7 +96,7 @@ def _child(channel: socket.socket, memory: int, cpu: float, wall: float, request
             if not _answer(channel, cpu, wall):
                 break
         code = 0
-    except OSError:  # the client has gone
+    except OSError:  # the client has ended
         code = 0
     finally:
         os._exit(code)
@@ -108,7 +108,7 @@ def _answer(channel: socket.socket, cpu: float, wall: float) -> bool:
     if not message:
         return False
     request = json.loads(message)
-    # Their default action ends the process, also inside a decoder's loop and when nobody listens any more.
+    # Their default action ends the process, even inside a decoder's loop or after the client has ended.
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.setitimer(signal.ITIMER_REAL, wall)
     source, target = handles
@@ -135,7 +135,7 @@ def _decoded(request: dict[str, Any], source: int, target: int) -> dict[str, Any
         return {"error": str(error)[:2_000]}
     except MemoryError:
         return {"memory": True}
-    except Exception:  # noqa: BLE001 - a defect of ours: the server logs it
+    except Exception:  # noqa: BLE001 - a bug of this program: the server logs it
         return {"defect": traceback.format_exc()[-8_000:]}
     return {"shape": pixels.shape}
 

@@ -222,7 +222,7 @@ def test_a_second_copy_of_idx_files_is_counted_once(tmp_path: Path) -> None:
     done = pack(write(tmp_path / "archive", one | other | {"readme.txt": b"x"}))
     assert done.count == 30
     assert {reason: len(names) for reason, names in done.left_out.reasons.items()} == {
-        "copies of another file of the same part": 4, "files of another kind (.txt)": 1,
+        "copies of another file of the same split": 4, "files of another kind (.txt)": 1,
     }  # fmt: skip
 
 

@@ -165,7 +165,7 @@ def test_few_unusable_recordings_are_left_out_and_many_are_an_error(
         "3 of the 30 recordings in x",
         "07.wav: not a WAV",
         "08.wav: some of its",
-        "09.wav: it holds no sound",
+        "09.wav: it is empty",
     ):
         assert part in caplog.text
     write(folder / "10.wav", tone(300, 0.01))
@@ -213,7 +213,7 @@ def test_more_sound_than_allowed_is_refused_whatever_the_files_claim(
     write(folder / "c.wav", tone(300, 0.5))
     assert (folder / "a.flac").stat().st_size < 90_000
     monkeypatch.setattr(audio_folder, "MAX_SAMPLES", 8_000 * 360)
-    with pytest.raises(DataError, match=r"more than 6 minutes of sound.*take a subfolder"):
+    with pytest.raises(DataError, match=r"more than 6 minutes of audio.*take a subfolder"):
         data.get_spec(config_of(folder))
     found = decoding.decode_folder(folder, ["a.flac", "b.wav", "c.wav"], 8_000, seconds=60, most=500_000)
     assert found.rows.tolist() == [1, 2]
@@ -231,7 +231,7 @@ def test_a_file_that_hangs_or_breaks_the_reader_is_named(tmp_path: Path) -> None
         decoding.decode_folder(tmp_path / "x", names, 8_000, patience=6, **bounds)  # type: ignore[arg-type]
     write(tmp_path / "x" / "long.wav", tone(300, 30.0))
     # Far below what Python itself takes, so that no machine's libraries are small enough for it.
-    with pytest.raises(DataError, match=r"broke the program that reads it .* 0\.0 GB"):
+    with pytest.raises(DataError, match=r"crashed the program that reads it .* 0\.0 GB"):
         decoding.decode_folder(tmp_path / "x", ["long.wav"], 8_000, memory=2**20, **bounds)  # type: ignore[arg-type]
 
 

@@ -163,7 +163,7 @@ def test_a_crash_of_one_decoder_is_said_and_harms_nobody_else() -> None:
     with Child(PATIENT) as other, Child(PATIENT) as child:
         assert other.decode("whole", GOOD).shape == (30, 40, 3)
         threading.Thread(target=lambda: _kill(process, child)).start()
-        with pytest.raises(DataError, match=r"broke the decoder \(exit status -11\)"):
+        with pytest.raises(DataError, match=r"crashed the decoder \(exit status -11\)"):
             child.decode("whole", COSTLY)
     assert warm().pid == process.pid
 

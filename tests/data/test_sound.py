@@ -110,7 +110,7 @@ def test_nothing_and_next_to_nothing_are_resampled_too() -> None:
         (encoded(np.array([0.0, np.inf]), subtype="FLOAT"), "infinite or not a number"),
         (encoded(tone(), form="AU"), "AU files are not read here"),
         (encoded(np.zeros((100, 12))), "in at most 8"),
-        (encoded(np.zeros(100), 1_000), "1,000 samples a second"),
+        (encoded(np.zeros(100), 1_000), "1,000 samples per second"),
         (b"no sound at all" * 20, "not a WAV, FLAC, OGG, MP3 or AIFF"),
         (b"", "not a WAV, FLAC, OGG, MP3 or AIFF"),
     ],

@@ -185,7 +185,7 @@ def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     ("files", "reason", "asked"),
     [
         ([("a.zip", b"text")], "neither a zip nor an HDF5 file", False),
-        ([("a.zip", b"PK\3\4"), ("b.png", b"")], "lies among pictures", False),
+        ([("a.zip", b"PK\3\4"), ("b.png", b"")], "is among pictures", False),
         ([("a.png", b"text"), ("b.png", b"text")], "none of the 2 pictures", True),
         ([("a.h5", b"\x89HDF\r\n\x1a\n")], "cannot be read as HDF5", True),
     ],

@@ -54,7 +54,7 @@ def test_decodings_wait_for_each_other_and_a_long_wait_is_reported(monkeypatch: 
         pictures.decode_whole(raw)
         monkeypatch.setattr(sandbox, "MAX_WAIT", 0.05)
         for decode in SERVED.values():
-            with pytest.raises(sandbox.BusyError, match="too many pictures are being read at this moment; try again"):
+            with pytest.raises(sandbox.BusyError, match="too many pictures are being read now; try again"):
                 decode(raw)
     assert done.wait(10)
     waiting.join()
