@@ -91,8 +91,8 @@ def _source(title: str, files: Files, limits: Limits, left_out: LeftOut) -> Arra
     parts += _idx_parts({name: opened for name, opened in files.items() if _idx_match(name)}, most, left_out)
     if not parts and unread:
         raise next(iter(unread.values()))
-    for name, error in unread.items():  # such as a table of sample answers next to the images
-        why = str(error).removeprefix(f"{shown(name)} ")
+    for name, problem in unread.items():  # such as a table of sample answers next to the images
+        why = str(problem).removeprefix(f"{shown(name)} ")
         left_out.add(name, f"files that cannot be used ({why})")
     total = sum(part.images.nbytes for part in parts)
     if total > most or sum(len(part.images) for part in parts) > csv_images.MAX_ROWS:

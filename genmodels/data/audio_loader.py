@@ -44,9 +44,9 @@ class AudioLoader:
         rows = self._batches[index]
         lengths = self.lengths[rows]
         audio = torch.zeros(len(rows), int(lengths.max()), device=self.device)
-        for row, start, length in zip(audio, self.starts[rows], lengths, strict=True):
-            row[:length] = self.samples[start : start + length]
-        index = torch.from_numpy(rows)
+        for target, start, length in zip(audio, self.starts[rows], lengths, strict=True):
+            target[:length] = self.samples[start : start + length]
+        row_indices = torch.from_numpy(rows)
 
         def on_device(values: Tensor) -> Tensor:
             return values.to(self.device)
@@ -54,9 +54,9 @@ class AudioLoader:
         return {
             "audio": audio.div_(32_768),
             "length": on_device(torch.from_numpy(lengths)),
-            "label": on_device(self.labels[index]),
-            "speaker": on_device(self.speakers[index]),
-            "closes": on_device(self.closes[index]),
+            "label": on_device(self.labels[row_indices]),
+            "speaker": on_device(self.speakers[row_indices]),
+            "closes": on_device(self.closes[row_indices]),
         }
 
     def _batches_of(self, epoch: int) -> list[np.ndarray]:

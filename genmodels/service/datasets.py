@@ -1,7 +1,7 @@
-"""The data page's requests: what sets there are, what is in one, and taking in a user's own.
+"""Requests of the data page: list the data sets, show one, upload and delete the user's.
 
-Numpy only and on the caller's thread: nothing here runs a model. What is read stays for the next request, within
-bounds, so that turning a page costs milliseconds and not a second of unpacking.
+Uses numpy on the caller's thread and runs no model. Splits stay in a small cache, so the next page of samples costs
+milliseconds instead of a second of unpacking.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ __all__ = [
 ]
 
 TILES, MAX_SHUFFLE = 48, 999_999
-_DECODED = 2_000  # pictures read at most of a set that is decoded one by one, 1 ms each
+_DECODED = 2_000  # at most so many images are decoded one by one, 1 ms each
 _MEAN_BYTES, MEAN_CLASSES = 48 * 2**20, 20
-_THUMBNAIL = 112  # pixels a side at most: 48 of them stay under 300 kB in the page's message
-_SHELVES = 4
+_THUMBNAIL = 112  # pixels per side: 48 thumbnails stay under 300 kB
+_CACHED_SPLITS = 4
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One data set: `spec` is None where its file is damaged; `problem` says why it cannot be loaded now."""
+    """One data set: `spec` is None if its file is damaged; `problem` says why it cannot be loaded now."""
 
     name: str
     config: DataConfig
@@ -76,14 +76,14 @@ class SheetRequest(Frozen):
 
     name: str = Field(min_length=1, max_length=200, description="short name of the data set")
     split: Split = "train"
-    label: int | None = Field(None, ge=0, lt=1_000, description="this class only; empty takes all")
-    shuffle: int = Field(0, ge=0, le=MAX_SHUFFLE, description="0 keeps the set's order, else a seed")
-    page: int = Field(0, ge=0, description="counted from 0; a page behind the last one is the last one")
+    label: int | None = Field(None, ge=0, lt=1_000, description="this class only; empty for all")
+    shuffle: int = Field(0, ge=0, le=MAX_SHUFFLE, description="0 for the set's order, else a seed")
+    page: int = Field(0, ge=0, description="page number from 0; numbers after the last page give the last page")
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture as PNG or JPEG, its class, and its number in the split."""
+    """One image as PNG or JPEG, its class, and its number in the split."""
 
     image: bytes
     kind: str
@@ -93,7 +93,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Sheet:
-    """`count` pictures match, on `pages` pages; `looked_at` were read, `partial` where that is not the whole split."""
+    """`count` images match, on `pages` pages; `looked_at` were read, `partial`: they are not the whole split."""
 
     tiles: tuple[Tile, ...]
     page: int
@@ -103,16 +103,16 @@ class Sheet:
     partial: bool
 
 
-# --------------------------------------------------------------------- what there is
+# --------------------------------------------------------------------- data sets and their samples
 
 
 def listing() -> tuple[Entry, ...]:
-    """All sets a training can choose by name, the user's own last. Reads headers only."""
+    """All data sets that a training can choose by name, the user's last. Reads headers only."""
     return tuple(find(name) for name in (*data.names(), *own.names()))
 
 
 def find(name: str) -> Entry:
-    """The set of this short name; raises UnknownNameError."""
+    """The data set of this short name; raises UnknownNameError."""
     if name in data.names():
         config = DataConfig(name=name)
         return Entry(name, config, False, data.get_spec(config), data.missing(config))
@@ -126,10 +126,10 @@ def find(name: str) -> Entry:
 
 
 def prepare(name: str) -> None:
-    """Have both splits at hand: decoding thousands of files may take seconds, all later requests milliseconds."""
+    """Load both splits into the cache: decoding thousands of files may take seconds, later requests milliseconds."""
     entry = find(name)
     for split in _splits(entry):
-        _shelf(entry, split)
+        _cached_split(entry, split)
 
 
 def class_counts(name: str) -> dict[Split, tuple[int, ...]]:
@@ -137,81 +137,81 @@ def class_counts(name: str) -> dict[Split, tuple[int, ...]]:
     entry = find(name)
     counts: dict[Split, tuple[int, ...]] = {}
     for split in _splits(entry):
-        shelf, spec = _shelf(entry, split), _spec(entry)
-        counts[split] = tuple(np.bincount(shelf.labels, minlength=spec.num_classes).tolist())
+        labels, spec = _cached_split(entry, split).labels, _spec(entry)
+        counts[split] = tuple(np.bincount(labels, minlength=spec.num_classes).tolist())
     return counts if _spec(entry).num_classes else {}
 
 
 def page_count(request: SheetRequest) -> int:
-    """Pages of samples that match, at least 1; raises as `sheet` does, decodes nothing."""
-    _, found = _matching(request, _spec(find(request.name)))
-    return max(1, -(-len(found) // TILES))
+    """Number of pages of matching samples, at least 1; raises as `sheet` does, decodes nothing."""
+    _, rows = _matching(request, _spec(find(request.name)))
+    return max(1, -(-len(rows) // TILES))
 
 
 def sheet(request: SheetRequest) -> Sheet:
     """One page of at most TILES samples; raises UnknownNameError, ConfigError or DataError."""
     spec = _spec(find(request.name))
-    shelf, found = _matching(request, spec)
+    cached, matching = _matching(request, spec)
     if request.shuffle:
-        found = np.random.default_rng(request.shuffle).permutation(found)
-    pages = max(1, -(-len(found) // TILES))
+        matching = np.random.default_rng(request.shuffle).permutation(matching)
+    pages = max(1, -(-len(matching) // TILES))
     page = min(request.page, pages - 1)
-    rows = found[page * TILES : (page + 1) * TILES]
+    rows = matching[page * TILES : (page + 1) * TILES]
     tiles = tuple(
-        Tile(*_encoded(pixels), spec.classes[shelf.labels[row]] if spec.classes else None, int(row))
-        for row, pixels in zip(rows, shelf.pictures(rows), strict=True)
+        Tile(*_encoded(pixels), spec.classes[cached.labels[row]] if spec.classes else None, int(row))
+        for row, pixels in zip(rows, cached.images(rows), strict=True)
     )
-    whole = spec.train_size if request.split == "train" else spec.test_size
-    return Sheet(tiles, page, pages, len(found), len(shelf.labels), len(shelf.labels) < whole)
+    size = spec.train_size if request.split == "train" else spec.test_size
+    return Sheet(tiles, page, pages, len(matching), len(cached.labels), len(cached.labels) < size)
 
 
-def _matching(request: SheetRequest, spec: DataSpec) -> tuple[_Shelf, np.ndarray]:
-    """The split, and which of its rows have the wanted class."""
+def _matching(request: SheetRequest, spec: DataSpec) -> tuple[_CachedSplit, np.ndarray]:
+    """The split, and the rows of the requested class."""
     if request.label is not None and request.label >= spec.num_classes:
         raise ConfigError(
             f"label = {request.label} does not exist: {spec.title} has {spec.num_classes} classes, counted from 0"
         )
-    shelf = _shelf(find(request.name), request.split)
-    found = np.arange(len(shelf.labels)) if request.label is None else np.flatnonzero(shelf.labels == request.label)
-    return shelf, found
+    cached = _cached_split(find(request.name), request.split)
+    if request.label is None:
+        return cached, np.arange(len(cached.labels))
+    return cached, np.flatnonzero(cached.labels == request.label)
 
 
 def mean_pictures(name: str) -> tuple[Tile, ...]:
-    """The mean training picture of each class (of all, without classes), of at most 48 MB of pictures.
+    """The mean training image per class (of all images, without classes), computed from at most 48 MB of images.
 
-    `number` counts the pictures behind each. Classes after the twentieth, and empty ones, are left out.
+    `number` is the number of images averaged. Classes after the twentieth, and empty ones, are left out.
     """
     entry = find(name)
-    spec, shelf = _spec(entry), _shelf(entry, "train")
-    if shelf.means is None:
-        each = int(np.prod(shelf.pictures(np.arange(1)).shape))  # of recordings, their spectrograms are shown
-        first = np.arange(min(len(shelf.labels), _MEAN_BYTES // each, shelf.most))
-        images, labels = shelf.pictures(first), shelf.labels[first]
+    spec, cached = _spec(entry), _cached_split(entry, "train")
+    if cached.means is None:
+        image_bytes = int(np.prod(cached.images(np.arange(1)).shape))  # of recordings, their spectrograms
+        first = np.arange(min(len(cached.labels), _MEAN_BYTES // image_bytes, cached.most))
+        images, labels = cached.images(first), cached.labels[first]
         means = []
         for index in range(min(max(1, spec.num_classes), MEAN_CLASSES)):
-            chosen = images[labels == index] if spec.classes else images
-            if len(chosen):
-                mean = chosen.mean(0, dtype=np.float32).round().astype(np.uint8)
-                means.append(Tile(*_encoded(mean), spec.classes[index] if spec.classes else None, len(chosen)))
-        shelf.means = tuple(means)
-    return shelf.means
+            of_class = images[labels == index] if spec.classes else images
+            if len(of_class):
+                mean = of_class.mean(0, dtype=np.float32).round().astype(np.uint8)
+                means.append(Tile(*_encoded(mean), spec.classes[index] if spec.classes else None, len(of_class)))
+        cached.means = tuple(means)
+    return cached.means
 
 
-# --------------------------------------------------------------------- the user's own
+# --------------------------------------------------------------------- the user's data sets
 
 
 def bring(uploads: Sequence[Upload], wanted: Wanted, on_progress: Callable[[int, int], None] | None = None) -> Taken:
-    """Pack an upload into an own set, checked and decoded in a process of its own.
+    """Check and decode an upload in a subprocess and pack it as a data set of the user, completely or not at all.
 
-    Raises ConfigError for a name that cannot be used, DataError for an upload that cannot, GenmodelsError on a public
-    server. Nothing half-made is left.
+    Raises ConfigError if the name cannot be used, DataError if the upload cannot, GenmodelsError on a public server.
     """
     _refuse_in_public_mode("uploading pictures")
     return intake.take_in(uploads, wanted, on_progress)
 
 
 def remove(name: str) -> None:
-    """Delete an own set for good. Raises UnknownNameError, DataError, and GenmodelsError on a public server."""
+    """Delete a user's set permanently; raises UnknownNameError, DataError, and GenmodelsError on a public server."""
     _refuse_in_public_mode("deleting a data set")
     own.remove(name)
 
@@ -224,24 +224,24 @@ def _refuse_in_public_mode(what: str) -> None:
         )
 
 
-# --------------------------------------------------------------------- what was read
+# --------------------------------------------------------------------- cache of splits
 
 
-class _Shelf:
-    """One split at hand: labels in memory, pictures in memory or in their files."""
+class _CachedSplit:
+    """One split: labels in memory, images in memory or in their files."""
 
     def __init__(self, entry: Entry, split: Split) -> None:
         self.means: tuple[Tile, ...] | None = None
-        self.most = sys.maxsize  # to be read at once: of files, each of which is decoded, fewer
+        self.most = sys.maxsize  # images to read at once; fewer if each is decoded from a file
         self._entry, self._split = entry, split
         self._lock, self._ready = threading.Lock(), False
         self._images: np.ndarray | None = None
         self._packed: hdf5.Packed | None = None
-        self._listed: Listed | None = None
+        self._files: Listed | None = None
         self.labels = self._rows = np.empty(0, np.int64)
 
-    def load(self) -> _Shelf:
-        """Read once, however many ask at the same time; a failure is tried again by the next."""
+    def load(self) -> _CachedSplit:
+        """Read the split once, also for concurrent requests; after a failure, the next request tries again."""
         with self._lock:
             if not self._ready:
                 self._read()
@@ -254,8 +254,8 @@ class _Shelf:
             self._packed = hdf5.header(Path(str(entry.config.path)))
             self._rows = self._packed.split(self._split)
             self.labels = self._packed.labels[self._rows]
-        elif found := data.listed(entry.config, self._split):
-            self._listed, self.labels, self.most = found, found.labels, _DECODED
+        elif files := data.listed(entry.config, self._split):
+            self._files, self.labels, self.most = files, files.labels, _DECODED
         elif entry.spec is not None and entry.spec.sample_rate is not None:
             arrays = fsdd_spectrograms.of(data.load_audio(entry.config, self._split), entry.spec.sample_rate)
             self._images, self.labels = arrays.images, arrays.labels
@@ -264,31 +264,31 @@ class _Shelf:
             arrays = data.load(entry.config, self._split, first)
             self._images, self.labels = arrays.images, arrays.labels
 
-    def pictures(self, rows: np.ndarray) -> np.ndarray:
+    def images(self, rows: np.ndarray) -> np.ndarray:
         if self._images is not None:
             return np.asarray(self._images[rows])
-        if self._listed is not None:
-            return self._listed.pictures(rows)
+        if self._files is not None:
+            return self._files.pictures(rows)
         assert self._packed is not None
         return self._packed.rows(self._rows[rows])
 
 
-_shelves: OrderedDict[tuple[str, str, float], _Shelf] = OrderedDict()
-_shelves_lock = threading.Lock()  # held for a moment only: one slow set must not keep the others waiting
+_splits_cache: OrderedDict[tuple[str, str, float], _CachedSplit] = OrderedDict()
+_cache_lock = threading.Lock()  # not held while a split is read: a slow set must not delay the others
 
 
-def _shelf(entry: Entry, split: Split) -> _Shelf:
+def _cached_split(entry: Entry, split: Split) -> _CachedSplit:
     path = Path(entry.config.path) if entry.config.path else data.data_root()
     try:
         key = (f"{entry.name} {path}", split, path.stat().st_mtime if entry.own else 0.0)
     except OSError as error:
         raise DataError(f"{entry.name} has just been deleted ({error.strerror}); choose another set") from error
-    with _shelves_lock:
-        shelf = _shelves.setdefault(key, _Shelf(entry, split))
-        _shelves.move_to_end(key)
-        while len(_shelves) > _SHELVES:
-            _shelves.popitem(last=False)
-    return shelf.load()
+    with _cache_lock:
+        cached = _splits_cache.setdefault(key, _CachedSplit(entry, split))
+        _splits_cache.move_to_end(key)
+        while len(_splits_cache) > _CACHED_SPLITS:
+            _splits_cache.popitem(last=False)
+    return cached.load()
 
 
 def _spec(entry: Entry) -> DataSpec:
@@ -302,7 +302,7 @@ def _splits(entry: Entry) -> tuple[Split, ...]:
 
 
 def _encoded(pixels: np.ndarray) -> tuple[bytes, str]:
-    """A picture uint8 (C, H, W) for the browser, reduced where it is large: its bytes and their type."""
+    """An image uint8 (C, H, W) encoded for the browser, reduced if it is large: the bytes and their type."""
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     if max(image.size) > _THUMBNAIL:
         image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
