@@ -165,7 +165,7 @@ def test_one_file_that_holds_no_images_does_not_remove_the_others(tmp_path: Path
         (b"", "holds no image"),
         (
             csv(IMAGES, LABELS).replace(b",", b".5,"),
-            r"holds no image \(\d+ left out: lines with values that are no grey",
+            r"holds no image \(\d+ left out: lines with values that are not grey",
         ),
         (b"name,age\nAnna,5\n", "has 2 values per line"),
         (b"1,2,3\n", "has 3 values per line"),
