@@ -1,6 +1,6 @@
-"""Training jobs: a queue, a scheduler that outlives every browser tab, one worker process a job.
+"""Training jobs: a queue, a scheduler that runs independently of any browser, and one worker process per job.
 
-The names below load on first use, so that `import train_jobs` costs nothing and imports no torch.
+The names below are imported on first use, so `import train_jobs` is fast and imports no torch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from train_jobs.api import (
-        Job,
         delete,
         ensure_scheduler,
         get_data,
@@ -27,31 +26,35 @@ if TYPE_CHECKING:
         submit_pair,
     )
     from train_jobs.errors import JobError, PublicModeError, QueueError
-    from train_jobs.knobs import settings_now, turn
+    from train_jobs.live_settings import settings_now, turn
     from train_jobs.spec import JobSpec, make_spec
+    from train_jobs.status import Job
 
-_HOMES = {
-    "train_jobs.api": (
-        "Job",
-        "delete",
-        "ensure_scheduler",
-        "get_data",
-        "job",
-        "jobs",
-        "public_mode",
-        "publish",
-        "rename",
-        "repair",
-        "request",
-        "resume",
-        "stop",
-        "submit",
-        "submit_pair",
-    ),
-    "train_jobs.errors": ("JobError", "PublicModeError", "QueueError"),
-    "train_jobs.knobs": ("settings_now", "turn"),
-    "train_jobs.spec": ("JobSpec", "make_spec"),
+_EXPORTS = {
+    "Job": "status",
+    "JobError": "errors",
+    "JobSpec": "spec",
+    "PublicModeError": "errors",
+    "QueueError": "errors",
+    "delete": "api",
+    "ensure_scheduler": "api",
+    "get_data": "api",
+    "job": "api",
+    "jobs": "api",
+    "make_spec": "spec",
+    "public_mode": "api",
+    "publish": "api",
+    "rename": "api",
+    "repair": "api",
+    "request": "api",
+    "resume": "api",
+    "settings_now": "live_settings",
+    "stop": "api",
+    "submit": "api",
+    "submit_pair": "api",
+    "turn": "live_settings",
 }
+"""Public name -> module."""
 
 __all__ = [
     "Job",
@@ -80,9 +83,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for home, exported in _HOMES.items():
-        if name in exported:
-            return getattr(importlib.import_module(home), name)
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(f"train_jobs.{_EXPORTS[name]}"), name)
     raise AttributeError(f"module 'train_jobs' has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""`python -m train_jobs`: the queue from the command line. Exit codes: 0 done, 1 failed or refused, 2 usage."""
+"""`python -m train_jobs`: the queue on the command line. Exit codes: 0 done, 1 failed or refused, 2 usage."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import typer
 from genmodels import processes, recipes
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import LOG
-from train_jobs import api, foreground, knobs
+from train_jobs import api, foreground, live_settings
 from train_jobs.spec import JobSpec, make_spec
-from train_jobs.views import Job
+from train_jobs.status import Job
 
 app = typer.Typer(help="Train models in the background.", no_args_is_help=True, add_completion=False)
 
-Recipe = Annotated[str, typer.Argument(help="a recipe, or a model family for its defaults")]
-Preset = Annotated[str | None, typer.Option(help="a preset of the recipe, for example quick")]
+Recipe = Annotated[str, typer.Argument(help="recipe, or model family for its defaults")]
+Preset = Annotated[str | None, typer.Option(help="preset of the recipe, for example quick")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="SECTION.FIELD=VALUE; may be repeated")]
-Data = Annotated[str | None, typer.Option(help="a data set; the same as --set data.name=NAME")]
-Name = Annotated[str | None, typer.Option(help="a name for the run")]
+Data = Annotated[str | None, typer.Option(help="data set; the same as --set data.name=NAME")]
+Name = Annotated[str | None, typer.Option(help="name of the run")]
 DeviceName = Annotated[str | None, typer.Option(help="auto, cpu, cuda:N or mps")]
-Id = Annotated[str, typer.Argument(help="the id of a run, as `list` shows it")]
-AsJson = Annotated[bool, typer.Option("--json", help="machine-readable")]
+Id = Annotated[str, typer.Argument(help="id of a run, as shown by `list`")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 _TIMES = ("created", "started", "finished")
 
@@ -40,7 +40,7 @@ def submit(
     name: Name = None,
     device: DeviceName = None,
 ) -> None:
-    """Queue a training; prints its id on the last line."""
+    """Queue a training and print its id on the last line."""
     spec = _spec(recipe, preset, settings, data, name, device)
     job = api.submit(spec)
     typer.echo(f"{spec.title}: {spec.train.max_steps:,} steps on {spec.data.name}, in {job.folder.path}")
@@ -58,26 +58,26 @@ def run(
 ) -> None:
     """Train in this terminal, with a progress bar. Ctrl-C saves and stops."""
     job = foreground.run(_spec(recipe, preset, settings, data, name, device))
-    _tell_end(job)
+    _print_end(job)
     typer.echo(job.id)
     _exit_as(job)
 
 
-def _spec(*given: Any) -> JobSpec:
+def _spec(*options: Any) -> JobSpec:
     api.refuse_in_public_mode("starting a training")
-    recipe, preset, settings, data, name, device = given
+    recipe, preset, settings, data, name, device = options
     return make_spec(recipe, preset, settings or (), data, name=name, device=device)
 
 
 @app.command("list")
 def list_jobs(as_json: AsJson = False) -> None:
-    """Every run, the newest first."""
-    found = api.jobs()
+    """List all runs, the newest first."""
+    jobs = api.jobs()
     if as_json:
-        typer.echo(json.dumps([as_dict(job) for job in found], indent=1))
+        typer.echo(json.dumps([as_dict(job) for job in jobs], indent=1))
         return
     rows = [("ID", "STATE", "STEP", "OF", "DEVICE", "NAME")]
-    for job in found:
+    for job in jobs:
         state = f"{job.state} ({job.position})" if job.position else job.state
         if job.silent is not None:
             state += f", {_phase(job)}"
@@ -90,7 +90,7 @@ def list_jobs(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(job_id: Id, as_json: AsJson = False) -> None:
-    """One run: state, step, device, folder, error."""
+    """Show one run: state, step, device, folder, error."""
     job = api.job(job_id)
     values = as_dict(job)
     if as_json:
@@ -106,13 +106,13 @@ def show(job_id: Id, as_json: AsJson = False) -> None:
 @app.command()
 def logs(
     job_id: Id,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until the run ends")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="follow until the run ends")] = False,
 ) -> None:
-    """What the worker has written."""
+    """Print the log of the worker."""
     path = api.job(job_id).folder.path / LOG
     offset = 0
     while True:
-        # Asked before reading, so that nothing written before the end is missed.
+        # Checked before reading, so that everything written before the end is printed.
         active = follow and api.job(job_id).active
         if path.exists():
             with path.open("rb") as file:
@@ -128,10 +128,10 @@ def logs(
 @app.command()
 def wait(
     job_id: Id,
-    timeout: Annotated[float | None, typer.Option(min=0, help="seconds; without it, as long as it takes")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="seconds; by default unlimited")] = None,
 ) -> None:
     """Wait until a run has ended."""
-    _tell_end(job := _wait(job_id, timeout))
+    _print_end(job := _wait(job_id, timeout))
     _exit_as(job)
 
 
@@ -140,13 +140,13 @@ def stop(job_id: Id) -> None:
     """Stop a run; its last step is saved first."""
     job = api.stop(job_id)
     if job.state == "STOPPED":
-        typer.echo(f"{job_id} was taken from the queue")
+        typer.echo(f"{job_id} was removed from the queue")
         return
     job = _wait(job_id, None)
     if job.state == "STOPPED" and job.folder.steps():
         typer.echo(f"{job_id} stopped, saved at step {job.folder.steps()[-1]:,}")
         return
-    _tell_end(job)
+    _print_end(job)
     if job.state == "FAILED":
         raise typer.Exit(1)
 
@@ -164,20 +164,20 @@ def turn(
     job_id: Id,
     settings: Annotated[list[str], typer.Argument(help="model.FIELD=VALUE, for example model.generator_lr=1e-4")],
 ) -> None:
-    """Change live settings of a running training, such as learning rates; they hold from its next step on."""
+    """Change live settings of a running training, such as learning rates, from its next step on."""
     sections = recipes.parse_overrides(settings)
     for section in sections.keys() - {"model"}:
-        raise ConfigError(f"{section}.* cannot be turned while training, only live settings of the model can: model.*")
-    changed = knobs.turn(job_id, sections["model"])
+        raise ConfigError(f"{section}.* cannot be changed while training, only live settings of the model: model.*")
+    changed = live_settings.turn(job_id, sections["model"])
     for name, (old, new) in changed.items():
         typer.echo(f"model.{name} from {old:g} to {new:g}")
     if not changed:
-        typer.echo("nothing changed: these are the values it has")
+        typer.echo("nothing changed: these are its current values")
 
 
 @app.command()
 def delete(job_id: Id) -> None:
-    """Remove a run and its folder."""
+    """Delete a run and its folder."""
     api.delete(job_id)
     typer.echo(f"{job_id} was deleted")
 
@@ -190,21 +190,21 @@ def rename(job_id: Id, name: Annotated[str, typer.Argument(help="1 to 80 charact
 
 @app.command()
 def repair() -> None:
-    """Make a new queue from the run folders where the old one is damaged."""
+    """Rebuild a damaged queue from the run folders."""
     moved = api.repair()
     typer.echo(f"the damaged queue is now {moved}; the new one lists {len(api.jobs())} runs")
 
 
 def _phase(job: Job) -> str | None:
-    """The phase, and for how long there has been no report if there should be some."""
+    """The phase, with the age of the last report if it is overdue."""
     if job.silent is None:
         return job.phase
-    what = {"not responding": "its process is there; stop ends it", "lost": "its process is gone"}.get(job.phase or "")
-    return f"{job.phase}, last report {foreground.duration(job.silent)} ago" + (f" ({what})" if what else "")
+    detail = {"not responding": "its process runs; stop ends it", "lost": "its process has ended"}.get(job.phase or "")
+    return f"{job.phase}, last report {foreground.duration(job.silent)} ago" + (f" ({detail})" if detail else "")
 
 
 def as_dict(job: Job) -> dict[str, Any]:
-    """A job as JSON: its fields, the folder as a path."""
+    """The fields of a job as JSON values."""
     return {**vars(job), "folder": str(job.folder.path)}
 
 
@@ -219,7 +219,7 @@ def _wait(job_id: str, timeout: float | None) -> Job:
     return job
 
 
-def _tell_end(job: Job) -> None:
+def _print_end(job: Job) -> None:
     if job.state == "FAILED":
         typer.echo(f"error: {job.id} failed at step {job.step:,}: {job.error}", err=True)
     elif job.state == "STOPPED":

@@ -1,7 +1,8 @@
-"""What pages and the command line do with jobs. Any thread may call these functions; none imports torch."""
+"""The functions that pages and the command line call. They are thread-safe and import no torch."""
 
 from __future__ import annotations
 
+import logging
 import shlex
 import tempfile
 import time
@@ -22,8 +23,8 @@ from train_jobs.errors import JobError, PublicModeError, QueueError
 from train_jobs.launchers import Process
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.spec import JobSpec, checked_name, make_spec
+from train_jobs.status import INCOMPLETE, Job, all_jobs, damage, folders, of_folder, one_job
 from train_jobs.store import NewJob, State, Store
-from train_jobs.views import HALF_MADE, Job, damage, ensure_scheduler, folders, job, jobs, of_folder
 
 __all__ = [
     "Job",
@@ -44,7 +45,11 @@ __all__ = [
 ]
 
 
+log = logging.getLogger(__name__)
+
+
 def refuse_in_public_mode(what: str) -> None:
+    """Raise PublicModeError on a public server."""
     if public_mode():
         raise PublicModeError(
             f"{what} is switched off: training and deletion are switched off on this public server "
@@ -52,8 +57,38 @@ def refuse_in_public_mode(what: str) -> None:
         )
 
 
+def ensure_scheduler() -> None:
+    """Start the scheduler if there are queued or running jobs and no scheduler. A public server never starts one."""
+    store = Store()
+    if not public_mode() and store.rows("PENDING", "RUNNING"):
+        scheduler.ensure(store.root)
+
+
+def jobs() -> tuple[Job, ...]:
+    """Every run in GENMODELS_RUNS, the newest first. Starts the scheduler if there is work for it."""
+    store = Store()
+    if not public_mode():
+        leftovers.sweep(store.root, *INCOMPLETE)
+    return all_jobs(store, _scheduler_problem())
+
+
+def job(job_id: str) -> Job:
+    """One run by its id; starts the scheduler if there is work for it. Raises UnknownNameError."""
+    return one_job(Store(), job_id, _scheduler_problem())
+
+
+def _scheduler_problem() -> str | None:
+    """Start the scheduler if there is work; the error if that fails: runs can be listed without it."""
+    try:
+        ensure_scheduler()
+    except QueueError as error:
+        log.warning("%s", error)
+        return str(error)
+    return None
+
+
 def submit(spec: JobSpec) -> Job:
-    """Queue a job and see to it that a scheduler runs. Raises ConfigError, QueueError or PublicModeError."""
+    """Queue a job and start the scheduler if none runs. Raises ConfigError, QueueError or PublicModeError."""
     refuse_in_public_mode("starting a training")
     devices.check(spec.run.device)
     job_id = enter(spec)
@@ -70,9 +105,9 @@ def submit_pair(
     assignments: Sequence[str] = (),
     name: str | None = None,
 ) -> Job:
-    """Queue a painting of `content` like `style`, both the bytes of picture files, which only the run keeps.
+    """Queue a style transfer of two image files, `content` and `style`, which only the run folder stores.
 
-    `assignments` are as in `make_spec`, for example "data.size=256". Raises DataError naming the picture at fault, and
+    `assignments` are as in `make_spec`, for example "data.size=256". Raises DataError naming the damaged image, and
     what `submit` raises.
     """
     refuse_in_public_mode("starting a training")
@@ -81,8 +116,8 @@ def submit_pair(
             paths = {"path": Path(folder, "content"), "path_b": Path(folder, "style")}
             for path, raw in zip(paths.values(), (content, style), strict=True):
                 path.write_bytes(raw)
-            given = [f"data.{field}={path}" for field, path in paths.items()]
-            return submit(make_spec(recipe, preset, [*assignments, *given], "style_pair", name=name))
+            files = [f"data.{field}={path}" for field, path in paths.items()]
+            return submit(make_spec(recipe, preset, [*assignments, *files], "style_pair", name=name))
     except OSError as error:
         raise JobError(
             f"the two images could not be written to a temporary folder: {error}. Free some space there, or set TMPDIR"
@@ -90,11 +125,11 @@ def submit_pair(
 
 
 def enter(spec: JobSpec, running: tuple[str, int, float] | None = None) -> str:
-    """The run folder and its row, both or none; returns the id."""
+    """Create the run folder and its row, both or neither; returns the id."""
     store = Store()
     with _disk(store.root):
         store.root.mkdir(parents=True, exist_ok=True)
-        leftovers.sweep(store.root, *HALF_MADE)
+        leftovers.sweep(store.root, *INCOMPLETE)
         with leftovers.at_work(store.root):
             prepared = store.root / f".new-{uuid.uuid4().hex}"
             try:
@@ -105,59 +140,59 @@ def enter(spec: JobSpec, running: tuple[str, int, float] | None = None) -> str:
 
 
 def stop(job_id: str) -> Job:
-    """Ask a running job to save and end, or take a waiting one from the queue. Returns at once."""
+    """Request a running job to save and end, or remove a queued one from the queue. Returns at once."""
     refuse_in_public_mode("stopping a training")
     store = Store()
     try:
         if store.cancel(job_id) or store.request_stop(job_id):
             return job(job_id)
     except QueueError:
-        # A full disk must not keep a training from being stopped: it may be the one that fills it.
-        found = job(job_id)
-        if found.state == "RUNNING" and found.pid is not None:
-            LocalLauncher().stop(Process(found.pid, 0.0), found.folder.path)
-            return found
-        if found.active:
+        # Stopping must work on a full disk: the training may be what fills it.
+        run = job(job_id)
+        if run.state == "RUNNING" and run.pid is not None:
+            LocalLauncher().stop(Process(run.pid, 0.0), run.folder.path)
+            return run
+        if run.active:
             raise
-    found = job(job_id)
-    if found.state == "RUNNING" and found.pid is not None:  # the queue had given it up, or never knew it
-        _adopt(store, found)
-        store.reclaim(job_id, found.device or "cpu", *_process_of(found))
+    run = job(job_id)
+    if run.state == "RUNNING" and run.pid is not None:  # the queue took it for ended, or has no row for it
+        _adopt(store, run)
+        store.reclaim(job_id, run.device or "cpu", *_process_of(run))
         store.request_stop(job_id)
         return job(job_id)
-    ended = {"SUCCEEDED": "has finished", "STOPPED": "was stopped", "FAILED": "has failed"}.get(found.state)
+    ended = {"SUCCEEDED": "has finished", "STOPPED": "was stopped", "FAILED": "has failed"}.get(run.state)
     if ended is None:
         raise JobError(f"{job_id} changed while it was being stopped; look at it again")
-    raise JobError(f"{job_id} is not running: it {ended} at step {found.step:,}; there is nothing to stop")
+    raise JobError(f"{job_id} is not running: it {ended} at step {run.step:,}; there is nothing to stop")
 
 
 def request(job_id: str, action: str, **values: Any) -> None:
-    """Ask a training job to `save`, `sample` or `set` a live field (path="model.lr", value=...).
+    """Request a training job to `save`, `sample` or `set` a live field (path="model.lr", value=...).
 
-    Refused until it trains: a starting worker reads requests from where the file ends when it begins.
+    Raises JobError until it trains: a starting worker ignores requests that are already in the file.
     """
     refuse_in_public_mode("steering a training")
-    found = job(job_id)
-    if found.state != "RUNNING":
-        raise JobError(f"{job_id} is not running ({found.state}); only a running training can be asked to {action}")
-    if found.phase != "training":
+    run = job(job_id)
+    if run.state != "RUNNING":
+        raise JobError(f"{job_id} is not running ({run.state}); only a running training can {action}")
+    if run.phase != "training":
         advice = {"stopping": "resume it afterwards", "not responding": "wait, or stop it", "lost": "resume it"}
         raise JobError(
-            f"{job_id} cannot be asked to {action} now: it is {found.phase}, not training; "
-            + advice.get(found.phase or "", "wait until it trains")
+            f"{job_id} cannot {action} now: it is {run.phase}, not training; "
+            + advice.get(run.phase or "", "wait until it trains")
         )
-    with _disk(found.folder.path):
-        found.folder.request(action, **values)
+    with _disk(run.folder.path):
+        run.folder.request(action, **values)
 
 
 def get_data(name: str) -> str:
-    """Download a data set, which takes as long as the network does; returns where it lies. Raises DataError."""
+    """Download a data set and return its path; raises DataError."""
     refuse_in_public_mode("downloading data")
     return data.download(name)
 
 
 def publish(job_id: str, name: str) -> Path:
-    """Publish a run as `checkpoints/<name>/`, measured and with its card. Imports torch, takes up to a minute."""
+    """Publish a run as `checkpoints/<name>/`, with metrics and model card. Imports torch, takes up to a minute."""
     refuse_in_public_mode("publishing")
     from genmodels.publishing.publish import publish as publish_run
 
@@ -167,31 +202,31 @@ def publish(job_id: str, name: str) -> Path:
 def resume(job_id: str) -> Job:
     """Queue a stopped or failed job again; it goes on from its last checkpoint."""
     refuse_in_public_mode("resuming a training")
-    found = job(job_id)
-    if found.active:
-        raise JobError(f"{job_id} is {found.state}; there is nothing to resume. Stop it first, or wait for it")
-    if found.state == "SUCCEEDED":
+    run = job(job_id)
+    if run.active:
+        raise JobError(f"{job_id} is {run.state}; there is nothing to resume. Stop it first, or wait for it")
+    if run.state == "SUCCEEDED":
         raise JobError(
-            f"{job_id} has finished, at step {found.step:,} of {found.max_steps:,}; "
+            f"{job_id} has finished, at step {run.step:,} of {run.max_steps:,}; "
             "for a longer training submit it again with a larger --set train.max_steps"
         )
-    problem = damage(found.folder)
+    problem = damage(run.folder)
     if problem:
         raise CheckpointError(f"{job_id} cannot be resumed: {problem}")
-    if not found.folder.resumable():
+    if not run.folder.resumable():
         raise CheckpointError(
-            f"{job_id} cannot be resumed: its last checkpoint, step {found.folder.steps()[-1]:,}, was saved without "
+            f"{job_id} cannot be resumed: its last checkpoint, step {run.folder.steps()[-1]:,}, was saved without "
             "the state that training needs (a published or trimmed copy). Submit its recipe again instead"
         )
     store = Store()
-    spec = found.folder.spec()
+    spec = run.folder.spec()
     devices.check(spec.run.device)
-    _adopt(store, found)
+    _adopt(store, run)
     row = store.row(job_id)
-    # Where the data was when it was submitted, unless this process can see it, too.
-    here = str(data.data_root().absolute())
-    root = here if row is None or data.missing(spec.data) is None else row.data_root
-    # A checkpoint to begin with is taken from the submitter's folder as long as that is there.
+    # The data root of the submitter, unless this process finds the data itself.
+    local_root = str(data.data_root().absolute())
+    root = local_root if row is None or data.missing(spec.data) is None else row.data_root
+    # Initial weights come from the submitter's checkpoints as long as that folder exists.
     submitted = row.checkpoints_root if row is not None else None
     checkpoints = submitted if submitted and Path(submitted).is_dir() else str(catalog.checkpoints_root().absolute())
     if not store.requeue(job_id, root, checkpoints):
@@ -201,15 +236,15 @@ def resume(job_id: str) -> Job:
 
 
 def delete(job_id: str) -> None:
-    """Remove a run with its folder; refused while it is running."""
+    """Delete a run with its folder; raises JobError while it is running."""
     refuse_in_public_mode("deleting a run")
-    found = job(job_id)
+    run = job(job_id)
     store = Store()
     refusal = f"{job_id} is running; stop it first (`python -m train_jobs stop {shlex.quote(job_id)}`), then delete it"
-    if found.state == "RUNNING":
+    if run.state == "RUNNING":
         raise JobError(refusal)
     with _disk(store.root):
-        if not removal.remove(store, found.folder.path):
+        if not removal.remove(store, run.folder.path):
             raise JobError(refusal)
 
 
@@ -218,38 +253,38 @@ def rename(job_id: str, name: str) -> Job:
     refuse_in_public_mode("renaming a run")
     name = checked_name(name)
     store = Store()
-    found = job(job_id)
-    _adopt(store, found)
+    run = job(job_id)
+    _adopt(store, run)
     with _disk(store.root):
-        found.folder.set_given_name(name)
+        run.folder.set_given_name(name)
     store.rename(job_id, name)
     return job(job_id)
 
 
 def repair() -> Path:
-    """Make a new queue from the run folders; returns where the damaged file was moved. Running workers are kept."""
+    """Rebuild the queue from the run folders; returns the new path of the damaged file. Workers go on."""
     refuse_in_public_mode("repairing the queue")
     store = Store()
     if store.damage() is None:
         raise JobError(f"{store.path} is in order; there is nothing to repair")
     scheduler.end(store.root)
     moved = store.move_away()
-    for found in sorted(map(of_folder, folders(store.root)), key=lambda run: run.created):
-        _adopt(store, found)
+    for run in sorted(map(of_folder, folders(store.root)), key=lambda run: run.created):
+        _adopt(store, run)
     ensure_scheduler()
     return moved
 
 
-def _adopt(store: Store, found: Job) -> None:
-    if store.row(found.id) is not None or damage(found.folder):
+def _adopt(store: Store, run: Job) -> None:
+    if store.row(run.id) is not None or damage(run.folder):
         return
     running = None
-    if found.pid is not None:
+    if run.pid is not None:
         with suppress(psutil.NoSuchProcess):
-            running = (found.device or "cpu", *_process_of(found))
-    state: State = found.state if running or found.state != "RUNNING" else "STOPPED"
-    new = _new_job(found.folder, found.folder.spec(), found.created)
-    store.adopt(found.id, new, state, found.error, running)
+            running = (run.device or "cpu", *_process_of(run))
+    state: State = run.state if running or run.state != "RUNNING" else "STOPPED"
+    new = _new_job(run.folder, run.folder.spec(), run.created)
+    store.adopt(run.id, new, state, run.error, running)
 
 
 def _new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> NewJob:
@@ -266,9 +301,9 @@ def _new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> 
     )
 
 
-def _process_of(found: Job) -> Process:
-    assert found.pid is not None
-    return Process(found.pid, psutil.Process(found.pid).create_time())
+def _process_of(run: Job) -> Process:
+    assert run.pid is not None
+    return Process(run.pid, psutil.Process(run.pid).create_time())
 
 
 @contextmanager

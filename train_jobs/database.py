@@ -1,8 +1,8 @@
-"""The queue's SQLite file: its schema, and how it is opened, to read without writing a byte or to write.
+"""The queue's SQLite file: its schema, and connections for reading (without any write) and for writing.
 
-A rollback journal, not a write-ahead log: a log needs a shared-memory file even to read, so a full or a read-only disk
-would hide every run. The journal stays between transactions, because its blocks let a small change succeed on a disk
-that is full. A change costs about 10 ms, most of it waiting for the disk; reading costs 0.2 ms.
+It uses a rollback journal, not a write-ahead log: a log needs a shared-memory file even for reading, so a full or
+read-only disk would hide every run. The journal stays between transactions, because its blocks let a small change
+succeed on a full disk. A change costs about 10 ms, most of it waiting for the disk; reading costs 0.2 ms.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from train_jobs.errors import QueueError
 
 COMPANIONS = ("-journal", "-wal", "-shm", "")
 """Suffixes of the files that belong together, the main one last."""
-_VERSION = 1  # of changes that an older program cannot read; a new column is none
+_VERSION = 1  # increased by changes that an older program cannot read; a new column is not one
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS jobs (
@@ -46,15 +46,15 @@ CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
-_ADDED = {"checkpoints_root": "TEXT"}  # columns that files of earlier programs lack
-# What SQLite answers if it would have to write in order to read: a log of an earlier program without its shared memory,
-# or the journal of a process that was killed in a transaction.
+_ADDED = {"checkpoints_root": "TEXT"}  # columns that files of earlier versions lack
+# SQLite's errors if it has to write in order to read: a log of an earlier version without its shared memory, or the
+# journal of a process that was killed in a transaction.
 _NEEDS_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """A connection to the file as it is; None if no queue has been made in it yet. Raises QueueError."""
+    """A read-only connection; None if the file holds no queue yet. Raises QueueError."""
     with _explained(path):
         db = _connect(path, "mode=rw")
         try:
@@ -73,16 +73,15 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 @contextmanager
 def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection for changes; `create` makes the folder and the file if there are none. Raises QueueError."""
+    """A connection for changes; `create` creates a missing folder and file. Raises QueueError."""
     with _explained(path):
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
         db = _connect(path, "mode=rwc" if create else "mode=rw")
         try:
             version = _version(db, path)
-            with suppress(
-                sqlite3.OperationalError
-            ):  # another process reads an earlier program's log: at its next change
+            # Fails while another process reads a log of an earlier version; the next change tries again.
+            with suppress(sqlite3.OperationalError):
                 db.execute("PRAGMA journal_mode = PERSIST")
             if version < _VERSION:
                 db.executescript(_SCHEMA)
@@ -96,7 +95,7 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
 
 
 def columns(db: sqlite3.Connection) -> set[str]:
-    """The columns there are; a file on a read-only disk keeps those of the program that made it."""
+    """The columns of the table; a file on a read-only disk may lack new ones."""
     return {row[1] for row in db.execute("PRAGMA table_info(jobs)")}
 
 
@@ -108,7 +107,7 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > _VERSION:
         raise QueueError(
-            f"{path} has version {version}, this program reads {_VERSION}. Bring Genmodels Studio up to date, "
+            f"{path} has version {version}, this program reads {_VERSION}. Install the latest Genmodels Studio, "
             "or set GENMODELS_RUNS to another folder"
         )
     return version
@@ -125,7 +124,7 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
     except sqlite3.DatabaseError as error:
         raise QueueError(
-            f"the queue {path} is damaged: {error}. `python -m train_jobs repair` moves it away and makes a "
+            f"the queue {path} is damaged: {error}. `python -m train_jobs repair` moves it away and builds a "
             "new one from the run folders; no run is lost, and running trainings go on"
         ) from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which devices this machine has, told without importing torch (which would cost the scheduler 300 MB)."""
+"""The devices of this machine, found without importing torch, which would cost the scheduler 300 MB."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from genmodels.training.accelerators import Probe
 
 
 def present() -> tuple[str, ...]:
-    """Devices that torch can use, the fastest first; `cpu` is always the last.
+    """Devices that torch can use, the fastest first; `cpu` is always last.
 
-    Where a GPU seems to be here, the first call asks torch, in a process of its own: two to five seconds.
+    If a GPU seems to be present, the first call asks torch in a subprocess: two to five seconds.
     """
     return (*_probe().usable, "cpu")
 
 
 def why_not() -> str | None:
-    """Why torch cannot use a GPU that seems to be here; None if it uses all, or if there is none."""
+    """Why torch cannot use a GPU that seems to be present; None if it can, or if there is none."""
     return _probe().reason
 
 
@@ -33,26 +33,26 @@ def _probe_of(_visible: str | None) -> Probe:
     return accelerators.probe_in_subprocess()
 
 
-def check(wanted: str) -> None:
-    """Raises ConfigError where no device of this machine fits."""
-    if wanted not in ("auto", "cpu") and not _fitting(wanted):
+def check(requested: str) -> None:
+    """Raise ConfigError if no device of this machine matches."""
+    if requested not in ("auto", "cpu") and not _matching(requested):
         reason = f" ({why_not()})" if why_not() else ""
         raise ConfigError(
-            f"run.device = {wanted!r} is not on this machine, which has {', '.join(present())}{reason}; "
+            f"run.device = {requested!r} is not on this machine, which has {', '.join(present())}{reason}; "
             "choose one of them, or auto"
         )
 
 
-def choose(wanted: str, busy: Collection[str] = ()) -> str | None:
-    """A free device that fits, or None where the job has to wait. `auto` takes an accelerator that torch can use."""
-    return next((device for device in _fitting(wanted) if device not in busy), None)
+def choose(requested: str, busy: Collection[str] = ()) -> str | None:
+    """A free matching device, or None if the job has to wait. `auto` prefers an accelerator that torch can use."""
+    return next((device for device in _matching(requested) if device not in busy), None)
 
 
-def _fitting(wanted: str) -> tuple[str, ...]:
-    if wanted == "cpu":
+def _matching(requested: str) -> tuple[str, ...]:
+    if requested == "cpu":
         return ("cpu",)
-    if wanted == "auto":
+    if requested == "auto":
         return tuple(device for device in present() if device != "cpu") or ("cpu",)
-    if wanted == "cuda":
+    if requested == "cuda":
         return tuple(device for device in present() if device.startswith("cuda"))
-    return (wanted,) if wanted in present() else ()
+    return (requested,) if requested in present() else ()

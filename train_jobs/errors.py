@@ -1,4 +1,4 @@
-"""What the job layer says to its users."""
+"""Errors of the job layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["JobError", "PublicModeError", "QueueError"]
 
 
 class JobError(GenmodelsError):
-    """A request that the state of the run does not allow."""
+    """The state of the run does not allow the request."""
 
 
 class QueueError(GenmodelsError):

@@ -1,4 +1,4 @@
-"""A training in the terminal that started it: the same folder, row and files as a queued one."""
+"""Train in the foreground: the same folder, row and files as a queued job."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any, TextIO
 
 from genmodels.runfolder import LOG, RunFolder
 from train_jobs import devices, worker
-from train_jobs.api import enter, refuse_in_public_mode
+from train_jobs.api import enter, job, refuse_in_public_mode
 from train_jobs.errors import QueueError
 from train_jobs.launchers.local import this_process
 from train_jobs.spec import JobSpec
+from train_jobs.status import Job
 from train_jobs.store import State, Store
-from train_jobs.views import Job, job
 
 _BAR = 30
 
 
 def run(spec: JobSpec, out: TextIO = sys.stderr) -> Job:
-    """Train `spec` here and now, beside whatever the queue does. Ctrl-C saves and stops; a second one gives up."""
+    """Train `spec` in this process, independent of the queue. Ctrl-C saves and stops; a second one ends at once."""
     refuse_in_public_mode("starting a training")
     devices.check(spec.run.device)
     stop = worker.catch_signals()
@@ -51,14 +51,14 @@ def run(spec: JobSpec, out: TextIO = sys.stderr) -> Job:
         try:
             store.finish(job_id, process.pid, state, code, error)
         except QueueError as problem:
-            # Not raised: it would replace the error that ended the run. The next scheduler looks at the run again.
-            bar.write(f"{job_id} is {state}, but this could not be written down: {problem}\n")
+            # Not raised: it would replace the error that ended the run. The next scheduler checks the run again.
+            bar.write(f"{job_id} is {state}, but its row could not be updated: {problem}\n")
     return job(job_id)
 
 
 @contextlib.contextmanager
 def _log_file(path: Path) -> Iterator[TextIO]:
-    """The run's log; what a full disk keeps from it must not end the run, nor hide how it ended."""
+    """The run's log; closing it on a full disk must not end the run or hide its error."""
     file = path.open("a", encoding="utf-8")
     try:
         yield file
@@ -68,7 +68,7 @@ def _log_file(path: Path) -> Iterator[TextIO]:
 
 
 class ProgressBar:
-    """One line that is drawn over on a terminal; a line each five seconds where output goes to a file."""
+    """One line, updated in place on a terminal; one line every five seconds if the output is a file."""
 
     def __init__(self, out: TextIO) -> None:
         self.out, self.terminal = out, out.isatty()
@@ -85,7 +85,7 @@ class ProgressBar:
         self._open = self.terminal
 
     def write(self, text: str) -> None:
-        """A terminal that was closed, or a pipe that nobody reads, must not end the training: it saves first."""
+        """Write, ignoring a closed terminal or pipe: the training has to save first."""
         with contextlib.suppress(OSError, ValueError):
             self.out.write(text)
             self.out.flush()
@@ -110,7 +110,7 @@ def progress_line(report: dict[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """75 -> 1:15; 3675 -> 1:01:15."""
-    minutes, rest = divmod(round(seconds), 60)
+    """Seconds as text: 75 -> 1:15; 3675 -> 1:01:15."""
+    minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,4 +1,4 @@
-"""Settings of a model that may be turned while it trains: the live fields of its config."""
+"""Live hyperparameters: settings of a model that can be changed while it trains."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from genmodels import registry
 from genmodels.config import live_fields
 from genmodels.errors import ConfigError
 from train_jobs import api
-from train_jobs.views import Job
+from train_jobs.status import Job
 
 
 def settings_now(job: Job) -> dict[str, Any]:
-    """The model's settings with what has been turned since it was submitted."""
+    """The model's settings, including changes since it was submitted."""
     current = dict(job.folder.spec().config)
     for event in job.folder.events():
         if event.get("kind") == "set":
@@ -22,10 +22,10 @@ def settings_now(job: Job) -> dict[str, Any]:
 
 
 def turn(job_id: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Give live settings of a training model other values; they hold from its next step on.
+    """Change live settings of a training job from its next step on; returns old and new value of each changed field.
 
-    `{"cycle_weight": 4.0}` -> `{"cycle_weight": (2.0, 4.0)}`: old and new of what changes, all of it or, with a
-    ConfigError that names the field, nothing. Raises JobError where it does not train.
+    `{"cycle_weight": 4.0}` -> `{"cycle_weight": (2.0, 4.0)}`. Raises ConfigError naming the field, and changes nothing
+    then, or JobError if the job is not training.
     """
     api.refuse_in_public_mode("steering a training")
     job = api.job(job_id)
@@ -34,12 +34,16 @@ def turn(job_id: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     for name in values:
         if name not in live:
             raise ConfigError(
-                f"model.{name} cannot be turned while {job.model!r} trains; "
-                + (f"what can: {', '.join(f'model.{field}' for field in live)}" if live else "nothing of it can")
+                f"model.{name} cannot be changed while {job.model!r} trains; "
+                + (
+                    f"these can: {', '.join(f'model.{field}' for field in live)}"
+                    if live
+                    else "none of its settings can"
+                )
             )
     current = settings_now(job)
-    wanted = settings.parse({**current, **values}, "model.")
-    new = {name: getattr(wanted, name) for name in values}
+    requested = settings.parse({**current, **values}, "model.")
+    new = {name: getattr(requested, name) for name in values}
     changed = {name: (current[name], value) for name, value in new.items() if value != current[name]}
     for name, (_, value) in changed.items():
         api.request(job_id, "set", path=f"model.{name}", value=value)

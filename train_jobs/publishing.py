@@ -1,7 +1,7 @@
-"""Publishing in the background: one process at a time, which goes on if the page is left and can be cancelled.
+"""Publish runs in the background, one at a time; a publication goes on when the page is left and can be cancelled.
 
-A publication is measured in a process of its own, so that cancelling it ends it at once and leaves nothing behind. What
-has ended is kept until the next one of the same run, so that a page says what happened when somebody comes back.
+It runs in a subprocess, so that cancelling ends it at once and leaves no files. Its result stays until the next
+publication of the same run, for a page that is opened later.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from pathlib import Path
 
 from genmodels import catalog
 from genmodels.errors import ConfigError
-from train_jobs.api import refuse_in_public_mode
+from train_jobs.api import job, refuse_in_public_mode
 from train_jobs.errors import JobError
-from train_jobs.views import job
 
 _ROOT = Path(__file__).parents[1]
 _NICE = 10
@@ -34,11 +33,11 @@ _publications: dict[str, Publication] = {}
 
 @dataclass
 class Publication:
-    """One request to publish a run. Times are of `time.monotonic`; `started` is None while it waits for another."""
+    """One request to publish a run. Times are of `time.monotonic`; `started` is None while another one runs."""
 
     job_id: str
     name: str
-    asked: float
+    requested: float
     started: float | None = None
     ended: float | None = None
     fraction: float = 0.0
@@ -52,12 +51,12 @@ class Publication:
 
     @property
     def seconds(self) -> float:
-        """Time since it started, or that it took."""
+        """Seconds since it started, or that it took."""
         return 0.0 if self.started is None else (self.ended or time.monotonic()) - self.started
 
 
 def start(job_id: str, name: str) -> Publication:
-    """Begins to publish a run as `checkpoints/<name>/`. Raises PublicModeError, ConfigError, JobError."""
+    """Start to publish a run as `checkpoints/<name>/`. Raises PublicModeError, ConfigError, JobError."""
     refuse_in_public_mode("publishing")
     folder = job(job_id).folder.path
     taken = catalog.name_taken(name)
@@ -66,21 +65,21 @@ def start(job_id: str, name: str) -> Publication:
     with _lock:
         if any(other.ended is None and job_id == other.job_id for other in _publications.values()):
             raise JobError(f"{job_id} is being published already; wait for it, or cancel it")
-        # Its folder is not there yet; the second publication would replace the first.
+        # Its folder does not exist yet; a second publication would replace the first.
         if any(other.ended is None and name == other.name for other in _publications.values()):
-            raise ConfigError(f"name = {name!r} is taken: another run is being published by it. Choose another name")
+            raise ConfigError(f"name = {name!r} is taken: another run is being published under it. Choose another name")
         publication = _publications[job_id] = Publication(job_id, name, time.monotonic())
     _executor.submit(_run, publication, folder)
     return publication
 
 
 def of(job_id: str) -> Publication | None:
-    """The last publication of a run that this server was asked for."""
+    """The last publication of a run on this server, or None."""
     return _publications.get(job_id)
 
 
 def cancel(job_id: str) -> None:
-    """Ends a publication that waits or runs; nothing of it remains."""
+    """Cancel a waiting or running publication; none of its files remain."""
     with _lock:
         publication = _publications.get(job_id)
         if publication is None or publication.ended is not None:
@@ -91,7 +90,7 @@ def cancel(job_id: str) -> None:
 
 
 def forget(job_id: str) -> None:
-    """Drops the report of a publication that has ended."""
+    """Drop the result of a publication that has ended."""
     with _lock:
         if job_id in _publications and _publications[job_id].ended is not None:
             del _publications[job_id]
@@ -112,18 +111,18 @@ def _run(publication: Publication, folder: Path) -> None:
             )
         with suppress(OSError):  # it may have ended already
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
-        complaint = ""
+        last_line = ""
         for line in process.stderr or ():
             kind, _, rest = line.partition(" ")
             if kind == "progress":
                 done, total = rest.split()
                 publication.fraction = int(done) / int(total)
             elif line.strip():
-                complaint = line.strip()
+                last_line = line.strip()
         process.communicate()
-        publication.cancelled = publication.cancelled and process.returncode != 0  # it may have been too late
+        publication.cancelled = publication.cancelled and process.returncode != 0  # False if cancelling came too late
         if process.returncode and not publication.cancelled:
-            publication.problem = complaint.removeprefix("error: ") or f"it ended with code {process.returncode}"
+            publication.problem = last_line.removeprefix("error: ") or f"it ended with code {process.returncode}"
         if process.returncode:
             shutil.rmtree(publication.path.with_name(f".tmp-{publication.name}-{process.pid}"), ignore_errors=True)
     except OSError as error:
@@ -134,7 +133,7 @@ def _run(publication: Publication, folder: Path) -> None:
 
 @atexit.register
 def _end() -> None:
-    """A publication does not outlive the server that was asked for it."""
+    """Cancel publications when the server ends."""
     for publication in list(_publications.values()):
         if publication.ended is None:
             publication.cancelled = True

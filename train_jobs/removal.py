@@ -1,4 +1,4 @@
-"""Deleting a run: its folder and its row, both or none, and on a full disk too, where it is to make space."""
+"""Delete a run: its folder and its row, both or neither, even on a full disk."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 from genmodels import leftovers
 from train_jobs.errors import QueueError
+from train_jobs.status import INCOMPLETE
 from train_jobs.store import Store
-from train_jobs.views import HALF_MADE
 
 
 def remove(store: Store, folder: Path) -> bool:
-    """Delete the run in `folder`; False if it runs. Raises QueueError or OSError; then its row is still there.
+    """Delete the run in `folder`; False if it is running. Raises QueueError or OSError; its row stays then.
 
-    The folder is renamed first, so that a reader never meets half a run and the list forgets it at once.
+    The folder is renamed first, so that no reader finds a partial run and the list drops it at once.
     """
-    leftovers.sweep(store.root, *HALF_MADE)
+    leftovers.sweep(store.root, *INCOMPLETE)
     with leftovers.at_work(store.root):
         trash = store.root / f".trash-{uuid.uuid4().hex}"
         if store.row(folder.name) is None:
@@ -37,7 +37,7 @@ def _remove_with_row(store: Store, folder: Path, trash: Path) -> bool:
         row = store.row(folder.name)
         if row is None or row.state == "RUNNING":
             return False
-        # A full disk: the row cannot go before there is space, so the files go first.
+        # On a full disk the row cannot be deleted before there is space, so the files are deleted first.
         _move(folder, trash)
         _delete(trash)
         return store.remove(folder.name)
@@ -51,11 +51,11 @@ def _move(folder: Path, trash: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _delete(folder)  # on this file system even a new name needs space
+        _delete(folder)  # on this file system even renaming needs space
 
 
 def _delete(path: Path) -> None:
-    """A folder, or a link to one that somebody put there: then the link alone."""
+    """Delete a folder, or only the link if it is one."""
     if path.is_symlink():
         path.unlink()
     elif path.exists():

@@ -1,8 +1,7 @@
-"""The scheduler: starts the next job on each free device, watches workers, writes down how they ended.
+"""The scheduler: starts the next job on each free device, watches workers and records how they ended.
 
-One a runs folder, held by a locked file. It starts when somebody asks for jobs, outlives them, and leaves when there
-is nothing to do. Workers outlive it: the next scheduler finds them by pid and creation time. No torch: resident memory
-stays near 50 MB.
+One scheduler per runs folder, guarded by a lock file. It starts on demand and ends when there is nothing to do. Workers
+outlive it: the next scheduler finds them by pid and creation time. No torch: resident memory stays near 50 MB.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ from train_jobs.store import Row, Store
 LOCK, SCHEDULER_LOG = "scheduler.lock", "scheduler.log"
 IDLE_SECONDS = 30.0
 _TICK = 0.25
-_KILL_AFTER = 120.0  # seconds a worker has to save and end; compiling a large model can take one of these minutes
-# Seconds without a report after which a worker that was asked to stop is killed sooner. A heartbeat comes each second,
-# but writing a large checkpoint to a slow disk can hold it up.
+_KILL_AFTER = 120.0  # seconds for a worker to save and end; compiling a large model can take a minute of them
+# Seconds without a report after which a worker that has to stop is killed sooner. It reports each second, but writing
+# a large checkpoint to a slow disk can delay a report.
 _KILL_SILENT_AFTER = 30.0
-_STOP_SECONDS = 10.0  # that even a silent worker has to end by itself
+_STOP_SECONDS = 10.0  # within which even a silent worker may end by itself
 log = logging.getLogger("train_jobs.scheduler")
 _spawned: tuple[subprocess.Popen[bytes], float, Path] | None = None
 
@@ -63,13 +62,13 @@ def running_pid(root: Path) -> int | None:
 
 
 def ensure(root: Path) -> None:
-    """Start a scheduler for `root` unless one is there. Costs 0.1 ms where one is."""
+    """Start a scheduler for `root` unless one runs; checking costs 0.1 ms."""
     global _spawned
     if running_pid(root) is not None:
         return
     if _spawned is not None:
         child, since, where = _spawned
-        starting = child.poll() is None and time.monotonic() - since < 5  # poll also clears an old one away
+        starting = child.poll() is None and time.monotonic() - since < 5  # poll() also reaps one that has ended
         if starting and where == root:
             return
     try:
@@ -107,17 +106,17 @@ def end(root: Path) -> None:
 
 
 class Scheduler:
-    """Serves one Store with one Launcher."""
+    """Runs the jobs of one Store with one Launcher."""
 
     def __init__(self, store: Store, launcher: Launcher) -> None:
         self.store, self.launcher = store, launcher
-        self._asked: dict[str, float] = {}  # when a job was told to stop
-        self._killed: dict[str, str] = {}  # jobs that did not: what they did instead
+        self._stopping: dict[str, float] = {}  # job -> time when it was requested to stop
+        self._killed: dict[str, str] = {}  # job -> why its worker was killed
         for row in store.rows("RUNNING"):
             log.info("%s: adopted, pid %s", row.id, row.pid)
 
     def tick(self) -> bool:
-        """One look at everything; True while there is something to wait for."""
+        """Check all workers and start queued jobs; True while there are queued or running jobs."""
         rows = self.store.rows("RUNNING", "PENDING")
         for row in rows:
             if row.state == "RUNNING" and row.pid is None:
@@ -134,7 +133,7 @@ class Scheduler:
         return bool(rows)
 
     def _recover(self, row: Row) -> None:
-        """A scheduler died, or the disk was full, between starting a worker and writing its pid down."""
+        """Find the worker of a row without pid: a scheduler ended, or the disk was full, before the pid was stored."""
         process = self.launcher.find(self.store.root / row.id)
         if process is None:
             self.store.unclaim(row.id)
@@ -143,7 +142,7 @@ class Scheduler:
 
     def _start(self, row: Row, device: str) -> bool:
         if not self.store.claim(row.id, device):
-            return False  # stopped or deleted a moment ago
+            return False  # stopped or deleted just now
         try:
             process = self.launcher.start(self.store.root / row.id, device, self._environment(row))
         except (OSError, ValueError) as error:
@@ -158,7 +157,7 @@ class Scheduler:
         return True
 
     def _refuse(self, row: Row) -> None:
-        """End a job whose device this process does not have, busy or free: it would wait for good, without a word."""
+        """Fail a job whose device this machine does not have: it would wait forever."""
         try:
             devices.check(row.wanted)
         except ConfigError as error:
@@ -167,7 +166,7 @@ class Scheduler:
                 log.error("%s: %s", row.id, error)
 
     def _environment(self, row: Row) -> dict[str, str]:
-        """The submitter's folders, absolute: this process may have been started elsewhere, by somebody else."""
+        """The submitter's folders as environment variables: this process may have been started with others."""
         environment = {"GENMODELS_DATA": row.data_root, "GENMODELS_RUNS": str(self.store.root)}
         if row.checkpoints_root is not None:
             environment["GENMODELS_CHECKPOINTS"] = row.checkpoints_root
@@ -184,27 +183,27 @@ class Scheduler:
         code = self.launcher.exit_code(process)
         try:
             state, error = outcome.of(row, self.store.root / row.id, code, self._killed.get(row.id))
-        except Exception as problem:  # one damaged folder must not end the scheduler of all the others
+        except Exception as problem:  # a damaged folder must not end the scheduler
             log.exception("%s: its folder cannot be read", row.id)
             state, error = "FAILED", f"the run folder is damaged: {type(problem).__name__}: {problem}"
         RunFolder(self.store.root / row.id).clear_leftovers()
         if self.store.finish(row.id, row.pid, state, code, error):
             log.info("%s: %s%s", row.id, state, f", {error}" if error else "")
-        self._asked.pop(row.id, None)
+        self._stopping.pop(row.id, None)
         self._killed.pop(row.id, None)
         return True
 
     def _stop(self, row: Row, process: Process) -> None:
         folder = self.store.root / row.id
-        if row.id not in self._asked:
-            self._asked[row.id] = time.monotonic()
+        if row.id not in self._stopping:
+            self._stopping[row.id] = time.monotonic()
             self.launcher.stop(process, folder)
             return
-        asked = time.monotonic() - self._asked[row.id]
+        waited = time.monotonic() - self._stopping[row.id]
         silent = self._silent(folder, process.pid)
-        if asked > _KILL_AFTER:
+        if waited > _KILL_AFTER:
             self._killed[row.id] = f"asked to stop, it did not save and end within {_KILL_AFTER:.0f} s"
-        elif asked > _STOP_SECONDS and silent > _KILL_SILENT_AFTER:
+        elif waited > _STOP_SECONDS and silent > _KILL_SILENT_AFTER:
             self._killed[row.id] = f"asked to stop, it did not respond; its last report was {silent:.0f} s old"
         else:
             return
@@ -222,9 +221,9 @@ class Scheduler:
 
 
 def _lock(root: Path) -> IO[bytes] | None:
-    """The open, locked file; None where another scheduler has it."""
+    """The open, locked file; None if another scheduler holds it."""
     file = (root / LOCK).open("a+b")
-    for _ in range(20):  # whoever only looks holds it shared for a moment
+    for _ in range(20):  # running_pid() holds a shared lock for a moment
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -239,8 +238,8 @@ def _lock(root: Path) -> IO[bytes] | None:
     return None
 
 
-def _still_ours(root: Path, file: IO[bytes]) -> bool:
-    """False once the runs folder was removed or replaced under us."""
+def _is_current(root: Path, file: IO[bytes]) -> bool:
+    """False if the runs folder has been removed or replaced."""
     try:
         return (root / LOCK).stat().st_ino == os.fstat(file.fileno()).st_ino
     except OSError:
@@ -262,7 +261,7 @@ def serve(root: Path, idle: float, leave: threading.Event) -> int:
                 log.info("no job uses: %s", reason)
             if not _serve_locked(store, lock, idle, leave):
                 return 0
-        # A job may have come in while the lock was still held, and its submitter trusted us.
+        # A job may have been submitted while the lock was still held, so no other scheduler was started.
         try:
             work = store.rows("RUNNING", "PENDING")
         except QueueError as error:
@@ -274,12 +273,12 @@ def serve(root: Path, idle: float, leave: threading.Event) -> int:
 
 
 def _serve_locked(store: Store, lock: IO[bytes], idle: float, leave: threading.Event) -> bool:
-    """True where it ended because it was idle."""
+    """True if it ended because it was idle."""
     scheduler: Scheduler | None = None
     last_work = time.monotonic()
     pause = _TICK
     while not leave.wait(pause):
-        if not _still_ours(store.root, lock):
+        if not _is_current(store.root, lock):
             log.info("%s is gone; scheduler ends", store.root)
             return False
         try:
@@ -288,7 +287,7 @@ def _serve_locked(store: Store, lock: IO[bytes], idle: float, leave: threading.E
             if scheduler.tick():
                 last_work = time.monotonic()
             pause = _TICK
-        except QueueError as error:  # a full disk: workers go on, and so do we when there is space again
+        except QueueError as error:  # a full disk: workers go on, and the scheduler goes on when there is space
             log.error("%s", error)
             pause = min(pause * 2, 10.0)
         if time.monotonic() - last_work > idle:
@@ -299,7 +298,7 @@ def _serve_locked(store: Store, lock: IO[bytes], idle: float, leave: threading.E
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m train_jobs.scheduler")
     parser.add_argument("root", type=Path, help="the runs folder")
-    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without work after which it ends")
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without jobs after which it ends")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     leave = threading.Event()

@@ -1,4 +1,4 @@
-"""From what a user types or clicks to a frozen JobSpec. No torch: this runs in every `submit`."""
+"""Resolve a user's input to a frozen JobSpec. Imports no torch: every `submit` runs this."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find_recipe(recipe_or_family: str) -> recipes.Recipe:
 
 
 def checked_name(name: str) -> str:
-    """A run's name without spaces around it; raises ConfigError where a list could not show it on one line."""
+    """A run's name, stripped; raises ConfigError if it is not 1 to 80 printable characters."""
     name = name.strip()
     if not 1 <= len(name) <= 80 or not name.isprintable():
         raise ConfigError(f"run.name = {name!r} is not allowed: 1 to 80 printable characters; leave it out for none")
@@ -49,12 +49,12 @@ def make_spec(
     for section, field, value in (("data", "name", data), ("run", "name", name), ("run", "device", device)):
         if value is None:
             continue
-        given: Any = patch.setdefault(section, {}).setdefault(field, value)
-        if given != value:
-            raise ConfigError(f"{section}.{field} is given twice, as {given!r} and as {value!r}; give it once")
-    wanted = patch.get("run", {}).get("name")
-    if isinstance(wanted, str):
-        patch["run"]["name"] = checked_name(wanted)
+        assigned: Any = patch.setdefault(section, {}).setdefault(field, value)
+        if assigned != value:
+            raise ConfigError(f"{section}.{field} is given twice, as {assigned!r} and as {value!r}; give it once")
+    run_name = patch.get("run", {}).get("name")
+    if isinstance(run_name, str):
+        patch["run"]["name"] = checked_name(run_name)
     spec = recipes.resolve(find_recipe(recipe_or_family), preset=preset, overrides=patch)
     if spec.train.initial_weights is not None:
         source_of(spec.train.initial_weights, spec.model)

@@ -1,37 +1,33 @@
-"""What a run looks like from outside: one frozen Job from its row in the queue and its folder.
+"""The status of runs, read only: a frozen Job from a row of the queue and the run folder.
 
-A folder without a row is a finished run that can be looked at, resumed, renamed and deleted. No torch.
+A folder without a row is a finished run that can be shown, resumed, renamed and deleted. No torch.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genmodels import leftovers, processes, registry
+from genmodels import processes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
-from genmodels.public import public_mode
 from genmodels.runfolder import RunFolder
-from train_jobs import scheduler
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Process
 from train_jobs.launchers.local import is_alive
 from train_jobs.store import Row, State, Store
 
-log = logging.getLogger(__name__)
-_FRESH = 10.0  # seconds without a report after which a worker is said not to respond; it reports each second
-_FIRST = 120.0  # seconds until the first report: a worker imports torch from what may be a slow disk
-HALF_MADE = (".new-*", ".trash-*")
-"""Folders in the runs folder that are being made or removed."""
-_HUGE = 1e15  # what no step, time or speed reaches; nor do infinity and NaN, which JSON files may hold, too
-_LAST_TIME = 1e11  # the year 5138: dates after 9999, or far before 1970, cannot be shown
+_MAX_SILENCE = 10.0  # seconds without a report before a worker counts as not responding; it reports each second
+_MAX_START = 120.0  # seconds until the first report: a worker may import torch from a slow disk
+INCOMPLETE = (".new-*", ".trash-*")
+"""Folders in the runs folder that are being created or removed."""
+_MAX_NUMBER = 1e15  # above any step, time or speed; also excludes infinity and NaN, which JSON files may contain
+_MAX_TIME = 1e11  # the year 5138: datetime cannot show years after 9999
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run as it is now. Times are seconds since 1970; None where there is nothing to tell."""
+    """The current status of a run. Times are seconds since 1970; None if unknown or not applicable."""
 
     id: str
     name: str
@@ -43,7 +39,7 @@ class Job:
     pid: int | None
     step: int
     max_steps: int
-    speed: float | None  # steps a second, while it runs
+    speed: float | None  # steps per second, while it runs
     seconds_left: float | None
     phase: str | None
     """queued; starting, loading, tuning, training, stopping, not responding, lost; finished, stopped, failed."""
@@ -53,54 +49,43 @@ class Job:
     finished: float | None
     folder: RunFolder
     position: int | None  # in the queue, 1 is next
-    device_note: str | None = None  # why `auto` took no GPU that seems to be here
+    device_note: str | None = None  # why `auto` did not choose a GPU that seems to be present
     silent: float | None = None
-    """Seconds since the last report of a worker that should report each second; None if it does."""
+    """Seconds since the last report, if a running worker should have reported since; else None."""
 
     @property
     def active(self) -> bool:
-        """Whether it runs or will run."""
+        """Whether the job is queued or running."""
         return self.state in ("PENDING", "RUNNING")
 
 
-def ensure_scheduler() -> None:
-    """Start the scheduler if jobs wait or run and none is there. A public server never starts one."""
-    store = Store()
-    if not public_mode() and store.rows("PENDING", "RUNNING"):
-        scheduler.ensure(store.root)
-
-
-def jobs() -> tuple[Job, ...]:
-    """Every run in GENMODELS_RUNS, the newest first. Starts the scheduler where there is work for it."""
-    store = Store()
-    if not public_mode():
-        leftovers.sweep(store.root, *HALF_MADE)
-    # Before the rows: a new job's row follows its folder.
-    found_folders = {path.name: path for path in folders(store.root)}
+def all_jobs(store: Store, problem: str | None = None) -> tuple[Job, ...]:
+    """Every run of the queue and of the runs folder, the newest first; `problem`: why pending jobs do not start."""
+    # Folders before rows: a new job's row is written after its folder.
+    paths = {path.name: path for path in folders(store.root)}
     rows = store.rows()
-    problem = _scheduler_problem()
     pending = [row.id for row in rows if row.state == "PENDING"]
-    known = {row.id for row in rows}
+    with_row = {row.id for row in rows}
     found = [_of_row(store, row, pending, problem) for row in rows]
-    found += [of_folder(path) for name, path in found_folders.items() if name not in known]
+    found += [of_folder(path) for name, path in paths.items() if name not in with_row]
     return tuple(sorted(found, key=lambda job: (job.created, job.id), reverse=True))
 
 
-def job(job_id: str) -> Job:
+def one_job(store: Store, job_id: str, problem: str | None = None) -> Job:
     """One run by its id; raises UnknownNameError."""
-    store = Store()
     row = store.row(job_id)
     if row is not None:
-        problem = _scheduler_problem()
         return _of_row(store, row, [other.id for other in store.rows("PENDING")], problem)
-    for path in folders(store.root):
+    paths = folders(store.root)
+    for path in paths:
         if path.name == job_id:
             return of_folder(path)
-    known = {*(row.id for row in store.rows()), *(path.name for path in folders(store.root))}
+    known = {*(row.id for row in store.rows()), *(path.name for path in paths)}
     raise UnknownNameError("run", job_id, known, "`python -m train_jobs list` lists them.")
 
 
 def folders(root: Path) -> list[Path]:
+    """The run folders, sorted by name; raises QueueError."""
     try:
         entries = sorted(root.iterdir())
     except FileNotFoundError:
@@ -110,16 +95,6 @@ def folders(root: Path) -> list[Path]:
     return [path for path in entries if not path.name.startswith(".") and RunFolder(path).looks_like_run()]
 
 
-def _scheduler_problem() -> str | None:
-    """Start the scheduler if there is work; why that fails, if it does: runs can be looked at all the same."""
-    try:
-        ensure_scheduler()
-    except QueueError as error:
-        log.warning("%s", error)
-        return str(error)
-    return None
-
-
 def _of_row(store: Store, row: Row, pending: list[str], problem: str | None = None) -> Job:
     folder = RunFolder(store.root / row.id)
     state, error, pid = row.state, row.error, row.pid
@@ -127,17 +102,17 @@ def _of_row(store: Store, row: Row, pending: list[str], problem: str | None = No
     if state == "PENDING":
         error = problem
     elif state != "RUNNING" and status.get("pid") == pid and _living_pid(status) is not None:
-        state, error = "RUNNING", None  # it was given up, by an earlier scheduler; stop finds it
+        state, error = "RUNNING", None  # an earlier scheduler took it for ended; stop() adopts it
     running = state == "RUNNING"
     if not running:
-        damaged = damage(folder, files=state != "PENDING")  # a waiting job's worker reports what it finds
+        damaged = damage(folder, files=state != "PENDING")  # the worker of a queued job reports damaged files itself
         if damaged:
             state, error = "FAILED", damaged
-    fresh = running and status.get("pid") == row.pid  # an older report is from before a resume
+    current = running and status.get("pid") == row.pid  # else the report is from before a resume
     phase: str | None = {"PENDING": "queued", "SUCCEEDED": "finished", "STOPPED": "stopped"}.get(state, "failed")
-    silent = _silence(row, folder, status if fresh else None) if running else None
+    silent = _silence(row, folder, status if current else None) if running else None
     if running:
-        phase = str(status.get("phase")) if fresh else "starting"
+        phase = str(status.get("phase")) if current else "starting"
         if row.stop_requested:
             phase = "stopping"
         elif silent is not None:
@@ -154,8 +129,8 @@ def _of_row(store: Store, row: Row, pending: list[str], problem: str | None = No
         pid=pid if running else None,
         step=_step(folder, status),
         max_steps=row.max_steps,
-        speed=_number(status, "steps_per_second") if fresh and silent is None else None,
-        seconds_left=_number(status, "seconds_left") if fresh and silent is None else None,
+        speed=_number(status, "steps_per_second") if current and silent is None else None,
+        seconds_left=_number(status, "seconds_left") if current and silent is None else None,
         phase=phase,
         error=error,
         created=row.created,
@@ -169,16 +144,16 @@ def _of_row(store: Store, row: Row, pending: list[str], problem: str | None = No
 
 
 def _silence(row: Row, folder: RunFolder, status: dict[str, Any] | None) -> float | None:
-    """Seconds without a report, if they are too many; `status` None before the first one."""
+    """Seconds without a report, if too many; `status` is None before the first report."""
     if status is not None:
         age = processes.age(status)
-        return age if age is not None and age > _FRESH else None
+        return age if age is not None and age > _MAX_SILENCE else None
     running = None if row.pid is None else processes.seconds_running(row.pid)
-    return running if running is not None and running > _FIRST else None
+    return running if running is not None and running > _MAX_START else None
 
 
 def of_folder(path: Path) -> Job:
-    """A run without a row: read-only, unless its worker is alive because the queue was lost under it."""
+    """The job of a folder without a row. Its worker may be running, if the queue file was lost."""
     folder = RunFolder(path)
     status = folder.status()
     error = damage(folder)
@@ -188,14 +163,14 @@ def of_folder(path: Path) -> Job:
     max_steps = (spec.train.max_steps or 0) if spec else max(0, _whole(status, "max_steps") or 0)
     pid = None if error else _living_pid(status)
     age = processes.age(status) if pid else None
-    silent = age if age is not None and age > _FRESH else None
+    silent = age if age is not None and age > _MAX_SILENCE else None
     state: State = "SUCCEEDED" if step >= max_steps else "STOPPED"
     if error:
         state = "FAILED"
     elif pid is not None:
         state = "RUNNING"
     elif status.get("phase") == "failed":
-        state, error = "FAILED", str(status.get("error") or "the worker gave no reason; its log may tell")
+        state, error = "FAILED", str(status.get("error") or "the worker gave no reason; see its log")
     names: dict[State, str] = {"SUCCEEDED": "finished", "STOPPED": "stopped", "FAILED": "failed"}
     return Job(
         id=path.name,
@@ -223,7 +198,7 @@ def of_folder(path: Path) -> Job:
 
 
 def damage(folder: RunFolder, *, files: bool = True) -> str | None:
-    """Why the folder cannot be used, or None. Reads and validates its config.json, and looks at its other `files`."""
+    """Why the folder cannot be used, or None. Validates config.json and, with `files`, checks the other files."""
     try:
         spec = folder.spec()
         registry.config_class(spec.model).parse(spec.config, "model.")
@@ -243,7 +218,7 @@ def _created(folder: RunFolder) -> float:
         return created
     try:
         return folder.path.stat().st_mtime
-    except FileNotFoundError:  # deleted in this moment
+    except FileNotFoundError:  # deleted just now
         return 0.0
 
 
@@ -253,15 +228,15 @@ def _step(folder: RunFolder, status: dict[str, Any]) -> int:
 
 
 def _number(values: dict[str, Any], key: str) -> float | None:
-    """A number from a file that anything may have written; None for whatever else is there."""
+    """A number from an untrusted JSON file; None for any other value."""
     value = values.get(key)
-    return float(value) if isinstance(value, int | float) and abs(value) < _HUGE else None
+    return float(value) if isinstance(value, int | float) and abs(value) < _MAX_NUMBER else None
 
 
 def _time(values: dict[str, Any], key: str) -> float | None:
-    """Seconds since 1970, as `_number`; None also if no calendar has that time."""
+    """Seconds since 1970 from an untrusted JSON file; None if it is no date."""
     value = _number(values, key)
-    return value if value is not None and 0 <= value < _LAST_TIME else None
+    return value if value is not None and 0 <= value < _MAX_TIME else None
 
 
 def _whole(values: dict[str, Any], key: str) -> int | None:
@@ -270,7 +245,7 @@ def _whole(values: dict[str, Any], key: str) -> int | None:
 
 
 def _living_pid(status: dict[str, Any]) -> int | None:
-    """The process of the last report, if it still works on the run: reports or not, it can be stopped."""
+    """The process of the last report, if it still runs. It can be stopped even if it does not report."""
     pid = _whole(status, "pid") or 0
     if status.get("phase") not in ("loading", "tuning", "training") or not processes.is_author(status, pid):
         return None

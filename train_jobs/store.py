@@ -1,11 +1,11 @@
-"""The queue: one SQLite file that owns state, order, device and pid of every job.
+"""The queue: one SQLite file with state, order, device and pid of every job.
 
 PENDING -> RUNNING -> SUCCEEDED | FAILED | STOPPED, and STOPPED | FAILED -> PENDING on resume. Every transition is one
-`UPDATE ... WHERE state = ...`: of two processes that try the same one, exactly one wins. Connections live for one call,
-so that any thread of a web server may use a Store; opening one costs 0.2 ms. The file itself is database.py's.
+`UPDATE ... WHERE state = ...`: of two processes that try the same one, exactly one succeeds. Each call opens its own
+connection (0.2 ms), so any thread may use a Store. `database.py` opens the file.
 """
 
-# ruff: noqa: S608 - the SQL is put together from this file's own column names; every value is bound
+# ruff: noqa: S608 - the SQL contains only column names of this file; every value is bound
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUEUE = "queue.sqlite"
 
 @dataclass(frozen=True)
 class Row:
-    """A job as the queue knows it."""
+    """A job in the queue."""
 
     n: int
     id: str
@@ -37,25 +37,25 @@ class Row:
     recipe: str
     model: str
     max_steps: int
-    data_root: str  # of the submitter: the scheduler may have been started with another one
-    wanted: str  # the device asked for, perhaps auto
+    data_root: str  # of the submitter; the scheduler's may differ
+    wanted: str  # the requested device, perhaps auto
     state: State
     place: int  # order in the queue; a resumed job goes to its end
     device: str | None
     pid: int | None
-    pid_created: float | None  # with the pid it names a process for ever; pids alone are used again
+    pid_created: float | None  # process creation time: pids are reused
     stop_requested: float | None
     exit_code: int | None
     error: str | None
     created: float
     started: float | None
     finished: float | None
-    checkpoints_root: str | None = None  # of the submitter; None in rows of earlier programs
+    checkpoints_root: str | None = None  # of the submitter; None in rows of earlier versions
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a row begins with."""
+    """The values of a new row."""
 
     name: str | None
     title: str
@@ -81,13 +81,13 @@ class Store:
     # ------------------------------------------------------------------ reading
 
     def rows(self, *states: State) -> list[Row]:
-        """Rows in these states (all without any), in queue order; [] where there is no queue yet."""
+        """Rows in these states (by default all), in queue order; [] if there is no queue yet."""
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         return self._select(f"{where} ORDER BY place, n", states)
 
     def row(self, job_id: str) -> Row | None:
-        found = self._select("WHERE id = ?", (job_id,))
-        return found[0] if found else None
+        rows = self._select("WHERE id = ?", (job_id,))
+        return rows[0] if rows else None
 
     def _select(self, condition: str, values: tuple[str, ...] = ()) -> list[Row]:
         if not self.path.exists():
@@ -97,14 +97,14 @@ class Store:
                 return []
             present = database.columns(db)
             names = ", ".join(f.name if f.name in present else f"NULL AS {f.name}" for f in fields(Row))
-            return [Row(*found) for found in db.execute(f"SELECT {names} FROM jobs {condition}", values)]
+            return [Row(*values) for values in db.execute(f"SELECT {names} FROM jobs {condition}", values)]
 
     # ------------------------------------------------------------------ new rows
 
     def add(self, new: NewJob, folder: Path, *, running: tuple[str, int, float] | None = None) -> str:
-        """Number a job, rename its prepared `folder` to its id and queue it: all three or none. Returns the id.
+        """Number a job, rename its prepared `folder` to its id and queue it: all or nothing. Returns the id.
 
-        `running` (device, pid, creation time of the process) enters it as running already, for a foreground run.
+        `running` (device, pid, creation time of the process) adds it as RUNNING, for a foreground run.
         """
         with database.writing(self.path, create=True) as db:
             db.execute("BEGIN IMMEDIATE")
@@ -113,7 +113,7 @@ class Store:
                 n = (last[0] if last else 0) + 1
                 taken = {row[0] for row in db.execute("SELECT id FROM jobs")}
                 while f"{new.recipe}-{n}" in taken or name_taken(f"{new.recipe}-{n}", self.root):
-                    n += 1  # a folder from before this queue, or a published checkpoint
+                    n += 1  # a folder older than this queue, or a published checkpoint
                 job_id = f"{new.recipe}-{n}"
                 self._insert(db, job_id, new, "RUNNING" if running else "PENDING", n=n, running=running)
                 folder.rename(self.root / job_id)
@@ -123,8 +123,8 @@ class Store:
             try:
                 db.execute("COMMIT")
             except sqlite3.Error:
-                with suppress(OSError):  # else it stays, as a run without a row
-                    (self.root / job_id).rename(folder)  # the caller clears it away
+                with suppress(OSError):  # on failure it stays as a run without a row
+                    (self.root / job_id).rename(folder)  # the caller removes it
                 raise
         return job_id
 
@@ -136,7 +136,7 @@ class Store:
         error: str | None = None,
         running: tuple[str, int, float] | None = None,
     ) -> None:
-        """A row for a folder that has none; leaves an existing row alone."""
+        """Add a row for a folder that has none; does not change an existing row."""
         with database.writing(self.path, create=True) as db:
             self._insert(db, job_id, new, state, error=error, running=running)
 
@@ -171,7 +171,7 @@ class Store:
     # --------------------------------------------------------------- transitions
 
     def claim(self, job_id: str, device: str) -> bool:
-        """PENDING -> RUNNING; the pid follows."""
+        """PENDING -> RUNNING; `set_process` follows."""
         return self._update(
             "state = 'RUNNING', device = ?, started = ?, finished = NULL, pid = NULL, pid_created = NULL, "
             "stop_requested = NULL, exit_code = NULL, error = NULL WHERE id = ? AND state = 'PENDING'",
@@ -179,7 +179,7 @@ class Store:
         )
 
     def set_process(self, job_id: str, pid: int, pid_created: float) -> bool:
-        """The process of a claimed job."""
+        """Store the process of a claimed job."""
         return self._update(
             "pid = ?, pid_created = ? WHERE id = ? AND state = 'RUNNING' AND pid IS NULL", (pid, pid_created, job_id)
         )
@@ -192,7 +192,7 @@ class Store:
         )
 
     def finish(self, job_id: str, pid: int | None, state: State, exit_code: int | None, error: str | None) -> bool:
-        """RUNNING -> SUCCEEDED, FAILED or STOPPED, if it is still that process."""
+        """RUNNING -> SUCCEEDED, FAILED or STOPPED, if the pid is unchanged."""
         return self._update(
             "state = ?, exit_code = ?, error = ?, finished = ? WHERE id = ? AND state = 'RUNNING' AND pid IS ?",
             (state, exit_code, error, time.time(), job_id, pid),
@@ -203,7 +203,7 @@ class Store:
         return self._update("state = 'STOPPED', finished = ? WHERE id = ? AND state = 'PENDING'", (time.time(), job_id))
 
     def request_stop(self, job_id: str) -> bool:
-        """Ask the scheduler to stop a running job."""
+        """Request the scheduler to stop a running job."""
         return self._update(
             "stop_requested = COALESCE(stop_requested, ?) WHERE id = ? AND state = 'RUNNING'", (time.time(), job_id)
         )
@@ -221,7 +221,7 @@ class Store:
         return self._update("name = ? WHERE id = ?", (name, job_id))
 
     def reclaim(self, job_id: str, device: str, pid: int, pid_created: float) -> bool:
-        """FAILED, STOPPED or SUCCEEDED -> RUNNING, for a worker that was given up although it lives."""
+        """FAILED, STOPPED or SUCCEEDED -> RUNNING, for a worker that still runs."""
         return self._update(
             "state = 'RUNNING', device = ?, pid = ?, pid_created = ?, stop_requested = NULL, exit_code = NULL, "
             "error = NULL, finished = NULL WHERE id = ? AND state IN ('FAILED', 'STOPPED', 'SUCCEEDED')",
@@ -229,7 +229,7 @@ class Store:
         )
 
     def remove(self, job_id: str, then: Callable[[], object] | None = None) -> bool:
-        """Delete the row of a job that is not running and do `then`, both or none; False if it runs or has no row."""
+        """Delete a job's row and call `then`, both or neither; False if the job runs or has no row."""
         with database.writing(self.path) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -246,7 +246,7 @@ class Store:
         with database.writing(self.path) as db:
             return db.execute(f"UPDATE jobs SET {change}", values).rowcount > 0
 
-    # -------------------------------------------------------------- the file itself
+    # -------------------------------------------------------------- damaged files
 
     def damage(self) -> str | None:
         """What is wrong with the file, or None."""
@@ -254,14 +254,14 @@ class Store:
             return None
         try:
             with database.reading(self.path) as db:
-                answer = "ok" if db is None else str(db.execute("PRAGMA quick_check").fetchone()[0])
+                result = "ok" if db is None else str(db.execute("PRAGMA quick_check").fetchone()[0])
             self.rows()
         except QueueError as error:
             return str(error)
-        return None if answer == "ok" else answer
+        return None if result == "ok" else result
 
     def move_away(self) -> Path:
-        """Rename the file and its companions, so that a new one can be made; returns the new path."""
+        """Rename the file and its companions, so that a new one can be created; returns the new path."""
         target = self.root / f"{QUEUE}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
         for suffix in database.COMPANIONS:
             if self.path.with_name(QUEUE + suffix).exists():
@@ -270,6 +270,6 @@ class Store:
 
 
 def _roll_back(db: sqlite3.Connection) -> None:
-    """SQLite may have done it already, when the disk was full; the error that led here is the one to report."""
+    """Roll back; an error is ignored, because SQLite may have rolled back already and the first error is reported."""
     with suppress(sqlite3.Error):
         db.execute("ROLLBACK")

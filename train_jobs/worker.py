@@ -1,6 +1,6 @@
 """One training in one process: `python -m train_jobs.worker FOLDER`. Exit codes: 0 finished, 3 stopped, 1 failed.
 
-What it prints is the run's worker.log; the launcher points its output there.
+The launcher redirects its output to the run's worker.log.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any
 from genmodels.processes import leave
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
-_NICE = 10  # a page's slider must answer while a training uses every core
+_NICE = 10  # pages have to respond while a training uses every core
 log = logging.getLogger("train_jobs.worker")
 
 
 def catch_signals() -> threading.Event:
-    """SIGTERM, SIGINT and SIGHUP set the event: save, then end. A second SIGTERM or SIGINT ends the process as usual.
+    """An event that SIGTERM, SIGINT and SIGHUP set: save, then end. A second SIGTERM or SIGINT ends the process.
 
-    A closed terminal sends SIGHUP more than once, so further ones change nothing; nor does the first under nohup.
+    A closed terminal sends SIGHUP more than once, so further ones are ignored, and so is the first under nohup.
     """
     stop = threading.Event()
 
@@ -47,7 +47,7 @@ def catch_signals() -> threading.Event:
 def execute(
     folder: Path, device: str, stop: threading.Event, on_report: Callable[[dict[str, Any]], None] | None = None
 ) -> int:
-    """Train `folder`, with every failure written as a sentence to status.json and to the end of the log."""
+    """Train the run in `folder` and return the exit code; failures are written to status.json and the log."""
     from genmodels.errors import GenmodelsError
     from genmodels.runfolder import RunFolder
 
@@ -61,7 +61,7 @@ def execute(
         log.error("error: %s", error)
         _report_failure(run, str(error))
         return FAILED
-    except Exception as error:  # a defect of ours: the traceback goes to the log, the sentence to the page
+    except Exception as error:  # a bug: the traceback goes to the log, the message to the page
         log.exception("error: %s", error)
         _report_failure(run, f"{type(error).__name__}: {error} (the traceback is in the run's log)")
         return FAILED
@@ -71,7 +71,7 @@ def execute(
 
 @contextmanager
 def _sole_worker(folder: Path) -> Iterator[None]:
-    """Two processes that wrote one run's checkpoints would ruin it: the second is refused."""
+    """Lock the run folder; raises CheckpointError if another process trains it."""
     from genmodels.errors import CheckpointError
 
     handle = os.open(folder, os.O_RDONLY)
@@ -88,16 +88,16 @@ def _sole_worker(folder: Path) -> Iterator[None]:
 def _report_failure(run: Any, text: str) -> None:
     status = run.status()
     if status.get("phase") == "failed" and status.get("pid") == os.getpid():
-        return  # train_folder has said it
-    kept = {key: status[key] for key in ("step", "max_steps", "device") if key in status}
+        return  # train_folder has reported it
+    previous = {key: status[key] for key in ("step", "max_steps", "device") if key in status}
     try:
-        run.write_status(**kept, phase="failed", error=text)
+        run.write_status(**previous, phase="failed", error=text)
     except OSError as error:
         log.error("status.json could not be written: %s", error)
 
 
 def main() -> int:
-    stop = catch_signals()  # before anything slow is imported: a stop in the first seconds is a stop, too
+    stop = catch_signals()  # before slow imports, so that a stop in the first seconds works
     parser = argparse.ArgumentParser(prog="python -m train_jobs.worker")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", default="auto")

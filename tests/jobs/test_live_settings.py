@@ -50,8 +50,8 @@ def test_turned_by_hand_it_holds_and_is_told(endless: Job) -> None:
 
 def test_what_cannot_be_turned_is_refused_before_anything_is(endless: Job) -> None:
     for arguments, told in (
-        (["train.max_steps=5"], "train.* cannot be turned while training"),
-        (["model.hidden=5"], "model.hidden cannot be turned while 'gan' trains; what can: model."),
+        (["train.max_steps=5"], "train.* cannot be changed while training"),
+        (["model.hidden=5"], "model.hidden cannot be changed while 'gan' trains; these can: model."),
         (["model.generator_lr=0.5", "model.discriminator_lr=7"], "model.discriminator_lr = 7"),
         (["generator_lr"], "is not understood"),
     ):

@@ -30,8 +30,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    for module in (api, train_jobs.views):
-        monkeypatch.setattr(module, "ensure_scheduler", lambda: None)
+    monkeypatch.setattr(api, "ensure_scheduler", lambda: None)
     return tmp_path / "runs"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import train_jobs
 from genmodels.runfolder import RunFolder
 from train_jobs import make_spec, scheduler
-from train_jobs.views import Job
+from train_jobs.status import Job
 
 PROJECT = Path(__file__).parents[2]
 ENDLESS = ("train.max_steps=5000000", "train.precision=fp32", "train.compile=off", "run.threads=1")

@@ -1,7 +1,7 @@
-"""The environment of schedulers and workers: a list of what they may see, so that no secret reaches a training.
+"""The environment variables that schedulers and workers inherit: an allow list, so that no secret reaches a training.
 
-A scheduler outlives the terminal that started it and serves the jobs of others; whatever its environment holds, such as
-the tokens of a shell, would otherwise be in every worker and in what a worker starts.
+A scheduler outlives the terminal that started it and serves later jobs; the tokens of that shell would otherwise be in
+every worker and its children.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SECRET = re.compile(r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|(^|_)KEY(S|
 
 
 def allowed(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The part of an environment that schedulers and workers get."""
+    """The variables of an environment that schedulers and workers inherit."""
     return {
         name: value
         for name, value in environment.items()

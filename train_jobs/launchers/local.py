@@ -1,4 +1,4 @@
-"""Workers as processes of this machine, in sessions of their own: no closed terminal or browser ends them."""
+"""Workers as local processes in sessions of their own, so that closing a terminal does not end them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from train_jobs.launchers import Process
 from train_jobs.launchers.environment import allowed
 
 PROJECT = Path(__file__).parents[2]
-# glibc returns every large block to the system and page-faults it in again at the next step: 190 faults a step of a
-# VAE. These keep the blocks, in huge pages: its step takes 3.07 ms, not 3.13. Other systems ignore them.
+# glibc returns every large block to the system, so each step of a VAE has 190 page faults. These settings keep the
+# blocks, in huge pages: a step takes 3.07 ms instead of 3.13. Other systems ignore them.
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": "1000000000",
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-_CLOCK_SLACK = 2.0  # seconds: the creation time is counted from a boot time that small clock corrections move
+_CLOCK_SLACK = 2.0  # seconds: small clock corrections change the creation time
 
 
 def this_process() -> Process:
+    """Identity of the calling process."""
     return Process(os.getpid(), psutil.Process().create_time())
 
 
 class LocalLauncher:
-    """Popen. Children are kept, so that their exit status is known and they do not linger as zombies."""
+    """Starts workers with Popen and stores them, to know their exit status and to reap them."""
 
     def __init__(self) -> None:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
@@ -49,7 +50,7 @@ class LocalLauncher:
         self._children[child.pid] = child
         try:
             return Process(child.pid, psutil.Process(child.pid).create_time())
-        except psutil.NoSuchProcess:  # over already; poll() knows how it ended
+        except psutil.NoSuchProcess:  # it has ended already; poll() returns its exit status
             return Process(child.pid, 0.0)
 
     def alive(self, process: Process, folder: Path | None = None) -> bool:
@@ -63,43 +64,43 @@ class LocalLauncher:
         return None if child is None else child.poll()
 
     def find(self, folder: Path) -> Process | None:
-        for found in psutil.process_iter(["cmdline"]):
-            if _names(found.info["cmdline"], folder):
-                return Process(found.pid, found.create_time())
+        for process in psutil.process_iter(["cmdline"]):
+            if _is_worker_of(process.info["cmdline"], folder):
+                return Process(process.pid, process.create_time())
         return None
 
     def stop(self, process: Process, folder: Path | None = None, *, force: bool = False) -> None:
         if not self.alive(process, folder):
             return
         try:
-            found = psutil.Process(process.pid)
+            running = psutil.Process(process.pid)
             if force:
-                found.kill()
+                running.kill()
             else:
-                found.terminate()
-                found.resume()  # one that was suspended can save, too
+                running.terminate()
+                running.resume()  # a suspended process has to go on to save
         except psutil.NoSuchProcess:
             return
 
 
 def is_alive(process: Process, folder: Path | None = None) -> bool:
-    """Whether the process runs. If its creation time differs, because the clock was set, `folder` has to prove it:
-    its last report is by that very process, or the command line of a worker names it.
+    """Whether the process runs. If its creation time differs, because the clock was set, `folder` identifies it: the
+    process wrote the last report there, or its command line is that of the folder's worker.
     """
     try:
-        found = psutil.Process(process.pid)
-        if found.status() == psutil.STATUS_ZOMBIE:
+        running = psutil.Process(process.pid)
+        if running.status() == psutil.STATUS_ZOMBIE:
             return False
-        if abs(found.create_time() - process.created) < _CLOCK_SLACK:
+        if abs(running.create_time() - process.created) < _CLOCK_SLACK:
             return True
         if folder is None:
             return False
-        return processes.is_author(RunFolder(folder).status(), process.pid) or _names(found.cmdline(), folder)
+        return processes.is_author(RunFolder(folder).status(), process.pid) or _is_worker_of(running.cmdline(), folder)
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:  # it belongs to another user, so it is none of our workers
+    except psutil.AccessDenied:  # it belongs to another user, so it is not one of our workers
         return False
 
 
-def _names(command: list[str] | None, folder: Path) -> bool:
+def _is_worker_of(command: list[str] | None, folder: Path) -> bool:
     return command is not None and "train_jobs.worker" in command and str(folder) in command
