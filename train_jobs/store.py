@@ -229,7 +229,7 @@ class Store:
         )
 
     def remove(self, job_id: str, then: Callable[[], object] | None = None) -> bool:
-        """Delete a job's row and call `then`, both or neither; False if the job runs or has no row."""
+        """Delete the row of a job and call `then`, both or neither; False if the job is running or has no row."""
         with database.writing(self.path) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
