@@ -1,4 +1,4 @@
-"""`make bench`: every part, one after the other. `python -m benchmarks training` runs one; `--short` shortens all."""
+"""`make bench`: run all parts in turn. `python -m benchmarks training` runs one part; `--short` shortens them."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ PARTS = (
 
 
 def main() -> None:
-    length = [word for word in sys.argv[1:] if word == "--short"]
-    chosen = [word for word in sys.argv[1:] if word != "--short"] or list(PARTS)
-    unknown = [part for part in chosen if part not in PARTS]
+    flags = [word for word in sys.argv[1:] if word == "--short"]
+    parts = [word for word in sys.argv[1:] if word != "--short"] or list(PARTS)
+    unknown = [part for part in parts if part not in PARTS]
     if unknown:
-        sys.exit(f"unknown benchmark {unknown}; there are {', '.join(PARTS)}")
+        sys.exit(f"unknown benchmark {unknown}; choose from {', '.join(PARTS)}")
     failed = []
-    for part in chosen:
+    for part in parts:
         print(f"== {part}", flush=True)
         began = time.monotonic()
-        # A process each, with a worker's memory settings: glibc reads them when it starts.
+        # One process per part, with the memory settings of a worker, which glibc reads at its start.
         environment = {**KEEP_MEMORY, **os.environ}
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{part}", *length], env=environment)
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{part}", *flags], env=environment)
         print(f"== {part}: {time.monotonic() - began:.0f} s\n", flush=True)
         if done.returncode:
             failed.append(part)
     if failed:
-        sys.exit(f"failed: {', '.join(failed)}; the others ran to their end")
+        sys.exit(f"failed: {', '.join(failed)}; the others succeeded")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What this machine can do at most: the matrix-multiply rate, probed in the same run as every figure."""
+"""The machine's peak rate of matrix multiplication, measured in the same run as the other figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 7) -> float:
-    """Floating-point operations a second of a size x size product on random data, the best of `repeats`."""
+    """FLOP/s of a size x size matrix product of random data, the best of `repeats`."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     best = float("inf")
     for _ in range(repeats):
@@ -19,10 +19,10 @@ def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 7) -> float
 
 
 def print_ceiling(size: int = 2048) -> dict[str, float]:
-    """Probe and print float32 and bf16 rates; returned by precision, in FLOP/s."""
+    """Measure, print and return the float32 and bf16 rates in FLOP/s, by precision."""
     rates = {"fp32": matmul_rate(torch.float32, size), "bf16": matmul_rate(torch.bfloat16, size)}
     print(
-        f"ceiling, {torch.get_num_threads()} threads, {size} x {size} product: "
+        f"peak rate, {torch.get_num_threads()} threads, {size} x {size} product: "
         + ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in rates.items())
     )
     return rates

@@ -1,4 +1,4 @@
-"""Training throughput of the convolutional GANs, DCGAN and WGAN-GP, against tutorials' loops, in one process."""
+"""Training throughput of DCGAN and WGAN-GP against tutorials' loops, in one process."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from genmodels import checkpoint, data, recipes
 from genmodels.data.loader import MemoryLoader, to_float
 from genmodels.recipes import Spec
 
-STEPS, PICTURES = 8, 512  # a DCGAN step takes half a second to one
+STEPS, IMAGES = 8, 512  # a DCGAN step takes half a second to one
 WGAN_GP_STEPS = 100
 _WITHOUT_PREVIEWS = {"preview_every": 10_000_000, "save_every": 10_000_000, "keep_steps": [], "max_epochs": None}
 
 
-def a_folder_of_pictures(root: Path) -> Path:
-    """Digits, enlarged to colour pictures: what they show does not change what a step costs."""
-    digits = data.load(data.DataConfig(name="digits"), first=PICTURES).images
+def image_folder(root: Path) -> Path:
+    """A folder of digits, enlarged to colour images; the content does not change the time of a step."""
+    digits = data.load(data.DataConfig(name="digits"), first=IMAGES).images
     for index, digit in enumerate(digits):
         Image.fromarray(digit[0]).convert("RGB").resize((64, 64)).save(root / f"{index}.png")
     return root
 
 
 class FlopCount(TorchDispatchMode):
-    """Sums torch's own counts of convolutions and matrix products.
+    """Sums torch's FLOP counts of convolutions and matrix products.
 
-    torch's FlopCounterMode also notes the module of each, and its hooks refuse the gradient that a penalty takes.
+    torch's FlopCounterMode also records modules, and its hooks fail for the double backward of a gradient penalty.
     """
 
     total = 0
@@ -47,8 +47,8 @@ class FlopCount(TorchDispatchMode):
         return out
 
 
-def megaflop_an_image(spec: Spec, loader: MemoryLoader, steps: int = 1) -> float:
-    """Counted, not estimated: convolutions and products of `steps` steps, forward and backward, the mean of a step."""
+def megaflop_per_image(spec: Spec, loader: MemoryLoader, steps: int = 1) -> float:
+    """MFLOP per image of convolutions and matrix products, forward and backward, counted over `steps` steps."""
     model = checkpoint.build(spec.model_dump()).train()
     optimizers = model.configure_optimizers()
     with FlopCount() as counter:
@@ -61,7 +61,7 @@ def race_dcgan(length: Length) -> None:
     with tempfile.TemporaryDirectory() as folder:
         own = {
             "name": "image_folder",
-            "path": str(a_folder_of_pictures(Path(folder))),
+            "path": str(image_folder(Path(folder))),
             "size": 64,
             "channels": 3,
             "limit": None,
@@ -75,14 +75,14 @@ def race_dcgan(length: Length) -> None:
         )
         arrays = data.load(spec.data)
         loader = MemoryLoader(arrays, length.batch, 0, torch.device("cpu"))
-        pictures = to_float(torch.from_numpy(arrays.images.copy()))
+        images = to_float(torch.from_numpy(arrays.images.copy()))
         race(
             f"dcgan_64, batch {length.batch}, against a tutorial's loop",
             spec,
             loader,
-            lambda: tutorials.tutorial_dcgan_rate(pictures, length.of(STEPS), length.batch),
+            lambda: tutorials.tutorial_dcgan_rate(images, length.of(STEPS), length.batch),
             target=3,
-            megaflop=megaflop_an_image(spec, loader),
+            megaflop=megaflop_per_image(spec, loader),
             length=length,
         )
 
@@ -99,14 +99,14 @@ def race_wgan_gp(length: Length) -> None:
     )
     arrays = data.load(spec.data)
     loader = MemoryLoader(arrays, spec.train.batch_size, 0, torch.device("cpu"))
-    pictures = to_float(torch.from_numpy(arrays.images.copy()))
+    images = to_float(torch.from_numpy(arrays.images.copy()))
     race(
         f"mnist_wgan_gp, batch {length.batch}, against a tutorial's loop",
         spec,
         loader,
-        lambda: tutorials.tutorial_wgan_gp_rate(pictures, steps, spec.train.batch_size),
+        lambda: tutorials.tutorial_wgan_gp_rate(images, steps, spec.train.batch_size),
         target=3,
-        megaflop=megaflop_an_image(spec, loader, steps=int(spec.config["n_critic"])),
+        megaflop=megaflop_per_image(spec, loader, steps=int(spec.config["n_critic"])),
         length=length,
     )
 

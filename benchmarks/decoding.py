@@ -1,4 +1,4 @@
-"""Decoding an uploaded photo in the sandbox's warm process, beside decoding it here. Prints milliseconds per image.
+"""Decode an uploaded photograph in the sandbox's warm process, and in this process: milliseconds per image.
 
 python -m benchmarks.decoding [--short]
 """
@@ -20,7 +20,7 @@ ROUNDS = 9
 
 
 def photo(height: int, width: int) -> bytes:
-    """A JPEG about as hard to decode as a photograph: smooth waves with some noise."""
+    """A JPEG of smooth waves with noise, which takes as long to decode as a photograph."""
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     noise = np.random.default_rng(0).normal(0, 8, (height, width)).astype(np.float32)
     grey = 60 * (np.sin(columns / 97) + np.cos(rows / 53)) + 128 + noise
@@ -31,7 +31,7 @@ def photo(height: int, width: int) -> bytes:
 
 
 def milliseconds(decode: Callable[[], object], rounds: int) -> float:
-    """The median of several rounds, after one that warms up."""
+    """The median of several rounds, after one for warm-up."""
     decode()
     times = []
     for _ in range(rounds):
@@ -44,12 +44,12 @@ def milliseconds(decode: Callable[[], object], rounds: int) -> float:
 def main() -> None:
     short = options.parser(__doc__).parse_args().short
     rounds = 1 if short else ROUNDS
-    print("| JPEG | file, MB | sandbox, ms | here, ms |\n|---|---|---|---|")
+    print("| JPEG | file, MB | sandbox, ms | this process, ms |\n|---|---|---|---|")
     for name, (height, width) in list(SIZES.items())[: 1 if short else None]:
         raw = photo(height, width)
-        apart = milliseconds(lambda raw=raw: pictures.decode_whole(raw, served=True), rounds)  # type: ignore[misc]
-        here = milliseconds(lambda raw=raw: pictures.decode_whole(raw), rounds)  # type: ignore[misc]
-        print(f"| {name} | {len(raw) / 1e6:.1f} | {apart:.0f} | {here:.0f} |", flush=True)
+        sandboxed = milliseconds(lambda raw=raw: pictures.decode_whole(raw, served=True), rounds)  # type: ignore[misc]
+        local = milliseconds(lambda raw=raw: pictures.decode_whole(raw), rounds)  # type: ignore[misc]
+        print(f"| {name} | {len(raw) / 1e6:.1f} | {sandboxed:.0f} | {local:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How fast the pages feel, measured in a real browser: `python -m benchmarks.interface [--idle | --training]`.
+"""Response times of the pages in a real browser: `python -m benchmarks.interface [--idle | --training]`.
 
-Targets (median, 95th percentile): slider release to new picture 120 and 200 ms, also beside a training (`--training`);
-pad at least 15 pictures a second; first usable page under 8 s after the start; page switch under 1 s; the server under
-1.2 GB with 20 sessions, flat over 500 interactions.
+Targets (median, 95th percentile): slider release to new image 120 and 200 ms, also during a training (`--training`);
+pad at least 15 images per second; first usable page within 8 s of the start; page switch within 1 s; server below
+1.2 GB with 20 sessions, constant over 500 interactions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.browser import ROOT, Browser, browsing, server_of, settle, wi
 
 MODEL = "mnist_vae_20"
 
-# Timestamps are taken inside the page: from the key that moves the slider, or the pointer, to the picture's new src.
+# Timestamps are taken in the page: from the key or pointer event to the image's new src.
 _WATCH = """
 () => {
   const host = document.querySelector('.st-key-latent_picture');
@@ -54,7 +54,7 @@ _WATCH = """
 
 @contextmanager
 def training(runs: Path) -> Iterator[None]:
-    """A worker as the Train page starts it, running beside the measurement."""
+    """A training, started as from the Train page, that runs during the block."""
     command = [sys.executable, "-m", "train_jobs"]
     settings = ["--data", "digits", "--set", "train.max_steps=1000000"]
     env = {**os.environ, "GENMODELS_RUNS": str(runs)}
@@ -63,7 +63,7 @@ def training(runs: Path) -> Iterator[None]:
     )
     job = out.stdout.split()[-1]
     deadline = time.monotonic() + 60
-    while RunFolder(runs / job).status().get("phase") != "training":  # loading and tuning are over: the steady load
+    while RunFolder(runs / job).status().get("phase") != "training":  # loading and tuning have ended
         if time.monotonic() > deadline:
             raise RuntimeError(f"{job} does not train after 60 s")
         time.sleep(0.2)
@@ -74,10 +74,10 @@ def training(runs: Path) -> Iterator[None]:
 
 
 def slider_latencies(page: Page, count: int) -> list[float]:
-    """Milliseconds from letting go of a slider to the new picture."""
+    """Milliseconds from the release of a slider to the new image."""
     thumb = widget(page, "latent_axis_0").get_by_role("slider")
     page.evaluate(_WATCH)
-    found = []
+    times = []
     for index in range(count):
         box = thumb.bounding_box()
         assert box is not None
@@ -88,13 +88,13 @@ def slider_latencies(page: Page, count: int) -> list[float]:
         page.evaluate("window.pictures.length = 0")
         page.mouse.up()
         page.wait_for_function("window.pictures.length > 0", timeout=5000)
-        found.append(page.evaluate("window.pictures[0] - window.released"))
+        times.append(page.evaluate("window.pictures[0] - window.released"))
         page.wait_for_timeout(150)
-    return found
+    return times
 
 
 def pad_rate(page: Page, seconds: float = 4.0) -> float:
-    """Pictures a second while the pad is dragged in circles."""
+    """Images per second while the pad is dragged in circles."""
     box = widget(page, "latent_pad").locator("canvas").bounding_box()
     assert box is not None
     page.evaluate("window.pictures.length = 0")
@@ -111,19 +111,19 @@ def pad_rate(page: Page, seconds: float = 4.0) -> float:
 
 
 def switch_times(page: Page, count: int) -> list[float]:
-    """Seconds from a click in the page list to the other page, complete."""
-    found = []
+    """Seconds from a click in the page list to the complete other page."""
+    times = []
     for index in range(count):
         stem, sign = ("", ".st-key-gallery_published") if index % 2 == 0 else ("latent", ".st-key-latent_pad")
         start = time.perf_counter()
         link = page.locator(f'a[href$="/{stem}"]').first
-        if not link.is_visible():  # it is in a menu of the navigation bar
+        if not link.is_visible():  # it is inside a menu of the navigation bar
             page.get_by_test_id("stTopNavSection").first.click()
         link.click()
         page.wait_for_selector(sign)
         settle(page)
-        found.append(time.perf_counter() - start)
-    return found
+        times.append(time.perf_counter() - start)
+    return times
 
 
 def resident_mb(pid: int) -> float:
@@ -131,11 +131,11 @@ def resident_mb(pid: int) -> float:
 
 
 def memory(browser: Browser, url: str, pid: int, sessions: int, interactions: int) -> tuple[float, float]:
-    """The server's megabytes with many sessions, and how much `interactions` pad moves then add."""
+    """The server's memory in MB with many sessions, and its growth over `interactions` pad moves."""
     pages = [browser.open(f"{url}/latent?model={MODEL}") for _ in range(sessions)]
     pad = widget(pages[-1], "latent_pad").locator(".pad")
     pad.focus()
-    _press(pages[-1], 50)  # fill every cache once
+    _press(pages[-1], 50)  # fill every cache
     before = resident_mb(pid)
     _press(pages[-1], interactions)
     after = resident_mb(pid)
@@ -150,7 +150,7 @@ def _press(page: Page, count: int) -> None:
         page.wait_for_timeout(60)
 
 
-def measure(*, beside_training: bool, memory_too: bool, length: Length) -> dict[str, Any]:
+def measure(*, during_training: bool, memory_too: bool, length: Length) -> dict[str, Any]:
     count = length.of(60)
     with tempfile.TemporaryDirectory() as folder, browsing(height=1000) as browser:
         runs = Path(folder)
@@ -159,11 +159,11 @@ def measure(*, beside_training: bool, memory_too: bool, length: Length) -> dict[
             page = browser.open(f"{server.url}/latent?model={MODEL}")
             widget(page, "latent_pad").locator("canvas").wait_for()
             results: dict[str, Any] = {"start to first usable page (s)": time.perf_counter() - start}
-            with training(runs) if beside_training else nullcontext():
+            with training(runs) if during_training else nullcontext():
                 times = sorted(slider_latencies(page, count))
-                results["slider to picture, median (ms)"] = statistics.median(times)
-                results["slider to picture, 95th percentile (ms)"] = times[int(0.95 * (len(times) - 1))]
-                results["pad pictures a second"] = pad_rate(page, 1.0 if length.short else 4.0)
+                results["slider to image, median (ms)"] = statistics.median(times)
+                results["slider to image, 95th percentile (ms)"] = times[int(0.95 * (len(times) - 1))]
+                results["pad images per second"] = pad_rate(page, 1.0 if length.short else 4.0)
                 results["page switch, median (s)"] = statistics.median(switch_times(page, length.of(6)))
             page.close()
             if memory_too:
@@ -177,17 +177,17 @@ def measure(*, beside_training: bool, memory_too: bool, length: Length) -> dict[
 
 def main(arguments: Sequence[str] = ()) -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("--idle", action="store_true", help="only with nothing beside the server")
-    parser.add_argument("--training", action="store_true", help="only while a training runs beside the server")
+    parser.add_argument("--idle", action="store_true", help="only without a training")
+    parser.add_argument("--training", action="store_true", help="only during a training")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     chosen = parser.parse_args(arguments)
     both = chosen.idle == chosen.training and not chosen.short
-    for beside_training in (False, True):
-        if not both and beside_training != chosen.training:
+    for during_training in (False, True):
+        if not both and during_training != chosen.training:
             continue
-        # Memory does not depend on a training in another process: it is measured once.
-        results = measure(beside_training=beside_training, memory_too=not beside_training, length=Length(chosen.short))
-        load = "beside a training" if beside_training else "idle"
+        # Memory does not depend on a training in another process, so it is measured once.
+        results = measure(during_training=during_training, memory_too=not during_training, length=Length(chosen.short))
+        load = "during a training" if during_training else "idle"
         if chosen.json:
             print(json.dumps({"load": load, **results}, indent=1))
             continue

@@ -1,4 +1,4 @@
-"""What a job costs before it trains: wall time of `submit`, resident memory of the scheduler.
+"""The cost of a job before it trains: wall time of `submit`, resident memory of the scheduler.
 
 python -m benchmarks.jobs
 """
@@ -25,7 +25,7 @@ SUBMIT_SECONDS, SCHEDULER_MB = 0.5, 80.0
 
 
 def submit_seconds(runs: Path, rounds: int) -> list[float]:
-    """Wall time of whole `python -m train_jobs submit` processes."""
+    """Wall times of `python -m train_jobs submit`."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -41,7 +41,7 @@ def submit_seconds(runs: Path, rounds: int) -> list[float]:
 
 
 def scheduler_mb(runs: Path) -> float:
-    """Resident memory of a scheduler at work, in MB."""
+    """Resident memory of a running scheduler, in MB."""
     deadline = time.monotonic() + 10
     while not (pid := scheduler.running_pid(runs)):
         if time.monotonic() > deadline:
@@ -68,7 +68,7 @@ def main() -> None:
             memory = scheduler_mb(runs)
         finally:
             clean_up(runs)
-    print("| measure | value | aim |")
+    print("| measure | value | target |")
     print("|---|---|---|")
     print(f"| `submit`, median of {rounds} | {statistics.median(times):.2f} s | < {SUBMIT_SECONDS} s |")
     print(f"| `submit`, slowest | {max(times):.2f} s | |")

@@ -1,4 +1,4 @@
-"""What the parts share: the command line with its short form, and the digits that are on this machine."""
+"""Shared by the benchmarks: the command line, the lengths of measurements, and the digits of this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genmodels.data import DataConfig
 
 @dataclass(frozen=True)
 class Length:
-    """How often and how long a part measures. The short form only shows that the part runs: its figures are noise."""
+    """Lengths of measurements. The short form only shows that a part runs: its figures are noise."""
 
     short: bool = False
 
@@ -22,36 +22,36 @@ class Length:
 
     @property
     def product(self) -> int:
-        """Side of the matrices whose product probes the machine's ceiling."""
+        """Side of the matrices whose product measures the machine's peak rate."""
         return 256 if self.short else 2048
 
     @property
     def batch(self) -> int:
-        """Examples of one training step; the aims are set for 64."""
+        """Batch size of a training step; the targets are for 64."""
         return 8 if self.short else 64
 
     def of(self, count: int, least: int = 2) -> int:
-        """`count` repetitions, or a twentieth of them (`least` at least) in the short form."""
+        """`count`, or in the short form a twentieth of it, at least `least`."""
         return max(least, count // 20) if self.short else count
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A part's command line: `--short` and what the part adds."""
-    found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("--short", action="store_true", help="a few seconds, to see that the part runs")
-    return found
+    """The parser of a part, with the option `--short`."""
+    result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result.add_argument("--short", action="store_true", help="run for a few seconds, to check that the part works")
+    return result
 
 
 def length(description: str | None, arguments: Sequence[str] | None = None) -> Length:
-    """The length asked for on the command line of a part that has no other options."""
+    """The length from the command line of a part without other options."""
     return Length(parser(description).parse_args(arguments).short)
 
 
 def digits() -> DataConfig:
-    """MNIST if it is on this machine, else the 5,000 embedded digits; prints which."""
+    """MNIST if it is on this machine, else the 5,000 digits of the data set `digits`; prints which."""
     mnist = DataConfig(name="mnist")
     if data.missing(mnist) is None:
         print("data: MNIST, 60,000 digits")
         return mnist
-    print("data: the 5,000 embedded digits, because MNIST is not in GENMODELS_DATA; they decide no speed")
+    print("data: 5,000 digits, because MNIST is not in GENMODELS_DATA; this does not change the speed")
     return DataConfig(name="digits")

@@ -1,6 +1,6 @@
-"""What one idle open page costs a training: steps a second with and without the Runs page open on it.
+"""How much an open page slows a training: steps per second with and without the Runs page open.
 
-The browser's own work is not the studio's: its processes get the lowest priority while they are measured.
+The browser's own work is not measured: its processes have the lowest priority.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from tests.support.browser import browsing, server_of, settle
 SECONDS = 10.0
 
 
-def steps_a_second(job_id: str, seconds: float) -> float:
+def steps_per_second(job_id: str, seconds: float) -> float:
     first = train_jobs.job(job_id)
     start = time.perf_counter()
     time.sleep(seconds)
     return (train_jobs.job(job_id).step - first.step) / (time.perf_counter() - start)
 
 
-def step_aside() -> None:
-    """Chromium's processes, children of this one, behind everything else."""
+def lower_browser_priority() -> None:
+    """Give Chromium's processes, children of this one, the lowest priority."""
     for child in psutil.Process().children(recursive=True):
         if "chrom" in child.name():
             child.nice(19)
@@ -47,11 +47,11 @@ def main() -> None:
                 while train_jobs.job(job.id).phase != "training":
                     time.sleep(0.2)
                 for _ in range(length.rounds):
-                    alone.append(steps_a_second(job.id, seconds))
+                    alone.append(steps_per_second(job.id, seconds))
                     page = browser.open(f"{server.url}/runs?run={job.id}")
                     settle(page)
-                    step_aside()
-                    watched.append(steps_a_second(job.id, seconds))
+                    lower_browser_priority()
+                    watched.append(steps_per_second(job.id, seconds))
                     page.close()
         finally:
             train_jobs.stop(job.id)
@@ -61,7 +61,7 @@ def main() -> None:
     rows = (("alone", alone), ("one page open", watched))
     for name, values in rows:
         print(f"{name:14} {statistics.median(values):8.1f} steps/s   ({', '.join(f'{v:.1f}' for v in values)})")
-    print(f"an open page costs {loss:.1f} % (aim: at most 5 %)")
+    print(f"an open page costs {loss:.1f} % (target: at most 5 %)")
 
 
 if __name__ == "__main__":

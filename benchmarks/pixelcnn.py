@@ -1,4 +1,4 @@
-"""Gated PixelCNN: painting from caches against a full forward pass a pixel, and training against a tutorial's loop."""
+"""Gated PixelCNN: cached sampling against a full forward pass per pixel, and training against a tutorial's loop."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from benchmarks import ceiling, options, tutorials_pixelcnn
-from benchmarks.convolutions import megaflop_an_image
+from benchmarks.convolutions import megaflop_per_image
 from benchmarks.options import Length
 from benchmarks.training import race
 from genmodels import checkpoint, data, recipes
 from genmodels.data.loader import MemoryLoader
 
 STEPS = 12
-PIXELS = 28 * 4  # of 784 that the naive loop is timed on: each costs the same, and all of them two minutes
+PIXELS = 28 * 4  # of 784; the naive loop takes equally long for each, and two minutes for all
 _WITHOUT_PREVIEWS = {"preview_every": 10_000_000, "save_every": 10_000_000, "keep_steps": [], "max_epochs": None}
 
 
 def model_of(**settings: Any) -> Any:
-    """mnist_gated_pixelcnn's network with random weights, without classes: what it draws does not change the time."""
+    """mnist_gated_pixelcnn's network, unconditional, with random weights, which do not change the time."""
     changes = {"data": {"name": "digits"}, "model": {"conditional": False, **settings}}
     torch.manual_seed(0)
     return (
@@ -40,15 +40,15 @@ def seconds(task: Callable[[], object]) -> float:
 
 
 def largest_difference(model: Any, count: int, pixels: int) -> tuple[float, bool]:
-    """Of cached and full logits over a whole picture; and whether the first rows drawn either way are the same."""
+    """Largest difference of cached and full logits of an image, and whether the sampled first rows are equal."""
     x = model.sample(count, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        wanted, painter, worst = model.logits(x), model.network.painter(count, None), 0.0
+        expected, painter, worst = model.logits(x), model.network.painter(count, None), 0.0
         for row in range(28):
             painter.begin(row)
             for column in range(28):
-                found = painter.logits(painter.advance(column))
-                worst = max(worst, float((found - wanted[:, 0, row, column]).abs().max()))
+                logits = painter.logits(painter.advance(column))
+                worst = max(worst, float((logits - expected[:, 0, row, column]).abs().max()))
                 painter.pixels.column[column].copy_(x[:, :, row, column])
             painter.end(row)
     uniform = torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
@@ -57,7 +57,7 @@ def largest_difference(model: Any, count: int, pixels: int) -> tuple[float, bool
     return worst, bool(torch.allclose(naive[:, :, :rows], x[:, :, :rows], atol=1e-6))
 
 
-def painting(length: Length) -> None:
+def sampling(length: Length) -> None:
     model, pixels = model_of(), length.of(PIXELS, least=28)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     tutorial = tutorials_pixelcnn.TutorialPixelCNN().eval()
@@ -73,10 +73,10 @@ def painting(length: Length) -> None:
             f"  {count:2} at once: cached {middle:.3f} s ({', '.join(f'{value:.3f}' for value in cached)}), "
             f"naive {naive:.1f} s ({pixels} pixels timed): {naive / middle:.0f}x; target {limit:g} s"
             f"{' and 200x' if count > 1 else ''}: {verdict}\n"
-            f"     largest logit difference {worst:.1e}, same first rows: {same}"
+            f"     largest logit difference {worst:.1e}, equal first rows: {same}"
         )
     for count in (8,) if length.short else (64, 256):
-        print(f"  {count} at once: {count / seconds(lambda: model.sample(count)):.0f} pictures/s")  # noqa: B023
+        print(f"  {count} at once: {count / seconds(lambda: model.sample(count)):.0f} images/s")  # noqa: B023
 
 
 def training(length: Length) -> None:
@@ -96,7 +96,7 @@ def training(length: Length) -> None:
         loader,
         lambda: tutorials_pixelcnn.training_rate(images, steps, length.batch),
         target=4,
-        megaflop=megaflop_an_image(spec, loader),
+        megaflop=megaflop_per_image(spec, loader),
         length=length,
     )
 
@@ -104,7 +104,7 @@ def training(length: Length) -> None:
 def main() -> None:
     length = options.length(__doc__)
     ceiling.print_ceiling(length.product)
-    painting(length)
+    sampling(length)
     training(length)
 
 

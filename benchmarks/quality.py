@@ -1,7 +1,7 @@
-"""Every published checkpoint, measured on its test data beside what its recipe expects.
+"""Metrics of every published checkpoint on its test data, with the ranges that its recipe expects.
 
-A checkpoint whose test data is not on this machine is named and left out. Figures of samples that are drawn value by
-value (PixelCNN, WaveNet) take hours for 10,000 and are in the cards; their likelihoods are measured here.
+A checkpoint whose test data is not on this machine is named and skipped. Autoregressive models (PixelCNN, WaveNet) need
+hours for 10,000 samples: their sample metrics are in the model cards, and only their likelihoods are measured here.
 """
 
 from __future__ import annotations

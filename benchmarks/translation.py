@@ -1,6 +1,6 @@
-"""CycleGAN's training step against a tutorial's, one photograph against eager float32, a large one's memory.
+"""CycleGAN: the training step against a tutorial's, translation against eager float32, memory of a large photograph.
 
-Seconds are of the processor, not of the clock, on one thread: what else the machine does is not measured.
+Times are CPU seconds of one thread, so that other load on the machine is not measured.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def seconds(task: Callable[[], object]) -> float:
 
 
 def race(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each, in turn, after one that fills caches."""
+    """Seconds of each task, in turn, after one round for warm-up."""
     for task in tasks.values():
         task()
     times: dict[str, list[float]] = {name: [] for name in tasks}
@@ -54,7 +54,7 @@ def race(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, li
     return times
 
 
-def told(name: str, values: list[float]) -> str:
+def row(name: str, values: list[float]) -> str:
     return f"  {name:28} {1e3 * statistics.median(values):9,.0f} ms   ({', '.join(f'{1e3 * v:,.0f}' for v in values)})"
 
 
@@ -66,7 +66,7 @@ def verdict(ratio: float, target: float) -> str:
 
 
 class Ours:
-    """Training steps of a fresh model under one runtime; compiled parts are compiled by the first step."""
+    """Training steps of a new model under one runtime; the first step compiles."""
 
     def __init__(self, side: int, **runtime: Any) -> None:
         self.runtime = Runtime.parse({"threads": 1, **runtime})
@@ -95,7 +95,7 @@ def training(length: Length) -> None:
     tasks |= {f"ours, {name}": lambda one=one: one.step(a, b) for name, one in ours.items()}  # type: ignore[misc]
     times = race(tasks, length.rounds)
     for name, values in times.items():
-        print(told(name, values))
+        print(row(name, values))
     middle = {name: statistics.median(values) for name, values in times.items()}
     best = min(value for name, value in middle.items() if name != "tutorial")
     print(f"  best against the tutorial's: {verdict(middle['tutorial'] / best, 3)}")
@@ -113,10 +113,10 @@ def photograph(length: Length) -> None:
 
     def eager(model: Any) -> torch.Tensor:
         with torch.inference_mode():
-            found: torch.Tensor = model.translate(x, "a_to_b")
-            return found
+            translated: torch.Tensor = model.translate(x, "a_to_b")
+            return translated
 
-    print(f"one photograph of {side} x {side}, from bytes to bytes where it is ours")
+    print(f"one photograph of {side} x {side}; ours includes the conversion from and to bytes")
     for name, model in (("9 blocks, 64 channels", large), ("6 blocks, 32 channels", small)):
         tasks: dict[str, Callable[[], object]] = {
             "float32, eager": lambda model=model: eager(model),  # type: ignore[misc]
@@ -125,40 +125,40 @@ def photograph(length: Length) -> None:
         times = race(tasks, length.rounds)
         theirs, ours = (statistics.median(times[key]) for key in ("float32, eager", "ours"))
         for key, values in times.items():
-            print(told(f"{name}: {key}", values))
+            print(row(f"{name}: {key}", values))
         if model is large:
             print(f"  against eager float32: {verdict(theirs / ours, 2.5)}")
         else:
             print(f"  {1e3 * ours:.0f} ms, target 100 ms: {'reached' if ours < 0.1 else 'missed'}")
 
 
-# ------------------------------------------------------------------------------ a large one
+# ------------------------------------------------------------------------------ a large photograph
 
 
 def large(width: int, height: int) -> None:
-    """In a process of its own, whose largest memory is then known; with a server's settings, which are the system's."""
+    """Run in a subprocess, to measure its peak memory, with the memory settings of the server."""
     environment = {name: value for name, value in os.environ.items() if name not in KEEP_MEMORY}
     command = [sys.executable, "-m", "benchmarks.translation", _LARGE, str(width), str(height)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    found = json.loads(done.stdout.splitlines()[-1])
-    gigabytes = found["kilobytes"] / 1e6
+    result = json.loads(done.stdout.splitlines()[-1])
+    gigabytes = result["kilobytes"] / 1e6
     print(
-        f"{width} x {height}, 9 blocks, 64 channels: {found['seconds']:.0f} s, {found['tiles']} parts, "
-        f"{gigabytes:.2f} GB at most, target 2 GB: {'reached' if gigabytes < 2 else 'missed'}"
+        f"{width} x {height}, 9 blocks, 64 channels: {result['seconds']:.0f} s, {result['tiles']} tiles, "
+        f"{gigabytes:.2f} GB peak memory, target 2 GB: {'reached' if gigabytes < 2 else 'missed'}"
     )
 
 
 def _large(width: int, height: int) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     model = model_of(residual_blocks=9).eval().requires_grad_(False)
-    parts: list[tuple[int, int]] = []
+    tiles: list[tuple[int, int]] = []
     start = time.process_time()
-    tiled.translate_image(model, picture, "a_to_b", on_progress=lambda *at: parts.append(at))
-    print(json.dumps({"seconds": time.process_time() - start, "tiles": len(parts), "kilobytes": most_memory()}))
+    tiled.translate_image(model, image, "a_to_b", on_progress=lambda *at: tiles.append(at))
+    print(json.dumps({"seconds": time.process_time() - start, "tiles": len(tiles), "kilobytes": peak_memory()}))
 
 
-def most_memory() -> int:
-    """Kilobytes this process ever held. `ru_maxrss` would count what its parent held when it was started."""
+def peak_memory() -> int:
+    """Peak memory of this process in kilobytes; `ru_maxrss` would include its parent's at the fork."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
 
@@ -166,7 +166,7 @@ def most_memory() -> int:
 def main() -> None:
     parser = options.parser(__doc__)
     parser.add_argument(
-        _LARGE, nargs=2, type=int, metavar=("WIDTH", "HEIGHT"), help="only the large photograph, as JSON"
+        _LARGE, nargs=2, type=int, metavar=("WIDTH", "HEIGHT"), help="only the large photograph; prints JSON"
     )
     chosen = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The loops a beginner would copy, written as tutorials and the book write them. The slow side of the race."""
+"""Reference training loops, written as in tutorials and in the GAN book."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genmodels.data.spec import Arrays
 
 
 def unpacked(arrays: Arrays, target: Path) -> Path:
-    """A root as torchvision wants it: the digits as unpacked idx files, the same for both of its splits."""
+    """Write the digits as idx files for torchvision, the same for both splits; returns its root."""
     raw = target / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for stem in ("train", "t10k"):
@@ -42,7 +42,7 @@ class TutorialVAE(nn.Module):
 
 
 def tutorial_vae_rate(root: Path, steps: int, batch_size: int = 128) -> float:
-    """Images a second of the usual loop: torchvision, ToTensor, DataLoader without workers, `.item()` each step."""
+    """Images per second of the usual loop: torchvision, ToTensor, DataLoader without workers, `.item()` each step."""
     from torchvision import datasets, transforms
 
     dataset = datasets.MNIST(str(root), train=True, transform=transforms.ToTensor())
@@ -94,7 +94,7 @@ def _wide_networks() -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def tutorial_gan_rate(root: Path, steps: int, batch_size: int) -> float:
-    """Images a second of the usual GAN loop: torchvision, ToTensor and Normalize, DataLoader, BCELoss, `.item()`."""
+    """Images per second of the usual GAN loop: torchvision, ToTensor and Normalize, DataLoader, BCELoss, `.item()`."""
     from torchvision import datasets, transforms
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
@@ -128,7 +128,7 @@ def tutorial_gan_rate(root: Path, steps: int, batch_size: int) -> float:
 
 
 class BookNetwork(nn.Module):
-    """A book's network: layers, a loss, an optimizer, one example at a time."""
+    """The GAN book's network: layers, a loss, an optimizer, one example at a time."""
 
     def __init__(self, sizes: tuple[int, int, int]) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class BookNetwork(nn.Module):
 
 
 def book_gan_rate(arrays: Arrays, steps: int) -> float:
-    """Images a second of the book's MNIST GAN: a pandas row, three updates, the next row."""
+    """Images per second of the book's MNIST GAN: three updates per row of a pandas table."""
     import pandas as pd
 
     table = pd.DataFrame(np.column_stack([arrays.labels[:4500], arrays.images[:4500].reshape(4500, -1)]))
@@ -175,35 +175,35 @@ def book_gan_rate(arrays: Arrays, steps: int) -> float:
 
 
 def _dcgan_networks() -> tuple[nn.Sequential, nn.Sequential]:
-    """Latent 100, 64 x 64 colour pictures, 64 channels, 4x4 kernels, batch normalisation: the PyTorch tutorial's."""
-    grown: list[nn.Module] = []
+    """The PyTorch tutorial's networks: latent 100, 64 x 64 colour images, 64 channels, 4x4 kernels, batch norm."""
+    upsampling: list[nn.Module] = []
     channels = [100, 512, 256, 128, 64]
     for index, (before, after) in enumerate(pairwise(channels)):
         stride, padding = (1, 0) if index == 0 else (2, 1)
-        grown += [
+        upsampling += [
             nn.ConvTranspose2d(before, after, 4, stride, padding, bias=False),
             nn.BatchNorm2d(after),
             nn.ReLU(True),
         ]
-    generator = nn.Sequential(*grown, nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False), nn.Tanh())
-    shrunk: list[nn.Module] = [nn.Conv2d(3, 64, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
+    generator = nn.Sequential(*upsampling, nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False), nn.Tanh())
+    downsampling: list[nn.Module] = [nn.Conv2d(3, 64, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
     for before, after in pairwise([64, 128, 256, 512]):
-        shrunk += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2, True)]
-    discriminator = nn.Sequential(*shrunk, nn.Conv2d(512, 1, 4, 1, 0, bias=False), nn.Sigmoid())
+        downsampling += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2, True)]
+    discriminator = nn.Sequential(*downsampling, nn.Conv2d(512, 1, 4, 1, 0, bias=False), nn.Sigmoid())
     return generator, discriminator
 
 
 def tutorial_dcgan_rate(images: Tensor, steps: int, batch_size: int = 64) -> float:
-    """Images a second of the usual DCGAN loop, float32, BCELoss, two backward passes for D, `.item()` four times.
+    """Images per second of the usual DCGAN loop: float32, BCELoss, two backward passes for D, `.item()` four times.
 
-    `images` (N, 3, 64, 64) in [-1, 1] lie ready in memory: the tutorial's decoding of files is not counted.
+    `images` (N, 3, 64, 64) in [-1, 1] are in memory: decoding files is not timed.
     """
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size=batch_size, shuffle=True)
     generator, discriminator = _dcgan_networks()
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     criterion = nn.BCELoss()
-    seen: list[tuple[float, ...]] = []
+    history: list[tuple[float, ...]] = []
     start = 0.0
     for step, (real,) in enumerate(_forever(loader)):
         if step == 2:
@@ -225,12 +225,12 @@ def tutorial_dcgan_rate(images: Tensor, steps: int, batch_size: int = 64) -> flo
         generator_loss.backward()
         generator_optimizer.step()
         losses = (real_loss + fake_loss, generator_loss, real_score.mean(), fake_score.mean())
-        seen.append(tuple(value.item() for value in losses))
+        history.append(tuple(value.item() for value in losses))
     return steps * batch_size / (time.perf_counter() - start)
 
 
 def _wgan_gp_networks() -> tuple[nn.Sequential, nn.Sequential]:
-    """Generator 64-128x7x7-64-32-1 by repeated pixels and 3x3; critic 1-32-64-128 by 4x4: those of mnist_wgan_gp."""
+    """mnist_wgan_gp's networks: generator 64-128x7x7-64-32-1 (nearest upsampling, 3x3), critic 1-32-64-128 (4x4)."""
     generator = nn.Sequential(
         nn.Linear(64, 128 * 7 * 7, bias=False),
         nn.Unflatten(1, (128, 7, 7)),
@@ -247,23 +247,23 @@ def _wgan_gp_networks() -> tuple[nn.Sequential, nn.Sequential]:
         nn.Conv2d(32, 1, 3, padding=1),
         nn.Tanh(),
     )
-    shrunk: list[nn.Module] = []
+    downsampling: list[nn.Module] = []
     for before, after, stride in ((1, 32, 2), (32, 64, 2), (64, 128, 1)):
-        shrunk += [nn.Conv2d(before, after, 4, stride, 1), nn.LeakyReLU(0.2, True)]
-    critic = nn.Sequential(*shrunk, nn.Flatten(), nn.Linear(128 * 6 * 6, 1, bias=False))
+        downsampling += [nn.Conv2d(before, after, 4, stride, 1), nn.LeakyReLU(0.2, True)]
+    critic = nn.Sequential(*downsampling, nn.Flatten(), nn.Linear(128 * 6 * 6, 1, bias=False))
     return generator, critic
 
 
 def tutorial_wgan_gp_rate(images: Tensor, steps: int, batch_size: int = 64) -> float:
-    """Images a second of the usual WGAN-GP loop, float32, five critic steps for one of G, `.item()` each step.
+    """Images per second of the usual WGAN-GP loop: float32, five critic steps per generator step, `.item()` each step.
 
-    `images` (N, 1, 28, 28) in [-1, 1] lie ready in memory: decoding files is not counted.
+    `images` (N, 1, 28, 28) in [-1, 1] are in memory: decoding files is not timed.
     """
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size=batch_size, shuffle=True)
     generator, critic = _wgan_gp_networks()
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.0, 0.9))
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=2e-4, betas=(0.0, 0.9))
-    seen: list[tuple[float, ...]] = []
+    history: list[tuple[float, ...]] = []
     start, generator_loss = 0.0, torch.zeros(())
     for step, (real,) in enumerate(_forever(loader)):
         if step == 5:
@@ -292,5 +292,5 @@ def tutorial_wgan_gp_rate(images: Tensor, steps: int, batch_size: int = 64) -> f
             generator_loss = -critic(generator(torch.randn(len(real), 64))).mean()
             generator_loss.backward()
             generator_optimizer.step()
-        seen.append((critic_loss.item(), generator_loss.item()))
+        history.append((critic_loss.item(), generator_loss.item()))
     return steps * batch_size / (time.perf_counter() - start)

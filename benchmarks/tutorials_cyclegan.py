@@ -1,4 +1,4 @@
-"""CycleGAN as a tutorial writes it: PyTorch's own layers, float32, a pass a picture, both losses item by item."""
+"""CycleGAN as in a tutorial: PyTorch's layers, float32, one pass per image, both losses read in each step."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def discriminator(width: int = 64) -> nn.Sequential:
 
 
 class Buffer:
-    """The last 50 translations."""
+    """Replay buffer (image pool) of 50 translations."""
 
     def __init__(self) -> None:
-        self.kept: list[Tensor] = []
+        self.images: list[Tensor] = []
 
     def exchange(self, fresh: Tensor) -> Tensor:
-        if len(self.kept) < 50:
-            self.kept.append(fresh)
+        if len(self.images) < 50:
+            self.images.append(fresh)
             return fresh
         if random.random() < 0.5:
             return fresh
         slot = random.randrange(50)
-        old, self.kept[slot] = self.kept[slot], fresh
+        old, self.images[slot] = self.images[slot], fresh
         return old
 
 
@@ -80,7 +80,7 @@ class Tutorial:
         self.mse, self.l1 = nn.MSELoss(), nn.L1Loss()
 
     def step(self, real_a: Tensor, real_b: Tensor) -> dict[str, float]:
-        """One pair of batches; the losses, read each step as a progress bar does."""
+        """Train on one pair of batches; returns the losses, read in each step as for a progress bar."""
         self.opt_g.zero_grad()
         identity = self.l1(self.g_ba(real_a), real_a) + self.l1(self.g_ab(real_b), real_b)
         fake_b, fake_a = self.g_ab(real_a), self.g_ba(real_b)
@@ -97,8 +97,10 @@ class Tutorial:
         ):
             optimizer.zero_grad()
             on_real, on_fake = network(real), network(fake)
-            judged = 0.5 * (self.mse(on_real, torch.ones_like(on_real)) + self.mse(on_fake, torch.zeros_like(on_fake)))
-            judged.backward()
+            discriminator_loss = 0.5 * (
+                self.mse(on_real, torch.ones_like(on_real)) + self.mse(on_fake, torch.zeros_like(on_fake))
+            )
+            discriminator_loss.backward()
             optimizer.step()
-            losses[name] = judged.item()
+            losses[name] = discriminator_loss.item()
         return losses

@@ -1,4 +1,4 @@
-"""Gated PixelCNN as a tutorial writes it: whole masked kernels, float32, a full forward pass for each pixel."""
+"""Gated PixelCNN as in a tutorial: masked kernels, float32, a full forward pass per pixel."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TutorialLayer(nn.Module):
 
 
 class TutorialPixelCNN(nn.Module):
-    """64 channels, seven gated layers, 256 levels; pictures in [-1, 1]."""
+    """64 channels, seven gated layers, 256 levels; images in [-1, 1]."""
 
     def __init__(self, channels: int = 64, levels: int = 256) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class TutorialPixelCNN(nn.Module):
 
 
 def training_rate(images: Tensor, steps: int, batch_size: int) -> float:
-    """Images (uint8 (N, 1, H, W)) a second of the plain loop; the first two steps warm up."""
+    """Images per second of the plain loop on uint8 (N, 1, H, W), after two steps for warm-up."""
     dataset = torch.utils.data.TensorDataset(images)
     loader = torch.utils.data.DataLoader(dataset, batch_size=batch_size, shuffle=True, drop_last=True)
     model = TutorialPixelCNN()
@@ -94,9 +94,9 @@ def training_rate(images: Tensor, steps: int, batch_size: int) -> float:
 
 @torch.no_grad()
 def sample(network: nn.Module, uniform: Tensor, pixels: int | None = None) -> Tensor:
-    """Draw pictures (B, 1, H, W) with the whole network once a pixel, or only their first `pixels`.
+    """Sample images (B, 1, H, W) with a full forward pass per pixel, or only their first `pixels`.
 
-    Each pixel is drawn by where its uniform number falls among the cumulative probabilities.
+    Inverse transform sampling: the level whose cumulative probability interval contains the pixel's uniform number.
     """
     height, width = uniform.shape[2:]
     x = torch.full_like(uniform, -1.0)

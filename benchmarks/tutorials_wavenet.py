@@ -1,4 +1,4 @@
-"""WaveNet as a tutorial writes it: Conv1d over (B, C, T), float32, a whole forward pass for each sample drawn."""
+"""WaveNet as in a tutorial: Conv1d over (B, C, T), float32, a full forward pass per sample."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TutorialLayer(nn.Module):
 
 
 class TutorialWaveNet(nn.Module):
-    """Codes int64 (B, T) -> logits (B, levels, T); the same layers and widths as the recipe, told nothing."""
+    """Codes int64 (B, T) -> logits (B, levels, T); the same layers and widths as the recipe, unconditional."""
 
     def __init__(self, dilations: tuple[int, ...], channels: int, skip: int, levels: int = 256) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def train(model: TutorialWaveNet, optimizer: torch.optim.Optimizer, codes: Tenso
 
 @torch.no_grad()
 def generate(model: TutorialWaveNet, field: int, count: int) -> Tensor:
-    """`count` more samples behind a receptive field of silence, each from the window before it."""
+    """`count` samples after a receptive field of silence, each from the window before it."""
     codes = torch.full((1, field), 128)
     for _ in range(count):
         probability = model(codes[:, -field:])[0, :, -1].softmax(0)

@@ -1,6 +1,6 @@
-"""WaveNet: drawing from queues against a whole forward pass a sample, and training against a tutorial's Conv1d loop.
+"""WaveNet: cached sampling against a full forward pass per sample, and training against a tutorial's Conv1d loop.
 
-Seconds are of the processor, not of the clock, on one thread: what else the machine does is not measured.
+Times are CPU seconds of one thread, so that other load on the machine is not measured.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from genmodels.signal.audio import mu_law_encode
 from genmodels.training import tune
 
 STEPS, BATCH = 2, 8
-NAIVE = 12  # samples that the naive loop is timed on: each costs the same
+NAIVE = 12  # samples of the naive loop, which takes equally long for each
 
 
 def model_of() -> Any:
-    """fsdd_wavenet's network with random weights: what it draws does not change the time."""
+    """fsdd_wavenet's network with random weights, which do not change the time."""
     torch.manual_seed(0)
     spec = recipes.resolve(recipes.get("fsdd_wavenet"), overrides={"data": {"name": "tones"}})
     return checkpoint.build(spec.model_dump())
@@ -38,7 +38,7 @@ def seconds(task: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def drawing(length: Length) -> None:
+def sampling(length: Length) -> None:
     model = model_of().requires_grad_(False).eval()
     config = model.config
     tutorial = TutorialWaveNet(config.dilations, config.channels, config.skip_channels).eval()
@@ -47,48 +47,49 @@ def drawing(length: Length) -> None:
         f"WaveNet, {len(config.dilations)} layers, {config.channels} channels, {config.skip_channels} skip channels, "
         f"{config.levels} levels, {parameters:,} parameters, receptive field {config.receptive_field:,}"
     )
-    model.sample(1, samples=10)  # compiles once a machine
+    model.sample(1, samples=10)  # compiles, once per machine
     count = length.of(NAIVE)
     naive = count / seconds(lambda: tutorials_wavenet.generate(tutorial, config.receptive_field, count))
     print(f"   naive: {naive:.1f} samples/s ({count} timed)")
     for guidance in (1.0, config.guidance):
         print(
-            f"   guidance {guidance:g}, {'a network told and one untold' if guidance != 1 else 'one network'} a sample:"
+            f"   guidance {guidance:g}, "
+            f"{'conditional and unconditional pass' if guidance != 1 else 'conditional pass'} per sample:"
         )
         for streams, samples in ((1, length.of(8_000)), (64, length.of(500))):
 
-            def draw(streams: int = streams, samples: int = samples, guidance: float = guidance) -> object:
+            def sample(streams: int = streams, samples: int = samples, guidance: float = guidance) -> object:
                 return model.sample(streams, samples=samples, guidance=guidance)
 
-            rates = [streams * samples / seconds(draw) for _ in range(length.rounds)]
+            rates = [streams * samples / seconds(sample) for _ in range(length.rounds)]
             middle = statistics.median(rates)
             verdict = f"; target 8,000: {'reached' if middle >= 8_000 else 'missed'}" if streams == 1 else ""
-            shown = ", ".join(f"{rate:,.0f}" for rate in rates)
-            print(f"  {streams:2} at once: {middle:,.0f} samples/s ({shown}), {middle / naive:,.0f}x naive{verdict}")
+            values = ", ".join(f"{rate:,.0f}" for rate in rates)
+            print(f"  {streams:2} at once: {middle:,.0f} samples/s ({values}), {middle / naive:,.0f}x naive{verdict}")
         exact(guidance, length.of(2_000))
 
 
 def exact(guidance: float, samples: int) -> None:
-    """Likeliest samples drawn from queues are those of the whole network."""
+    """Print how many samples of cached greedy sampling equal those of the full network."""
     model = model_of().requires_grad_(False).eval()
-    told = {"label": torch.tensor([3]), "speaker": torch.tensor([1])}
-    nothing = {key: torch.zeros(1, among) for key, among in model.conditions.items()}
+    condition = {"label": torch.tensor([3]), "speaker": torch.tensor([1])}
+    no_condition = {key: torch.zeros(1, among) for key, among in model.conditions.items()}
     generator = torch.Generator().manual_seed(0)
     model.words += 1
-    model.words_samples += samples * 3 // 4  # the word ends within what is compared
+    model.words_samples += samples * 3 // 4  # the word ends within the compared samples
     word = torch.tensor([samples * 3 // 4])
-    drawn = model.sample(1, condition=told, top_k=1, samples=samples, guidance=guidance, generator=generator)
+    sampled = model.sample(1, condition=condition, top_k=1, samples=samples, guidance=guidance, generator=generator)
     with torch.inference_mode():
-        untold = model.logits(drawn, condition=nothing, length=word)
-        wanted = untold.lerp(model.logits(drawn, condition=told, length=word), guidance).argmax(-1)
-    same = int((mu_law_encode(drawn) == wanted).sum())
-    print(f"  likeliest samples equal to the whole network's: {same:,} of {samples:,}")
+        unconditional = model.logits(sampled, condition=no_condition, length=word)
+        expected = unconditional.lerp(model.logits(sampled, condition=condition, length=word), guidance).argmax(-1)
+    same = int((mu_law_encode(sampled) == expected).sum())
+    print(f"  greedy samples equal to the full network's: {same:,} of {samples:,}")
 
 
 def training(length: Length) -> None:
     loader = AudioLoader(data.load_audio(data.DataConfig(name="tones")), BATCH, 0, torch.device("cpu"))
     batches = [loader.batch(step) for step in range(1 if length.short else STEPS)]
-    for batch in batches:  # all as long as the longest, which the tutorial has to pad to and ours has not
+    for batch in batches:  # as long as the longest, to which the tutorial pads and ours does not
         batch["length"] = torch.full_like(batch["length"], batch["audio"].shape[1])
     codes = [mu_law_encode(torch.nn.functional.pad(batch["audio"], (0, 800))) for batch in batches]
     count = sum(part.numel() for part in codes)
@@ -127,7 +128,7 @@ def main() -> None:
     length = options.length(__doc__)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    drawing(length)
+    sampling(length)
     training(length)
 
 
