@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.data.test_packed_files import hostile
 from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.support.hostile_hdf5 import write_hostile_hdf5
 from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 
 __all__ = ["browser"]
@@ -122,7 +122,7 @@ def test_single_pictures_are_uploaded_and_the_set_deleted(browser: Browser, serv
 
 
 def test_what_is_hostile_is_refused_with_the_reason(browser: Browser, server: Server, tmp_path: Path) -> None:
-    hostile(tmp_path / "evil.h5", "external storage")
+    write_hostile_hdf5(tmp_path / "evil.h5", "external storage")
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(100_000):
             archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")

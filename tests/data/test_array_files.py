@@ -17,11 +17,11 @@ import pytest
 from genmodels import data
 from genmodels.data import DataConfig, hdf5, packing, sources
 from genmodels.data import own as own_sets
-from genmodels.data.packing import Report
 from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
-from tests.support.picture_files import ROOT, encoded, own, plain, zipped
+from tests.support.array_files import images_of, npz, pack
+from tests.support.picture_files import ROOT, encoded, own, plain, write_files, zipped
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (30, 28, 28), np.uint8)
@@ -38,33 +38,11 @@ def idx(array: np.ndarray) -> bytes:
     return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
-def npz(**arrays: Any) -> bytes:
-    raw = io.BytesIO()
-    np.savez_compressed(raw, **arrays)
-    return raw.getvalue()
-
-
-def write(root: Path, files: dict[str, bytes]) -> Path:
-    for name, raw in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(raw)
-    return root
-
-
-def pack(path: Path, **options: Any) -> Report:
-    out = path.parent / f"{path.name}.out.h5"
-    return packing.pack(packing.open_source(path), out, **{"size": 28, "grey": True, "overwrite": True} | options)
-
-
-def images_of(report: Report) -> np.ndarray:
-    return np.asarray(hdf5.header(report.path).view())
-
-
 # --------------------------------------------------------------------- CSV
 
 
 def test_the_csv_of_the_gan_book_becomes_a_labelled_set_with_its_split(tmp_path: Path) -> None:
-    folder = write(tmp_path / "mnist", {
+    folder = write_files(tmp_path / "mnist", {
         "mnist_train.csv": csv(IMAGES[:20], LABELS[:20]), "mnist_test.csv": csv(IMAGES[20:], LABELS[20:]),
     })  # fmt: skip
     done = pack(folder)
@@ -149,14 +127,14 @@ def test_one_file_that_holds_no_images_does_not_remove_the_others(tmp_path: Path
         "train.csv": csv(IMAGES, LABELS), "sample_submission.csv": b"ImageId,Label\n1,0\n", "empty.csv": b"",
         "broken.npz": b"PK",
     }  # fmt: skip
-    done = pack(write(tmp_path / "x", files))
+    done = pack(write_files(tmp_path / "x", files))
     assert (done.count, done.classes) == (30, tuple("0123456789"))
     assert sorted(name for names in done.left_out.reasons.values() for name in names) == sorted(
         {*files} - {"train.csv"}
     )
     assert any("has 2 values per line" in reason for reason in done.left_out.reasons)
     with pytest.raises(DataError, match="has 2 values per line"):
-        pack(write(tmp_path / "y", {"sample_submission.csv": files["sample_submission.csv"]}))
+        pack(write_files(tmp_path / "y", {"sample_submission.csv": files["sample_submission.csv"]}))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +186,7 @@ def test_idx_files_are_packed_however_they_are_named(form: str, kind: str, tmp_p
     names = [name.format(form.removesuffix(" gz") if form != "nested" else "-idx") for name in NAMES]
     names = [f"{name}/{name}" if form == "nested" else name + ".gz" * form.endswith("gz") for name in names]
     files = idx_files((names[0], names[1], names[2], names[3]))
-    path = write(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
+    path = write_files(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
     done = pack(path)
     packed = hdf5.header(done.path)
     assert (done.count, done.classes, done.left_out.count) == (30, tuple("0123456789"), 0)
@@ -219,7 +197,7 @@ def test_idx_files_are_packed_however_they_are_named(form: str, kind: str, tmp_p
 def test_a_second_copy_of_idx_files_is_counted_once(tmp_path: Path) -> None:
     one = idx_files(tuple(name.format(".idx") for name in NAMES))  # type: ignore[arg-type]
     other = idx_files(tuple(f"{name.format('-idx')}/{name.format('-idx')}" for name in NAMES))  # type: ignore[arg-type]
-    done = pack(write(tmp_path / "archive", one | other | {"readme.txt": b"x"}))
+    done = pack(write_files(tmp_path / "archive", one | other | {"readme.txt": b"x"}))
     assert done.count == 30
     assert {reason: len(names) for reason, names in done.left_out.reasons.items()} == {
         "copies of another file of the same split": 4, "files of another kind (.txt)": 1,
@@ -246,7 +224,7 @@ def test_a_damaged_idx_file_is_named(damage: str, tmp_path: Path) -> None:
     else:
         files["train-labels-idx1-ubyte"] = idx(LABELS[:7].astype(np.uint8))
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte|labels without images"):
-        pack(write(tmp_path / "x", files))
+        pack(write_files(tmp_path / "x", files))
 
 
 def test_an_idx_file_that_is_damaged_inside_a_zip_is_named(tmp_path: Path) -> None:
@@ -268,7 +246,7 @@ def test_the_names_of_kaggle_are_found_for_mnist(form: str, tmp_path: Path, monk
         part, what = name.split("-")[0], "images" in name
         array = np.zeros((shapes[part], 28, 28) if what else shapes[part], np.uint8)
         plain_name = name.format("-idx")
-        write(raw, {name.format(".idx") if form == ".idx" else f"{plain_name}/{plain_name}": idx(array)})
+        write_files(raw, {name.format(".idx") if form == ".idx" else f"{plain_name}/{plain_name}": idx(array)})
     assert data.missing(DataConfig(name="mnist")) is None
     assert data.load(DataConfig(name="mnist"), "test").images.shape == (10_000, 1, 28, 28)
 
@@ -303,14 +281,14 @@ def test_each_kind_is_uploaded_too(kind: str, tmp_path: Path, monkeypatch: pytes
 
 def test_images_come_before_tables_which_are_counted(tmp_path: Path) -> None:
     files = {f"{n}.png": encoded(plain()) for n in range(3)} | {"labels.csv": b"a,b\n1,2\n"}
-    for path in (write(tmp_path / "x", files), zipped(tmp_path / "x.zip", files)):
+    for path in (write_files(tmp_path / "x", files), zipped(tmp_path / "x.zip", files)):
         done = pack(path)
         assert (done.count, done.left_out.count) == (3, 1)
         assert "tables or arrays, which `python -m genmodels pack` reads if no image" in done.left_out.lines()[0]
 
 
 def test_a_folder_of_tables_trained_on_directly_names_the_remedy(tmp_path: Path) -> None:
-    folder = write(tmp_path / "x", {"mnist_train.csv": csv(IMAGES, LABELS)})
+    folder = write_files(tmp_path / "x", {"mnist_train.csv": csv(IMAGES, LABELS)})
     with pytest.raises(DataError, match=r"holds no pictures.*`python -m genmodels pack` reads.*mnist_train\.csv"):
         data.get_spec(own(folder, "image_folder"))
 

@@ -22,13 +22,9 @@ from genmodels.training import runner
 from tests.conftest import small_spec
 from tests.pages.test_pages_training import command_of, page, spec_of_command
 
+pytestmark = pytest.mark.usefixtures("root")
+
 FORMS = ("wav", "flac", "ogg", "mp3")
-
-
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def tone(pitch: float, seconds: float, rate: int = 16_000) -> np.ndarray:

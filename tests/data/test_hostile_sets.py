@@ -16,14 +16,10 @@ from genmodels.service.datasets import Upload, Wanted
 from tests.support import bomb_files as bombs
 from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
 
+pytestmark = pytest.mark.usefixtures("root")
+
 GOOD = encoded(plain(RED, (40, 30)))
 COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)
-
-
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
 
 
 def test_each_hostile_image_is_left_out_with_its_reason(tmp_path: Path) -> None:

@@ -11,21 +11,13 @@ from genmodels import data
 from genmodels.data import packing
 from genmodels.data.layouts import layout
 from genmodels.data.spec import split_rows
-from tests.support.picture_files import RED, encoded, own, plain
+from tests.support.picture_files import RED, encoded, own, plain, write_files
 
 PNG = encoded(plain(RED))
 
 
 def split(train: str, test: str, count: int = 2) -> list[str]:
     return [f"set/{part}/{kind}/{n}.png" for part in (train, test) for kind in ("cat", "dog") for n in range(count)]
-
-
-def write(root: Path, files: dict[str, bytes]) -> Path:
-    for name, raw in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(raw)
-    return root
 
 
 # --------------------------------------------------------------------- splits
@@ -107,7 +99,7 @@ def test_class_names_that_differ_by_case_are_one_class_across_splits_only() -> N
 
 def test_a_class_only_in_the_test_part_is_said(tmp_path: Path) -> None:
     names = [*split("train", "test", 4), "set/test/bird/1.png"]
-    root = write(tmp_path / "x", dict.fromkeys(names, PNG))
+    root = write_files(tmp_path / "x", dict.fromkeys(names, PNG))
     done = packing.pack(packing.open_source(root), tmp_path / "x.h5", size=8)
     assert done.classes == ("bird", "cat", "dog")
     assert done.notes == ("1 class has no training image, so a model cannot learn it: 'bird' (test images: 1)",)

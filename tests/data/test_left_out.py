@@ -19,17 +19,9 @@ from genmodels import data
 from genmodels.data import hdf5, packing, pictures
 from genmodels.data.sources import Folder, Zip, grouped
 from genmodels.errors import DataError
-from tests.support.picture_files import BLUE, RED, ROOT, encoded, own, plain, zipped
+from tests.support.picture_files import BLUE, RED, ROOT, encoded, own, plain, write_files, zipped
 
 PNG = encoded(plain(RED))
-
-
-def write(root: Path, files: dict[str, bytes]) -> Path:
-    for name, raw in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(raw)
-    return root
 
 
 # --------------------------------------------------------------------- formats
@@ -42,7 +34,7 @@ def write(root: Path, files: dict[str, bytes]) -> Path:
 )  # fmt: skip
 def test_formats_that_browsers_cameras_and_scanners_save_are_read(kind: str, suffix: str, tmp_path: Path) -> None:
     files = {f"{n}.{suffix}": encoded(plain(BLUE, (20 + n, 20)), kind) for n in range(3)}
-    done = packing.pack(packing.open_source(write(tmp_path / "x", files)), tmp_path / "x.h5", size=8)
+    done = packing.pack(packing.open_source(write_files(tmp_path / "x", files)), tmp_path / "x.h5", size=8)
     assert (done.count, dict(done.kinds)) == (3, {f".{suffix.lower()}": 3})
     assert np.abs(hdf5.header(done.path).view()[0].astype(int) - np.array(BLUE)[:, None, None]).max() <= 8
 
@@ -79,7 +71,7 @@ def test_a_tiff_whose_header_claims_too_much_is_refused() -> None:
 def test_files_of_other_kinds_are_counted_with_the_remedy(tmp_path: Path) -> None:
     files = {f"a/{n}.png": PNG for n in range(2)} | {f"b/{n}.png": PNG for n in range(2)}
     files |= {"a/photo.HEIC": b"x", "b/inner.zip": b"PK", "notes.txt": b"x", "b/empty.png": b"", "a/raw.CR2": b"x"}
-    done = packing.pack(packing.open_source(write(tmp_path / "x", files)), tmp_path / "x.h5", size=8)
+    done = packing.pack(packing.open_source(write_files(tmp_path / "x", files)), tmp_path / "x.h5", size=8)
     text = "\n".join(done.left_out.lines())
     assert "HEIC, which is not read here; export JPEG" in text
     assert "archives inside; unpack them first: b/inner.zip" in text
@@ -88,7 +80,7 @@ def test_files_of_other_kinds_are_counted_with_the_remedy(tmp_path: Path) -> Non
     assert done.skipped == ("b/empty.png: empty: the file has 0 bytes",)
     assert (done.count, done.left_out.count, done.classes) == (4, 4, ("a", "b"))
     assert set(done.left_out.lines()) < set(hdf5.header(done.path).notes)
-    only = write(tmp_path / "only", {"1.heic": b"x"})
+    only = write_files(tmp_path / "only", {"1.heic": b"x"})
     with pytest.raises(DataError, match=r"only holds no pictures .*It holds: 1 left out: HEIC"):
         packing.pack(packing.open_source(only), tmp_path / "y.h5")
 
@@ -148,8 +140,8 @@ def test_utf_8_names_without_the_flag_are_read_as_they_were_written(tmp_path: Pa
 
 
 def test_links_are_followed_inside_and_counted_where_they_leave_or_loop(tmp_path: Path) -> None:
-    root = write(tmp_path / "x", {f"{kind}/{n}.png": PNG for kind in ("cat", "dog") for n in range(4)})
-    outside = write(tmp_path / "outside", {"1.png": PNG, "more/2.png": PNG})
+    root = write_files(tmp_path / "x", {f"{kind}/{n}.png": PNG for kind in ("cat", "dog") for n in range(4)})
+    outside = write_files(tmp_path / "outside", {"1.png": PNG, "more/2.png": PNG})
     (root / "bird").symlink_to("cat")
     (root / "cat" / "up").symlink_to("..")
     (root / "dog" / "away").symlink_to(outside)
@@ -172,7 +164,7 @@ def test_names_that_are_not_utf_8_are_used_and_shown(tmp_path: Path) -> None:
     root = tmp_path / "x"
     for kind in (b"caf\xe9", b"th\xe9"):
         names = (os.fsdecode(kind + b"/\xff%d.png" % number) for number in range(3))
-        write(root, {name: PNG if number else b"text" for number, name in enumerate(names)})
+        write_files(root, {name: PNG if number else b"text" for number, name in enumerate(names)})
     (root / "bad\n\x1b[31mname.txt").write_text("x")
     done = subprocess.run(
         [sys.executable, "-m", "genmodels", "pack", str(root), str(tmp_path / "x.h5"), "--size", "8"],
@@ -215,7 +207,7 @@ def test_used_and_left_out_are_all_files(kind: str, tmp_path: Path) -> None:
         files = generated(seed)
         place = tmp_path / str(seed)
         if kind == "folder":
-            source: Folder | Zip = Folder(write(place, files))
+            source: Folder | Zip = Folder(write_files(place, files))
         elif kind == "zip":
             source = Zip(zipped(place.with_suffix(".zip"), files))
         else:
@@ -241,7 +233,7 @@ def test_used_and_left_out_are_all_files(kind: str, tmp_path: Path) -> None:
 
 def test_the_command_names_what_it_used_and_what_not(tmp_path: Path) -> None:
     files = {f"{kind}/{n}.{suffix}": PNG for kind in "ab" for n in range(2) for suffix in ("png", "jfif")}
-    root = write(tmp_path / "x", files | {"a/1.heic": b"", "logo.png": PNG, ".DS_Store": b""})
+    root = write_files(tmp_path / "x", files | {"a/1.heic": b"", "logo.png": PNG, ".DS_Store": b""})
     done = subprocess.run(
         [sys.executable, "-m", "genmodels", "pack", str(root), str(tmp_path / "x.h5"), "--size", "8"],
         capture_output=True, cwd=ROOT, check=True, text=True,
@@ -254,13 +246,13 @@ def test_the_command_names_what_it_used_and_what_not(tmp_path: Path) -> None:
 
 
 def test_images_beyond_the_limit_are_said(tmp_path: Path) -> None:
-    root = write(tmp_path / "x", {f"{n}.png": PNG for n in range(9)})
+    root = write_files(tmp_path / "x", {f"{n}.png": PNG for n in range(9)})
     done = packing.pack(packing.open_source(root), tmp_path / "x.h5", size=8, limit=5)
     assert (done.count, done.notes) == (5, ("4 images beyond the limit of 5 are not in it",))
 
 
 def test_a_training_logs_what_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    root = write(tmp_path / "x", {f"{kind}/{n}.png": PNG for kind in "ab" for n in range(5)} | {"x.heic": b""})
+    root = write_files(tmp_path / "x", {f"{kind}/{n}.png": PNG for kind in "ab" for n in range(5)} | {"x.heic": b""})
     data.load(own(root, "image_folder", size=8))
     assert "x: 1 left out: HEIC, which is not read here" in caplog.text
 

@@ -14,34 +14,12 @@ import pytest
 
 from genmodels.data import hdf5, packing, sources
 from genmodels.data.array_source import to_bytes
-from genmodels.data.packing import Report
 from genmodels.errors import DataError
+from tests.support.array_files import images_of, npz, pack
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (30, 28, 28), np.uint8)
 LABELS = np.arange(30) % 10
-
-
-def npz(**arrays: Any) -> bytes:
-    raw = io.BytesIO()
-    np.savez_compressed(raw, **arrays)
-    return raw.getvalue()
-
-
-def write(root: Path, files: dict[str, bytes]) -> Path:
-    for name, raw in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(raw)
-    return root
-
-
-def pack(path: Path, **options: Any) -> Report:
-    out = path.parent / f"{path.name}.out.h5"
-    return packing.pack(packing.open_source(path), out, **{"size": 28, "grey": True, "overwrite": True} | options)
-
-
-def images_of(report: Report) -> np.ndarray:
-    return np.asarray(hdf5.header(report.path).view())
 
 
 # --------------------------------------------------------------------- .npz

@@ -22,14 +22,10 @@ from genmodels.data import hdf5, intake, own
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.service import datasets
 from genmodels.service.datasets import SheetRequest, Upload, Wanted
-from tests.data.test_packed_files import hostile
+from tests.support.hostile_hdf5 import write_hostile_hdf5
 from tests.support.picture_files import BLUE, RED, book, claimed_png, encoded, packed_photos, plain, zipped
 
-
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
+pytestmark = pytest.mark.usefixtures("root")
 
 
 def upload(name: str, raw: bytes | Path) -> Upload:
@@ -121,7 +117,7 @@ def test_a_chunked_file_of_somebody_else_and_the_books_faces_are_taken_in(tmp_pa
     "kind", ["external storage", "external link", "soft link", "virtual", "absurd shape", "absurd chunks", "group"]
 )
 def test_a_hostile_hdf5_file_leaves_nothing(kind: str, tmp_path: Path, root: Path) -> None:
-    hostile(tmp_path / "evil.h5", kind)
+    write_hostile_hdf5(tmp_path / "evil.h5", kind)
     with pytest.raises(DataError, match=r"`images`"):
         bring(upload("evil.h5", tmp_path / "evil.h5"))
     assert nothing_is_left(root)

@@ -16,7 +16,7 @@ from genmodels.data.loader import UnpairedLoader, loader_for
 from genmodels.data.sets import unpaired_sets
 from genmodels.data.spec import Arrays
 from genmodels.errors import ConfigError, DataError
-from tests.support.picture_files import BLUE, RED, encoded, own, plain, zipped
+from tests.support.picture_files import BLUE, RED, encoded, own, plain, write_files, zipped
 
 RED_FILE, BLUE_FILE = encoded(plain(RED)), encoded(plain(BLUE, (9, 33)), "JPEG")
 
@@ -32,13 +32,6 @@ def laid_out(train_a: int = 3, train_b: int = 5, test: int = 2) -> dict[str, byt
     }
 
 
-def written(root: Path, files: dict[str, bytes]) -> Path:
-    for name, raw in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(raw)
-    return root
-
-
 def blue(arrays: Arrays) -> list[int]:
     return [int(image[2].mean() > 128) for image in arrays.images]
 
@@ -46,7 +39,7 @@ def blue(arrays: Arrays) -> list[int]:
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_the_authors_layout_is_read_from_a_folder_or_a_zip(kind: str, tmp_path: Path) -> None:
     files = laid_out() | {"set/readme.png/note.txt": b"hello", "set/other.jpg": BLUE_FILE}
-    path = written(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
+    path = write_files(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
     config = own(path, "unpaired", size=8)
     spec = data.get_spec(config)
     assert spec.provides == ("image", "label", "image_a", "image_b")
@@ -61,7 +54,7 @@ def test_the_authors_layout_is_read_from_a_folder_or_a_zip(kind: str, tmp_path: 
 
 def test_two_folders_or_one_that_holds_two(tmp_path: Path) -> None:
     files = {f"{name}/{n}.png": raw for name, raw in (("cats", RED_FILE), ("dogs", BLUE_FILE)) for n in range(20)}
-    root = written(tmp_path / "pets", files)
+    root = write_files(tmp_path / "pets", files)
     beside = own(root, "unpaired", size=4)
     apart = own(root / "cats", "unpaired", path_b=str(root / "dogs"), size=4)
     assert data.get_spec(beside).classes == ("cats", "dogs")
@@ -78,12 +71,12 @@ def test_two_folders_or_one_that_holds_two(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_the_validation_parts_are_for_testing_if_there_is_no_other(kind: str, tmp_path: Path) -> None:
     files = {name.replace("test", "val"): raw for name, raw in laid_out().items()} | {"set/logo.jpg": RED_FILE}
-    path = written(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
+    path = write_files(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
     spec = data.get_spec(own(path, "unpaired", size=8))
     assert (spec.train_size, spec.test_size) == (8, 4)
     assert spec.notes == ("1 left out: images outside trainA, trainB, testA and testB: set/logo.jpg",)
     both = laid_out() | {f"set/val{kind}/{n}.jpg": RED_FILE for kind in "AB" for n in range(7)}
-    spec = data.get_spec(own(written(tmp_path / "y", both), "unpaired", size=8))
+    spec = data.get_spec(own(write_files(tmp_path / "y", both), "unpaired", size=8))
     assert (spec.train_size, spec.test_size) == (8, 4)
     assert spec.notes[0].startswith("14 left out: images in valA and valB, because testA and testB are the test split")
 
@@ -102,7 +95,7 @@ def test_pairs_in_one_image_are_split_into_both_domains(kind: str, tmp_path: Pat
     counts = {"train": 12, "val": 2, "test": 3}
     files = {f"facades/{part}/{n}.png": side_by_side() for part, count in counts.items() for n in range(count)}
     files |= {"facades/readme.txt": b"x"}
-    path = written(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
+    path = write_files(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
     config = own(path, "unpaired", size=8, side_by_side=True)
     spec = data.get_spec(config)
     assert (spec.classes, spec.train_size, spec.test_size, spec.pairs) == (("A", "B"), 24, 10, 12)
@@ -123,7 +116,7 @@ def test_an_image_that_is_no_pair_is_left_out_and_transparency_is_laid_on_the_ba
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = {f"{n}.png": side_by_side(mode="RGBA") for n in range(30)} | {"square.png": side_by_side((20, 20))}
-    config = own(written(tmp_path / "x", files), "unpaired", size=8, side_by_side=True, background="white")
+    config = own(write_files(tmp_path / "x", files), "unpaired", size=8, side_by_side=True, background="white")
     images = data.load(config)
     assert (images.images[images.labels == 0][:, 1] == 255).all()
     data.load(config, "test")
@@ -143,12 +136,12 @@ def test_what_is_missing_or_no_pair_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no pictures"):
         data.load(own(tmp_path, "unpaired"))
     (tmp_path / "empty").mkdir()
-    one = written(tmp_path / "one", {"a.png": RED_FILE, "b.png": RED_FILE})
+    one = write_files(tmp_path / "one", {"a.png": RED_FILE, "b.png": RED_FILE})
     with pytest.raises(DataError, match="empty holds no pictures"):
         data.get_spec(own(one, "unpaired", path_b=str(tmp_path / "empty")))
     with pytest.raises(DataError, match=r"one has no folders; pictures of two domains are expected: folders trainA"):
         data.get_spec(own(one, "unpaired"))
-    three = written(tmp_path / "three", {f"{name}/{n}.png": RED_FILE for name in "abc" for n in range(2)})
+    three = write_files(tmp_path / "three", {f"{name}/{n}.png": RED_FILE for name in "abc" for n in range(2)})
     with pytest.raises(DataError, match="three has a, b, c; pictures of two domains"):
         data.get_spec(own(three, "unpaired"))
     with pytest.raises(ConfigError, match=r"data\.path_b = .* does not apply to data set 'digits'"):
@@ -157,9 +150,9 @@ def test_what_is_missing_or_no_pair_is_said(tmp_path: Path) -> None:
 
 def test_damaged_pictures_are_left_out_and_too_many_refused(tmp_path: Path) -> None:
     files = laid_out(15, 15)
-    root = written(tmp_path / "x", files | {"set/trainA/text.jpg": b"text"})
+    root = write_files(tmp_path / "x", files | {"set/trainA/text.jpg": b"text"})
     assert np.bincount(data.load(own(root, "unpaired", size=4)).labels).tolist() == [15, 15]
-    written(root, {f"set/trainB/{n}.jpg": RED_FILE[:30] for n in range(5)})
+    write_files(root, {f"set/trainB/{n}.jpg": RED_FILE[:30] for n in range(5)})
     with pytest.raises(DataError, match=r"6 of the 31 train pictures in x cannot be used: .*Remove or convert"):
         data.load(own(root, "unpaired", size=4))
 
@@ -187,7 +180,7 @@ def test_a_named_set_is_found_unpacked_or_as_the_authors_zip(
         data.load(config)
     files = {name.replace("set/", "horse2zebra/"): raw for name, raw in laid_out().items()}
     if kind == "folder":
-        written(tmp_path, files)
+        write_files(tmp_path, files)
     else:
         SETS["horse2zebra"].install(zipped(tmp_path / ".horse2zebra.zip.part", files), tmp_path)
     spec = data.get_spec(config)

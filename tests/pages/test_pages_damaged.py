@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels.runfolder import CONFIG, STATUS, runs_root
-from tests.jobs.test_damaged_folders import LFS, REFUSED, copied, piped, raw_weights, weights_of
 from tests.support.browser import ROOT
+from tests.support.damaged_folders import LFS, REFUSED, copied, piped, raw_weights, weights_of
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem not in ("__init__", "frame"))
 ODD_STATUS = {
