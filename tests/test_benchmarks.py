@@ -1,4 +1,4 @@
-"""Every part of `make bench` runs to its end in its short form, as on a clean clone: without any data set."""
+"""Every part of `make bench` runs in its short form, without any downloaded data set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from benchmarks.__main__ import PARTS
 
 ROOT = Path(__file__).parents[1]
-# A line that only a complete part prints.
+# The last line of a complete part.
 LAST = {
     "training": r"mnist_gan's network.*\n(.*\n){3}.*ratio \d",
     "convolutions": r"mnist_wgan_gp.*\n(.*\n){3}.*ratio \d",
@@ -50,13 +50,13 @@ def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedP
     "part",
     [pytest.param(part, marks=pytest.mark.browser if part in BROWSER else pytest.mark.slow) for part in PARTS],
 )
-def test_each_part_runs_without_any_data_set(part: str, tmp_path: Path) -> None:
+def test_each_part_runs_without_downloads(part: str, tmp_path: Path) -> None:
     done = run(part, "--short", env={"GENMODELS_DATA": str(tmp_path / "data")})
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(LAST[part], done.stdout), done.stdout
 
 
-def test_an_unknown_part_is_named_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_part_lists_the_parts() -> None:
     done = run("speed")
     assert done.returncode == 1
     assert "unknown benchmark ['speed']" in done.stderr

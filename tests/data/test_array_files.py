@@ -1,4 +1,4 @@
-"""Images in .npz, CSV and idx files: read with labels and splits, bounded, and nothing unpickled."""
+"""Images in .npz, CSV and idx files: labels and splits are read, sizes are limited, nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def idx(array: np.ndarray) -> bytes:
 # --------------------------------------------------------------------- CSV
 
 
-def test_the_csv_of_the_gan_book_becomes_a_labelled_set_with_its_split(tmp_path: Path) -> None:
+def test_the_csv_files_of_the_gan_book_give_labels_and_splits(tmp_path: Path) -> None:
     folder = write_files(tmp_path / "mnist", {
         "mnist_train.csv": csv(IMAGES[:20], LABELS[:20]), "mnist_test.csv": csv(IMAGES[20:], LABELS[20:]),
     })  # fmt: skip
@@ -68,7 +68,7 @@ def test_the_csv_of_the_gan_book_becomes_a_labelled_set_with_its_split(tmp_path:
     ],
     ids=["plain", "windows", "kaggle", "numbers for a header", "no last newline", "quoted"],
 )
-def test_each_dialect_of_csv_is_read(raw: bytes, tmp_path: Path) -> None:
+def test_every_csv_dialect_is_read(raw: bytes, tmp_path: Path) -> None:
     for name, content in (("x.csv", raw), ("x.csv.gz", gzip.compress(raw))):
         (tmp_path / name).write_bytes(content)
         done = pack(tmp_path / name)
@@ -76,7 +76,7 @@ def test_each_dialect_of_csv_is_read(raw: bytes, tmp_path: Path) -> None:
         assert np.array_equal(images_of(done)[:, 0], IMAGES)
 
 
-def test_a_label_in_the_last_column_no_labels_and_colour(tmp_path: Path) -> None:
+def test_csv_with_the_label_last_without_labels_and_with_colour(tmp_path: Path) -> None:
     header = ",".join(f"pixel{n:04}" for n in range(784)) + ",label\n"
     rows = np.column_stack([IMAGES.reshape(30, -1), LABELS])
     (tmp_path / "last.csv").write_text(header + "\n".join(",".join(map(str, row)) for row in rows))
@@ -90,7 +90,7 @@ def test_a_label_in_the_last_column_no_labels_and_colour(tmp_path: Path) -> None
     assert np.array_equal(found.transpose(0, 2, 3, 1), colour)
 
 
-def test_each_line_of_a_csv_is_used_or_counted(tmp_path: Path) -> None:
+def test_every_csv_line_is_used_or_counted(tmp_path: Path) -> None:
     lines = csv(IMAGES, LABELS).split(b"\n")[:-1]
     lines[3] = lines[3][:40]
     lines[7] = b"7," + lines[7].split(b",", 2)[2].join([b"256,", b""])
@@ -106,7 +106,7 @@ def test_each_line_of_a_csv_is_used_or_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"x", b"", b"4.5", b"300"])
-def test_a_damaged_first_line_is_no_header(damaged: bytes, tmp_path: Path) -> None:
+def test_a_damaged_first_line_is_not_a_header(damaged: bytes, tmp_path: Path) -> None:
     lines = csv(IMAGES, LABELS).split(b"\n")[:-1]
     label, _, rest = lines[0].split(b",", 2)
     (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + b"\n".join([b",".join((label, damaged, rest)), *lines[1:]]))
@@ -114,7 +114,7 @@ def test_a_damaged_first_line_is_no_header(damaged: bytes, tmp_path: Path) -> No
     assert (done.count, *done.left_out.reasons.values()) == (29, ["x.csv: line 1"])
 
 
-def test_columns_with_numbers_for_names_are_a_header_and_a_byte_order_mark_is_no_value(tmp_path: Path) -> None:
+def test_numeric_column_names_and_a_byte_order_mark_are_recognised(tmp_path: Path) -> None:
     names = "label," + ",".join(map(str, range(784))) + "\n"
     for header in (names, ""):
         (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + csv(IMAGES, LABELS, header))
@@ -122,7 +122,7 @@ def test_columns_with_numbers_for_names_are_a_header_and_a_byte_order_mark_is_no
         assert (done.count, done.left_out.count) == (30, 0)
 
 
-def test_one_file_that_holds_no_images_does_not_remove_the_others(tmp_path: Path) -> None:
+def test_a_file_without_images_does_not_affect_the_others(tmp_path: Path) -> None:
     files = {
         "train.csv": csv(IMAGES, LABELS), "sample_submission.csv": b"ImageId,Label\n1,0\n", "empty.csv": b"",
         "broken.npz": b"PK",
@@ -152,13 +152,13 @@ def test_one_file_that_holds_no_images_does_not_remove_the_others(tmp_path: Path
         (b"\xff\xfe1,2\n", "values per line"),
     ],
 )
-def test_a_csv_without_images_says_what_is_expected(raw: bytes, reason: str, tmp_path: Path) -> None:
+def test_a_csv_without_images_names_the_expected_format(raw: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(raw)
     with pytest.raises(DataError, match=reason):
         pack(tmp_path / "x.csv")
 
 
-def test_a_csv_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+def test_a_csv_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n" * 500_000))
     assert (tmp_path / "x.csv.gz").stat().st_size < 100_000
     with pytest.raises(DataError, match="unpacks to more than 10 MB"):
@@ -182,7 +182,7 @@ NAMES = ("train-images{}3-ubyte", "train-labels{}1-ubyte", "t10k-images{}3-ubyte
 
 @pytest.mark.parametrize("form", ["-idx", ".idx", "-idx gz", ".idx gz", "nested"])
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_idx_files_are_packed_however_they_are_named(form: str, kind: str, tmp_path: Path) -> None:
+def test_idx_files_of_every_naming_are_packed(form: str, kind: str, tmp_path: Path) -> None:
     names = [name.format(form.removesuffix(" gz") if form != "nested" else "-idx") for name in NAMES]
     names = [f"{name}/{name}" if form == "nested" else name + ".gz" * form.endswith("gz") for name in names]
     files = idx_files((names[0], names[1], names[2], names[3]))
@@ -227,7 +227,7 @@ def test_a_damaged_idx_file_is_named(damage: str, tmp_path: Path) -> None:
         pack(write_files(tmp_path / "x", files))
 
 
-def test_an_idx_file_that_is_damaged_inside_a_zip_is_named(tmp_path: Path) -> None:
+def test_a_damaged_idx_file_inside_a_zip_is_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("train-images-idx3-ubyte", idx(IMAGES))
     raw = (tmp_path / "x.zip").read_bytes()
@@ -238,7 +238,7 @@ def test_an_idx_file_that_is_damaged_inside_a_zip_is_named(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", [".idx", "nested"])
-def test_the_names_of_kaggle_are_found_for_mnist(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_is_found_by_the_file_names_of_kaggle(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     raw = tmp_path / "MNIST" / "raw"
     shapes = {"train": 60_000, "t10k": 10_000}
@@ -251,7 +251,7 @@ def test_the_names_of_kaggle_are_found_for_mnist(form: str, tmp_path: Path, monk
     assert data.load(DataConfig(name="mnist"), "test").images.shape == (10_000, 1, 28, 28)
 
 
-# --------------------------------------------------------------------- where they are taken
+# --------------------------------------------------------------------- upload, folders, command line
 
 
 def bring(files: dict[str, bytes], **settings: Any) -> datasets.Taken:
@@ -260,7 +260,7 @@ def bring(files: dict[str, bytes], **settings: Any) -> datasets.Taken:
 
 
 @pytest.mark.parametrize("kind", ["csv", "npz", "zip of csv", "zip of npz", "idx"])
-def test_each_kind_is_uploaded_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_format_can_be_uploaded(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     tables = {"mnist_train.csv": csv(IMAGES[:20], LABELS[:20]), "mnist_test.csv": csv(IMAGES[20:], LABELS[20:])}
     arrays = npz(x_train=IMAGES[:20], y_train=LABELS[:20], x_test=IMAGES[20:], y_test=LABELS[20:])
@@ -279,7 +279,7 @@ def test_each_kind_is_uploaded_too(kind: str, tmp_path: Path, monkeypatch: pytes
     }
 
 
-def test_images_come_before_tables_which_are_counted(tmp_path: Path) -> None:
+def test_with_image_files_tables_are_left_out_and_counted(tmp_path: Path) -> None:
     files = {f"{n}.png": encoded(plain()) for n in range(3)} | {"labels.csv": b"a,b\n1,2\n"}
     for path in (write_files(tmp_path / "x", files), zipped(tmp_path / "x.zip", files)):
         done = pack(path)
@@ -287,13 +287,13 @@ def test_images_come_before_tables_which_are_counted(tmp_path: Path) -> None:
         assert "tables or arrays, which `python -m genmodels pack` reads if no image" in done.left_out.lines()[0]
 
 
-def test_a_folder_of_tables_trained_on_directly_names_the_remedy(tmp_path: Path) -> None:
+def test_training_on_a_folder_of_tables_names_the_pack_command(tmp_path: Path) -> None:
     folder = write_files(tmp_path / "x", {"mnist_train.csv": csv(IMAGES, LABELS)})
     with pytest.raises(DataError, match=r"holds no pictures.*`python -m genmodels pack` reads.*mnist_train\.csv"):
         data.get_spec(own(folder, "image_folder"))
 
 
-def test_the_command_packs_them(tmp_path: Path) -> None:
+def test_the_command_packs_tables(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(npz(images=IMAGES, labels=LABELS))
     done = subprocess.run(
         [sys.executable, "-m", "genmodels", "pack", str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--size", "28",

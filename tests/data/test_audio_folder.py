@@ -1,4 +1,4 @@
-"""A folder of one's own recordings: what is found in it, what is left out or refused, and training on it."""
+"""The data set `audio_folder`: what it reads, what it leaves out or refuses, and training on it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write(path: Path, samples: np.ndarray, rate: int = 16_000) -> None:
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
-    """Two classes, each a pitch, in four formats and three rates; one long recording each."""
+    """Two classes, one pitch each, in four formats and three sample rates, with one long recording per class."""
     folder = tmp_path / "Übung"
     for kind, pitch in (("high", 1_200.0), ("low", 300.0)):
         for index in range(11):
@@ -58,10 +58,10 @@ def pitch_of(clip: np.ndarray, rate: int) -> float:
     return float(np.abs(np.fft.rfft(clip, 16_384)).argmax()) * rate / 16_384
 
 
-# --------------------------------------------------------------------- what is in it
+# --------------------------------------------------------------------- contents
 
 
-def test_a_folder_is_described_decoded_once_and_every_class_is_in_both_splits(
+def test_a_folder_is_decoded_once_and_every_class_is_in_both_splits(
     recordings: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_of(recordings, clip_seconds=1)
@@ -70,8 +70,8 @@ def test_a_folder_is_described_decoded_once_and_every_class_is_in_both_splits(
     assert (spec.title, spec.classes, spec.sample_rate, spec.num_speakers) == ("Übung", ("high", "low"), 8_000, 0)
     assert spec.provides == ("audio", "label")
     assert (spec.licence, spec.image_shape) == ("yours: unknown to the studio", None)
-    assert spec.train_size + spec.test_size == 2 * (10 + 3), "2.5 seconds are three pieces"
-    monkeypatch.setattr(audio_folder, "decode_folder", None)  # everything below reads what was kept
+    assert spec.train_size + spec.test_size == 2 * (10 + 3), "2.5 seconds are three clips"
+    monkeypatch.setattr(audio_folder, "decode_folder", None)  # everything below reads the cache
     for split, size in (("train", spec.train_size), ("test", spec.test_size)):
         found = data.load_audio(config, split)  # type: ignore[arg-type]
         assert len(found) == size
@@ -88,23 +88,23 @@ def test_a_folder_is_described_decoded_once_and_every_class_is_in_both_splits(
         data.load(config)
 
 
-def test_rate_limit_and_the_files_times_decide_what_is_decoded(recordings: Path, root: Path) -> None:
+def test_sample_rate_limit_and_file_times_are_part_of_the_cache_key(recordings: Path, root: Path) -> None:
     config = config_of(recordings, sample_rate=12_000, limit=6)
     spec = data.get_spec(config)
     assert (spec.sample_rate, spec.test_size) == (12_000, 2)
     assert set(data.load_audio(config).labels.tolist()) == {0, 1}
-    (kept,) = (root / "decoded").iterdir()
+    (first,) = (root / "decoded").iterdir()
     os.utime(recordings / "low" / "0.wav", (1, 1))
     changed = {data.get_spec(config_of(recordings, limit=limit)).train_size for limit in (4, 6, 8, 22)}
     assert len(changed) > 1
-    assert len([*(root / "decoded").iterdir()]) == 3, "the newest stay"
-    assert not kept.exists()
+    assert len([*(root / "decoded").iterdir()]) == 3, "the last used ones stay"
+    assert not first.exists()
     for path in (root / "decoded").iterdir():
         path.write_bytes(b"damaged")
     assert data.load_audio(config_of(recordings, limit=8)).lengths.min() > 0
 
 
-def test_one_long_recording_is_split_along_time(tmp_path: Path) -> None:
+def test_a_single_long_recording_is_split_in_time(tmp_path: Path) -> None:
     rising = np.linspace(-0.9, 0.9, 8_000 * 5)
     write(tmp_path / "one" / "a.wav", rising, 8_000)
     config = config_of(tmp_path / "one", clip_seconds=0.25)
@@ -130,7 +130,7 @@ def test_folders_called_train_and_test_are_the_splits(tmp_path: Path) -> None:
         data.get_spec(config)
 
 
-def test_a_limit_takes_classes_in_turn() -> None:
+def test_a_limit_is_spread_over_the_classes() -> None:
     groups = layout(
         [f"{kind}/{index}.wav" for kind, count in (("a", 50), ("b", 3), ("c", 9)) for index in range(count)]
     )
@@ -141,10 +141,10 @@ def test_a_limit_takes_classes_in_turn() -> None:
         audio_folder._spread(groups, 2)
 
 
-# --------------------------------------------------------------------- what is left out, what is refused
+# --------------------------------------------------------------------- left out, refused
 
 
-def test_few_unusable_recordings_are_left_out_and_many_are_an_error(
+def test_a_few_unusable_recordings_are_left_out_and_many_raise_an_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "x"
@@ -169,7 +169,7 @@ def test_few_unusable_recordings_are_left_out_and_many_are_an_error(
         data.get_spec(config)
 
 
-def test_a_folder_without_enough_sound_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_enough_audio_raises_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     with pytest.raises(DataError, match=r"x' is not a folder on this machine"):
         data.get_spec(config_of(folder))
@@ -200,7 +200,7 @@ def test_a_wrong_setting_is_named(settings: dict[str, Any], error: type[Exceptio
     assert part in str(caught.value)
 
 
-def test_more_sound_than_allowed_is_refused_whatever_the_files_claim(
+def test_audio_beyond_the_limit_is_refused_whatever_the_headers_claim(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "x"
@@ -216,29 +216,31 @@ def test_more_sound_than_allowed_is_refused_whatever_the_files_claim(
     assert found.ends.tolist() == [4_000, 8_000]
     assert found.skipped[0].startswith("a.flac: it is longer than 60 seconds")
     inside = slice(100, 3_900)
-    assert np.abs(found.samples[:4_000] / 32_767 - tone(300, 0.5, 8_000))[inside].max() < 1e-3, "nothing of it is left"
+    assert np.abs(found.samples[:4_000] / 32_767 - tone(300, 0.5, 8_000))[inside].max() < 1e-3, (
+        "nothing of the skipped file remains"
+    )
 
 
-def test_a_file_that_hangs_or_breaks_the_reader_is_named(tmp_path: Path) -> None:
+def test_a_file_that_hangs_or_crashes_the_decoder_is_named(tmp_path: Path) -> None:
     write(tmp_path / "x" / "a.wav", tone(300, 0.5))
-    os.mkfifo(tmp_path / "x" / "pipe.wav")  # nobody ever writes to it
+    os.mkfifo(tmp_path / "x" / "pipe.wav")  # no process writes to it
     names, bounds = ["a.wav", "pipe.wav"], {"seconds": 60.0, "most": 10**6}
     with pytest.raises(DataError, match=r"the recording 'pipe\.wav' made no progress for 6 sec.*Remove it"):
         decoding.decode_folder(tmp_path / "x", names, 8_000, patience=6, **bounds)  # type: ignore[arg-type]
     write(tmp_path / "x" / "long.wav", tone(300, 30.0))
-    # Far below what Python itself takes, so that no machine's libraries are small enough for it.
+    # Far below what Python needs on any machine.
     with pytest.raises(DataError, match=r"crashed the program that reads it .* 0\.0 GB"):
         decoding.decode_folder(tmp_path / "x", ["long.wav"], 8_000, memory=2**20, **bounds)  # type: ignore[arg-type]
 
 
-def test_an_unwritable_data_folder_is_named(recordings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unwritable_data_root_is_named(recordings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "file"))
     with pytest.raises(DataError, match=r"file.decoded, the cache of decoded recordings, .*set GENMODELS_DATA"):
         data.get_spec(config_of(recordings, limit=4))
 
 
-def test_its_names_belong_to_the_studio() -> None:
+def test_uploads_cannot_take_the_names_of_data_sets() -> None:
     assert "audio_folder" in data.own_names()
     assert set(data.own_sound_names()) <= set(data.own_names())
     with pytest.raises(ConfigError, match="belongs to a data set of the studio"):
@@ -247,10 +249,10 @@ def test_its_names_belong_to_the_studio() -> None:
     assert callable(intake_worker.main)
 
 
-# --------------------------------------------------------------------- training on it
+# --------------------------------------------------------------------- training
 
 
-def test_a_model_learns_from_it_and_is_continued_from_it(recordings: Path) -> None:
+def test_a_model_trains_on_it_and_continues_its_recordings(recordings: Path) -> None:
     spec = small_spec(
         "wavenet", "data.name=audio_folder", f"data.path={recordings}", "data.clip_seconds=0.25", "model.speaker=false",
         "model.parts=0", "train.max_steps=2", "train.max_epochs=null", "train.batch_size=8",
@@ -287,7 +289,7 @@ def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
     assert "is not a folder on this machine" in app.error[0].value
 
 
-def test_visitors_of_a_public_server_name_no_folders(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_server_offers_no_folder_field(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     assert train_jobs.public_mode()
     app = page("train", recipe="audio_folder", data="audio_folder")

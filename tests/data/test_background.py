@@ -1,4 +1,4 @@
-"""What transparent images are laid on: the user chooses, and is told where it matters."""
+"""The background of transparent images: the user chooses it and is warned if it hides the content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.picture_files import ROOT, encoded, own, plain
 
 
 def ink(mode: str = "RGBA") -> bytes:
-    """A black stroke on a transparent background, as drawing programs export it."""
+    """A black stroke on a transparent background."""
     image = Image.new("RGBA", (24, 24), (0, 0, 0, 0))
     image.paste((0, 0, 0, 255), (8, 4, 12, 20))
     return encoded(image if mode == "RGBA" else image.convert(mode))
@@ -43,7 +43,7 @@ def pack(root: Path, out: Path, *options: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, capture_output=True, cwd=ROOT, text=True, check=False)
 
 
-def test_the_command_lays_ink_on_the_chosen_background_and_warns(drawings: Path, tmp_path: Path) -> None:
+def test_the_command_uses_the_chosen_background_and_warns(drawings: Path, tmp_path: Path) -> None:
     black = pack(drawings, tmp_path / "black.h5")
     assert "5 images have transparency; laid on black, 5 of them show nothing on it: choose another" in black.stderr
     assert hdf5.header(tmp_path / "black.h5").view()[0].max() == 0
@@ -62,12 +62,12 @@ def test_the_command_lays_ink_on_the_chosen_background_and_warns(drawings: Path,
 
 
 @pytest.mark.parametrize("value", ["-1", "256", "2.5", "", "٣", "99999999999"])
-def test_a_wrong_level_is_refused(value: str) -> None:
+def test_an_invalid_grey_level_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="0 to 255"):
         level_of(value)
 
 
-def test_a_training_on_a_folder_takes_it_from_its_settings(drawings: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_training_on_a_folder_uses_the_background_setting(drawings: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = own(drawings, "image_folder", size=24)
     assert sorted(int(image.max()) for image in data.load(config).images)[:4] == [0] * 4
     assert "images have transparency; laid on black" in caplog.text
@@ -80,12 +80,12 @@ def test_a_training_on_a_folder_takes_it_from_its_settings(drawings: Path, caplo
         data.get_spec(DataConfig(name="digits", background=255))
 
 
-def test_two_kinds_of_images_are_laid_on_it_too(drawings: Path) -> None:
+def test_unpaired_domains_use_the_background_setting(drawings: Path) -> None:
     config = own(drawings, "unpaired", path_b=str(drawings), size=24, background="white")
     assert {int(image.max()) for image in data.load(config).images} <= {255, 199}
 
 
-def test_a_single_transparent_image_is_spoken_of_as_one() -> None:
+def test_the_note_is_in_the_singular_for_one_image() -> None:
     one = Background()
     one.decode(ink(), 16, 3)
     assert one.notes() == (
@@ -93,7 +93,7 @@ def test_a_single_transparent_image_is_spoken_of_as_one() -> None:
     )
 
 
-def test_an_upload_is_laid_on_the_chosen_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_uses_the_chosen_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     files = [Upload(f"{n}.png", io.BytesIO(ink()), len(ink())) for n in range(3)]
     taken = datasets.bring(files, Wanted(title="ink", size=16, background=255))

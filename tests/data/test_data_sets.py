@@ -1,4 +1,4 @@
-"""Bringing one's own pictures, CIFAR-10 and CelebA; training on them; the pack command."""
+"""The data sets `image_folder`, CIFAR-10 and CelebA; training on the user's images; the pack command."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_too_many_classes_are_refused() -> None:
         sources.layout([f"{number}/a.png" for number in range(1001)])
 
 
-def test_the_split_is_fixed_whole_and_mixed() -> None:
+def test_the_split_is_fixed_complete_and_shuffled() -> None:
     train, test = split_rows(1000, "train"), split_rows(1000, "test")
     assert (len(train), len(test)) == (900, 100)
     assert sorted([*train, *test]) == list(range(1000))
@@ -85,7 +85,7 @@ def test_an_image_folder_is_described_and_loaded(tmp_path: Path) -> None:
     assert data.load(grey).images.shape == (3, 1, 8, 8)
 
 
-def test_few_unreadable_pictures_are_left_out_and_many_are_an_error(
+def test_a_few_unreadable_images_are_left_out_and_many_raise_an_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(40):
@@ -116,7 +116,7 @@ def test_few_unreadable_pictures_are_left_out_and_many_are_an_error(
         ({"name": "celeba", "size": 1024}, DataError, "smaller size, or a limit of at most 1,365"),
     ],
 )
-def test_a_wrong_setting_is_named(
+def test_an_invalid_setting_is_named(
     settings: dict[str, Any], error: type[Exception], part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -133,7 +133,7 @@ def test_paths_are_made_absolute_and_old_settings_still_parse(tmp_path: Path, mo
     assert DataConfig.parse({"name": "digits"}) == DataConfig()
 
 
-def test_an_empty_folder_and_one_with_a_single_picture_say_so(tmp_path: Path) -> None:
+def test_a_folder_with_fewer_than_two_images_raises_an_error(tmp_path: Path) -> None:
     config = own(tmp_path, "image_folder")
     with pytest.raises(DataError, match="holds no pictures"):
         data.get_spec(config)
@@ -142,7 +142,7 @@ def test_an_empty_folder_and_one_with_a_single_picture_say_so(tmp_path: Path) ->
         data.get_spec(config)
 
 
-def test_more_than_fits_into_memory_is_refused_before_it_is_read() -> None:
+def test_a_set_larger_than_the_memory_limit_is_refused_before_reading() -> None:
     check_memory(1000, (3, 64, 64), "faces")
     with pytest.raises(DataError, match=r"faces: 400,000 pictures of 3x64x64 need 4.9 GB.*limit of at most 349,525"):
         check_memory(400_000, (3, 64, 64), "faces")
@@ -155,7 +155,7 @@ def test_more_than_fits_into_memory_is_refused_before_it_is_read() -> None:
 
 @pytest.fixture
 def thousands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of CIFAR-10's files: 180 MB take seconds to compress."""
+    """CIFAR-10 files of a tenth of the size: compressing 180 MB takes seconds."""
     monkeypatch.setattr(cifar10, "_PER_FILE", 1_000)
 
 
@@ -164,7 +164,7 @@ def cifar_archive(path: Path, short: str = "") -> Path:
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for index, name in enumerate((*cifar10._FILES["train"], *cifar10._FILES["test"])):
             record[:, 0] = np.arange(1_000) % 10
-            record[:, 1:1025] = 40 * index  # the red plane comes first
+            record[:, 1:1025] = 40 * index  # the red channel comes first
             raw = record.tobytes()[: 1000 if name == short else None]
             info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             info.size = len(raw)
@@ -175,7 +175,7 @@ def cifar_archive(path: Path, short: str = "") -> Path:
 
 
 @pytest.mark.usefixtures("thousands")
-def test_cifar10_is_unpacked_by_name_and_read_without_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cifar10_is_extracted_by_name_and_read_without_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "data"
     monkeypatch.setenv("GENMODELS_DATA", str(root))
     root.mkdir()
@@ -202,7 +202,7 @@ def test_a_damaged_cifar10_archive_is_named(tmp_path: Path) -> None:
         cifar10.unpack(tmp_path / "y.tar.gz", tmp_path)
 
 
-def test_a_cifar10_of_picture_files_is_counted_by_name_and_decoded_as_it_is_shown(
+def test_cifar10_as_image_files_is_counted_by_name_and_decoded_on_demand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
@@ -230,16 +230,16 @@ def test_a_cifar10_of_picture_files_is_counted_by_name_and_decoded_as_it_is_show
     assert datasets.class_counts("cifar10") == {"train": (60,) * 10, "test": (2,) * 10}
     assert data.class_counts(config) == (60,) * 10
     assert datasets.page_count(SheetRequest(name="cifar10")) == 13
-    assert not opened, "names are enough to count"
+    assert not opened, "counting uses the names only"
     page = datasets.sheet(SheetRequest(name="cifar10", label=3, page=1))
     assert ({tile.label for tile in page.tiles}, len(page.tiles), page.count) == ({"cat"}, 12, 60)
     assert (len(opened), {Path(name).parent.name for name in opened}) == (12, {"cat"})
     assert sum(mean.number for mean in datasets.mean_pictures("cifar10")) == 100
-    assert len(set(opened[12:])) == 100, "of a bounded number"
+    assert len(set(opened[12:])) == 100, "at most so many are decoded"
     opened.clear()
     first = data.load(config, first=30)
     assert len(opened) == 30
-    assert first.images[:, 0, 16, 16].tolist() == (20 * first.labels).tolist(), "each picture beside its own label"
+    assert first.images[:, 0, 16, 16].tolist() == (20 * first.labels).tolist(), "each image has its own label"
     assert data.load(config).images[:30].tolist() == first.images.tolist()
     shown = np.asarray(Image.open(io.BytesIO(datasets.sheet(SheetRequest(name="cifar10")).tiles[5].image)))
     assert shown.transpose(2, 0, 1).tolist() == first.images[5].tolist()
@@ -251,7 +251,7 @@ def test_a_cifar10_of_picture_files_is_counted_by_name_and_decoded_as_it_is_show
         data.load(config, first=1)
 
 
-def test_celeba_says_its_terms_and_reads_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_celeba_names_its_terms_and_reads_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     config = DataConfig(name="celeba", size=16, limit=20)
     problem = str(data.missing(config))
@@ -274,7 +274,7 @@ def test_celeba_says_its_terms_and_reads_torchvisions_layout(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("name", ["image_folder", "hdf5"])
-def test_a_vae_trains_on_ones_own_pictures(name: str, tmp_path: Path) -> None:
+def test_a_vae_trains_on_the_users_images(name: str, tmp_path: Path) -> None:
     folder = photos(tmp_path, 10)
     path = (
         folder if name == "image_folder" else packing.pack(packing.open_source(folder), tmp_path / "x.h5", size=8).path

@@ -1,4 +1,4 @@
-"""Hostile images among the good ones of an uploaded set: each is left out with the reason, the others are packed."""
+"""Hostile images in an upload: each is left out with the reason, the others are packed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_hostile_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
         assert reason in reasons[name]
 
 
-def test_one_image_that_computes_too_long_costs_the_others_nothing() -> None:
+def test_an_image_over_the_cpu_limit_does_not_affect_the_others() -> None:
     decoders = Decoders(Limits(cpu_seconds=0.1, wall_seconds=60))
     first = decoders.decode_on(GOOD, 8, 3, (0,))
     for _ in range(2):
@@ -56,7 +56,7 @@ def test_one_image_that_computes_too_long_costs_the_others_nothing() -> None:
         assert np.array_equal(decoders.decode_on(GOOD, 8, 3, (0,)), first)
 
 
-def test_a_process_is_used_again_and_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_reused_and_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     original = sandbox.Child
 

@@ -1,4 +1,4 @@
-"""Files that only a hostile or broken program writes are refused before a decoder sees them; a camera's are not."""
+"""Structures that only hostile or broken programs write are refused before decoding; files of cameras are not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_file_that_costs_more_than_its_bytes_is_refused_from_its_header(name: str) -> None:
+def test_a_file_that_is_expensive_to_decode_is_refused_from_its_header(name: str) -> None:
     raw, reason = HOSTILE[name]
     with pytest.raises(DataError, match=reason):
         image_headers.check(raw)
@@ -49,7 +49,7 @@ def test_a_file_that_costs_more_than_its_bytes_is_refused_from_its_header(name: 
         pictures.decode(raw, 8, 3)
 
 
-def test_what_cameras_and_programs_write_passes() -> None:
+def test_files_of_cameras_and_programs_pass() -> None:
     tags = Image.Exif()
     tags[0x0112], tags[0x010E], tags[0x9286] = 6, "a description " * 100, b"\0" * 40_000
     image = plain(RED, (40, 30))
@@ -62,9 +62,9 @@ def test_what_cameras_and_programs_write_passes() -> None:
         encoded(image, "BMP"),
         encoded(image, "TIFF", exif=tags, icc_profile=bytes(200_000)),
         encoded(image, "AVIF", exif=tags),
-        # A phone's moving picture: a film after the end of the image, full of what look like markers.
+        # A phone's motion photo: a video after the end of the image, with bytes that look like markers.
         encoded(image, "JPEG") + b"\xff\xda\0\x08" * 1_000,
-        # A thumbnail inside the metadata is no scan.
+        # A thumbnail inside the metadata does not count as a scan.
         bombs.jpeg(bombs.segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"\xff\xda" * 1_000)),
         encoded(image, "GIF", save_all=True, append_images=[plain((n, 0, 0), (40, 30)) for n in range(50)]),
         encoded(image, "PNG", save_all=True, append_images=[plain((n, 0, 0), (40, 30)) for n in range(50)]),
@@ -79,6 +79,6 @@ def test_the_check_ends_on_every_damaged_file(kind: str) -> None:
     raw = encoded(Image.effect_noise((40, 30), 50).convert("RGB"), kind)
     for length in range(0, len(raw), 7):
         image_headers.check(raw[:length])
-    for at in range(min(400, len(raw))):  # sizes that lie outside the file
+    for at in range(min(400, len(raw))):  # sizes beyond the end of the file
         with contextlib.suppress(DataError):
             image_headers.check(raw[:at] + struct.pack(">I", 0xFFFFFFF0) + raw[at + 4 :])

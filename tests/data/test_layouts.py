@@ -1,4 +1,4 @@
-"""How folder names become classes and splits, and that every file is used or counted with its reason."""
+"""Classes and splits from folder names; every file is used, or counted with its reason."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def split(train: str, test: str, count: int = 2) -> list[str]:
         ("trainval", "test"), ("train_val", "test"), ("Training", "PublicTest"),
     ],
 )  # fmt: skip
-def test_the_names_that_data_sets_give_their_splits_are_known(train: str, test: str) -> None:
+def test_common_names_of_splits_are_recognised(train: str, test: str) -> None:
     for names in (split(train, test), [name.replace("set/", "a/b/c/", 1) for name in split(train, test)]):
         found = layout(names)
         assert found.classes == ("cat", "dog")
@@ -58,7 +58,7 @@ def test_classes_that_look_like_splits_stay_classes(names: list[str], classes: t
     assert (found.classes, found.test) == (classes, None)
 
 
-def test_a_split_repeated_inside_itself_and_a_test_part_without_classes() -> None:
+def test_a_split_nested_in_itself_and_a_test_split_without_classes() -> None:
     twice = [f"{part}/{part}/{kind}/{n}.png" for part in ("training_set", "test_set") for kind in "ab" for n in "123"]
     found = layout(twice)
     assert found.classes == ("a", "b")
@@ -76,7 +76,7 @@ def test_a_split_repeated_inside_itself_and_a_test_part_without_classes() -> Non
     assert {"training and test split" in reason for reason in found.left_out.values()} == {True}
 
 
-def test_splits_inside_the_classes_and_splits_of_one_kind() -> None:
+def test_splits_inside_classes_and_folders_of_one_split_only() -> None:
     inside = [f"{kind}/{part}/{n}.png" for kind in ("cat", "dog") for part in ("train", "test") for n in range(2)]
     found = layout(inside)
     assert found.classes == ("cat", "dog")
@@ -97,7 +97,7 @@ def test_class_names_that_differ_by_case_are_one_class_across_splits_only() -> N
     assert within.classes == ("Cat", "cat")
 
 
-def test_a_class_only_in_the_test_part_is_said(tmp_path: Path) -> None:
+def test_a_class_only_in_the_test_split_gives_a_note(tmp_path: Path) -> None:
     names = [*split("train", "test", 4), "set/test/bird/1.png"]
     root = write_files(tmp_path / "x", dict.fromkeys(names, PNG))
     done = packing.pack(packing.open_source(root), tmp_path / "x.h5", size=8)
@@ -121,7 +121,7 @@ def test_one_stray_image_does_not_remove_the_classes(stray: str) -> None:
     assert sorted(splits.left_out) == [8, 9]
 
 
-def test_many_images_beside_few_folders_have_no_classes_and_it_is_said() -> None:
+def test_many_images_outside_few_folders_give_no_classes_and_a_note() -> None:
     found = layout([f"{n}.png" for n in range(20)] + ["old/1.png", "new/1.png"])
     assert (found.classes, found.left_out) == ((), {})
     assert found.labels.tolist() == [0] * 22
@@ -131,10 +131,10 @@ def test_many_images_beside_few_folders_have_no_classes_and_it_is_said() -> None
     assert splits.notes == ("no classes: 6 files are outside the folders 'cat', 'dog', which hold 2",)
 
 
-# --------------------------------------------------------------------- each class is trained on
+# --------------------------------------------------------------------- classes in the training split
 
 
-def test_no_class_is_held_out_as_a_whole() -> None:
+def test_no_class_is_held_out_completely() -> None:
     for seed in range(20):
         labels = np.random.default_rng(seed).integers(0, 12, 40)
         train, test = (split_rows(40, part, labels=labels) for part in ("train", "test"))
@@ -142,6 +142,6 @@ def test_no_class_is_held_out_as_a_whole() -> None:
         assert sorted([*train, *test]) == list(range(40))
         assert len(test)
     labels = np.arange(20) % 2
-    assert split_rows(20, "test", labels=labels).tolist() == split_rows(20, "test").tolist(), "as it was"
+    assert split_rows(20, "test", labels=labels).tolist() == split_rows(20, "test").tolist(), "unchanged"
     assert len(split_rows(2, "test", labels=np.array([0, 1]))) == 1
     assert set(split_rows(3, "train", labels=np.array([0, 1, 1]))) >= {0}

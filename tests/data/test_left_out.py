@@ -49,7 +49,7 @@ def test_the_first_page_of_a_tiff_is_read_upright(compression: str) -> None:
     assert pictures.decode(pages, 16, 3)[2, :4].min() > 150
     turned = encoded(top, "TIFF", exif=exif, compression=compression)
     found = pictures.decode(turned, 16, 3)
-    assert found[2, :, 12:].min() > 150 > found[2, :, :4].max(), "the blue top is at the right"
+    assert found[2, :, 12:].min() > 150 > found[2, :, :4].max(), "the blue top is on the right"
     wide = encoded(plain(RED, (40, 20)), "TIFF", exif=exif, compression=compression)
     assert pictures.size_of(wide) == (20, 40)
     assert pictures.decode_whole(wide).shape == (40, 20, 3)
@@ -68,7 +68,7 @@ def test_a_tiff_whose_header_claims_too_much_is_refused() -> None:
         pictures.decode(bytes(raw), 8, 3)
 
 
-def test_files_of_other_kinds_are_counted_with_the_remedy(tmp_path: Path) -> None:
+def test_files_of_other_types_are_counted_with_a_remedy(tmp_path: Path) -> None:
     files = {f"a/{n}.png": PNG for n in range(2)} | {f"b/{n}.png": PNG for n in range(2)}
     files |= {"a/photo.HEIC": b"x", "b/inner.zip": b"PK", "notes.txt": b"x", "b/empty.png": b"", "a/raw.CR2": b"x"}
     done = packing.pack(packing.open_source(write_files(tmp_path / "x", files)), tmp_path / "x.h5", size=8)
@@ -89,7 +89,7 @@ def test_files_of_other_kinds_are_counted_with_the_remedy(tmp_path: Path) -> Non
 
 
 def raw_zip(path: Path, entries: list[tuple[str, bytes]]) -> Path:
-    """A zip with names exactly as given, such as other systems write."""
+    """A zip with exactly these names, as other systems write them."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, raw in entries:
             info = zipfile.ZipInfo("x")
@@ -98,7 +98,7 @@ def raw_zip(path: Path, entries: list[tuple[str, bytes]]) -> Path:
     return path
 
 
-def test_a_zip_of_windows_has_its_classes_and_no_shadows(tmp_path: Path) -> None:
+def test_a_windows_zip_has_its_classes_and_no_hidden_copies(tmp_path: Path) -> None:
     entries = [(f"photos\\{kind}\\", b"") for kind in ("cats", "dogs")]
     for kind in ("cats", "dogs"):
         entries += [(f"photos\\{kind}\\{n}.png", PNG) for n in range(5)]
@@ -126,7 +126,7 @@ def test_links_and_duplicates_in_a_zip_are_counted(tmp_path: Path) -> None:
     }
 
 
-def test_utf_8_names_without_the_flag_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_utf_8_names_without_the_flag_are_decoded_as_utf_8(tmp_path: Path) -> None:
     path = raw_zip(tmp_path / "mac.zip", [("XXXXX/1.png", PNG), ("b/1.png", PNG)])
     path.write_bytes(path.read_bytes().replace(b"XXXXX", "été".encode()))
     assert grouped(Zip(path)).classes == ("b", "été")
@@ -139,7 +139,7 @@ def test_utf_8_names_without_the_flag_are_read_as_they_were_written(tmp_path: Pa
 # --------------------------------------------------------------------- links and names in folders
 
 
-def test_links_are_followed_inside_and_counted_where_they_leave_or_loop(tmp_path: Path) -> None:
+def test_links_are_followed_inside_the_folder_and_counted_if_they_leave_or_loop(tmp_path: Path) -> None:
     root = write_files(tmp_path / "x", {f"{kind}/{n}.png": PNG for kind in ("cat", "dog") for n in range(4)})
     outside = write_files(tmp_path / "outside", {"1.png": PNG, "more/2.png": PNG})
     (root / "bird").symlink_to("cat")
@@ -182,7 +182,7 @@ def test_names_that_are_not_utf_8_are_used_and_shown(tmp_path: Path) -> None:
 
 
 def generated(seed: int) -> dict[str, bytes]:
-    """A tree of files as people have them, deterministic for a seed."""
+    """A realistic tree of files, deterministic for a seed."""
     rng = random.Random(seed)
     roots = rng.choice((("",), ("deep/",), ("a/b/c/",)))
     splits = rng.choice((("",), ("train/", "test/"), ("Training/", "Testing/"), ("seg_train/seg_train/", "seg_test/")))
@@ -201,7 +201,7 @@ def generated(seed: int) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "windows"])
-def test_used_and_left_out_are_all_files(kind: str, tmp_path: Path) -> None:
+def test_every_file_is_used_or_left_out(kind: str, tmp_path: Path) -> None:
     packed = 0
     for seed in range(40):
         files = generated(seed)
@@ -231,7 +231,7 @@ def test_used_and_left_out_are_all_files(kind: str, tmp_path: Path) -> None:
     assert packed > 25
 
 
-def test_the_command_names_what_it_used_and_what_not(tmp_path: Path) -> None:
+def test_the_command_reports_used_and_left_out_files(tmp_path: Path) -> None:
     files = {f"{kind}/{n}.{suffix}": PNG for kind in "ab" for n in range(2) for suffix in ("png", "jfif")}
     root = write_files(tmp_path / "x", files | {"a/1.heic": b"", "logo.png": PNG, ".DS_Store": b""})
     done = subprocess.run(
@@ -245,19 +245,19 @@ def test_the_command_names_what_it_used_and_what_not(tmp_path: Path) -> None:
     assert "1 hidden or system files ignored" in done.stderr
 
 
-def test_images_beyond_the_limit_are_said(tmp_path: Path) -> None:
+def test_images_beyond_the_limit_are_reported(tmp_path: Path) -> None:
     root = write_files(tmp_path / "x", {f"{n}.png": PNG for n in range(9)})
     done = packing.pack(packing.open_source(root), tmp_path / "x.h5", size=8, limit=5)
     assert (done.count, done.notes) == (5, ("4 images beyond the limit of 5 are not in it",))
 
 
-def test_a_training_logs_what_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_training_logs_the_files_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = write_files(tmp_path / "x", {f"{kind}/{n}.png": PNG for kind in "ab" for n in range(5)} | {"x.heic": b""})
     data.load(own(root, "image_folder", size=8))
     assert "x: 1 left out: HEIC, which is not read here" in caplog.text
 
 
-def test_a_zip_in_memory_reports_too() -> None:
+def test_a_zip_in_memory_reports_the_files_left_out() -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a.txt", "x")

@@ -1,4 +1,4 @@
-"""Images in .npz files: read with labels and splits, bounded, and nothing unpickled."""
+"""Images in .npz files: labels and splits are read, sizes are limited, nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LABELS = np.arange(30) % 10
     ],
     ids=["keras", "medmnist", "images", "flat", "unnamed", "floats", "camel", "fortran"],
 )  # fmt: skip
-def test_each_naming_of_npz_arrays_is_read(
+def test_every_naming_of_npz_arrays_is_read(
     arrays: dict[str, np.ndarray], split: int | None, classes: int, tmp_path: Path
 ) -> None:
     (tmp_path / "x.npz").write_bytes(npz(**arrays))
@@ -55,7 +55,7 @@ def test_each_naming_of_npz_arrays_is_read(
         assert [by_image[image.tobytes()] for image in found] == packed.labels.tolist()
 
 
-def test_colour_names_of_classes_and_arrays_that_are_not_used(tmp_path: Path) -> None:
+def test_colour_class_names_and_unused_arrays(tmp_path: Path) -> None:
     colour = RANDOM.integers(0, 256, (9, 8, 8, 3), np.uint8)
     raw = npz(
         images=colour, labels=np.arange(9) % 3, class_names=np.array(["cat", "dog", "été"]), weights=np.ones(5),
@@ -73,7 +73,7 @@ def test_colour_names_of_classes_and_arrays_that_are_not_used(tmp_path: Path) ->
     assert np.array_equal(images_of(pack(tmp_path / "flat.npz", size=8, grey=False)).transpose(0, 2, 3, 1), colour)
 
 
-def test_a_single_number_an_empty_array_and_files_of_macos_do_not_hinder(tmp_path: Path) -> None:
+def test_scalars_empty_arrays_and_macos_files_are_skipped(tmp_path: Path) -> None:
     raw = npz(x_train=IMAGES, y_train=LABELS, classes=np.int64(10), x_test=IMAGES[:0], y_test=LABELS[:0])
     (tmp_path / "x.npz").write_bytes(raw)
     with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
@@ -121,7 +121,7 @@ def test_a_hostile_or_useless_npz_is_refused(entry: bytes, reason: str, tmp_path
     assert not Path("/tmp/genmodels-was-unpickled").exists()
 
 
-def test_an_npz_bomb_is_refused_by_its_directory(tmp_path: Path) -> None:
+def test_an_npz_bomb_is_refused_from_its_directory(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("arr_0.npy", header((30_000, 28, 28)) + bytes(30_000 * 784))
     assert (tmp_path / "x.npz").stat().st_size < 100_000
@@ -144,5 +144,5 @@ def test_an_npz_bomb_is_refused_by_its_directory(tmp_path: Path) -> None:
         (np.array([0, 200, 255], np.int64), [0, 200, 255]),
     ],
 )
-def test_the_range_of_the_values_decides_how_they_are_read(values: np.ndarray, wanted: list[int]) -> None:
+def test_the_value_range_decides_the_scaling(values: np.ndarray, wanted: list[int]) -> None:
     assert to_bytes(values.reshape(3, 1, 1), "x").ravel().tolist() == wanted

@@ -1,4 +1,4 @@
-"""A user's own sets: what is taken in, what is refused, and that nothing half-made is left."""
+"""Uploaded data sets: what is accepted, what is refused, and that no partial files remain."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def nothing_is_left(root: Path) -> bool:
     return own.names() == () and [path for path in root.rglob("*") if path.is_file()] == []
 
 
-# --------------------------------------------------------------------- what is taken in
+# --------------------------------------------------------------------- accepted
 
 
-def test_files_become_a_set_and_each_one_left_out_is_named(root: Path) -> None:
+def test_files_become_a_set_and_each_file_left_out_is_named(root: Path) -> None:
     seen: list[tuple[int, int]] = []
     files = [
         upload("red.png", encoded(plain(RED, (40, 30)))),
@@ -66,7 +66,7 @@ def test_files_become_a_set_and_each_one_left_out_is_named(root: Path) -> None:
     assert "damaged" in skipped["cut.png"]
     packed = hdf5.header(own.path_of("übung-1"))
     pictures = {tuple(image.mean((1, 2)).round().astype(int)) for image in packed.view()}
-    assert {RED, (120, 120, 120), (100, 50, 0)} <= pictures, "both files called red.png, and each mode"
+    assert {RED, (120, 120, 120), (100, 50, 0)} <= pictures, "both files named red.png, and every mode"
     assert (packed.title, packed.licence, packed.offset is not None) == ("Übung 1!", "CC0", True)
     assert [path.name for path in (root / "own").iterdir()] == ["übung-1.h5"]
 
@@ -85,7 +85,7 @@ def test_the_folders_of_a_zip_are_classes_and_splits(tmp_path: Path) -> None:
     assert datasets.find("pets").spec == data.get_spec(own.config_of("pets"))
 
 
-def test_a_packed_file_is_written_anew(tmp_path: Path) -> None:
+def test_an_uploaded_packed_file_is_written_again(tmp_path: Path) -> None:
     path = packed_photos(tmp_path, licence="CC0")
     with h5py.File(path, "a") as file:
         file["passenger"] = np.arange(1000)
@@ -99,7 +99,7 @@ def test_a_packed_file_is_written_anew(tmp_path: Path) -> None:
         assert set(file) == {"images", "labels"}
 
 
-def test_a_chunked_file_of_somebody_else_and_the_books_faces_are_taken_in(tmp_path: Path) -> None:
+def test_a_chunked_file_and_the_books_faces_are_accepted(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (50, 1, 6, 6), np.uint8)
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=images, chunks=(7, 1, 6, 6), compression="gzip")
@@ -110,7 +110,7 @@ def test_a_chunked_file_of_somebody_else_and_the_books_faces_are_taken_in(tmp_pa
     assert [int(image.mean()) for image in hdf5.header(own.path_of("faces")).view()] == [20 * n for n in range(12)]
 
 
-# --------------------------------------------------------------------- what is refused
+# --------------------------------------------------------------------- refused
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_hostile_hdf5_file_leaves_nothing(kind: str, tmp_path: Path, root: Pat
     assert nothing_is_left(root)
 
 
-def test_an_hdf5_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, root: Path) -> None:
+def test_an_hdf5_file_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path, root: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=np.zeros((60_000, 1, 4, 4), np.uint8), chunks=True, compression="gzip")
     with pytest.raises(DataError, match=r"60,000 pictures.*the limit is 50,000 pictures"):
@@ -132,7 +132,9 @@ def test_an_hdf5_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, root: 
 
 
 @pytest.mark.parametrize("damage", [900, 1_200, 1_500, 2_000, 3_000])
-def test_a_damaged_hdf5_file_is_refused_or_right_but_never_a_crash(damage: int, tmp_path: Path, root: Path) -> None:
+def test_a_damaged_hdf5_file_is_refused_or_read_correctly_and_never_crashes(
+    damage: int, tmp_path: Path, root: Path
+) -> None:
     path = packed_photos(tmp_path)
     raw = bytearray(path.read_bytes())
     raw[damage % len(raw) : damage % len(raw) + 40] = np.random.default_rng(damage).bytes(40)
@@ -144,7 +146,7 @@ def test_a_damaged_hdf5_file_is_refused_or_right_but_never_a_crash(damage: int, 
         assert taken.count == 12
 
 
-def test_100_000_entries_bombs_and_ways_out_are_refused(tmp_path: Path, root: Path) -> None:
+def test_100_000_entries_bombs_and_path_traversal_are_refused(tmp_path: Path, root: Path) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(100_000):
             archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
@@ -178,7 +180,7 @@ def test_100_000_entries_bombs_and_ways_out_are_refused(tmp_path: Path, root: Pa
         ([(f"{n}.png", b"") for n in range(5_001)], "5,001 files are too many"),
     ],
 )
-def test_an_upload_that_cannot_be_used_says_why(
+def test_an_unusable_upload_is_refused_with_the_reason(
     uploads: list[tuple[str, bytes]], reason: str, tmp_path: Path, root: Path
 ) -> None:
     with pytest.raises(DataError, match=reason):
@@ -186,7 +188,7 @@ def test_an_upload_that_cannot_be_used_says_why(
     assert nothing_is_left(root)
 
 
-def test_files_of_other_kinds_among_pictures_are_counted_and_do_not_stop_the_rest(root: Path) -> None:
+def test_files_of_other_types_among_images_are_counted_and_skipped(root: Path) -> None:
     files = [(f"{n}.png", encoded(plain())) for n in range(4)]
     files += [("Thumbs.db", b"x"), ("notes.txt", b"x"), ("photo.HEIC", b"x"), ("empty.jpg", b"")]
     taken = bring(*(upload(*item) for item in files))
@@ -198,13 +200,13 @@ def test_files_of_other_kinds_among_pictures_are_counted_and_do_not_stop_the_res
         intake.kind_of([upload("a.heic", b"x")])
 
 
-def test_more_bytes_than_allowed_are_refused_unread() -> None:
+def test_an_upload_over_the_size_limit_is_refused_before_reading() -> None:
     with pytest.raises(DataError, match=r"600 MB are too much at once; the limit is 500 MB"):
         intake.kind_of([Upload(f"{n}.png", io.BytesIO(), 300 * 2**20) for n in range(2)])
 
 
 @pytest.mark.parametrize("title", ["mnist", "Fashion MNIST", "hdf5", "...", "a\nb", "x" * 61, " "])
-def test_a_name_that_cannot_be_used_is_refused_before_anything_is_written(title: str, root: Path) -> None:
+def test_an_unusable_name_is_refused_before_anything_is_written(title: str, root: Path) -> None:
     with pytest.raises(ConfigError):
         bring(upload("a.png", encoded(plain())), upload("b.png", encoded(plain())), title=title)
     assert nothing_is_left(root)
@@ -222,19 +224,19 @@ def test_a_set_is_not_overwritten_and_can_be_removed(root: Path) -> None:
     assert nothing_is_left(root)
 
 
-def test_a_reader_that_hangs_or_wants_too_much_memory_is_ended(root: Path) -> None:
+def test_a_subprocess_that_hangs_or_exceeds_its_memory_is_ended(root: Path) -> None:
     files = [upload(f"{n}.png", encoded(plain())) for n in range(3)]
     with pytest.raises(DataError, match=r"no progress for 0\.01 seconds"):
         intake.take_in(files, Wanted(title="x"), patience=0.01)
-    # Far below what Python itself takes, so that no machine's libraries are small enough for it.
+    # Far below what Python needs on any machine.
     with pytest.raises(DataError, match=r"crashed the program that reads it .* 0\.0 GB of memory"):
         intake.take_in(files, Wanted(title="x"), memory=2**20)
     assert nothing_is_left(root)
     assert intake.take_in(files, Wanted(title="x")).count == 3
 
 
-def test_a_reader_that_crashes_is_reported(root: Path) -> None:
-    """As the HDF5 library would: the process dies of a signal in the middle."""
+def test_a_crash_of_the_subprocess_is_reported(root: Path) -> None:
+    """The process is killed by a signal, as by a crash of the HDF5 library."""
 
     before = psutil.Process().children()
 
@@ -249,7 +251,7 @@ def test_a_reader_that_crashes_is_reported(root: Path) -> None:
     assert nothing_is_left(root)
 
 
-def test_the_reader_ends_with_the_page_that_waits_for_it(root: Path) -> None:
+def test_the_subprocess_ends_with_the_page_that_waits_for_it(root: Path) -> None:
     """Streamlit ends a script by an exception from any of its calls, such as the progress bar's."""
 
     class Rerun(BaseException):
@@ -283,7 +285,7 @@ def test_only_one_set_is_packed_at_a_time() -> None:
     assert own.names() == ("one",)
 
 
-def test_a_public_server_takes_and_deletes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_server_accepts_and_deletes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [upload(f"{n}.png", encoded(plain())) for n in range(3)]
     datasets.bring(files, Wanted(title="mine"))
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
@@ -294,14 +296,14 @@ def test_a_public_server_takes_and_deletes_nothing(root: Path, monkeypatch: pyte
     assert own.names() == ("mine",)
 
 
-def test_a_folder_that_cannot_be_written_is_said(root: Path) -> None:
+def test_an_unwritable_folder_raises_an_error(root: Path) -> None:
     root.write_text("a file where the folder of data sets should be")
     with pytest.raises(DataError, match=r"could not be written: .* set GENMODELS_DATA"):
         bring(*(upload(f"{n}.png", encoded(plain())) for n in range(2)))
     assert datasets.listing()[-1].name == data.names()[-1]
 
 
-def test_what_an_ended_server_left_behind_is_swept_away(root: Path) -> None:
+def test_temporary_folders_of_an_ended_server_are_removed(root: Path) -> None:
     old, young = root / "own" / ".upload-old", root / "own" / ".upload-young"
     for path in (old, young):
         path.mkdir(parents=True)
@@ -358,10 +360,10 @@ def test_a_set_replaced_or_damaged_on_disk_is_noticed(root: Path) -> None:
     assert "cannot be read as HDF5" in str(entry.problem)
     with pytest.raises(DataError, match="cannot be read as HDF5"):
         datasets.sheet(SheetRequest(name="same"))
-    assert entry in datasets.listing(), "it is listed, so that it can be deleted"
+    assert entry in datasets.listing(), "it stays in the list, so that it can be deleted"
 
 
-def test_a_training_on_an_own_set_is_resolved_from_its_path() -> None:
+def test_training_on_an_uploaded_set_is_resolved_from_its_path() -> None:
     bring(*(upload(f"{n}.png", encoded(plain())) for n in range(20)), title="tiny", size=16)
     path = str(own.path_of("tiny"))
     spec = recipes.resolve(

@@ -1,4 +1,4 @@
-"""Packing and reading HDF5: ours, the book's, those of others, and hostile ones."""
+"""Packing and reading HDF5 files: packed ones, the book's, those of other programs, and hostile ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.hostile_hdf5 import write_hostile_hdf5
 from tests.support.picture_files import book, encoded, own, packed_photos, plain, zipped
 
 
-def test_a_packed_file_is_the_folder_again(tmp_path: Path) -> None:
+def test_a_packed_file_equals_the_folder(tmp_path: Path) -> None:
     path = packed_photos(tmp_path, licence="CC0")
     config, folder = own(path), own(tmp_path / "photos", "image_folder", size=8)
     spec = data.get_spec(config)
@@ -30,7 +30,7 @@ def test_a_packed_file_is_the_folder_again(tmp_path: Path) -> None:
     assert list(tmp_path.glob(".*")) == [], "no temporary file is left"
 
 
-def test_the_split_that_folders_give_is_kept(tmp_path: Path) -> None:
+def test_the_split_of_the_folders_is_stored(tmp_path: Path) -> None:
     files = {f"{split}/{n}.png": encoded(plain()) for split in ("train", "val") for n in range(4)}
     path = packing.pack(sources.Zip(zipped(tmp_path / "x.zip", files)), tmp_path / "x.h5", size=8).path
     spec = data.get_spec(own(path))
@@ -38,7 +38,7 @@ def test_the_split_that_folders_give_is_kept(tmp_path: Path) -> None:
     assert hdf5.header(path).rows(np.array([0])).flags.writeable
 
 
-def test_chunked_and_compressed_files_of_others_are_read(tmp_path: Path) -> None:
+def test_chunked_and_compressed_files_of_other_programs_are_read(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (50, 1, 6, 6), np.uint8)
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=images, chunks=(7, 1, 6, 6), compression="gzip", shuffle=True)
@@ -50,7 +50,7 @@ def test_chunked_and_compressed_files_of_others_are_read(tmp_path: Path) -> None
         packed.view()
 
 
-def test_texts_survive_and_strings_on_the_heap_are_not_read(tmp_path: Path) -> None:
+def test_texts_are_stored_and_variable_length_strings_are_not_read(tmp_path: Path) -> None:
     files = {f"{name}/{n}.png": encoded(plain()) for name in ("猫", "chien été") for n in range(2)}
     path = packing.pack(
         sources.Zip(zipped(tmp_path / "x.zip", files), title="bêtes"), tmp_path / "x.h5", size=8, licence="© moi"
@@ -71,7 +71,7 @@ def test_settings_that_do_not_fit_a_packed_file_are_named(tmp_path: Path) -> Non
         data.get_spec(own(path, channels=1))
 
 
-def test_packing_keeps_what_is_there_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_packing_overwrites_nothing_and_leaves_no_partial_file(tmp_path: Path) -> None:
     path = packed_photos(tmp_path)
     before = path.read_bytes()
     source = packing.open_source(tmp_path / "photos")
@@ -135,7 +135,7 @@ def test_a_hostile_hdf5_file_is_refused_unread(kind: str, part: str, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["external", "link", "shape", "type"])
-def test_a_hostile_face_in_the_books_layout_is_never_read(kind: str, tmp_path: Path) -> None:
+def test_a_hostile_image_in_the_books_layout_is_not_read(kind: str, tmp_path: Path) -> None:
     path = book(tmp_path / "book.h5", 11)
     secret = tmp_path / "secret.bin"
     secret.write_bytes(bytes(range(256)) * 20)
@@ -156,7 +156,7 @@ def test_a_hostile_face_in_the_books_layout_is_never_read(kind: str, tmp_path: P
 
 
 @pytest.mark.parametrize("keep", [0, 7, 300, 900, -10])
-def test_a_cut_off_or_foreign_file_is_said(keep: int, tmp_path: Path) -> None:
+def test_a_truncated_or_other_file_raises_an_error(keep: int, tmp_path: Path) -> None:
     path = packed_photos(tmp_path)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match=r"photos\.h5 (cannot be read as HDF5|is cut off)"):

@@ -1,4 +1,4 @@
-"""Pictures and zips of strangers: each format and mode, and what is refused."""
+"""Untrusted image files and zips: every format and mode is read, and what is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.picture_files import BLUE, GREEN, RED, ROOT, claimed_png, enc
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
-def test_each_format_is_read(kind: str) -> None:
+def test_every_format_is_read(kind: str) -> None:
     pixels = pictures.decode(encoded(plain(RED), kind, **({"lossless": True} if kind == "WEBP" else {})), 8, 3)
     assert pixels.shape == (3, 8, 8)
     assert pixels.dtype == np.uint8
@@ -41,7 +41,7 @@ def test_each_format_is_read(kind: str) -> None:
     ],
     ids=["L", "transparent", "half", "LA", "palette", "bits", "16 bit", "one pixel", "a line"],
 )
-def test_each_mode_and_size_becomes_colour(image: Image.Image, wanted: tuple[int, int, int]) -> None:
+def test_every_mode_and_size_is_converted_to_colour(image: Image.Image, wanted: tuple[int, int, int]) -> None:
     pixels = pictures.decode(encoded(image), 6, 3)
     assert np.abs(pixels.astype(int) - np.array(wanted)[:, None, None]).max() <= 1
 
@@ -63,29 +63,29 @@ print(Image.open(io.BytesIO(large)).size)
 """
 
 
-def test_decoding_leaves_the_callers_settings_of_pillow_alone() -> None:
+def test_decoding_does_not_change_the_settings_of_pillow() -> None:
     own, large = encoded(plain((7,), (16, 16), "L")), claimed_png(8_200, 8_200)
     done = subprocess.run([sys.executable, "-c", _SETTINGS, own.hex()], input=large, capture_output=True, cwd=ROOT)
     assert done.stdout.strip() == b"(8200, 8200)", done.stderr.decode()
 
 
-def test_a_picture_is_cropped_at_the_centre_and_turned_as_its_camera_says() -> None:
+def test_an_image_is_centre_cropped_and_rotated_to_its_exif_orientation() -> None:
     image = plain(RED, (60, 20))
     image.paste(GREEN, (20, 0, 40, 20))
-    assert (pictures.decode(encoded(image), 8, 3)[1] > 200).all(), "only the green middle is left"
+    assert (pictures.decode(encoded(image), 8, 3)[1] > 200).all(), "only the green centre remains"
     upright = plain(RED, (16, 16))
     upright.paste(BLUE, (0, 0, 16, 8))
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show it rotated clockwise
+    exif[0x0112] = 6  # rotate clockwise
     turned = pictures.decode(encoded(upright, "JPEG", quality=95, exif=exif), 16, 3)
-    assert turned[2, :, 12:].min() > 150 > turned[2, :, :4].max(), "the blue top is now at the right"
+    assert turned[2, :, 12:].min() > 150 > turned[2, :, :4].max(), "the blue top is now on the right"
     assert pictures.decode(encoded(upright), 16, 1).shape == (1, 16, 16)
 
 
 def test_an_animation_gives_its_first_frame_and_a_large_photo_stays_sharp() -> None:
     frames = encoded(plain(RED), "GIF", save_all=True, append_images=[plain(BLUE)])
     assert pictures.decode(frames, 4, 3)[0].min() > 200
-    # A chessboard of 100-pixel fields survives the JPEG decoder's own reduction.
+    # A chessboard of 100-pixel squares is still sharp after the JPEG decoder's own reduction.
     board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((100, 100))).astype(np.uint8) * 255
     small = pictures.decode(encoded(Image.fromarray(board), "JPEG"), 64, 1)[0]
     assert np.abs(small[4::8, 4::8].astype(int) - board[50::100, 50::100]).max() < 20
@@ -108,12 +108,12 @@ def test_an_animation_gives_its_first_frame_and_a_large_photo_stays_sharp() -> N
     ],
     ids=["text", "empty", "tga", "ppm", "half png", "half jpeg", "bomb", "warned bomb", "absurd", "no pixels"],
 )
-def test_a_bad_picture_is_refused_with_the_reason(raw: bytes, reason: str) -> None:
+def test_a_bad_image_is_refused_with_the_reason(raw: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         pictures.decode(raw, 8, 3)
 
 
-def test_a_zip_is_packed_with_its_classes_and_what_is_no_picture_left_alone(tmp_path: Path) -> None:
+def test_a_zip_is_packed_with_its_classes_and_other_files_are_skipped(tmp_path: Path) -> None:
     red, blue = encoded(plain(RED)), encoded(plain(BLUE))
     files = {f"all/{name}/{n}.png": raw for name, raw in (("a", red), ("b", blue)) for n in range(3)}
     files |= {"all/readme.txt": b"hello", "__MACOSX/all/a/._0.png": b"shadow", "all/b/text.png": b"text"}
@@ -128,13 +128,13 @@ def test_a_zip_is_packed_with_its_classes_and_what_is_no_picture_left_alone(tmp_
     assert packed.title == "pets"
 
 
-def test_a_zip_in_memory_is_a_source_too(tmp_path: Path) -> None:
+def test_a_zip_in_memory_is_a_source(tmp_path: Path) -> None:
     raw = {f"{n}.png": encoded(plain(RED)) for n in range(3)}
     archive = io.BytesIO(zipped(tmp_path / "x.zip", raw).read_bytes())
     assert packing.pack(sources.Zip(archive, sources.UPLOAD), tmp_path / "zip.h5", size=4, grey=True).shape == (1, 4, 4)
 
 
-def test_a_zip_bomb_is_refused_unopened(tmp_path: Path) -> None:
+def test_a_zip_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     bomb = zipped(tmp_path / "bomb.zip", {f"{n}.png": bytes(40_000_000) for n in range(3)})
     assert bomb.stat().st_size < 200_000
     with pytest.raises(DataError, match=r"bomb unpacks to 120 MB; the limit is 100 MB"):
@@ -144,7 +144,7 @@ def test_a_zip_bomb_is_refused_unopened(tmp_path: Path) -> None:
         large.read("a.png", 8, 3)
 
 
-def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_claims(tmp_path: Path) -> None:
+def test_a_zip_with_wrong_sizes_gives_no_more_than_it_claims(tmp_path: Path) -> None:
     path = zipped(tmp_path / "liar.zip", {"a.png": bytes(5_000_000), "b.png": encoded(plain())})
     raw = path.read_bytes()
     path.write_bytes(raw.replace(struct.pack("<I", 5_000_000), struct.pack("<I", 50)))
@@ -153,7 +153,7 @@ def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_claims(tmp_path: 
     assert "cannot be unpacked" in done.skipped[0]
 
 
-def test_a_zip_of_100_000_entries_is_refused_by_its_count(tmp_path: Path) -> None:
+def test_a_zip_of_100_000_entries_is_refused_from_its_directory(tmp_path: Path) -> None:
     path = tmp_path / "many.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(100_000):
@@ -179,13 +179,13 @@ def test_a_zip_that_points_outside_itself_is_refused(name: str, tmp_path: Path) 
         sources.Zip(path)
 
 
-def test_a_time_in_a_name_is_no_drive(tmp_path: Path) -> None:
+def test_a_time_in_a_name_is_not_a_drive_letter(tmp_path: Path) -> None:
     path = zipped(tmp_path / "shots.zip", {"Screenshot 12:30.png": encoded(plain())})
     assert list(sources.Zip(path).names) == ["Screenshot 12:30.png"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"text", b"PK\5\6" + bytes(3), b"PK\3\4" + bytes(100), b"PK\5\6" + b"\xff" * 18])
-def test_what_is_no_zip_is_said(raw: bytes, tmp_path: Path) -> None:
+def test_other_files_than_zips_are_refused(raw: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(raw)
     with pytest.raises(DataError, match=r"cannot be read as a zip|directory is"):

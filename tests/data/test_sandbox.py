@@ -1,4 +1,4 @@
-"""The sandbox's limits, as its processes report them. It lives as long as its server, and no longer."""
+"""The limits of the sandbox, and that it ends with its server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support import bomb_files as bombs
 from tests.support.picture_files import RED, ROOT, encoded, plain
 
 GOOD = encoded(plain(RED, (40, 30)))
-COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)  # 0.2 MB, and half a second of a processor
+COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)  # 0.2 MB, half a second of CPU time
 PATIENT = Limits(cpu_seconds=60, wall_seconds=60)
 
 
@@ -40,7 +40,7 @@ def warm() -> psutil.Process:
     return psutil.Process(pid)
 
 
-def test_a_file_that_computes_too_long_is_ended_by_its_processor_time() -> None:
+def test_a_file_over_the_cpu_limit_is_ended() -> None:
     with Child(Limits(cpu_seconds=0.1, wall_seconds=60)) as child:
         with pytest.raises(DataError, match=r"takes more than 0\.1 seconds to decode"):
             child.decode("whole", COSTLY)
@@ -49,14 +49,14 @@ def test_a_file_that_computes_too_long_is_ended_by_its_processor_time() -> None:
             child.decode("whole", GOOD)
 
 
-def test_a_file_that_waits_too_long_is_ended_by_the_clock() -> None:
+def test_a_file_over_the_wall_time_limit_is_ended() -> None:
     with Child(Limits(cpu_seconds=60, wall_seconds=0.05)) as child:
         with pytest.raises(DataError, match="takes more than"):
             child.decode("whole", COSTLY)
         assert child.usage.cpu_seconds < 0.3
 
 
-def test_a_file_that_needs_too_much_memory_is_refused_and_the_process_goes_on() -> None:
+def test_a_file_over_the_memory_limit_is_refused_and_the_process_goes_on() -> None:
     with Child(Limits(memory=48 * 2**20, cpu_seconds=60, wall_seconds=60), requests=2) as child:
         with pytest.raises(DataError, match="needs more memory to decode than it may use"):
             child.decode("whole", COSTLY)
@@ -64,7 +64,7 @@ def test_a_file_that_needs_too_much_memory_is_refused_and_the_process_goes_on() 
         assert child.decode("whole", GOOD).shape == (30, 40, 3)
 
 
-def test_the_result_may_not_be_larger_than_the_memory() -> None:
+def test_the_result_is_limited_to_the_memory_limit() -> None:
     with Child(Limits(memory=48 * 2**20), requests=1) as child, pytest.raises(DataError):
         child.decode("on", GOOD, size=2_000, channels=3, papers=[0] * 8)
 
@@ -78,7 +78,7 @@ def test_the_largest_images_of_each_format_fit_into_the_usual_limits() -> None:
             assert child.usage.peak_bytes < 500 * 2**20
 
 
-def test_the_limits_hold_when_the_client_has_gone() -> None:
+def test_the_limits_apply_after_the_client_has_ended() -> None:
     process = warm()
     before = set(process.children())
     child = Child(Limits(cpu_seconds=0.2, wall_seconds=60))
@@ -89,7 +89,7 @@ def test_the_limits_hold_when_the_client_has_gone() -> None:
     child.close()
     until(lambda: not decoding.is_running() or decoding.status() == psutil.STATUS_ZOMBIE)
     busy.join()
-    assert not set(process.children()) - before - {decoding}, "nothing else was started in its place"
+    assert not set(process.children()) - before - {decoding}, "no other process was started instead"
 
 
 def _ignored(child: Child, raw: bytes) -> None:
@@ -97,7 +97,7 @@ def _ignored(child: Child, raw: bytes) -> None:
         child.decode("whole", raw)
 
 
-def test_a_child_cannot_do_without_its_limits() -> None:
+def test_every_child_has_its_limits() -> None:
     process = warm()
     with Child(Limits(memory=64 * 2**20, cpu_seconds=1, wall_seconds=5), requests=3) as child:
         child.decode("whole", GOOD)
@@ -110,10 +110,10 @@ def test_a_child_cannot_do_without_its_limits() -> None:
         assert found.rlimit(psutil.RLIMIT_AS)[1] < 2**30
         assert found.cwd() == "/"
         names = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
-        assert sum("socket" in name for name in names) == 1, "only its own client's"
+        assert sum("socket" in name for name in names) == 1, "only the one of its own client"
 
 
-def test_others_are_served_while_one_file_is_decoded() -> None:
+def test_other_requests_are_served_during_a_decoding() -> None:
     done = threading.Event()
 
     def slow() -> None:
@@ -125,11 +125,11 @@ def test_others_are_served_while_one_file_is_decoded() -> None:
     thread.start()
     until(lambda: sandbox._places._free < sandbox.AT_ONCE)
     assert pictures.decode_whole(GOOD, served=True).shape == (30, 40, 3)
-    assert not done.is_set(), "it did not wait for the costly one"
+    assert not done.is_set(), "it did not wait for the expensive one"
     thread.join()
 
 
-def test_those_who_wait_are_served_in_the_order_in_which_they_came() -> None:
+def test_waiting_requests_are_served_in_order_of_arrival() -> None:
     places, order = sandbox._Places(1), []
 
     def visitor(name: int) -> None:
@@ -151,14 +151,14 @@ def test_those_who_wait_are_served_in_the_order_in_which_they_came() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_it_starts_again_when_it_was_killed(number: signal.Signals) -> None:
+def test_the_process_is_started_again_after_it_was_killed(number: signal.Signals) -> None:
     first = warm()
     first.send_signal(number)
     until(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE)
     assert warm().pid != first.pid
 
 
-def test_a_crash_of_one_decoder_is_said_and_harms_nobody_else() -> None:
+def test_a_crash_of_one_child_is_reported_and_affects_no_other() -> None:
     process = warm()
     with Child(PATIENT) as other, Child(PATIENT) as child:
         assert other.decode("whole", GOOD).shape == (30, 40, 3)
@@ -173,7 +173,7 @@ def _kill(process: psutil.Process, child: Child) -> None:
     max(process.children(), key=lambda found: found.cpu_times().user).send_signal(signal.SIGSEGV)
 
 
-def test_nothing_is_left_open() -> None:
+def test_no_file_descriptor_is_left_open() -> None:
     process = warm()
     for raw in (GOOD, b"text", COSTLY):
         with contextlib.suppress(DataError):
@@ -212,7 +212,7 @@ if sys.argv[1] == "wait":
 
 @pytest.fixture
 def server() -> Iterator[subprocess.Popen[bytes]]:
-    """Another process that has decoded an image, and waits."""
+    """A process that has decoded an image and waits."""
     with subprocess.Popen(
         [sys.executable, "-c", _FORKED, "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     ) as process:
@@ -223,7 +223,7 @@ def server() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_a_forked_server_has_a_process_of_its_own_which_ends_with_a_killed_server(
+def test_a_forked_server_has_its_own_process_which_ends_when_the_server_is_killed(
     server: subprocess.Popen[bytes],
 ) -> None:
     assert server.stdout is not None
@@ -234,7 +234,7 @@ def test_a_forked_server_has_a_process_of_its_own_which_ends_with_a_killed_serve
     until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
-def test_it_ends_with_a_server_that_ends_itself() -> None:
+def test_the_process_ends_with_its_server() -> None:
     done = subprocess.run([sys.executable, "-c", _FORKED, "end"], input=GOOD, capture_output=True, cwd=ROOT, check=True)
     assert not done.stderr
     pid = int(done.stdout)

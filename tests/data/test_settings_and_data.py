@@ -1,4 +1,4 @@
-"""Recipes, overrides, data sets: what is resolved, and what a user's mistake is answered with."""
+"""Recipes, overrides and data sets: what they resolve to, and the messages for a user's mistakes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_every_recipe_resolves_with_every_preset(name: str) -> None:
     assert recipe.expect
     assert "quick" in recipe.presets
     for preset in (None, *recipe.presets):
-        # The embedded digits stand in for MNIST: what is resolved does not depend on a download.
+        # `digits` instead of MNIST: the resolved settings do not depend on a download.
         on_digits = {"data": {"name": "digits"}} if recipe.data["name"] == "mnist" else {}
         changes = recipe.presets[preset] if preset else {}
         chosen = recipes.merge(recipe, preset)["data"]
         if not on_digits and data.missing(DataConfig.parse(chosen)):
-            # A set that has to be fetched first: its pictures' shape is known, and the settings must fit it.
+            # A set that is not downloaded: its image shape is known, and the settings have to fit it.
             side = chosen.get("size", 32)
             settings = {**recipe.config, **changes.get("model", {}), "image_shape": (3, side, side), "num_classes": 10}
             registry.config_class(recipe.model).parse(settings)
@@ -88,7 +88,7 @@ def test_a_source_tells_what_differs_from_the_text(recipe: str, said: tuple[str,
 
 @pytest.mark.parametrize("shape", [(0, 28, 28), (2, 28, 28), (7, 28, 28), (3, 0, 28), (1, 28, -4), (3, 4000, 4000)])
 @pytest.mark.parametrize("family", ["vae", "dcgan", "cnn_classifier", "cyclegan"])
-def test_a_shape_that_is_no_picture_is_refused(family: str, shape: tuple[int, int, int]) -> None:
+def test_an_invalid_image_shape_is_refused(family: str, shape: tuple[int, int, int]) -> None:
     with pytest.raises(ConfigError) as caught:
         registry.config_class(family).parse({"image_shape": shape}, "model.")
     for part in (f"model.image_shape = {shape}", "1 or 3 channels", "1 to 1,024 pixels", "data.size"):
@@ -96,11 +96,11 @@ def test_a_shape_that_is_no_picture_is_refused(family: str, shape: tuple[int, in
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 4), (3, 218, 178), (3, 1024, 1024), (1, 28, 28)])
-def test_patterns_and_large_pictures_are_shapes(shape: tuple[int, int, int]) -> None:
+def test_patterns_and_large_images_are_valid_shapes(shape: tuple[int, int, int]) -> None:
     assert registry.config_class("gan").parse({"image_shape": shape}).image_shape == shape
 
 
-def test_pooling_behind_the_last_convolution_is_refused() -> None:
+def test_pooling_after_the_last_convolution_is_refused() -> None:
     settings = registry.config_class("cnn_classifier")
     with pytest.raises(ConfigError, match=r"pool_after = \[2, 4\] .* channels has 2\. Name convolutions 1 to 2 only"):
         settings.parse({"channels": [4, 4], "pool_after": [2, 4]})
@@ -108,7 +108,7 @@ def test_pooling_behind_the_last_convolution_is_refused() -> None:
     settings.parse({"channels": [4], "pool_after": []})
 
 
-def test_a_darknet_is_no_wider_than_it_can_be() -> None:
+def test_a_darknet_has_a_maximum_width() -> None:
     settings = registry.config_class("darknet")
     message = (
         r"channels = 512 doubled by each of the 8 groups .* 131,072 channels; at most 4,096 are allowed: choose fewer"
@@ -123,7 +123,7 @@ def test_a_darknet_is_no_wider_than_it_can_be() -> None:
 
 
 @pytest.mark.parametrize("field", ["shift", "cutout"])
-def test_a_darknet_is_not_shown_pictures_wholly_moved_or_hidden(field: str) -> None:
+def test_darknet_augmentation_has_limits(field: str) -> None:
     settings = registry.config_class("darknet")
     with pytest.raises(ConfigError, match=rf"{field} = 8 is as large as the images: choose a smaller one"):
         settings.parse({"image_shape": [3, 8, 12], "groups": [1], "shift": 0, field: 8})
@@ -176,7 +176,7 @@ TEXT_FIELDS = [
 
 @pytest.mark.parametrize(("section", "field"), TEXT_FIELDS)
 @pytest.mark.parametrize("text", ["2024", "007", "1e3", "true", "[1]", "{}", "-0", "NaN", "a b", "[" * 9_000])
-def test_a_text_setting_keeps_what_was_typed(section: str, field: str, text: str) -> None:
+def test_a_text_setting_is_not_converted(section: str, field: str, text: str) -> None:
     assert parse_overrides([f"{section}.{field}={text}"])[section][field] == text
     assert parse_overrides([f"{section}.{field}={json.dumps(text)}"])[section][field] == text
     assert parse_overrides([f"{section}.{field}=null"])[section][field] is None
@@ -201,23 +201,21 @@ def test_a_folder_or_run_of_any_name_is_trained_on_and_its_command_reads_back(na
     assert resolve(recipes.family("vae"), overrides=parse_overrides(settings)).data == spec.data
 
 
-def test_unknown_names_are_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'mnist_gan'"):
         recipes.get("mnist_gn")
     with pytest.raises(UnknownNameError, match="known: quick"):
         resolve(recipes.get("pattern_1010_gan"), preset="slow")
 
 
-def test_missing_mnist_is_an_error_at_submission_with_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_mnist_is_an_error_at_submission_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     with pytest.raises(DataError, match=r"python -m genmodels download mnist.*--data digits"):
         resolve(recipes.get("mnist_vae_20"))
 
 
 @pytest.mark.parametrize("name", ["portraits_dcgan_64", "flowers_dcgan_64", "bedrooms_wgan_64"])
-def test_a_recipe_for_ones_own_pictures_asks_for_them_and_takes_a_folder(name: str, tmp_path: Path) -> None:
+def test_a_recipe_for_the_users_images_requires_a_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--set data\.path=photos"):
         resolve(recipes.get(name))
     for index in range(80):
@@ -240,7 +238,7 @@ def test_damaged_mnist_is_named(damage: str, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", data.names())
-def test_every_data_set_is_what_its_spec_says(name: str) -> None:
+def test_every_data_set_matches_its_spec(name: str) -> None:
     config = DataConfig(name=name)
     problem = data.missing(config)
     if problem:
@@ -276,12 +274,14 @@ def test_batches_are_a_pure_function_of_seed_and_step() -> None:
     assert torch.equal(wanted["image"], two.batch(50)["image"])
     assert not torch.equal(wanted["image"], MemoryLoader(arrays, 100, 4, torch.device("cpu")).batch(50)["image"])
     epoch = torch.cat([one.batch(step)["label"] for step in range(one.steps_per_epoch)])
-    assert torch.equal(torch.bincount(epoch), torch.bincount(torch.from_numpy(arrays.labels))), "each example once"
+    assert torch.equal(torch.bincount(epoch), torch.bincount(torch.from_numpy(arrays.labels))), (
+        "each example occurs once"
+    )
     assert one.batch(0)["image"].min() >= -1
     assert one.batch(0)["image"].max() <= 1
 
 
-def test_bytes_survive_the_way_to_floats_and_back() -> None:
+def test_bytes_are_unchanged_after_conversion_to_float_and_back() -> None:
     values = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_uint8(to_float(values)), values)
     assert len({hash_seed(a, b) for a in range(50) for b in range(50)}) == 2500
@@ -298,17 +298,17 @@ def test_bytes_survive_the_way_to_floats_and_back() -> None:
         ("mnist_judge", "quick", []),
     ],
 )
-def test_a_spec_tells_the_command_that_makes_it_again(recipe: str, preset: str | None, assignments: list[str]) -> None:
+def test_a_spec_gives_the_command_that_reproduces_it(recipe: str, preset: str | None, assignments: list[str]) -> None:
     spec = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(assignments))
     words = shlex.split(recipes.command_of(spec))
     assert words[:5] == ["python", "-m", "train_jobs", "submit", recipe]
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
     again = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(settings))
     assert again == spec
-    assert bool(again.expect) == (recipe == "pattern_1010_gan"), "other data or lengths promise nothing"
+    assert bool(again.expect) == (recipe == "pattern_1010_gan"), "other data or lengths have no expected metrics"
 
 
-def test_a_preset_promises_what_it_says_and_nothing_where_it_says_nothing() -> None:
+def test_a_preset_has_its_own_expected_metrics_or_none() -> None:
     recipe = recipes.Recipe.parse(
         {
             **{"name": "mine", "title": "Mine", "description": "", "source": ""},

@@ -1,4 +1,4 @@
-"""Recordings: strangers' files within bounds, Free Spoken Digits, spectrograms, and speaking on the command line."""
+"""Recordings: untrusted files, Free Spoken Digits, spectrograms, and speech on the command line."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def tone(rate: int = 16_000, pitch: float = 440.0, seconds: float = 0.5) -> np.n
     return 0.5 * np.sin(2 * np.pi * pitch * np.arange(round(rate * seconds)) / rate)
 
 
-# --------------------------------------------------------------------------- strangers' files
+# --------------------------------------------------------------------------- untrusted files
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def tone(rate: int = 16_000, pitch: float = 440.0, seconds: float = 0.5) -> np.n
         ("MP3", "MPEG_LAYER_III", 0.1),
     ],
 )
-def test_every_format_is_read_resampled_and_made_one_channel(form: str, subtype: str, close: float) -> None:
+def test_every_format_is_read_resampled_and_averaged_to_one_channel(form: str, subtype: str, close: float) -> None:
     stereo = np.stack([tone(), np.zeros(8000)], 1)
     found = recording.decode(encoded(stereo, form=form, subtype=subtype), 8_000)
     assert found.dtype == np.float32
@@ -122,7 +122,7 @@ def test_a_recording_that_cannot_be_used_is_refused_with_the_reason(raw: bytes, 
         recording.decode(raw, 8_000)
 
 
-def test_a_cut_file_is_refused_or_gives_what_is_there() -> None:
+def test_a_truncated_file_is_refused_or_read_up_to_its_end() -> None:
     forms = (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"))
     for form, subtype in forms:
         # So long that it is more than one block of each format.
@@ -137,11 +137,11 @@ def test_a_cut_file_is_refused_or_gives_what_is_there() -> None:
             heard += len(found) > 1_000
             inside = slice(500, len(found) - 500)
             assert np.abs(found - tone(8_000, seconds=4)[: len(found)])[inside].max(initial=0) < 0.1
-        # libsndfile refuses a cut FLAC, and an OGG cut in its first page; of the others a half is half of the sound.
+        # libsndfile refuses a truncated FLAC, and an OGG cut in its first page; of others it reads what is there.
         assert heard > 10 or form in ("FLAC", "OGG"), f"cuts of a {form} give sound"
 
 
-def test_a_strangers_recording_is_decoded_in_a_process_of_its_own() -> None:
+def test_an_untrusted_recording_is_decoded_in_a_subprocess() -> None:
     found = intake.decode_recording(encoded(tone(8_000), 8_000), 8_000)
     assert np.abs(found - tone(8_000)).max() < 1e-4
     with pytest.raises(DataError, match="longer than 2 seconds"):
@@ -150,7 +150,7 @@ def test_a_strangers_recording_is_decoded_in_a_process_of_its_own() -> None:
         intake.decode_recording(bytes(recording.MAX_FILE_BYTES + 1), 8_000)
 
 
-def test_of_a_strangers_recording_no_file_is_left_or_ever_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_a_recording_creates_no_visible_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen: list[Path] = []
     run = isolation.run
@@ -166,7 +166,7 @@ def test_of_a_strangers_recording_no_file_is_left_or_ever_seen(tmp_path: Path, m
     assert seen == [*tmp_path.iterdir()] == []
 
 
-def test_no_more_than_two_strangers_recordings_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_most_two_recordings_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     working, most, lock = 0, 0, threading.Lock()
 
     def slow(*args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def test_no_more_than_two_strangers_recordings_are_decoded_at_once(monkeypatch: 
     assert "try again in a few seconds" in str(next(filter(None, refused)))
 
 
-def test_what_was_decoded_and_what_was_refused_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_and_errors_of_decoding_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
 
     def decode(raw: bytes, rate: int, seconds: float) -> np.ndarray:
@@ -209,7 +209,7 @@ def test_what_was_decoded_and_what_was_refused_is_remembered(monkeypatch: pytest
             with pytest.raises(DataError, match=reason):
                 heard.decoded(raw)
     assert sorted(asked) == [b"bad", b"busy", b"busy", b"busy", b"good"]
-    with ThreadPoolExecutor(8) as pool:  # many visitors: nobody's entry is taken away between two looks at it
+    with ThreadPoolExecutor(8) as pool:  # many visitors at once: no cache entry disappears between check and use
         for found in [pool.submit(heard.decoded, str(n % 40).encode()) for n in range(400)]:
             assert len(found.result().samples) == 5
     assert len(heard._decoded) == 16
@@ -219,7 +219,7 @@ def test_what_was_decoded_and_what_was_refused_is_remembered(monkeypatch: pytest
 
 
 def spoken(folder: Path, samples: int = 400) -> None:
-    """A stand-in: every file of the set, of its own constant value behind a click of the peak all are brought to."""
+    """A synthetic set: every file has its own constant value after one sample of the peak to which all are scaled."""
     folder.mkdir(parents=True)
     for name in fsdd._NAMES:
         digit, speaker, index = name.removesuffix(".wav").split("_")
@@ -231,7 +231,7 @@ def spoken(folder: Path, samples: int = 400) -> None:
             file.writeframes(np.array([fsdd.PEAK, *[value] * (samples - 1)], "<i2").tobytes())
 
 
-def test_every_speaker_is_as_loud_as_the_others() -> None:
+def test_recordings_are_scaled_to_the_same_peak() -> None:
     quiet = np.array([0, 30, -100, 7], np.int16)
     assert fsdd.scaled_to_peak(quiet).tolist() == [0, 8_847, -29_490, 2_064]
     assert fsdd.scaled_to_peak(np.array([-32_768], np.int16)).tolist() == [-29_490]
@@ -254,7 +254,7 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
         assert np.bincount(found.labels).tolist() == [6 * len(indices)] * 10
     pictures = fsdd_spectrograms.DATASET.read("test")
     assert (pictures.images.shape, pictures.images.dtype) == ((300, 1, 32, 32), np.uint8)
-    assert not (np.diff(pictures.labels) >= 0).all(), "mixed"
+    assert not (np.diff(pictures.labels) >= 0).all(), "shuffled"
     path = tmp_path / "recordings" / "7_theo_3.wav"
     whole = path.read_bytes()
     for cut, reason in (
@@ -269,7 +269,7 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
             data.load_audio(config, "test")
 
 
-def test_an_archive_is_unpacked_by_name_and_size_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_is_extracted_by_name_and_size_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     source, archive = tmp_path / "top" / "recordings", tmp_path / "a.tar.gz"
     spoken(source, 10)
@@ -293,10 +293,10 @@ def test_an_archive_is_unpacked_by_name_and_size_only(tmp_path: Path, monkeypatc
     assert not (tmp_path / "data" / "other").exists()
 
 
-# --------------------------------------------------------------------------- pictures of sound
+# --------------------------------------------------------------------------- spectrograms
 
 
-def test_a_spectrogram_has_its_tone_where_it_belongs() -> None:
+def test_a_tone_is_in_the_right_band_of_the_spectrogram() -> None:
     low, high = (torch.from_numpy(tone(8_000, pitch)).float()[None] for pitch in (300.0, 3_000.0))
     pictures = audio.spectrogram(torch.cat([low, high]), 8_000)
     assert pictures.shape == (2, 1, 32, 32)
@@ -304,45 +304,45 @@ def test_a_spectrogram_has_its_tone_where_it_belongs() -> None:
     rows = pictures[:, 0, :, 16].argmax(1)
     mel = 2595 * torch.log10(1 + torch.tensor([300.0, 3000.0]) / 700)
     expected = 32 - mel / (2595 * math.log10(1 + 4000 / 700)) * 33
-    assert float((rows - expected).abs().max()) < 1.0, "high pitches above"
+    assert float((rows - expected).abs().max()) < 1.0, "high frequencies at the top"
     louder = audio.spectrogram(0.1 * torch.cat([low, high]), 8_000)
-    assert float((louder - pictures).abs().max()) < 0.01, "loudness changes nothing"
+    assert float((louder - pictures).abs().max()) < 0.01, "the loudness does not matter"
     assert torch.isfinite(audio.spectrogram(torch.zeros(1, 5), 8_000)).all()
 
 
-def test_silence_at_the_ends_is_cut_and_a_wav_is_what_it_was() -> None:
+def test_silence_at_the_ends_is_trimmed_and_a_wav_is_lossless() -> None:
     x = torch.zeros(8_000)
     x[3_000:3_100] = 0.5
     assert len(audio.trim(x, 8_000)) == 100 + 2 * 160
     assert torch.equal(audio.trim(torch.zeros(9), 8_000), torch.zeros(9))
-    assert len(audio.trim(0.01 * x, 8_000)) == 100 + 2 * 160, "a quiet voice keeps its words"
+    assert len(audio.trim(0.01 * x, 8_000)) == 100 + 2 * 160, "quiet words are not trimmed"
     assert len(audio.trim(torch.zeros(0), 8_000)) == 0
     samples, rate = soundfile.read(io.BytesIO(audio.wav(torch.tensor([0.0, 1.0, -1.0, 7.0]), 8_000)))
     assert rate == 8_000
     assert np.abs(samples - [0, 1, -1, 1]).max() < 1e-4
 
 
-# --------------------------------------------------------------------------- measuring
+# --------------------------------------------------------------------------- evaluation
 
 
-def test_a_voice_of_digits_is_asked_for_each_and_heard_by_the_judge(
+def test_generated_digits_are_evaluated_by_the_reference_classifier(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     spoken(tmp_path / "fsdd", 300)
     spec = small_spec("wavenet", "data.name=fsdd")
-    model = small_model("wavenet", num_speakers=6, clip_samples=300)  # the set's usual second would take a minute
+    model = small_model("wavenet", num_speakers=6, clip_samples=300)  # a whole second would take a minute
     found = evaluate(model, spec)
     assert set(found) == {"likelihood/bits_per_sample", "labels/agreement", "labels/agreement_real"}
-    assert found["likelihood/bits_per_sample"] == pytest.approx(5, abs=0.5), "32 levels, as good as guessed"
-    assert found["labels/agreement"] < 0.4, "an untrained model says nothing that can be recognised"
-    # Constant values have no words in them: the judge hears one digit in all of them, or a few.
+    assert found["likelihood/bits_per_sample"] == pytest.approx(5, abs=0.5), "32 levels, at chance"
+    assert found["labels/agreement"] < 0.4, "an untrained model generates nothing recognisable"
+    # Constant values contain no words: the classifier predicts one digit for all of them, or a few.
     assert found["labels/agreement_real"] < 0.4
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "none"))
     assert set(evaluate(model, spec)) == {"likelihood/bits_per_sample"}
 
 
-def test_the_judge_hears_real_digits_also_where_silence_stands_around_them() -> None:
+def test_the_reference_classifier_recognises_real_digits_also_with_silence_around_them() -> None:
     if data.missing(DataConfig(name="fsdd")):
         pytest.skip("Free Spoken Digits are not here")
     test = data.load_audio(DataConfig(name="fsdd"), "test")
@@ -352,7 +352,7 @@ def test_the_judge_hears_real_digits_also_where_silence_stands_around_them() -> 
         assert float((sound_metrics.heard(prepared) == labels).float().mean()) > 0.95
 
 
-# --------------------------------------------------------------------------- speaking
+# --------------------------------------------------------------------------- speech on the command line
 
 
 @pytest.fixture
@@ -364,7 +364,7 @@ def spoken_run() -> str:
     return "voice"
 
 
-def test_a_trained_model_speaks_continues_and_says_what_it_does_not_know(spoken_run: str, tmp_path: Path) -> None:
+def test_a_trained_model_speaks_continues_and_refuses_unknown_labels(spoken_run: str, tmp_path: Path) -> None:
     wish = synthesis.Wish({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
     said = synthesis.say(spoken_run, wish)
     assert said.samples.shape == (160,)

@@ -1,4 +1,4 @@
-"""Two kinds of pictures: where they may lie, what is refused, and how batches are drawn from them."""
+"""Two unpaired image domains: layouts, what is refused, and batches."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_authors_layout_is_read_from_a_folder_or_a_zip(kind: str, tmp_path: 
     assert len(data.load(config, first=2).images) == 2
 
 
-def test_two_folders_or_one_that_holds_two(tmp_path: Path) -> None:
+def test_two_folders_or_a_folder_of_two(tmp_path: Path) -> None:
     files = {f"{name}/{n}.png": raw for name, raw in (("cats", RED_FILE), ("dogs", BLUE_FILE)) for n in range(20)}
     root = write_files(tmp_path / "pets", files)
     beside = own(root, "unpaired", size=4)
@@ -69,7 +69,7 @@ def test_two_folders_or_one_that_holds_two(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_the_validation_parts_are_for_testing_if_there_is_no_other(kind: str, tmp_path: Path) -> None:
+def test_the_validation_folders_are_the_test_split_if_there_is_no_other(kind: str, tmp_path: Path) -> None:
     files = {name.replace("test", "val"): raw for name, raw in laid_out().items()} | {"set/logo.jpg": RED_FILE}
     path = write_files(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
     spec = data.get_spec(own(path, "unpaired", size=8))
@@ -105,14 +105,14 @@ def test_pairs_in_one_image_are_split_into_both_domains(kind: str, tmp_path: Pat
         arrays = data.load(config, split)  # type: ignore[arg-type]
         assert len(arrays.images) == count
         assert blue(arrays) == arrays.labels.tolist()
-        assert np.ptp(arrays.images, axis=(2, 3)).max() == 0, "nothing of the other half"
+        assert np.ptp(arrays.images, axis=(2, 3)).max() == 0, "no pixel of the other half"
     batch = loader_for(("image_a", "image_b"), data.load(config), 4, 0, torch.device("cpu")).batch(0)
     assert batch["image_a"][:, 0].min() > 0.9 > -0.9 > batch["image_b"][:, 0].max()
     with pytest.raises(DataError, match=r"x has no folders; .*set data\.side_by_side=true"):
         data.get_spec(config.replace(side_by_side=None))
 
 
-def test_an_image_that_is_no_pair_is_left_out_and_transparency_is_laid_on_the_background(
+def test_an_image_that_is_not_a_pair_is_left_out_and_transparency_gets_the_background(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = {f"{n}.png": side_by_side(mode="RGBA") for n in range(30)} | {"square.png": side_by_side((20, 20))}
@@ -126,7 +126,7 @@ def test_an_image_that_is_no_pair_is_left_out_and_transparency_is_laid_on_the_ba
         data.get_spec(config.replace(path_b=str(tmp_path)))
 
 
-def test_what_is_missing_or_no_pair_is_said(tmp_path: Path) -> None:
+def test_missing_or_unsuitable_folders_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data\.path to a folder or zip with trainA and trainB"):
         data.load(DataConfig(name="unpaired"))
     with pytest.raises(DataError, match=r"data\.path = .*neither a folder nor a zip"):
@@ -148,7 +148,7 @@ def test_what_is_missing_or_no_pair_is_said(tmp_path: Path) -> None:
         data.get_spec(DataConfig(name="digits", path_b="x"))
 
 
-def test_damaged_pictures_are_left_out_and_too_many_refused(tmp_path: Path) -> None:
+def test_a_few_damaged_images_are_left_out_and_many_raise_an_error(tmp_path: Path) -> None:
     files = laid_out(15, 15)
     root = write_files(tmp_path / "x", files | {"set/trainA/text.jpg": b"text"})
     assert np.bincount(data.load(own(root, "unpaired", size=4)).labels).tolist() == [15, 15]
@@ -157,7 +157,7 @@ def test_damaged_pictures_are_left_out_and_too_many_refused(tmp_path: Path) -> N
         data.load(own(root, "unpaired", size=4))
 
 
-def test_bombs_and_zips_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_hostile_and_invalid_zips_are_refused(tmp_path: Path) -> None:
     escape = zipped(tmp_path / "escape.zip", laid_out() | {"../evil.jpg": RED_FILE})
     with pytest.raises(DataError, match="points outside the archive"):
         data.get_spec(own(escape, "unpaired"))
@@ -166,7 +166,7 @@ def test_bombs_and_zips_that_are_none_are_refused(tmp_path: Path) -> None:
         data.get_spec(own(tmp_path / "text.zip", "unpaired"))
 
 
-# -------------------------------------------------------------------- by name
+# -------------------------------------------------------------------- named sets
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
@@ -191,7 +191,9 @@ def test_a_named_set_is_found_unpacked_or_as_the_authors_zip(
     assert data.download("horse2zebra") == str(tmp_path / ("horse2zebra" if kind == "folder" else "horse2zebra.zip"))
 
 
-def test_a_fetched_archive_is_looked_into_before_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_downloaded_archive_is_checked_before_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     part = tmp_path / ".facades.zip.part"
     part.write_bytes(b"<html>not found</html>")
@@ -207,9 +209,7 @@ def test_a_fetched_archive_is_looked_into_before_it_is_kept(tmp_path: Path, monk
     assert data.missing(DataConfig(name="facades")) is not None
 
 
-def test_the_flowers_are_taken_out_of_their_archive_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_flowers_are_extracted_from_their_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "root"))
     files = {f"flower_photos/{name}/{n}.jpg": raw for name, raw in (("daisy", RED_FILE), ("sunflowers", BLUE_FILE),
              ("roses", RED_FILE)) for n in range(12)}  # fmt: skip
@@ -251,7 +251,7 @@ def ids(batch: torch.Tensor) -> list[int]:
     return [round(float(picture.mean() + 1) * 127.5) for picture in batch]
 
 
-def test_pairs_are_a_pure_function_of_seed_and_step_and_shuffled_apart() -> None:
+def test_batches_are_a_function_of_seed_and_step_and_domains_are_shuffled_independently() -> None:
     loader, other = (UnpairedLoader(numbered(6, 10), 2, 3, torch.device("cpu")) for _ in range(2))
     assert loader.steps_per_epoch == 5
     forward = [(ids(b["image_a"]), ids(b["image_b"])) for b in map(loader.batch, range(30))]
@@ -259,16 +259,16 @@ def test_pairs_are_a_pure_function_of_seed_and_step_and_shuffled_apart() -> None
     assert forward == backward[::-1]
     a, b = ([number for pair in forward for number in pair[kind]] for kind in (0, 1))
     for start in range(0, 60, 6):
-        assert sorted(a[start : start + 6]) == list(range(6)), "each once before any comes again"
+        assert sorted(a[start : start + 6]) == list(range(6)), "each once per shuffle"
     for start in range(0, 60, 10):
         assert sorted(b[start : start + 10]) == list(range(100, 110))
     assert a[:6] != a[6:12]
-    assert len({(x, y) for x, y in zip(a, b, strict=True)}) > 30, "the same two do not keep meeting"
+    assert len({(x, y) for x, y in zip(a, b, strict=True)}) > 30, "pairs change"
     different = UnpairedLoader(numbered(6, 10), 2, 4, torch.device("cpu"))
     assert [ids(different.batch(step)["image_b"]) for step in range(5)] != [pair[1] for pair in forward[:5]]
 
 
-def test_a_batch_reaches_over_the_end_of_a_shuffle_and_a_kind_may_be_smaller_than_it() -> None:
+def test_a_batch_may_span_shuffles_and_be_larger_than_a_domain() -> None:
     loader = loader_for(("image_a", "image_b"), numbered(2, 7), 5, 0, torch.device("cpu"))
     batch = loader.batch(1)
     assert batch["image_a"].shape == batch["image_b"].shape == (5, 1, 2, 2)

@@ -1,4 +1,4 @@
-"""A clock that was set, or that begins in 1970 at each start, and what reads times from it."""
+"""Runs and downloads after the clock was set, or on a machine whose clock starts in 1970."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPORT = {"phase": "training", "step": 10, "max_steps": 100}
 
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0])
-def test_a_run_is_still_learning_after_a_step_of_the_clock(own_folders: Path, step: float) -> None:
+def test_a_run_is_still_training_after_the_clock_was_set(own_folders: Path, step: float) -> None:
     folder = RunFolder(save_run(own_folders, "vae", "mnist_vae_2d", "data.name=digits").path)
     if not processes.boot_id():
         pytest.skip("this system has no clock that cannot be set and no id of its start")

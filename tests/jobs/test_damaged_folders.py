@@ -1,4 +1,4 @@
-"""Run and checkpoint folders that are damaged or hostile: each is named, costs little, and hides no other."""
+"""Damaged or hostile run and checkpoint folders: each is reported, costs little, and hides no other run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.damaged_folders import (
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_each_is_refused_with_its_cause_and_costs_little(case: str) -> None:
+def test_each_is_refused_with_the_reason_at_little_cost(case: str) -> None:
     damage, said = REFUSED[case]
     copied(damage)
     copied(name="whole")
@@ -51,7 +51,7 @@ def test_each_is_refused_with_its_cause_and_costs_little(case: str) -> None:
 
 @pytest.mark.parametrize("name", [STATUS, LOG, "metrics.jsonl", "events.jsonl", "control.jsonl"])
 @pytest.mark.parametrize("damage", [piped, linked], ids=["pipe", "link"])
-def test_a_file_that_is_none_is_named_as_the_runs_damage(name: str, damage: Callable[[str], Damage]) -> None:
+def test_a_pipe_or_a_link_instead_of_a_file_is_reported_as_damage(name: str, damage: Callable[[str], Damage]) -> None:
     folder = copied(damage(name))
     (job,) = train_jobs.jobs()
     assert job.state == "FAILED"
@@ -72,7 +72,7 @@ def test_a_file_that_is_none_is_named_as_the_runs_damage(name: str, damage: Call
     assert not any(path.is_symlink() for path in folder.files())
 
 
-def test_lines_that_are_no_points_and_no_events_are_refused_soon() -> None:
+def test_invalid_lines_of_metrics_and_events_are_refused_quickly() -> None:
     folder = copied()
     began = time.process_time()
     (folder.path / "events.jsonl").write_bytes(b"\n" * 2**26)
@@ -87,7 +87,7 @@ def test_lines_that_are_no_points_and_no_events_are_refused_soon() -> None:
     assert time.process_time() - began < 4
 
 
-def test_a_status_with_odd_values_does_not_break_the_list() -> None:
+def test_a_status_with_invalid_values_does_not_break_the_list() -> None:
     folder = copied()
     odd: tuple[Any, ...] = (None, True, "x", [], {}, float("nan"), float("inf"), -1, 10**400, 2**63)
     for value in odd:
@@ -99,7 +99,7 @@ def test_a_status_with_odd_values_does_not_break_the_list() -> None:
         assert [job.id for job in train_jobs.jobs()] == ["mine"]
 
 
-def test_figures_a_card_and_capabilities_that_are_none() -> None:
+def test_invalid_metrics_card_and_capabilities_are_ignored() -> None:
     folder = copied(written(CARD, "# Größe".encode("latin-1")))
     assert catalog.describe(folder.path).card.startswith("# Gr")
     content = read_json(folder.path / CONFIG)
@@ -115,7 +115,7 @@ def test_figures_a_card_and_capabilities_that_are_none() -> None:
             catalog.describe(folder.path)
 
 
-def test_names_of_steps_and_previews_that_are_none() -> None:
+def test_invalid_names_of_steps_and_previews_are_ignored() -> None:
     folder = copied()
     for name in ("step-" + "9" * 30, "step-00001²", "step-000001\n", "step-0000001"):
         (folder.path / name).mkdir()

@@ -1,4 +1,4 @@
-"""Disks that are full or read-only: runs are listed, shown and deleted, and a training that fills one says so."""
+"""Full and read-only disks: runs are listed, shown and deleted; a training that fills the disk reports it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from train_jobs.store import Store
 
 
 def mounted(path: Path, size: str) -> None:
-    """A small file system of its own; skips where none may be mounted."""
+    """Mount a small file system; skips the test if that is not allowed."""
     path.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")
@@ -34,7 +34,7 @@ def mounted(path: Path, size: str) -> None:
 
 @pytest.fixture
 def disk(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A disk of 6 MB that holds the runs."""
+    """The runs folder on a disk of 6 MB."""
     path = tmp_path / "disk"
     mounted(path, "6m")
     monkeypatch.setenv("GENMODELS_RUNS", str(path / "runs"))
@@ -47,7 +47,7 @@ def disk(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def fill(disk: Path) -> None:
-    """Leave no byte on it."""
+    """Fill the disk completely."""
     with (disk / "fill").open("wb", buffering=0) as file:
         for size in (2**16, 1):
             with pytest.raises(OSError, match="No space left"):
@@ -60,7 +60,7 @@ def write_on(file: io.FileIO, size: int) -> None:
 
 
 def stopped_run(*settings: str) -> str:
-    """A run that waited and was taken from the queue; nothing was started for it."""
+    """A run that was queued and stopped before it started."""
     job_id = api.enter(make_spec("pattern_1010_gan", None, settings))
     assert Store().cancel(job_id)
     return job_id
@@ -91,7 +91,7 @@ def test_runs_on_a_full_disk_are_listed_shown_and_deleted(disk: Path) -> None:
     assert sorted(path.name for path in (disk / "runs").iterdir() if path.is_dir()) == [second]
 
 
-def test_a_waiting_run_on_a_full_disk_says_why_nothing_starts_it(disk: Path) -> None:
+def test_a_queued_run_on_a_full_disk_says_why_it_does_not_start(disk: Path) -> None:
     job_id = api.enter(make_spec("pattern_1010_gan"))
     fill(disk)
     assert not (disk / "runs" / scheduler.SCHEDULER_LOG).exists()
@@ -104,9 +104,9 @@ def test_a_waiting_run_on_a_full_disk_says_why_nothing_starts_it(disk: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_request_on_a_full_disk_is_refused_in_words(disk: Path) -> None:
+def test_a_request_on_a_full_disk_raises_an_error(disk: Path) -> None:
     folder = RunFolder.create(disk / "runs" / "learns", make_spec("pattern_1010_gan", None, ()))
-    folder.write_status(phase="training", step=1, max_steps=100)  # by this process, which lives
+    folder.write_status(phase="training", step=1, max_steps=100)  # by this process, which is running
     fill(disk)
     with pytest.raises(QueueError, match="cannot be written: No space left on device"):
         train_jobs.request("learns", "save")
@@ -127,24 +127,24 @@ def test_finished_runs_on_a_read_only_disk_are_listed_and_shown(disk: Path) -> N
     assert [job.id for job in train_jobs.jobs()] == [job_id]
 
 
-def as_an_earlier_program_left_it(path: Path) -> None:
-    """A write-ahead log, and no column for the checkpoints folder."""
+def as_of_an_earlier_version(path: Path) -> None:
+    """Give the queue a write-ahead log and remove the column of the checkpoints folder."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("ALTER TABLE jobs DROP COLUMN checkpoints_root")
     db.close()
 
 
-def test_a_queue_of_an_earlier_program_is_read_on_a_read_only_disk(disk: Path) -> None:
+def test_a_queue_of_an_earlier_version_is_read_on_a_read_only_disk(disk: Path) -> None:
     job_id = stopped_run()
-    as_an_earlier_program_left_it(disk / "runs" / "queue.sqlite")
+    as_of_an_earlier_version(disk / "runs" / "queue.sqlite")
     read_only(disk)
     assert [(row.id, row.checkpoints_root) for row in Store().rows()] == [(job_id, None)]
 
 
-def test_a_queue_of_an_earlier_program_is_converted_by_the_first_change(own_folders: Path) -> None:
+def test_a_queue_of_an_earlier_version_is_converted_by_the_first_change(own_folders: Path) -> None:
     job_id = stopped_run()
-    as_an_earlier_program_left_it(own_folders / "queue.sqlite")
+    as_of_an_earlier_version(own_folders / "queue.sqlite")
     assert [row.id for row in Store().rows()] == [job_id]
     assert Store().rename(job_id, "other")
     with sqlite3.connect(own_folders / "queue.sqlite") as db:
@@ -154,7 +154,7 @@ def test_a_queue_of_an_earlier_program_is_converted_by_the_first_change(own_fold
 
 
 def limited(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line where no file can grow or change: a disk that is full for this process alone."""
+    """Run a command with a file size limit of 0: like a full disk, for this process only."""
     return subprocess.run(
         ["sh", "-c", 'ulimit -f 0; exec "$0" -m train_jobs "$@"', sys.executable, *arguments],
         cwd=PROJECT,
@@ -175,13 +175,13 @@ def test_reading_writes_nothing_and_deleting_frees_space_before_the_row_goes(own
     refused = limited("delete", job_id)
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
-    assert not [path for path in own_folders.iterdir() if path.is_dir()], "its files are gone"
+    assert not [path for path in own_folders.iterdir() if path.is_dir()], "its files are deleted"
     assert cli("delete", job_id).returncode == 0
     assert train_jobs.jobs() == ()
 
 
 @pytest.mark.slow
-def test_a_training_that_fills_the_disk_says_so_and_goes_on_once_there_is_space(disk: Path) -> None:
+def test_a_training_that_fills_the_disk_reports_it_and_resumes_when_there_is_space(disk: Path) -> None:
     small = ("model.hidden_sizes=[16]", "train.max_steps=3000", "train.save_every=200", "train.keep_last=null")
     fast = ("train.precision=fp32", "train.compile=off", "run.threads=1", "train.preview_every=100")
     (disk / "ballast").write_bytes(bytes(3 * 2**20))
@@ -201,7 +201,7 @@ def test_a_training_that_fills_the_disk_says_so_and_goes_on_once_there_is_space(
     assert steps == sorted(set(steps))
 
 
-def test_clean_up_on_a_read_only_disk_leaves_the_message_as_it_is(
+def test_clean_up_on_a_read_only_disk_does_not_replace_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from PIL import Image

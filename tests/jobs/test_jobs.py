@@ -1,4 +1,4 @@
-"""The job layer with real schedulers, real workers and a real queue; nothing is replaced by a stand-in."""
+"""The job layer with real schedulers, workers and queue."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_submit_wait_show_and_list_from_the_command_line(runs: Path) -> None:
     assert [job["id"] for job in json.loads(cli("list", "--json").stdout)] == ["pattern_1010_gan-1"]
     assert "finished at step 300" in cli("logs", "pattern_1010_gan-1").stdout
     refused = cli("stop", "pattern_1010_gan-1")
-    assert refused.returncode == 1, "2 is for usage, this is a refusal"
+    assert refused.returncode == 1, "2 is for usage errors"
     assert "has finished at step 300" in refused.stderr
     with pytest.raises(JobError, match="for a longer training"):
         train_jobs.resume("pattern_1010_gan-1")
@@ -78,7 +78,7 @@ def test_stop_saves_and_resume_leaves_no_gap_and_no_double_point() -> None:
 
 
 @pytest.mark.slow
-def test_killed_worker_is_noticed_and_resumed() -> None:
+def test_killed_worker_is_reported_and_resumed() -> None:
     job = start(*ENDLESS, "train.save_every=100")
     pid = until_step(job.id, 150).pid
     assert pid is not None
@@ -98,7 +98,7 @@ def test_killed_worker_is_noticed_and_resumed() -> None:
 
 
 @pytest.mark.slow
-def test_worker_that_dies_before_its_first_checkpoint_can_begin_again() -> None:
+def test_worker_killed_before_its_first_checkpoint_can_start_again() -> None:
     job = start(*ENDLESS)
     until(lambda: train_jobs.job(job.id).pid is not None)
     pid = train_jobs.job(job.id).pid
@@ -137,10 +137,10 @@ def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path
     until(lambda: bool(train_jobs.jobs()) and scheduler.running_pid(runs) not in (None, 0, first), 10)
     time.sleep(0.6)
     assert train_jobs.job(job.id).pid == pid, "the same worker goes on"
-    assert train_jobs.job(waiting.id).state == "PENDING", "one worker a device"
+    assert train_jobs.job(waiting.id).state == "PENDING", "one worker per device"
 
     train_jobs.stop(waiting.id)
-    assert train_jobs.job(waiting.id).state == "STOPPED", "a waiting job stops at once"
+    assert train_jobs.job(waiting.id).state == "STOPPED", "a queued job stops at once"
     with pytest.raises(JobError, match="stop it first"):
         train_jobs.delete(job.id)
     train_jobs.stop(job.id)
@@ -150,7 +150,7 @@ def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path
     assert not job.folder.path.exists()
 
 
-def test_scheduler_leaves_when_there_is_nothing_to_do(runs: Path) -> None:
+def test_scheduler_ends_when_there_is_nothing_to_do(runs: Path) -> None:
     train_jobs.stop(start(*ENDLESS).id)
     until(lambda: not train_jobs.jobs()[0].active)
     end_scheduler(runs)
@@ -256,7 +256,7 @@ def test_damaged_and_foreign_folders_do_not_break_the_list(runs: Path) -> None:
             train_jobs.delete(name)
 
 
-def test_no_content_of_a_run_folder_ends_the_list(runs: Path) -> None:
+def test_no_content_of_a_run_folder_breaks_the_list(runs: Path) -> None:
     for name in ("null", "words", "huge", "abc", "whole"):
         folder = RunFolder.create(runs / name, make_spec("pattern_1010_gan", None, ["train.max_steps=50"]))
         folder.write_status(phase="stopped", step=20, max_steps=50)
@@ -283,7 +283,7 @@ def test_no_content_of_a_run_folder_ends_the_list(runs: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_scheduler_survives_a_folder_that_is_damaged_under_a_worker(runs: Path) -> None:
+def test_scheduler_survives_a_run_folder_damaged_during_training(runs: Path) -> None:
     broken = start(*ENDLESS)
     healthy = start("train.max_steps=100", "train.precision=fp32", "train.compile=off", "run.threads=1")
     until(lambda: train_jobs.job(broken.id).phase == "training")
@@ -298,7 +298,7 @@ def test_scheduler_survives_a_folder_that_is_damaged_under_a_worker(runs: Path) 
     assert scheduler.running_pid(runs) == serving
 
 
-def test_request_is_refused_until_it_would_be_heard() -> None:
+def test_request_is_refused_until_the_job_trains() -> None:
     job = start(*ENDLESS)
     refusals = []
     while len(refusals) < 1000:
@@ -313,7 +313,7 @@ def test_request_is_refused_until_it_would_be_heard() -> None:
     until(lambda: any(event["kind"] == "save" for event in job.folder.events()), what="the one request that was taken")
 
 
-def test_worker_that_does_not_stop_is_killed_and_told_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_that_does_not_stop_is_killed_with_a_reason(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "_KILL_AFTER", 1.0)
     store = Store(runs)
     (runs / "deaf").mkdir(parents=True)
@@ -362,7 +362,7 @@ def test_relative_runs_folder_is_the_same_folder_for_scheduler_and_worker(
 
 
 @pytest.mark.slow
-def test_damaged_queue_is_told_and_repaired_around_a_running_worker(runs: Path) -> None:
+def test_damaged_queue_is_reported_and_repaired_during_a_training(runs: Path) -> None:
     job = start(*ENDLESS)
     pid = until_step(job.id, 50).pid
     scheduler.end(runs)
@@ -384,9 +384,9 @@ def test_damaged_queue_is_told_and_repaired_around_a_running_worker(runs: Path) 
         train_jobs.repair()
 
 
-def test_full_disk_and_unwritable_folder_leave_nothing_half_made(runs: Path) -> None:
+def test_full_disk_and_unwritable_folder_leave_no_partial_files(runs: Path) -> None:
     runs.mkdir()
-    # A limit on the size of files is a disk that is full for this process alone.
+    # A file size limit is like a full disk, for this process only.
     full = subprocess.run(
         ["sh", "-c", 'ulimit -f 0; exec "$0" -m train_jobs submit pattern_1010_gan', sys.executable],
         cwd=PROJECT,
@@ -406,7 +406,7 @@ def test_full_disk_and_unwritable_folder_leave_nothing_half_made(runs: Path) -> 
     assert "Traceback" not in blocked.stderr
 
 
-def test_bad_input_is_told_before_anything_is_queued(runs: Path) -> None:
+def test_bad_input_is_refused_before_anything_is_queued(runs: Path) -> None:
     for arguments, told in (
         (("pattern_1010",), "did you mean 'pattern_1010_gan'"),
         (("pattern_1010_gan", "--set", "train.max_steps=0"), "train.max_steps"),
@@ -431,7 +431,7 @@ def test_bad_input_is_told_before_anything_is_queued(runs: Path) -> None:
 
 def test_failure_in_the_worker_reaches_the_row(runs: Path) -> None:
     job = start(*ENDLESS)
-    # The curve's file cannot be written: it is a folder.
+    # The metrics file cannot be written: it is a folder.
     (job.folder.path / "metrics.jsonl").mkdir()
     failed = until_state(job.id, "FAILED")
     assert failed.error

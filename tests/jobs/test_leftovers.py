@@ -1,4 +1,4 @@
-"""Half-made files: those of ended processes are removed, those of living ones are not, and clean-up hides no error."""
+"""Partial files: those of ended processes are removed, those of running ones are not; clean-up hides no error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def made(path: Path) -> Path:
     return path
 
 
-def test_folders_of_killed_submissions_and_deletions_go_with_the_next_look_at_the_list(own_folders: Path) -> None:
+def test_folders_of_killed_submissions_and_deletions_are_removed_by_the_next_listing(own_folders: Path) -> None:
     job_id = api.enter(make_spec("pattern_1010_gan"))
     assert Store().cancel(job_id)
     left = [made(own_folders / name) for name in (".new-0a1b", ".trash-0a1b", f".trash-{ENDED}")]
@@ -48,7 +48,7 @@ def test_a_public_server_removes_nothing(own_folders: Path, monkeypatch: pytest.
     assert left.exists()
 
 
-def test_nothing_is_removed_while_another_process_is_at_work_there(tmp_path: Path) -> None:
+def test_nothing_is_removed_while_another_process_works_in_the_folder(tmp_path: Path) -> None:
     left = made(tmp_path / ".new-0a1b")
     program = (
         "import sys; from pathlib import Path; from genmodels import leftovers\n"
@@ -65,15 +65,15 @@ def test_nothing_is_removed_while_another_process_is_at_work_there(tmp_path: Pat
     assert not left.exists()
 
 
-def test_a_pid_that_is_used_again_protects_nothing(tmp_path: Path) -> None:
+def test_a_reused_pid_protects_nothing(tmp_path: Path) -> None:
     old, young = made(tmp_path / f".tmp-old-{os.getpid()}"), made(tmp_path / f".tmp-young-{os.getpid()}")
-    os.utime(old, (1e9, 1e9))  # before this process began
+    os.utime(old, (1e9, 1e9))  # before this process started
     leftovers.sweep(tmp_path, ".tmp-*")
     assert not old.exists()
     assert young.exists()
 
 
-def test_a_training_begins_by_clearing_its_folder(tmp_path: Path) -> None:
+def test_a_training_removes_partial_files_from_its_folder_first(tmp_path: Path) -> None:
     from genmodels.training import runner
 
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=1"))
@@ -86,10 +86,10 @@ def test_a_training_begins_by_clearing_its_folder(tmp_path: Path) -> None:
     kept = made(folder.path / ".damaged-000007-1")
     assert runner.train_folder(folder, device="cpu") == "finished"
     hidden = [path for path in folder.path.rglob("*") if path.name.startswith(".") or path.suffix == ".tmp"]
-    assert hidden == [kept], "a damaged checkpoint was set aside for a person to look at"
+    assert hidden == [kept], "a damaged checkpoint was renamed, for inspection"
 
 
-def test_what_a_killed_publication_left_is_removed_or_put_back(tmp_path: Path) -> None:
+def test_files_of_a_killed_publication_are_removed_or_restored(tmp_path: Path) -> None:
     root = tmp_path / "checkpoints"
     made(root / f".tmp-new-{ENDED}")
     made(root / "replaced")
@@ -101,7 +101,7 @@ def test_what_a_killed_publication_left_is_removed_or_put_back(tmp_path: Path) -
     assert not lost.exists()
 
 
-def test_what_a_killed_download_or_packing_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_a_killed_download_or_packing_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     for name in (f".fsdd-{ENDED}", "flower_photos/daisy"):
@@ -123,14 +123,14 @@ def test_what_a_killed_download_or_packing_left_is_removed(tmp_path: Path, monke
         path.write_bytes(b"half")
     packing.pack(packing.open_source(tmp_path / "images"), tmp_path / "x.h5", size=16)
     assert not left.exists()
-    assert other.exists(), "another file's; it is removed when that one is packed"
+    assert other.exists(), "it belongs to another file and is removed when that one is packed"
 
 
 REMOVERS = {"unlink", "rmdir", "rmtree", "remove", "removedirs"}
 
 
 def unguarded_removals(tree: ast.AST) -> list[int]:
-    """Lines of `finally` blocks and of handlers that raise again, where removing a file may raise in its turn."""
+    """Lines in `finally` blocks and re-raising handlers where removing a file may raise another error."""
     found = []
     for node in ast.walk(tree):
         blocks = [node.finalbody] if isinstance(node, ast.Try) else []
@@ -146,7 +146,7 @@ def unguarded_removals(tree: ast.AST) -> list[int]:
     return found
 
 
-def test_clean_up_code_removes_files_only_by_functions_that_do_not_raise() -> None:
+def test_clean_up_code_removes_files_only_with_functions_that_do_not_raise() -> None:
     assert unguarded_removals(ast.parse("try:\n    f()\nfinally:\n    path.unlink(missing_ok=True)\n")) == [4]
     found = [
         f"{path.relative_to(PROJECT)}:{line}"
@@ -157,8 +157,8 @@ def test_clean_up_code_removes_files_only_by_functions_that_do_not_raise() -> No
     assert found == [], "use genmodels.leftovers.discard: an error in clean-up would replace the one for the user"
 
 
-def test_a_temporary_folder_that_cannot_be_removed_hides_nothing() -> None:
-    """`with TemporaryDirectory(...)` raises where it ends, unless it is told not to."""
+def test_a_temporary_folder_that_cannot_be_removed_hides_no_error() -> None:
+    """`with TemporaryDirectory(...)` raises at its end unless `ignore_cleanup_errors` is set."""
     found = [
         str(path.relative_to(PROJECT))
         for package in ("genmodels", "train_jobs", "pages")

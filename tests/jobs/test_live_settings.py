@@ -1,4 +1,4 @@
-"""Settings turned while a model trains, by the command line, as the pages do it."""
+"""Live settings, changed on the command line while a model trains, as the pages do it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from train_jobs import Job, JobError
 
 @pytest.fixture
 def endless(own_folders: Path) -> Iterator[Job]:
-    """A training that goes on until it is stopped."""
+    """A training that runs until it is stopped."""
     changes = ["train.max_steps=100000000", "train.precision=fp32", "train.compile=off", "run.threads=1"]
     job = train_jobs.submit(train_jobs.make_spec("pattern_1010_gan", None, changes))
     end = time.monotonic() + 30
@@ -35,7 +35,7 @@ def turn(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "train_jobs", "turn", *arguments], capture_output=True, text=True)
 
 
-def test_turned_by_hand_it_holds_and_is_told(endless: Job) -> None:
+def test_a_change_is_applied_and_recorded(endless: Job) -> None:
     before = train_jobs.settings_now(endless)
     done = turn(endless.id, "model.generator_lr=0.5")
     assert (done.returncode, done.stdout) == (0, f"model.generator_lr from {before['generator_lr']:g} to 0.5\n")
@@ -48,8 +48,8 @@ def test_turned_by_hand_it_holds_and_is_told(endless: Job) -> None:
     assert sum(event["kind"] == "set" for event in endless.folder.events()) == 1
 
 
-def test_what_cannot_be_turned_is_refused_before_anything_is(endless: Job) -> None:
-    for arguments, told in (
+def test_an_invalid_change_is_refused_and_changes_nothing(endless: Job) -> None:
+    for arguments, message in (
         (["train.max_steps=5"], "train.* cannot be changed while training"),
         (["model.hidden=5"], "model.hidden cannot be changed while 'gan' trains; these can: model."),
         (["model.generator_lr=0.5", "model.discriminator_lr=7"], "model.discriminator_lr = 7"),
@@ -57,7 +57,7 @@ def test_what_cannot_be_turned_is_refused_before_anything_is(endless: Job) -> No
     ):
         done = turn(endless.id, *arguments)
         assert done.returncode == 2, done
-        assert told in done.stderr
+        assert message in done.stderr
     with pytest.raises(ConfigError, match=r"model\.nonsense"):
         train_jobs.turn(endless.id, {"nonsense": 1.0})
     train_jobs.stop(endless.id)
@@ -69,7 +69,7 @@ def test_what_cannot_be_turned_is_refused_before_anything_is(endless: Job) -> No
         train_jobs.turn(endless.id, {"generator_lr": 0.5})
 
 
-def test_every_family_says_what_of_it_is_live() -> None:
+def test_every_family_lists_its_live_settings() -> None:
     live = {name: live_fields(registry.config_class(name)) for name in registry.names()}
     assert {"generator_lr", "discriminator_lr", "cycle_weight"} <= set(live["cyclegan"])
     assert "image_shape" not in live["cyclegan"]

@@ -1,4 +1,4 @@
-"""Publishing from the page: a process of its own that reports progress, outlives the page and can be cancelled."""
+"""Publishing from the page: a subprocess that reports progress, outlives the page and can be cancelled."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def page(run: str) -> AppTest:
     return app
 
 
-def test_it_goes_on_without_the_page_which_says_later_how_it_ended(run: str, tmp_path: Path):
+def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_path: Path):
     app = page(run)
     app.text_input(key="runs_publish_name").set_value("shown")
     app.button(key="runs_publish").click().run()
@@ -78,15 +78,15 @@ def test_a_cancelled_publication_leaves_nothing(run: str, tmp_path: Path):
     assert [job.id for job in train_jobs.jobs()] == [run]
 
 
-def test_what_the_command_refuses_is_shown_as_its_reason(run: str):
+def test_the_error_of_the_command_is_shown(run: str):
     publication = publishing.start(run, "Not Allowed")
     wait_for(lambda: publication.ended is not None)
     assert "cannot be a checkpoint's" in publication.problem
     assert any("cannot be a checkpoint" in message.value for message in page(run).error)
 
 
-def test_two_runs_are_not_published_by_one_name_at_a_time(run: str) -> None:
-    """The second would replace the first when it is done."""
+def test_two_runs_are_not_published_under_one_name(run: str) -> None:
+    """The second publication would replace the first."""
     other = save_run(runs_root(), "pattern_1010_gan-2", "pattern_1010_gan")
     publication = publishing.start(run, "same")
     with pytest.raises(GenmodelsError, match="name = 'same' is taken"):

@@ -1,4 +1,4 @@
-"""A visitor's two pictures through the real queue, scheduler and worker: painted, stopped, and gone on with."""
+"""A style transfer of two images through the real queue, scheduler and worker: trained, stopped, resumed."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def file(width: int, height: int, seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def test_two_pictures_are_painted_stopped_and_gone_on_with() -> None:
+def test_a_style_transfer_is_trained_stopped_and_resumed() -> None:
     job = train_jobs.submit_pair(file(60, 40, 0), file(50, 70, 1), assignments=SMALL, name="mine")
-    until(lambda: len(train_jobs.job(job.id).folder.previews()) > 2, 60, "a live canvas")
+    until(lambda: len(train_jobs.job(job.id).folder.previews()) > 2, 60, "previews of the canvas")
     train_jobs.request(job.id, "set", path="model.style_weight", value=4.0)
     until(lambda: any(event["kind"] == "set" for event in job.folder.events()), 20, "the knob")
     train_jobs.stop(job.id)
@@ -39,14 +39,14 @@ def test_two_pictures_are_painted_stopped_and_gone_on_with() -> None:
         assert canvas.size == (32, 21)
     painted = catalog.load(job.id)
     assert painted.painting().shape == (1, 3, 21, 32)  # type: ignore[operator]
-    train_jobs.resume(job.id)  # the files it was submitted with were never on this disk by name
+    train_jobs.resume(job.id)  # the submitted files are only in the run folder
     until(lambda: train_jobs.job(job.id).step > stopped.step, 60, "a step more")
     train_jobs.stop(job.id)
     until_state(job.id, "STOPPED")
     assert [event["kind"] for event in job.folder.events()] == ["set", "resume"]
 
 
-def test_a_picture_that_is_none_is_named_and_nothing_is_queued() -> None:
+def test_an_invalid_image_is_named_and_nothing_is_queued() -> None:
     with pytest.raises(DataError, match="style: not a PNG"):
         train_jobs.submit_pair(file(60, 40, 0), b"no picture")
     assert not train_jobs.jobs()

@@ -1,4 +1,4 @@
-"""Folder names are unique across runs and published checkpoints; a copy made by hand breaks no page."""
+"""Folder names are unique across runs and published checkpoints; a manual copy breaks no page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_publishing_under_the_name_of_a_run_is_refused_with_a_free_name(publishe
     assert not list(published.iterdir())
 
 
-def test_files_that_are_no_checkpoint_are_not_replaced_by_one(published: Path):
+def test_a_folder_that_is_not_a_checkpoint_is_not_replaced(published: Path):
     run = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
     (published / "notes").write_text("mine")
     (published / "photos").mkdir()

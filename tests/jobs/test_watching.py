@@ -1,4 +1,4 @@
-"""Telling a living worker from a hung and from a dead one, whatever the clock does, and ending each of them."""
+"""Running, hung and ended workers are told apart, also after the clock was set, and can be stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("runs")
 
 
 def change_queue(runs: Path, change: str) -> None:
-    """What a step of the clock, or an earlier scheduler, would have left in the queue."""
+    """Change the queue as a clock change, or an earlier scheduler, would."""
     with sqlite3.connect(runs / "queue.sqlite") as db:
         db.execute(f"UPDATE jobs SET {change}")
     db.close()
@@ -52,7 +52,7 @@ def foreground(*settings: str) -> subprocess.Popen[str]:
         "state = 'FAILED', finished = 1, error = 'given up', pid_created = pid_created + 3600",
     ],
 )
-def test_a_worker_is_known_again_after_a_step_of_the_clock_and_can_be_stopped(runs: Path, change: str) -> None:
+def test_a_worker_is_found_after_the_clock_was_set_and_can_be_stopped(runs: Path, change: str) -> None:
     job = start(*ENDLESS)
     pid = until_step(job.id, 20).pid
     end_scheduler(runs)
@@ -67,7 +67,7 @@ def test_a_worker_is_known_again_after_a_step_of_the_clock_and_can_be_stopped(ru
 
 
 @pytest.mark.slow
-def test_a_training_in_a_terminal_is_known_again_after_a_step_of_the_clock(runs: Path) -> None:
+def test_a_foreground_training_is_found_after_the_clock_was_set(runs: Path) -> None:
     with foreground() as process:
         until(lambda: any(job.step > 20 for job in train_jobs.jobs()), 60)
         end_scheduler(runs)
@@ -79,7 +79,7 @@ def test_a_training_in_a_terminal_is_known_again_after_a_step_of_the_clock(runs:
     assert until_state(job.id, "STOPPED").folder.steps()[-1] > 20
 
 
-def test_a_pid_that_is_used_again_is_no_worker(tmp_path: Path) -> None:
+def test_a_reused_pid_is_not_a_worker(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", make_spec("pattern_1010_gan"))
     folder.write_status(phase="training")  # by this process
     with subprocess.Popen(["sleep", "60"]) as other:
@@ -111,7 +111,7 @@ def test_the_age_of_a_report_does_not_depend_on_the_clock() -> None:
 
 
 def make_late(folder: RunFolder, seconds: float) -> None:
-    """Date the last report back, instead of waiting."""
+    """Give the last report an earlier time, instead of waiting."""
     status = folder.status()
     write_json(folder.path / "status.json", {**status, "monotonic": status["monotonic"] - seconds})
 
@@ -137,7 +137,7 @@ def test_a_suspended_worker_is_shown_as_not_responding_and_stop_saves_it() -> No
     assert until_state(job.id, "STOPPED").folder.steps()[-1] >= 20
 
 
-def test_a_worker_that_neither_responds_nor_stops_is_killed_sooner(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_neither_reports_nor_stops_is_killed_sooner(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "_STOP_SECONDS", 0.2)
     store, folder = Store(runs), RunFolder.create(runs / "deaf", make_spec("pattern_1010_gan"))
     program = (
@@ -163,12 +163,12 @@ def test_a_worker_that_neither_responds_nor_stops_is_killed_sooner(runs: Path, m
 
 
 @pytest.mark.slow
-def test_a_closed_terminal_saves_first(runs: Path) -> None:
+def test_a_training_in_a_closed_terminal_saves_first(runs: Path) -> None:
     ours, theirs = pty.openpty()
 
     def take_the_terminal() -> None:
         os.setsid()
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and children inherit that
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and children inherit that
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
     command = [sys.executable, "-m", "train_jobs", "run", "pattern_1010_gan"]
@@ -180,7 +180,7 @@ def test_a_closed_terminal_saves_first(runs: Path) -> None:
     os.close(theirs)
     try:
         until(lambda: any(job.step > 50 for job in train_jobs.jobs()), 60)
-        os.close(ours)  # the window is gone: its processes get SIGHUP, and writing to it fails
+        os.close(ours)  # the terminal is closed: its processes get SIGHUP, and writing to it fails
         process.wait(timeout=30)
     finally:
         process.kill()
@@ -191,7 +191,7 @@ def test_a_closed_terminal_saves_first(runs: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_hung_up_saves_first() -> None:
+def test_a_worker_saves_on_sighup() -> None:
     job = start(*ENDLESS)
     pid = until_step(job.id, 50).pid
     assert pid is not None
@@ -199,11 +199,11 @@ def test_a_worker_that_is_hung_up_saves_first() -> None:
     assert until_state(job.id, "STOPPED").folder.steps()[-1] > 50
 
 
-def test_hanging_up_twice_is_hanging_up_once_and_nohup_is_respected() -> None:
+def test_a_second_sighup_is_ignored_and_so_is_the_first_under_nohup() -> None:
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     try:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a terminal, whatever the tests were started by
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a terminal, even if the tests run under nohup
         stop = worker.catch_signals()
         os.kill(os.getpid(), signal.SIGHUP)
         assert stop.wait(5)
@@ -218,7 +218,7 @@ def test_hanging_up_twice_is_hanging_up_once_and_nohup_is_respected() -> None:
             signal.signal(number, handler)
 
 
-def test_the_environment_of_workers_is_a_list_without_secrets() -> None:
+def test_the_environment_of_workers_contains_no_secrets() -> None:
     passed = {
         "PATH": "/bin",
         "HOME": "/root",
@@ -274,19 +274,19 @@ def test_each_worker_gets_its_submitters_folders_and_no_secret(
     until_state(two.id, "STOPPED")
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(third))
     train_jobs.resume(two.id)
-    assert checkpoints_of(two.id) == str(second), "the submitter's, also when somebody else resumes"
+    assert checkpoints_of(two.id) == str(second), "the submitter's, also after a resume by another user"
 
 
 def checkpoints_of(job_id: str) -> str:
-    """What the worker of a job was told, once it is there."""
+    """The checkpoints folder in the environment of a job's worker."""
     until(lambda: train_jobs.job(job_id).pid is not None, 60)
     pid = train_jobs.job(job_id).pid
     return psutil.Process(pid).environ()["GENMODELS_CHECKPOINTS"]
 
 
 @pytest.mark.slow
-def test_a_library_that_aborts_at_the_end_of_the_process_fails_no_run(tmp_path: Path) -> None:
-    """As a thread of torch does now and then; the run is saved and listed as finished by then."""
+def test_an_abort_at_the_end_of_the_process_does_not_fail_the_run(tmp_path: Path) -> None:
+    """A thread of torch sometimes aborts; the run is saved and finished by then."""
     (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
     done = cli(
         "run", "pattern_1010_gan", "--set", "train.max_steps=2", "--set", "train.compile=off", PYTHONPATH=str(tmp_path)

@@ -1,4 +1,4 @@
-"""Hostile image files, made as small as they come: metadata and scans that cost a decoder far more than their bytes."""
+"""Small hostile image files, with metadata and scans that are expensive to decode."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def png(
     extra: bytes = b"", width: int = 8, height: int = 8, depth: int = 8, colour: int = 2, after: bytes = b""
 ) -> bytes:
-    """A PNG of zeros, whose pixels compress to nothing, with further chunks before its pixels."""
+    """A PNG of zeros, which compress to almost nothing, with further chunks before the pixels."""
     row = 1 + width * {0: 1, 2: 3, 4: 2, 6: 4}[colour] * depth // 8
     packer = zlib.compressobj(9)
     pixels = b"".join(packer.compress(bytes(row)) for _ in range(height)) + packer.flush()
@@ -51,7 +51,7 @@ def jpeg_exif(block: bytes) -> bytes:
 
 
 def jpeg_scans(side: int, scans: int) -> bytes:
-    """A progressive grey JPEG with that many further scans, each of which ends every block at once."""
+    """A progressive grey JPEG with so many further scans, each with only end-of-block codes."""
     buffer = io.BytesIO()
     Image.new("L", (side, side), 128).save(buffer, "JPEG", progressive=True)
     raw = buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What tests of the job layer share: they start real schedulers and workers, and wait for what these do."""
+"""Helpers for tests of the job layer: start real schedulers and workers, and wait for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def start(*settings: str, recipe: str = "pattern_1010_gan") -> Job:
 
 
 def until(condition: Callable[[], bool], seconds: float = 20, what: str = "") -> float:
-    """Seconds until `condition`; fails after `seconds`."""
+    """Wait for `condition` and return the seconds; fails after `seconds`."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds, f"{what or condition} not within {seconds} s"
@@ -42,7 +42,7 @@ def until_step(job_id: str, step: int) -> Job:
 
 
 def end_scheduler(runs: Path) -> None:
-    """Also one that is just starting."""
+    """End the scheduler, even if it is just starting."""
     until(lambda: bool(scheduler.running_pid(runs)))
     scheduler.end(runs)
     assert scheduler.running_pid(runs) is None
@@ -61,7 +61,7 @@ def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def logged_steps(folder: RunFolder) -> list[int]:
-    """Steps of the loss curve; lines of previews have no loss."""
+    """Steps with a loss in the metrics; lines of previews have none."""
     return [
         line["step"] for line in folder.metrics()[0] if "discriminator/loss" in line or "loss/discriminator" in line
     ]
