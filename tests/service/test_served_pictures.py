@@ -106,8 +106,8 @@ def test_strips_and_rotations_give_pillows_own_pixels(orientation: int, mode: st
     exif = Image.Exif()
     exif[0x0112] = orientation
     raw = encoded(image, exif=exif)
-    turn = pictures._turn(orientation)
-    upright = image if turn is None else image.transpose(turn)
+    rotation = pictures._rotation(orientation)
+    upright = image if rotation is None else image.transpose(rotation)
     wanted = np.asarray(upright if mode == "RGBA" else upright.convert("RGB"))
     assert np.array_equal(pictures.decode_whole(raw), wanted)
 
