@@ -66,9 +66,9 @@ def all_jobs(store: Store, problem: str | None = None) -> tuple[Job, ...]:
     rows = store.rows()
     pending = [row.id for row in rows if row.state == "PENDING"]
     with_row = {row.id for row in rows}
-    found = [_of_row(store, row, pending, problem) for row in rows]
-    found += [of_folder(path) for name, path in paths.items() if name not in with_row]
-    return tuple(sorted(found, key=lambda job: (job.created, job.id), reverse=True))
+    result = [_of_row(store, row, pending, problem) for row in rows]
+    result += [of_folder(path) for name, path in paths.items() if name not in with_row]
+    return tuple(sorted(result, key=lambda job: (job.created, job.id), reverse=True))
 
 
 def one_job(store: Store, job_id: str, problem: str | None = None) -> Job:

@@ -58,9 +58,9 @@ def _binary(path: Path) -> BinaryIO:
 
 
 def _in_folder(path: Path, limits: Limits) -> ArraySource | None:
-    found = files_below(path, (*SUFFIXES, ".idx3-ubyte", ".idx1-ubyte"), limits.entries, "files")
-    files = {name: partial(_binary, path / name) for name in found.names}
-    return _from_files(shown(path.name), files, limits, found.left_out)
+    listing = files_below(path, (*SUFFIXES, ".idx3-ubyte", ".idx1-ubyte"), limits.entries, "files")
+    files = {name: partial(_binary, path / name) for name in listing.names}
+    return _from_files(shown(path.name), files, limits, listing.left_out)
 
 
 def _from_files(title: str, files: Files, limits: Limits, left_out: LeftOut) -> ArraySource | None:

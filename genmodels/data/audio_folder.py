@@ -20,7 +20,7 @@ import numpy as np
 
 from genmodels import leftovers
 from genmodels.data import recording
-from genmodels.data.dataset import Dataset
+from genmodels.data.dataset import UserData
 from genmodels.data.decoding import Decoded, decode_folder
 from genmodels.data.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
 from genmodels.data.layouts import Layout, layout
@@ -34,7 +34,7 @@ from genmodels.errors import ConfigError, DataError
 DEFAULT_RATE, DEFAULT_SECONDS = 8_000, 2.0
 MAX_FILES = 20_000
 MAX_FILE_SECONDS = 3_600.0
-MAX_SAMPLES = 300_000_000  # 600 MB; ten hours at 8,000 samples a second
+MAX_SAMPLES = 300_000_000  # 600 MB; ten hours at 8,000 samples per second
 MAX_CLIP = 480_000  # samples of a clip; all layers' outputs for one clip are held in memory
 _SPLITS: tuple[Split, ...] = ("train", "test")
 _MAX_CACHED, _CACHE_VERSION = 3, 1
@@ -156,7 +156,7 @@ def _spread(groups: Layout, limit: int) -> np.ndarray:
     return np.sort(rows)
 
 
-class AudioFolder(Dataset):
+class AudioFolder(UserData):
     fields = ("path", "limit", "sample_rate", "clip_seconds")
 
     def missing(self, config: DataConfig) -> str | None:
@@ -169,7 +169,7 @@ class AudioFolder(Dataset):
 
     def spec(self, config: DataConfig) -> DataSpec:
         """What the folder holds, decoded unless it is in the cache; raises DataError."""
-        folder = self._folder(config)
+        folder = _Folder.of(self.path(config), config)
         decoded = _decoded(folder, samples=False)
         train, test = (folder.clips(split, decoded.ends, decoded.rows) for split in _SPLITS)
         longest = max(int((clips.end - clips.start).max()) for clips in (train, test))
@@ -190,7 +190,7 @@ class AudioFolder(Dataset):
 
     def load_audio(self, config: DataConfig, split: Split) -> Recordings:
         """The split, file by file; unreadable files are logged, and raise DataError if they are more than a tenth."""
-        folder = self._folder(config)
+        folder = _Folder.of(self.path(config), config)
         decoded = _decoded(folder, samples=True)
         clips = folder.clips(split, decoded.ends, decoded.rows)
         if split == "train":
@@ -200,16 +200,10 @@ class AudioFolder(Dataset):
 
     def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
         """Clips per class."""
-        folder = self._folder(config)
+        folder = _Folder.of(self.path(config), config)
         decoded = _decoded(folder, samples=False)
         labels = folder.clips(split, decoded.ends, decoded.rows).label
         return tuple(np.bincount(labels, minlength=len(folder.classes)).tolist()) if folder.classes else ()
-
-    def _folder(self, config: DataConfig) -> _Folder:
-        problem = self.missing(config)
-        if problem or config.path is None:
-            raise DataError(problem or "")
-        return _Folder.of(Path(config.path), config)
 
 
 DATASET = AudioFolder("audio_folder")

@@ -141,11 +141,13 @@ def _values(
     values = _parsed(b",".join(complete))
     if len(values) != width * len(complete):
         each = [_parsed(line) for line in complete]
-        for row, found in zip(rows, each, strict=True):
-            if len(found) != width:
+        for row, line_values in zip(rows, each, strict=True):
+            if len(line_values) != width:
                 left_out.add(f"{title}: line {row}", _VALUES)
-        rows = [row for row, found in zip(rows, each, strict=True) if len(found) == width]
-        values = np.concatenate([np.empty(0, np.int64), *(found for found in each if len(found) == width)])
+        rows = [row for row, line_values in zip(rows, each, strict=True) if len(line_values) == width]
+        values = np.concatenate(
+            [np.empty(0, np.int64), *(line_values for line_values in each if len(line_values) == width)]
+        )
     return np.array(rows, np.int64), values.reshape(-1, width)
 
 

@@ -89,6 +89,17 @@ class FixedImages(FixedDataset):
         return arrays if first is None else replace(arrays, images=arrays.images[:first], labels=arrays.labels[:first])
 
 
+class UserData(Dataset):
+    """Reads the user's data at `data.path`."""
+
+    def path(self, config: DataConfig) -> Path:
+        """`data.path`; raises DataError if it, or another file that is needed, is missing."""
+        problem = self.missing(config)
+        if problem or config.path is None:
+            raise DataError(problem or f"data set {self.name!r} needs data.path")
+        return Path(config.path)
+
+
 class Downloadable(Dataset):
     """A data set that may have to be downloaded first."""
 

@@ -10,14 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from genmodels.data import from_source, style_picture
-from genmodels.data.dataset import Dataset
+from genmodels.data.dataset import UserData
 from genmodels.data.pictures import encode_png
 from genmodels.data.sources import Folder
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
-from genmodels.errors import DataError
 
 
-class ImageFolder(Dataset):
+class ImageFolder(UserData):
     fields = ("path", "size", "channels", "limit", "background", "style", "style_size")
     input_files: Mapping[str, str] = {"style": "style.png"}
 
@@ -49,10 +48,7 @@ class ImageFolder(Dataset):
         return from_source.counts_of(self._folder(config), config, split)
 
     def _folder(self, config: DataConfig) -> Folder:
-        problem = self.missing(config)
-        if problem or config.path is None:
-            raise DataError(problem or "")
-        return Folder(Path(config.path))
+        return Folder(self.path(config))
 
 
 DATASET = ImageFolder("image_folder")

@@ -73,8 +73,8 @@ def _check_jpeg(raw: bytes) -> None:
         elif marker == b"\xe2" and body.startswith(b"MPF\0"):
             _check_exif(body[4:])
         elif marker == b"\xda":
-            found = _NEXT_MARKER.search(raw, at)
-            at = found.start() if found else len(raw)
+            following = _NEXT_MARKER.search(raw, at)
+            at = following.start() if following else len(raw)
     _check_exif(bytes(exif))
 
 

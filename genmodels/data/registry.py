@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genmodels.data import audio_folder, hdf5, image_folder, style_pair, unpaired
+from genmodels.data import audio_folder, hdf5_set, image_folder, style_pair, unpaired
 from genmodels.data.dataset import Dataset
 from genmodels.data.sets import (
     celeba,
@@ -36,7 +36,7 @@ NAMED: tuple[Dataset, ...] = (
 )
 """Data sets that a name alone chooses, the default first."""
 OWN_SOUND: tuple[Dataset, ...] = (audio_folder.DATASET,)
-OWN: tuple[Dataset, ...] = (image_folder.DATASET, hdf5.DATASET, unpaired.DATASET, style_pair.DATASET, *OWN_SOUND)
+OWN: tuple[Dataset, ...] = (image_folder.DATASET, hdf5_set.DATASET, unpaired.DATASET, style_pair.DATASET, *OWN_SOUND)
 """The user's data, at `data.path`."""
 _BY_NAME = {dataset.name: dataset for dataset in (*NAMED, *OWN)}
 

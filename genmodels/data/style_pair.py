@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from genmodels.data import pictures, style_picture
-from genmodels.data.dataset import Dataset
+from genmodels.data.dataset import UserData
 from genmodels.data.from_source import UNKNOWN_LICENCE
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
-from genmodels.errors import DataError
 
 _DEFAULT_SIZE = 256
 
 
-class StylePair(Dataset):
+class StylePair(UserData):
     fields = ("path", "path_b", "size", "style_size")
     input_files: Mapping[str, str] = {"path": "content.png", "path_b": "style.png"}
 
@@ -72,10 +71,7 @@ class StylePair(Dataset):
 
     def _paths(self, config: DataConfig) -> tuple[str, str]:
         """The files of the content and the style image; raises DataError."""
-        problem = self.missing(config)
-        if problem or config.path is None or config.path_b is None:
-            raise DataError(problem or "")
-        return config.path, config.path_b
+        return str(self.path(config)), config.path_b or ""
 
 
 DATASET = StylePair("style_pair")

@@ -17,7 +17,7 @@ import numpy as np
 
 from genmodels.data import from_source
 from genmodels.data.background import Background
-from genmodels.data.dataset import Dataset
+from genmodels.data.dataset import UserData
 from genmodels.data.left_out import LeftOut
 from genmodels.data.side_by_side import Halves
 from genmodels.data.sources import Folder, Source, Zip, grouped, no_images
@@ -73,7 +73,7 @@ class Domains:
         return rows
 
 
-class Unpaired(Dataset):
+class Unpaired(UserData):
     fields = ("path", "path_b", "size", "channels", "limit", "side_by_side", "background")
 
     def missing(self, config: DataConfig) -> str | None:
@@ -106,10 +106,7 @@ class Unpaired(Dataset):
         return tuple(len(rows) for rows in self._opened(config).rows(split, config.limit))
 
     def _opened(self, config: DataConfig) -> Domains:
-        problem = self.missing(config)
-        if problem or config.path is None:
-            raise DataError(problem or "")
-        path = Path(config.path)
+        path = self.path(config)
         if config.path_b is not None:
             pair = {"A": Folder(path), "B": Folder(Path(config.path_b))}
             for folder in pair.values():

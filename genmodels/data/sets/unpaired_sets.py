@@ -225,7 +225,7 @@ class Flowers(UnpairedSet):
             raise DataError(f"{archive} holds no folders {' and '.join(_FLOWER_FOLDERS)}; remove it and fetch it again")
 
     def _source(self, path: Path) -> Source:
-        """The two folders, which may lie in `train` and `val`."""
+        """The two folders, which may be inside `train` and `val`."""
         if not (path / "train").is_dir():
             return unpaired.Joined("flowers", {flower: Folder(path / flower) for flower in _FLOWER_FOLDERS})
         parts = {
