@@ -20,7 +20,8 @@ from genmodels.service import speak
 from genmodels.service.speak import sound
 from genmodels.training import runner
 from tests.conftest import small_spec
-from tests.pages.test_pages_training import command_of, page, spec_of_command
+from tests.pages.test_pages_training import command_of, spec_of_command
+from tests.support.pages import open_page
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -267,7 +268,7 @@ def test_a_model_trains_on_it_and_continues_its_recordings(recordings: Path) -> 
 
 
 def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
-    app = page("train", recipe="audio_folder")
+    app = open_page("train", recipe="audio_folder")
     assert app.selectbox(key="train_data").value == "tones"
     assert "is for recordings of your own" in app.info[0].value
     assert command_of(app)[:3] == ["audio_folder", "--preset", "quick"]
@@ -292,7 +293,7 @@ def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
 def test_a_public_server_offers_no_folder_field(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     assert train_jobs.public_mode()
-    app = page("train", recipe="audio_folder", data="audio_folder")
+    app = open_page("train", recipe="audio_folder", data="audio_folder")
     assert "audio_folder" not in app.selectbox(key="train_data").options
     assert app.selectbox(key="train_data").value == "tones"
     assert "public server" in app.info[0].value

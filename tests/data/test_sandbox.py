@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -19,18 +19,13 @@ from genmodels.data import pictures, sandbox
 from genmodels.data.sandbox import Child, Limits
 from genmodels.errors import DataError
 from tests.support import bomb_files as bombs
+from tests.support import job_processes
 from tests.support.picture_files import RED, ROOT, encoded, plain
 
 GOOD = encoded(plain(RED, (40, 30)))
 COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)  # 0.2 MB, half a second of CPU time
 PATIENT = Limits(cpu_seconds=60, wall_seconds=60)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+until = partial(job_processes.until, seconds=30)
 
 
 def warm() -> psutil.Process:

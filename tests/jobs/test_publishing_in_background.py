@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import runs_root
+from tests.support.job_processes import until
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 from train_jobs import publishing
 
@@ -27,24 +26,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return folder.name
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def page(run: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
-    app.run()
-    app.query_params["run"] = run
-    app.switch_page("runs.py").run()
-    assert not app.exception, app.exception[0].message
-    return app
-
-
 def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_path: Path):
-    app = page(run)
+    app = open_page("runs", run=run)
     app.text_input(key="runs_publish_name").set_value("shown")
     app.button(key="runs_publish").click().run()
     assert app.button(key="runs_publish_cancel")
@@ -53,36 +36,36 @@ def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_
         publishing.start(run, "twice")
     publication = publishing.of(run)
     assert publication is not None
-    wait_for(lambda: publication.ended is not None)
+    until(lambda: publication.ended is not None, 120)
     assert publication.problem == ""
     assert publication.fraction > 0
     assert (tmp_path / "published" / "shown" / "README.md").is_file()
-    assert any(message.value.startswith("Published as shown in") for message in page(run).success)
+    assert any(message.value.startswith("Published as shown in") for message in open_page("runs", run=run).success)
     with pytest.raises(GenmodelsError, match="is taken by shown"):
         publishing.start(run, "shown")
     with pytest.raises(GenmodelsError, match="is taken by pattern"):
         publishing.start(run, run)
-    app = page(run)
+    app = open_page("runs", run=run)
     app.button(key="runs_publish_forget").click().run()
     assert not app.success
 
 
 def test_a_cancelled_publication_leaves_nothing(run: str, tmp_path: Path):
     publication = publishing.start(run, "never")
-    wait_for(lambda: publication.process is not None)
+    until(lambda: publication.process is not None, 120)
     publishing.cancel(run)
-    wait_for(lambda: publication.ended is not None)
+    until(lambda: publication.ended is not None, 120)
     published = tmp_path / "published"
     assert not published.exists() or not list(published.iterdir())
-    assert any("was cancelled. Nothing was changed" in message.value for message in page(run).info)
+    assert any("was cancelled. Nothing was changed" in message.value for message in open_page("runs", run=run).info)
     assert [job.id for job in train_jobs.jobs()] == [run]
 
 
 def test_the_error_of_the_command_is_shown(run: str):
     publication = publishing.start(run, "Not Allowed")
-    wait_for(lambda: publication.ended is not None)
+    until(lambda: publication.ended is not None, 120)
     assert "cannot be a checkpoint's" in publication.problem
-    assert any("cannot be a checkpoint" in message.value for message in page(run).error)
+    assert any("cannot be a checkpoint" in message.value for message in open_page("runs", run=run).error)
 
 
 def test_two_runs_are_not_published_under_one_name(run: str) -> None:
@@ -92,4 +75,4 @@ def test_two_runs_are_not_published_under_one_name(run: str) -> None:
     with pytest.raises(GenmodelsError, match="name = 'same' is taken"):
         publishing.start(other.name, "same")
     publishing.cancel(run)
-    wait_for(lambda: publication.ended is not None)
+    until(lambda: publication.ended is not None, 120)

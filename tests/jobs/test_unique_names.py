@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels import catalog
 from genmodels.errors import ConfigError, PublicModeError
 from genmodels.publishing.publish import publish
 from genmodels.runfolder import RunFolder, runs_root
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 from train_jobs.api import enter
 
@@ -25,16 +25,6 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
     return root
-
-
-def page(stem: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=90)
-    app.run()
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(f"{stem}.py").run()
-    assert not app.exception, app.exception[0].message
-    return app
 
 
 def test_publishing_under_the_name_of_a_run_is_refused_with_a_free_name(published: Path):
@@ -105,10 +95,10 @@ def test_every_page_works_with_copies_in_both_roots(published: Path, stem: str):
         save_run(published, recipe, recipe, "data.name=digits")
         shutil.copytree(published / recipe, runs_root() / recipe)
         RunFolder(runs_root() / recipe).remove_step(10)
-    app = page(stem)
+    app = open_page(stem)
     assert not app.error, app.error[0].value
     if stem in ("latent", "seeds", "manifold"):
-        app = page(stem, model="mnist_vae_2d~run")
+        app = open_page(stem, model="mnist_vae_2d~run")
         assert not app.error, app.error[0].value
         assert app.selectbox(key=f"{stem}_model").value == "mnist_vae_2d~run"
 
@@ -120,8 +110,8 @@ def test_the_given_name_of_a_run_is_shown_by_gallery_and_pickers(published: Path
     assert catalog.describe(run.path).label == "Anna's map"
     assert train_jobs.job(run.name).name == "Anna's map"
     for stem in ("latent", "seeds", "manifold", "evaluate"):
-        assert page(stem).selectbox(key=f"{stem}_model").options[0].startswith("Anna's map · mnist_vae_2d-1")
-    assert page("compare").selectbox(key="compare_model_0").options[0].startswith("Anna's map · mnist_vae_2d-1")
-    assert "Anna's map" in [title.value for title in page("gallery").subheader]
+        assert open_page(stem).selectbox(key=f"{stem}_model").options[0].startswith("Anna's map · mnist_vae_2d-1")
+    assert open_page("compare").selectbox(key="compare_model_0").options[0].startswith("Anna's map · mnist_vae_2d-1")
+    assert "Anna's map" in [title.value for title in open_page("gallery").subheader]
     (run.path / "name.json").write_text('{"no": "text"}')
     assert catalog.describe(run.path).label == "first *try*"

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components.address import PARAMETERS
 from tests.pages.test_pages_conditional import _SMALL as CGAN
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.painting import GATED as GATED
 from tests.support.runs import save_run
 from tests.support.speech import SMALL as WAVENET

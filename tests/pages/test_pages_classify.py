@@ -26,8 +26,8 @@ from pages.components.model_choice import option
 from pages.parts.classify import mistakes
 from tests.conftest import digit_batch, small_model
 from tests.pages.test_components import as_read
-from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_manifold import seven, tile, trained_on
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 
 

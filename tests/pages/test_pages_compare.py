@@ -19,8 +19,8 @@ from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Row
 from tests.pages.test_components import as_read
 from tests.pages.test_pages_classify import texts
-from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_manifold import trained_on
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")

@@ -20,7 +20,7 @@ from genmodels.service import Point, datasets
 from genmodels.service.datasets import Upload, Wanted
 from pages.components.theme import plain as escaped
 from tests.pages.test_components import as_read
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 from train_jobs import scheduler
 

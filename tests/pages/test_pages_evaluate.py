@@ -23,8 +23,8 @@ from genmodels.service.evaluate import Job, inspection, stored_metrics
 from pages.components import evaluate_figures
 from pages.components.figure_table import Row
 from pages.parts.evaluate import charts
-from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_manifold import trained_on
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 
 

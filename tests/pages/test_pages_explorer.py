@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels.service import Point
 from pages.components import i18n
 from tests.pages.test_components import as_read
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 
 FRAME = str(Path(__file__).parents[2] / "pages" / "frame.py")
@@ -21,16 +22,6 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     return tmp_path / "runs"
-
-
-def open_page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(FRAME, default_timeout=60).run()
-    app.switch_page(f"{name}.py")
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception, [entry.value for entry in app.exception]
-    return app
 
 
 def latent_page(runs: Path, name: str = "vae", recipe: str = "mnist_vae_20", **query: str) -> AppTest:

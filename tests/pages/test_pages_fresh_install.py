@@ -12,7 +12,7 @@ from pages.components import evaluate_figures
 from pages.components.numbers import of_ten, percent
 from pages.parts.classify import mistakes
 from tests.pages.test_pages_data import bring
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 
 

@@ -14,7 +14,7 @@ from genmodels.images import preview
 from genmodels.service import classify
 from pages.components.i18n import texts
 from pages.parts.classify import predictions
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 
 
 def test_the_digit_ladder_stands_in_the_order_of_its_steps() -> None:

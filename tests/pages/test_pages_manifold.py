@@ -28,7 +28,7 @@ from genmodels.service.latent import Point, render
 from genmodels.service.manifold import Place, Plane, Scatter, denoise, scatter_image
 from genmodels.service.manifold.denoise import Noise
 from tests.pages.test_components import as_read
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.runs import pixels, save_run
 
 COLORS = tuple(f"#{index:02x}8040" for index in range(0, 250, 25))

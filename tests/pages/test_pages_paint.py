@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from genmodels.service import paint
 from genmodels.service.paint import Painting, PaintRequest, distribution
 from pages.parts.paint.state import PARTS
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.painting import painted, runs, save_colours
 
 __all__ = ["runs"]

@@ -9,19 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.runfolder import runs_root
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 
 ROOT = Path(__file__).parents[2]
-
-
-def page(stem: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
-    app.run()
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(f"{stem}.py").run()
-    assert not app.exception, app.exception[0].message
-    return app
 
 
 def links(app: AppTest) -> dict[str, str]:
@@ -31,9 +22,9 @@ def links(app: AppTest) -> dict[str, str]:
 def test_a_constant_generator_leads_to_its_steps_and_not_to_a_latent_space():
     save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
     save_run(runs_root(), "mnist_gan-1", "mnist_gan", "data.name=digits")
-    assert "See what it generates at each step" in links(page("runs", run="pattern_1010_gan-1"))
-    assert "Explore its latent space" not in links(page("runs", run="pattern_1010_gan-1"))
-    assert "Explore its latent space" in links(page("runs", run="mnist_gan-1"))
+    assert "See what it generates at each step" in links(open_page("runs", run="pattern_1010_gan-1"))
+    assert "Explore its latent space" not in links(open_page("runs", run="pattern_1010_gan-1"))
+    assert "Explore its latent space" in links(open_page("runs", run="mnist_gan-1"))
 
 
 def test_a_run_of_style_transfer_is_not_said_to_show_tiles():
@@ -43,14 +34,14 @@ def test_a_run_of_style_transfer_is_not_said_to_show_tiles():
     for folder, words in ((canvas, "The image that this run optimises"), (gan, "each tile shows one picture")):
         folder.preview_path(0).parent.mkdir(exist_ok=True)
         Image.new("L", (8, 8)).save(folder.preview_path(0))
-        assert any(words in caption.value for caption in page("runs", run=folder.name).caption)
+        assert any(words in caption.value for caption in open_page("runs", run=folder.name).caption)
 
 
 def test_a_run_that_has_ended_is_not_said_to_go_on():
     folder = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
     folder.write_status(phase="finished", step=int(folder.spec().train.max_steps or 0))
     assert not train_jobs.job(folder.name).active
-    found = links(page("train", recipe="pattern_1010_gan", run=folder.name))
+    found = links(open_page("train", recipe="pattern_1010_gan", run=folder.name))
     assert found["All its pictures and settings on the Runs page"].startswith("The run has ended.")
 
 
@@ -58,7 +49,7 @@ def test_the_question_before_a_deletion_says_which_run_it_is_where_a_name_could_
     save_run(runs_root(), "mnist_gan-1", "mnist_gan", "data.name=digits")
     save_run(runs_root(), "mnist_gan-2", "mnist_gan", "data.name=digits")
     train_jobs.rename("mnist_gan-1", "mnist_gan-2")
-    app = page("runs", run="mnist_gan-1")
+    app = open_page("runs", run="mnist_gan-1")
     app.button(key="runs_delete").click().run()
     which = r"mnist\_gan-2 · mnist\_gan-1"
     assert app.button(key="runs_delete_confirm").label == f"Really delete {which}"

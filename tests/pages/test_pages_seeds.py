@@ -16,7 +16,7 @@ from genmodels import catalog, latent
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedsRequest
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 
 

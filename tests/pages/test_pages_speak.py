@@ -18,7 +18,7 @@ from genmodels import synthesis
 from genmodels.service import speak
 from pages.components import i18n
 from pages.parts.gallery import speak_card
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 from tests.support.speech import SMALL, runs
 

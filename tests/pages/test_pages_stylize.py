@@ -15,8 +15,8 @@ import train_jobs
 from genmodels.runfolder import RunFolder
 from genmodels.service import stylize
 from genmodels.training import runner
-from tests.pages.test_pages_explorer import open_page
 from tests.pages.test_pages_translate import unexplained, words
+from tests.support.pages import open_page
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.stylizing import offer, save_networks
 from tests.support.translation import photo

@@ -23,6 +23,7 @@ from genmodels.runfolder import RunFolder, runs_root
 from genmodels.training import estimate
 from pages.components import config_form, run_curves
 from tests.pages.test_components import as_read
+from tests.support.pages import open_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,16 +32,6 @@ ROOT = Path(__file__).parents[2]
 def _own_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
     monkeypatch.delenv("GENMODELS_PUBLIC", raising=False)
-
-
-def page(stem: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
-    app.run()
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(f"{stem}.py").run()
-    assert not app.exception, app.exception[0].message
-    return app
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -78,23 +69,23 @@ def finished_run(name: str = "pattern_1010_gan-1", steps: int = 20, metrics: int
 
 
 def test_train_begins_with_what_needs_no_download():
-    app = page("train")
+    app = open_page("train")
     assert command_of(app) == ["mnist_vae_20", "--preset", "quick"]
     assert not app.error
 
 
 def test_train_defaults_to_digits_and_says_the_command():
-    app = page("train", recipe="mnist_vae_20")
+    app = open_page("train", recipe="mnist_vae_20")
     assert app.selectbox(key="train_data").value == "digits"
     assert command_of(app) == ["mnist_vae_20", "--preset", "quick"]
     app.selectbox(key="train_preset").select("full").run()
     assert command_of(app) == ["mnist_vae_20", "--data", "digits"]
-    assert page("train", recipe="pattern_1010_gan").selectbox(key="train_data").value == "pattern_1010"
+    assert open_page("train", recipe="pattern_1010_gan").selectbox(key="train_data").value == "pattern_1010"
 
 
 def test_expected_figures_are_called_by_their_names():
     assert "Expected after a full training: negative ELBO at most" in "\n".join(
-        caption.value for caption in page("train", recipe="mnist_vae_20").caption
+        caption.value for caption in open_page("train", recipe="mnist_vae_20").caption
     )
     metrics = {metric for name in recipes.names() for metric in recipes.get(name).expect}
     assert [metric for metric in sorted(metrics) if "/" in metric_table.name_of(metric)] == []
@@ -102,7 +93,7 @@ def test_expected_figures_are_called_by_their_names():
 
 @pytest.mark.parametrize("name", [*recipes.names(), *registry.names()])
 def test_train_draws_every_field_of_every_recipe_and_family(name):
-    app = page("train", recipe=name)
+    app = open_page("train", recipe=name)
     assert app.query_params["recipe"] in (name, [name])
     model = recipes.get(name).model if name in recipes.names() else name
     keys = {element.key for kind in ("number_input", "selectbox", "toggle", "text_input") for element in app.get(kind)}
@@ -118,7 +109,7 @@ def test_train_draws_every_field_of_every_recipe_and_family(name):
 
 
 def test_a_recipe_for_ones_own_pictures_can_be_tried_on_digits_and_leads_to_the_data_page():
-    app = page("train", recipe="portraits_dcgan_64")
+    app = open_page("train", recipe="portraits_dcgan_64")
     assert app.selectbox(key="train_data").value == "digits"
     assert "bring them on the Data page" in app.info[0].value
     assert spec_of_command(command_of(app)).data.name == "digits"
@@ -126,7 +117,7 @@ def test_a_recipe_for_ones_own_pictures_can_be_tried_on_digits_and_leads_to_the_
 
 
 def test_a_pair_of_fractions_is_edited_as_text():
-    app = page("train", recipe="darknet")
+    app = open_page("train", recipe="darknet")
     app.text_input(key="train_model_momentum").set_value("0.9, .8").run()
     assert spec_of_command(command_of(app)).config["momentum"] == [0.9, 0.8]
     for wrong in ("0.9, nan", "0.9, 1", "0.9", "high, low"):
@@ -135,7 +126,7 @@ def test_a_pair_of_fractions_is_edited_as_text():
 
 
 def test_the_command_shown_resolves_to_what_is_submitted():
-    app = page("train", recipe="mnist_gan")
+    app = open_page("train", recipe="mnist_gan")
     app.selectbox(key="train_preset").select("full")
     app.run()
     app.text_input(key="train_model_generator_sizes").set_value("300, 200")
@@ -165,7 +156,7 @@ def test_the_command_shown_resolves_to_what_is_submitted():
 
 
 def test_the_command_shown_is_accepted_by_the_real_command_line(tmp_path):
-    app = page("train", recipe="pattern_1010_gan")
+    app = open_page("train", recipe="pattern_1010_gan")
     app.number_input(key="train_train_max_steps").set_value(7).run()
     shown = command_of(app)
     result = subprocess.run(
@@ -177,7 +168,7 @@ def test_the_command_shown_is_accepted_by_the_real_command_line(tmp_path):
 
 
 def test_an_invalid_value_gives_a_message_and_no_start():
-    app = page("train", recipe="mnist_vae_20")
+    app = open_page("train", recipe="mnist_vae_20")
     app.text_input(key="train_model_hidden_sizes").set_value("400, many").run()
     assert not app.exception
     assert any("model.hidden_sizes" in as_read(error.value) and "many" in error.value for error in app.error)
@@ -195,7 +186,7 @@ def test_an_invalid_value_gives_a_message_and_no_start():
 
 
 def test_switching_the_unit_keeps_the_length():
-    app = page("train", recipe="mnist_vae_20")
+    app = open_page("train", recipe="mnist_vae_20")
     before = spec_of_command(command_of(app)).train.max_steps
     app.radio(key="train_length").set_value("max_steps").run()
     assert app.number_input(key="train_train_max_steps").value == before
@@ -204,7 +195,7 @@ def test_switching_the_unit_keeps_the_length():
 
 def test_missing_mnist_is_said_before_anything_is_queued(tmp_path, monkeypatch):
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "none"))
-    app = page("train", recipe="mnist_vae_20")
+    app = open_page("train", recipe="mnist_vae_20")
     assert app.button(key="train_get_mnist")
     app.selectbox(key="train_data").select("mnist").run()
     assert any("'mnist' was not found" in error.value for error in app.error)
@@ -214,11 +205,11 @@ def test_missing_mnist_is_said_before_anything_is_queued(tmp_path, monkeypatch):
 def test_public_servers_explain_and_refuse(monkeypatch):
     folder = finished_run()
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
-    app = page("train", recipe="pattern_1010_gan")
+    app = open_page("train", recipe="pattern_1010_gan")
     assert any("public" in info.value for info in app.info)
     assert app.button(key="train_start").disabled
     assert [metric.value for metric in app.metric if metric.label == "Time"] == ["unknown"]
-    runs = page("runs", run=folder.name)
+    runs = open_page("runs", run=folder.name)
     assert runs.button(key="runs_delete").disabled
     assert runs.button(key="runs_rename").disabled
     assert runs.button(key="runs_publish").disabled
@@ -226,14 +217,14 @@ def test_public_servers_explain_and_refuse(monkeypatch):
 
 def test_public_servers_download_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "none"))
-    assert not page("train", recipe="mnist_vae_20").button(key="train_get_mnist").disabled
+    assert not open_page("train", recipe="mnist_vae_20").button(key="train_get_mnist").disabled
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
-    assert page("train", recipe="mnist_vae_20").button(key="train_get_mnist").disabled
+    assert open_page("train", recipe="mnist_vae_20").button(key="train_get_mnist").disabled
     assert not (tmp_path / "none").exists()
 
 
 def test_an_unknown_recipe_in_the_address_is_named():
-    app = page("train", recipe="mnist_vea_20")
+    app = open_page("train", recipe="mnist_vea_20")
     assert any(
         "mnist_vea_20" in as_read(warning.value) and "mnist_vae_20" in as_read(warning.value) for warning in app.warning
     )
@@ -243,14 +234,14 @@ def test_an_unknown_recipe_in_the_address_is_named():
 
 
 def test_runs_without_any_lead_to_train():
-    app = page("runs")
+    app = open_page("runs")
     assert any("no runs yet" in info.value for info in app.info)
 
 
 def test_a_finished_run_is_renamed_and_deleted():
     folder = finished_run()
     finished_run("pattern_1010_gan-2", steps=30)
-    app = page("runs", run=folder.name)
+    app = open_page("runs", run=folder.name)
     assert app.selectbox(key="runs_select").value == folder.name
     assert any("Finished: all 20 steps" in text.value for text in app.markdown)
     app.text_input(key=f"runs_name_{folder.name}").set_value("my first")
@@ -269,7 +260,7 @@ def test_save_and_knobs_wait_until_the_run_trains():
     job = train_jobs.submit(train_jobs.make_spec("pattern_1010_gan", None, settings))
     try:
         wait_for(lambda: train_jobs.job(job.id).phase == "training")
-        app = page("runs", run=job.id)
+        app = open_page("runs", run=job.id)
         assert not app.button(key="runs_save").disabled
         assert not app.button(key="runs_apply").disabled
         # What a starting worker looks like: its process is there, its first report is not.
@@ -291,7 +282,7 @@ def test_save_and_knobs_wait_until_the_run_trains():
 def test_a_name_with_markdown_is_shown_as_typed():
     folder = finished_run()
     train_jobs.rename(folder.name, "**bold** [x](http://y) :red[z]")
-    app = page("runs", run=folder.name)
+    app = open_page("runs", run=folder.name)
     assert (
         next(title.value for title in app.subheader) == "\\*\\*bold\\*\\* \\[x\\](http\\:\u2060//y) \\:\u2060red\\[z\\]"
     )
@@ -304,7 +295,7 @@ def test_a_damaged_run_shows_its_cause_and_hides_no_other():
     folder = finished_run()
     finished_run("pattern_1010_gan-2")
     (folder.path / "config.json").write_text('{"format": 2, "spec"')
-    app = page("runs", run=folder.name)
+    app = open_page("runs", run=folder.name)
     assert any("config.json cannot be read" in error.value for error in app.error)
     app.selectbox(key="runs_select").select("pattern_1010_gan-2").run()
     assert not app.error
@@ -325,14 +316,14 @@ def test_no_content_of_a_run_folder_ends_the_runs_page(file, content):
     folder = finished_run()
     finished_run("pattern_1010_gan-2")
     (folder.path / file).write_text(content)
-    app = page("runs", run=folder.name)
+    app = open_page("runs", run=folder.name)
     assert app.selectbox(key="runs_select").value == folder.name
     assert app.button(key="runs_delete")
 
 
 def test_an_unknown_run_in_the_address_is_named():
     finished_run()
-    app = page("runs", run="gone-7")
+    app = open_page("runs", run="gone-7")
     assert any("gone-7" in warning.value for warning in app.warning)
     assert app.selectbox(key="runs_select").value == "pattern_1010_gan-1"
 
@@ -342,9 +333,9 @@ def test_collapse_is_named_where_the_pictures_are_alike():
     folder = RunFolder.create(runs_root() / "mnist_gan-1", spec)
     folder.write_status(phase="finished", step=20, max_steps=20, device="cpu", error=None)
     folder.append_metrics(20, {"preview/diversity": 0.5, "preview/diversity_data": 0.6})
-    assert not page("runs", run=folder.name).warning
+    assert not open_page("runs", run=folder.name).warning
     folder.append_metrics(20, {"preview/diversity": 0.1, "preview/diversity_data": 0.6})
-    assert any("17 %" in warning.value for warning in page("runs", run=folder.name).warning)
+    assert any("17 %" in warning.value for warning in open_page("runs", run=folder.name).warning)
 
 
 # --------------------------------------------------------------------------- parts

@@ -15,7 +15,7 @@ from genmodels.service import translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import TranslationRequest
 from tests.pages.test_components import as_read
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.translation import photo
 from tests.support.translation import runs as runs

@@ -15,7 +15,7 @@ from genmodels.errors import ConfigError
 from genmodels.service import speak
 from genmodels.service.speak import SpeakRequest, facts
 from genmodels.synthesis import Wish
-from tests.pages.test_pages_explorer import open_page
+from tests.support.pages import open_page
 from tests.support.runs import save_run
 from tests.support.speech import SMALL, generated
 
