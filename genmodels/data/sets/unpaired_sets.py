@@ -91,6 +91,8 @@ _FLOWER_FOLDERS = ("daisy", "sunflowers")
 
 
 class UnpairedSet(Downloadable):
+    """A set of CycleGAN's authors: a zip, or a folder of the same layout."""
+
     fields = ("size", "channels", "limit")
 
     def __init__(self, name: str, known: _Known) -> None:
