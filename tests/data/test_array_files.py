@@ -284,7 +284,7 @@ def test_with_image_files_tables_are_left_out_and_counted(tmp_path: Path) -> Non
     for path in (write_files(tmp_path / "x", files), zipped(tmp_path / "x.zip", files)):
         done = pack(path)
         assert (done.count, done.left_out.count) == (3, 1)
-        assert "tables or arrays, which `python -m genmodels pack` reads if no image" in done.left_out.lines()[0]
+        assert "tables or arrays, which `python -m genmodels pack` reads if there are no" in done.left_out.lines()[0]
 
 
 def test_training_on_a_folder_of_tables_names_the_pack_command(tmp_path: Path) -> None:
