@@ -1,4 +1,4 @@
-"""The contract every model keeps: a network that owns its own training step."""
+"""The contract of every model: a network with its own training step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.config import NOT_FILLED, ModelConfig
-from genmodels.errors import ConfigError, DivergedError
+from genmodels.errors import CapabilityError, ConfigError, DivergedError
 
 __all__ = [
     "Batch",
@@ -23,6 +23,7 @@ __all__ = [
     "ModelConfig",
     "constant_then_linear",
     "cosine",
+    "linear",
     "make_optimizer",
     "update",
 ]
@@ -30,16 +31,16 @@ __all__ = [
 Batch = Mapping[str, Tensor]
 """Keys `image label audio length speaker image_a image_b content style`.
 
-Images are float32 (B, C, H, W) in [-1, 1]; audio is float32 (B, T) in [-1, 1], silent behind each `length`, int64 (B,).
+Images are float32 (B, C, H, W) in [-1, 1]; audio is float32 (B, T) in [-1, 1], silent after each `length`, int64 (B,).
 """
 
 Metrics = dict[str, Tensor]
-"""Detached 0-d tensors, read (a CPU-GPU sync point) only on logged steps."""
+"""Detached 0-d tensors, read only on logged steps: reading one synchronises CPU and GPU."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How a metric is to be read: a label, what it means, and its ideal value where theory gives one."""
+    """How to read a metric: its label, its meaning, and its ideal value if theory gives one."""
 
     label: str
     meaning: str
@@ -47,7 +48,7 @@ class Curve:
 
 
 class Model(nn.Module, ABC):
-    """One paper. A subclass defines Config, its networks and `training_step`; capabilities are further methods."""
+    """One paper. A subclass defines Config, networks and `training_step`; further methods are its capabilities."""
 
     name: ClassVar[str]  # set by @register
     Config: ClassVar[type[ModelConfig]]
@@ -56,13 +57,13 @@ class Model(nn.Module, ABC):
     modality: ClassVar[Literal["image", "audio"]] = "image"
     batch_keys: ClassVar[tuple[str, ...]]  # set by @register from the config, which is read without torch
     training_only: ClassVar[frozenset[str]] = frozenset()
-    """Submodules that only training needs (discriminators, critics); None where a checkpoint did not keep them."""
+    """Submodules that only training needs (discriminators, critics); None if the checkpoint lacks them."""
     pretrained: ClassVar[frozenset[str]] = frozenset()
     """Submodules that are neither trained nor saved (VGG features)."""
     differentiated_twice: ClassVar[frozenset[str]] = frozenset()
-    """Submodules whose gradient is part of a loss. torch.compile keeps no graph of a backward pass: they stay eager."""
+    """Submodules whose gradient is part of a loss: torch.compile cannot differentiate a backward pass."""
 
-    config: Any  # the subclass's Config: each narrows it with an annotation of its own
+    config: Any  # each subclass narrows the type to its Config
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -72,44 +73,44 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def build(cls, **settings: Any) -> Self:
-        """A fresh model from settings; raises ConfigError."""
+        """Returns a new model from settings; raises ConfigError."""
         return cls(cls.Config.parse(settings, "model."))
 
     @abstractmethod
     def learning_rates(self) -> dict[str, float]:
-        """Base learning rate by optimizer, read from the config each time: it may be turned while training."""
+        """Base learning rate by optimizer, read from the config at every step: it may change during training."""
 
     @abstractmethod
     def configure_optimizers(self) -> dict[str, Optimizer]:
-        """The optimizers by name, the names of `learning_rates`."""
+        """Optimizers by name, with the names of `learning_rates`."""
 
     def schedule(self, step: int, max_steps: int) -> dict[str, float]:
-        """Learning-rate factor by optimizer, a pure function of the step; 1 where an optimizer is not named."""
+        """Learning-rate factor by optimizer, a pure function of the step; 1 for an optimizer that is missing."""
         return {}
 
     @property
     def usual_step(self) -> int:
-        """The first step that does all that later ones do: what a step costs is timed from there on."""
+        """First step that does the same work as all later ones; steps are timed from there on."""
         return 0
 
     def start(self, batch: Batch) -> None:
-        """Called once before step 0 with its batch, for weights that begin as data do: a canvas as a photograph."""
+        """Called once before step 0 with its batch: initialises weights from data, for example a canvas."""
 
     @abstractmethod
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        """Perform every parameter update that one batch pays for."""
+        """Performs all parameter updates of one batch; returns its metrics."""
 
     def logged_metrics(self, batch: Batch, metrics: Metrics) -> Metrics:
-        """What a logged step records: `metrics` of its training step, and what is too slow to compute at every step."""
+        """Metrics of a logged step: those of its training step, and what is too slow to compute at every step."""
         return metrics
 
     def curves(self) -> dict[str, Curve]:
-        """How to read this model's metrics, by metric name; drawn and explained by the Runs page."""
+        """How to read the metrics, by name; the Runs page plots and explains them."""
         return {}
 
     @property
     def conditions(self) -> dict[str, int]:
-        """What a sample can be asked for, and among how many: {"label": 10}; empty where nothing can be asked."""
+        """Number of values of each condition, for example {"label": 10}; empty for an unconditional model."""
         config: ModelConfig = self.config
         return config.conditions
 
@@ -117,14 +118,26 @@ class Model(nn.Module, ABC):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    def required(self, part: str) -> Any:
+        """Returns the submodule `part`; raises CapabilityError if the checkpoint was published without it."""
+        module = getattr(self, part)
+        if module is None:
+            raise CapabilityError(f"this checkpoint was published without its {part}, so it cannot score")
+        return module
+
     def trainable(self) -> dict[str, nn.Parameter]:
-        """Parameters by name, less the pretrained ones."""
+        """Parameters by name, without the pretrained ones."""
         return {name: p for name, p in self.named_parameters() if name.split(".")[0] not in self.pretrained}
 
 
 def cosine(step: int, max_steps: int, end: float = 0.0) -> float:
     """Learning-rate factor from 1 at step 0 to `end` at the last step, along half a cosine (arXiv 1608.03983)."""
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, max_steps))))
+
+
+def linear(step: int, max_steps: int, end: float = 0.0) -> float:
+    """Learning-rate factor from 1 at step 0 to `end` at the last step, along a straight line."""
+    return 1 - (1 - end) * min(1.0, step / max(1, max_steps))
 
 
 def constant_then_linear(step: int, max_steps: int, decay_from: float) -> float:
@@ -134,9 +147,9 @@ def constant_then_linear(step: int, max_steps: int, decay_from: float) -> float:
 
 
 def make_optimizer(kind: str, module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> Optimizer:
-    """`adam`, `sgd` or `rmsprop` over a module's parameters.
+    """Returns `adam`, `sgd` or `rmsprop` for a module's parameters; raises ConfigError for another kind.
 
-    The fused kernels do one pass over memory where the plain loop does ten: at batch 1 that is most of a step.
+    The fused versions take one pass over memory instead of ten, which is most of a step at batch size 1.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     if kind == "adam":
@@ -149,11 +162,10 @@ def make_optimizer(kind: str, module: nn.Module, lr: float, betas: tuple[float, 
 
 
 def update(optimizer: Optimizer, loss: Tensor) -> None:
-    """The one way a model changes weights: clear, backward, average over processes, guard, step.
+    """Updates weights, the only place that does: zero_grad, backward, all-reduce, step.
 
-    Gradients are in the weights' own float32: autocast covers forward passes only. Raises DivergedError where the
-    loss is not finite, before the weights are touched; on a GPU reading it would stall every step, so there the
-    trainer reads the logged loss instead.
+    Gradients are float32: autocast covers forward passes only. Raises DivergedError if the loss is not finite, before
+    the weights change. On a GPU reading the loss would stall every step; there the trainer checks the logged loss.
     """
     if loss.device.type == "cpu" and not math.isfinite(loss.item()):
         raise DivergedError(

@@ -1,7 +1,7 @@
-"""Which models exist: one file in `genmodels/models/` a model, the file's stem is its name.
+"""All models: one file of `genmodels/models/` per model, named by the file.
 
-A model's file may be loaded in two ways. `get` imports it, and with it torch. `config_class` runs only what stands
-above its first `import torch`, the config: that is how a job is validated and frozen in a fraction of a second.
+A model's file is loaded in two ways. `get` imports it, and with it torch. `config_class` runs only the part above its
+first `import torch`, the config: so a job is validated in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _registered: dict[str, type[Model]] = {}
 
 
 def register(name: str) -> Callable[[M], M]:
-    """Class decorator: make a Model known as `name`. Raises ValueError on a second class of that name."""
+    """Class decorator that registers a Model as `name`; raises ValueError for a second class of that name."""
 
     def decorate(cls: M) -> M:
         known = _registered.get(name)
@@ -50,13 +50,13 @@ def register(name: str) -> Callable[[M], M]:
 
 
 def names() -> tuple[str, ...]:
-    """Names of all models, sorted; reads file names only."""
-    found = {path.stem for path in _FOLDER.glob("*.py") if not path.stem.startswith("_")}
-    return tuple(sorted(found | set(_registered)))
+    """Returns the names of all models, sorted; reads file names only."""
+    stems = {path.stem for path in _FOLDER.glob("*.py") if not path.stem.startswith("_")}
+    return tuple(sorted(stems | set(_registered)))
 
 
 def get(name: str) -> type[Model]:
-    """The model class called `name`; raises UnknownNameError."""
+    """Returns the model class called `name`; raises UnknownNameError."""
     if name not in _registered:
         _require(name)
         importlib.import_module(f"genmodels.models.{name}")
@@ -64,7 +64,7 @@ def get(name: str) -> type[Model]:
 
 
 def config_class(name: str) -> type[ModelConfig]:
-    """The config class of a model, without importing torch where the process has not already done so."""
+    """Returns the config class of a model, without importing torch unless the process already has."""
     if name in _registered or "torch" in sys.modules:
         return get(name).Config
     _require(name)
@@ -77,10 +77,10 @@ def _require(name: str) -> None:
 
 
 class _ConfigLoader(importlib.machinery.SourceFileLoader):
-    """Loads the part of a model's file that stands above its first import of torch."""
+    """Loads the part of a model's file above its first import of torch."""
 
     def get_code(self, fullname: str) -> CodeType:
-        # Never through the bytecode cache, which holds the whole file.
+        # Not from the bytecode cache, which holds the whole file.
         tree = ast.parse(self.get_data(self.path), self.path)
         tree.body = list(takewhile(lambda node: not _needs_torch(node), tree.body))
         return compile(tree, self.path, "exec", dont_inherit=True)

@@ -1,4 +1,4 @@
-"""What all tests share: the registry as the test matrix, small batches, folders of their own."""
+"""Shared by all tests: the registry as the test matrix, small batches, a runs folder per test."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ CLIP = 250
 
 
 def shape_of(name: str) -> dict[str, Any]:
-    """What the data would fill in: digits, or short recordings of two speakers."""
+    """Settings that the data fills: digits, or short recordings of two speakers."""
     if "audio" in registry.config_class(name).batch_keys:
         return {"sample_rate": 8_000, "clip_samples": CLIP, "num_classes": 10, "num_speakers": 2}
     return {"image_shape": (1, 28, 28), "num_classes": 10}
 
 
-# Two threads meet at a barrier in every layer; beside workers and browsers, which tests start, each barrier waits.
+# The threads of a layer wait for each other: with workers and browsers running, one thread is faster.
 torch.set_num_threads(1)
 
 
@@ -105,7 +105,7 @@ def small_spec(name: str, *assignments: str) -> Spec:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test has runs of its own; nothing touches a developer's."""
+    """Gives every test a runs folder of its own; nothing touches a developer's."""
     runs = tmp_path / "runs"
     monkeypatch.setenv("GENMODELS_RUNS", str(runs))
     for variable in ("GENMODELS_PUBLIC", "GENMODELS_HOSTS", "SPACE_ID", "SPACE_HOST"):

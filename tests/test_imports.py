@@ -46,7 +46,7 @@ def test_imports_go_one_way(package: str) -> None:
     assert wrong == []
 
 
-def test_only_the_registry_imports_models_and_a_model_only_its_parent() -> None:
+def test_only_the_registry_imports_models() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
         for package in ("genmodels", "train_jobs", "pages")
@@ -55,6 +55,34 @@ def test_only_the_registry_imports_models_and_a_model_only_its_parent() -> None:
         if module.startswith("genmodels.models.") and path.parent.name != "models"
     ]
     assert wrong == []
+
+
+BUILDS_ON = {
+    "cgan": {"dcgan"},
+    "wgan": {"dcgan"},
+    "wgan_gp": {"wgan"},
+    "cyclegan": {"fast_style"},
+    "fast_style": {"style_transfer"},
+    "gated_pixelcnn": {"pixelcnn"},
+}
+"""The papers whose networks a model's file imports; a model that is not named imports none."""
+
+
+@pytest.mark.parametrize("path", sources("genmodels/models"), ids=lambda path: path.stem)
+def test_a_model_imports_only_the_papers_it_builds_on(path: Path) -> None:
+    parents = {module.split(".")[2] for module in imported(path) if module.startswith("genmodels.models.")}
+    assert parents == BUILDS_ON.get(path.stem, set())
+
+
+def test_the_config_of_every_model_is_read_without_torch() -> None:
+    code = (
+        "import sys; from genmodels import registry; configs = [registry.config_class(n) for n in registry.names()]; "
+        "print(len(configs), 'torch' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert result.stdout.split() == [str(len(sources("genmodels/models")) - 1), "False"]
 
 
 def test_only_two_modules_know_file_names() -> None:

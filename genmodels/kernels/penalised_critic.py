@@ -1,18 +1,18 @@
-"""The loss of a critic with gradient penalty (arXiv 1704.00028), and its gradient in fewer passes than autograd's.
+"""The loss of a critic with gradient penalty (arXiv 1704.00028), and its gradient in fewer passes than autograd takes.
 
-    L = mean f(G(z)) - mean f(x) + weight * mean (|s| - 1)^2,    s = grad f(x'),    x' = e x + (1 - e) G(z)
+L = mean f(G(z)) - mean f(x) + weight * mean (|s| - 1)^2,    s = grad f(x'),    x' = e x + (1 - e) G(z)
 
-Between its kinks a critic of linear layers W_1 ... W_n, convolutions among them, and LeakyReLU is linear: on one
-picture each LeakyReLU multiplies by ones and slopes M, which a small change of weights or picture does not move. With
-h the input of a layer and g what f gains for each unit of its output,
+A critic of linear layers W_1 ... W_n (convolutions among them) and LeakyReLUs is piecewise linear: on one image each
+LeakyReLU multiplies by a mask M of ones and slopes, which a small change of weights or image does not alter. With h the
+input of a layer and g the gradient of f with respect to its output,
 
-    forwards    h_l = M_l (W_l h_{l-1} + b_l)        of all pictures, which also finds the M
-    backwards   g_l = M_l W_{l+1}' g_{l+1}           of all pictures; below the first layer it is s
-    forwards    u_l = M_l W_l u_{l-1}, u_0 = dL/ds   of x' alone
+    forward     h_l = M_l (W_l h_{l-1} + b_l)        of all images, which also gives the M
+    backward    g_l = M_l W_{l+1}' g_{l+1}           of all images; below the first layer it is s
+    tangent     u_l = M_l W_l u_{l-1}, u_0 = dL/ds   of x' alone
 
-and each layer's weights have one gradient, a sum over pictures: dL/dW_l = sum g_l u_{l-1}', where u is h for real and
-drawn pictures, whose g starts from -1/B and 1/B instead of 1. That is the work of 10 forward passes of a batch.
-Autograd takes 12, since it differentiates the M as well, which gives zeros, and many more operations: a step of
+and the gradient of each layer's weights is one sum over images: dL/dW_l = sum g_l u_{l-1}', where u is h for real and
+generated images, whose g starts from -1/B and 1/B instead of 1. That is the work of 10 forward passes of a batch.
+Autograd takes 12, since it also differentiates the M, which gives zeros, and many more operations: a step of
 `mnist_wgan_gp` takes two thirds of its time.
 """
 
@@ -25,12 +25,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input, conv2d_weight
 
+from genmodels import kernels
 from genmodels.kernels import convolution
 from genmodels.losses import critic_loss, gradient_penalty
 
 
 class PenalisedLoss(NamedTuple):
-    """`loss` is what the critic minimises and can be differentiated; the others are for curves."""
+    """The critic's `loss` can be differentiated; the scores (B, 1) and the penalty are for curves."""
 
     loss: Tensor
     real_scores: Tensor
@@ -38,26 +39,31 @@ class PenalisedLoss(NamedTuple):
     penalty: Tensor
 
 
-def penalised_loss(critic: nn.Sequential, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> PenalisedLoss:
-    """L of pictures (B, C, H, W), with e = `mix` (B, 1, 1, 1) from U(0, 1); the scores are (B, 1).
+def reference(critic: nn.Module, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> PenalisedLoss:
+    """L of images (B, C, H, W), with e = `mix` (B, 1, 1, 1) from U(0, 1), as autograd differentiates it."""
+    real_scores, fake_scores = critic(torch.cat([real, fake])).chunk(2)
+    penalty = gradient_penalty(critic, real, fake, mix)
+    return PenalisedLoss(critic_loss(real_scores, fake_scores) + weight * penalty, real_scores, fake_scores, penalty)
 
-    Critics of other layers than linear ones, convolutions, LeakyReLU and Flatten are left to autograd. In bfloat16
-    under autocast; lengths, means and sums of the loss in float32.
+
+def supports(critic: nn.Module, images: Tensor) -> bool:
+    """Whether `penalised_loss` takes this critic: piecewise linear, and on a CPU, where the three passes were timed."""
+    return kernels.ENABLED and images.device.type == "cpu" and is_piecewise_linear(critic)
+
+
+def penalised_loss(critic: nn.Sequential, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> PenalisedLoss:
+    """As `reference`, of a critic that `supports` accepts.
+
+    In bfloat16 under autocast, with norms, means and sums of the loss in float32: the norms, which vary by 12 % over
+    images, change by half a percent.
     """
-    fake = fake.to(real.dtype)
-    if not is_linear_between_kinks(critic):
-        real_scores, fake_scores = critic(torch.cat([real, fake])).chunk(2)
-        penalty = gradient_penalty(critic, real, fake, mix)
-        loss = critic_loss(real_scores, fake_scores) + weight * penalty
-        return PenalisedLoss(loss, real_scores, fake_scores, penalty)
     return PenalisedLoss(*_PenalisedLoss.apply(critic, real, fake, mix, weight, *critic.parameters()))
 
 
-def is_linear_between_kinks(critic: nn.Module) -> bool:
-    """Whether the passes above are those of this critic.
+def is_piecewise_linear(critic: nn.Module) -> bool:
+    """Whether the critic is a stack of exactly the layers in `_LAYERS`.
 
-    Exactly the classes of `_LAYERS`: one with spectral normalisation is of a class of its own, and its weight is made
-    of other tensors.
+    A spectrally normalised layer is of another class: its weight is computed from other tensors.
     """
     return isinstance(critic, nn.Sequential) and all(
         type(layer) in _LAYERS
@@ -85,24 +91,24 @@ class _PenalisedLoss(torch.autograd.Function):
 
             h = torch.cat([real.to(dtype), fake.to(dtype), mixed.to(dtype)])
             for layer in layers:
-                h = layer.forwards(h)
+                h = layer.forward(h)
             real_scores, fake_scores, _ = h.chunk(3)
 
             g = h.new_tensor([-1 / size, 1 / size, 1]).repeat_interleave(size)[:, None]
             lowest = next(index for index, layer in enumerate(layers) if layer.weight is not None)
             for index in reversed(range(len(layers))):
-                # Nobody asks how real and drawn pictures themselves should change.
-                g = layers[index].backwards(g, wanted=slice(2 * size, None) if index == lowest else slice(None))
+                # Gradients with respect to the images themselves are needed for x' only.
+                g = layers[index].backward(g, rows=slice(2 * size, None) if index == lowest else slice(None))
 
-            slope = g.float()
-            length = slope.flatten(1).norm(dim=1)
-            penalty = (length - 1).square().mean()
-            # Where the slope is zero its length has no derivative; zero is taken, as torch does.
-            pull = (weight * 2 / size) * (length - 1) / length.clamp_min(torch.finfo(torch.float32).tiny)
-            u = (slope * pull.view(-1, *[1] * (slope.dim() - 1))).to(dtype)
+            s = g.float()
+            norm = s.flatten(1).norm(dim=1)
+            penalty = (norm - 1).square().mean()
+            # dL/ds; at s = 0 the norm has no derivative and 0 is taken, as torch does.
+            factor = (weight * 2 / size) * (norm - 1) / norm.clamp_min(torch.finfo(torch.float32).tiny)
+            u = (s * factor.view(-1, *[1] * (s.dim() - 1))).to(dtype)
             gradients: dict[nn.Parameter, Tensor] = {}
             for layer in layers:
-                u = layer.along(u, gradients)
+                u = layer.tangent(u, gradients)
 
         ctx.gradients = [gradients[parameter] for parameter in parameters]
         ctx.mark_non_differentiable(real_scores, fake_scores, penalty)
@@ -114,7 +120,7 @@ class _PenalisedLoss(torch.autograd.Function):
 
 
 class _Flatten:
-    """A layer in the three passes; the last third of its rows are of x'."""
+    """A layer in the three passes; the last third of the rows belongs to x'."""
 
     weight: Tensor | None = None
     x: Tensor
@@ -123,25 +129,25 @@ class _Flatten:
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         self.module: Any = module
 
-    def forwards(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """h of the layer's output from h of its input."""
         self.x, self.y = x, self.apply(x)
         return self.y
 
-    def backwards(self, g: Tensor, wanted: slice) -> Tensor:
-        """g of the layer's input from g of its output, or the `wanted` rows of it."""
-        g = g[wanted]
-        return self.turned(g, self.x[-len(g) :])
+    def backward(self, g: Tensor, rows: slice) -> Tensor:
+        """`rows` of g of the layer's input, from g of its output."""
+        g = g[rows]
+        return self.transpose(g, self.x[-len(g) :])
 
-    def along(self, u: Tensor, gradients: dict[nn.Parameter, Tensor]) -> Tensor:
-        """u of the layer's output from u of its input; notes the gradients of its weights."""
+    def tangent(self, u: Tensor, gradients: dict[nn.Parameter, Tensor]) -> Tensor:
+        """u of the layer's output from u of its input; adds the gradients of the layer's parameters."""
         return self.apply(u)
 
     def apply(self, x: Tensor) -> Tensor:
         return x.flatten(1)
 
-    def turned(self, g: Tensor, x: Tensor) -> Tensor:
-        """`apply` transposed: what reaches an input shaped and laid out as x."""
+    def transpose(self, g: Tensor, x: Tensor) -> Tensor:
+        """The transpose of `apply`: from the output's shape to the shape and layout of the input x."""
         return torch.empty_like(x).copy_(g.reshape(x.shape))
 
 
@@ -149,14 +155,14 @@ class _LeakyReLU(_Flatten):
     def apply(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x, self.module.negative_slope)
 
-    def backwards(self, g: Tensor, wanted: slice) -> Tensor:
-        return self._masked(g[wanted])
+    def backward(self, g: Tensor, rows: slice) -> Tensor:
+        return self._masked(g[rows])
 
-    def along(self, u: Tensor, gradients: dict[nn.Parameter, Tensor]) -> Tensor:
+    def tangent(self, u: Tensor, gradients: dict[nn.Parameter, Tensor]) -> Tensor:
         return self._masked(u)
 
     def _masked(self, rows: Tensor) -> Tensor:
-        """Rows times 1 where the layer's output is positive, times its slope elsewhere."""
+        """Rows times M: 1 if the layer's output is positive, else its slope."""
         signs = self.y[-len(rows) :]
         masked: Tensor = torch.ops.aten.leaky_relu_backward(rows, signs, self.module.negative_slope, True)
         return masked
@@ -169,32 +175,32 @@ class _Linear(_Flatten):
         super().__init__(module, dtype)
         self.weight: Tensor = self.module.weight.to(dtype)
 
-    def forwards(self, x: Tensor) -> Tensor:
-        y = super().forwards(x)
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
         if self.module.bias is not None:
             y += self.module.bias.to(y.dtype).view(-1, *[1] * (y.dim() - 2))
         return y
 
-    def backwards(self, g: Tensor, wanted: slice) -> Tensor:
+    def backward(self, g: Tensor, rows: slice) -> Tensor:
         self.g = g
-        return super().backwards(g, wanted)
+        return super().backward(g, rows)
 
-    def along(self, u: Tensor, gradients: dict[nn.Parameter, Tensor]) -> Tensor:
-        self.x[-len(u) :] = u  # h of x' has done its part, and real, drawn and u give the gradient in one product
+    def tangent(self, u: Tensor, gradients: dict[nn.Parameter, Tensor]) -> Tensor:
+        self.x[-len(u) :] = u  # in place of h of x', which is no longer needed: one product gives the whole gradient
         gradients[self.module.weight] = self.gradient().to(self.module.weight.dtype)
         if self.module.bias is not None:
-            over = [axis for axis in range(self.g.dim()) if axis != 1]
-            gradients[self.module.bias] = self.g[: -len(u)].sum(over, dtype=self.module.bias.dtype)
+            axes = [axis for axis in range(self.g.dim()) if axis != 1]
+            gradients[self.module.bias] = self.g[: -len(u)].sum(axes, dtype=self.module.bias.dtype)
         return self.apply(u)
 
     def apply(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight)
 
-    def turned(self, g: Tensor, x: Tensor) -> Tensor:
+    def transpose(self, g: Tensor, x: Tensor) -> Tensor:
         return g @ self.weight
 
     def gradient(self) -> Tensor:
-        """The sum over pictures of g x'."""
+        """The sum over images of g u'."""
         return self.g.t() @ self.x
 
 
@@ -202,25 +208,24 @@ class _Convolution(_Linear):
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         super().__init__(module, dtype)
         self.stride, self.padding = self.module.stride[0], convolution.symmetric_padding(self.module) or 0
-        # There `convolution` chooses between products and torch's own by the size of maps.
-        self.by_products = dtype == torch.bfloat16 and self.weight.device.type == "cpu"
+        self.by_products = self.module.by_products and dtype == torch.bfloat16
 
     def apply(self, x: Tensor) -> Tensor:
         if self.by_products:
             return convolution.convolve(x, self.weight, self.stride, self.padding)
         return F.conv2d(x, self.weight, None, self.stride, self.padding)
 
-    def turned(self, g: Tensor, x: Tensor) -> Tensor:
+    def transpose(self, g: Tensor, x: Tensor) -> Tensor:
         if self.by_products:
-            return convolution.spread(g, self.weight, self.stride, self.padding, x.shape[2:])
-        found: Tensor = conv2d_input(x.shape, self.weight, g, self.stride, self.padding)  # type: ignore[no-untyped-call]
-        return found
+            return convolution.conv_transpose(g, self.weight, self.stride, self.padding, x.shape[2:])
+        result: Tensor = conv2d_input(x.shape, self.weight, g, self.stride, self.padding)  # type: ignore[no-untyped-call]
+        return result
 
     def gradient(self) -> Tensor:
         if self.by_products:
             return convolution.weight_gradient(self.x, self.g, self.weight.shape[2], self.stride, self.padding)
-        found: Tensor = conv2d_weight(self.x, self.weight.shape, self.g, self.stride, self.padding)  # type: ignore[no-untyped-call]
-        return found
+        result: Tensor = conv2d_weight(self.x, self.weight.shape, self.g, self.stride, self.padding)  # type: ignore[no-untyped-call]
+        return result
 
 
 _LAYERS: dict[type[nn.Module], type[_Flatten]] = {

@@ -1,13 +1,19 @@
 """Conditional GAN: Mirza and Osindero, arXiv 1411.1784.
 
-Both networks are told the class y, so that the generator can be asked for one:
+Both networks are conditioned on the class y, so that the generator samples a given class:
 
     discriminator:  minimise  -log D(x, y) - log(1 - D(G(z, y'), y'))
-    generator:      minimise  -log D(G(z, y'), y')
+    generator:      minimise  -log D(G(z, y'), y')                         with y' sampled uniformly
 
-with y' drawn evenly. How a class enters (`label_as`): a learned vector beside z, and beside the picture's pixels; a
-one-hot vector there; or learned factors that z and the picture are multiplied with, element by element. Beside the
-pixels of convolutional networks the vector is further planes.
+    variable        paper       meaning
+    real, y         x, y        images (B, C, H, W) in [-1, 1] and their classes, one-hot (B, K)
+    z               z           latent vectors (B, latent_dim) from N(0, I)
+    fake, y_fake    G(z, y'), y'  generated images and their classes
+    discriminator   logit of D  D(x, y) = sigmoid(logit), the probability that x is a real image of class y
+
+How the class enters (`label_as`): as a learned embedding or a one-hot vector, concatenated with z and with the image's
+pixels; or as learned factors, multiplied with z and with the image. Convolutional discriminators get the vector as
+extra channels. The networks are DCGAN's or fully connected.
 """
 
 from __future__ import annotations
@@ -17,8 +23,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from genmodels.config import live
-from genmodels.networks.gan_settings import EitherNetworks
+from genmodels.config import linear_end, live
+from genmodels.networks.gan_settings import EitherNetworks, joint_or_separate
 
 
 class CGANConfig(EitherNetworks):
@@ -27,24 +33,20 @@ class CGANConfig(EitherNetworks):
     batch_keys: ClassVar[tuple[str, ...]] = ("image", "label")
 
     label_as: Literal["embedding", "one_hot", "product"] = Field(
-        "embedding", description="a learned vector beside the input, a one-hot vector, or learned factors of the input"
+        "embedding",
+        description="how the class enters: a learned embedding or a one-hot vector, concatenated with the input; or "
+        "learned factors, multiplied with the input",
     )
-    label_dim: int = Field(10, ge=1, le=1024, description="numbers in a class's learned vector")
-    label_smoothing: float = live(0.0, ge=0, lt=0.5, description="how far below 1 the target of real pictures is")
-    discriminator_updates: Literal["joint", "separate"] = Field(
-        "joint",
-        description="joint: one optimizer step per batch for the summed loss of real and generated images; separate: "
-        "one step for real images, then one for generated ones",
-    )
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
+    label_dim: int = Field(10, ge=1, le=1024, description="dimension of the class embedding")
+    label_smoothing: float = live(0.0, ge=0, lt=0.5, description="lowers the target of real images below 1")
+    discriminator_updates: Literal["joint", "separate"] = joint_or_separate()
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay rate of the first moment")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
     discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
-    lr_end: float = Field(
-        1.0, ge=0, le=1, description="share of the learning rates left at the last step, falling evenly; 1 keeps them"
-    )
+    lr_end: float = linear_end()
 
     @model_validator(mode="after")
-    def _there_are_classes(self) -> Self:
+    def _has_classes(self) -> Self:
         if self.num_classes is not None and self.num_classes < 1:
             raise ValueError("a conditional GAN needs data with classes, for example --data digits")
         return self
@@ -54,62 +56,65 @@ class CGANConfig(EitherNetworks):
         return {"label": self.num_classes or 0}
 
 
+# Everything above the next line is read without torch (genmodels/registry.py).
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.errors import CapabilityError, DataError
-from genmodels.networks import gan
-from genmodels.losses import adversarial_ideal, adversarial_loss
-from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.conditions import condition_weights, one_hot
+from genmodels.errors import CapabilityError
+from genmodels.losses import adversarial_loss, gan_curves
+from genmodels.model import Batch, Curve, Metrics, Model, linear, make_optimizer, update
+from genmodels.models import dcgan
 from genmodels.registry import register
 
 
 class LabelledGenerator(nn.Module):
-    """(z, classes as weights (B, K)) -> images (B, C, H, W) in [-1, 1]."""
+    """z (B, latent_dim) and class weights (B, K) -> images (B, C, H, W) in [-1, 1]."""
 
     def __init__(self, config: CGANConfig) -> None:
         super().__init__()
-        classes, self.product = config.num_classes or 0, config.label_as == "product"
-        width = {"embedding": config.label_dim, "one_hot": classes, "product": config.latent_dim}[config.label_as]
-        self.label = nn.Identity() if config.label_as == "one_hot" else nn.Linear(classes, width, bias=False)
-        self.body = gan.generator(config, config.latent_dim + (0 if self.product else width))
+        self.product = config.label_as == "product"
+        width = {"embedding": config.label_dim, "one_hot": config.classes, "product": config.latent_dim}[
+            config.label_as
+        ]
+        self.label = nn.Identity() if config.label_as == "one_hot" else nn.Linear(config.classes, width, bias=False)
+        self.body = dcgan.generator(config, config.latent_dim + (0 if self.product else width))
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        label = self.label(y)
-        pictures: Tensor = self.body(z * label if self.product else torch.cat([z, label.to(z.dtype)], 1))
-        return pictures
+        label = self.label(y)  # (B, width)
+        images: Tensor = self.body(z * label if self.product else torch.cat([z, label.to(z.dtype)], 1))
+        return images
 
 
 class LabelledDiscriminator(nn.Module):
-    """(images, classes as weights (B, K)) -> logits (B, 1)."""
+    """Images (B, C, H, W) and class weights (B, K) -> logits (B, 1)."""
 
     def __init__(self, config: CGANConfig) -> None:
         super().__init__()
-        classes, shape = config.num_classes or 0, config.image_shape or (0, 0, 0)
-        self.product, self.planes, self.shape = config.label_as == "product", config.uses_convolutions, shape
+        classes, (_, height, width) = config.classes, config.shape
+        self.product, self.channels, self.shape = config.label_as == "product", config.uses_convolutions, config.shape
         one_hot = config.label_as == "one_hot"
-        if self.product or (self.planes and not one_hot):
-            # One learned plane a class, as large as the picture: multiplied with every channel, or added as a channel.
+        if self.product or (self.channels and not one_hot):
+            # One learned channel per class: multiplied with every channel of the image, or concatenated as a channel.
             self.label: nn.Module = nn.Sequential(
-                nn.Linear(classes, shape[1] * shape[2], bias=False), nn.Unflatten(1, (1, *shape[1:]))
-            )
-            beside = 0 if self.product else 1
-        elif self.planes:
-            self.label, beside = nn.Unflatten(1, (classes, 1, 1)), classes
+                nn.Linear(classes, height * width, bias=False), nn.Unflatten(1, (1, height, width))
+            )  # (B, 1, H, W)
+            label_inputs = 0 if self.product else 1
+        elif self.channels:
+            self.label, label_inputs = nn.Unflatten(1, (classes, 1, 1)), classes  # (B, K, 1, 1)
         elif one_hot:
-            self.label, beside = nn.Identity(), classes
+            self.label, label_inputs = nn.Identity(), classes  # (B, K)
         else:
-            self.label, beside = nn.Linear(classes, config.label_dim, bias=False), config.label_dim
-        self.body = gan.discriminator(config, shape[0], beside=beside)
+            self.label, label_inputs = nn.Linear(classes, config.label_dim, bias=False), config.label_dim
+        self.body = dcgan.discriminator(config, label_inputs=label_inputs)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         label = self.label(y)
         if self.product:
             logits: Tensor = self.body(x * label)
-        elif self.planes:
+        elif self.channels:
             logits = self.body(torch.cat([x, label.expand(-1, -1, *self.shape[1:]).to(x.dtype)], 1))
         else:
             logits = self.body(torch.cat([x.flatten(1), label.to(x.dtype)], 1))
@@ -143,130 +148,83 @@ class CGAN(Model):
         }
 
     def schedule(self, step: int, max_steps: int) -> dict[str, float]:
-        factor = 1 - (1 - self.config.lr_end) * min(1.0, step / max(1, max_steps))
-        return {"generator": factor, "discriminator": factor}
+        return dict.fromkeys(("generator", "discriminator"), linear(step, max_steps, self.config.lr_end))
 
-    # ---------------------------------------------------------------- training
+    # --------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        discriminator, real = self._kept_discriminator(), batch["image"]
-        y = self._weights(batch["label"])
-        asked = self._weights(self._drawn(len(real)))
-        fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device), asked)
+        discriminator, smoothing = self.required("discriminator"), self.config.label_smoothing
+        real = batch["image"]  # x (B, C, H, W)
+        y = one_hot(batch["label"], self.config.classes)  # (B, K)
+        y_fake = self._random_classes(len(real))  # y' (B, K)
+        z = torch.randn(len(real), self.latent_dim, device=real.device)
+        fake = self.generator(z, y_fake)  # G(z, y') (B, C, H, W)
 
-        # discriminator: minimise -log D(x, y) - log(1 - D(G(z, y'), y'))
-        smoothing = self.config.label_smoothing
+        # discriminator: minimise  -log D(x, y) - log(1 - D(G(z, y'), y'))
         if self.config.discriminator_updates == "separate":
-            real_logits = discriminator(real, y)
-            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)
+            real_logits = discriminator(real, y)  # (B, 1)
+            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)  # -log D(x, y)
             update(optimizers["discriminator"], real_loss)
-            fake_logits = discriminator(fake.detach(), asked)
-            fake_loss = adversarial_loss(fake_logits, real=False)
+            fake_logits = discriminator(fake.detach(), y_fake)
+            fake_loss = adversarial_loss(fake_logits, real=False)  # -log(1 - D(G(z, y'), y'))
             update(optimizers["discriminator"], fake_loss)
-            discriminator_loss = real_loss + fake_loss
         else:
-            real_logits, fake_logits = discriminator(real, y), discriminator(fake.detach(), asked)
-            discriminator_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing) + adversarial_loss(
-                fake_logits, real=False
-            )
-            update(optimizers["discriminator"], discriminator_loss)
+            real_logits, fake_logits = discriminator(real, y), discriminator(fake.detach(), y_fake)
+            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)
+            fake_loss = adversarial_loss(fake_logits, real=False)
+            update(optimizers["discriminator"], real_loss + fake_loss)
 
-        # generator: minimise -log D(G(z, y'), y'), with D frozen
+        # generator: minimise  -log D(G(z, y'), y'), with D frozen
         discriminator.requires_grad_(False)
-        generator_loss = adversarial_loss(discriminator(fake, asked), real=True)
+        generator_loss = adversarial_loss(discriminator(fake, y_fake), real=True)
         update(optimizers["generator"], generator_loss)
         discriminator.requires_grad_(True)
 
         return {
-            "loss/discriminator": 0.5 * discriminator_loss.detach(),
+            "loss/discriminator": 0.5 * (real_loss + fake_loss).detach(),
             "loss/generator": generator_loss.detach(),
             "score/real": real_logits.detach().float().sigmoid().mean(),
             "score/fake": fake_logits.detach().float().sigmoid().mean(),
         }
 
     def curves(self) -> dict[str, Curve]:
-        smoothing = self.config.label_smoothing
-        ideal = adversarial_ideal(smoothing=smoothing)
-        at = "At ln 2 = 0.693" if not smoothing else f"At {ideal.discriminator:.3f}"
-        best = f"{ideal.score:.3g}"
-        passes = "At ln 2" if not smoothing else f"At {ideal.generator:.3f}"
-        return {
-            "loss/discriminator": Curve(
-                "discriminator", f"{at} it cannot tell real from fake; near 0 it wins.", ideal.discriminator
-            ),
-            "loss/generator": Curve(
-                "generator", f"{passes} its fakes pass as often as not; rising means it is losing.", ideal.generator
-            ),
-            "score/real": Curve("D(real)", f"How real real pictures look to D, 0 to 1; ideally {best}.", ideal.score),
-            "score/fake": Curve("D(fake)", f"How real fakes look to D, 0 to 1; ideally {best}.", ideal.score),
-        }
+        return gan_curves(smoothing=self.config.label_smoothing)
 
-    # --------------------------------------------------------------- inference
+    # --------------------------------------------------------------- sampling and scores
 
     def decode(self, z: Tensor, *, condition: Condition = None) -> Tensor:
-        """z (B, latent_dim) and {"label": int64 (B,), or weights of the classes (B, K)} -> images.
+        """z (B, latent_dim) and {"label": int64 (B,), or class weights (B, K)} -> images.
 
-        Without a condition every picture is of class 0: a picture may not depend on who asks beside it. Raises
-        CapabilityError or DataError for a condition that names no class of this model.
+        Without a condition every image is of class 0: an image may not depend on the rest of the batch. Raises
+        CapabilityError or DataError for a condition without a class of this model.
         """
-        first = torch.zeros(len(z), dtype=torch.int64)
-        pictures: Tensor = self.generator(z, self._told(condition, len(z)) if condition else self._weights(first))
-        return pictures
+        images: Tensor = self.generator(z, self._classes(condition or {"label": torch.zeros(len(z)).long()}, len(z)))
+        return images
 
     def sample(self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None) -> Tensor:
-        """Without a condition the classes are drawn evenly; one that names no class is refused as in `decode`."""
+        """Without a condition the classes are sampled uniformly; a wrong condition is refused as in `decode`."""
         z = torch.randn(n, self.latent_dim, generator=generator, device=self.device)
-        y = self._told(condition, n) if condition else self._weights(self._drawn(n, generator))
-        pictures: Tensor = self.generator(z, y)
-        return pictures
+        images: Tensor = self.generator(
+            z, self._classes(condition, n) if condition else self._random_classes(n, generator)
+        )
+        return images
 
     def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        """Logits (B,); raises CapabilityError without a class to compare with, or without the discriminator.
+        """Logits (B,); raises CapabilityError without a condition or without the discriminator.
 
-        A condition that names no class of this model is refused as in `decode`.
+        A wrong condition is refused as in `decode`.
         """
-        discriminator = self._kept_discriminator()
+        discriminator = self.required("discriminator")
         if not condition:
-            raise CapabilityError(
-                "a conditional discriminator needs the class of each picture: condition={'label': ...}"
-            )
-        logits: Tensor = discriminator(x, self._told(condition, len(x)))
+            raise CapabilityError("a conditional discriminator needs the class of each image: condition={'label': ...}")
+        logits: Tensor = discriminator(x, self._classes(condition, len(x)))
         return logits.squeeze(1)
 
-    def _drawn(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Classes int64 (count,), each as probable as the others."""
-        return torch.randint(0, self.config.num_classes or 0, (count,), generator=generator, device=self.device)
+    def _classes(self, condition: Condition, count: int) -> Tensor:
+        """Class weights (count, K) of a condition; raises CapabilityError or DataError."""
+        return condition_weights(condition, self.config.conditions, count, self.device)
 
-    def _weights(self, label: Tensor) -> Tensor:
-        """Classes as weights (B, K): one-hot for a label, as they are for a blend."""
-        label = label.to(self.device)
-        return label.float() if label.is_floating_point() else F.one_hot(label, self.config.num_classes or 0).float()
-
-    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
-        """What a caller asks for as weights (B, K); raises CapabilityError or DataError."""
-        classes = self.config.num_classes or 0
-        if "label" not in condition:
-            raise CapabilityError(
-                f"condition has {', '.join(map(repr, condition))}, but this model is asked for a class: give "
-                f"condition={{'label': ...}}, 0 to {classes - 1}"
-            )
-        label, blend = condition["label"], condition["label"].is_floating_point()
-        allowed = f"int64 ({count},), classes 0 to {classes - 1}, or, to blend, weights float ({count}, {classes})"
-        if not blend and label.dtype != torch.int64:
-            raise DataError(
-                f"label of {label.dtype} is not allowed: give {allowed}; label.long() makes int64 of whole numbers"
-            )
-        if label.shape != ((count, classes) if blend else (count,)):
-            raise DataError(f"label of shape {tuple(label.shape)} is not allowed for {count} pictures: give {allowed}")
-        wrong = [] if blend else sorted(set(label[(label < 0) | (label >= classes)].tolist()))
-        if wrong:
-            raise DataError(
-                f"label = {', '.join(map(str, wrong))} is not allowed: this model has {classes} classes, "
-                f"0 to {classes - 1}; ask for one of them"
-            )
-        return self._weights(label)
-
-    def _kept_discriminator(self) -> LabelledDiscriminator:
-        if self.discriminator is None:
-            raise CapabilityError("this checkpoint was published without its discriminator, so it cannot score")
-        return self.discriminator
+    def _random_classes(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """One-hot classes (count, K), sampled uniformly."""
+        label = torch.randint(0, self.config.classes, (count,), generator=generator, device=self.device)
+        return one_hot(label, self.config.classes)

@@ -1,12 +1,19 @@
 """Deep convolutional GAN: Radford, Metz and Chintala, arXiv 1511.06434.
 
-The game of a GAN with convolutional networks: G enlarges a small feature map to a picture, D shrinks one to a number.
+A GAN with convolutional networks: G upsamples a small feature map to an image, D downsamples an image to one number.
 
-    discriminator:  minimise  -log D(x) - log(1 - D(G(z)))          (or with D(x)'s target at 1 - label_smoothing)
-    generator:      minimise  -log D(G(z))                          (the non-saturating form)
+    discriminator:  minimise  -log D(x) - log(1 - D(G(z)))
+    generator:      minimise  -log D(G(z))                    (the non-saturating form)
 
-With augment = "diff" D sees T(x) and T(G(z)) in both, T a random variation that gradients flow through (Zhao et al.,
-arXiv 2006.10738): for small sets, which D would learn by heart. z is N(0, I) outside and inside.
+    variable        paper       meaning
+    real            x           images (B, C, H, W) in [-1, 1]
+    z               z           latent vectors (B, latent_dim) from N(0, I)
+    fake            G(z)        generated images
+    discriminator   logit of D  D(x) = sigmoid(logit), the probability that x is real
+    smoothing       -           one-sided label smoothing: D's target of real images is 1 - smoothing (arXiv 1606.03498)
+
+With augment = "diff" D sees T(x) and T(G(z)) in both updates, with T a random differentiable augmentation (Zhao et al.,
+arXiv 2006.10738): on a small data set D would memorise the images.
 """
 
 from __future__ import annotations
@@ -16,49 +23,140 @@ from typing import Literal
 
 from pydantic import Field
 
-from genmodels.config import live
-from genmodels.networks.gan_settings import ConvNetworks
+from genmodels.config import linear_end, live
+from genmodels.networks.gan_settings import ConvNetworks, joint_or_separate
 
 
 class DCGANConfig(ConvNetworks):
-    """Networks of `ConvNetworks`, and how they play."""
+    """Networks of `ConvNetworks`, and how they are trained."""
 
     label_smoothing: float = live(
-        0.0,
-        ge=0,
-        lt=0.5,
-        description="how far below 1 the target of real pictures is, so that D does not grow too sure",
+        0.0, ge=0, lt=0.5, description="lowers the target of real images below 1: a less over-confident discriminator"
     )
     augment: Literal["none", "diff"] = Field(
         "none",
-        description="diff: D sees real and drawn pictures in other colours, moved and partly hidden, so that it cannot "
-        "learn a few hundred or thousand by heart; needless with tens of thousands (2006.10738)",
+        description="diff: the discriminator sees real and generated images with random colours, shifts and cutouts, "
+        "so that it does not memorise a few thousand images; unnecessary with tens of thousands (2006.10738)",
     )
-    flip: bool = Field(False, description="mirror half of the real pictures: for faces and rooms, not for digits")
-    discriminator_updates: Literal["joint", "separate"] = Field(
-        "joint",
-        description="joint: one optimizer step per batch for the summed loss of real and generated images; separate: "
-        "one step for real images, then one for generated ones",
-    )
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
+    flip: bool = Field(False, description="mirror half of the real images: for faces and rooms, not for digits")
+    discriminator_updates: Literal["joint", "separate"] = joint_or_separate()
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay rate of the first moment")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the generator")
     discriminator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of the discriminator")
-    lr_end: float = Field(
-        1.0, ge=0, le=1, description="share of the learning rates left at the last step, falling evenly; 1 keeps them"
-    )
+    lr_end: float = linear_end()
 
 
+# Everything above the next line is read without torch (genmodels/registry.py).
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.errors import CapabilityError
+from genmodels.kernels.convolution import Conv2d, ConvTranspose2d, ToMaps
+from genmodels.kernels.dropout import Dropout
 from genmodels.layers import augment
-from genmodels.networks import gan
-from genmodels.losses import adversarial_ideal, adversarial_loss
-from genmodels.model import Batch, Curve, Metrics, Model, make_optimizer, update
+from genmodels.losses import adversarial_loss, gan_curves
+from genmodels.model import Batch, Curve, Metrics, Model, linear, make_optimizer, update
+from genmodels.networks.gan_settings import EitherNetworks, start_size
+from genmodels.networks.mlp import activation, mlp_discriminator, mlp_generator
 from genmodels.registry import register
+
+# ------------------------------------------------------------------- networks, also of cgan, wgan and wgan_gp
+
+
+def generator(config: ConvNetworks, inputs: int) -> nn.Sequential:
+    """(B, inputs) -> images (B, C, H, W) in [-1, 1]."""
+    if isinstance(config, EitherNetworks) and not config.uses_convolutions:
+        return initialise(mlp_generator(config, inputs), config.init_std)
+    height, width, crop = start_size(config)
+    normalised = config.generator_norm == "batch"
+    channels = [*config.generator_channels, config.shape[0]]
+    layers: list[nn.Module] = [
+        nn.Linear(inputs, channels[0] * height * width, bias=not normalised),
+        ToMaps(1, (channels[0], height, width)),  # (B, channels[0], height, width)
+    ]
+    last = len(config.generator_strides) - 1
+    for index, stride in enumerate(config.generator_strides):
+        if normalised:
+            layers.append(nn.BatchNorm2d(channels[index]))
+        layers.append(activation(config.generator_activation, config.leaky_slope))
+        # (B, channels[index], h, w) -> (B, channels[index + 1], stride * h, stride * w)
+        before, after, bias = channels[index], channels[index + 1], index == last or not normalised
+        layers += _upsampling(config, before, after, stride, bias=bias, crop=crop if index == last else 0)
+    return initialise(nn.Sequential(*layers, nn.Tanh()), config.init_std)
+
+
+def _upsampling(
+    config: ConvNetworks, before: int, after: int, stride: int, *, bias: bool, crop: int
+) -> list[nn.Module]:
+    """The layers that upsample a map by `stride`."""
+    kernel = config.generator_kernel
+    if config.upsample == "nearest":
+        convolution = Conv2d(before, after, kernel, padding="same", bias=bias)
+        return [nn.Upsample(scale_factor=stride, mode="nearest"), convolution] if stride > 1 else [convolution]
+    if config.padding == "none":
+        return [ConvTranspose2d(before, after, kernel, stride, crop, bias=bias)]
+    # (n - 1) stride - 2 padding + kernel + extra = n stride, so 2 padding = kernel - stride + extra
+    extra = (kernel - stride) % 2
+    return [ConvTranspose2d(before, after, kernel, stride, (kernel - stride + extra) // 2, extra, bias=bias)]
+
+
+def discriminator(config: ConvNetworks, *, label_inputs: int = 0, last_bias: bool = True) -> nn.Sequential:
+    """Images (B, C, H, W) -> logits (B, 1).
+
+    `label_inputs` of a conditional model are extra channels of the image, or extra inputs of a fully connected network.
+    A critic has no `last_bias`: only differences of its scores count, so it would never be trained.
+    """
+    channels, height, width = config.shape
+    if isinstance(config, EitherNetworks) and not config.uses_convolutions:
+        network = mlp_discriminator(config, channels * height * width + label_inputs, last_bias)
+        return normalise_spectrally(initialise(network, config.init_std), config)
+    kernel = config.discriminator_kernel
+    padding = (kernel - 1) // 2 if config.padding == "same" else 0
+    before = channels + label_inputs
+    layers: list[nn.Module] = []
+    for index, (after, stride) in enumerate(
+        zip(config.discriminator_channels, config.discriminator_strides, strict=True)
+    ):
+        normalised = config.discriminator_norm == "batch" and index > 0
+        layers.append(Conv2d(before, after, kernel, stride, padding, bias=not normalised))  # (B, after, h, w)
+        if normalised:
+            layers.append(nn.BatchNorm2d(after))
+        layers.append(activation(config.discriminator_activation, config.leaky_slope))
+        if config.dropout:
+            layers.append(Dropout(config.dropout))
+        height, width = ((side + 2 * padding - kernel) // stride + 1 for side in (height, width))
+        before = after
+    layers += [nn.Flatten(), nn.Linear(before * height * width, 1, bias=last_bias)]  # (B, 1)
+    return normalise_spectrally(initialise(nn.Sequential(*layers), config.init_std), config)
+
+
+def initialise(network: nn.Sequential, std: float | None) -> nn.Sequential:
+    """Initialises weights from N(0, std^2) and scales of batch normalisation from N(1, std^2), as the paper does."""
+    if std is not None:
+        for module in network.modules():
+            weight = getattr(module, "weight", None)
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                nn.init.normal_(module.weight, 1.0, std)
+            elif isinstance(weight, torch.Tensor) and weight.dim() > 1:
+                nn.init.normal_(weight, 0.0, std)
+    return network
+
+
+def normalise_spectrally(network: nn.Sequential, config: ConvNetworks) -> nn.Sequential:
+    """Bounds the Lipschitz constant of each layer if discriminator_norm is "spectral" (arXiv 1802.05957).
+
+    After the initialisation: a normalised layer computes its `weight` from another tensor.
+    """
+    if config.discriminator_norm == "spectral":
+        for module in network:
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                spectral_norm(module)
+    return network
+
+
+# ------------------------------------------------------------------- model
 
 
 @register("dcgan")
@@ -71,8 +169,8 @@ class DCGAN(Model):
 
     def __init__(self, config: DCGANConfig) -> None:
         super().__init__(config)
-        self.generator = gan.generator(config, config.latent_dim)
-        self.discriminator: nn.Sequential | None = gan.discriminator(config, (config.image_shape or (0,))[0])
+        self.generator = generator(config, config.latent_dim)
+        self.discriminator: nn.Sequential | None = discriminator(config)
 
     @property
     def latent_dim(self) -> int:
@@ -88,95 +186,71 @@ class DCGAN(Model):
         }
 
     def schedule(self, step: int, max_steps: int) -> dict[str, float]:
-        factor = 1 - (1 - self.config.lr_end) * min(1.0, step / max(1, max_steps))
-        return {"generator": factor, "discriminator": factor}
+        return dict.fromkeys(("generator", "discriminator"), linear(step, max_steps, self.config.lr_end))
 
-    # ---------------------------------------------------------------- training
+    # --------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        discriminator, real = self._kept_discriminator(), batch["image"]
-        real = augment.flip(real) if self.config.flip else real
-        # One drawing serves both updates: G has not changed in between, and a convolutional one is half of the step.
-        fake = self.generator(torch.randn(len(real), self.latent_dim, device=real.device))
+        discriminator, smoothing = self.required("discriminator"), self.config.label_smoothing
+        real = augment.flip(batch["image"]) if self.config.flip else batch["image"]  # x (B, C, H, W)
+        z = torch.randn(len(real), self.latent_dim, device=real.device)  # (B, latent_dim)
+        fake = self.generator(z)  # G(z) (B, C, H, W), for both updates: generating twice would cost half of the step
 
-        # discriminator: minimise -log D(x) - log(1 - D(G(z)))
-        smoothing = self.config.label_smoothing
+        # discriminator: minimise  -log D(x) - log(1 - D(G(z)))
         if self.config.discriminator_updates == "separate":
-            real_logits = discriminator(self._varied(real))
-            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)
+            real_logits = discriminator(self._augmented(real))  # (B, 1)
+            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)  # -log D(x)
             update(optimizers["discriminator"], real_loss)
-            fake_logits = discriminator(self._varied(fake.detach()))
-            fake_loss = adversarial_loss(fake_logits, real=False)
+            fake_logits = discriminator(self._augmented(fake.detach()))
+            fake_loss = adversarial_loss(fake_logits, real=False)  # -log(1 - D(G(z)))
             update(optimizers["discriminator"], fake_loss)
-            discriminator_loss = real_loss + fake_loss
         else:
-            real_logits, fake_logits = self._answers(self._varied(real), self._varied(fake.detach()))
-            discriminator_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing) + adversarial_loss(
-                fake_logits, real=False
-            )
-            update(optimizers["discriminator"], discriminator_loss)
+            real_logits, fake_logits = self._logits(self._augmented(real), self._augmented(fake.detach()))
+            real_loss = adversarial_loss(real_logits, real=True, smoothing=smoothing)
+            fake_loss = adversarial_loss(fake_logits, real=False)
+            update(optimizers["discriminator"], real_loss + fake_loss)
 
-        # generator: minimise -log D(G(z)), with D frozen: its gradients would be computed and thrown away
+        # generator: minimise  -log D(G(z)). D is frozen: its gradients would be computed and discarded.
         discriminator.requires_grad_(False)
-        generator_loss = adversarial_loss(discriminator(self._varied(fake)), real=True)
+        generator_loss = adversarial_loss(discriminator(self._augmented(fake)), real=True)
         update(optimizers["generator"], generator_loss)
         discriminator.requires_grad_(True)
 
         return {
-            "loss/discriminator": 0.5 * discriminator_loss.detach(),
+            "loss/discriminator": 0.5 * (real_loss + fake_loss).detach(),
             "loss/generator": generator_loss.detach(),
             "score/real": real_logits.detach().float().sigmoid().mean(),
             "score/fake": fake_logits.detach().float().sigmoid().mean(),
         }
 
-    def _answers(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits of both, apart where batch normalisation would mix them; together they cost a twentieth less."""
-        discriminator = self._kept_discriminator()
+    def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits of both: of one batch, which is a twentieth faster, unless batch normalisation would mix them."""
+        discriminator = self.required("discriminator")
         if self.config.discriminator_norm == "batch":
             return discriminator(real), discriminator(fake)
         real_logits, fake_logits = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)
         return real_logits, fake_logits
 
-    def _varied(self, x: Tensor) -> Tensor:
-        """What D is shown of pictures: a new variation each time, or they themselves."""
+    def _augmented(self, x: Tensor) -> Tensor:
+        """T(x), augmented at random at every call, or x."""
         return augment.diff_augment(x) if self.config.augment == "diff" else x
 
     def curves(self) -> dict[str, Curve]:
-        smoothing = self.config.label_smoothing
-        ideal = adversarial_ideal(smoothing=smoothing)
-        at = "At ln 2 = 0.693" if not smoothing else f"At {ideal.discriminator:.3f}"
-        best = f"{ideal.score:.3g}"
-        passes = "At ln 2" if not smoothing else f"At {ideal.generator:.3f}"
-        return {
-            "loss/discriminator": Curve(
-                "discriminator", f"{at} it cannot tell real from fake; near 0 it wins.", ideal.discriminator
-            ),
-            "loss/generator": Curve(
-                "generator", f"{passes} its fakes pass as often as not; rising means it is losing.", ideal.generator
-            ),
-            "score/real": Curve("D(real)", f"How real real pictures look to D, 0 to 1; ideally {best}.", ideal.score),
-            "score/fake": Curve("D(fake)", f"How real fakes look to D, 0 to 1; ideally {best}.", ideal.score),
-        }
+        return gan_curves(smoothing=self.config.label_smoothing)
 
-    # --------------------------------------------------------------- inference
+    # --------------------------------------------------------------- sampling and scores
 
     def decode(self, z: Tensor, *, condition: Condition = None) -> Tensor:
-        pictures: Tensor = self.generator(z)
-        return pictures
+        images: Tensor = self.generator(z)
+        return images
 
     def sample(self, n: int, *, condition: Condition = None, generator: torch.Generator | None = None) -> Tensor:
         return self.decode(torch.randn(n, self.latent_dim, generator=generator, device=self.device))
 
     def score(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        logits: Tensor = self._kept_discriminator()(x)
+        logits: Tensor = self.required("discriminator")(x)
         return logits.squeeze(1)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Half of what the discriminator minimises without smoothing, on images in [-1, 1]."""
-        both = adversarial_loss(self.score(real), real=True) + adversarial_loss(self.score(fake), real=False)
-        return 0.5 * both
-
-    def _kept_discriminator(self) -> nn.Sequential:
-        if self.discriminator is None:
-            raise CapabilityError("this checkpoint was published without its discriminator, so it cannot score")
-        return self.discriminator
+        """Half of the discriminator's loss without smoothing, on images in [-1, 1]."""
+        return 0.5 * (adversarial_loss(self.score(real), real=True) + adversarial_loss(self.score(fake), real=False))

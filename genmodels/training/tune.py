@@ -23,6 +23,7 @@ from genmodels import checkpoint
 from genmodels.config import Runtime
 from genmodels.data.loader import Loader
 from genmodels.errors import CheckpointError, ConfigError, GenmodelsError
+from genmodels.kernels import convolution
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import read_json, runs_root, write_json
@@ -101,13 +102,17 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
         candidates.append({"precision": "bf16"})
         if device.type == "cpu":
             candidates.append({"precision": "bf16_matmul"})
-    if _has_convolutions(spec):
+    if _has(spec, lambda network: any(isinstance(module, torch.nn.Conv2d) for module in network.modules())):
         candidates.append({"channels_last": True})
+    if device.type == "cpu" and _has(spec, convolution.can_use_products):
+        candidates.append({"conv_products": True})
     if spec.run.threads is None and base.threads < most:
         candidates.append({"threads": most})
     for change in candidates:
         if affordable() < 10 * best_time:
             break
+        if "conv_products" in change and best.precision != "bf16":
+            continue  # products replace convolutions in bfloat16 only
         margin = _MARGIN_THREADS if "threads" in change else _MARGIN
         try_out(best.replace(**change), min(1.0, affordable() / 4), margin)
     tries_compile = spec.train.compile == "auto" and (device.type == "cuda" or shutil.which("c++") is not None)
@@ -132,6 +137,8 @@ def prepare(model: Model, runtime: Runtime) -> None:
     """Apply layout and compilation to a model in place (wrapping it would rename its weights)."""
     if runtime.channels_last:
         model.to(memory_format=torch.channels_last)
+    if runtime.conv_products:
+        convolution.use_products(model)
     if runtime.compile:
         for name, part in model.named_children():
             if name not in model.pretrained | model.differentiated_twice:
@@ -184,14 +191,16 @@ def compile_refused(error: BaseException) -> ConfigError:
     )
 
 
-def _has_convolutions(spec: Spec) -> bool:
+def _has(spec: Spec, condition: Callable[[Model], bool]) -> bool:
+    """Whether the spec's model fulfils a condition on its layers."""
     with torch.device("meta"):
-        return any(isinstance(module, torch.nn.Conv2d) for module in checkpoint.build(spec.model_dump()).modules())
+        return condition(checkpoint.build(spec.model_dump()))
 
 
 def _label(runtime: Runtime) -> str:
     parts = [runtime.precision, f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}"]
-    return " ".join(parts + ["channels-last"] * runtime.channels_last + ["compiled"] * runtime.compile)
+    parts += ["channels-last"] * runtime.channels_last + ["products"] * runtime.conv_products
+    return " ".join(parts + ["compiled"] * runtime.compile)
 
 
 def _key(spec: Spec, device: torch.device) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genmodels import kernels
+from genmodels.config import Runtime
 from genmodels.kernels import convolution
-from genmodels.kernels.convolution import Conv2d, ConvTranspose2d, _Convolution, _Transposed
+from genmodels.kernels.convolution import Conv2d, ConvTranspose2d, _Convolution, _ConvTranspose, use_products
+from genmodels.recipes import Spec, family, parse_overrides, resolve
+from genmodels.training import tune
+from tests.conftest import SMALL
 
 # kernel, stride, padding, side of the larger map: odd and even kernels, sizes that leave a rest, 16 and 49 positions
 _CASES = [
@@ -60,10 +66,33 @@ def test_a_transposed_convolution_is_torchs(
     torch.manual_seed(1)
     x, weight = torch.randn(3, 6, side, side).double(), torch.randn(6, channels, kernel, kernel).double()
     size = (side - 1) * stride - 2 * padding + kernel + extra
-    ours = _gradients(lambda x, w: _Transposed.apply(x, w, stride, padding, (size, size)), x, weight)
+    ours = _gradients(lambda x, w: _ConvTranspose.apply(x, w, stride, padding, (size, size)), x, weight)
     torchs = _gradients(lambda x, w: F.conv_transpose2d(x, w, None, stride, padding, extra), x, weight)
     for one, other in zip(ours, torchs, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def with_products(layer: nn.Module) -> nn.Module:
+    use_products(layer)
+    return layer
+
+
+@pytest.mark.parametrize(("asked", "enabled"), [(True, True), (True, False), (False, True)])
+def test_products_are_used_only_if_the_tuner_asks_and_kernels_are_on(
+    asked: bool, enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+    convolve = convolution.convolve
+    monkeypatch.setattr(convolution, "convolve", lambda *given: used.append(1) or convolve(*given))
+    monkeypatch.setattr(kernels, "ENABLED", enabled)
+    layer = Conv2d(8, 16, 4, 2, 1)
+    model = nn.Sequential(layer)
+    assert convolution.can_use_products(model) == enabled
+    if asked:
+        use_products(model)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        layer(torch.randn(2, 8, 8, 8)).sum().backward()
+    assert bool(used) == (asked and enabled)
 
 
 def _layers() -> list[tuple[nn.Module, nn.Module, Tensor]]:
@@ -80,6 +109,7 @@ def test_layers_share_weights_with_torchs_and_agree_to_bfloat16() -> None:
     torch.manual_seed(2)
     for ours, torchs, x in _layers():
         torchs.load_state_dict(ours.state_dict())
+        use_products(ours)
         results = []
         for layer in (ours, torchs):
             inputs = x.clone().requires_grad_()
@@ -103,6 +133,7 @@ def test_products_are_used_in_bfloat16_on_small_maps_only(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(convolution, "_columns", counted)
     layer = Conv2d(8, 16, 4, 2, 1)
+    use_products(layer)
     small, large = torch.randn(2, 8, 8, 8), torch.randn(2, 8, 32, 32)
     layer(small).sum().backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -115,7 +146,7 @@ def test_products_are_used_in_bfloat16_on_small_maps_only(monkeypatch: pytest.Mo
     assert len(used) == 2  # forward, and the weight gradient
 
 
-def test_gradients_to_pictures_are_interleaved_and_others_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_to_images_are_interleaved_and_others_are_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
     interleaved: list[int] = []
     sub_pixels = convolution._sub_pixels
 
@@ -126,9 +157,11 @@ def test_gradients_to_pictures_are_interleaved_and_others_are_torchs(monkeypatch
     monkeypatch.setattr(convolution, "_sub_pixels", counted)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for channels in (1, 3, 4):
-            Conv2d(channels, 8, 4, 2, 1)(torch.randn(2, channels, 32, 32, requires_grad=True)).sum().backward()
-        ConvTranspose2d(8, 2, 4, 2, 1)(torch.randn(2, 8, 16, 16)).sum().backward()
-        Conv2d(1, 8, 4, 2, 1)(torch.randn(2, 1, 32, 32)).sum().backward()
+            with_products(Conv2d(channels, 8, 4, 2, 1))(
+                torch.randn(2, channels, 32, 32, requires_grad=True)
+            ).sum().backward()
+        with_products(ConvTranspose2d(8, 2, 4, 2, 1))(torch.randn(2, 8, 16, 16)).sum().backward()
+        with_products(Conv2d(1, 8, 4, 2, 1))(torch.randn(2, 1, 32, 32)).sum().backward()
     assert interleaved == [1, 3, 2]
 
 
@@ -155,3 +188,35 @@ def test_second_derivatives_are_torchs(kernel: int, stride: int, padding: int, s
     torchs = penalty(lambda x, w: F.conv2d(x, w, None, stride, padding))
     for one, other in zip(ours, torchs, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def _spec(precision: str) -> Spec:
+    patch = parse_overrides(
+        [f"train.precision={precision}", "train.compile=off", "run.threads=1", "train.max_steps=90000"]
+    )
+    return resolve(family("dcgan"), overrides={**patch, "model": SMALL["dcgan"]})
+
+
+@pytest.mark.parametrize(
+    ("precision", "products", "expected"),
+    [("auto", 0.5, True), ("auto", 2.0, False), ("bf16", 0.5, True), ("fp32", 0.5, False)],
+)
+def test_the_tuner_uses_products_if_they_make_a_bfloat16_step_faster(
+    precision: str, products: float, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[Runtime] = []
+
+    def seconds(_spec: Spec, runtime: Runtime, *_: Any, **__: Any) -> float:
+        timed.append(runtime)
+        return (0.5 if runtime.precision == "bf16" else 1.0) * (products if runtime.conv_products else 1.0)
+
+    monkeypatch.setattr(tune, "_seconds_a_step", seconds)
+    monkeypatch.setattr(tune, "_seconds_of_base", seconds)
+    spec = _spec(precision)
+    runtime = tune.choose(spec, MagicMock(), torch.device("cpu"), lambda _text: None)
+    assert runtime.conv_products == expected
+    assert any(one.conv_products for one in timed) == (precision != "fp32")
+    model = tune.checkpoint.build(spec.model_dump())
+    tune.prepare(model, runtime)
+    layers = [layer for layer in model.modules() if isinstance(layer, Conv2d | ConvTranspose2d)]
+    assert [layer.by_products for layer in layers] == [expected] * 5

@@ -1,4 +1,4 @@
-"""The three passes of a penalised critic against autograd and against values by hand."""
+"""The kernel of the penalised critic against its reference and against values by hand."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmarks.convolutions import FlopCount
-from genmodels.kernels import penalised_critic
-from genmodels.kernels.convolution import Conv2d
+from genmodels import kernels
+from genmodels.kernels.convolution import Conv2d, use_products
 from genmodels.kernels.dropout import Dropout
-from genmodels.kernels.penalised_critic import PenalisedLoss, is_linear_between_kinks, penalised_loss
-from genmodels.losses import critic_loss, gradient_penalty
+from genmodels.kernels.penalised_critic import PenalisedLoss, is_piecewise_linear, penalised_loss, reference, supports
 from genmodels.model import Model
 from tests.conftest import digit_batch, small_model
 
@@ -46,20 +45,14 @@ def _critics() -> dict[str, tuple[nn.Sequential, tuple[int, int, int]]]:
     }
 
 
-def _by_autograd(critic: nn.Sequential, real: Tensor, fake: Tensor, mix: Tensor) -> PenalisedLoss:
-    scores = critic(real), critic(fake)
-    penalty = gradient_penalty(critic, real, fake, mix)
-    return PenalisedLoss(critic_loss(*scores) + WEIGHT * penalty, *scores, penalty)
-
-
-def _gradients(critic: nn.Sequential, found: PenalisedLoss) -> list[Tensor]:
+def _gradients(critic: nn.Sequential, result: PenalisedLoss) -> list[Tensor]:
     critic.zero_grad()
-    found.loss.backward()  # type: ignore[no-untyped-call]
+    result.loss.backward()  # type: ignore[no-untyped-call]
     # A bias that only shifts all scores has no gradient, which autograd may leave out.
     return [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in critic.parameters()]
 
 
-def _pictures(shape: tuple[int, int, int], size: int = 6) -> tuple[Tensor, Tensor, Tensor]:
+def _images(shape: tuple[int, int, int], size: int = 6) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     real, fake = torch.randn(2, size, *shape, generator=generator)
     return real, fake, torch.rand(size, 1, 1, 1, generator=generator)
@@ -71,27 +64,30 @@ def test_three_passes_give_autograds_loss_and_gradients(name: str, channels_last
     critic, shape = _critics()[name]
     if channels_last:
         critic = critic.to(memory_format=torch.channels_last)
-    batch = _pictures(shape)
-    assert is_linear_between_kinks(critic)
-    ours, theirs = penalised_loss(critic, *batch, WEIGHT), _by_autograd(critic, *batch)
+    batch = _images(shape)
+    assert is_piecewise_linear(critic)
+    ours, theirs = penalised_loss(critic, *batch, WEIGHT), reference(critic, *batch, WEIGHT)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
     for one, other in zip(_gradients(critic, ours), _gradients(critic, theirs), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("products", [False, True])
 @pytest.mark.parametrize("name", _critics())
-def test_in_bfloat16_they_are_as_near_as_autograds(name: str) -> None:
+def test_in_bfloat16_they_are_as_exact_as_autograd(name: str, products: bool) -> None:
     critic, shape = _critics()[name]
-    batch = _pictures(shape, size=32)
-    exact = torch.cat([g.flatten() for g in _gradients(critic, _by_autograd(critic, *batch))])
-    off = []
-    for loss in (lambda: penalised_loss(critic, *batch, WEIGHT), lambda: _by_autograd(critic, *batch)):
+    if products:
+        use_products(critic)
+    batch = _images(shape, size=32)
+    exact = torch.cat([g.flatten() for g in _gradients(critic, reference(critic, *batch, WEIGHT))])
+    errors = []
+    for loss in (lambda: penalised_loss(critic, *batch, WEIGHT), lambda: reference(critic, *batch, WEIGHT)):
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            found = loss()
-        assert found.loss.dtype == torch.float32
-        off.append((torch.cat([g.flatten() for g in _gradients(critic, found)]) - exact).norm())
-    assert 0 < off[0] < 1.2 * off[1]
+            result = loss()
+        assert result.loss.dtype == torch.float32
+        errors.append((torch.cat([g.flatten() for g in _gradients(critic, result)]) - exact).norm())
+    assert 0 < errors[0] < 1.2 * errors[1]
 
 
 def test_a_linear_critic_by_hand() -> None:
@@ -101,26 +97,26 @@ def test_a_linear_critic_by_hand() -> None:
     w = torch.tensor([[1.8, 2.4]])  # of length 3
     layer.weight.data.copy_(w)
     real, fake = torch.tensor([[1.0, 0.0], [3.0, 0.0]]).view(2, 1, 1, 2), torch.zeros(2, 1, 1, 2)
-    found = penalised_loss(critic, real, fake, torch.rand(2, 1, 1, 1), WEIGHT)
-    assert found.penalty.item() == pytest.approx(4, rel=1e-6)
-    assert found.loss.item() == pytest.approx(-1.8 * 2 + 40, rel=1e-6)
-    (gradient,) = _gradients(critic, found)
+    result = penalised_loss(critic, real, fake, torch.rand(2, 1, 1, 1), WEIGHT)
+    assert result.penalty.item() == pytest.approx(4, rel=1e-6)
+    assert result.loss.item() == pytest.approx(-1.8 * 2 + 40, rel=1e-6)
+    (gradient,) = _gradients(critic, result)
     torch.testing.assert_close(gradient, torch.tensor([[-2.0, 0.0]]) + 40 * w / 3)
 
 
-def test_a_critic_that_says_the_same_to_all_has_no_slope_and_a_finite_gradient() -> None:
+def test_a_constant_critic_has_a_finite_gradient() -> None:
     critic = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.LeakyReLU(0.2), nn.Linear(3, 1))
     for parameter in critic.parameters():
         parameter.data.zero_()
-    found = penalised_loss(critic, *_pictures((1, 2, 2)), WEIGHT)
-    assert found.penalty.item() == 1
-    assert all(bool(torch.isfinite(g).all()) for g in _gradients(critic, found))
+    result = penalised_loss(critic, *_images((1, 2, 2)), WEIGHT)
+    assert result.penalty.item() == 1
+    assert all(bool(torch.isfinite(g).all()) for g in _gradients(critic, result))
 
 
-def test_they_are_fewer_than_autograds() -> None:
+def test_they_take_fewer_products_than_autograd() -> None:
     critic, shape = _critics()["digits"]
-    batch, counts = _pictures(shape), []
-    for loss in (lambda: penalised_loss(critic, *batch, WEIGHT), lambda: _by_autograd(critic, *batch)):
+    batch, counts = _images(shape), []
+    for loss in (lambda: penalised_loss(critic, *batch, WEIGHT), lambda: reference(critic, *batch, WEIGHT)):
         with FlopCount() as counter:
             _gradients(critic, loss())
         counts.append(counter.total)
@@ -133,23 +129,28 @@ def test_they_are_fewer_than_autograds() -> None:
 )
 def test_other_critics_are_left_to_autograd(layer: nn.Module) -> None:
     critic = nn.Sequential(nn.Flatten(), nn.Linear(16, 20), layer, nn.Linear(20, 1)).eval()
-    assert not is_linear_between_kinks(critic)
-    batch = _pictures((1, 4, 4))
-    ours, theirs = penalised_loss(critic, *batch, WEIGHT), _by_autograd(critic, *batch)
-    torch.testing.assert_close(ours.loss, theirs.loss)
-    assert any(bool(g.any()) for g in _gradients(critic, ours))
+    assert not is_piecewise_linear(critic)
+    assert not supports(critic, torch.zeros(1, 1, 4, 4))
+
+
+def test_only_a_cpu_with_enabled_kernels_is_supported(monkeypatch: pytest.MonkeyPatch) -> None:
+    critic, shape = _critics()["digits"]
+    assert supports(critic, torch.zeros(2, *shape))
+    assert not supports(critic, torch.zeros(2, *shape, device="meta"))
+    monkeypatch.setattr(kernels, "ENABLED", False)
+    assert not supports(critic, torch.zeros(2, *shape))
 
 
 def test_a_convolution_padded_on_one_side_only_is_left_to_autograd() -> None:
-    assert not is_linear_between_kinks(nn.Sequential(Conv2d(1, 4, 4, padding="same"), nn.Flatten()))
-    assert is_linear_between_kinks(nn.Sequential(Conv2d(1, 4, 3, padding="same"), nn.Flatten()))
+    assert not is_piecewise_linear(nn.Sequential(Conv2d(1, 4, 4, padding="same"), nn.Flatten()))
+    assert is_piecewise_linear(nn.Sequential(Conv2d(1, 4, 3, padding="same"), nn.Flatten()))
 
 
 def test_a_model_learns_the_same_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
     first = small_model("wgan_gp")
     models = [first, copy.deepcopy(first)]
     _train(models[0])
-    monkeypatch.setattr(penalised_critic, "is_linear_between_kinks", lambda critic: False)
+    monkeypatch.setattr(kernels, "ENABLED", False)
     _train(models[1])
     for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)

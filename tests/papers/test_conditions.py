@@ -47,7 +47,7 @@ def decoded(model: Model, seed: int, label: int) -> torch.Tensor:
 def test_an_empty_condition_is_none() -> None:
     model, x = asking(), digit_batch(4)["image"]
     for condition in (None, {}):
-        with pytest.raises(CapabilityError, match="needs the class of each picture"):
+        with pytest.raises(CapabilityError, match="needs the class of each image"):
             model.score(x, condition=condition)  # type: ignore[operator]
         drawn = model.sample(3, condition=condition, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
         again = model.sample(3, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
@@ -66,9 +66,13 @@ _DRAWING = {
 @pytest.mark.parametrize(
     ("condition", "error", "message"),
     [
-        ({"label": torch.tensor([0, 10, 9])}, DataError, r"label = 10 is not allowed: .* 10 classes, 0 to 9; ask for"),
+        ({"label": torch.tensor([0, 10, 9])}, DataError, r"label = 10 is not allowed: .* 10 classes, 0 to 9; choose"),
         ({"label": torch.tensor([-1, 5, 12])}, DataError, r"label = -1, 12 is not allowed: .* 10 classes, 0 to 9"),
-        ({"label": torch.tensor([1, 2])}, DataError, r"label of shape \(2,\) is not allowed for 3 pictures: .*\(3,\)"),
+        (
+            {"label": torch.tensor([1, 2])},
+            DataError,
+            r"label of shape \(2,\) is not allowed for a batch of 3: .*\(3,\)",
+        ),
         ({"label": torch.tensor([1])}, DataError, r"label of shape \(1,\) .* classes 0 to 9, or, to blend, weights"),
         ({"label": torch.ones(3, 9)}, DataError, r"label of shape \(3, 9\) .* weights float \(3, 10\)"),
         ({"label": torch.ones(1, 10)}, DataError, r"label of shape \(1, 10\) .* weights float \(3, 10\)"),

@@ -46,7 +46,7 @@ def test_separate_updates_by_hand() -> None:
 
     torch.manual_seed(3)
     with torch.no_grad():
-        fake = copy._draw(len(batch["image"]))
+        fake = copy._generate(len(batch["image"]))
     real = batch["image"].add(1).mul(0.5).flatten(1)
     losses, scores = [], []
     for images, is_real in ((real, True), (fake, False)):

@@ -1,4 +1,4 @@
-"""What each adversarial model promises beyond the matrix: its penalty, its clipping, who plays when, who is asked."""
+"""Properties of single GANs: the penalty, the clipping, the update schedule, the classes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_label_smoothing_by_hand() -> None:
 
 
 @pytest.mark.parametrize("networks", ["conv", "mlp"])
-def test_the_first_weights_spread_as_asked_also_under_spectral_norm(networks: str) -> None:
+def test_initial_weights_have_their_standard_deviation_also_under_spectral_norm(networks: str) -> None:
     torch.manual_seed(0)
     model = registry.get("cgan").build(
         image_shape=(1, 28, 28), num_classes=10, label_as="one_hot", networks=networks, init_std=0.02,
@@ -87,18 +87,18 @@ def test_the_first_weights_spread_as_asked_also_under_spectral_norm(networks: st
     assert isinstance(model, CGAN)
     assert model.discriminator is not None
     body = model.discriminator.body.eval()
-    first = {key: value for key, value in body.named_parameters() if "weight" in key}
-    assert len(first) == 3
-    for key, value in first.items():
+    initial = {key: value for key, value in body.named_parameters() if "weight" in key}
+    assert len(initial) == 3
+    for key, value in initial.items():
         assert key.endswith("parametrizations.weight.original")
-        assert float(value.std()) == pytest.approx(0.02, rel=0.15), key
+        assert float(value.detach().std()) == pytest.approx(0.02, rel=0.15), key
     for layer in body:
-        if isinstance(layer, nn.Conv2d | nn.Linear):  # bounded at once: the estimate began with these weights
-            steepest = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)
-            assert float(steepest) == pytest.approx(1, rel=0.1)
+        if isinstance(layer, nn.Conv2d | nn.Linear):  # bounded at once: the estimate starts from these weights
+            norm = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)
+            assert float(norm) == pytest.approx(1, rel=0.1)
 
 
-def test_what_cannot_be_built_as_asked_is_refused() -> None:
+def test_networks_that_cannot_be_built_are_refused() -> None:
     settings = {"image_shape": (1, 28, 28), "num_classes": 10, "upsample": "nearest", "padding": "none"}
     with pytest.raises(ConfigError, match=r"upsample = 'nearest' with padding = 'none' .* take padding = 'same'"):
         registry.get("cgan").build(networks="conv", **settings)
@@ -141,19 +141,19 @@ def test_every_weight_of_a_wgan_critic_is_clipped_and_none_of_the_generator() ->
 
 @pytest.mark.parametrize("label_as", ["embedding", "one_hot", "product"])
 @pytest.mark.parametrize("networks", ["mlp", "conv"])
-def test_a_conditional_gan_uses_the_class_it_is_asked_for(label_as: str, networks: str) -> None:
+def test_a_conditional_gan_uses_its_condition(label_as: str, networks: str) -> None:
     small = {"generator_channels": [16, 8, 8], "discriminator_channels": [8, 8]} if networks == "conv" else {}
     model = small_model("cgan", label_as=label_as, networks=networks, **small).train()
     optimizers = model.configure_optimizers()
     model.training_step(digit_batch(8), optimizers, 0)
     model.eval().requires_grad_(False)
     z = torch.randn(1, model.latent_dim, generator=torch.Generator().manual_seed(0)).repeat(10, 1)
-    drawn = model.decode(z, condition={"label": torch.arange(10)})
-    assert len({tuple(picture.flatten().tolist()) for picture in drawn}) == 10, "same z, other class, other picture"
-    scores = model.score(drawn[:1].repeat(10, 1, 1, 1), condition={"label": torch.arange(10)})
-    assert len(set(scores.tolist())) == 10, "the discriminator hears the class too"
+    images = model.decode(z, condition={"label": torch.arange(10)})
+    assert len({tuple(image.flatten().tolist()) for image in images}) == 10, "same z, other class, other image"
+    scores = model.score(images[:1].repeat(10, 1, 1, 1), condition={"label": torch.arange(10)})
+    assert len(set(scores.tolist())) == 10, "the discriminator uses the class too"
     again = model.decode(z, condition={"label": torch.arange(10)})
-    assert torch.equal(drawn, again)
+    assert torch.equal(images, again)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def test_a_conditional_gan_uses_the_class_it_is_asked_for(label_as: str, network
 def test_a_conditional_gan_is_as_wide_as_its_source_says(
     recipe: str, label: tuple[int, int] | None, generator: str, discriminator: str
 ) -> None:
-    told = recipes.get(recipe)
-    model = registry.get("cgan").build(**told.config, image_shape=(1, 28, 28), num_classes=10)
+    source = recipes.get(recipe)
+    model = registry.get("cgan").build(**source.config, image_shape=(1, 28, 28), num_classes=10)
     assert isinstance(model, CGAN)
     assert model.discriminator is not None
     for network, widths in ((model.generator, generator), (model.discriminator, discriminator)):
-        assert widths in told.source
+        assert widths in source.source
         written = [sum(map(int, part.strip("()").split("+"))) for part in widths.replace("z", "100").split("-")]
         layers = [layer for layer in network.body if isinstance(layer, nn.Linear)]
         assert [layers[0].in_features, *(layer.out_features for layer in layers)] == written
@@ -180,15 +180,15 @@ def test_a_conditional_gan_is_as_wide_as_its_source_says(
     assert learned == ([label] if label else [])
 
 
-@pytest.mark.parametrize(("label_as", "planes"), [("embedding", 2), ("one_hot", 11), ("product", 1)])
-def test_convolutions_see_the_class_in_planes(label_as: str, planes: int) -> None:
+@pytest.mark.parametrize(("label_as", "channels"), [("embedding", 2), ("one_hot", 11), ("product", 1)])
+def test_convolutions_get_the_class_as_channels(label_as: str, channels: int) -> None:
     model = small_model("cgan", networks="conv", label_as=label_as)
     first = model.discriminator.body[0]  # type: ignore[index, union-attr]
     assert isinstance(first, nn.Conv2d)
-    assert first.in_channels == planes
+    assert first.in_channels == channels
 
 
-def test_a_fully_connected_discriminator_hears_the_class_beside_the_pixels() -> None:
+def test_a_fully_connected_discriminator_gets_the_class_with_the_pixels() -> None:
     x, y = digit_batch(4)["image"], torch.eye(10)[[3, 1, 4, 1]]
     for label_as in ("one_hot", "embedding"):
         network = small_model("cgan", label_as=label_as, dropout=0).discriminator
@@ -199,10 +199,10 @@ def test_a_fully_connected_discriminator_hears_the_class_beside_the_pixels() -> 
 
 
 @pytest.mark.parametrize("name", ["mnist_cgan_conv", "mnist_cgan_product"])
-def test_published_conditional_gans_load_and_draw_what_they_are_asked_for(name: str) -> None:
+def test_published_conditional_gans_load_and_use_their_condition(name: str) -> None:
     model: Any = catalog.load(name)
     z, label = torch.zeros(10, model.latent_dim).add(0.5), torch.arange(10)
-    assert len({tuple(drawn.flatten().tolist()) for drawn in model.decode(z, condition={"label": label})}) == 10
+    assert len({tuple(image.flatten().tolist()) for image in model.decode(z, condition={"label": label})}) == 10
 
 
 def test_classes_can_be_blended() -> None:
@@ -219,7 +219,7 @@ def test_classes_can_be_blended() -> None:
     assert not torch.allclose(between, three, atol=1e-4)
 
 
-def test_unasked_a_conditional_gan_draws_every_class() -> None:
+def test_without_a_condition_a_conditional_gan_samples_every_class() -> None:
     model = small_model("cgan")
     seen: list[Tensor] = []
     model.generator.register_forward_hook(lambda _module, given, _out: seen.append(given[1]))
@@ -234,7 +234,7 @@ SHAPES = [(1, 28, 28), (3, 32, 32), (1, 64, 64), (3, 128, 128), (3, 48, 64)]
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("upsample", ["transposed", "nearest"])
 @pytest.mark.parametrize("kernel", [3, 4, 5, 8])
-def test_convolutional_networks_make_pictures_of_any_size(
+def test_convolutional_networks_generate_images_of_any_size(
     shape: tuple[int, int, int], upsample: str, kernel: int
 ) -> None:
     model = registry.get("dcgan").build(
@@ -247,10 +247,10 @@ def test_convolutional_networks_make_pictures_of_any_size(
         discriminator_kernel=kernel,
     )
     with torch.no_grad():
-        pictures = model.decode(torch.randn(2, 100))
-        assert pictures.shape == (2, *shape)
-        assert float(pictures.abs().max()) <= 1
-        assert model.score(pictures).shape == (2,)
+        images = model.decode(torch.randn(2, 100))
+        assert images.shape == (2, *shape)
+        assert float(images.abs().max()) <= 1
+        assert model.score(images).shape == (2,)
 
 
 def test_the_books_unpadded_networks_have_its_sizes() -> None:
@@ -275,7 +275,7 @@ def test_the_books_unpadded_networks_have_its_sizes() -> None:
     ("settings", "says"),
     [
         ({"image_shape": (1, 30, 30)}, "multiple"),
-        ({"generator_strides": (1, 2)}, "give one a layer"),
+        ({"generator_strides": (1, 2)}, "give one per layer"),
         ({"generator_kernel": 4}, "odd kernel"),
         (
             {"discriminator_channels": (8,) * 8, "discriminator_strides": (2,) * 8, "discriminator_kernel": 4},
@@ -289,7 +289,7 @@ def test_networks_that_do_not_fit_say_which_setting_to_change(settings: dict[str
         registry.get("dcgan").build(**{"image_shape": (1, 28, 28), **settings})
 
 
-def test_a_penalised_critic_may_not_mix_pictures() -> None:
+def test_a_penalised_critic_may_not_mix_images() -> None:
     with pytest.raises(ConfigError, match="forbids"):
         registry.get("wgan_gp").build(image_shape=(1, 28, 28), discriminator_norm="batch")
 
@@ -302,16 +302,16 @@ def test_a_penalised_critic_is_not_compiled_because_its_gradient_is_differentiat
 
 
 @pytest.mark.parametrize(("norm", "together"), [("none", True), ("spectral", True), ("batch", False)])
-def test_a_discriminator_sees_real_and_drawn_together_unless_that_would_mix_them(norm: str, together: bool) -> None:
+def test_real_and_generated_images_share_a_batch_unless_that_would_mix_them(norm: str, together: bool) -> None:
     torch.manual_seed(0)
     model = registry.get("dcgan").build(image_shape=(1, 28, 28), discriminator_norm=norm).train()
-    discriminator = model._kept_discriminator()
+    discriminator = model.discriminator
     for _ in range(30):  # until the spectral norms no longer move
         discriminator(torch.randn(2, 1, 28, 28))
     seen: list[int] = []
     discriminator[0].register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
     real, fake = torch.randn(6, 1, 28, 28), 0.1 * torch.randn(6, 1, 28, 28)
-    found = model._answers(real, fake)
+    logits = model._logits(real, fake)
     assert seen == ([12] if together else [6, 6])
-    for answers, pictures in zip(found, (real, fake), strict=True):
-        assert torch.allclose(answers, discriminator(pictures), atol=1e-3)
+    for own_logits, images in zip(logits, (real, fake), strict=True):
+        assert torch.allclose(own_logits, discriminator(images), atol=1e-3)

@@ -66,7 +66,7 @@ def test_a_vae_whose_rate_falls_trains_with_the_rate_of_its_schedule() -> None:
     model = small_model("vae", lr_end=0.1)
     assert model.schedule(0, 100) == {"model": 1.0}
     assert model.schedule(100, 100)["model"] == pytest.approx(0.1)
-    assert small_model("vae").schedule(50, 100) == {"model": 1.0}, "by default it stays"
+    assert small_model("vae").schedule(50, 100) == {"model": 1.0}, "by default it is constant"
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_a_vae_whose_rate_falls_trains_with_the_rate_of_its_schedule() -> None:
         ("wgan_gp", ("critic", "generator")),
     ],
 )
-def test_rates_of_an_adversarial_pair_fall_evenly_and_alike(family: str, names: tuple[str, str]) -> None:
+def test_learning_rates_of_both_networks_of_a_gan_decay_linearly(family: str, names: tuple[str, str]) -> None:
     model = small_model(family, lr_end=0.2)
     assert [model.schedule(step, 100)[name] for name in names for step in (0, 50, 100, 200)] == pytest.approx(
         [1, 0.6, 0.2, 0.2] * 2
     )
-    assert set(small_model(family).schedule(70, 100).values()) == {1.0}, "by default they stay"
+    assert set(small_model(family).schedule(70, 100).values()) == {1.0}, "by default they are constant"
 
 
 @pytest.mark.parametrize(

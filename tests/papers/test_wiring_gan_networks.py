@@ -1,4 +1,4 @@
-"""Which layers the settings of an adversarial pair's networks build, and that each does what its name says."""
+"""Layers that the settings of a GAN's networks build, and what each does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMES: dict[type[nn.Module], str] = {
 
 
 def both(networks: str, **settings: Any) -> tuple[nn.Sequential, nn.Sequential]:
-    """A generator and what plays against it, of three layers each, small."""
+    """A small generator and a small critic, of three layers each."""
     small = {
         "generator_channels": [4, 3, 2],
         "discriminator_channels": [2, 3, 4],
@@ -117,28 +117,28 @@ def test_the_layers_of_a_discriminator(networks: str, settings: dict[str, Any], 
 
 def test_nearest_repeats_pixels_as_often_as_the_stride_says() -> None:
     generator, _ = both("conv", upsample="nearest", generator_strides=[1, 4, 1], generator_kernel=5)
-    (grown,) = [layer for layer in generator if isinstance(layer, nn.Upsample)]
-    picture = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    assert torch.equal(grown(picture), picture.repeat_interleave(4, 2).repeat_interleave(4, 3))
+    (upsample,) = [layer for layer in generator if isinstance(layer, nn.Upsample)]
+    image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    assert torch.equal(upsample(image), image.repeat_interleave(4, 2).repeat_interleave(4, 3))
 
 
 @pytest.mark.parametrize("networks", ["mlp", "conv"])
 def test_activations_have_the_slope_they_are_given(networks: str) -> None:
     for network in both(networks, generator_activation="leaky_relu", leaky_slope=0.3):
-        bends = [layer for layer in network if isinstance(layer, nn.LeakyReLU)]
-        assert len(bends) >= 2
-        for bend in bends:
-            assert bend(torch.tensor([-2.0, 2.0])).tolist() == pytest.approx([-0.6, 2.0])
+        activations = [layer for layer in network if isinstance(layer, nn.LeakyReLU)]
+        assert len(activations) >= 2
+        for activation in activations:
+            assert activation(torch.tensor([-2.0, 2.0])).tolist() == pytest.approx([-0.6, 2.0])
     gelu = next(layer for layer in both(networks, generator_activation="gelu")[0] if isinstance(layer, nn.GELU))
     # x Phi(x) at -1 and 1
     assert gelu(torch.tensor([-1.0, 1.0])).tolist() == pytest.approx([-0.158655, 0.841345], abs=1e-5)
 
 
 @pytest.mark.parametrize("networks", ["mlp", "conv"])
-def test_a_discriminator_drops_the_share_it_is_given_while_training(networks: str) -> None:
+def test_a_discriminator_has_its_dropout_rate_during_training(networks: str) -> None:
     _, discriminator = both(networks, dropout=0.4)
-    dropped = [layer for layer in discriminator if isinstance(layer, Dropout)]
-    assert [layer.p for layer in dropped] == [0.4] * 3
+    layers = [layer for layer in discriminator if isinstance(layer, Dropout)]
+    assert [layer.p for layer in layers] == [0.4] * 3
     x = torch.randn(2, 1, 28, 28)
     with torch.no_grad():
         assert not torch.equal(discriminator(x), discriminator(x))
@@ -158,12 +158,14 @@ def test_spectral_normalisation_bounds_every_layer_of_d_and_none_of_g(networks: 
     for _ in range(50):
         discriminator(torch.randn(2, 1, 28, 28))
     if norm == "spectral":
-        steepest = [float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) for layer in layers]
-        assert steepest == pytest.approx([1.0] * 4, rel=0.02)
+        norms = [float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) for layer in layers]
+        assert norms == pytest.approx([1.0] * 4, rel=0.02)
 
 
 @pytest.mark.parametrize("networks", ["mlp", "conv"])
-def test_first_weights_spread_as_asked_and_scales_of_normalisation_lie_around_one(networks: str) -> None:
+def test_initial_weights_have_their_standard_deviation_and_scales_of_normalisation_are_around_one(
+    networks: str,
+) -> None:
     wide = {"generator_channels": [64] * 3, "discriminator_channels": [64] * 3} | {
         "generator_sizes": [200, 200],
         "discriminator_sizes": [200, 200, 200],

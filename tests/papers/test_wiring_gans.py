@@ -1,4 +1,4 @@
-"""What one training step of each adversarial model does: who is shown what, the gradients, the rates, the layers."""
+"""One training step of each GAN: inputs of each network, gradients, learning rates, optimizers."""
 
 from __future__ import annotations
 
@@ -12,101 +12,102 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genmodels import kernels
 from genmodels.config import Runtime, TrainConfig
+from genmodels.kernels import penalised_critic
 from genmodels.losses import gradient_penalty
 from genmodels.model import Model
-from genmodels.models import wgan_gp
 from genmodels.training.trainer import Trainer
 from tests.conftest import digit_batch, small_model
 
 COUNT = 16
 
 
-class Drawing:
-    """All that a model's generator was given, and made of it, from now on."""
+class Generated:
+    """All inputs and outputs of a model's generator from now on."""
 
     def __init__(self, model: Model) -> None:
         self.inputs: list[tuple[Tensor, ...]] = []
-        self.pictures: list[Tensor] = []
+        self.images: list[Tensor] = []
         model.generator.register_forward_hook(self._note)
 
     def _note(self, _module: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
         self.inputs.append(tuple(part.detach().clone() for part in given))
-        self.pictures.append(out.detach().clone())
+        self.images.append(out.detach().clone())
 
 
 def gradients(network: nn.Module) -> list[Tensor]:
     return [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
 
-def assert_gradients(found: nn.Module, expected: nn.Module, loss: Tensor) -> None:
-    """That the gradients which `found` was last updated with are those of `loss` in its copy `expected`."""
+def assert_gradients(network: nn.Module, expected: nn.Module, loss: Tensor) -> None:
+    """Asserts that the gradients of the last update of `network` are those of `loss` in its copy `expected`."""
     wanted = torch.autograd.grad(loss, list(expected.parameters()))
-    assert len(gradients(found)) == len(wanted)
+    assert len(gradients(network)) == len(wanted)
     largest = max(float(want.abs().max()) for want in wanted)
     assert largest > 0
-    for got, want in zip(gradients(found), wanted, strict=True):
+    for got, want in zip(gradients(network), wanted, strict=True):
         assert torch.allclose(got, want, rtol=1e-3, atol=1e-4 * largest)
 
 
-# ------------------------------------------------------------------ GANs that classify real and drawn
+# ------------------------------------------------------------------ discriminators
 
 
-def wrong(logits: Tensor, target: float) -> Tensor:
+def cross_entropy(logits: Tensor, target: float) -> Tensor:
     """Binary cross entropy by hand: -t log D - (1 - t) log(1 - D)."""
     return -(target * F.logsigmoid(logits) + (1 - target) * F.logsigmoid(-logits)).mean()
 
 
 @pytest.mark.parametrize("label_as", ["embedding", "one_hot", "product"])
 @pytest.mark.parametrize("networks", ["mlp", "conv"])
-def test_each_picture_is_judged_with_its_own_class(label_as: str, networks: str) -> None:
+def test_each_image_is_scored_with_its_own_class(label_as: str, networks: str) -> None:
     model = small_model("cgan", label_as=label_as, networks=networks, generator_channels=[8, 4, 4]).train()
-    drawing = Drawing(model)
-    pictures: list[Tensor] = []
+    generated = Generated(model)
+    images: list[Tensor] = []
     classes: list[Tensor] = []
 
     def note(_module: nn.Module, given: tuple[Tensor, Tensor]) -> None:
-        pictures.append(given[0].detach().clone())
+        images.append(given[0].detach().clone())
         classes.append(given[1].detach().clone())
 
     model.discriminator.register_forward_pre_hook(note)
     batch = digit_batch(COUNT)
     model.training_step(batch, model.configure_optimizers(), 0)
-    true, asked = F.one_hot(batch["label"], 10).float(), drawing.inputs[-1][1]
-    assert torch.equal(asked.sum(1), torch.ones(COUNT)), "one class a drawn picture"
-    assert int((asked.argmax(1) != batch["label"]).sum()) > COUNT // 2, "drawn for classes of their own"
-    assert len(asked.unique(dim=0)) > 3
-    # D's update sees real and drawn pictures, together or apart; G's the drawn ones
-    shown, told = torch.cat(pictures).split(COUNT), torch.cat(classes).split(COUNT)
-    assert len(shown) == 3
-    for x, y, (want_x, want_y) in zip(
-        shown, told, [(batch["image"], true), *[(drawing.pictures[-1], asked)] * 2], strict=True
+    y, y_fake = F.one_hot(batch["label"], 10).float(), generated.inputs[-1][1]
+    assert torch.equal(y_fake.sum(1), torch.ones(COUNT)), "one class per generated image"
+    assert int((y_fake.argmax(1) != batch["label"]).sum()) > COUNT // 2, "generated for classes of their own"
+    assert len(y_fake.unique(dim=0)) > 3
+    # D's update sees real and generated images, in one batch or two; G's update the generated ones
+    seen, labels = torch.cat(images).split(COUNT), torch.cat(classes).split(COUNT)
+    assert len(seen) == 3
+    for x, label, (want_x, want_label) in zip(
+        seen, labels, [(batch["image"], y), *[(generated.images[-1], y_fake)] * 2], strict=True
     ):
         assert torch.equal(x, want_x)
-        assert torch.equal(y, want_y)
+        assert torch.equal(label, want_label)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("family", ["dcgan", "cgan"])
 def test_both_updates_of_a_gan_follow_the_papers_losses(family: str, smoothing: float) -> None:
-    """One-sided smoothing: the target of real pictures in D's loss, and nothing else."""
+    """One-sided smoothing changes the target of real images in D's loss only."""
     settings = {"dropout": 0.0, "label_smoothing": smoothing, "generator_lr": 0.01, "discriminator_lr": 0.02}
     model = small_model(family, **settings).train()
     before, batch = deepcopy(model), digit_batch(COUNT)
-    drawing = Drawing(model)
+    generated = Generated(model)
     optimizers = model.configure_optimizers()
     metrics = model.training_step(batch, optimizers, 0)
-    given = drawing.inputs[0]
-    assert len(given[0].unique(dim=0)) == COUNT, "a z of its own for each picture"
-    told = () if family == "dcgan" else (given[1],)
-    true = () if family == "dcgan" else (F.one_hot(batch["label"], 10).float(),)
+    given = generated.inputs[0]
+    assert len(given[0].unique(dim=0)) == COUNT, "a z of its own for each image"
+    y_fake = () if family == "dcgan" else (given[1],)
+    y = () if family == "dcgan" else (F.one_hot(batch["label"], 10).float(),)
 
-    fake = drawing.pictures[0]
-    real_logits, fake_logits = before.discriminator(batch["image"], *true), before.discriminator(fake, *told)
-    discriminator_loss = wrong(real_logits, 1 - smoothing) + wrong(fake_logits, 0)
+    fake = generated.images[0]
+    real_logits, fake_logits = before.discriminator(batch["image"], *y), before.discriminator(fake, *y_fake)
+    discriminator_loss = cross_entropy(real_logits, 1 - smoothing) + cross_entropy(fake_logits, 0)
     assert_gradients(model.discriminator, before.discriminator, discriminator_loss)
-    # G's update follows D's, so it hears the new D
-    generator_loss = wrong(model.discriminator(before.generator(*given), *told), 1)
+    # G's update follows D's, so it uses the new D
+    generator_loss = cross_entropy(model.discriminator(before.generator(*given), *y_fake), 1)
     assert_gradients(model.generator, before.generator, generator_loss)
     assert float(metrics["loss/discriminator"]) == pytest.approx(discriminator_loss.item() / 2, rel=1e-4)
     assert float(metrics["loss/generator"]) == pytest.approx(generator_loss.item(), rel=1e-4)
@@ -117,75 +118,82 @@ def test_both_updates_of_a_gan_follow_the_papers_losses(family: str, smoothing: 
 # ------------------------------------------------------------------ critics
 
 
-@pytest.mark.parametrize("family", ["wgan", "wgan_gp"])
-def test_both_updates_of_a_critics_pair_follow_the_papers_losses(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("family", "enabled"), [("wgan", True), ("wgan_gp", True), ("wgan_gp", False)])
+def test_both_updates_of_a_wasserstein_gan_follow_the_papers_losses(
+    family: str, enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "ENABLED", enabled)
     rates = {"lr": 0.01, "clip": 0.03} if family == "wgan" else {"lr": 0.01, "gp_weight": 3.0}
     model = small_model(family, n_critic=1, **rates).train()
-    mixes, weights = watch_penalties(monkeypatch)
     before, batch = deepcopy(model), digit_batch(COUNT)
-    drawing = Drawing(model)
+    mixes, by_kernel = watch_mixes(monkeypatch)
+    generated = Generated(model)
     metrics = model.training_step(batch, model.configure_optimizers(), 0)
-    assert len(drawing.pictures) == 2, "one drawing an update"
-    assert len(torch.cat([z for (z,) in drawing.inputs]).unique(dim=0)) == 2 * COUNT, "a z of its own for each picture"
-    real, fake, old = batch["image"], drawing.pictures[0], before.critic
+    assert len(generated.images) == 2, "one batch per update"
+    assert len(torch.cat([z for (z,) in generated.inputs]).unique(dim=0)) == 2 * COUNT, "a z of its own for each image"
+    real, fake, old = batch["image"], generated.images[0], before.critic
 
     distance = old(real).mean() - old(fake).mean()
     critic_loss = -distance
     if family == "wgan_gp":
-        assert weights == [3.0]
+        assert by_kernel == ([3.0] if enabled else [])
         critic_loss = critic_loss + 3.0 * gradient_penalty(old, real, fake, mixes[0])
     assert_gradients(model.critic, old, critic_loss)
-    generator_loss = -model.critic(before.generator(*drawing.inputs[1])).mean()
+    generator_loss = -model.critic(before.generator(*generated.inputs[1])).mean()
     assert_gradients(model.generator, before.generator, generator_loss)
     assert float(metrics["distance/wasserstein"]) == pytest.approx(distance.item(), rel=1e-3)
     assert float(metrics["score/real"]) == pytest.approx(old(real).mean().item(), rel=1e-3)
     assert float(metrics["loss/generator"]) == pytest.approx(-old(fake).mean().item(), rel=1e-3)
 
 
-def watch_penalties(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Tensor], list[float]]:
-    """The `mix` and the weight of every penalty that a wgan_gp takes from now on."""
+def watch_mixes(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Tensor], list[float]]:
+    """Every `mix` that a wgan_gp samples from now on, and the weight of each penalty that the kernel computes."""
     mixes: list[Tensor] = []
     weights: list[float] = []
-    real_one = wgan_gp.penalised_loss
+    rand, kernel = torch.rand, penalised_critic.penalised_loss
 
-    def noted(critic: nn.Sequential, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Any:
-        mixes.append(mix.clone())
+    def noted(*size: int, **options: Any) -> Tensor:
+        mixes.append(rand(*size, **options))
+        return mixes[-1].clone()
+
+    def weighted(critic: nn.Sequential, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Any:
         weights.append(weight)
-        return real_one(critic, real, fake, mix, weight)
+        return kernel(critic, real, fake, mix, weight)
 
-    monkeypatch.setattr(wgan_gp, "penalised_loss", noted)
+    monkeypatch.setattr(torch, "rand", noted)
+    monkeypatch.setattr(penalised_critic, "penalised_loss", weighted)
     return mixes, weights
 
 
-def test_the_penalty_is_taken_anywhere_between_real_and_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    mixes, _ = watch_penalties(monkeypatch)
+def test_the_penalty_is_taken_anywhere_between_real_and_generated_images(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model("wgan_gp", networks="mlp", generator_sizes=[8], discriminator_sizes=[8]).train()
     optimizers, batch = model.configure_optimizers(), digit_batch(64)
+    mixes, _ = watch_mixes(monkeypatch)
     for step in range(10):
         model.training_step(batch, optimizers, step)
-    assert {tuple(mix.shape) for mix in mixes} == {(64, 1, 1, 1)}, "one a picture"
-    drawn = torch.cat(mixes).flatten()
-    assert len(drawn) == 640
-    assert len(drawn.unique()) > 630, "other ones for each picture and step"
-    # of U(0, 1) each tenth holds 64, give or take 8
-    shares = torch.histc(drawn, 10, 0, 1)
-    assert float(shares.sum()) == 640, "none outside"
-    assert float(shares.min()) > 30
-    assert float(shares.max()) < 100
+    assert {tuple(mix.shape) for mix in mixes} == {(64, 1, 1, 1)}, "one per image"
+    mixed = torch.cat(mixes).flatten()
+    assert len(mixed) == 640
+    assert len(mixed.unique()) > 630, "new for each image and step"
+    # each tenth of [0, 1] has 64 on average, with a standard deviation of 8
+    counts = torch.histc(mixed, 10, 0, 1)
+    assert float(counts.sum()) == 640, "none outside"
+    assert float(counts.min()) > 30
+    assert float(counts.max()) < 100
 
 
-def test_a_boosted_critic_holds_the_generator_back() -> None:
+def test_a_boosted_critic_delays_the_generator() -> None:
     model = small_model("wgan", n_critic=2, critic_boost=6).train()
     optimizers, batch = model.configure_optimizers(), digit_batch(4)
-    drawing, changed = Drawing(model), []
+    generated, changed = Generated(model), []
     for step in (0, 1, 3, 5, 6, 7, 11, 149, 150, 151, 153, 1099, 1105):
         before = [p.clone() for p in model.generator.parameters()]
-        drawing.pictures.clear()
+        generated.images.clear()
         model.training_step(batch, optimizers, step)
         pairs = zip(before, model.generator.parameters(), strict=True)
         if any(not torch.equal(a, b) for a, b in pairs):
             changed.append(step)
-        assert len(drawing.pictures) == 1 + (step in changed)
+        assert len(generated.images) == 1 + (step in changed)
     # every 6th for 25 updates, so up to step 149; then every 2nd; the 501st update, at step 1105, waits for 6 again
     assert changed == [5, 11, 149, 151, 153, 1099, 1105]
 
@@ -246,7 +254,7 @@ def test_optimizers_are_built_as_configured(
         ("cgan", {}, [1, 1, 1, 1, 1]),
     ],
 )
-def test_the_rates_a_pair_is_trained_with(family: str, settings: dict[str, float], factors: list[float]) -> None:
+def test_the_learning_rates_of_a_training(family: str, settings: dict[str, float], factors: list[float]) -> None:
     model = small_model(family, **settings)
     base = model.learning_rates()
     found = rates_over(model, len(factors))
