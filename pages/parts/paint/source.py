@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from genmodels.catalog import CheckpointInfo
-from genmodels.service.paint import inputs as given_images
+from genmodels.service.paint import inputs
 from genmodels.service.paint.inputs import KnownImage
 from pages.components.canvas import canvas
 from pages.components.i18n import t
@@ -31,8 +31,8 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
 
     With `guide` the visitor draws the first `guide` rows in place; else a whole digit, which is centred as in MNIST.
     """
-    memory, count = st.session_state, given_images.test_count(info.name)
-    sources = [*(["test"] if count else []), *(["own"] if given_images.accepts_drawings(info.name) else [])]
+    memory, count = st.session_state, inputs.test_count(info.name)
+    sources = [*(["test"] if count else []), *(["own"] if inputs.accepts_drawings(info.name) else [])]
     if not sources:
         st.info(t("paint.source.none"), icon=":material/photo_library:")
         st.page_link("data.py", label=t("paint.source.none_link"), icon=":material/arrow_forward:")
@@ -52,8 +52,8 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
     if memory.paint_source == "own":
         return _from_canvas(info, guide)
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    data = given_images.test_data(info.name)
-    text = "index" if given_images.unseen(info.name) else "other_index"
+    data = inputs.test_data(info.name)
+    text = "index" if inputs.unseen(info.name) else "other_index"
     index = whole_number(
         t("paint.source.index"),
         0,
@@ -72,12 +72,12 @@ def choose(info: CheckpointInfo, *, guide: int | None = None) -> Chosen | None:
         args=("paint_index", count),
         help=t("paint.source.another_help"),
     )
-    return Chosen(given_images.test_image(info.name, int(index)), ("test", int(index)))
+    return Chosen(inputs.test_image(info.name, int(index)), ("test", int(index)))
 
 
 def is_canvas(info: CheckpointInfo) -> bool:
     """Whether the chosen source is the canvas."""
-    return given_images.accepts_drawings(info.name) and st.session_state.get("paint_source") == "own"
+    return inputs.accepts_drawings(info.name) and st.session_state.get("paint_source") == "own"
 
 
 def _from_canvas(info: CheckpointInfo, guide: int | None) -> Chosen | None:
@@ -86,11 +86,11 @@ def _from_canvas(info: CheckpointInfo, guide: int | None) -> Chosen | None:
         key="paint_upper" if upper else "paint_digit",
         label=t(f"paint.source.{'upper' if upper else 'digit'}_label"),
         hint=t(f"paint.source.{'upper' if upper else 'digit'}_hint"),
-        under=None if guide is None else given_images.guide_png(guide),
+        under=None if guide is None else inputs.guide_png(guide),
     )
     if upper:
         st.caption(t("paint.source.upper_how"))
     if ink is None:
         return None
-    given = given_images.drawn_digit(info.name, ink, centred=not upper)
+    given = inputs.drawn_digit(info.name, ink, centred=not upper)
     return Chosen(given, ("own", hashlib.blake2b(ink.tobytes(), digest_size=8).hexdigest()))
