@@ -25,31 +25,31 @@ def hear(info: CheckpointInfo) -> None:
     with friendly_errors():
         if clicked and key not in memory:
             memory[key] = speak.generate(speak.default_request(info.name))
-        drawing = memory.get(key)
-        if not isinstance(drawing, Generation):
+        generation = memory.get(key)
+        if not isinstance(generation, Generation):
             return
         if requested:  # a rerun by another control must not wait
             with st.spinner(t("speak.card.drawing")):
-                drawing.wait(_PATIENCE)
-        if not drawing.running:
+                generation.wait(_PATIENCE)
+        if not generation.running:
             del memory[key]
-        _show(info, drawing)
+        _show(info, generation)
 
 
 def _wait(name: str) -> None:
     st.session_state[f"gallery_waited_{name}"] = True
 
 
-def _show(info: CheckpointInfo, drawing: Generation) -> None:
+def _show(info: CheckpointInfo, generation: Generation) -> None:
     """Show the recording or the error; a partial recording is never played as if it were complete."""
-    if drawing.problem:
-        error_box(drawing.problem, t("common.error.title"))
-    elif drawing.finished:
-        what = plain(in_words(drawing.request))
-        st.audio(drawing.sound.played, "audio/wav", autoplay=True, alt=what)
+    if generation.problem:
+        error_box(generation.problem, t("common.error.title"))
+    elif generation.finished:
+        what = plain(in_words(generation.request))
+        st.audio(generation.sound.played, "audio/wav", autoplay=True, alt=what)
         st.caption(what)
     else:
-        seconds, total = f"{drawing.sound.seconds:.2f}", f"{drawing.total / drawing.rate:.2f}"
+        seconds, total = f"{generation.sound.seconds:.2f}", f"{generation.total / generation.rate:.2f}"
         st.info(t("speak.card.slow", seconds=seconds, total=total), icon=":material/hourglass:")
         st.button(
             t("speak.card.wait"),

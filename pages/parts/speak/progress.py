@@ -20,8 +20,8 @@ _MIN_GAIN = 2.0  # a smaller amplification is not mentioned
 
 def current(part: str) -> Generation | None:
     """The last recording of a part of the page."""
-    drawing = st.session_state.get(f"speak_drawing_{part}")
-    return drawing if isinstance(drawing, Generation) else None
+    generation = st.session_state.get(f"speak_drawing_{part}")
+    return generation if isinstance(generation, Generation) else None
 
 
 def buttons(part: str, request: SpeakRequest, given: Sound | None = None, *, disabled: bool = False) -> None:
@@ -52,99 +52,103 @@ def _start(part: str, request: SpeakRequest, given: Sound | None) -> None:
         st.session_state.speak_refused = str(error)
 
 
-def _continue(drawing: Generation) -> None:
+def _continue(generation: Generation) -> None:
     try:
-        drawing.start()
+        generation.start()
     except GenmodelsError as error:
         st.session_state.speak_refused = str(error)
 
 
 def result(part: str) -> None:
     """Show the recording of a part of the page, updated twice a second while it is generated."""
-    drawing = current(part)
-    if drawing is None:
+    generation = current(part)
+    if generation is None:
         st.info(t(f"speak.empty_{part}"), icon=":material/hearing:")
         return
-    running, waiting = drawing.running, drawing.position > 0
+    running, waiting = generation.running, generation.position > 0
 
     def tick() -> None:
-        if running and (not drawing.running or waiting != (drawing.position > 0)):
+        if running and (not generation.running or waiting != (generation.position > 0)):
             st.rerun(scope="app")  # ends the timer and shows what a complete recording has
         if running:
-            _partial(part, drawing)
+            _partial(part, generation)
         else:
-            _complete(part, drawing)
+            _complete(part, generation)
 
     every = _POLL_IN_QUEUE if waiting else _POLL
     st.fragment(tick, run_every=every if running else None)()
 
 
-def _partial(part: str, drawing: Generation) -> None:
-    seconds, total = drawing.sound.seconds, drawing.total / drawing.rate
-    text = t("speak.growing", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{drawing.speed:,.0f}")
-    waiting = drawing.position
-    st.progress(drawing.fraction, text if drawing.fraction else line_text(waiting) if waiting else t("speak.preparing"))
+def _partial(part: str, generation: Generation) -> None:
+    seconds, total = generation.sound.seconds, generation.total / generation.rate
+    text = t("speak.growing", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{generation.speed:,.0f}")
+    waiting = generation.position
+    st.progress(
+        generation.fraction, text if generation.fraction else line_text(waiting) if waiting else t("speak.preparing")
+    )
     st.button(
         t("speak.stop"),
         key=f"speak_stop_{part}",
         icon=":material/stop:",
-        on_click=drawing.stop,
+        on_click=generation.stop,
         help=t("speak.stop_help"),
     )
-    if drawing.fraction:
+    if generation.fraction:
         charts.waveform(
-            drawing.sound,
+            generation.sound,
             key=f"speak_{part}_growing",
-            seam=_seam(drawing),
-            alt=t("speak.charts.wave_alt", what=plain(in_words(drawing.request))),
+            seam=_seam(generation),
+            alt=t("speak.charts.wave_alt", what=plain(in_words(generation.request))),
             seconds=total,
         )
 
 
-def _complete(part: str, drawing: Generation) -> None:
-    what = plain(in_words(drawing.request))
-    if drawing.problem:
-        error_box(drawing.problem, t("common.error.title"))
-    if not len(drawing.samples):
+def _complete(part: str, generation: Generation) -> None:
+    what = plain(in_words(generation.request))
+    if generation.problem:
+        error_box(generation.problem, t("common.error.title"))
+    if not len(generation.samples):
         return
     st.markdown(f"**{what}**")
     fresh = st.session_state.pop(f"speak_fresh_{part}", False)
-    st.audio(drawing.sound.played, "audio/wav", autoplay=bool(fresh) and drawing.finished, alt=what)
+    st.audio(generation.sound.played, "audio/wav", autoplay=bool(fresh) and generation.finished, alt=what)
     row = st.container(horizontal=True, vertical_alignment="center")
-    if drawing.finished:
-        summary = t("speak.speed", speed=f"{drawing.speed:,.0f}", times=f"{drawing.speed / drawing.rate:.1f}")
+    if generation.finished:
+        summary = t("speak.speed", speed=f"{generation.speed:,.0f}", times=f"{generation.speed / generation.rate:.1f}")
     else:
         summary = t(
-            "speak.stopped", seconds=f"{drawing.sound.seconds:.2f}", total=f"{drawing.total / drawing.rate:.2f}"
+            "speak.stopped",
+            seconds=f"{generation.sound.seconds:.2f}",
+            total=f"{generation.total / generation.rate:.2f}",
         )
         row.button(
             t("speak.on"),
             key=f"speak_on_{part}",
             icon=":material/play_arrow:",
             on_click=_continue,
-            args=(drawing,),
+            args=(generation,),
             help=t("speak.on_help"),
         )
     row.download_button(
         t("speak.wav"),
-        drawing.sound.wav,
-        f"{_file_name(drawing.request)}.wav",
+        generation.sound.wav,
+        f"{_file_name(generation.request)}.wav",
         "audio/wav",
         key=f"speak_wav_{part}",
         icon=":material/download:",
         on_click="ignore",
-        help=t("speak.wav_help", rate=f"{drawing.rate:,}"),
+        help=t("speak.wav_help", rate=f"{generation.rate:,}"),
     )
-    if drawing.sound.gain > _MIN_GAIN:
-        summary += " " + t("speak.gain", gain=f"{drawing.sound.gain:.0f}")
+    if generation.sound.gain > _MIN_GAIN:
+        summary += " " + t("speak.gain", gain=f"{generation.sound.gain:.0f}")
     st.caption(summary)
-    if drawing.is_silent:
-        st.info(t("speak.silent_timed" if drawing.facts.has_tempo else "speak.silent"), icon=":material/volume_off:")
-    charts.both(drawing.sound, key=f"speak_{part}", seam=_seam(drawing), what=what)
+    if generation.is_silent:
+        st.info(t("speak.silent_timed" if generation.facts.has_tempo else "speak.silent"), icon=":material/volume_off:")
+    charts.both(generation.sound, key=f"speak_{part}", seam=_seam(generation), what=what)
 
 
-def _seam(drawing: Generation) -> float | None:
-    return len(drawing.prefix) / drawing.rate if len(drawing.prefix) else None
+def _seam(generation: Generation) -> float | None:
+    return len(generation.prefix) / generation.rate if len(generation.prefix) else None
 
 
 def _file_name(request: SpeakRequest) -> str:

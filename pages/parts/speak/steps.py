@@ -56,37 +56,37 @@ def _start(request: SpeakRequest, steps: tuple[int, ...]) -> None:
 
 
 def _stop() -> None:
-    for drawing in _drawings():
-        drawing.stop()
+    for generation in _generations():
+        generation.stop()
 
 
 def _continue() -> None:
     try:
-        for drawing in _drawings():
-            drawing.start()
+        for generation in _generations():
+            generation.start()
     except GenmodelsError as error:
         st.session_state.speak_refused = str(error)
 
 
-def _drawings() -> list[Generation]:
-    drawings: list[Generation] = st.session_state.get("speak_steps", [])
-    return drawings
+def _generations() -> list[Generation]:
+    generations: list[Generation] = st.session_state.get("speak_steps", [])
+    return generations
 
 
 def _result() -> None:
-    drawings = _drawings()
-    if not drawings:
+    generations = _generations()
+    if not generations:
         st.info(t("speak.steps.empty"), icon=":material/hearing:")
         return
-    running = any(drawing.running for drawing in drawings)
+    running = any(generation.running for generation in generations)
 
     def tick() -> None:
-        if running and not any(drawing.running for drawing in drawings):
+        if running and not any(generation.running for generation in generations):
             st.rerun(scope="app")  # ends the timer
-        done = sum(drawing.fraction for drawing in drawings) / len(drawings)
+        done = sum(generation.fraction for generation in generations) / len(generations)
         if running:
-            waiting = min((drawing.position for drawing in drawings if drawing.running), default=0)
-            text = t("speak.steps.growing", done=sum(d.finished for d in drawings), count=len(drawings))
+            waiting = min((generation.position for generation in generations if generation.running), default=0)
+            text = t("speak.steps.growing", done=sum(d.finished for d in generations), count=len(generations))
             st.progress(done, line_text(waiting) if waiting else text)
             st.button(
                 t("speak.stop"),
@@ -95,7 +95,7 @@ def _result() -> None:
                 on_click=_stop,
                 help=t("speak.stop_help"),
             )
-        elif any(not (drawing.finished or drawing.problem) for drawing in drawings):
+        elif any(not (generation.finished or generation.problem) for generation in generations):
             row = st.container(horizontal=True, vertical_alignment="center")
             row.button(
                 t("speak.on"),
@@ -106,31 +106,31 @@ def _result() -> None:
             )
             row.caption(t("speak.steps.stopped"))
         # A player that is sent again starts again: during the generation only complete recordings are shown.
-        _tiles([drawing for drawing in drawings if not running or drawing.finished or drawing.problem])
+        _tiles([generation for generation in generations if not running or generation.finished or generation.problem])
 
     st.fragment(tick, run_every=_POLL if running else None)()
 
 
-def _tiles(drawings: list[Generation]) -> None:
-    for start in range(0, len(drawings), _COLUMNS):
-        for column, drawing in zip(st.columns(_COLUMNS), drawings[start : start + _COLUMNS], strict=False):
+def _tiles(generations: list[Generation]) -> None:
+    for start in range(0, len(generations), _COLUMNS):
+        for column, generation in zip(st.columns(_COLUMNS), generations[start : start + _COLUMNS], strict=False):
             with column:
-                _tile(drawing)
+                _tile(generation)
 
 
-def _tile(drawing: Generation) -> None:
-    step = drawing.request.step or 0
+def _tile(generation: Generation) -> None:
+    step = generation.request.step or 0
     st.markdown(f"**{t('speak.steps.step', step=f'{step:,}')}**")
-    if drawing.problem:
-        error_box(drawing.problem)
-    if not drawing.fraction:
-        if not drawing.problem:
+    if generation.problem:
+        error_box(generation.problem)
+    if not generation.fraction:
+        if not generation.problem:
             st.caption(t("speak.steps.nothing"))
         return
-    if not drawing.finished:
-        seconds, total = f"{drawing.sound.seconds:.2f}", f"{drawing.total / drawing.rate:.2f}"
+    if not generation.finished:
+        seconds, total = f"{generation.sound.seconds:.2f}", f"{generation.total / generation.rate:.2f}"
         st.caption(t("speak.stopped", seconds=seconds, total=total))
-    st.audio(drawing.sound.played, "audio/wav", alt=plain(in_words(drawing.request)))
+    st.audio(generation.sound.played, "audio/wav", alt=plain(in_words(generation.request)))
     charts.spectrogram(
-        drawing.sound, key=f"speak_step_{step}", alt=t("speak.steps.alt", step=f"{step:,}"), height=170, bar=False
+        generation.sound, key=f"speak_step_{step}", alt=t("speak.steps.alt", step=f"{step:,}"), height=170, bar=False
     )
