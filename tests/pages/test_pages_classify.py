@@ -348,7 +348,7 @@ def test_who_has_met_the_digits_is_not_said_to_be_tested(tmp_path: Path, monkeyp
     assert f"it read **{100 * card:.1f} %** correctly when it was published" in texts(app)
     own = open_page("classify", part="mistakes", model="held_out")
     assert not own.warning
-    assert "test split.)" in texts(own)
+    assert "test split." in texts(own)
 
 
 def test_a_run_is_marked_as_ones_own(runs: Path) -> None:
