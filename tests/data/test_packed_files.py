@@ -75,7 +75,7 @@ def test_packing_overwrites_nothing_and_leaves_no_partial_file(tmp_path: Path) -
     path = packed_photos(tmp_path)
     before = path.read_bytes()
     source = packing.open_source(tmp_path / "photos")
-    with pytest.raises(ConfigError, match=r"there already.*--force"):
+    with pytest.raises(ConfigError, match=r"exists already.*--force"):
         packing.pack(source, path)
     with pytest.raises(ConfigError, match=r"does not end in \.h5"):
         packing.pack(source, tmp_path / "x.png")
