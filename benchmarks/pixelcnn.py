@@ -43,14 +43,14 @@ def largest_difference(model: Any, count: int, pixels: int) -> tuple[float, bool
     """Largest difference of cached and full logits of an image, and whether the sampled first rows are equal."""
     x = model.sample(count, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        expected, painter, worst = model.logits(x), model.network.painter(count, None), 0.0
+        expected, sampler, worst = model.logits(x), model.network.sampler(count, None), 0.0
         for row in range(28):
-            painter.begin(row)
+            sampler.begin_row(row)
             for column in range(28):
-                logits = painter.logits(painter.advance(column))
+                logits = sampler.logits(sampler.advance(column))
                 worst = max(worst, float((logits - expected[:, 0, row, column]).abs().max()))
-                painter.pixels.column[column].copy_(x[:, :, row, column])
-            painter.end(row)
+                sampler.pixels.column[column].copy_(x[:, :, row, column])
+            sampler.end_row(row)
     uniform = torch.rand(x.shape, generator=torch.Generator().manual_seed(0))
     naive = tutorials_pixelcnn.sample(lambda v: model.network(v, None), uniform, pixels)
     rows = pixels // 28

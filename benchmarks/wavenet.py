@@ -18,6 +18,7 @@ from benchmarks.tutorials_wavenet import TutorialWaveNet
 from genmodels import checkpoint, data, recipes
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
+from genmodels.sampling.options import SamplingOptions
 from genmodels.signal.audio import mu_law_encode
 from genmodels.training import tune
 
@@ -59,7 +60,7 @@ def sampling(length: Length) -> None:
         for streams, samples in ((1, length.of(8_000)), (64, length.of(500))):
 
             def sample(streams: int = streams, samples: int = samples, guidance: float = guidance) -> object:
-                return model.sample(streams, samples=samples, guidance=guidance)
+                return model.sample(streams, samples=samples, options=SamplingOptions(guidance=guidance))
 
             rates = [streams * samples / seconds(sample) for _ in range(length.rounds)]
             middle = statistics.median(rates)
@@ -78,7 +79,8 @@ def exact(guidance: float, samples: int) -> None:
     model.words += 1
     model.words_samples += samples * 3 // 4  # the word ends within the compared samples
     word = torch.tensor([samples * 3 // 4])
-    sampled = model.sample(1, condition=condition, top_k=1, samples=samples, guidance=guidance, generator=generator)
+    options = SamplingOptions(top_k=1, guidance=guidance)
+    sampled = model.sample(1, condition=condition, samples=samples, options=options, generator=generator)
     with torch.inference_mode():
         unconditional = model.logits(sampled, condition=no_condition, length=word)
         expected = unconditional.lerp(model.logits(sampled, condition=condition, length=word), guidance).argmax(-1)

@@ -133,41 +133,42 @@ def speak(
     name: Name,
     out: Annotated[Path, typer.Argument(help="The WAV to write.")],
     digit: Annotated[
-        str | None, typer.Option("--digit", "--label", help="The class to ask for, by its name or its number from 0.")
+        str | None, typer.Option("--digit", "--label", help="The class, by its name or its number from 0.")
     ] = None,
-    speaker: Annotated[str | None, typer.Option(help="Who is to speak, by name or number from 0.")] = None,
-    seed: Annotated[int, typer.Option(help="Any integer; the same seed, the same sound.")] = 0,
-    seconds: Annotated[float | None, typer.Option(min=0.01, max=60, help="Its length; as the data's if not given.")] = (
-        None
-    ),
-    temperature: Annotated[float, typer.Option(help="Below 1 what is likely becomes likelier.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Draw among this many likeliest levels only.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="The speaker, by name or number from 0.")] = None,
+    seed: Annotated[int, typer.Option(help="Any integer; the same seed gives the same recording.")] = 0,
+    seconds: Annotated[float | None, typer.Option(min=0.01, max=60, help="Length; the data's if not given.")] = (None),
+    temperature: Annotated[float, typer.Option(help="Below 1, likely values become likelier.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Sample from this many likeliest levels only.")] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="How strongly to heed digit and speaker: 1 as trained, above it clearer.")
+        float | None, typer.Option(help="Classifier-free guidance scale: 1 as trained, above it clearer.")
     ] = None,
     tempo: Annotated[
         float,
         typer.Option(
-            help="How fast a word is said, 0.25 to 4, 1 as in the data, by a model that is told how far it has come; "
-            "its time is counted from the beginning of what --after gives."
+            help="Speed of the utterance, 0.25 to 4, 1 as in the data; for models with temporal conditioning. "
+            "The utterance begins at the start of --after."
         ),
     ] = 1.0,
     after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG, MP3 or AIFF to continue.")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
 ) -> None:
-    """Draw a recording with a model of sound such as a WaveNet, or continue one."""
+    """Generate a recording with a model of audio such as a WaveNet, or continue one."""
     from genmodels import synthesis
+    from genmodels.sampling.options import SamplingOptions
 
     if out.suffix.lower() != ".wav":
         raise ConfigError(f"{str(out)!r} does not end in .wav, the one format written here")
-    asked = {key: value for key, value in {"label": digit, "speaker": speaker}.items() if value is not None}
-    wish = synthesis.Wish(asked, seed, seconds, temperature, top_k, guidance, tempo)
-    said = synthesis.say(name, wish, step=step, after=None if after is None else synthesis.read(after, name))
+    condition = {key: value for key, value in {"label": digit, "speaker": speaker}.items() if value is not None}
+    options = SamplingOptions(temperature, top_k, guidance, tempo)
+    request = synthesis.SpeechRequest(condition, seed, seconds, options)
+    start = None if after is None else synthesis.read(after, name)
+    recording = synthesis.synthesise(name, request, step=step, after=start)
     try:
-        out.write_bytes(said.wav)
+        out.write_bytes(recording.wav)
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be written: {error}") from error
-    typer.echo(f"{out}: {said.seconds:.2f} s, {said.samples_per_second:,.0f} samples a second")
+    typer.echo(f"{out}: {recording.seconds:.2f} s, {recording.samples_per_second:,.0f} samples per second")
 
 
 app.command()(measure.evaluate)

@@ -7,13 +7,14 @@ weights (B, K). All methods are inference: explicit generators, no `.train()` or
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from genmodels.model import Model
 from genmodels.networks.pixel_settings import PixelSettings
+from genmodels.sampling.options import SamplingOptions
 
 Condition = Mapping[str, Tensor] | None
 Direction = Literal["a_to_b", "b_to_a"]
@@ -45,7 +46,14 @@ class SupportsProgressiveSampling(Protocol):
 @runtime_checkable
 class SupportsCompletion(Protocol):
     def complete(
-        self, x: Tensor, known_mask: Tensor, *, condition: Condition = None, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        known_mask: Tensor,
+        *,
+        condition: Condition = None,
+        generator: torch.Generator | None = None,
+        every: int = ...,
+        options: SamplingOptions = ...,
     ) -> Iterator[Tensor]:
         """As `sample_iter`; values of `x` under `known_mask` are given: half an image, the start of a recording."""
         ...
@@ -205,7 +213,15 @@ class SupportsPixelSampling(Protocol):
 
     config: PixelSettings
 
-    def complete(self, x: Tensor, known_mask: Tensor, **options: Any) -> Iterator[Tensor]: ...
+    def complete(
+        self,
+        x: Tensor,
+        known_mask: Tensor,
+        *,
+        condition: Condition = None,
+        generator: Sequence[torch.Generator] | None = None,
+        options: SamplingOptions = ...,
+    ) -> Iterator[Tensor]: ...
 
     def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """(B, C, H, W, levels): of each value, from the values before it."""

@@ -1,4 +1,4 @@
-"""Asking a model of sound for a recording: names of classes and speakers, lengths in seconds, WAV bytes."""
+"""Speech synthesis with a model of audio: names of classes and speakers, lengths in seconds, WAV bytes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,29 @@ from genmodels.data import given, intake, recording
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.recipes import Spec
 from genmodels.runfolder import RunFolder
+from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions
 from genmodels.seeding import generator_of
 from genmodels.signal import audio
 
 _EVERY = 400
-"""Samples drawn between two looks: 20 to 50 ms of a core."""
+"""Samples between two yields: 20 to 50 ms of a core."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be said: names or numbers by `label` and `speaker` (None drawn), seconds behind what is continued."""
+class SpeechRequest:
+    """What to synthesise."""
 
-    asked: Mapping[str, str] = field(default_factory=dict)
+    condition: Mapping[str, str] = field(default_factory=dict)
+    """A name or number for `label` and `speaker`; missing ones are sampled."""
     seed: int = 0
     seconds: float | None = None
-    temperature: float = 1.0
-    top_k: int | None = None
-    guidance: float | None = None
-    """How strongly it heeds what it is told; None takes the model's own."""
-    tempo: float = 1.0
-    """How fast a word is said, 1 as in the data, by a model that is told how far the word has come."""
+    """Length without what is continued; None for the data's usual length."""
+    options: SamplingOptions = DEFAULT_OPTIONS
 
 
 @dataclass(frozen=True)
-class Said:
-    """A recording, float32 (T,) in [-1, 1], as WAV bytes."""
+class Recording:
+    """Audio float32 (T,) in [-1, 1]."""
 
     samples: Tensor
     sample_rate: int
@@ -55,10 +53,10 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Timed(Said):
-    """The same, and how fast it was drawn: loading, hearing what was given and compiling do not count.
+class TimedRecording(Recording):
+    """A recording and the speed of its synthesis, without loading, compiling and processing what is continued.
 
-    They do in a recording shorter than one slice, a twentieth of a second, which cannot be told from them.
+    A recording shorter than `_EVERY` samples, a twentieth of a second, includes them.
     """
 
     samples_per_second: float
@@ -71,45 +69,52 @@ def read(path: Path, name: str) -> Tensor:
     return torch.from_numpy(samples)
 
 
-def say(name: str, wish: Wish, *, step: int | None = None, after: Tensor | None = None) -> Timed:
-    """Draw a recording, or what follows `after` (T,); raises UnknownNameError, CapabilityError or ConfigError."""
-    given = 0 if after is None else len(after)
-    slices = say_iter(name, wish, step=step, after=after)
-    began = time.perf_counter()
-    said = next(slices)
-    loaded = time.perf_counter()
-    for said in slices:  # noqa: B007 - the last one is the whole
+def synthesise(
+    name: str, request: SpeechRequest, *, step: int | None = None, after: Tensor | None = None
+) -> TimedRecording:
+    """A recording, or the continuation of `after` (T,).
+
+    Raises UnknownNameError, CapabilityError or ConfigError.
+    """
+    known = 0 if after is None else len(after)
+    recordings = synthesise_iter(name, request, step=step, after=after)
+    start = time.perf_counter()
+    last = next(recordings)
+    first_done = time.perf_counter()
+    for last in recordings:  # noqa: B007 - the last one is the whole
         pass
-    drawn = len(said.samples) - given
-    # The first slice has loaded and compiled; where there is no other one, it is all that can be measured.
-    count, since = (drawn - _EVERY, loaded) if drawn > _EVERY else (drawn, began)
-    return Timed(said.samples, said.sample_rate, count / max(1e-9, time.perf_counter() - since))
+    count = len(last.samples) - known
+    # The first yield includes loading and compiling; it is only counted if it is the only one.
+    count, start = (count - _EVERY, first_done) if count > _EVERY else (count, start)
+    return TimedRecording(last.samples, last.sample_rate, count / max(1e-9, time.perf_counter() - start))
 
 
-def say_iter(
-    name: str, wish: Wish, *, step: int | None = None, after: Tensor | None = None, every: int = _EVERY
-) -> Iterator[Said]:
-    """All of it again after each `every` samples, silent where nothing is drawn yet; stop by not asking on."""
+def synthesise_iter(
+    name: str, request: SpeechRequest, *, step: int | None = None, after: Tensor | None = None, every: int = _EVERY
+) -> Iterator[Recording]:
+    """The whole recording after each `every` samples, missing samples silent; it may be abandoned at any time."""
     spec = _spec(name)
     rate = _rate(name, spec)
-    usual = spec.data_spec.clip_samples or rate
-    slow = min(1.0, max(wish.tempo, 0.1))  # what is said more slowly takes longer
-    count = round(usual / slow) if wish.seconds is None else max(1, round(wish.seconds * rate))
+    usual = (spec.data_spec.clip_samples or rate) / min(1.0, request.options.tempo)  # slow speech takes longer
+    count = round(usual) if request.seconds is None else max(1, round(request.seconds * rate))
     model = catalog.load(name, step)
     if not isinstance(model, SupportsCompletion):
-        raise CapabilityError(f"{name} draws no recordings; `python -m genmodels models` tells what each family can do")
+        raise CapabilityError(
+            f"{name} cannot generate recordings; `python -m genmodels models` lists what each family can do"
+        )
     names = {"label": spec.data_spec.classes, "speaker": spec.data_spec.speakers}
     condition = {
         key: torch.tensor([_number(key, value, names[key], model.conditions.get(key, 0), name)])
-        for key, value in wish.asked.items()
+        for key, value in request.condition.items()
     }
-    given = torch.zeros(0) if after is None else after
-    x = torch.cat([given, torch.zeros(count)])[None]
-    known = torch.arange(x.shape[1]) < len(given)
-    generator = generator_of(wish.seed)
-    knobs = {"temperature": wish.temperature, "top_k": wish.top_k, "guidance": wish.guidance, "tempo": wish.tempo}
-    for heard in model.complete(x, known, condition=condition, generator=generator, every=every, **knobs):  # type: ignore[call-arg]
-        yield Said(heard[0].cpu(), rate)
+    start = torch.zeros(0) if after is None else after
+    x = torch.cat([start, torch.zeros(count)])[None]
+    known = torch.arange(x.shape[1]) < len(start)
+    generator = generator_of(request.seed)
+    for canvas in model.complete(
+        x, known, condition=condition, generator=generator, every=every, options=request.options
+    ):
+        yield Recording(canvas[0].cpu(), rate)
 
 
 def _spec(name: str) -> Spec:
@@ -123,9 +128,9 @@ def _rate(name: str, spec: Spec) -> int:
 
 
 def _number(key: str, value: str, names: tuple[str, ...], count: int, model: str) -> int:
-    """A class or speaker as a number: its name, or the number itself."""
+    """The number of a class or speaker, from its name or the number itself."""
     if not count:
-        raise CapabilityError(f"{model} cannot be asked for a {key}: leave it out")
+        raise CapabilityError(f"{model} is not conditioned on a {key}: leave it out")
     if value in names:
         return names.index(value)
     if value.isascii() and value.isdigit() and len(value) < 6 and int(value) < count:

@@ -1,6 +1,6 @@
-"""How far a recording has come: local conditioning of a causal network (van den Oord et al., arXiv 1609.03499, 2.5).
+"""Temporal local conditioning: the position within the utterance (van den Oord et al., arXiv 1609.03499, 2.5).
 
-A word's time is divided into equal parts. In each part the layers are told another row, and one more behind its end.
+The time of an utterance is divided into `parts` equal segments; one more segment holds the time after its end.
 """
 
 from __future__ import annotations
@@ -12,28 +12,31 @@ import torch
 from torch import Tensor
 
 
-def part_of(words: Sequence[int], parts: int, samples: int) -> Tensor:
-    """(B, samples) int64: the part, 0 to parts - 1, of its word that each time lies in, and `parts` behind its end."""
-    length = torch.tensor(words).clamp(min=1)[:, None]
+def segment_at(utterances: Sequence[int], parts: int, samples: int) -> Tensor:
+    """The segment of each time, int64 (B, samples): 0 to parts - 1 within the utterance, `parts` after its end."""
+    length = torch.tensor(utterances).clamp(min=1)[:, None]
     return (torch.arange(samples) * parts // length).clamp(max=parts)
 
 
-def spans(words: Sequence[int], parts: int, counts: Sequence[int], begin: int = 0) -> list[int]:
-    """Samples in each part and behind the end, (parts + 1) of each recording, of its times `begin` to begin + count."""
+def segment_lengths(utterances: Sequence[int], parts: int, counts: Sequence[int], begin: int = 0) -> list[int]:
+    """Samples in each segment: parts + 1 numbers for each recording, of its times `begin` to begin + count.
+
+    Without parts, a recording is one segment.
+    """
     if not parts:
         return list(counts)
-    found = []
-    for word, count in zip(words, counts, strict=True):
-        # Time t lies in part k where t >= k word / parts: the first such t, as `part_of` rounds.
-        edges = [*(-(-part * max(1, word) // parts) for part in range(parts + 1)), begin + count]
+    lengths = []
+    for utterance, count in zip(utterances, counts, strict=True):
+        # Segment k begins at the first t >= k * utterance / parts, as `segment_at` rounds.
+        edges = [*(-(-part * max(1, utterance) // parts) for part in range(parts + 1)), begin + count]
         inside = [min(max(edge, begin), begin + count) for edge in edges]
-        found += [after - before for before, after in pairwise(inside)]
-    return found
+        lengths += [after - before for before, after in pairwise(inside)]
+    return lengths
 
 
-def over_time(told: Tensor, parts: int) -> Tensor:
-    """What recordings are told (B, K) and in which part, one-hot: (B, parts + 1, K + parts + 1); (B, 1, K) of none."""
+def with_segments(h: Tensor, parts: int) -> Tensor:
+    """Condition weights (B, K) with a one-hot segment: (B, parts + 1, K + parts + 1); (B, 1, K) without parts."""
     if not parts:
-        return told[:, None]
-    place = torch.eye(parts + 1, device=told.device).expand(len(told), -1, -1)
-    return torch.cat([told[:, None].expand(-1, parts + 1, -1), place], 2)
+        return h[:, None]
+    segments = torch.eye(parts + 1, device=h.device).expand(len(h), -1, -1)
+    return torch.cat([h[:, None].expand(-1, parts + 1, -1), segments], 2)

@@ -1,13 +1,24 @@
 """PixelCNN: van den Oord, Kalchbrenner and Kavukcuoglu, Pixel Recurrent Neural Networks, arXiv 1601.06759.
 
-A picture's probability is a product over its values in reading order, red before green before blue in each pixel, and
-each factor is a softmax over the value's levels. Masked convolutions let a value's logits see earlier values only, so
-training predicts all of them at once and minimises the exact cross entropy, in nats a value:
+An autoregressive model of images. The probability of an image is the product over its values in raster order, red
+before green before blue in each pixel,
 
-    loss(x) = -1/N sum_i log p(x_i | x_1 ... x_(i-1)),       bits a dimension = loss / ln 2,     nats = N * loss
+    p(x) = prod_i p(x_i | x_1 ... x_(i-1)),
 
-Drawing goes one value at a time, each fed back. The masks have a blind spot: at the right edge of what a k x k kernel
-sees above, a wedge of earlier pixels never reaches the value, however many layers follow (see gated_pixelcnn).
+each factor a softmax over the levels of a value. Masked convolutions let the logits of a value depend on earlier values
+only, so training predicts all of them in one pass. Objective: the exact cross entropy, the mean over values in nats,
+
+    loss(x) = -1/N sum_i log p(x_i | x_1 ... x_(i-1)),      bits per dimension = loss / ln 2,      nats = N loss.
+
+Notation:
+
+    levels                      256        levels of a value
+    index                       x_i        level of each value, 0 to levels - 1; N values per image
+    mask A, mask B                         a pixel's own colour excluded (first layer) or included (later layers)
+    h                           h          class as one-hot weights, added as a bias in each layer
+
+Sampling generates one value after the other. The masks have a blind spot: to the right of what a k x k kernel sees
+above, a wedge of earlier pixels never reaches the value, however many layers follow (see gated_pixelcnn).
 """
 
 from __future__ import annotations
@@ -19,22 +30,17 @@ from typing import ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from genmodels.config import ModelConfig
-from genmodels.networks.pixel_settings import PixelSettings
+from genmodels.networks.pixel_settings import PixelSettings, odd_kernel
 
 
 class PixelCNNConfig(PixelSettings):
-    """One convolution with mask A, then `layers` with mask B, each with batch normalisation; 1x1 to the levels."""
+    """One convolution with mask A, `layers` with mask B, each with batch normalisation, and a 1x1 to the levels."""
 
     channels: int = Field(64, ge=1, le=512, description="channels of every layer, divided among a pixel's colours")
     layers: int = Field(7, ge=1, le=32, description="convolutions with mask B after the first, which has mask A")
-    kernel_size: int = Field(7, ge=3, le=15, description="side of the kernels, an odd number")
+    kernel_size: int = Field(7, ge=3, le=15, description="kernel size of the convolutions, an odd number")
 
-    @field_validator("kernel_size")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError(f"an even kernel has no middle pixel: choose {value - 1} or {value + 1}")
-        return value
+    _odd = field_validator("kernel_size")(odd_kernel)
 
     @model_validator(mode="after")
     def _channels_fit(self) -> Self:
@@ -46,40 +52,46 @@ class PixelCNNConfig(PixelSettings):
         return math.prod((self.image_shape or (1, 1, 1))[1:])
 
 
+# Everything above is read without torch: submitting a job and listing models do not import it.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.errors import CapabilityError, ConfigError, DataError
+from genmodels.conditions import condition_weights
+from genmodels.errors import ConfigError, DataError
 from genmodels.kernels.cross_entropy import cross_entropy
 from genmodels.layers.masked import MaskedConv2d
-from genmodels.sampling.masked_pixels import MaskedPainter
-from genmodels.sampling.pixels import UNPAINTED, Painter, check_knobs, paint
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
+from genmodels.sampling.masked_pixels import MaskedPixelSampler
+from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions, check_sampling_options
+from genmodels.sampling.pixels import UNKNOWN, PixelSampler, sample_pixels
 
 Randomness = torch.Generator | Sequence[torch.Generator] | None
-"""One generator for all pictures, or one each: then a picture does not depend on those drawn beside it."""
+"""One generator for all images, or one each: then an image does not depend on the others in its batch."""
 
-_CHUNK = 64  # pictures whose likelihood is computed at once: 256 levels a value are 51 MB of logits at 28 x 28
-_DRAWN = 128  # pictures drawn at once: the caches of one are 2 MB for the recipes' networks
+_CHUNK = 64  # images whose likelihood is computed at once: 51 MB of logits at 28 x 28 and 256 levels
+_SAMPLED = 128  # images sampled at once: the caches of one take 2 MB for the recipes' networks
+
+
+# --------------------------------------------------------------------------------------------- network
 
 
 class PixelNetwork(nn.Module):
-    """What a family's network is asked for: logits at once for training, a Painter for drawing."""
+    """Interface of the networks: all logits at once for training, a PixelSampler for sampling."""
 
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        """Pictures (B, C, H, W) in [-1, 1], classes as weights (B, K) or None -> logits (B, C * levels, H, W)."""
+    def forward(self, x: Tensor, h: Tensor | None) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] and class weights (B, K) or None -> logits (B, C * levels, H, W)."""
         raise NotImplementedError
 
-    def painter(self, batch: int, label: Tensor | None) -> Painter:
+    def sampler(self, batch: int, h: Tensor | None) -> PixelSampler:
         raise NotImplementedError
 
 
 class MaskedLayer(nn.Module):
-    """Masked convolution, batch normalisation, the class's bias, ReLU."""
+    """Masked convolution, batch normalisation, the bias of the class, ReLU."""
 
     def __init__(self, convolution: MaskedConv2d, classes: int) -> None:
         super().__init__()
@@ -87,46 +99,49 @@ class MaskedLayer(nn.Module):
         self.norm = nn.BatchNorm2d(convolution.out_channels)
         self.label = nn.Linear(classes, convolution.out_channels, bias=False) if classes else None
 
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        x = self.norm(self.convolution(x))
-        return F.relu(x if self.label is None else x + self.label(label)[:, :, None, None])
+    def forward(self, x: Tensor, h: Tensor | None) -> Tensor:
+        x = self.norm(self.convolution(x))  # (B, channels, H, W)
+        return F.relu(x if self.label is None else x + self.label(h)[:, :, None, None])
 
-    def folded(self, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(weight, bias (B or 1, after, 1, 1)) with the normalisation's running statistics and the class folded in."""
+    def folded(self, h: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Kernel and bias (B or 1, outputs, 1, 1), with the running statistics of the norm and the class folded in."""
         running_mean, running_var = self.norm.running_mean, self.norm.running_var
         assert running_mean is not None
         assert running_var is not None
         scale = self.norm.weight * (running_var + self.norm.eps).rsqrt()
         bias = (self.norm.bias - running_mean * scale)[None]
-        bias = bias if self.label is None else bias + self.label(label)
+        bias = bias if self.label is None else bias + self.label(h)
         return self.convolution.causal_weight() * scale[:, None, None, None], bias[:, :, None, None]
 
 
 class MaskedNetwork(PixelNetwork):
-    """The plain masked convolutions, one after the other."""
+    """A stack of masked convolutions."""
 
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__()
         self.config, colours, channels = config, config.colours, config.channels
-        classes = (config.num_classes or 0) if config.conditional else 0
-        before = [colours, *[channels] * config.layers]
+        inputs = [colours, *[channels] * config.layers]
         convolutions = [
             MaskedConv2d(width, channels, config.kernel_size, "B" if index else "A", colours=colours, bias=False)
-            for index, width in enumerate(before)
+            for index, width in enumerate(inputs)
         ]
+        classes = config.conditions.get("label", 0)
         self.layers = nn.ModuleList(MaskedLayer(convolution, classes) for convolution in convolutions)
         self.head = MaskedConv2d(channels, colours * config.levels, 1, "B", colours=colours)
 
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, h: Tensor | None) -> Tensor:
         for layer in self.layers:
-            x = layer(x, label)
-        logits: Tensor = self.head(x)
+            x = layer(x, h)  # (B, channels, H, W)
+        logits: Tensor = self.head(x)  # (B, C * levels, H, W)
         return logits
 
-    def painter(self, batch: int, label: Tensor | None) -> Painter:
-        folded = [layer.folded(label) for layer in self.layers]  # type: ignore[operator]
-        _, height, width = self.config.image_shape or (0, 0, 0)
-        return MaskedPainter(folded, self.head, batch, height, width)
+    def sampler(self, batch: int, h: Tensor | None) -> PixelSampler:
+        folded = [layer.folded(h) for layer in self.layers]  # type: ignore[operator]
+        _, height, width = self.config.shape
+        return MaskedPixelSampler(folded, self.head, batch, height, width)
+
+
+# ----------------------------------------------------------------------------------------------- model
 
 
 @register("pixelcnn")
@@ -156,11 +171,11 @@ class PixelCNN(Model):
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        index = self._index(batch["image"], None, drawn=self.config.quantisation == "stochastic")
-        label = self._weights(batch["label"], len(index)) if self.config.conditional else None
+        index = self._index(batch["image"], stochastic=self.config.quantisation == "stochastic")  # (B, C, H, W)
+        h = self._h(batch, len(index))  # (B, K)
 
-        # minimise -log p(x_i | earlier values), the mean over values and pictures
-        loss = self._cross_entropy(index, label).mean()
+        # loss = -1/N sum_i log p(x_i | x_1 ... x_(i-1)), the mean over values and images
+        loss = self._cross_entropy(index, h).mean()
         update(optimizers["model"], loss)
         loss = loss.detach()
         return {
@@ -169,13 +184,13 @@ class PixelCNN(Model):
             "likelihood/nats": loss * index[0].numel(),
         }
 
-    def _cross_entropy(self, index: Tensor, label: Tensor | None) -> Tensor:
-        """-log p of each value, nats (B, C, H, W), of levels (B, C, H, W)."""
-        logits = self._by_value(self.network(self._values(index.device)[index], label))
+    def _cross_entropy(self, index: Tensor, h: Tensor | None) -> Tensor:
+        """-log p(x_i | earlier values) of each value, nats (B, C, H, W), of levels (B, C, H, W)."""
+        logits = self._by_value(self.network(self._values(index.device)[index], h))  # (B, C, H, W, levels)
         return cross_entropy(logits.flatten(0, -2), index.flatten()).view(index.shape)
 
     def _by_value(self, logits: Tensor) -> Tensor:
-        """(B, C * levels, H, W) -> (B, C, H, W, levels): a view where channels are laid out last."""
+        """(B, C * levels, H, W) -> (B, C, H, W, levels): a view in the channels-last layout."""
         shape = (len(logits), self.config.colours, self.config.levels, *logits.shape[2:])
         return logits.view(shape).permute(0, 1, 3, 4, 2)
 
@@ -183,88 +198,76 @@ class PixelCNN(Model):
         levels = self.config.levels
         return {
             "loss/total": Curve(
-                "cross entropy (nats)", f"Of one value; starts at ln {levels} = {math.log(levels):.2f}, pure guessing."
+                "cross entropy (nats)", f"Per value; starts at ln {levels} = {math.log(levels):.2f}, uniform guessing."
             ),
-            "likelihood/bits_per_dim": Curve("bits a dimension", "What storing one value would cost, on average."),
-            "likelihood/nats": Curve("-log p (nats)", "Of a whole training picture, exact."),
+            "likelihood/bits_per_dim": Curve("bits per dimension", "The mean cost of coding one value."),
+            "likelihood/nats": Curve("-log p (nats)", "Of a whole training image, exact."),
         }
 
-    # ------------------------------------------------------- levels and classes
+    # ------------------------------------------------------ levels and classes
 
     def to_levels(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Images in [-1, 1] as training sees them, on the model's levels; drawn ones with `generator`."""
-        return self._values(x.device)[self._index(x, generator, drawn=self.config.quantisation == "stochastic")]
+        """Images in [-1, 1] quantised as in training; `generator` is for stochastic quantisation."""
+        stochastic = self.config.quantisation == "stochastic"
+        return self._values(x.device)[self._index(x, generator, stochastic=stochastic)]
 
-    def _index(self, x: Tensor, generator: torch.Generator | None = None, *, drawn: bool = False) -> Tensor:
+    def _index(self, x: Tensor, generator: torch.Generator | None = None, *, stochastic: bool = False) -> Tensor:
+        """The level int64 (B, C, H, W) of each value in [-1, 1]."""
         exact = x.float().add(1).mul(0.5 * (self.config.levels - 1))
-        if drawn:
-            # Uniform numbers from the CPU where a generator asks for the same ones on every device.
+        if stochastic:
+            # A generator on the CPU gives the same numbers on every device.
             noise = torch.rand(x.shape, generator=generator, device=x.device if generator is None else generator.device)
             exact = exact + noise.to(x.device) - 0.5
         return exact.nan_to_num().round().clamp(0, self.config.levels - 1).long()
 
     def _values(self, device: torch.device) -> Tensor:
+        """The value in [-1, 1] of each level, (levels,)."""
         return torch.linspace(-1, 1, self.config.levels, device=device)
 
-    def _weights(self, label: Tensor, count: int) -> Tensor:
-        """Classes as weights (B, K): one-hot for a label, as they are for a blend."""
-        label = label.to(self.device)
-        weights = label if label.is_floating_point() else F.one_hot(label, self.config.num_classes or 0)
-        return weights.float().expand(count, -1)
-
-    def _told(self, condition: Condition, count: int) -> Tensor | None:
-        """What a caller asks for as weights; None without classes. Raises CapabilityError or DataError."""
+    def _h(self, condition: Condition, batch: int) -> Tensor | None:
+        """Class weights (B, K); None for an unconditional model. Raises CapabilityError or DataError."""
         if not self.config.conditional:
             return None
-        if not condition or "label" not in condition:
-            raise CapabilityError("this model was trained with classes: say which, condition={'label': ...}")
-        label, classes = condition["label"], self.config.num_classes or 0
-        if not label.is_floating_point() and bool(((label < 0) | (label >= classes)).any()):
-            raise DataError(
-                f"label = {label.tolist()} is not allowed: this model has {classes} classes, 0 to {classes - 1}"
-            )
-        return self._weights(label, count)
+        return condition_weights(condition, self.config.conditions, batch, self.device, broadcast=True)
 
-    # --------------------------------------------------------------- inference
+    # -------------------------------------------------------------- likelihood
 
     def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """(B, C, H, W, levels): of each value, from the earlier values of images (B, C, H, W) in [-1, 1]."""
-        label = self._told(condition, len(x))
-        return self._by_value(self.network(self._values(x.device)[self._index(x)], label)).float()
+        h = self._h(condition, len(x))
+        return self._by_value(self.network(self._values(x.device)[self._index(x)], h)).float()
 
     def receptive_field(self, row: int, column: int, colour: int = 0, *, pictures: int = 4) -> Tensor:
-        """How strongly each value (C, H, W) of a picture moves one value's logits: |gradient|, the mean over noise.
+        """Mean absolute gradient (C, H, W) of one value's logits with respect to each input value, over noise images.
 
-        Exactly 0 where the masks let nothing through. Weights must have been made outside of inference mode.
+        Exactly 0 where the masks allow no path. Weights must have been created outside of inference mode.
         """
-        shape = self.config.image_shape or (0, 0, 0)
+        shape = self.config.shape
         with torch.inference_mode(False), torch.enable_grad():
             noise = torch.rand(pictures, *shape, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
             x = noise.to(self.device).requires_grad_(True)
-            label = torch.zeros(pictures, self.config.num_classes or 0, device=self.device)
-            logits = self._by_value(self.network(x, label if self.config.conditional else None))
-            asked = logits[:, colour, row, column]
-            # Weighted unevenly: what moves all levels alike would cancel where they are normalised.
-            weights = torch.linspace(1, 2, asked.shape[1], device=self.device)
-            (slope,) = torch.autograd.grad((asked * weights).sum(), x)
-        return slope.abs().mean(0)
+            h = torch.zeros(pictures, self.config.classes, device=self.device) if self.config.conditional else None
+            logits = self._by_value(self.network(x, h))[:, colour, row, column]
+            # Uneven weights: a change common to all levels would cancel in the softmax.
+            weights = torch.linspace(1, 2, logits.shape[1], device=self.device)
+            (gradient,) = torch.autograd.grad((logits * weights).sum(), x)
+        return gradient.abs().mean(0)
 
     def log_prob(self, x: Tensor, *, condition: Condition = None) -> Tensor:
-        """Exact log likelihood (B,), nats, of images in [-1, 1] rounded to the nearest level.
+        """Exact log likelihood (B,) in nats of images in [-1, 1], rounded to the nearest level.
 
-        Of a conditional model without a condition: log of the mean over the classes, each as probable as the others.
+        For a conditional model without a condition: log of the mean over the classes.
         """
-        parts = torch.split(self._index(x), _CHUNK)
-        if not self.config.conditional:
-            return torch.cat([-self._cross_entropy(part, None).flatten(1).sum(1) for part in parts])
-        told = self._told(condition, len(x)) if condition is not None else None
-        if told is not None:
-            given = torch.split(told, _CHUNK)
-            pairs = zip(parts, given, strict=True)
-            return torch.cat([-self._cross_entropy(part, label).flatten(1).sum(1) for part, label in pairs])
-        classes = self.config.num_classes or 1
-        each = [self.log_prob(x, condition={"label": torch.full((len(x),), k)}) for k in range(classes)]
-        return torch.stack(each).logsumexp(0) - math.log(classes)
+        if self.config.conditional and condition is None:
+            classes = self.config.classes
+            each = [self.log_prob(x, condition={"label": torch.full((len(x),), k)}) for k in range(classes)]
+            return torch.stack(each).logsumexp(0) - math.log(classes)
+        parts, h = torch.split(self._index(x), _CHUNK), self._h(condition, len(x))
+        each_h = [None] * len(parts) if h is None else torch.split(h, _CHUNK)
+        pairs = zip(parts, each_h, strict=True)
+        return torch.cat([-self._cross_entropy(part, own).flatten(1).sum(1) for part, own in pairs])
+
+    # ---------------------------------------------------------------- sampling
 
     def sample(
         self,
@@ -272,28 +275,27 @@ class PixelCNN(Model):
         *,
         condition: Condition = None,
         generator: Randomness = None,
-        temperature: float = 1.0,
-        top_k: int | None = None,
+        options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Tensor:
-        """Without a condition the classes are drawn evenly. Draw from a model in eval mode.
+        """Images (n, C, H, W), of classes sampled uniformly if no condition is given. The model must be in eval mode.
 
-        The same pictures as `sample_iter` ends with, in portions: a thousand need no more memory than a hundred.
+        The images that `sample_iter` ends with, computed in chunks that bound the memory.
         """
-        check_knobs(temperature, top_k, self.config.levels)
-        shape = self.config.image_shape or (0, 0, 0)
-        asked, uniform = self._random((n, *shape), generator)
-        label = self._told(condition or {"label": asked}, n)
-        nothing, known = torch.full((n, *shape), UNPAINTED), torch.zeros(shape[1:], dtype=torch.bool)
+        check_sampling_options(options, self.config.levels)
+        shape = self.config.shape
+        label, uniform = self._random((n, *shape), generator)
+        h = self._h(condition or {"label": label}, n)
+        canvas, known = torch.full((n, *shape), UNKNOWN), torch.zeros(shape[1:], dtype=torch.bool)
         parts = []
-        for start in range(0, n, _DRAWN):
-            rows = slice(start, start + _DRAWN)
-            told = None if label is None else label[rows]
-            *_, last = self._painted(nothing[rows], known, told, uniform[rows], shape[1], temperature, top_k)
+        for start in range(0, n, _SAMPLED):
+            rows = slice(start, start + _SAMPLED)
+            own = None if h is None else h[rows]
+            *_, last = self._complete(canvas[rows], known, own, uniform[rows], shape[1], options)
             parts.append(last)
         return torch.cat(parts)
 
     def sample_each(self, generators: Sequence[torch.Generator], *, condition: Condition = None) -> Tensor:
-        """A picture for each generator, (B, C, H, W): the same one whatever is drawn beside it."""
+        """An image for each generator, (B, C, H, W), independent of the others."""
         return self.sample(len(generators), condition=condition, generator=generators)
 
     def sample_iter(
@@ -303,16 +305,12 @@ class PixelCNN(Model):
         condition: Condition = None,
         generator: Randomness = None,
         every: int = 1,
-        temperature: float = 1.0,
-        top_k: int | None = None,
+        options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Tensor]:
-        """The canvas after each `every` rows and at the end, what is unpainted 0 (grey)."""
-        shape = self.config.image_shape or (0, 0, 0)
-        nothing = torch.full((n, *shape), UNPAINTED, device=self.device)
-        known = torch.zeros(shape[1:], dtype=torch.bool)
-        return self.complete(
-            nothing, known, condition=condition, generator=generator, every=every, temperature=temperature, top_k=top_k
-        )
+        """The canvas after each `every` rows and at the end; unknown pixels are 0 (grey)."""
+        canvas = torch.full((n, *self.config.shape), UNKNOWN, device=self.device)
+        known = torch.zeros(self.config.shape[1:], dtype=torch.bool)
+        return self.complete(canvas, known, condition=condition, generator=generator, every=every, options=options)
 
     def complete(
         self,
@@ -322,17 +320,16 @@ class PixelCNN(Model):
         condition: Condition = None,
         generator: Randomness = None,
         every: int = 1,
-        temperature: float = 1.0,
-        top_k: int | None = None,
+        options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Tensor]:
-        """Paint what `known_mask`, bool (H, W) or (B, 1, H, W), leaves open in images (B, C, H, W); as `sample_iter`.
+        """Sample what `known_mask`, bool (H, W) or (B, 1, H, W), leaves open in images (B, C, H, W); as `sample_iter`.
 
-        Known pixels come back as they were given; the network sees them on their nearest level. Each value has a number
-        of its own from `generator`: a sample that was stopped, completed with the same generator, is the same sample.
-        Raises DataError where shapes do not fit, ConfigError for a temperature or top_k out of range.
+        Known pixels are returned unchanged; the network gets them quantised. Each value has its own number from
+        `generator`: an interrupted sample, completed with the same generator, is the same sample. Raises DataError if
+        shapes do not fit, ConfigError if an option is out of range.
         """
-        check_knobs(temperature, top_k, self.config.levels)
-        shape = self.config.image_shape or (0, 0, 0)
+        check_sampling_options(options, self.config.levels)
+        shape = self.config.shape
         fits = known_mask.shape in (shape[1:], (1, *shape[1:]), (1, 1, *shape[1:]), (len(x), 1, *shape[1:]))
         if x.shape[1:] != shape or not fits:
             raise DataError(
@@ -340,42 +337,34 @@ class PixelCNN(Model):
                 f"give (N, {', '.join(map(str, shape))}) and a mask ({shape[1]}, {shape[2]})"
             )
         if every < 1:
-            raise ConfigError(f"every = {every} is not allowed: show the canvas after each 1 or more rows")
-        asked, uniform = self._random(x.shape, generator)
-        label = self._told(condition or {"label": asked}, len(x))
-        return self._painted(x, known_mask, label, uniform, every, temperature, top_k)
+            raise ConfigError(f"every = {every} is not allowed: choose 1 or more rows")
+        label, uniform = self._random(x.shape, generator)
+        h = self._h(condition or {"label": label}, len(x))
+        return self._complete(x, known_mask, h, uniform, every, options)
 
     def _random(self, shape: Sequence[int], generator: Randomness) -> tuple[Tensor, Tensor]:
-        """A class (B,) for each picture of a conditional model, and a number in [0, 1) for each value."""
+        """A class (B,) for each image of a conditional model, and a number in [0, 1) for each value."""
         if isinstance(generator, Sequence):
             if len(generator) != shape[0]:
                 raise DataError(f"{len(generator)} generators for {shape[0]} pictures; give one for all, or one each")
             each = [self._random((1, *shape[1:]), one) for one in generator]
-            return torch.cat([asked for asked, _ in each]), torch.cat([uniform for _, uniform in each])
+            return torch.cat([label for label, _ in each]), torch.cat([uniform for _, uniform in each])
         device = generator.device if generator is not None else self.device
-        asked = torch.zeros(shape[0], dtype=torch.long)
+        label = torch.zeros(shape[0], dtype=torch.long)
         if self.config.conditional:
-            asked = torch.randint(0, self.config.num_classes or 1, shape[:1], generator=generator, device=device)
-        return asked, torch.rand(*shape, generator=generator, device=device).to(self.device)
+            label = torch.randint(0, self.config.num_classes or 1, shape[:1], generator=generator, device=device)
+        return label, torch.rand(*shape, generator=generator, device=device).to(self.device)
 
-    def _painted(
-        self,
-        x: Tensor,
-        known_mask: Tensor,
-        label: Tensor | None,
-        uniform: Tensor,
-        every: int,
-        temperature: float,
-        top_k: int | None,
+    def _complete(
+        self, x: Tensor, known_mask: Tensor, h: Tensor | None, uniform: Tensor, every: int, options: SamplingOptions
     ) -> Iterator[Tensor]:
         x, known = x.to(self.device), known_mask.to(self.device).expand(len(x), 1, *x.shape[2:]).bool()
         values = self._values(self.device)
-        canvas = torch.where(known, values[self._index(x)], UNPAINTED)
+        canvas = torch.where(known, values[self._index(x)], UNKNOWN)
         with torch.inference_mode():
-            painter = self.network.painter(len(x), label)
-        rows = paint(painter, canvas, known[:, 0], uniform, values, temperature=temperature, top_k=top_k)
+            sampler = self.network.sampler(len(x), h)
         count = 0
-        for count, _ in enumerate(rows, start=1):
+        for count, _ in enumerate(sample_pixels(sampler, canvas, known[:, 0], uniform, values, options), start=1):
             if count % every == 0:
                 yield torch.where(known, x, canvas)
         if count == 0 or count % every:

@@ -1,21 +1,37 @@
 """WaveNet: van den Oord et al., WaveNet: A Generative Model for Raw Audio, arXiv 1609.03499.
 
-A recording's probability is a product over its samples in time, and each factor is a softmax over the 256 levels that
-mu-law companding rounds a sample to. Causal convolutions with dilations 1, 2, 4, ... see a long past in few layers:
+An autoregressive model of audio. The probability of a recording is the product over its samples in time,
 
-    z_l = tanh(W_f,l * x_l + V_f,l h) . sigmoid(W_g,l * x_l + V_g,l h),       x_(l+1) = x_l + R_l z_l
-    logits = 1x1 ReLU 1x1 ReLU sum_l S_l z_l,       h: who speaks, and what
+    p(x | h) = prod_t p(x_t | x_1 ... x_(t-1), h),
 
-Training predicts every sample of a recording at once from the true past and minimises the exact cross entropy, in nats
-a sample: loss(x) = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h). Drawing feeds each sample back; queues keep what the
-layers computed before.
+each factor a softmax over 256 mu-law levels. Causal convolutions with dilations 1, 2, 4, ... give a large receptive
+field with few layers:
 
-Where `parts` is set, h changes with time (local conditioning, 2.5 there): h_t = ReLU(A [what is said, which part of the
-word t lies in]), so that a word knows how far it has come and ends. Drawing takes the length that words of its kind
-have had in training, and a tempo.
+    z_l     = tanh(W_f,l * x_l + V_f,l h) . sigmoid(W_g,l * x_l + V_g,l h)      gated activation unit
+    x_(l+1) = x_l + R_l z_l                                                     residual connection
+    logits  = 1x1 ReLU 1x1 ReLU sum_l S_l z_l                                   skip connections
 
-Where training left some recordings untold (of whom and what), drawing can be guided: with logits l(h) + (g - 1) (l(h) -
-l(untold)) what the condition makes likelier becomes likelier still (Ho and Salimans, arXiv 2207.12598).
+Objective: the exact cross entropy, the mean over samples in nats, of all samples of a recording in parallel,
+
+    loss = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h).
+
+Notation:
+
+    codes                       x_t        mu-law level of each sample, 0 to levels - 1
+    h                           h          condition weights: class and speaker, one-hot
+    gates                       W_f, W_g   weights of filter and gate, side by side
+    condition                   V_f, V_g   weights of the condition
+    residual, skip              R, S       1x1 convolutions
+    dilations                              time between the two taps of each layer
+    lengths, spans                         samples of each recording, and of each of its temporal segments
+    guidance                    g          classifier-free guidance scale
+
+Local conditioning (2.5): with `parts` above 0, h changes with time, h_t = ReLU(A [h, one-hot temporal segment of t]).
+So the network knows its position within the utterance, and the utterance ends. Sampling takes the mean length of such
+utterances in training, divided by the tempo.
+
+Classifier-free guidance (Ho and Salimans, arXiv 2207.12598): if training dropped the condition of some recordings,
+sampling can use the logits l(0) + g (l(h) - l(0)); 0 stands for no condition.
 """
 
 from __future__ import annotations
@@ -28,19 +44,18 @@ from typing import ClassVar
 from pydantic import Field
 
 from genmodels.networks.audio_settings import AudioSettings
-from genmodels.sampling.options import MAX_GUIDANCE
 
 
 class WaveNetConfig(AudioSettings):
-    """`stacks` times `layers` causal layers, their dilations doubling within a stack from 1 on."""
+    """`stacks` times `layers` causal layers; the dilation doubles within a stack, from 1 on."""
 
-    levels: int = Field(256, ge=2, le=256, description="values a sample can have, by mu-law finer near silence")
+    levels: int = Field(256, ge=2, le=256, description="mu-law levels of a sample, finer near silence")
     channels: int = Field(48, ge=1, le=512, description="channels of each layer's input, filter and gate")
-    skip_channels: int = Field(192, ge=1, le=2048, description="channels that all layers' skip connections add up in")
-    layers: int = Field(9, ge=1, le=14, description="layers of a stack; the last one's dilation is 2^(layers - 1)")
-    stacks: int = Field(3, ge=1, le=16, description="stacks of layers, each beginning at dilation 1 again")
+    skip_channels: int = Field(192, ge=1, le=2048, description="channels of the sum of all skip connections")
+    layers: int = Field(9, ge=1, le=14, description="layers per stack; the last one's dilation is 2^(layers - 1)")
+    stacks: int = Field(3, ge=1, le=16, description="stacks of layers, each starting at dilation 1")
     context: int = Field(
-        64, ge=1, le=1024, description="features made of what is told, where that changes with time (parts above 0)"
+        64, ge=1, le=1024, description="features of the condition if it changes with time (parts above 0)"
     )
 
     @property
@@ -49,35 +64,175 @@ class WaveNetConfig(AudioSettings):
 
     @property
     def receptive_field(self) -> int:
-        """Samples of the past that one sample's logits depend on."""
+        """Past samples that the logits of one sample depend on."""
         return sum(self.dilations) + 2
 
 
+# Everything above is read without torch: submitting a job and listing models do not import it.
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from genmodels.signal.audio import mu_law_decode, mu_law_encode
 from genmodels.capabilities import Condition
-from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.kernels.causal import recordings
-from genmodels.layers.causal_network import CausalNetwork
+from genmodels.conditions import condition_weights
+from genmodels.errors import ConfigError, DataError
+from genmodels.kernels.causal import delayed, gated_layer, row_slices, skip_sum
 from genmodels.kernels.cross_entropy import cross_entropy
-from genmodels.sampling.pixels import check_knobs
-from genmodels.sampling.samples import BatchedQueues, Sampler, Task
-from genmodels.layers.timing import over_time, part_of, spans
+from genmodels.layers.timing import segment_at, segment_lengths, with_segments
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
+from genmodels.sampling.options import DEFAULT_OPTIONS, MIN_TEMPO, SamplingOptions, check_sampling_options
+from genmodels.sampling.samples import BatchedQueues, ConditionState, Sampler, SamplingState, Weights
+from genmodels.signal.audio import mu_law_decode, mu_law_encode
 
-TEMPOS = (0.25, 4.0)
-"""The slowest and the fastest that a word can be asked for."""
-_TOLD = ("label", "speaker")
 MAX_SECONDS = 60
-"""Longest recording that can be drawn or continued."""
+"""Longest recording that can be generated or continued."""
+_KEYS = ("label", "speaker")
 _COMPILED_STREAMS = 12
-"""Up to so many recordings the compiled queues are faster than a batch in torch, on one core."""
+"""Up to so many recordings, the compiled queues are faster than a batch in torch, on one core."""
 _CHUNK = 8  # recordings whose likelihood is computed at once
+
+
+# ---------------------------------------------------------------------------------------------- network
+
+
+class GatedLayer(nn.Module):
+    """One causal layer of two taps: gated activation unit and residual connection.
+
+    Filter and gate have separate weights, side by side in one matrix. One convolution shared by both, as in some
+    tutorials, ties them: a feature could only pass the gate if it is itself positive.
+    """
+
+    def __init__(self, channels: int, dilation: int, *, last: bool) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.gates = nn.Linear(2 * channels, 2 * channels)  # [x(t - d), x(t)] -> [filter, gate]
+        self.residual = None if last else nn.Linear(channels, channels)  # nothing reads the last layer's sum
+
+    def forward(
+        self, x: Tensor, bias: Tensor | None, lengths: Sequence[int], spans: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x (N, C) and V h of each span (S, 2 C), None without a condition -> (next x, z), (N, C) each."""
+        spans = lengths if spans is None else spans
+        total = self.gates.bias.expand(len(spans), -1)  # (S, 2 C)
+        total = total if bias is None else total + bias
+        weight = self.gates.weight.to(x.dtype)  # (2 C, 2 C)
+        residual = None
+        if self.residual is not None:
+            residual = self.residual.weight.to(x.dtype), self.residual.bias.to(x.dtype)
+        # z = tanh(W_f * x + V_f h) . sigmoid(W_g * x + V_g h),  next x = x + R z
+        return gated_layer(x, weight, total.to(x.dtype), residual, lengths, spans, self.dilation)
+
+
+class SkipSum(nn.Linear):
+    """The skip connections of all layers and their sum, sum_l S_l z_l: each layer's z (N, C) -> (N, skip channels)."""
+
+    def forward(self, parts: Sequence[Tensor]) -> Tensor:  # type: ignore[override]
+        return skip_sum(parts, self.weight.to(parts[0].dtype), self.bias.to(parts[0].dtype))
+
+
+class CausalNetwork(nn.Module):
+    """Codes -> logits of the same times, each from earlier codes only.
+
+    Recordings lie one after the other, N samples in all, and `lengths` has the length of each: nothing is padded. The
+    condition has one row per recording or, with local conditioning, one for each of the S `spans` of samples.
+    """
+
+    def __init__(self, config: WaveNetConfig) -> None:
+        super().__init__()
+        levels, channels, dilations = config.levels, config.channels, config.dilations
+        conditions = sum(config.conditions.values())  # K
+        features = config.context if config.parts else 0
+        inputs = conditions + config.parts + 1 if config.parts else conditions
+        self.silence = levels // 2  # the code of 0
+        # The first causal convolution has one-hot inputs: each of its two taps is a row of a table.
+        self.now = nn.Embedding(levels, channels)
+        self.before = nn.Embedding(levels, channels)
+        self.layers = nn.ModuleList(
+            GatedLayer(channels, dilation, last=index == len(dilations) - 1) for index, dilation in enumerate(dilations)
+        )
+        self.context = nn.Sequential(nn.Linear(inputs, features), nn.ReLU()) if features else nn.Identity()  # A
+        self.condition = nn.Linear(features or inputs, len(dilations) * 2 * channels, bias=False) if inputs else None
+        self.skip = SkipSum(len(dilations) * channels, config.skip_channels)
+        self.hidden = nn.Linear(config.skip_channels, config.skip_channels)
+        self.head = nn.Linear(config.skip_channels, levels)
+
+    def forward(
+        self, codes: Tensor, h: Tensor | None, lengths: Sequence[int], spans: Sequence[int] | None = None
+    ) -> Tensor:
+        """Codes int64 (N,) and the condition of each span (S, K) or None -> logits (N, levels)."""
+        return self.logits(self.first(codes, lengths), self.biases(h), lengths, spans)
+
+    def first(self, codes: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The first layer's input (N, C): from the two codes before each time, silence before the beginning."""
+        last = delayed(codes, lengths, self.silence)  # (N,)
+        x: Tensor = self.now(last) + self.before(delayed(last, lengths, self.silence))  # (N, C)
+        autocast = torch.is_autocast_enabled(x.device.type)
+        return x.to(torch.get_autocast_dtype(x.device.type)) if autocast else x
+
+    def biases(self, h: Tensor | None) -> Tensor | None:
+        """V h, the condition's contribution to the filter and gate of each layer: (S, K) -> (S, layers, 2 C)."""
+        if self.condition is None or h is None:
+            return None
+        biases: Tensor = self.condition(self.context(h))
+        return biases.view(len(h), len(self.layers), -1)
+
+    def logits(
+        self,
+        x: Tensor,
+        biases: Tensor | None,
+        lengths: Sequence[int],
+        spans: Sequence[int] | None = None,
+        inputs: list[Tensor] | None = None,
+    ) -> Tensor:
+        """(N, levels) from the first layer's input (N, C); appends each layer's input to `inputs`."""
+        parts = []
+        for index, layer in enumerate(self.layers):
+            if inputs is not None:
+                inputs.append(x)
+            x, z = layer(x, None if biases is None else biases[:, index], lengths, spans)  # (N, C), (N, C)
+            parts.append(z)
+        skip = self.skip(parts)  # (N, skip channels)
+        logits: Tensor = self.head(F.relu(self.hidden(F.relu(skip))))  # (N, levels)
+        return logits
+
+    # What the samplers in genmodels/sampling read of the network.
+
+    def weights(self) -> Weights:
+        layers: list[GatedLayer] = list(self.layers)  # type: ignore[arg-type]
+        inner = [layer.residual for layer in layers if layer.residual is not None]
+        nothing = torch.zeros_like(self.now.weight[0])  # (C,)
+        return Weights(
+            before=self.before.weight,
+            now=self.now.weight,
+            gates=torch.stack([layer.gates.weight.T for layer in layers]),
+            residual=torch.stack([*(residual.weight.T for residual in inner), nothing.diag()]),
+            residual_bias=torch.stack([*(residual.bias for residual in inner), nothing]),
+            skip=(self.skip.weight.T, self.skip.bias),
+            hidden=(self.hidden.weight.T, self.hidden.bias),
+            head=(self.head.weight.T, self.head.bias),
+            dilations=tuple(layer.dilation for layer in layers),
+        )
+
+    def condition_state(self, codes: Tensor, h: Tensor, spans: Sequence[int]) -> ConditionState:
+        """The biases of each segment, and each layer's last `dilation` inputs after codes (n, T).
+
+        h: (n, P, K), for each of P segments of time; spans: the codes in each segment, n times P numbers.
+        """
+        own = torch.stack([layer.gates.bias for layer in self.layers])  # type: ignore[misc, union-attr]  # (layers, 2 C)
+        inputs: list[Tensor] = []
+        added, lengths = self.biases(h.flatten(0, 1)), [codes.shape[1]] * len(codes)
+        self.logits(self.first(codes.flatten(), lengths), added, lengths, spans, inputs)
+        dilations: list[int] = [layer.dilation for layer in self.layers]  # type: ignore[misc]
+        # Before the beginning a layer's past counts as zeros.
+        whole = (x.view(*codes.shape, x.shape[1]) for x in inputs)  # (n, T, C)
+        tails = [F.pad(x, (0, 0, d, 0))[:, -d:] for x, d in zip(whole, dilations, strict=True)]  # (n, dilation, C)
+        biases = own if added is None else (own + added).view(*h.shape[:2], *own.shape)  # (n, P, layers, 2 C)
+        return ConditionState(biases.expand(*h.shape[:2], -1, -1), tails)
+
+
+# ------------------------------------------------------------------------------------------------ model
 
 
 @register("wavenet")
@@ -92,15 +247,12 @@ class WaveNet(Model):
 
     def __init__(self, config: WaveNetConfig) -> None:
         super().__init__(config)
-        told, features = sum(config.conditions.values()), 0
         if config.parts:
-            told, features = told + config.parts + 1, config.context
-            counts = [config.conditions.get(key, 0) or 1 for key in _TOLD]
-            # Of each class and speaker, how many words training heard and their samples: how long its words are.
+            counts = [config.conditions.get(key, 0) or 1 for key in _KEYS]
+            # Per class and speaker: number of training utterances, and their total samples.
             self.register_buffer("words", torch.zeros(counts, dtype=torch.int64))
             self.register_buffer("words_samples", torch.zeros(counts, dtype=torch.int64))
-        shape = (config.levels, config.channels, config.skip_channels, config.dilations)
-        self.network = CausalNetwork(*shape, told, features)
+        self.network = CausalNetwork(config)
 
     def learning_rates(self) -> dict[str, float]:
         return {"model": self.config.lr}
@@ -114,146 +266,133 @@ class WaveNet(Model):
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        codes = mu_law_encode(F.pad(batch["audio"], (0, self.config.silence)), self.config.levels)
-        told = self._weights(batch, len(codes))
-        if self.config.parts:
-            self._measure(batch)
-        if self.config.condition_dropout:
-            told = told * (torch.rand(len(told), 1, device=told.device) >= self.config.condition_dropout)
-        # Silence is learned where a recording ends, not where a longer one was cut.
+        config = self.config
+        codes = mu_law_encode(F.pad(batch["audio"], (0, config.silence)), config.levels)  # (B, T)
+        h = self._h(batch, len(codes))  # (B, K)
+        if config.parts:
+            self._count_utterances(batch)
+        if config.condition_dropout:
+            h = h * (torch.rand(len(h), 1, device=h.device) >= config.condition_dropout)
+        # Silence is learned after the end of a recording, not after a cut.
         closes = batch["closes"] if "closes" in batch else torch.ones_like(batch["length"])
-        lengths, words = (batch["length"] + self.config.silence * closes).tolist(), batch["length"].tolist()
-        if self.config.parts and sum(lengths) < sum(words) + self.config.silence * len(words):
+        lengths, utterances = (batch["length"] + config.silence * closes).tolist(), batch["length"].tolist()
+        if config.parts and sum(lengths) < sum(utterances) + config.silence * len(utterances):
             raise DataError(
-                "some recordings are longer than a piece and were cut, so that nobody knows how far a word has come: "
-                "set model.parts=0, or data.clip_seconds to more than the longest lasts"
+                "some recordings are longer than a piece and were cut, so the position within the utterance is "
+                "unknown: set model.parts=0, or data.clip_seconds to more than the longest lasts"
             )
 
-        # minimise -log p(x_t | earlier samples, what it is told), the mean over samples
-        loss = self._cross_entropy(codes, told, lengths, words).mean()
+        # loss = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h), the mean over the samples of all recordings
+        x = torch.cat([row[:length] for row, length in zip(codes, lengths, strict=True)])  # (N,)
+        loss = cross_entropy(self._logits(x, h, lengths, utterances), x).mean()
         update(optimizers["model"], loss)
         loss = loss.detach()
         return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
 
-    def _cross_entropy(self, codes: Tensor, told: Tensor, lengths: Sequence[int], words: Sequence[int]) -> Tensor:
-        """-log p, nats, of the first `lengths` codes of each row (B, T), one row's samples after the other's (N,)."""
-        heard = torch.cat([row[:length] for row, length in zip(codes, lengths, strict=True)])
-        return cross_entropy(self._logits(heard, told, lengths, words), heard)
+    def _logits(self, codes: Tensor, h: Tensor, lengths: Sequence[int], utterances: Sequence[int]) -> Tensor:
+        """(N, levels) of codes (N,), recordings of `lengths` one after the other; h (B, K).
 
-    def _logits(self, codes: Tensor, told: Tensor, lengths: Sequence[int], words: Sequence[int]) -> Tensor:
-        """(N, levels) of codes (N,): recordings of `lengths` one after the other, their words of so many samples."""
-        rows = over_time(told, self.config.parts).flatten(0, 1)
-        logits: Tensor = self.network(codes, rows, lengths, spans(words, self.config.parts, lengths))
+        utterances: the length of each utterance, for local conditioning.
+        """
+        rows = with_segments(h, self.config.parts).flatten(0, 1)  # (S, K + parts + 1)
+        logits: Tensor = self.network(codes, rows, lengths, segment_lengths(utterances, self.config.parts, lengths))
         return logits
 
-    def _measure(self, batch: Batch) -> None:
-        """Remember how long the words are that training hears."""
-        rows = [batch[key] if key in self.config.conditions else torch.zeros_like(batch["length"]) for key in _TOLD]
-        self.words.index_put_(tuple(rows), torch.ones_like(batch["length"]), accumulate=True)
-        self.words_samples.index_put_(tuple(rows), batch["length"], accumulate=True)
+    def _count_utterances(self, batch: Batch) -> None:
+        """Add the batch to the number and length of the training utterances."""
+        index = tuple(batch[k] if k in self.config.conditions else torch.zeros_like(batch["length"]) for k in _KEYS)
+        self.words.index_put_(index, torch.ones_like(batch["length"]), accumulate=True)
+        self.words_samples.index_put_(index, batch["length"], accumulate=True)
 
     def curves(self) -> dict[str, Curve]:
         levels = self.config.levels
         return {
             "loss/total": Curve(
-                "cross entropy (nats)", f"Of one sample; starts at ln {levels} = {math.log(levels):.2f}, pure guessing."
+                "cross entropy (nats)", f"Per sample; starts at ln {levels} = {math.log(levels):.2f}, uniform guessing."
             ),
-            "likelihood/bits_per_sample": Curve("bits a sample", "What storing one sample would cost, on average."),
+            "likelihood/bits_per_sample": Curve("bits per sample", "The mean cost of coding one sample."),
         }
 
-    def _told(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
-        """What a caller asks for as weights (B, K); raises CapabilityError or DataError."""
-        for key, among in self.config.conditions.items():
-            if key not in condition:
-                raise CapabilityError(f"this model was trained with a {key}: say which, condition={{{key!r}: ...}}")
-            asked = condition[key]
-            if not asked.is_floating_point() and bool(((asked < 0) | (asked >= among)).any()):
-                raise DataError(f"{key} = {asked.tolist()} is not allowed: this model has {among}, 0 to {among - 1}")
-        return self._weights(condition, count)
-
-    def _weights(self, condition: Mapping[str, Tensor], count: int) -> Tensor:
-        """Classes and speakers as weights (B, K) side by side: one-hot for a number, as they are for a blend."""
-        parts = [torch.zeros(count, 0, device=self.device)]
-        for key, among in self.config.conditions.items():
-            asked = condition[key].to(self.device)
-            weights = asked if asked.is_floating_point() else F.one_hot(asked, among)
-            parts.append(weights.float().expand(count, -1))
-        return torch.cat(parts, 1)
-
-    # --------------------------------------------------------------- inference
+    # -------------------------------------------------------------- likelihood
 
     def logits(self, x: Tensor, *, condition: Condition = None, length: Tensor | None = None) -> Tensor:
         """(B, T, levels): of each sample, from the earlier samples of audio (B, T) in [-1, 1].
 
-        length (B,), T if not given: of each one's word, for a network that is told how far it has come.
+        length: (B,), of each utterance, for a network with local conditioning; None for T.
         """
-        told, all_of_it = self._told(condition or {}, len(x)), [x.shape[1]] * len(x)
-        words = all_of_it if length is None else length.tolist()
-        logits = self._logits(mu_law_encode(x, self.config.levels).flatten(), told, all_of_it, words)
+        lengths = [x.shape[1]] * len(x)
+        utterances = lengths if length is None else length.tolist()
+        codes = mu_law_encode(x, self.config.levels).flatten()  # (B * T,)
+        logits = self._logits(codes, self._h(condition, len(x)), lengths, utterances)
         return logits.float().view(*x.shape, -1)
 
-    def usual_lengths(self, told: Tensor) -> Tensor:
-        """Samples (n,), float32, that words of what is told (n, K) had in training on average; blends lie between."""
-        usual = self.words_samples.sum() / self.words.sum()
-        if not bool(self.words.any()):
-            usual = torch.full_like(usual, self.config.clip_samples or self.config.sample_rate or 1)
-        mean = torch.where(self.words > 0, self.words_samples / self.words, usual)
-        shares = []
-        for key, among in zip(_TOLD, self.words.shape, strict=True):
-            width = among if key in self.config.conditions else 0
-            asked, told = told[:, :width], told[:, width:]
-            # Told nothing of it: any of them.
-            asked = asked.clamp(min=0) if width else told.new_ones(len(told), 1)
-            asked = torch.where(asked.sum(1, keepdim=True) > 0, asked, 1.0)
-            shares.append(asked / asked.sum(1, keepdim=True))
-        return torch.einsum("nl,ls,ns->n", shares[0], mean, shares[1])
+    def _h(self, condition: Condition, batch: int) -> Tensor:
+        """Condition weights (B, K); raises CapabilityError or DataError."""
+        return condition_weights(condition, self.config.conditions, batch, self.device, broadcast=True)
 
     def log_prob(self, x: Tensor, *, condition: Condition = None, length: Tensor | None = None) -> Tensor:
-        """Exact log likelihood (B,), nats, of audio (B, T) rounded to the levels, up to each `length` where given.
+        """Exact log likelihood (B,) in nats of quantised audio (B, T), up to each `length` (B,) if given.
 
-        Of a conditional model without a condition: log of the mean over all classes and speakers, each as probable. A
-        network that is told how far it has come is told that all of what is counted is the word.
+        For a conditional model without a condition: log of the mean over all classes and speakers. Local conditioning
+        takes everything that is counted as the utterance.
         """
         codes = mu_law_encode(x, self.config.levels)
         length = torch.full((len(x),), x.shape[1], device=x.device) if length is None else length
         if self.config.conditions and condition is None:
             keys, counts = self.config.conditions.keys(), self.config.conditions.values()
-            every = itertools.product(*(range(count) for count in counts))
-            conditions = [{k: torch.full((len(x),), v) for k, v in zip(keys, one, strict=True)} for one in every]
+            combinations = itertools.product(*(range(count) for count in counts))
+            conditions = [{k: torch.full((len(x),), v) for k, v in zip(keys, one, strict=True)} for one in combinations]
             each = [self.log_prob(x, condition=one, length=length) for one in conditions]
             return torch.stack(each).logsumexp(0) - math.log(len(each))
-        told = self._told(condition or {}, len(x))
-        found = []
+        h = self._h(condition, len(x))
+        log_probs = []
         for start in range(0, len(codes), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             lengths = length[chunk].tolist()
-            nats = self._cross_entropy(codes[chunk], told[chunk], lengths, lengths)
-            found += [-nats[rows].sum() for rows in recordings(lengths)]
-        return torch.stack(found)
+            flat = torch.cat([row[:count] for row, count in zip(codes[chunk], lengths, strict=True)])
+            nats = cross_entropy(self._logits(flat, h[chunk], lengths, lengths), flat)  # (N,)
+            log_probs += [-nats[rows].sum() for rows in row_slices(lengths)]
+        return torch.stack(log_probs)
 
     def receptive_field(self, samples: int | None = None) -> Tensor:
-        """How strongly each earlier time moves the next sample's logits: |gradient| (samples,), the newest last.
+        """Mean absolute gradient (samples,) of the next sample's logits with respect to each past sample, newest last.
 
-        Exactly 0 behind `config.receptive_field`. A network that is told how far a word has come is asked in the middle
-        of one. Weights must have been made outside of inference mode.
+        Exactly 0 beyond `config.receptive_field`. With local conditioning, measured in the middle of an utterance.
+        Weights must have been created outside of inference mode.
         """
-        samples = samples or self.config.receptive_field
+        samples, parts = samples or self.config.receptive_field, self.config.parts
         with torch.inference_mode(False), torch.enable_grad():
             generator = torch.Generator().manual_seed(0)
             noise = torch.randint(0, self.config.levels, (1, samples + 1), generator=generator).to(self.device)
-            # A code is a choice and has no slope: asked of what the tables make of it, one tap at a time.
+            # Codes have no gradient: it is taken with respect to their rows in the tables, one tap at a time.
             past = F.pad(noise[0], (2, 0), value=self.network.silence)
             now, before = self.network.now(past).detach(), self.network.before(past).detach()
             now, before = now.requires_grad_(True), before.requires_grad_(True)
-            told = torch.zeros(1, sum(self.config.conditions.values()), device=self.device)
+            h = torch.zeros(1, sum(self.config.conditions.values()), device=self.device)
             x = now[1:-1] + before[:-2]
-            rows, parts = over_time(told, self.config.parts).flatten(0, 1), self.config.parts
-            heard = spans([2 * len(x)], parts, [len(x)])
-            asked = self.network.logits(x, self.network.biases(rows), [len(x)], heard)[-1]
-            # Weighted unevenly: what moves all levels alike would cancel where they are normalised.
-            weights = torch.linspace(1, 2, len(asked), device=self.device)
-            of_now, of_before = torch.autograd.grad((asked * weights).sum(), (now, before))
+            biases = self.network.biases(with_segments(h, parts).flatten(0, 1))
+            logits = self.network.logits(x, biases, [len(x)], segment_lengths([2 * len(x)], parts, [len(x)]))[-1]
+            # Uneven weights: a change common to all levels would cancel in the softmax.
+            weights = torch.linspace(1, 2, len(logits), device=self.device)
+            of_now, of_before = torch.autograd.grad((logits * weights).sum(), (now, before))
         return (of_now.abs() + of_before.abs())[2:-1].sum(-1)
+
+    def mean_lengths(self, h: Tensor) -> Tensor:
+        """Mean samples (n,), float32, of the training utterances of conditions h (n, K); blends are interpolated."""
+        overall = self.words_samples.sum() / self.words.sum()
+        if not bool(self.words.any()):
+            overall = torch.full_like(overall, self.config.clip_samples or self.config.sample_rate or 1)
+        mean = torch.where(self.words > 0, self.words_samples / self.words, overall)  # (labels, speakers)
+        weights = []
+        for key, count in zip(_KEYS, self.words.shape, strict=True):
+            width = count if key in self.config.conditions else 0
+            own, h = h[:, :width], h[:, width:]
+            own = own.clamp(min=0) if width else h.new_ones(len(h), 1)
+            own = torch.where(own.sum(1, keepdim=True) > 0, own, 1.0)  # no condition: the mean of all
+            weights.append(own / own.sum(1, keepdim=True))
+        return torch.einsum("nl,ls,ns->n", weights[0], mean, weights[1])
+
+    # ---------------------------------------------------------------- sampling
 
     def sample(
         self,
@@ -261,15 +400,13 @@ class WaveNet(Model):
         *,
         condition: Condition = None,
         generator: torch.Generator | None = None,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        guidance: float | None = None,
-        tempo: float = 1.0,
         samples: int | None = None,
+        options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Tensor:
-        """Audio (n, T), of `samples` or the data's usual length; what is not in the condition is drawn evenly."""
-        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance, "tempo": tempo, "samples": samples}
-        *_, last = self.sample_iter(n, condition=condition, generator=generator, every=10**9, **knobs)  # type: ignore[arg-type]
+        """Audio (n, T), of `samples` or the data's usual length; missing conditions are sampled uniformly."""
+        *_, last = self.sample_iter(
+            n, condition=condition, generator=generator, every=10**9, samples=samples, options=options
+        )
         return last
 
     def sample_iter(
@@ -279,24 +416,19 @@ class WaveNet(Model):
         condition: Condition = None,
         generator: torch.Generator | None = None,
         every: int = 400,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        guidance: float | None = None,
-        tempo: float = 1.0,
         samples: int | None = None,
+        options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Tensor]:
-        """All of it after each `every` samples and at the end, silent where nothing is drawn yet.
+        """The whole audio (n, T) after each `every` samples and at the end; missing samples are silent.
 
-        samples: how many; None draws the data's usual length, more of it at a tempo below 1.
+        samples: the length; None for the data's usual length, longer at a tempo below 1.
         """
         if samples is None:
-            samples = round(
-                (self.config.clip_samples or self.config.sample_rate or 0) / min(1.0, max(tempo, TEMPOS[0]))
-            )
-        nothing = torch.zeros(n, samples, device=self.device)
+            usual = self.config.clip_samples or self.config.sample_rate or 0
+            samples = round(usual / min(1.0, max(options.tempo, MIN_TEMPO)))
+        silent = torch.zeros(n, samples, device=self.device)
         known = torch.zeros(samples, dtype=torch.bool)
-        knobs = {"temperature": temperature, "top_k": top_k, "guidance": guidance, "tempo": tempo}
-        return self.complete(nothing, known, condition=condition, generator=generator, every=every, **knobs)  # type: ignore[arg-type]
+        return self.complete(silent, known, condition=condition, generator=generator, every=every, options=options)
 
     def complete(
         self,
@@ -306,72 +438,57 @@ class WaveNet(Model):
         condition: Condition = None,
         generator: torch.Generator | None = None,
         every: int = 400,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        guidance: float | None = None,
-        tempo: float = 1.0,
+        options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Tensor]:
-        """Draw what `known_mask`, bool (T,) or (B, T), leaves open in audio (B, T); as `sample_iter`.
+        """Sample what `known_mask`, bool (T,) or (B, T), leaves open in audio (B, T); yields as `sample_iter`.
 
-        Known samples come back as they were given; the network hears them on their nearest level. Each sample has a
-        number of its own from `generator`: what was stopped, completed with the same generator, is the same recording.
-        guidance: see the config's field, which None takes. tempo: how fast a word is said, 1 as usual, where the
-        network is told how far it has come. Raises DataError where shapes do not fit, ConfigError for a knob that is
-        out of range.
+        Known samples are returned unchanged; the network gets them quantised. Each sample has its own number from
+        `generator`: an interrupted recording, completed with the same generator, is the same recording. Raises
+        DataError if shapes do not fit, ConfigError if an option is out of range.
         """
-        check_knobs(temperature, top_k, self.config.levels)
-        guidance = self.config.guidance if guidance is None else guidance
-        if not 0 <= guidance <= MAX_GUIDANCE or (guidance != 1 and not self.config.guidable):
-            allowed = f"0 to {MAX_GUIDANCE:g}" if self.config.guidable else "1, for this model was never trained untold"
-            raise ConfigError(f"guidance = {guidance:g} is not allowed: {allowed}")
-        slowest, fastest = TEMPOS
-        if not slowest <= tempo <= fastest or (tempo != 1 and not self.config.parts):
-            allowed = (
-                f"{slowest:g} to {fastest:g}" if self.config.parts else "1, for this model is told nothing of time"
-            )
-            raise ConfigError(f"tempo = {tempo:g} is not allowed: {allowed}")
+        config = self.config
+        check_sampling_options(options, config.levels, guidable=config.guidable, has_tempo=config.parts > 0)
         if x.dim() != 2 or known_mask.shape not in (x.shape[1:], x.shape):
             raise DataError(
                 f"audio of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
                 "give (N, T) and a mask (T,)"
             )
-        most = MAX_SECONDS * (self.config.sample_rate or 0)
+        most = MAX_SECONDS * (config.sample_rate or 0)
         if not 1 <= x.shape[1] <= most:
             raise ConfigError(f"samples = {x.shape[1]:,} is not allowed: 1 to {most:,}, which is {MAX_SECONDS} seconds")
         if every < 1:
-            raise ConfigError(f"every = {every} is not allowed: show the recording after each 1 or more samples")
-        return self._drawn(x, known_mask, condition, generator, every, temperature, top_k, guidance, tempo)
+            raise ConfigError(f"every = {every} is not allowed: choose 1 or more samples")
+        return self._complete(x, known_mask, condition, generator, every, options)
 
-    def _drawn(
+    def _complete(
         self,
         x: Tensor,
         known_mask: Tensor,
         condition: Condition,
         generator: torch.Generator | None,
         every: int,
-        temperature: float,
-        top_k: int | None,
-        guidance: float,
-        tempo: float,
+        options: SamplingOptions,
     ) -> Iterator[Tensor]:
         device, count = generator.device if generator is not None else self.device, len(x)
-        asked = dict(condition or {})
-        for key, among in self.config.conditions.items():
-            drawn = torch.randint(0, among, (count,), generator=generator, device=device)  # always: the same uniforms
-            asked.setdefault(key, drawn)
-        told = self._told(asked, count)
-        # One number a sample, sample by sample: a longer recording begins like a shorter one.
+        full = dict(condition or {})
+        for key, values in self.config.conditions.items():
+            # Always sampled, so that the uniform numbers below do not depend on the condition.
+            full.setdefault(key, torch.randint(0, values, (count,), generator=generator, device=device))
+        h = self._h(full, count)  # (n, K)
+        # One number per sample, in the order of time: a longer recording begins like a shorter one.
         uniform = torch.rand(x.shape[::-1], generator=generator, device=device).T.contiguous().to(self.device)
         x, known = x.to(self.device).float(), known_mask.to(self.device).expand(x.shape).contiguous()
         codes = mu_law_encode(x, self.config.levels)
         everywhere = known.all(0)
         start = x.shape[1] if bool(everywhere.all()) else int((~everywhere).nonzero()[0])
-        words = (self.usual_lengths(told) / tempo).round().int().tolist() if self.config.parts else [1] * count
-        sampler = self.sampler(codes, known, uniform, told, words, start, temperature, top_k, guidance)
+        utterances = [1] * count
+        if self.config.parts:
+            utterances = (self.mean_lengths(h) / options.tempo).round().int().tolist()
+        sampler = self.sampler(codes, known, uniform, h, utterances, start, options)
         for end in [*range(start + every, x.shape[1], every), x.shape[1]]:
             sampler.advance(end)
-            heard = torch.arange(x.shape[1], device=self.device) < end
-            yield torch.where(known, x, torch.where(heard, mu_law_decode(codes, self.config.levels), 0.0))
+            done = torch.arange(x.shape[1], device=self.device) < end
+            yield torch.where(known, x, torch.where(done, mu_law_decode(codes, self.config.levels), 0.0))
 
     @torch.inference_mode()
     def sampler(
@@ -379,26 +496,27 @@ class WaveNet(Model):
         codes: Tensor,
         known: Tensor,
         uniform: Tensor,
-        told: Tensor,
-        words: Sequence[int],
+        h: Tensor,
+        utterances: Sequence[int],
         start: int,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        guidance: float = 1.0,
+        options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Sampler:
-        """Queues that have heard codes (n, T) before `start`, and draw the rest in place; see `queues.Task`."""
+        """Queues that have processed codes (n, T) before `start` and sample the rest in place; see `SamplingState`."""
         network, parts = self.network, self.config.parts
-        # Earlier than twice the receptive field nothing is heard any more, not even by what the queues hold.
+        guidance = self.config.guidance if options.guidance is None else options.guidance
+        # Codes earlier than twice the receptive field have no influence, not even through the queues.
         begin = max(0, start - 2 * self.config.receptive_field)
-        recent, heard = codes[:, begin:start], spans(words, parts, [start - begin] * len(codes), begin)
-        voice = network.voice(recent, over_time(told, parts), heard)
-        untold = None
+        recent, spans = codes[:, begin:start], segment_lengths(utterances, parts, [start - begin] * len(codes), begin)
+        conditional = network.condition_state(recent, with_segments(h, parts), spans)
+        unconditional = None
         if guidance != 1:
-            untold = network.voice(recent, over_time(torch.zeros_like(told), parts), heard)
-        part = part_of(words, parts, codes.shape[1]).to(codes.device)
-        task = Task(codes, known, uniform, part, voice, start, network.silence, temperature, top_k, untold, guidance)
+            unconditional = network.condition_state(recent, with_segments(torch.zeros_like(h), parts), spans)
+        segment = segment_at(utterances, parts, codes.shape[1]).to(codes.device)
+        state = SamplingState(
+            codes, known, uniform, segment, conditional, start, network.silence, options, unconditional, guidance
+        )
         if self.device.type == "cpu" and len(codes) <= _COMPILED_STREAMS:
             from genmodels.sampling.samples_compiled import CompiledQueues
 
-            return CompiledQueues(network.weights(), task)
-        return BatchedQueues(network.weights(), task)
+            return CompiledQueues(network.weights(), state)
+        return BatchedQueues(network.weights(), state)

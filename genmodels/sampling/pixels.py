@@ -1,9 +1,9 @@
-"""Painting pictures pixel by pixel, each computed once: what a new pixel cannot change is kept.
+"""Incremental sampling of images: each feature is computed once (Ramachandran et al., arXiv 1704.06001).
 
-A full forward pass for each of 784 pixels computes every feature of the picture 784 times. Yet a layer's features of a
-finished row never change again, and within the row only the column being painted is new. So a `Painter` computes a
-row's sum over the rows above at once, when the row begins, and then for each pixel one small product a layer: its own
-row's window, to the left and up to itself. The logits are the full network's but for rounding (arXiv 1704.06001).
+A full forward pass for each of 784 pixels computes every feature 784 times. But the features of a finished row never
+change again, and within the row only the current column is new. So a `PixelSampler` computes the contribution of the
+rows above once per row, and for each pixel one small product per layer: over the row's own window, up to the pixel.
+The logits equal those of the full network except for rounding.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from genmodels.errors import ConfigError
+from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions
 
-UNPAINTED = 0.0
-"""Grey: what a canvas shows where nothing has been painted yet."""
+UNKNOWN = 0.0
+"""Value of the pixels that are not sampled yet: grey."""
 
 
 class RowBuffer:
-    """A layer's features in the row being painted, (B, C) a column, zeros left of the picture.
+    """A layer's features in the current row, (B, C) per column, zeros left of the image.
 
-    The columns that a dilated kernel sees lie side by side: those equal modulo the dilation are stored together. So
-    `window[column]` (B, taps * C), taps from the left, is a view that a matrix product reads without a copy, and made
-    once for all rows.
+    Columns that are equal modulo the dilation are stored side by side, so `window[column]` (B, taps * C), taps from
+    the left, is a view that a matrix product reads without a copy. The views are made once for all rows.
     """
 
     def __init__(self, batch: int, width: int, channels: int, taps: int, dilation: int, device: torch.device) -> None:
@@ -41,103 +40,93 @@ class RowBuffer:
         return self._data.index_select(1, self._places).transpose(1, 2)
 
 
-class Painter(Protocol):
-    """A network's caches for one call; never kept on the model."""
+class PixelSampler(Protocol):
+    """A network's caches for one call; never stored on the model."""
 
     pixels: RowBuffer
-    """The row being painted: the driver writes each value, in [-1, 1], as it is drawn."""
+    """The current row of the image: `sample_pixels` writes each value in [-1, 1] here."""
 
-    def begin(self, row: int) -> None:
-        """All that the row's features owe to rows above."""
+    def begin_row(self, row: int) -> None:
+        """Compute the contribution of the rows above."""
         ...
 
     def advance(self, column: int) -> Tensor:
-        """This pixel's last features (B, C), from the pixels to its left and its colours painted so far."""
+        """The last features (B, C) of a pixel, from the pixels to its left and its colours sampled so far."""
         ...
 
     def logits(self, features: Tensor) -> Tensor:
         """(B, colours * levels)."""
         ...
 
-    def end(self, row: int) -> None:
-        """Keep the finished row for the rows below."""
+    def end_row(self, row: int) -> None:
+        """Store the finished row for the rows below."""
         ...
 
-    def given(self, row: int, values: Tensor) -> None:
-        """Take in a row (B, colours, W) that need not be painted, at once."""
+    def feed_known_row(self, row: int, values: Tensor) -> None:
+        """Process a row (B, colours, W) whose values are all known, at once."""
         ...
 
 
-def adjusted(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    """Logits (B, levels) as `draw` uses them: divided by the temperature, and but for the k likeliest -infinity."""
-    if temperature != 1:
-        logits = logits / temperature
-    if top_k is not None and top_k < logits.shape[1]:
-        least = logits.topk(top_k).values[:, -1:]
+def adjusted_logits(logits: Tensor, options: SamplingOptions = DEFAULT_OPTIONS) -> Tensor:
+    """Logits (B, levels) divided by the temperature, -infinity outside the top k."""
+    if options.temperature != 1:
+        logits = logits / options.temperature
+    if options.top_k is not None and options.top_k < logits.shape[1]:
+        least = logits.topk(options.top_k).values[:, -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
     return logits
 
 
-def draw(logits: Tensor, uniform: Tensor, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-    """A level for each row of logits (B, levels), by where uniform (B, 1) falls in the cumulative distribution.
+def sample_levels(logits: Tensor, uniform: Tensor, options: SamplingOptions = DEFAULT_OPTIONS) -> Tensor:
+    """A level int64 (B,) for each row of logits (B, levels): the inverse of the cumulative distribution at `uniform`.
 
-    Below temperature 1 likely levels become likelier; with `top_k` only the k likeliest are left. int64 (B,).
+    uniform: (B, 1) in [0, 1).
     """
-    cumulative = adjusted(logits, temperature, top_k).softmax(1).cumsum(1)
-    # Times the total, which may be rounded to just below 1; `right`: a level of probability 0 is never drawn.
+    cumulative = adjusted_logits(logits, options).softmax(1).cumsum(1)
+    # Times the total, which may be rounded to just below 1; `right`: a level of probability 0 is never sampled.
     level = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     return level.squeeze(1).clamp_(max=logits.shape[1] - 1)
 
 
-def check_knobs(temperature: float, top_k: int | None, levels: int) -> None:
-    """Raise ConfigError where a knob of sampling is out of its range."""
-    if not 0.01 <= temperature <= 100:
-        raise ConfigError(f"temperature = {temperature} is not allowed: choose 0.01 to 100, 1 as the model learned it")
-    if top_k is not None and not 1 <= top_k <= levels:
-        raise ConfigError(f"top_k = {top_k} is not allowed: choose 1 to {levels}, or none for all levels")
-
-
 @torch.inference_mode()
-def paint(
-    painter: Painter,
+def sample_pixels(
+    sampler: PixelSampler,
     canvas: Tensor,
     known: Tensor,
     uniform: Tensor,
     values: Tensor,
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
+    options: SamplingOptions = DEFAULT_OPTIONS,
 ) -> Iterator[int]:
-    """Fill `canvas` (B, colours, H, W) in place where `known` (B, H, W) is false; yields each row that was painted.
+    """Fill `canvas` (B, colours, H, W) in place where `known` (B, H, W) is false; yields each sampled row's index.
 
-    `uniform` is shaped as the canvas, one number in [0, 1) a value: so a canvas that is filled in two parts is filled
-    as in one. `values` (levels,) are what the levels look like. Stop by not asking for the next row.
+    uniform: one number in [0, 1) per value, in the shape of the canvas, so that a canvas filled in two calls equals one
+    filled in one. values: (levels,), the value of each level. The iterator may be abandoned at any time.
     """
     _, colours, height, width = canvas.shape
     levels = len(values)
-    # Whether all pictures, or none, are known at a pixel decides what is computed: asked once, not 784 times.
+    # Which pixels are known in all images, or in none: read from the tensor once, not once per pixel.
     everywhere, nowhere = known.all(0).tolist(), (~known).all(0).tolist()
     uniform = uniform.permute(2, 3, 1, 0).unsqueeze(-1).contiguous()
     for row in range(height):
         if all(everywhere[row]):
-            painter.given(row, canvas[:, :, row])
+            sampler.feed_known_row(row, canvas[:, :, row])
             continue
-        painter.begin(row)
+        sampler.begin_row(row)
         for column in range(width):
-            pixel = painter.pixels.column[column]
+            pixel = sampler.pixels.column[column]
             if not nowhere[row][column]:
                 pixel.copy_(canvas[:, :, row, column])
             if everywhere[row][column]:
-                painter.advance(column)
+                sampler.advance(column)
                 continue
             for colour in range(colours):
-                logits = painter.logits(painter.advance(column))
+                logits = sampler.logits(sampler.advance(column))
                 if colours > 1:
                     logits = logits[:, colour * levels : (colour + 1) * levels]
-                value = values[draw(logits, uniform[row, column, colour], temperature, top_k)]
+                value = values[sample_levels(logits, uniform[row, column, colour], options)]
                 if not nowhere[row][column]:
                     value = torch.where(known[:, row, column], pixel[:, colour], value)
                 pixel[:, colour] = value
-        canvas[:, :, row] = painter.pixels.row()
-        painter.end(row)
+        canvas[:, :, row] = sampler.pixels.row()
+        sampler.end_row(row)
         yield row

@@ -1,7 +1,7 @@
-"""Drawing audio sample by sample, each layer computed once a sample (Paine et al., Fast WaveNet, arXiv 1611.09482).
+"""Incremental sampling of audio: each layer is computed once per sample (Paine et al., Fast WaveNet, arXiv 1611.09482).
 
-A causal layer of dilation d needs its input of now and of d samples ago, so each layer keeps a queue of its last d
-inputs. A sample costs one step of each layer, and not the whole receptive field again.
+A causal layer of dilation d needs its current input and the one d samples ago, so each layer has a queue of its last d
+inputs. A sample costs one step of each layer instead of a pass over the whole receptive field.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from genmodels.sampling.pixels import draw
+from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions
+from genmodels.sampling.pixels import sample_levels
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A WaveNet's weights as both samplers read them: each matrix (inputs, outputs), each bias beside it."""
+    """A WaveNet's weights as both samplers read them: each matrix (inputs, outputs)."""
 
     before: Tensor
-    """(levels, C): what the code before the last adds to a layer's first input; `now` is that of the last one."""
+    """(levels, C): contribution of the second last code to the first layer's input; `now`: of the last code."""
     now: Tensor
     gates: Tensor
     """(layers, 2 C, 2 C): [delayed, current] to [filter, gate]."""
@@ -29,18 +30,18 @@ class Weights:
     """(layers, C, C), with `residual_bias` (layers, C); zeros for the last layer."""
     residual_bias: Tensor
     skip: tuple[Tensor, Tensor]
-    """(layers * C, S) and (S,): all layers' skip connections and their sum in one product."""
+    """(layers * C, S) and (S,): the skip connections of all layers and their sum as one product."""
     hidden: tuple[Tensor, Tensor]
     head: tuple[Tensor, Tensor]
     dilations: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Voice:
-    """What a condition changes in each of the P parts of a recording's time.
+class ConditionState:
+    """What depends on the condition: per-layer biases and the queues at the start.
 
-    bias (n, P, layers, 2 C) of filter and gate, the condition's share in it; tails: of each layer, its last `dilation`
-    inputs before the first sample that is drawn, (n, dilation, C).
+    bias: (n, P, layers, 2 C), of filter and gate in each of P segments of time. tails: for each layer its last
+    `dilation` inputs before the first sample, (n, dilation, C).
     """
 
     bias: Tensor
@@ -48,75 +49,74 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be drawn: `codes` int64 (n, T) is filled in place from `start` on where `known` (n, T) is false.
+class SamplingState:
+    """Recordings to complete: `codes` int64 (n, T) is filled in place from `start` on where `known` (n, T) is false.
 
-    uniform (n, T) in [0, 1): one number a sample. part int64 (n, T): which of the voices' parts a time lies in. told:
-    the network as it is told what to say. silence: the code that stands before the beginning. untold: where drawing is
-    guided, the same network not told that, and `guidance`: the logits are untold + guidance (told - untold).
+    uniform: (n, T) in [0, 1), one number per sample. segment: int64 (n, T), the segment of each time. silence: the
+    code that precedes the first sample. With guidance, `unconditional` is the state without a condition, and the
+    logits are unconditional + guidance (conditional - unconditional).
     """
 
     codes: Tensor
     known: Tensor
     uniform: Tensor
-    part: Tensor
-    told: Voice
+    segment: Tensor
+    conditional: ConditionState
     start: int
     silence: int
-    temperature: float = 1.0
-    top_k: int | None = None
-    untold: Voice | None = None
+    options: SamplingOptions = DEFAULT_OPTIONS
+    unconditional: ConditionState | None = None
     guidance: float = 1.0
 
-    def code_before(self, time: int) -> Tensor:
-        """(n,): the code at `time`, or silence before the beginning."""
+    def code_at(self, time: int) -> Tensor:
+        """The codes (n,) at `time`; silence before the beginning."""
         return self.codes[:, time] if time >= 0 else torch.full_like(self.codes[:, 0], self.silence)
 
 
 class Sampler(Protocol):
-    """Queues for one call; never kept on the model."""
+    """Queues for one call; never stored on the model."""
 
     def advance(self, until: int) -> None:
-        """Draw all samples before time `until` that are not drawn yet."""
+        """Sample all codes before time `until` that are missing."""
         ...
 
 
 class BatchedQueues:
-    """Many recordings at once with torch: a step's forty small products cost little more for 64 than for one."""
+    """Samples many recordings at once with torch: a step's forty products cost little more for 64 than for one."""
 
-    def __init__(self, weights: Weights, task: Task) -> None:
-        self.weights, self.task, self.time = weights, task, task.start
-        # Guided, each recording has two rows: told, and behind all of those untold.
-        voices = [task.told] if task.untold is None else [task.told, task.untold]
-        tails = [torch.cat(parts) for parts in zip(*(voice.tails for voice in voices), strict=True)]
-        # Slot s of a queue holds the input of the last time that is s modulo the dilation.
-        self.queues = [tail.roll(task.start % tail.shape[1], 1).transpose(0, 1).contiguous() for tail in tails]
-        self.rows, channels = len(task.codes) * len(voices), weights.now.shape[1]
-        self.biases = torch.cat([voice.bias for voice in voices])
-        self.part = task.part.repeat(len(voices), 1)
-        self.changes = {self.time, *((task.part.diff() != 0).any(0).nonzero().flatten() + 1).tolist()}
+    def __init__(self, weights: Weights, state: SamplingState) -> None:
+        self.weights, self.state, self.time = weights, state, state.start
+        # With guidance each recording has two rows: all conditional ones, then all unconditional ones.
+        conditions = [state.conditional] if state.unconditional is None else [state.conditional, state.unconditional]
+        tails = [torch.cat(parts) for parts in zip(*(condition.tails for condition in conditions), strict=True)]
+        # Slot s of a queue holds the input of the last time that equals s modulo the dilation.
+        self.queues = [tail.roll(state.start % tail.shape[1], 1).transpose(0, 1).contiguous() for tail in tails]
+        self.rows, channels = len(state.codes) * len(conditions), weights.now.shape[1]
+        self.biases = torch.cat([condition.bias for condition in conditions])
+        self.segment = state.segment.repeat(len(conditions), 1)
+        self.changes = {self.time, *((state.segment.diff() != 0).any(0).nonzero().flatten() + 1).tolist()}
         self.bias: list[Tensor] = []
         self.pairs = torch.empty(len(self.queues), self.rows, 2 * channels, device=weights.now.device)
         self.z = torch.empty(self.rows, len(self.queues) * channels, device=weights.now.device)
 
     @torch.inference_mode()
     def advance(self, until: int) -> None:
-        task = self.task
+        state = self.state
         for time in range(self.time, until):
             logits = self.step(time)
-            drawn = draw(logits, task.uniform[:, time, None], task.temperature, task.top_k)
-            task.codes[:, time] = torch.where(task.known[:, time], task.codes[:, time], drawn)
+            sampled = sample_levels(logits, state.uniform[:, time, None], state.options)
+            state.codes[:, time] = torch.where(state.known[:, time], state.codes[:, time], sampled)
         self.time = max(self.time, until)
 
     @torch.inference_mode()
     def step(self, time: int) -> Tensor:
-        """Logits (n, levels) of the sample at `time`; each time is to be asked for once, in order."""
-        w, task, channels = self.weights, self.task, self.weights.now.shape[1]
-        x = w.before[task.code_before(time - 2)] + w.now[task.code_before(time - 1)]
+        """Logits (n, levels) of the sample at `time`; call it once for each time, in order."""
+        w, state, channels = self.weights, self.state, self.weights.now.shape[1]
+        x = w.before[state.code_at(time - 2)] + w.now[state.code_at(time - 1)]
         x = x.repeat(self.rows // len(x), 1)
         if time in self.changes:
-            here = self.biases[torch.arange(self.rows, device=x.device), self.part[:, time]]
-            self.bias = list(here.transpose(0, 1).contiguous())
+            current = self.biases[torch.arange(self.rows, device=x.device), self.segment[:, time]]
+            self.bias = list(current.transpose(0, 1).contiguous())
         for index, (queue, pair, bias) in enumerate(zip(self.queues, self.pairs, self.bias, strict=True)):
             slot = queue[time % len(queue)]
             pair[:, :channels] = slot
@@ -129,7 +129,7 @@ class BatchedQueues:
         skip = torch.addmm(w.skip[1], self.z, w.skip[0]).relu_()
         hidden = torch.addmm(w.hidden[1], skip, w.hidden[0]).relu_()
         logits = torch.addmm(w.head[1], hidden, w.head[0])
-        if task.untold is None:
+        if state.unconditional is None:
             return logits
-        told, untold = logits.chunk(2)
-        return untold.lerp(told, task.guidance)
+        conditional, unconditional = logits.chunk(2)
+        return unconditional.lerp(conditional, state.guidance)

@@ -365,19 +365,19 @@ def spoken_run() -> str:
 
 
 def test_a_trained_model_speaks_continues_and_refuses_unknown_labels(spoken_run: str, tmp_path: Path) -> None:
-    wish = synthesis.Wish({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
-    said = synthesis.say(spoken_run, wish)
+    wish = synthesis.SpeechRequest({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
+    said = synthesis.synthesise(spoken_run, wish)
     assert said.samples.shape == (160,)
-    assert torch.equal(said.samples, synthesis.say(spoken_run, wish).samples)
+    assert torch.equal(said.samples, synthesis.synthesise(spoken_run, wish).samples)
     after = torch.from_numpy(tone(8_000, seconds=0.1)).float()
-    more = [*synthesis.say_iter(spoken_run, wish, after=after, every=40)]
+    more = [*synthesis.synthesise_iter(spoken_run, wish, after=after, every=40)]
     assert len(more) == 4
     assert torch.equal(more[-1].samples[:800], after)
     assert more[-1].samples.shape == (960,)
     with pytest.raises(ConfigError, match="label = 'purr' is not allowed: voice knows steady, rising"):
-        synthesis.say(spoken_run, synthesis.Wish({"label": "purr"}))
+        synthesis.synthesise(spoken_run, synthesis.SpeechRequest({"label": "purr"}))
     with pytest.raises(CapabilityError, match="trained on pictures"):
-        synthesis.say("mnist_vae_20", wish)
+        synthesis.synthesise("mnist_vae_20", wish)
     out = tmp_path / "out.wav"
     command = [sys.executable, "-m", "genmodels", "speak", spoken_run, str(out), "--digit", "rising", "--speaker", "1"]
     subprocess.run([*command, "--seed", "3", "--seconds", "0.02"], cwd=ROOT, check=True, capture_output=True)

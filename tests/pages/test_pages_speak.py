@@ -178,7 +178,7 @@ def test_a_fault_while_drawing_is_told(runs: Path, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("no such kernel")
 
     app = page("ask", model="voice", seed="71")
-    monkeypatch.setattr(synthesis, "say_iter", broken)
+    monkeypatch.setattr(synthesis, "synthesise_iter", broken)
     app.button(key="speak_go_ask").click().run()
     drawing(app, "ask")
     app.run()

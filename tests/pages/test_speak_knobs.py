@@ -1,4 +1,4 @@
-"""Voices that were also trained untold, or are told time: guidance and tempo on the page, in addresses, as commands."""
+"""Voices trained with condition dropout or temporal conditioning: guidance and tempo on the page, in addresses, as commands."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from genmodels import synthesis
 from genmodels.__main__ import app as command_line
 from genmodels.errors import ConfigError
+from genmodels.sampling.options import SamplingOptions
 from genmodels.service import speak
 from genmodels.service.speak import SpeakRequest, facts
-from genmodels.synthesis import Wish
+from genmodels.synthesis import SpeechRequest
 from tests.support.pages import open_page
 from tests.support.runs import save_run
 from tests.support.speech import SMALL, generated
@@ -70,7 +71,8 @@ def test_guidance_changes_what_is_drawn_and_its_own_is_the_default(runs: Path) -
 
 
 @pytest.mark.parametrize(
-    ("knob", "beyond", "reason"), [("guidance", 6, "never trained untold"), ("tempo", 3, "told nothing of time")]
+    ("knob", "beyond", "reason"),
+    [("guidance", 6, "without condition dropout"), ("tempo", 3, "no temporal conditioning")],
 )
 def test_what_is_not_possible_is_refused(knob: str, beyond: float, reason: str, runs: Path) -> None:
     with pytest.raises(ConfigError, match=f"{knob} = {beyond}"):
@@ -162,5 +164,6 @@ def test_silence_behind_a_word_is_explained(runs: Path) -> None:
 
 
 def test_a_slow_word_has_the_time_it_takes(runs: Path) -> None:
-    lengths = [len(synthesis.say("timed", Wish({}, 1, tempo=tempo)).samples) for tempo in (0.5, 1, 2)]
+    requests = [SpeechRequest({}, 1, options=SamplingOptions(tempo=tempo)) for tempo in (0.5, 1, 2)]
+    lengths = [len(synthesis.synthesise("timed", request).samples) for request in requests]
     assert lengths == [4_000, 2_000, 2_000]

@@ -20,7 +20,8 @@ from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import brief, evaluate, likelihood
 from genmodels.images import preview
 from genmodels.layers.masked import CausalConv2d, HorizontalConv2d, MaskedConv2d, VerticalConv2d, colour_mask
-from genmodels.sampling.pixels import draw
+from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions
+from genmodels.sampling.pixels import sample_levels
 from tests.conftest import small_spec
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -45,8 +46,10 @@ def tiny(name: str, shape: tuple[int, int, int] = (1, 7, 6), **settings: Any) ->
     return model.requires_grad_(False).eval()
 
 
-def naive(model: Any, n: int, seed: int, condition: Condition = None, **knobs: Any) -> Tensor:
-    """The whole network for each value, as a tutorial draws."""
+def naive(
+    model: Any, n: int, seed: int, condition: Condition = None, options: SamplingOptions = DEFAULT_OPTIONS
+) -> Tensor:
+    """A pass of the whole network for each value, as in tutorials."""
     colours, height, width = model.config.image_shape
     generator = torch.Generator().manual_seed(seed)
     if condition is not None:
@@ -56,7 +59,7 @@ def naive(model: Any, n: int, seed: int, condition: Condition = None, **knobs: A
     values = torch.linspace(-1, 1, model.config.levels)
     for row, column, colour in itertools.product(range(height), range(width), range(colours)):
         logits = model.logits(x, condition=condition)[:, colour, row, column]
-        x[:, colour, row, column] = values[draw(logits, uniform[:, colour, row, column, None], **knobs)]
+        x[:, colour, row, column] = values[sample_levels(logits, uniform[:, colour, row, column, None], options)]
     return x
 
 
@@ -236,9 +239,9 @@ def test_evaluate_prints_the_likelihood(name: str) -> None:
 def test_cached_is_naive(name: str, colours: int, conditional: bool) -> None:
     model = tiny(name, (colours, 7, 6), conditional=conditional)
     condition = {"label": torch.tensor([0, 1, 2, 0])} if conditional else None
-    for knobs in ({}, {"temperature": 0.7, "top_k": 3}):
-        cached = model.sample(4, condition=condition, generator=torch.Generator().manual_seed(3), **knobs)
-        assert torch.equal(cached, naive(model, 4, 3, condition, **knobs))
+    for options in (SamplingOptions(), SamplingOptions(temperature=0.7, top_k=3)):
+        cached = model.sample(4, condition=condition, generator=torch.Generator().manual_seed(3), options=options)
+        assert torch.equal(cached, naive(model, 4, 3, condition, options))
         assert len(cached.unique()) == 4
     if conditional:  # a blend of classes, and the class matters
         blend = F.one_hot(torch.tensor([0, 1, 2, 0]), 3).float()
@@ -259,18 +262,18 @@ def test_cached_logits_are_the_networks(name: str, colours: int) -> None:
     x = model.to_levels(torch.rand(3, colours, 7, 6) * 2 - 1)
     wanted = model.logits(x, condition={"label": label})
     with torch.inference_mode():
-        painter = model.network.painter(3, label)
+        sampler = model.network.sampler(3, label)
         for row in range(7):
-            if row in (2, 3):  # rows given at once, as completing does, between rows painted
-                painter.given(row, x[:, :, row])
+            if row in (2, 3):  # rows known as a whole, as in completion, between sampled rows
+                sampler.feed_known_row(row, x[:, :, row])
                 continue
-            painter.begin(row)
+            sampler.begin_row(row)
             for column in range(6):
                 for colour in range(colours):
-                    found = painter.logits(painter.advance(column)).view(3, colours, 256)[:, colour]
+                    found = sampler.logits(sampler.advance(column)).view(3, colours, 256)[:, colour]
                     assert float((found - wanted[:, colour, row, column]).abs().max()) < 1e-5
-                    painter.pixels.column[column][:, colour] = x[:, colour, row, column]
-            painter.end(row)
+                    sampler.pixels.column[column][:, colour] = x[:, colour, row, column]
+            sampler.end_row(row)
 
 
 @both
@@ -291,7 +294,7 @@ def test_completing_keeps_what_was_given_and_paints_the_rest(name: str) -> None:
         torch.randint(0, 3, (3,), generator=generator)
         uniform = torch.rand(3, 1, 7, 6, generator=generator)
         logits = model.logits(done, condition=label).reshape(-1, 4)
-        expected = levels[draw(logits, uniform.view(-1, 1))].view(3, 1, 7, 6)
+        expected = levels[sample_levels(logits, uniform.view(-1, 1))].view(3, 1, 7, 6)
         assert torch.equal(expected[~mask], done[~mask])
     (whole,) = model.complete(x, torch.ones(7, 6, dtype=torch.bool), condition=label)
     assert torch.equal(whole, x)
@@ -337,7 +340,7 @@ def test_many_are_drawn_in_portions(name: str, monkeypatch: pytest.MonkeyPatch) 
     model = tiny(name, conditional=True)
     whole = model.sample(7, generator=torch.Generator().manual_seed(0))
     *_, shown = model.sample_iter(7, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr("genmodels.models.pixelcnn._DRAWN", 3)
+    monkeypatch.setattr("genmodels.models.pixelcnn._SAMPLED", 3)
     assert torch.equal(model.sample(7, generator=torch.Generator().manual_seed(0)), whole)
     assert torch.equal(shown, whole)
 
@@ -345,28 +348,35 @@ def test_many_are_drawn_in_portions(name: str, monkeypatch: pytest.MonkeyPatch) 
 def test_temperature_and_top_k_by_hand() -> None:
     logits = torch.tensor([0.1, 0.2, 0.3, 0.4]).log().expand(5, 4)
     uniform = torch.tensor([[0.0], [0.05], [0.15], [0.5], [0.999999]])
-    assert draw(logits, uniform).tolist() == [0, 0, 1, 2, 3]
-    assert draw(logits, uniform, top_k=1).tolist() == [3] * 5
+    assert sample_levels(logits, uniform).tolist() == [0, 0, 1, 2, 3]
+    assert sample_levels(logits, uniform, SamplingOptions(top_k=1)).tolist() == [3] * 5
     # the two likeliest: 3/7 and 4/7
-    assert draw(logits[:3], torch.tensor([[0.0], [0.42], [0.44]]), top_k=2).tolist() == [2, 2, 3]
+    assert sample_levels(logits[:3], torch.tensor([[0.0], [0.42], [0.44]]), SamplingOptions(top_k=2)).tolist() == [
+        2,
+        2,
+        3,
+    ]
     # at temperature 1/2 the probabilities are squared: 1, 4, 9 and 16 of 30
-    assert draw(logits[:4], torch.tensor([[0.03], [0.15], [0.45], [0.48]]), temperature=0.5).tolist() == [0, 1, 2, 3]
+    squared = sample_levels(
+        logits[:4], torch.tensor([[0.03], [0.15], [0.45], [0.48]]), SamplingOptions(temperature=0.5)
+    )
+    assert squared.tolist() == [0, 1, 2, 3]
 
 
 @both
 def test_what_cannot_be_done_is_said(name: str) -> None:
     model = tiny(name, conditional=True)
     with pytest.raises(ConfigError, match="temperature = 0 is"):
-        model.sample(1, temperature=0)
+        model.sample(1, options=SamplingOptions(temperature=0))
     with pytest.raises(ConfigError, match=r"top_k = 5 .* 1 to 4"):
-        model.sample(1, top_k=5)
+        model.sample(1, options=SamplingOptions(top_k=5))
     with pytest.raises(DataError, match=r"mask \(7, 6\)"):
         model.complete(torch.zeros(2, 1, 7, 6), torch.zeros(6, 7, dtype=torch.bool))
     nothing_told: tuple[Condition, ...] = (None, {})
     for condition in nothing_told:
-        with pytest.raises(CapabilityError, match="say which"):
+        with pytest.raises(CapabilityError, match=r"trained with classes: give condition=.*, 0 to 2"):
             model.logits(torch.zeros(1, 1, 7, 6), condition=condition)
-    with pytest.raises(DataError, match=r"label = \[3\] .* 0 to 2"):
+    with pytest.raises(DataError, match=r"label = 3 .* 0 to 2"):
         model.sample(1, condition={"label": torch.tensor([3])})
     with pytest.raises(ConfigError, match="every = 0"):
         list(model.sample_iter(1, every=0))

@@ -19,15 +19,16 @@ from genmodels.data.spec import Recordings
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import sound_metrics
 from genmodels.kernels import causal
-from genmodels.kernels.causal import GatedLayer
-from genmodels.kernels.gate import gated
 from genmodels.models import wavenet
-from genmodels.sampling.pixels import draw
+from genmodels.models.gated_pixelcnn import gated
+from genmodels.models.wavenet import GatedLayer, SkipSum
+from genmodels.sampling.options import SamplingOptions
+from genmodels.sampling.pixels import sample_levels
 from genmodels.sampling.samples import BatchedQueues
 from genmodels.sampling.samples_compiled import CompiledQueues
 from genmodels.signal import audio
 
-TOLD = {"conditional": True, "speaker": True}
+CONDITIONED = {"conditional": True, "speaker": True}
 
 
 def tiny(**settings: Any) -> Any:
@@ -45,22 +46,21 @@ def condition(n: int) -> Condition:
     return {"label": torch.arange(n) % 3, "speaker": torch.arange(n) % 2}
 
 
-def naive(
-    model: Any, x: Tensor, known: Tensor, told: Condition, seed: int, guidance: float = 1.0, **knobs: Any
-) -> Tensor:
-    """The whole network for each sample, as a tutorial draws; twice where it is guided."""
-    nothing = {key: torch.zeros(1, among) for key, among in model.config.conditions.items()}
+def naive(model: Any, x: Tensor, known: Tensor, condition: Condition, seed: int, options: SamplingOptions) -> Tensor:
+    """A pass of the whole network for each sample, as in tutorials; two with guidance."""
+    guidance = 1.0 if options.guidance is None else options.guidance
+    nothing = {key: torch.zeros(1, count) for key, count in model.config.conditions.items()}
     generator = torch.Generator().manual_seed(seed)
-    for among in model.config.conditions.values():
-        torch.randint(0, among, (len(x),), generator=generator)
+    for count in model.config.conditions.values():
+        torch.randint(0, count, (len(x),), generator=generator)
     uniform = torch.rand(x.shape[::-1], generator=generator).T
     x = x.clone()
     for time in range(x.shape[1]):
-        logits = model.logits(x, condition=told)[:, time]
-        untold = model.logits(x, condition=nothing)[:, time]
-        logits = logits + (guidance - 1) * (logits - untold)
-        drawn = audio.mu_law_decode(draw(logits, uniform[:, time, None], **knobs), model.config.levels)
-        x[:, time] = torch.where(known[time], x[:, time], drawn)
+        logits = model.logits(x, condition=condition)[:, time]
+        unconditional = model.logits(x, condition=nothing)[:, time]
+        logits = logits + (guidance - 1) * (logits - unconditional)
+        sampled = audio.mu_law_decode(sample_levels(logits, uniform[:, time, None], options), model.config.levels)
+        x[:, time] = torch.where(known[time], x[:, time], sampled)
     return x
 
 
@@ -86,13 +86,13 @@ def test_mu_law_is_the_texts() -> None:
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 4, 8])
-@pytest.mark.parametrize("told", [False, True])
-def test_a_layer_hears_now_and_one_dilation_ago_and_nothing_else(dilation: int, told: bool) -> None:
+@pytest.mark.parametrize("conditional", [False, True])
+def test_a_layer_hears_now_and_one_dilation_ago_and_nothing_else(dilation: int, conditional: bool) -> None:
     torch.manual_seed(0)
     layer = GatedLayer(4, dilation, last=False)
     lengths = [20, 5, 15]
     x = torch.randn(40, 4, requires_grad=True)
-    following, z = layer(x, torch.randn(3, 8) if told else None, lengths)
+    following, z = layer(x, torch.randn(3, 8) if conditional else None, lengths)
     (slope,) = torch.autograd.grad(following[12].sum() + z[12].sum(), x, retain_graph=True)
     assert slope.abs().sum(-1).nonzero().flatten().tolist() == [12 - dilation, 12]
     (slope,) = torch.autograd.grad(following[25].sum() + z[25].sum(), x)
@@ -106,43 +106,32 @@ def test_a_layers_values_and_gradients_are_those_of_its_formula(last: bool) -> N
     layer = GatedLayer(3, 2, last=last).double()
     lengths = [7, 1, 4]
     x = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
-    told = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
     parts = []
-    for rows, own in zip(causal.recordings(lengths), told, strict=True):
+    for rows, own in zip(causal.row_slices(lengths), bias, strict=True):
         now = x[rows]
         past = torch.cat([torch.zeros(2, 3), now])[: len(now)]
         filtered, gate = (layer.gates(torch.cat([past, now], 1)) + own).chunk(2, 1)
         parts.append(filtered.tanh() * gate.sigmoid())
     wanted = torch.cat(parts)
-    following, z = layer(x, told, lengths)
+    following, z = layer(x, bias, lengths)
     torch.testing.assert_close(z, wanted)
     total = z.sin().sum() + following.cos().sum()
     by_hand = x if last else x + layer.residual(wanted)  # type: ignore[misc]
     reference = wanted.sin().sum() + by_hand.cos().sum()
-    inputs = [x, told, *layer.parameters()]
+    inputs = [x, bias, *layer.parameters()]
     for one, two in zip(torch.autograd.grad(total, inputs), torch.autograd.grad(reference, inputs), strict=True):
         torch.testing.assert_close(one, two)
 
 
-@pytest.mark.parametrize("shape", [(5, 6), (2, 6, 3, 4)])
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_gates_value_and_gradient_are_those_of_its_formula(
-    shape: tuple[int, ...], layout: torch.memory_format
-) -> None:
-    torch.manual_seed(0)
-    z = torch.randn(shape, dtype=torch.float64)
-    z = (z.contiguous(memory_format=layout) if len(shape) == 4 else z).requires_grad_()
-    filtered, gate = z.chunk(2, 1)
-    wanted = filtered.tanh() * gate.sigmoid()
-    torch.testing.assert_close(gated(z), wanted)
-    ours, theirs = (torch.autograd.grad(y.sin().sum(), z)[0] for y in (gated(z), wanted))
-    torch.testing.assert_close(ours, theirs)
-    assert ours.stride() == z.stride(), "another layout would be copied back"
+def test_the_gate_is_its_formula() -> None:
+    z = torch.tensor([[0.5, -1.0, 2.0, 0.0]])
+    assert gated(z).tolist() == [[pytest.approx(math.tanh(0.5) / (1 + math.exp(-2))), pytest.approx(math.tanh(-1) / 2)]]
 
 
 def test_the_sum_of_skips_is_one_linear_layer_of_all() -> None:
     torch.manual_seed(0)
-    skip = causal.SkipSum(6, 5).double()
+    skip = SkipSum(6, 5).double()
     parts = [torch.randn(4, width, dtype=torch.float64, requires_grad=True) for width in (1, 2, 3)]
     inputs = [*parts, *skip.parameters()]
     summed, wanted = skip(parts), torch.nn.functional.linear(torch.cat(parts, 1), skip.weight, skip.bias)
@@ -152,9 +141,11 @@ def test_the_sum_of_skips_is_one_linear_layer_of_all() -> None:
         torch.testing.assert_close(one, two)
 
 
-@pytest.mark.parametrize(("layers", "stacks", "told"), [*itertools.product((1, 2, 4), (1, 3), (False, True))])
-def test_the_whole_network_hears_its_receptive_field_and_nothing_later(layers: int, stacks: int, told: bool) -> None:
-    model = tiny(layers=layers, stacks=stacks, **(TOLD if told else {}))
+@pytest.mark.parametrize(("layers", "stacks", "conditional"), [*itertools.product((1, 2, 4), (1, 3), (False, True))])
+def test_the_whole_network_hears_its_receptive_field_and_nothing_later(
+    layers: int, stacks: int, conditional: bool
+) -> None:
+    model = tiny(layers=layers, stacks=stacks, **(CONDITIONED if conditional else {}))
     field = model.config.receptive_field
     assert field == stacks * (2**layers - 1) + 2
     slope = model.receptive_field(field + 5)
@@ -163,36 +154,36 @@ def test_the_whole_network_hears_its_receptive_field_and_nothing_later(layers: i
     x = torch.rand(1, field + 6) * 2 - 1
     changed = x.clone()
     changed[0, -3:] *= -1
-    asked = condition(1) if told else None
+    asked = condition(1) if conditional else None
     one, two = model.logits(x, condition=asked), model.logits(changed, condition=asked)
     assert torch.equal(one[:, :-2], two[:, :-2]), "a sample's logits know neither it nor what follows"
     assert not torch.equal(one[:, -2], two[:, -2])
 
 
-def test_what_it_is_told_changes_every_layer() -> None:
-    model = tiny(**TOLD)
+def test_the_condition_changes_the_logits() -> None:
+    model = tiny(**CONDITIONED)
     x = torch.rand(1, 40) * 2 - 1
     by = {k: model.logits(x, condition={"label": torch.tensor([k]), "speaker": torch.tensor([0])}) for k in range(3)}
     assert not torch.allclose(by[0], by[1])
     blend = torch.tensor([[0.0, 1.0, 0.0]])
     torch.testing.assert_close(model.logits(x, condition={"label": blend, "speaker": torch.tensor([0])}), by[1])
-    with pytest.raises(CapabilityError, match="trained with a speaker"):
+    with pytest.raises(CapabilityError, match="trained with speakers"):
         model.logits(x, condition={"label": torch.tensor([0])})
     with pytest.raises(ConfigError, match=r"model\.speaker=false"):
         tiny(speaker=True, num_speakers=0)
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_likelihoods_of_all_short_recordings_sum_to_one(told: bool) -> None:
-    model = tiny(levels=3, **(TOLD if told else {}))
+@pytest.mark.parametrize("conditional", [False, True])
+def test_likelihoods_of_all_short_recordings_sum_to_one(conditional: bool) -> None:
+    model = tiny(levels=3, **(CONDITIONED if conditional else {}))
     codes = torch.tensor([*itertools.product(range(3), repeat=4)])
-    for asked in (condition(1), None) if told else (None,):
+    for asked in (condition(1), None) if conditional else (None,):
         total = model.log_prob(audio.mu_law_decode(codes, 3), condition=asked).double().exp().sum()
         assert float(total) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
-    model = tiny(silence=5, **TOLD)
+    model = tiny(silence=5, **CONDITIONED)
     x, length = torch.rand(2, 30) * 2 - 1, torch.tensor([30, 12])
     x[1, 12:] = 0
     batch = {"audio": x, "length": length, "label": torch.tensor([2, 0]), "speaker": torch.tensor([1, 0])}
@@ -201,16 +192,18 @@ def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
     loss = model.training_step(batch, model.configure_optimizers(), 0)["loss/total"]
     assert float(loss) == pytest.approx(float(-nats.sum() / (30 + 12 + 10)), rel=1e-5)
 
-    model = tiny(silence=5, **TOLD)
+    model = tiny(silence=5, **CONDITIONED)
     cut = {**batch, "closes": torch.tensor([False, True])}
     nats = model.log_prob(torch.nn.functional.pad(x, (0, 5)), condition=batch, length=torch.tensor([30, 17]))
     model.requires_grad_(True)
     loss = model.training_step(cut, model.configure_optimizers(), 0)["loss/total"]
     assert float(loss) == pytest.approx(float(-nats.sum() / (30 + 17)), rel=1e-5), "no silence behind a cut"
 
-    model = tiny(silence=5, **TOLD)
+    model = tiny(silence=5, **CONDITIONED)
     codes = audio.mu_law_encode(x[1:, :12], 16)
-    logits = model.logits(x[1:, :12], condition={k: v[1:] for k, v in batch.items() if k in TOLD or k == "label"})
+    logits = model.logits(
+        x[1:, :12], condition={k: v[1:] for k, v in batch.items() if k in CONDITIONED or k == "label"}
+    )
     by_hand = logits.log_softmax(-1).gather(-1, codes[..., None]).sum()
     own = model.log_prob(x[1:], condition={"label": torch.tensor([0]), "speaker": torch.tensor([0])}, length=length[1:])
     assert float(own) == pytest.approx(float(by_hand), rel=1e-5)
@@ -218,65 +211,79 @@ def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
 
 @pytest.mark.parametrize("streams", [0, 99])
 @pytest.mark.parametrize(
-    "knobs",
-    [{}, {"temperature": 0.7}, {"top_k": 3, "temperature": 1.3}, {"top_k": 1}, {"guidance": 2.5}, {"guidance": 0.0}],
+    "options",
+    [
+        SamplingOptions(),
+        SamplingOptions(temperature=0.7),
+        SamplingOptions(top_k=3, temperature=1.3),
+        SamplingOptions(top_k=1),
+        SamplingOptions(guidance=2.5),
+        SamplingOptions(guidance=0.0),
+    ],
 )
 @pytest.mark.parametrize("start", [0, 1, 23])
 def test_queues_draw_what_the_whole_network_draws(
-    streams: int, knobs: dict[str, Any], start: int, monkeypatch: pytest.MonkeyPatch
+    streams: int, options: SamplingOptions, start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", streams)
-    model = tiny(condition_dropout=0.1, **TOLD)
+    model = tiny(condition_dropout=0.1, **CONDITIONED)
     x = torch.zeros(3, 60)
     x[:, :start] = torch.rand(3, start, generator=torch.Generator().manual_seed(1)) * 2 - 1
     known = torch.arange(60) < start
-    known[40:42] = True  # also in between: given, never drawn
-    wanted = naive(model, x, known, condition(3), 7, **knobs)
+    known[40:42] = True  # also in between
+    wanted = naive(model, x, known, condition(3), 7, options)
     generator = torch.Generator().manual_seed(7)
-    parts = list(model.complete(x, known, condition=condition(3), generator=generator, every=10, **knobs))
+    parts = list(model.complete(x, known, condition=condition(3), generator=generator, every=10, options=options))
     torch.testing.assert_close(parts[-1], wanted, rtol=0, atol=0)
     assert torch.equal(parts[-1][:, :start], x[:, :start])
     assert len(parts) == math.ceil((60 - start) / 10)
     assert not parts[0][:, start + 10 : 40].any(), "silent where nothing is drawn yet"
 
 
-def test_a_share_of_the_recordings_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_condition_dropout_drops_the_condition_of_a_fraction_of_the_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[Tensor] = []
-    model = tiny(condition_dropout=0.25, guidance=2.0, **TOLD).requires_grad_(True)
-    monkeypatch.setattr(model.network, "biases", lambda told: heard.append(told))
+    model = tiny(condition_dropout=0.25, guidance=2.0, **CONDITIONED).requires_grad_(True)
+    monkeypatch.setattr(model.network, "biases", lambda h: heard.append(h))
     batch = {"audio": torch.zeros(2_000, 4), "length": torch.full((2_000,), 4), **(condition(2_000) or {})}
     model.training_step(batch, model.configure_optimizers(), 0)
     assert 0.2 < float((heard[0].sum(1) == 0).float().mean()) < 0.3
     assert set(heard[0].sum(1).tolist()) == {0.0, 2.0}, "of the others, class and speaker"
     assert model.log_prob(batch["audio"][:2], condition=condition(2)).shape == (2,)
-    assert heard[-1].sum(1).tolist() == [2.0, 2.0], "likelihoods are always told"
+    assert heard[-1].sum(1).tolist() == [2.0, 2.0], "likelihoods are always conditional"
 
 
 def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
-    model = tiny(condition_dropout=0.1, guidance=3.0, **TOLD)
+    model = tiny(condition_dropout=0.1, guidance=3.0, **CONDITIONED)
     drawn = {
-        guidance: model.sample(2, condition=condition(2), generator=torch.Generator().manual_seed(0), guidance=guidance)
+        guidance: model.sample(
+            2,
+            condition=condition(2),
+            generator=torch.Generator().manual_seed(0),
+            options=SamplingOptions(guidance=guidance),
+        )
         for guidance in (None, 3.0, 1.0)
     }
     assert torch.equal(drawn[None], drawn[3.0])
     assert not torch.equal(drawn[None], drawn[1.0])
     with pytest.raises(ConfigError, match="guidance = 11 is not allowed: 0 to 10"):
-        model.sample(1, guidance=11)
-    with pytest.raises(ConfigError, match="guidance = 2 is not allowed: 1, for this model was never trained untold"):
-        tiny(**TOLD).sample(1, guidance=2)
+        model.sample(1, options=SamplingOptions(guidance=11))
+    with pytest.raises(
+        ConfigError, match="guidance = 2 is not allowed: 1, for this model was trained without condition dropout"
+    ):
+        tiny(**CONDITIONED).sample(1, options=SamplingOptions(guidance=2))
     with pytest.raises(ConfigError, match=r"model\.condition_dropout=0\.1"):
-        tiny(guidance=2.0, **TOLD)
+        tiny(guidance=2.0, **CONDITIONED)
 
 
 @pytest.mark.parametrize("sampler", [CompiledQueues, BatchedQueues])
 @pytest.mark.parametrize("parts", [0, 5])
 def test_queues_have_the_whole_networks_logits(sampler: Any, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", 99 if sampler is CompiledQueues else 0)
-    model = tiny(levels=256, channels=10, parts=parts, **TOLD)
-    told, words = model._told(condition(2), 2), [30, 22]
+    model = tiny(levels=256, channels=10, parts=parts, **CONDITIONED)
+    h, utterances = model._h(condition(2), 2), [30, 22]
     codes, start = torch.zeros(2, 40, dtype=torch.int64), 9
     codes[:, :start] = torch.randint(0, 256, (2, start))
-    queues = model.sampler(codes, torch.zeros(2, 40, dtype=torch.bool), torch.rand(2, 40), told, words, start)
+    queues = model.sampler(codes, torch.zeros(2, 40, dtype=torch.bool), torch.rand(2, 40), h, utterances, start)
     assert isinstance(queues, sampler)
     for time in range(start, 40):
         found = queues.step(time) if isinstance(queues, BatchedQueues) else None
@@ -285,7 +292,7 @@ def test_queues_have_the_whole_networks_logits(sampler: Any, parts: int, monkeyp
             found = torch.from_numpy(queues.logits)
         else:
             codes[:, time] = found.argmax(1)
-        wanted = model._logits(codes.flatten(), told, [40, 40], words).view(2, 40, -1)[:, time]
+        wanted = model._logits(codes.flatten(), h, [40, 40], utterances).view(2, 40, -1)[:, time]
         torch.testing.assert_close(found, wanted, rtol=0, atol=2e-5)
         assert torch.equal(found.argmax(1), wanted.argmax(1))
 
@@ -303,27 +310,32 @@ def test_what_was_stopped_is_completed_to_the_same_recording() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "error", "part"),
+    ("options", "part"),
     [
-        ({"temperature": 0.0}, ConfigError, "temperature = 0.0"),
-        ({"top_k": 17}, ConfigError, "top_k = 17"),
-        ({"samples": 480_001}, ConfigError, "1 to 480,000, which is 60 seconds"),
+        ({"temperature": 0.0}, r"temperature = 0\.0 .* 0\.01 to 100"),
+        ({"temperature": 101}, r"temperature = 101 .* 0\.01 to 100"),
+        ({"top_k": 17}, "top_k = 17 .* 1 to 16"),
+        ({"top_k": 0}, "top_k = 0 .* 1 or more"),
+        ({"guidance": -1}, "guidance = -1 .* 0 to 10"),
+        ({"tempo": 5}, r"tempo = 5 .* 0\.25 to 4"),
     ],
 )
-def test_knobs_have_bounds(knobs: dict[str, Any], error: type[Exception], part: str) -> None:
-    with pytest.raises(error, match=part):
-        tiny().sample(1, **knobs)
+def test_options_have_bounds(options: dict[str, Any], part: str) -> None:
+    with pytest.raises(ConfigError, match=part):
+        tiny().sample(1, options=SamplingOptions(**options))
+    with pytest.raises(ConfigError, match="1 to 480,000, which is 60 seconds"):
+        tiny().sample(1, samples=480_001)
     with pytest.raises(ConfigError, match="samples = 0 is"):
         tiny().sample(1, samples=0)
     with pytest.raises(ConfigError, match="every = 0"):
         list(tiny().sample_iter(1, samples=20, every=0))
-    with pytest.raises(DataError, match=r"label = \[999\] .* 0 to "):
+    with pytest.raises(DataError, match=r"label = 999 .* 0 to 2"):
         tiny(conditional=True).sample(1, samples=20, condition={"label": torch.tensor([999])})
     with pytest.raises(DataError, match="cannot be completed"):
         tiny().complete(torch.zeros(1, 8), torch.zeros(9, dtype=torch.bool))
 
 
-def test_bits_of_an_untold_network_are_counted_a_sample() -> None:
+def test_bits_of_a_uniform_network_are_counted_per_sample() -> None:
     model = tiny(levels=256)
     for parameter in model.network.head.parameters():
         parameter.zero_()  # every level as probable: 8 bits, whatever the recordings

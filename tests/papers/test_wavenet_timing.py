@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 
 from genmodels.errors import ConfigError, DataError
-from genmodels.layers.timing import over_time, part_of, spans
+from genmodels.layers.timing import segment_at, segment_lengths, with_segments
 from genmodels.model import Batch
 from genmodels.models import wavenet
-from genmodels.sampling.pixels import draw
+from genmodels.sampling.options import SamplingOptions
+from genmodels.sampling.pixels import sample_levels
 from genmodels.signal import audio
-from tests.papers.test_wavenet import TOLD, condition, tiny
+from tests.papers.test_wavenet import CONDITIONED, condition, tiny
 
 
 def timed(**settings: Any) -> Any:
     """A small network that is told time, and has heard words of 24 to 44 samples."""
-    model = tiny(parts=5, context=8, **{**TOLD, **settings})
+    model = tiny(parts=5, context=8, **{**CONDITIONED, **settings})
     model.words += 2
     model.words_samples += 2 * torch.tensor([[24, 30], [33, 37], [40, 44]])
     return model
@@ -28,16 +29,16 @@ def timed(**settings: Any) -> Any:
 @pytest.mark.parametrize("parts", [0, 1, 3, 16])
 @pytest.mark.parametrize("words", [[1, 2], [16, 17], [47, 100]])
 def test_spans_are_the_parts_that_times_lie_in(parts: int, words: list[int]) -> None:
-    found = part_of(words, parts, 60)
+    found = segment_at(words, parts, 60)
     for begin, count in ((0, 60), (0, 0), (13, 40)):
         counted = torch.stack([row.bincount(minlength=parts + 1) for row in found[:, begin : begin + count]])
-        assert spans(words, parts, [count, count], begin) == counted.flatten().tolist()
+        assert segment_lengths(words, parts, [count, count], begin) == counted.flatten().tolist()
 
 
 def test_parts_by_hand() -> None:
-    assert part_of([6], 3, 8).tolist() == [[0, 0, 1, 1, 2, 2, 3, 3]]
-    assert part_of([5], 2, 7).tolist() == [[0, 0, 0, 1, 1, 2, 2]]
-    assert over_time(torch.tensor([[7.0]]), 1).tolist() == [[[7, 1, 0], [7, 0, 1]]]
+    assert segment_at([6], 3, 8).tolist() == [[0, 0, 1, 1, 2, 2, 3, 3]]
+    assert segment_at([5], 2, 7).tolist() == [[0, 0, 0, 1, 1, 2, 2]]
+    assert with_segments(torch.tensor([[7.0]]), 1).tolist() == [[[7, 1, 0], [7, 0, 1]]]
 
 
 def test_what_time_it_is_changes_the_layers_and_nothing_later_is_heard() -> None:
@@ -97,9 +98,9 @@ def naive(model: Any, x: Tensor, known: Tensor, words: Tensor, seed: int, guidan
     x = x.clone()
     for time in range(x.shape[1]):
         logits = model.logits(x, condition=told, length=words)[:, time]
-        untold = model.logits(x, condition=nothing, length=words)[:, time]
-        logits = logits + (guidance - 1) * (logits - untold)
-        drawn = audio.mu_law_decode(draw(logits, uniform[:, time, None]), model.config.levels)
+        unconditional = model.logits(x, condition=nothing, length=words)[:, time]
+        logits = logits + (guidance - 1) * (logits - unconditional)
+        drawn = audio.mu_law_decode(sample_levels(logits, uniform[:, time, None]), model.config.levels)
         x[:, time] = torch.where(known[time], x[:, time], drawn)
     return x
 
@@ -117,15 +118,15 @@ def test_queues_draw_what_the_whole_network_draws(
     words = (torch.tensor([24, 37, 40]) / tempo).round().int()
     wanted = naive(model, x, known, words, 7, guidance)
     generator = torch.Generator().manual_seed(7)
-    knobs = {"tempo": tempo, "guidance": guidance}
-    *_, found = model.complete(x, known, condition=condition(3), generator=generator, every=10, **knobs)
+    options = SamplingOptions(tempo=tempo, guidance=guidance)
+    *_, found = model.complete(x, known, condition=condition(3), generator=generator, every=10, options=options)
     torch.testing.assert_close(found, wanted, rtol=0, atol=0)
 
 
 def test_training_measures_the_words_it_hears() -> None:
-    model = tiny(parts=4, **TOLD)
+    model = tiny(parts=4, **CONDITIONED)
     nothing = torch.zeros(1, 5)
-    assert model.usual_lengths(nothing).tolist() == [60], "the data's usual length, as long as nothing was heard"
+    assert model.mean_lengths(nothing).tolist() == [60], "the data's usual length, as long as nothing was heard"
     model.requires_grad_(True)
     batch: Batch = {
         "audio": torch.rand(3, 40) * 2 - 1,
@@ -137,24 +138,24 @@ def test_training_measures_the_words_it_hears() -> None:
     assert model.words.tolist() == [[0, 2], [0, 0], [1, 0]]
     assert model.words_samples.tolist() == [[0, 60], [0, 0], [30, 0]]
     asked = {"label": torch.tensor([0, 2, 1]), "speaker": torch.tensor([1, 0, 0])}
-    assert model.usual_lengths(model._told(asked, 3)).tolist() == [30, 30, 30], "never heard: the mean of all"
+    assert model.mean_lengths(model._h(asked, 3)).tolist() == [30, 30, 30], "never heard: the mean of all"
     model.words_samples[2, 0] = 90
     blend = torch.tensor([[0.5, 0, 0.5, 0.5, 0.5]])  # a quarter each: 50 never heard, 30, 90, 50 never heard
-    assert model.usual_lengths(blend).tolist() == [pytest.approx((50 + 30 + 90 + 50) / 4)]
+    assert model.mean_lengths(blend).tolist() == [pytest.approx((50 + 30 + 90 + 50) / 4)]
 
 
 def test_time_alone_can_be_told() -> None:
     model = tiny(parts=4)
     model.words += 1
     model.words_samples += 12
-    slow = model.sample(2, generator=torch.Generator().manual_seed(0), samples=40, tempo=0.5)
+    slow = model.sample(2, generator=torch.Generator().manual_seed(0), samples=40, options=SamplingOptions(tempo=0.5))
     usual = model.sample(2, generator=torch.Generator().manual_seed(0), samples=40)
     assert torch.equal(slow[:, :3], usual[:, :3]), "both in their first part"
     assert not torch.equal(slow, usual)
 
 
 def test_a_slow_word_is_drawn_to_its_end() -> None:
-    assert [timed().sample(1, tempo=tempo).shape[1] for tempo in (0.5, 1, 2)] == [120, 60, 60]
+    assert [timed().sample(1, options=SamplingOptions(tempo=tempo)).shape[1] for tempo in (0.5, 1, 2)] == [120, 60, 60]
 
 
 def test_what_cannot_be_told_is_refused() -> None:
@@ -169,6 +170,6 @@ def test_what_cannot_be_told_is_refused() -> None:
 
 def test_tempo_has_bounds() -> None:
     with pytest.raises(ConfigError, match=r"tempo = 5 is not allowed: 0\.25 to 4"):
-        timed().sample(1, tempo=5)
-    with pytest.raises(ConfigError, match="tempo = 2 is not allowed: 1, for this model is told nothing of time"):
-        tiny().sample(1, tempo=2)
+        timed().sample(1, options=SamplingOptions(tempo=5))
+    with pytest.raises(ConfigError, match="tempo = 2 is not allowed: 1, for this model has no temporal conditioning"):
+        tiny().sample(1, options=SamplingOptions(tempo=2))

@@ -17,7 +17,8 @@ from PIL import Image
 from genmodels import catalog
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
 from genmodels.images.drawing import CANVAS_SIDE, EmptyDrawingError
-from genmodels.sampling.pixels import adjusted, draw
+from genmodels.sampling.options import SamplingOptions
+from genmodels.sampling.pixels import adjusted_logits, sample_levels
 from genmodels.service import paint
 from genmodels.service.paint import Painting, PaintRequest, distribution, files, receptive_field
 from genmodels.service.paint import inputs as paint_inputs
@@ -154,11 +155,11 @@ def test_a_pixel_is_sampled_from_the_distribution_shown(runs: Path) -> None:
         for row, column in ((0, 0), (13, 27), (27, 27)):
             drawn = distribution.distribution_of(painting, index, row, column)
             logits = torch.tensor([drawn.probabilities]).log()
-            assert int(draw(logits, uniform[0, 0, row, column].view(1, 1))) == drawn.level
+            assert int(sample_levels(logits, uniform[0, 0, row, column].view(1, 1))) == drawn.level
             assert sum(drawn.probabilities) == pytest.approx(1, abs=1e-5)
             assert sum(value > 0 for value in drawn.probabilities) == 6
             own = torch.tensor([drawn.model])
-            expected = adjusted(own.log(), 0.7, 6).softmax(1)
+            expected = adjusted_logits(own.log(), SamplingOptions(0.7, 6)).softmax(1)
             torch.testing.assert_close(torch.tensor([drawn.probabilities]), expected)
             assert drawn.level is not None
             assert drawn.bits == pytest.approx(-math.log2(drawn.model[drawn.level]), abs=1e-4)

@@ -69,8 +69,8 @@ def test_a_request_out_of_bounds_is_refused_by_name(change: dict[str, float], pa
 
 def test_a_generation_equals_that_of_the_command_line(runs: Path) -> None:
     found = generated(speak.generate(SpeakRequest(**REQUEST)))
-    wish = synthesis.Wish({"label": "rising", "speaker": "reed"}, 3, 0.2)
-    assert np.array_equal(found, synthesis.say("voice", wish).samples.numpy())
+    wish = synthesis.SpeechRequest({"label": "rising", "speaker": "reed"}, 3, 0.2)
+    assert np.array_equal(found, synthesis.synthesise("voice", wish).samples.numpy())
     assert not np.array_equal(found, generated(speak.generate(SpeakRequest(**{**REQUEST, "speaker": "flute"}))))
     assert not np.array_equal(found, generated(speak.generate(SpeakRequest(**{**REQUEST, "step": 0}))))
 
@@ -120,39 +120,39 @@ def test_any_fault_is_the_problem_of_the_generation_and_is_logged(
     runs: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Uncaught in its thread, the page would show neither sound nor reason."""
-    say_iter, asked = synthesis.say_iter, SpeakRequest(**{**REQUEST, "seed": 5})
+    synthesise_iter, asked = synthesis.synthesise_iter, SpeakRequest(**{**REQUEST, "seed": 5})
 
-    def broken(*args: object, **knobs: object) -> Iterator[synthesis.Said]:
-        yield next(say_iter(*args, **knobs))  # type: ignore[arg-type]
+    def broken(*args: object, **knobs: object) -> Iterator[synthesis.Recording]:
+        yield next(synthesise_iter(*args, **knobs))  # type: ignore[arg-type]
         raise RuntimeError("no such kernel")
 
-    monkeypatch.setattr(synthesis, "say_iter", broken)
+    monkeypatch.setattr(synthesis, "synthesise_iter", broken)
     drawing = speak.generate(asked)
     drawing.wait(60)
     assert "could not be generated" in drawing.problem
     assert len(drawing.samples) == speak.SLICE_SAMPLES
     assert not drawing.running
     assert "RuntimeError: no such kernel" in caplog.text
-    monkeypatch.setattr(synthesis, "say_iter", say_iter)
+    monkeypatch.setattr(synthesis, "synthesise_iter", synthesise_iter)
     drawing.start()
     assert np.array_equal(generated(drawing), generated(speak.generate(asked))), "tried again, it goes on"
 
 
 def test_the_speed_counts_generation_only(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading and compiling take seconds and are not counted."""
-    say_iter = synthesis.say_iter
+    synthesise_iter = synthesis.synthesise_iter
 
-    def slow(*args: object, **knobs: object) -> Iterator[synthesis.Said]:
+    def slow(*args: object, **knobs: object) -> Iterator[synthesis.Recording]:
         time.sleep(2)
-        yield from say_iter(*args, **knobs)  # type: ignore[arg-type]
+        yield from synthesise_iter(*args, **knobs)  # type: ignore[arg-type]
 
-    synthesis.say("voice", synthesis.Wish(seconds=0.1))
-    monkeypatch.setattr(synthesis, "say_iter", slow)
+    synthesis.synthesise("voice", synthesis.SpeechRequest(seconds=0.1))
+    monkeypatch.setattr(synthesis, "synthesise_iter", slow)
     began = time.perf_counter()
-    speed = synthesis.say("voice", synthesis.Wish(seconds=0.5)).samples_per_second
+    speed = synthesis.synthesise("voice", synthesis.SpeechRequest(seconds=0.5)).samples_per_second
     # All but the first slice of 400, and the two seconds of loading are not in it, however slow the machine is.
     assert speed > 3_600 / (time.perf_counter() - began - 2)
-    assert 0 < synthesis.say("voice", synthesis.Wish(seconds=0.05)).samples_per_second < 400 / 2, (
+    assert 0 < synthesis.synthesise("voice", synthesis.SpeechRequest(seconds=0.05)).samples_per_second < 400 / 2, (
         "one slice cannot be told from loading"
     )
 

@@ -25,7 +25,8 @@ from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.networks.pixel_settings import PixelSettings
 from genmodels.runfolder import RunFolder
-from genmodels.sampling.pixels import UNPAINTED
+from genmodels.sampling.options import SamplingOptions
+from genmodels.sampling.pixels import UNKNOWN
 from genmodels.seeding import generator_of
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
@@ -47,6 +48,10 @@ class PaintRequest(ModelRequest):
         1.0, ge=MIN_TEMPERATURE, le=MAX_TEMPERATURE, description="below 1 likely levels become likelier"
     )
     top_k: int | None = Field(None, ge=1, le=256, description="sample from the k likeliest levels; empty: all of them")
+
+    @property
+    def options(self) -> SamplingOptions:
+        return SamplingOptions(self.temperature, self.top_k)
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def begin(request: PaintRequest, image: Tensor | None = None, known_rows: int = 
         raise ConfigError(f"top_k = {request.top_k} is not allowed: choose 1 to {known.levels}, or none for all levels")
     if not 0 <= known_rows < known.height:
         raise ConfigError(f"given = {known_rows} rows are not allowed: choose 0 to {known.height - 1}")
-    canvas = torch.full((request.count, known.channels, known.height, known.width), UNPAINTED)
+    canvas = torch.full((request.count, known.channels, known.height, known.width), UNKNOWN)
 
     def task() -> Painting:
         model = sampler_of(request)
@@ -252,6 +257,5 @@ def _rows(painting: Painting) -> Iterator[Tensor]:
         known,
         condition=condition_for(model, painting.labels),
         generator=_generators(request),
-        temperature=request.temperature,
-        top_k=request.top_k,
+        options=request.options,
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genmodels.errors import ConfigError
-from genmodels.sampling.pixels import adjusted
+from genmodels.sampling.pixels import adjusted_logits
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import run
 from genmodels.service.paint import Painting, condition_for, device_of, sampler_of
@@ -58,7 +58,7 @@ def distribution_of(painting: Painting, image: int, row: int, column: int, colou
 
         logits = painting._logits.get_or_compute((image, painting.rows), all_logits)[:, colour, row, column]
         own = logits.softmax(1)[0]
-        probabilities = adjusted(logits, request.temperature, request.top_k).softmax(1)[0]
+        probabilities = adjusted_logits(logits, request.options).softmax(1)[0]
         level = None
         if row < painting.rows:
             level = level_of(painting.canvas[image, colour, row, column], model.config.levels)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from genmodels.images import preview
-from genmodels.sampling.pixels import UNPAINTED
+from genmodels.sampling.pixels import UNKNOWN
 from genmodels.service.fair_queue import queued
 from genmodels.service.gif import encode
 from genmodels.service.inference import enlarge
@@ -38,7 +38,7 @@ def gif(painting: Painting, side: int = 112, milliseconds: int = 70) -> bytes:
     def frames() -> Iterator[Image.Image]:
         for index in range(_FRAMES + 1):
             shown = first + round((last - first) * index / _FRAMES)
-            part = torch.where(order < shown, painting.canvas, UNPAINTED)
+            part = torch.where(order < shown, painting.canvas, UNKNOWN)
             yield enlarge(preview.grid(part, columns, scale=1, pad=1), side * columns)
 
     durations = [milliseconds] * _FRAMES + [_PAUSE]

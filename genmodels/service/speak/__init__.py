@@ -21,6 +21,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.runfolder import RunFolder
+from genmodels.sampling.options import SamplingOptions
 from genmodels.service import fair_queue, sessions
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import Ticket
@@ -54,6 +55,10 @@ class SpeakRequest(ModelRequest):
         None, ge=0, le=MAX_GUIDANCE, description="classifier-free guidance scale; empty takes the model's own"
     )
     tempo: float = Field(1.0, ge=0.5, le=2, description="speaking rate relative to the data")
+
+    @property
+    def options(self) -> SamplingOptions:
+        return SamplingOptions(self.temperature, self.top_k, self.guidance, self.tempo)
 
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
@@ -207,17 +212,12 @@ def _slices(request: SpeakRequest, known: np.ndarray, total: int) -> Iterator[tu
     """After each slice, all samples so far and the speed in samples per second."""
     rate = audio_facts(request.model).rate
     names = {"label": request.label, "speaker": request.speaker}
-    wish = synthesis.Wish(
-        {key: name for key, name in names.items() if name is not None},
-        request.seed,
-        (total - len(known)) / rate,
-        request.temperature,
-        request.top_k,
-        request.guidance,
-        request.tempo,
-    )
+    condition = {key: name for key, name in names.items() if name is not None}
+    speech = synthesis.SpeechRequest(condition, request.seed, (total - len(known)) / rate, request.options)
     after = torch.from_numpy(known) if len(known) else None
-    recordings = synthesis.say_iter(plain(request.model), wish, step=request.step, after=after, every=SLICE_SAMPLES)
+    recordings = synthesis.synthesise_iter(
+        plain(request.model), speech, step=request.step, after=after, every=SLICE_SAMPLES
+    )
     start, seconds = len(known), 0.0
     end = start
     while end < total:
