@@ -7,15 +7,12 @@ An 87 kB FLAC may hold ten minutes of silence, so the decoded samples are counte
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import numpy as np
 
-from genmodels.data.resampling import resample, resampled
 from genmodels.errors import DataError
-
-__all__ = ["FORMATS", "MAX_FILE_BYTES", "MAX_SECONDS", "SUFFIXES", "blocks", "decode", "resample"]
 
 FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "MPEG", "AIFF")
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc")
@@ -53,6 +50,31 @@ def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> It
         raise DataError(f"not a WAV, FLAC, OGG, MP3 or AIFF file, or damaged: {error.error_string}") from error
     except (RuntimeError, ValueError, OSError) as error:
         raise DataError(f"damaged: {error}") from error
+
+
+def resample(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """Samples (T,) at another rate, float64 (max(1, round(T * wanted / rate)),); none for none."""
+    return np.concatenate([*resampled([x], rate, wanted)]) if len(x) else x
+
+
+def resampled(blocks: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
+    """`resample` for a recording in blocks (T,): blocks of other lengths, independent of how it was divided."""
+    import soxr
+
+    if rate == wanted:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float64", quality="HQ")
+    read = written = 0
+    for block in blocks:
+        read += len(block)
+        result = stream.resample_chunk(np.ascontiguousarray(block, np.float64))
+        written += len(result)
+        yield result
+    rest = stream.resample_chunk(np.zeros(0), last=True)
+    total = max(1, round(read * wanted / rate)) if read else 0
+    # soxr returns nothing for a few samples, and rounds the length in its own way.
+    yield np.pad(rest, (0, max(0, total - written - len(rest))))[: max(0, total - written)]
 
 
 def _one_channel(file: object, seconds: float) -> Iterator[np.ndarray]:

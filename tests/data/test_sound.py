@@ -21,7 +21,7 @@ import soundfile
 import torch
 
 from genmodels import data, synthesis
-from genmodels.data import DataConfig, decoding, intake, isolation, recording, resampling
+from genmodels.data import DataConfig, decoding, intake, isolation, recording
 from genmodels.data.sets import fsdd, fsdd_spectrograms
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import evaluate, sound_metrics
@@ -89,7 +89,7 @@ def test_an_odd_rate_costs_no_more_than_an_even_one_and_is_as_exact(rate: int) -
     if rate > 2 * wanted:
         too_high = recording.resample(tone(rate, 0.52 * wanted, seconds), rate, wanted)
         assert np.abs(too_high)[inside].max() < 1e-4
-    blocks = [*resampling.resampled(np.array_split(tone(rate, pitch, seconds), 37), rate, wanted)]
+    blocks = [*recording.resampled(np.array_split(tone(rate, pitch, seconds), 37), rate, wanted)]
     assert np.allclose(np.concatenate(blocks), found, atol=1e-12), "whatever blocks it comes in"
 
 

@@ -1,4 +1,4 @@
-"""Voices trained with condition dropout or temporal conditioning: guidance and tempo on the page, in addresses, as commands."""
+"""Models with condition dropout or temporal conditioning: guidance and tempo on the page, in addresses, as commands."""
 
 from __future__ import annotations
 
