@@ -71,7 +71,7 @@ def classifier_of(spec: DataSpec) -> CheckpointInfo | None:
 
 def probability_of_b(judge: Model, x: Tensor) -> Tensor:
     """How sure the judge is of the second kind, (B,) in [0, 1], of images (B, C, H, W) in [-1, 1] of any size."""
-    channels, height, width = judge.config.image_shape or (3, 1, 1)
+    channels, height, width = judge.config.shape
     if x.shape[1] != channels:
         x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)
     if x.shape[2:] != (height, width):

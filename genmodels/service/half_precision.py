@@ -51,7 +51,7 @@ def with_faster_generator(model: Model, precision: Precision | None = None) -> M
 
 
 def _faster(model: Model, networks: dict[str, nn.Module]) -> Precision:
-    _, height, width = model.config.image_shape or (1, 28, 28)
+    _, height, width = model.config.shape
     count = max(1, _TIMED_PIXELS // (height * width))
 
     @torch.inference_mode()

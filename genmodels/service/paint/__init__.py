@@ -115,7 +115,7 @@ def facts(name: str) -> Facts:
     config = registry.config_class(spec.model).parse(spec.config, "model.")
     if not isinstance(config, PixelSettings):
         raise CapabilityError(f"{name} does not paint pixel by pixel; choose a PixelCNN")
-    channels, height, width = config.image_shape or spec.data_spec.image_shape or (1, 1, 1)
+    channels, height, width = config.shape
     return Facts(channels, height, width, config.levels)
 
 

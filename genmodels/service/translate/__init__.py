@@ -238,7 +238,7 @@ def _translator(request: TranslationRequest) -> tuple[Model, ModelKey]:
 
 
 def _is_grey(model: Model) -> bool:
-    return (model.config.image_shape or (3,))[0] == 1
+    return bool(model.config.shape[0] == 1)
 
 
 def _reduced(model: Model, request: TranslationRequest, colours: np.ndarray) -> np.ndarray:
@@ -250,7 +250,7 @@ def _reduced(model: Model, request: TranslationRequest, colours: np.ndarray) -> 
     tiled.check_shape(width, height)
     factor = min(1.0, (_MAX_PIXELS / (height * width)) ** 0.5)
     if request.detail:
-        factor = min(factor, request.detail * min((model.config.image_shape or (0, 1, 1))[1:]) / min(height, width))
+        factor = min(factor, request.detail * min(model.config.shape[1:]) / min(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     return tiled.resized(colours, *tiled.worked_size(model, *size, TILE))
 
