@@ -1,4 +1,4 @@
-"""Models that can be asked for a class: previews, points, the catalog and the command line."""
+"""Conditional models: previews, points, the catalog and the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.runs import pixels, save_run
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 
 
-def asking(**settings: object) -> Model:
+def conditional(**settings: object) -> Model:
     return small_model("cgan", **settings).requires_grad_(False).eval()
 
 
@@ -37,15 +37,15 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def decoded(model: Model, seed: int, label: int) -> torch.Tensor:
     z = latent.z_of_seed(seed, 8)[None]
-    drawn: torch.Tensor = model.decode(z, condition={"label": torch.tensor([label])})  # type: ignore[operator]
-    return drawn[0]
+    images: torch.Tensor = model.decode(z, condition={"label": torch.tensor([label])})  # type: ignore[operator]
+    return images[0]
 
 
 # --------------------------------------------------------------------- the library
 
 
 def test_an_empty_condition_is_none() -> None:
-    model, x = asking(), digit_batch(4)["image"]
+    model, x = conditional(), digit_batch(4)["image"]
     for condition in (None, {}):
         with pytest.raises(CapabilityError, match="needs the class of each image"):
             model.score(x, condition=condition)  # type: ignore[operator]
@@ -54,14 +54,14 @@ def test_an_empty_condition_is_none() -> None:
         assert torch.equal(drawn, again)
 
 
-_DRAWING = {
+_METHODS = {
     "decode": lambda model, condition: model.decode(torch.zeros(3, 8), condition=condition),
     "sample": lambda model, condition: model.sample(3, condition=condition),
     "score": lambda model, condition: model.score(digit_batch(3)["image"], condition=condition),
 }
 
 
-@pytest.mark.parametrize("asked", _DRAWING)
+@pytest.mark.parametrize("method", _METHODS)
 @pytest.mark.parametrize("label_as", ["embedding", "one_hot", "product"])
 @pytest.mark.parametrize(
     ("condition", "error", "message"),
@@ -82,15 +82,15 @@ _DRAWING = {
         ({"digit": torch.tensor([1, 2, 3])}, CapabilityError, r"condition has 'digit', .*=\{'label': \.\.\.\}, 0 to 9"),
     ],
 )
-def test_a_condition_that_names_no_class_is_refused_in_words(
-    asked: str, label_as: str, condition: dict[str, torch.Tensor], error: type[Exception], message: str
+def test_a_wrong_condition_is_refused(
+    method: str, label_as: str, condition: dict[str, torch.Tensor], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        _DRAWING[asked](asking(label_as=label_as), condition)
+        _METHODS[method](conditional(label_as=label_as), condition)
 
 
 def test_samples_go_through_the_classes_seed_by_seed() -> None:
-    model = asking()
+    model = conditional()
     drawn = preview.samples_of_seeds(model, range(5, 30))
     assert drawn is not None
     assert len(drawn) == 25
@@ -104,15 +104,15 @@ def test_samples_go_through_the_classes_seed_by_seed() -> None:
 @pytest.mark.parametrize(("classes", "shape"), [(10, (10, 6)), (2, (8, 8)), (3, (6, 10)), (12, (12, 5)), (40, (8, 8))])
 def test_a_preview_has_full_rows_with_a_class_a_column(classes: int, shape: tuple[int, int]) -> None:
     batch = digit_batch(64)
-    image = preview.image_preview(asking(num_classes=classes), batch["image"], batch["label"])
+    image = preview.image_preview(conditional(num_classes=classes), batch["image"], batch["label"])
     assert image is not None
     scale = max(1, round(500 / (shape[0] * 30)))
     assert image.size == tuple((2 + 30 * count) * scale for count in shape)
     last = image.crop((image.width - 30 * scale, image.height - 30 * scale, image.width - 2 * scale, image.height))
-    assert last.getextrema() != (128, 128), "the last place is a picture, not an empty frame"
+    assert last.getextrema() != (128, 128), "the last cell is an image, not an empty frame"
 
 
-def test_a_model_that_cannot_be_asked_draws_as_before() -> None:
+def test_an_unconditional_model_takes_no_class() -> None:
     model = small_model("gan").requires_grad_(False).eval()
     drawn = preview.samples_of_seeds(model, range(3))
     assert drawn is not None
@@ -124,12 +124,12 @@ def test_a_model_that_cannot_be_asked_draws_as_before() -> None:
 @pytest.mark.parametrize("wrong", [-1, 10])
 def test_a_class_the_model_does_not_have_is_refused(wrong: int) -> None:
     with pytest.raises(ConfigError, match=rf"label = {wrong} is not allowed: .* has 10 classes, 0 to 9"):
-        preview.samples_of_seeds(asking(), range(3), [0, wrong])
+        preview.samples_of_seeds(conditional(), range(3), [0, wrong])
 
 
 @pytest.mark.parametrize("label_as", ["embedding", "one_hot", "product"])
 def test_principal_directions_are_those_of_z_not_of_the_class(label_as: str) -> None:
-    model = asking(label_as=label_as)
+    model = conditional(label_as=label_as)
     directions = latent.principal_directions(model, count=8)
     assert directions.shape == (8, 8)
     weight = model.generator.body[0].weight[:, :8]  # type: ignore[index, union-attr]

@@ -1,4 +1,4 @@
-"""The whole registry: what every family keeps. Registering a model is testing it."""
+"""Tests of every registered family: config, one step, checkpoint, capabilities, overfitting, errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_config_round_trips_through_json_and_refuses_nonsense(name: str) -> None
 
 
 def test_light_config_class_is_the_real_one(name: str) -> None:
-    """Submitting reads only the top of a model's file; what it finds there must be what the model uses."""
+    """Submitting reads only the top of a model's file: it must define the config that the model uses."""
     light = registry._light_config_class(name)
     real = registry.get(name).Config
     assert light is not real
@@ -106,7 +106,7 @@ def test_checkpoint_round_trip_is_bit_equal(name: str, tmp_path: Path) -> None:
     assert "scoring" not in capabilities.of(trimmed)
 
 
-def test_capabilities_keep_their_promises(name: str) -> None:
+def test_capabilities_return_what_they_declare(name: str) -> None:
     model = small_model(name).requires_grad_(False).eval()
     audio = model.modality == "audio"
     x = digit_batch(4)["audio" if audio else "image"]
@@ -173,12 +173,12 @@ def test_capabilities_keep_their_promises(name: str) -> None:
         assert model.score(x, condition=condition).shape == (4,)
     if isinstance(model, SupportsClassification):
         assert model.classify(x).shape == (4, 10)
-    assert torch.equal(random_state, torch.get_rng_state()), "inference must not draw from the global generator"
+    assert torch.equal(random_state, torch.get_rng_state()), "inference must not use the global generator"
     assert set(capabilities.of(model)) == set(capabilities.of_class(type(model)))
 
 
 def test_overfits_one_tiny_batch(name: str) -> None:
-    """A network that cannot learn eight pictures by heart has a mistake in it."""
+    """A network that cannot memorise eight images has a mistake in it."""
     plain = {"cnn_classifier": {"shift": 0, "dropout": 0.0}, "cyclegan": {"zoom": 1.0, "flip": False}}
     model = small_model(name, **plain.get(name, {})).train()
     optimizers = model.configure_optimizers()
@@ -186,25 +186,25 @@ def test_overfits_one_tiny_batch(name: str) -> None:
         for group in optimizer.param_groups:
             group["lr"] = 2e-3
     batch = dict(digit_batch(8))
-    game = isinstance(model, SupportsSampling) and bool(model.training_only)
-    # Eight pictures by heart; a game, whose losses need not fall, learns one, and its samples come to lie beside it.
-    batch["image"] = (batch["image"][:1].repeat(8, 1, 1, 1) if game else batch["image"]).sign() * 0.9
+    is_gan = isinstance(model, SupportsSampling) and bool(model.training_only)
+    # A GAN, whose losses need not fall, learns one image, and its samples come close to it.
+    batch["image"] = (batch["image"][:1].repeat(8, 1, 1, 1) if is_gan else batch["image"]).sign() * 0.9
 
     def distance() -> float:
         with torch.no_grad():
-            drawn = model.sample(64, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
-        return float((drawn - batch["image"][:1]).abs().mean())
+            images = model.sample(64, generator=torch.Generator().manual_seed(0))  # type: ignore[operator]
+        return float((images - batch["image"][:1]).abs().mean())
 
-    before = distance() if game else 0.0
+    before = distance() if is_gan else 0.0
     steps = 60 if "image_a" in model.batch_keys else 400  # six passes through two generators a step
     losses = [model.training_step(batch, optimizers, step) for step in range(steps)]
-    if game:
+    if is_gan:
         assert distance() < 0.5 * before
     else:
         assert float(losses[-1]["loss/total"]) < 0.7 * float(losses[0]["loss/total"])
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(name: str) -> None:
+def test_a_loss_that_is_not_finite_leaves_the_weights_unchanged(name: str) -> None:
     model = small_model(name)
     parameter = next(iter(model.trainable().values()))
     before = parameter.clone()
@@ -214,7 +214,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(name: st
     assert torch.equal(parameter, before)
 
 
-def test_scoring_without_a_kept_discriminator_says_so(name: str) -> None:
+def test_scoring_without_the_discriminator_raises(name: str) -> None:
     model = small_model(name)
     for part in model.training_only:
         setattr(model, part, None)
