@@ -1,4 +1,4 @@
-"""Sound as numbers: mu-law levels, spectrograms as pictures, WAV files. Audio is float32 (B, T) in [-1, 1]."""
+"""Mu-law levels, mel spectrograms as images, WAV files. Audio is float32 (B, T) in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FLOOR_DB = 60.0
-"""What a spectrogram's black lies below its loudest spot."""
+"""Dynamic range of a spectrogram in decibels: black lies this far below its maximum."""
 BANDS = 32
-"""Frequency bands of a spectrogram, spaced as the ear spaces them; also its width in frames."""
+"""Mel bands of a spectrogram; also its width in frames."""
 
 
 def mu_law_encode(x: Tensor, levels: int = 256) -> Tensor:
@@ -36,10 +36,10 @@ def mu_law_decode(codes: Tensor, levels: int = 256) -> Tensor:
 
 
 def spectrogram(x: Tensor, sample_rate: int, *, bands: int = BANDS, frames: int = BANDS) -> Tensor:
-    """Audio (B, T) as pictures (B, 1, bands, frames) in [-1, 1]: high pitches above, black 60 dB below the loudest.
+    """Mel spectrograms (B, 1, bands, frames) in [-1, 1] of audio (B, T): high frequencies at the top.
 
-    Power of Hann windows of 32 ms summed over triangular mel bands (Stevens 1937), in decibels; the whole recording is
-    stretched over `frames` columns, so that slow and fast speech look alike.
+    Power of Hann windows of 32 ms, summed over triangular mel bands (Stevens 1937), in decibels; black is 60 dB below
+    the maximum. The whole recording is stretched to `frames` columns, so that slow and fast speech look alike.
     """
     size = 2 ** round(math.log2(0.032 * sample_rate))
     hop = size // 4
@@ -61,18 +61,18 @@ def _mel_filters(bands: int, size: int, sample_rate: int) -> Tensor:
     frequency = torch.linspace(0, sample_rate / 2, size // 2 + 1)
     low, middle, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising, falling = (frequency - low) / (middle - low), (high - frequency) / (high - middle)
-    # Low bands may be narrower than the transform's resolution: each keeps its nearest frequency.
+    # Low bands may be narrower than the resolution of the transform: each includes its nearest frequency.
     filters = torch.minimum(rising, falling).clamp_min(0)
     nearest = (frequency - middle).abs().argmin(1, keepdim=True)
     return filters.scatter_reduce(1, nearest, torch.full((bands, 1), 0.5), "amax")
 
 
-def trim(x: Tensor, sample_rate: int, share: float = 0.03) -> Tensor:
-    """One recording (T,) without the silence before and behind it, what is below `share` of its peak; 20 ms stay.
+def trim(x: Tensor, sample_rate: int, fraction: float = 0.03) -> Tensor:
+    """One recording (T,) without leading and trailing silence, less 20 ms: values below `fraction` of its peak.
 
-    A share, for one person's speech may be as loud as another's silence.
+    The threshold is relative, because one speaker's speech may be as loud as another's background noise.
     """
-    loud = (x.abs() > share * x.abs().max()).nonzero() if len(x) else x
+    loud = (x.abs() > fraction * x.abs().max()).nonzero() if len(x) else x
     if not len(loud):
         return x
     margin = sample_rate // 50
@@ -80,7 +80,7 @@ def trim(x: Tensor, sample_rate: int, share: float = 0.03) -> Tensor:
 
 
 def wav(x: Tensor, sample_rate: int) -> bytes:
-    """One recording (T,) as the bytes of a WAV file, one channel of 16 bits."""
+    """The bytes of a WAV file, one channel of 16 bits, of one recording (T,)."""
     samples = x.detach().float().cpu().clamp(-1, 1).mul(32_767).round().to(torch.int16)
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:

@@ -209,7 +209,7 @@ def test_the_figures_are_of_one_binary_test_set(name: str) -> None:
     model = tiny(name, (1, 28, 28), num_classes=10, levels=2, quantisation="stochastic", conditional=True)
     arrays = data.load(DataConfig(name="digits"), "test", first=30)
     figures = likelihood.measure(model, arrays)
-    assert figures == likelihood.measure(model, arrays), "the grey values are drawn once, not anew"
+    assert figures == likelihood.measure(model, arrays), "the grey values are quantised once"
     assert figures["likelihood/bits_per_dim"] == pytest.approx(figures["likelihood/nats"] / 784 / math.log(2))
     generator = torch.Generator().manual_seed(likelihood.BINARY_SEED)
     grey = to_float(torch.from_numpy(arrays.images.copy()))
