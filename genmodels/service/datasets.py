@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from genmodels.data.sets import fsdd_spectrograms
 from genmodels.data.sources import Listed
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
+from genmodels.service.cache import LRU
 
 __all__ = [
     "MAX_FILES",
@@ -273,8 +273,7 @@ class _CachedSplit:
         return self._packed.rows(self._rows[rows])
 
 
-_splits_cache: OrderedDict[tuple[str, str, float], _CachedSplit] = OrderedDict()
-_cache_lock = threading.Lock()  # not held while a split is read: a slow set must not delay the others
+_cache: LRU[tuple[str, str, float], _CachedSplit] = LRU(_CACHED_SPLITS)
 
 
 def _cached_split(entry: Entry, split: Split) -> _CachedSplit:
@@ -283,12 +282,8 @@ def _cached_split(entry: Entry, split: Split) -> _CachedSplit:
         key = (f"{entry.name} {path}", split, path.stat().st_mtime if entry.own else 0.0)
     except OSError as error:
         raise DataError(f"{entry.name} has just been deleted ({error.strerror}); choose another set") from error
-    with _cache_lock:
-        cached = _splits_cache.setdefault(key, _CachedSplit(entry, split))
-        _splits_cache.move_to_end(key)
-        while len(_splits_cache) > _CACHED_SPLITS:
-            _splits_cache.popitem(last=False)
-    return cached.load()
+    # Stored before it is read: concurrent requests wait for one reading.
+    return _cache.store(key, _CachedSplit(entry, split)).load()
 
 
 def _spec(entry: Entry) -> DataSpec:
