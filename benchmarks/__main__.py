@@ -12,6 +12,7 @@ from train_jobs.launchers.local import KEEP_MEMORY
 PARTS = (
     "training",
     "convolutions",
+    "kernels",
     "pixelcnn",
     "wavenet",
     "translation",
