@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genmodels.capabilities import SupportsEncoding, SupportsLatent
 from genmodels.errors import CapabilityError
@@ -95,16 +97,26 @@ def principal_directions(model: Model, images: Tensor | None = None, count: int 
 
 
 def _first_weight(model: Model, latent_dim: int) -> Tensor:
-    """Weight (outputs, latent_dim) of the first layer that z enters."""
-    network = getattr(model, "decoder", None) or getattr(model, "generator", None)
-    # A conditional generator has it in `body`, whose input may be z with the class appended.
-    network = getattr(network, "body", network)
-    for module in network.modules() if network is not None else ():
+    """Weight (outputs, latent_dim) of the first layer whose input depends on z."""
+    probe = copy.deepcopy(model).eval()  # hooks on the model itself would be visible to other threads
+    assert isinstance(probe, SupportsLatent)
+    inputs: list[tuple[nn.Module, Tensor]] = []
+    for module in probe.modules():
         weight = getattr(module, "weight", None)
-        if isinstance(weight, torch.Tensor) and weight.dim() >= 2:
-            # Linear is (out, in); a transposed convolution (in, out, kh, kw)
-            transposed = isinstance(module, torch.nn.modules.conv._ConvTransposeNd)
-            return weight.flatten(1).T if transposed else weight.flatten(1)[:, :latent_dim]
+        if isinstance(weight, Tensor) and weight.dim() >= 2:
+            module.register_forward_pre_hook(lambda module, args: inputs.append((module, args[0].clone())))
+    passes = []
+    for value in (0.0, 1.0):
+        inputs.clear()
+        probe.decode(torch.full((1, latent_dim), value, device=model.device))
+        passes.append(list(inputs))
+    for (module, first), (_, second) in zip(*passes, strict=True):
+        columns = (first != second).flatten()
+        if bool(columns.any()):  # a layer of the class alone gets the same input both times
+            # A linear layer's weight is (out, in), a transposed convolution's (in, out, kh, kw).
+            transposed = isinstance(module, nn.modules.conv._ConvTransposeNd)
+            weight = cast(Tensor, module.weight).flatten(1)
+            return (weight.T if transposed else weight)[:, columns]
     raise CapabilityError(f"{type(model).__name__} has no layer that z enters first")
 
 

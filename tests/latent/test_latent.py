@@ -6,9 +6,11 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from genmodels import latent
 from genmodels.errors import CapabilityError
+from genmodels.service.half_precision import with_faster_generator
 from tests.conftest import digit_batch, small_model
 
 
@@ -61,6 +63,19 @@ def test_principal_directions_of_a_generator_move_its_first_layer_most() -> None
     gain = (weight @ directions.T).norm(dim=0)  # type: ignore[operator]
     assert gain.tolist() == sorted(gain.tolist(), reverse=True)
     assert torch.equal(directions, latent.principal_directions(model, count=8)), "signs are fixed"
+
+
+@pytest.mark.parametrize("label_as", ["embedding", "one_hot", "product"])
+def test_principal_directions_of_a_conditional_generator_are_of_the_layer_that_z_enters(label_as: str) -> None:
+    model = small_model("cgan", label_as=label_as, networks="conv").requires_grad_(False).eval()
+    dim = model.config.latent_dim
+    first = next(part for part in model.generator.body.modules() if isinstance(part, nn.Linear | nn.ConvTranspose2d))
+    weight = first.weight.flatten(1)
+    weight = (weight.T if isinstance(first, nn.ConvTranspose2d) else weight)[:, :dim]
+    expected = torch.linalg.svd(weight, full_matrices=False)[2][:3]
+    for same in (model, with_faster_generator(model, "bf16")):  # wrapped: the pages hold it so
+        directions = latent.principal_directions(same, count=3)
+        torch.testing.assert_close((directions * expected).sum(1).abs(), torch.ones(3), atol=1e-4, rtol=0)
 
 
 def test_a_model_without_a_latent_space_is_refused() -> None:
