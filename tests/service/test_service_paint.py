@@ -303,7 +303,7 @@ def test_a_drag_over_the_field_loads_the_weights_once(runs: Path, monkeypatch: p
     step = runs / "plain" / "step-000010"
     os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
     receptive_field.receptive_fields(ReceptiveFieldRequest(model="plain", row=9, column=8))
-    assert len(loads) > 2, "written anew: loaded anew"
+    assert len(loads) > 2, "a rewritten step is loaded again"
 
 
 # ------------------------------------------------------------------------------ surprise

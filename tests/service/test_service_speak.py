@@ -208,7 +208,7 @@ def test_influence_is_measured_once_per_step(runs: Path) -> None:
     assert not np.array_equal(first, newest)
     step = runs / "voice" / "step-000010"
     os.utime(step, ns=(1, step.stat().st_mtime_ns + 10**9))
-    assert receptive_field.influence("voice") is not newest, "written anew: measured anew"
+    assert receptive_field.influence("voice") is not newest, "a rewritten step is measured again"
 
 
 # --------------------------------------------------------------------- recordings

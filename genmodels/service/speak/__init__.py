@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class SpeakRequest(ModelRequest):
-    """A model, what it says, in whose voice, and sampling options."""
+    """A model, a class, a speaker, and sampling options."""
 
     label: str | None = Field(None, max_length=100, description="class; empty: the seed samples one")
     speaker: str | None = Field(None, max_length=100, description="speaker; empty: the seed samples one")

@@ -105,7 +105,7 @@ class TwoTones(Frozen):
     weaker: int = Field(40, ge=0, le=80, description="level of the second tone below the first in dB")
 
 
-# --------------------------------------------------------------------- where recordings come from
+# --------------------------------------------------------------------- sources of recordings
 
 
 def recordings_config(preferred: DataConfig | None = None) -> DataConfig:
