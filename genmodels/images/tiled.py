@@ -1,10 +1,12 @@
-"""One photograph of any size through a translating model, and back at its size.
+"""An image of any size through a translation or style network, and back at its size.
 
-A network wants sides that are multiples of some number, and memory for every layer at full size: a photograph of 12
-million pixels would need 30 GB. So it is padded by reflection, and above `TILE` x `TILE` pixels cut into tiles that
-overlap by more than a network looks around, and blended where they meet. Instance norm's statistics are of the whole
-picture: they are taken from one pass over a reduced copy and kept for the tiles, else each tile had colours of its own.
-A network that looks further than tiles can overlap, such as a U-Net of six reductions, gets the reduced copy alone.
+Networks need sides that are multiples of some number, and memory for every layer at full resolution: 30 GB for 12
+megapixels. So the image is padded by reflection, and above `TILE` x `TILE` pixels cut into tiles, which overlap by at
+least the receptive-field radius and are blended. Instance norm uses the statistics of the whole image: they come from
+one pass over a downsampled copy, as each tile's own would change its colours. A network whose receptive field is too
+large for overlapping tiles, such as a U-Net of six downsampling layers, gets only a downsampled copy of the image.
+
+Images are uint8 (H, W, 3).
 """
 
 from __future__ import annotations
@@ -22,199 +24,193 @@ from genmodels.capabilities import Direction, SupportsPainting, SupportsStylizin
 from genmodels.data.loader import to_float, to_uint8
 from genmodels.data.pictures import MAX_PIXELS
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.images.tiling import BLEND, cores, ramp, up
+from genmodels.images.tiling import BLEND, blend_weights, cores, round_up
 from genmodels.kernels.precision import faster_dtype
 from genmodels.layers.instance_norm import frozen_copy
 from genmodels.model import Model
 
 Way = Direction | Literal["stylize"]
-"""Through which of a model's networks a picture goes: `stylize` is the one of a network that paints in one style."""
+"""The network to apply: a translator's direction, or `stylize` for a fast style network."""
 Precision = Literal["auto", "fp32", "bf16"]
 Progress = Callable[[int, int], None]
 
 TILE = 768
-"""Side of a tile; a picture of no more pixels than one goes through in one piece: 0.5 GB, 64 channels in float32."""
-_HALO = 96  # pixels a tile sees around what is kept of it, or as far as the network looks where that is more
-_LEAST_CORE = 1 / 3  # of a tile's side is kept at least; less would cost more than nine times the picture
-_LEAST = 32  # a smaller picture would be a single number after some reductions
-_MOST_PADDED = 2 * MAX_PIXELS
+"""Side of a tile. An image of at most TILE x TILE pixels is one pass: 0.5 GB with 64 channels in float32."""
+_MIN_OVERLAP = 96  # pixels around a tile's core; the receptive-field radius if that is larger
+_MIN_CORE = 1 / 3  # of a tile's side; a smaller core would cost more than nine times the image
+_MIN_SIDE = 32  # a smaller image would be a single pixel after some downsampling layers
+_MAX_PADDED = 2 * MAX_PIXELS
 _STRIP = 256  # rows
-_MOST_DRAWN_OUT = 500  # times as long as wide; a file of 46 kB can be 4,000,000 x 4
+_MAX_ASPECT = 500  # a file of 46 kB can be 4,000,000 x 4 pixels
 
 
 def translate_image(
     model: Model,
-    picture: np.ndarray,
-    direction: Way,
+    image: np.ndarray,
+    way: Way,
     *,
     max_side: int | None = None,
     tile: int = TILE,
     precision: Precision = "auto",
     on_progress: Progress | None = None,
 ) -> np.ndarray:
-    """`picture`, uint8 (H, W, 3) or with transparency (H, W, 4), as the other kind: the same shape, uint8.
+    """`image`, uint8 (H, W, 3) or (H, W, 4) with transparency, translated or stylised: uint8 of the same shape.
 
-    Above `max_side` pixels it is translated reduced and `brought_back`: what a network knows has the size of its
-    training pictures; and so it is where `worked_size` says that tiles would show their borders. Transparency is laid
-    on white and given back. `on_progress(done, total)` is called after each tile. `auto` times float32 and bfloat16
-    once for each kind of model. Raises CapabilityError, ConfigError or DataError.
+    It is translated at `working_size` and resized with `to_full_size`. Transparent pixels count as white, and stay
+    transparent. `on_progress(done, total)` is called after each tile. `auto` times float32 and bfloat16 once per model.
+    Raises CapabilityError if the model cannot do this, ConfigError for a `max_side` below 1, DataError for another
+    array or an image that is too narrow or too large.
     """
     if max_side is not None and max_side < 1:
         raise ConfigError(f"max_side = {max_side} is not allowed: at least 1 pixel, or none for the full size")
-    _check(model, direction)
-    colours, alpha = without_alpha(picture)
+    _check_capability(model, way)
+    colours, alpha = split_alpha(image)
     height, width = colours.shape[:2]
     check_shape(width, height)
-    worked = resized(colours, *worked_size(model, width, height, tile, max_side))
+    working = resized(colours, *working_size(model, width, height, tile, max_side))
+    tiles = translate_tiles(model, working, way, tile=tile, precision=precision)
     with torch.inference_mode():
-        steps = translating(model, worked, direction, tile=tile, precision=precision)
-        done = finished(steps, on_progress)
-    result = brought_back(done, worked, colours if keeps_surroundings(model) else None, (width, height))
+        translated = _drain(tiles, on_progress)
+    result = to_full_size(translated, working, colours if keeps_background(model) else None, (width, height))
     return result if alpha is None else np.concatenate([result, alpha], 2)
 
 
-def check_shape(width: int, height: int) -> None:
-    """Raises DataError for a picture so drawn out that padding it would make many times what it shows."""
-    longer, shorter = max(width, height), max(_LEAST, min(width, height))
-    if longer > _MOST_DRAWN_OUT * shorter:
+def translate_tiles(
+    model: Model, image: np.ndarray, way: Way, *, tile: int = TILE, precision: Precision = "auto"
+) -> Generator[tuple[int, int], None, np.ndarray]:
+    """Yields (done, total) after each tile of `image`, uint8 (H, W, 3), and returns it translated, the same shape.
+
+    (W, H) is a `working_size`. The caller runs each `next` in inference mode, and may do something else between two
+    tiles or stop. Raises CapabilityError, or DataError for an image that is too large.
+    """
+    _check_capability(model, way)
+    multiple, (height, width) = _multiple(model), image.shape[:2]
+    padded_width, padded_height = (round_up(max(side, _MIN_SIDE), multiple) for side in (width, height))
+    if padded_width * padded_height > _MAX_PADDED:
         raise DataError(
-            f"{width:,} x {height:,} pixels are too drawn out: a picture may be {_MOST_DRAWN_OUT} times as long as it "
-            f"is wide, counting at least {_LEAST} pixels across; cut it into shorter parts"
+            f"{width} x {height} would be padded to {padded_width} x {padded_height}, more than {_MAX_PADDED:,} "
+            "pixels; cut it into parts, or set max_side"
+        )
+    grey = model.config.shape[0] == 1
+    pixels = np.atleast_3d(np.asarray(Image.fromarray(image).convert("L")) if grey else image)
+    # At the bottom and right. numpy reflects repeatedly if a side is shorter than its padding.
+    pixels = np.pad(pixels, ((0, padded_height - height), (0, padded_width - width), (0, 0)), mode="reflect")
+    network = _inference_copy(model, _faster_precision(model) if precision == "auto" else precision)
+    if padded_width * padded_height <= tile * tile:
+        translated = to_uint8(_run(network, pixels, way))[0].cpu()  # (C, H, W)
+        yield 1, 1
+    else:
+        translated = yield from _run_tiles(network, pixels, way, tile)
+    cropped = translated[:, :height, :width].permute(1, 2, 0)
+    return (cropped.expand(-1, -1, 3) if grey else cropped).contiguous().numpy()
+
+
+def check_shape(width: int, height: int) -> None:
+    """Raises DataError for an image so narrow that padding would multiply its size."""
+    longer, shorter = max(width, height), max(_MIN_SIDE, min(width, height))
+    if longer > _MAX_ASPECT * shorter:
+        raise DataError(
+            f"{width:,} x {height:,} pixels are too narrow: the longer side may be at most {_MAX_ASPECT} times the "
+            f"shorter, which counts as at least {_MIN_SIDE} pixels; cut it into shorter parts"
         )
 
 
-def worked_size(
+def working_size(
     model: Model, width: int, height: int, tile: int = TILE, max_side: int | None = None
 ) -> tuple[int, int]:
-    """Width and height at which a picture of this size goes through a model that translates or stylizes.
+    """Width and height at which an image of this size goes through the model's network.
 
-    Its own, up to `max_side`; unless it is larger than a tile and the network looks further around a pixel than tiles
-    can overlap: then it is reduced to the pixels of one tile, since tiles would show their borders.
+    Its own, with sides of at most `max_side`. A network whose receptive field is too large for overlapping tiles gets
+    at most one tile's pixels, since its tiles would have visible seams.
     """
     if max_side is not None:
         factor = min(1.0, max_side / max(height, width))
         width, height = max(1, round(width * factor)), max(1, round(height * factor))
     multiple = _multiple(model)
-    padded = [up(max(side, _LEAST), multiple) for side in (width, height)]
-    if padded[0] * padded[1] <= tile * tile or _tiling(model, tile) is not None:
+    padded = [round_up(max(side, _MIN_SIDE), multiple) for side in (width, height)]
+    if padded[0] * padded[1] <= tile * tile or _core_and_overlap(model, tile) is not None:
         return width, height
-    factor = tile / (max(width, _LEAST) * max(height, _LEAST)) ** 0.5
+    factor = tile / (max(width, _MIN_SIDE) * max(height, _MIN_SIDE)) ** 0.5
     while True:
-        found = max(1, int(width * factor)), max(1, int(height * factor))
-        across, down = (up(max(side, _LEAST), multiple) for side in found)
-        if across * down <= tile * tile or max(across, down) <= max(_LEAST, multiple):
-            return found
-        factor *= 0.95  # what is padded counts
+        size = max(1, int(width * factor)), max(1, int(height * factor))
+        padded_width, padded_height = (round_up(max(side, _MIN_SIDE), multiple) for side in size)
+        if padded_width * padded_height <= tile * tile or max(padded_width, padded_height) <= max(_MIN_SIDE, multiple):
+            return size
+        factor *= 0.95  # the padding counts
 
 
-def without_alpha(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colours (H, W, 3), on white where transparent, and how opaque they were (H, W, 1); raises DataError."""
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4) or not picture.size:
+def split_alpha(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours (H, W, 3), on white where transparent, and opacity (H, W, 1), None without transparency.
+
+    Raises DataError if `image` is not uint8 (H, W, 3 or 4).
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
         raise DataError(
-            f"a picture is uint8 of (height, width, 3 or 4), not {picture.dtype} of {picture.shape}; "
+            f"an image is uint8 of (height, width, 3 or 4), not {image.dtype} of {image.shape}; "
             "genmodels.data.pictures.decode_whole makes one of a file"
         )
-    if picture.shape[2] == 3:
-        return picture, None
-    colours = np.empty((*picture.shape[:2], 3), np.uint8)
-    for top in range(0, len(picture), _STRIP):  # the whole at once would be held four times over
-        strip = Image.fromarray(picture[top : top + _STRIP])
+    if image.shape[2] == 3:
+        return image, None
+    colours = np.empty((*image.shape[:2], 3), np.uint8)
+    for top in range(0, len(image), _STRIP):  # the whole image at once would need four times its memory
+        strip = Image.fromarray(image[top : top + _STRIP])
         white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
         colours[top : top + _STRIP] = np.asarray(Image.alpha_composite(white, strip).convert("RGB"))
-    return colours, picture[:, :, 3:].copy()
+    return colours, image[:, :, 3:].copy()
 
 
-def resized(colours: np.ndarray, width: int, height: int) -> np.ndarray:
-    """uint8 (H, W, 3) at another size."""
-    if colours.shape[:2] == (height, width):
-        return colours
-    return np.asarray(Image.fromarray(colours).resize((width, height), Image.Resampling.LANCZOS))
+def resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """uint8 (H, W, 3) resampled to (height, width, 3)."""
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def brought_back(
-    there: np.ndarray, worked: np.ndarray, picture: np.ndarray | None, size: tuple[int, int]
+def to_full_size(
+    translated: np.ndarray, working: np.ndarray, original: np.ndarray | None, size: tuple[int, int]
 ) -> np.ndarray:
-    """A translation of `worked`, the reduced picture, at the size of the whole one (width, height); all uint8.
+    """The translation of `working`, a downsampled image, at the size (width, height) of the original; all uint8.
 
-    With `picture`, the whole one, for models that keep what they do not change: the change is enlarged and laid on it,
-    so that its detail stays. Without, the translation is enlarged.
+    With `original`, for models that preserve the background: only the change is upsampled and added to it, so that its
+    detail stays. Without it, the translation is upsampled.
     """
     width, height = size
-    if picture is None or there.shape == picture.shape:
-        return resized(there, width, height)
-    result = np.empty_like(picture)
-    for channel in range(3):  # one at a time: in float32 a large picture is a third of a gigabyte
-        change = Image.fromarray(there[:, :, channel].astype(np.float32) - worked[:, :, channel])
+    if original is None or translated.shape == original.shape:
+        return resized(translated, width, height)
+    result = np.empty_like(original)
+    for channel in range(3):  # one at a time: in float32 a large image is a third of a gigabyte
+        change = Image.fromarray(translated[:, :, channel].astype(np.float32) - working[:, :, channel])
         full = np.array(change.resize((width, height), Image.Resampling.BICUBIC))
-        full += picture[:, :, channel]
+        full += original[:, :, channel]
         np.round(full, out=full)
         result[:, :, channel] = np.clip(full, 0, 255, out=full)
     return result
 
 
-def keeps_surroundings(model: Model) -> bool:
-    """Whether what it makes of a reduced picture can be laid on the whole one: a grey network knows no colours."""
-    return isinstance(model, SupportsTranslation) and model.preserves_background and model.config.image_shape[0] == 3
+def keeps_background(model: Model) -> bool:
+    """Whether the change can be added to the full-size image: the model predicts one, and it knows colours."""
+    return isinstance(model, SupportsTranslation) and model.preserves_background and model.config.shape[0] == 3
 
 
-def finished(steps: Generator[tuple[int, int], None, np.ndarray], on_progress: Progress | None = None) -> np.ndarray:
-    """What `translating` comes to, all at once."""
+def _drain(tiles: Generator[tuple[int, int], None, np.ndarray], on_progress: Progress | None) -> np.ndarray:
+    """What the generator returns."""
     while True:
         try:
-            done, total = next(steps)
+            done, total = next(tiles)
         except StopIteration as end:
-            found: np.ndarray = end.value
-            return found
+            result: np.ndarray = end.value
+            return result
         if on_progress is not None:
             on_progress(done, total)
 
 
-def translating(
-    model: Model,
-    colours: np.ndarray,
-    direction: Way,
-    *,
-    tile: int = TILE,
-    precision: Precision = "auto",
-) -> Generator[tuple[int, int], None, np.ndarray]:
-    """Yields (done, total) after each tile of a picture, uint8 (H, W, 3), and returns it translated.
-
-    A caller may stop between any two, for instance to let others use the thread; each is to be asked for in inference
-    mode. Raises CapabilityError or DataError.
-    """
-    _check(model, direction)
-    picture, given = colours, (colours.shape[1], colours.shape[0])
-    check_shape(*given)
-    colours = resized(colours, *worked_size(model, *given, tile))
-    multiple, (height, width) = _multiple(model), colours.shape[:2]
-    padded_width, padded_height = (up(max(side, _LEAST), multiple) for side in (width, height))
-    if padded_width * padded_height > _MOST_PADDED:
-        raise DataError(
-            f"{width} x {height} would be padded to {padded_width} x {padded_height}, more than {_MOST_PADDED:,} "
-            "pixels; cut it into parts, or set max_side"
-        )
-    grey = model.config.image_shape[0] == 1
-    pixels = np.atleast_3d(np.asarray(Image.fromarray(colours).convert("L")) if grey else colours)
-    # bottom and right; numpy reflects again and again where a side is shorter than what it lacks
-    pixels = np.pad(pixels, ((0, padded_height - height), (0, padded_width - width), (0, 0)), mode="reflect")
-    prepared = _prepared(model, _chosen(model) if precision == "auto" else precision)
-    if padded_width * padded_height <= tile * tile:
-        done = to_uint8(_pass(prepared, pixels, direction))[0].cpu()
-        yield 1, 1
-    else:
-        done = yield from _tiled(prepared, pixels, direction, tile)
-    kept = done[:, :height, :width].permute(1, 2, 0)
-    there = (kept.expand(-1, -1, 3) if grey else kept).contiguous().numpy()
-    return brought_back(there, colours, picture if keeps_surroundings(model) else None, given)
-
-
-def _check(model: Model, way: Way) -> None:
-    """Raises CapabilityError where the model has no network of that kind."""
+def _check_capability(model: Model, way: Way) -> None:
+    """Raises CapabilityError if the model has no such network."""
     if way == "stylize":
         if not isinstance(model, SupportsStylizing) or isinstance(model, SupportsPainting):
-            raise CapabilityError(f"{model.title} cannot paint at once; choose a fast style network")
+            raise CapabilityError(f"{model.title} cannot stylise an image in one pass; choose a fast style network")
     elif not isinstance(model, SupportsTranslation):
-        raise CapabilityError(f"{model.title} cannot translate pictures; choose a model that can, such as a CycleGAN")
+        raise CapabilityError(f"{model.title} cannot translate images; choose a model that can, such as a CycleGAN")
 
 
 def _multiple(model: Model) -> int:
@@ -222,90 +218,93 @@ def _multiple(model: Model) -> int:
     return model.multiple
 
 
-def _tiling(model: Model, tile: int) -> tuple[int, int] | None:
-    """What is kept of a tile and what it sees around that, in pixels a side; None where the network looks too far."""
+def _core_and_overlap(model: Model, tile: int) -> tuple[int, int] | None:
+    """Side of a tile's core and width of the overlap around it, in pixels; None if the receptive field is too large."""
     assert isinstance(model, SupportsTranslation | SupportsStylizing)
     multiple = model.multiple
-    halo = up(max(_HALO, model.receptive_radius), multiple)
-    core = (tile - 2 * halo) // multiple * multiple
-    return (core, halo) if core >= max(2 * BLEND, _LEAST_CORE * tile) else None
+    overlap = round_up(max(_MIN_OVERLAP, model.receptive_radius), multiple)
+    core = (tile - 2 * overlap) // multiple * multiple
+    return (core, overlap) if core >= max(2 * BLEND, _MIN_CORE * tile) else None
 
 
-def _tiled(model: Model, pixels: np.ndarray, direction: Way, tile: int) -> Generator[tuple[int, int], None, Tensor]:
-    """(C, H, W) uint8, tile by tile with the statistics of the whole."""
+def _run_tiles(model: Model, pixels: np.ndarray, way: Way, tile: int) -> Generator[tuple[int, int], None, Tensor]:
+    """uint8 (H, W, C) -> uint8 (C, H, W), tile by tile with the norm statistics of the whole image."""
     height, width, channels = pixels.shape
-    multiple, tiling = _multiple(model), _tiling(model, tile)
-    assert tiling is not None, "`worked_size` leaves no such picture"
-    core, halo = tiling
+    multiple, core_and_overlap = _multiple(model), _core_and_overlap(model, tile)
+    assert core_and_overlap is not None, "the image is not of a `working_size`"
+    core, overlap = core_and_overlap
     rows, columns = list(cores(height, core, multiple)), list(cores(width, core, multiple))
     total = 1 + len(rows) * len(columns)
 
     model = frozen_copy(model)
-    _pass(model, _reduced(pixels, tile, multiple), direction)
+    _run(model, _downsampled(pixels, tile, multiple), way)  # the statistics
     yield 1, total
 
     canvas = torch.zeros(channels, height, width)
     done = 1
     for top, bottom in rows:
         for left, right in columns:
-            above, below = max(0, top - halo), min(height, bottom + halo)
-            before, behind = max(0, left - halo), min(width, right + halo)
-            translated = _pass(model, pixels[above:below, before:behind], direction)[0].float().cpu()
-            weight = ramp(top, bottom, above, below, height)[:, None] * ramp(left, right, before, behind, width)
-            canvas[:, above:below, before:behind] += translated * weight
+            above, below = max(0, top - overlap), min(height, bottom + overlap)
+            before, after = max(0, left - overlap), min(width, right + overlap)
+            translated = _run(model, pixels[above:below, before:after], way)[0].float().cpu()
+            weights = (
+                blend_weights(top, bottom, above, below, height)[:, None]
+                * blend_weights(left, right, before, after, width)
+            )  # fmt: skip
+            canvas[:, above:below, before:after] += translated * weights
             done += 1
             yield done, total
     return torch.cat([to_uint8(plane[None]) for plane in canvas])
 
 
-def _reduced(pixels: np.ndarray, tile: int, multiple: int) -> np.ndarray:
-    """The picture small enough for one pass, its sides still multiples."""
+def _downsampled(pixels: np.ndarray, tile: int, multiple: int) -> np.ndarray:
+    """The image (H, W, C) at no more than a tile's pixels, its sides multiples of `multiple`."""
     height, width, channels = pixels.shape
     factor = tile / (height * width) ** 0.5
-    across, down = (up(max(_LEAST, int(side * factor)), multiple) for side in (width, height))
-    # Rounded up both, they may be more than a tile's pixels: the longer side gives way.
+    new_width, new_height = (round_up(max(_MIN_SIDE, int(side * factor)), multiple) for side in (width, height))
+    # Both rounded up, they may have more than a tile's pixels: shorten the longer side.
     if width >= height:
-        across = max(multiple, min(across, tile * tile // down // multiple * multiple))
+        new_width = max(multiple, min(new_width, tile * tile // new_height // multiple * multiple))
     else:
-        down = max(multiple, min(down, tile * tile // across // multiple * multiple))
+        new_height = max(multiple, min(new_height, tile * tile // new_width // multiple * multiple))
     image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    return np.atleast_3d(np.asarray(image.resize((across, down), Image.Resampling.BOX)))
+    return np.atleast_3d(np.asarray(image.resize((new_width, new_height), Image.Resampling.BOX)))
 
 
-def _pass(model: Model, pixels: np.ndarray, direction: Way) -> Tensor:
-    """uint8 (H, W, C) -> (1, C, H, W) in [-1, 1]."""
-    # (H, W, C) is channels-last already: seen as (1, C, H, W) its floats need no second copy
+def _run(model: Model, pixels: np.ndarray, way: Way) -> Tensor:
+    """One pass: uint8 (H, W, C) -> (1, C, H, W) in [-1, 1]."""
+    # (H, W, C) is channels-last already: viewed as (1, C, H, W), its floats need no second copy.
     x = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
     x = to_float(x.to(model.device)).to(next(model.parameters()).dtype)
-    if direction == "stylize":
+    if way == "stylize":
         assert isinstance(model, SupportsStylizing)
         return next(iter(model.stylize(x)))
     assert isinstance(model, SupportsTranslation)
-    return model.translate(x, direction)
+    return model.translate(x, way)
 
 
 # ---------------------------------------------------------------- precision
 
 
-def _prepared(model: Model, precision: Literal["fp32", "bf16"]) -> Model:
-    """A copy to translate with: channels-last, in its own number format, without what only training needs."""
+def _inference_copy(model: Model, precision: Literal["fp32", "bf16"]) -> Model:
+    """A copy in channels-last format and the given dtype, without the submodules that only training needs."""
     memo: dict[int, Any] = {id(getattr(model, part)): None for part in model.training_only}
     memo.pop(id(None), None)
-    prepared: Model = copy.deepcopy(model, memo).requires_grad_(False).eval()
+    network: Model = copy.deepcopy(model, memo).requires_grad_(False).eval()
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    return prepared.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _chosen(model: Model) -> Literal["fp32", "bf16"]:
-    """The faster precision for this kind of model on this machine."""
-    side = up(128, _multiple(model))
-    pixels = np.zeros((side, side, model.config.image_shape[0]), np.uint8)
+def _faster_precision(model: Model) -> Literal["fp32", "bf16"]:
+    """The faster precision for this config on this machine, timed once per process."""
+    side = round_up(128, _multiple(model))
+    pixels = np.zeros((side, side, model.config.shape[0]), np.uint8)
     way: Way = "a_to_b" if isinstance(model, SupportsTranslation) else "stylize"
-    prepared: dict[str, Model] = {}
+    copies: dict[str, Model] = {}
 
-    def translate(precision: Literal["fp32", "bf16"]) -> None:
-        if precision not in prepared:
-            prepared[precision] = _prepared(model, precision)
-        _pass(prepared[precision], pixels, way).cpu()
+    def run(precision: Literal["fp32", "bf16"]) -> None:
+        if precision not in copies:
+            copies[precision] = _inference_copy(model, precision)
+        _run(copies[precision], pixels, way).cpu()
 
-    return faster_dtype((model.name, model.config.model_dump_json(), str(model.device)), translate)
+    return faster_dtype((model.name, model.config.model_dump_json(), str(model.device)), run)

@@ -1,4 +1,4 @@
-"""Where a picture's tiles lie and how they are mixed where they meet."""
+"""Positions of an image's tiles, and their weights where they overlap."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ import torch
 from torch import Tensor
 
 BLEND = 16
-"""Pixels to either side of a border where two tiles are mixed."""
+"""Two tiles are blended over so many pixels on either side of the border between their cores."""
 
 
-def up(value: int, multiple: int) -> int:
-    """The next multiple that is not less."""
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple of `multiple` that is not less than `value`."""
     return -(-value // multiple) * multiple
 
 
 def cores(length: int, core: int, multiple: int) -> Iterator[tuple[int, int]]:
-    """Equal parts of `length`, each at most `core` long and a multiple; the last may be shorter."""
+    """(start, end) of equal parts of `length`: multiples of `multiple`, at most `core`; the last may be shorter."""
     parts = -(-length // core)
-    size = up(-(-length // parts), multiple)
+    size = round_up(-(-length // parts), multiple)
     for start in range(0, length, size):
         yield start, min(length, start + size)
 
 
-def ramp(start: int, end: int, first: int, last: int, length: int) -> Tensor:
-    """Weight of each pixel first ... last - 1 of a tile that answers for start ... end - 1; tiles' weights sum to 1."""
+def blend_weights(start: int, end: int, first: int, last: int, length: int) -> Tensor:
+    """Weights (last - first,) of the pixels of a tile whose core is start to end, of an image side of `length`.
+
+    The weights of all tiles sum to 1 at every pixel.
+    """
     at = torch.arange(first, last) + 0.5
-    weight = torch.ones(last - first)
+    weights = torch.ones(last - first)
     if start > 0:
-        weight = weight * ((at - start) / (2 * BLEND) + 0.5).clamp(0, 1)
+        weights = weights * ((at - start) / (2 * BLEND) + 0.5).clamp(0, 1)
     if end < length:
-        weight = weight * ((end - at) / (2 * BLEND) + 0.5).clamp(0, 1)
-    return weight
+        weights = weights * ((end - at) / (2 * BLEND) + 0.5).clamp(0, 1)
+    return weights

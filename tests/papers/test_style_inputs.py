@@ -1,4 +1,4 @@
-"""A visitor's pictures: kept in their shapes, refused with the reason, copied into the job that paints them."""
+"""Content and style images: shapes, error messages, and copies in the run folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pair(folder: Path, width: int = 60, height: int = 40) -> DataConfig:
     )
 
 
-def test_a_pair_of_pictures_keeps_its_shapes(tmp_path: Path) -> None:
+def test_content_and_style_keep_their_aspect_ratios(tmp_path: Path) -> None:
     config = pair(tmp_path / "mine", 61, 40)
     spec = data.get_spec(config)
     assert (spec.image_shape, spec.provides, spec.train_size) == ((3, 21, 32), ("content", "style"), 1)
@@ -39,13 +39,13 @@ def test_a_pair_of_pictures_keeps_its_shapes(tmp_path: Path) -> None:
     assert data.class_counts(config) == ()
 
 
-def test_turned_transparent_and_hostile_pictures(tmp_path: Path) -> None:
+def test_rotated_transparent_and_invalid_images(tmp_path: Path) -> None:
     config = pair(tmp_path / "mine")
     exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn
-    Image.fromarray(picture(60, 40)).save(tmp_path / "turned.jpg", exif=exif)
-    assert data.get_spec(config.replace(path=str(tmp_path / "turned.jpg"))).image_shape == (3, 32, 21)
-    assert data.load(config.replace(path=str(tmp_path / "turned.jpg"))).images.shape == (1, 3, 32, 21)
+    exif[0x0112] = 6  # rotate by 90 degrees
+    Image.fromarray(picture(60, 40)).save(tmp_path / "rotated.jpg", exif=exif)
+    assert data.get_spec(config.replace(path=str(tmp_path / "rotated.jpg"))).image_shape == (3, 32, 21)
+    assert data.load(config.replace(path=str(tmp_path / "rotated.jpg"))).images.shape == (1, 3, 32, 21)
     clear = Image.new("RGBA", (40, 40), (200, 0, 0, 0))
     clear.save(tmp_path / "clear.png")
     assert data.load(config.replace(path=str(tmp_path / "clear.png"))).images.min() == 255
@@ -53,7 +53,7 @@ def test_turned_transparent_and_hostile_pictures(tmp_path: Path) -> None:
         ("a.png", b"not a picture", "not a PNG"),
         ("b.png", _png(3000, 20), "less narrow"),
         ("c.png", _png(9000, 8000), "more than 64,000,000 pixels"),
-        ("d.jpg", (tmp_path / "turned.jpg").read_bytes()[:500], "damaged"),
+        ("d.jpg", (tmp_path / "rotated.jpg").read_bytes()[:500], "damaged"),
     ):
         (tmp_path / name).write_bytes(raw)
         with pytest.raises(DataError, match=reason) as caught:
@@ -71,7 +71,7 @@ def _png(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_style_is_found_by_name_or_path_and_copied_into_the_run(
+def test_a_style_image_is_found_by_name_and_copied_into_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
@@ -100,11 +100,11 @@ def test_a_style_is_found_by_name_or_path_and_copied_into_the_run(
     assert folder.spec().data.style == str(folder.path / "inputs" / "style.png")
     assert runner.train_folder(folder, device="cpu") == "finished"
     assert {step for step, _ in folder.previews()} == {0, 2}
-    with Image.open(folder.previews()[-1][1]) as shown:
-        assert shown.size[1] > shown.size[0]  # of the one test photograph: as it is, and painted below
+    with Image.open(folder.previews()[-1][1]) as preview:
+        assert preview.size[1] > preview.size[0]  # the one test photograph, with its stylised version below
 
 
-def test_a_visitors_pictures_are_copied_and_the_job_outlives_them(tmp_path: Path) -> None:
+def test_a_job_uses_copies_of_its_images(tmp_path: Path) -> None:
     config = pair(tmp_path / "mine")
     assignments = [
         f"data.{field}={value}" for field, value in config.model_dump(exclude_defaults=True).items() if field != "name"
@@ -118,25 +118,25 @@ def test_a_visitors_pictures_are_copied_and_the_job_outlives_them(tmp_path: Path
     )  # fmt: skip
     job_id = api.enter(spec, running=("cpu", 1, 0.0))
     folder = api.job(job_id).folder
-    kept = sorted(path.name for path in (folder.path / "inputs").iterdir())
-    assert kept == ["content.png", "style.png"]
+    copies = sorted(path.name for path in (folder.path / "inputs").iterdir())
+    assert copies == ["content.png", "style.png"]
     with Image.open(folder.path / "inputs" / "content.png") as content:
         assert content.size == (32, 21)
-    wanted = data.load(config).images
+    expected = data.load(config).images
     for name in ("photo.jpg", "painting.png"):
         (tmp_path / "mine" / name).unlink()
-    assert np.array_equal(data.load(folder.spec().data).images, wanted)
+    assert np.array_equal(data.load(folder.spec().data).images, expected)
     assert runner.train_folder(folder, device="cpu") == "finished"
-    shown = [np.asarray(Image.open(path)) for _, path in folder.previews()]
+    previews = [np.asarray(Image.open(path)) for _, path in folder.previews()]
     assert [step for step, _ in folder.previews()] == [0, 2, 4]
-    assert np.array_equal(shown[0], wanted[0].transpose(1, 2, 0))  # the photograph, at its own size
-    assert not np.array_equal(shown[1], shown[2])
+    assert np.array_equal(previews[0], expected[0].transpose(1, 2, 0))  # the photograph at its own size
+    assert not np.array_equal(previews[1], previews[2])
     losses = [point["loss/total"] for point in folder.metrics()[0]]
     assert len(losses) == 4
     assert losses[-1] < losses[0]
 
 
-def test_pictures_that_cannot_be_used_are_refused_before_anything_is_queued(tmp_path: Path) -> None:
+def test_invalid_images_are_refused_before_submission(tmp_path: Path) -> None:
     config = pair(tmp_path / "mine")
     spec = make_spec("style_transfer", assignments=[f"data.path={config.path}", f"data.path_b={config.path_b}"])
     Path(str(config.path_b)).write_bytes(b"not a picture")

@@ -1,4 +1,4 @@
-"""Pictures of any size through a translating model: tiles without seams, odd sizes, what files may be."""
+"""Images of any size through a translation model: tiles without seams, any size, and image files."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ SMALL = {
 
 def model_of(kind: str = "resnet", channels: int = 3) -> Model:
     torch.manual_seed(0)
-    # PyTorch's own start: with the paper's, an untrained network paints everything the same grey.
-    found = registry.get("cyclegan").build(
+    # PyTorch's initialisation: with the paper's, an untrained network outputs a uniform grey.
+    model = registry.get("cyclegan").build(
         image_shape=(channels, 32, 32), init_std=None, discriminator_channels=[4], **SMALL[kind]
     )
-    return found.eval().requires_grad_(False)
+    return model.eval().requires_grad_(False)
 
 
 def photo(height: int, width: int) -> np.ndarray:
-    """Something with slopes, edges and grain, and other colours on one side than on the other."""
+    """An image with gradients, edges and noise, and different colours on its left and right."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:height, :width]
     channels = [128 + 100 * np.sin(x / 40), 255 * x / width, 60 + 120 * ((x // 50 + y // 50) % 2)]
     return (np.stack(channels, 2) + rng.normal(0, 8, (height, width, 3))).clip(0, 255).astype(np.uint8)
 
 
-def attending(bias: float, channels: int = 3) -> Any:
-    """A model that opens its mask alike everywhere: the bias before tanh."""
+def masked(bias: float, channels: int = 3) -> Any:
+    """A model whose mask has the same value everywhere; `bias` is before tanh."""
     torch.manual_seed(0)
     model: Any = registry.get("cyclegan").build(
         image_shape=(channels, 32, 32), init_std=None, discriminator_channels=[4], attention=True, **SMALL["resnet"]
@@ -60,60 +60,62 @@ def attending(bias: float, channels: int = 3) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("how", "parts"), [({"max_side": 40}, 1), ({"tile": 288}, 5), ({}, 1), ({"precision": "bf16"}, 1)]
+    ("options", "parts"), [({"max_side": 40}, 1), ({"tile": 288}, 5), ({}, 1), ({"precision": "bf16"}, 1)]
 )
-def test_what_is_not_changed_keeps_its_detail_at_any_size(how: dict[str, Any], parts: int) -> None:
-    """Translated reduced, in tiles with the statistics of the whole, or at once: a shut mask gives back every pixel."""
-    picture, calls = photo(400, 310), list[int]()
-    how = {"precision": "fp32", **how}
-    kept = translate_image(attending(-20.0), picture, "a_to_b", on_progress=lambda _, all_: calls.append(all_), **how)
-    # bfloat16 has eight bits, and half a step is lost
-    assert np.abs(kept.astype(int) - picture).max() <= (1 if how["precision"] == "bf16" else 0)
+def test_a_closed_mask_returns_every_pixel(options: dict[str, Any], parts: int) -> None:
+    """Downsampled, in tiles, and in one pass."""
+    image, calls = photo(400, 310), list[int]()
+    options = {"precision": "fp32", **options}
+    unchanged = translate_image(
+        masked(-20.0), image, "a_to_b", on_progress=lambda _, total: calls.append(total), **options
+    )
+    # bfloat16 has eight bits: half a step of rounding
+    assert np.abs(unchanged.astype(int) - image).max() <= (1 if options["precision"] == "bf16" else 0)
     assert calls[0] >= parts
-    changed = translate_image(attending(0.0), picture, "a_to_b", **how)
-    assert np.abs(changed.astype(int) - picture).mean() > 10
+    changed = translate_image(masked(0.0), image, "a_to_b", **options)
+    assert np.abs(changed.astype(int) - image).mean() > 10
 
 
-def test_a_reduced_translation_is_laid_on_the_whole_picture() -> None:
-    """By hand: the change of the reduced one, enlarged and added; what was drawn has the grain of what was given."""
-    picture, model = photo(96, 160), attending(0.0)
-    small = np.asarray(Image.fromarray(picture).resize((40, 24), Image.Resampling.LANCZOS))
-    there = translate_image(model, small, "b_to_a", precision="fp32")
-    change = there.astype(np.float32) - small
-    wanted = picture.astype(np.float32)
+def test_a_downsampled_change_is_added_to_the_full_image() -> None:
+    """By hand: the change of the downsampled image, upsampled and added, so that the detail stays."""
+    image, model = photo(96, 160), masked(0.0)
+    small = np.asarray(Image.fromarray(image).resize((40, 24), Image.Resampling.LANCZOS))
+    translated = translate_image(model, small, "b_to_a", precision="fp32")
+    change = translated.astype(np.float32) - small
+    expected = image.astype(np.float32)
     for channel in range(3):
-        wanted[..., channel] += Image.fromarray(change[..., channel]).resize((160, 96), Image.Resampling.BICUBIC)
-    found = translate_image(model, picture, "b_to_a", max_side=40, precision="fp32")
-    assert np.array_equal(found, wanted.round().clip(0, 255))
+        expected[..., channel] += Image.fromarray(change[..., channel]).resize((160, 96), Image.Resampling.BICUBIC)
+    result = translate_image(model, image, "b_to_a", max_side=40, precision="fp32")
+    assert np.array_equal(result, expected.round().clip(0, 255))
 
 
-@pytest.mark.parametrize("kind", ["draws all", "grey"])
-def test_other_translations_are_enlarged_as_they_are(kind: str) -> None:
-    """One that draws the whole picture, and one that knows no colours: what it kept of them would be a ghost."""
-    picture = photo(96, 160)
-    small = np.asarray(Image.fromarray(picture).resize((40, 24), Image.Resampling.LANCZOS))
-    model = model_of() if kind == "draws all" else attending(0.0, channels=1)
-    found = translate_image(model, picture, "b_to_a", max_side=40, precision="fp32")
-    there = translate_image(model, small, "b_to_a", precision="fp32")
-    assert np.array_equal(found, tiled.resized(there, 160, 96))
+@pytest.mark.parametrize("kind", ["no mask", "grey"])
+def test_other_translations_are_upsampled(kind: str) -> None:
+    """A model without a mask, and a grey one, whose background has no colours to keep."""
+    image = photo(96, 160)
+    small = np.asarray(Image.fromarray(image).resize((40, 24), Image.Resampling.LANCZOS))
+    model = model_of() if kind == "no mask" else masked(0.0, channels=1)
+    result = translate_image(model, image, "b_to_a", max_side=40, precision="fp32")
+    translated = translate_image(model, small, "b_to_a", precision="fp32")
+    assert np.array_equal(result, tiled.resized(translated, 160, 96))
 
 
-def test_instance_norm_is_pytorchs_in_both_layouts_and_so_is_its_gradient() -> None:
+def test_instance_norm_and_its_gradient_equal_pytorchs_in_both_layouts() -> None:
     for layout in (torch.contiguous_format, torch.channels_last):
         x = torch.randn(3, 5, 9, 7).mul(3).add(1).to(memory_format=layout).requires_grad_(True)
         other = x.detach().clone().requires_grad_(True)
         weight = torch.randn(3, 5, 9, 7)
         (InstanceNorm()(x) * weight).sum().backward()
-        wanted = F.instance_norm(other, eps=EPS)
-        (wanted * weight).sum().backward()
-        torch.testing.assert_close(InstanceNorm()(x), wanted, atol=1e-5, rtol=1e-5)
+        expected = F.instance_norm(other, eps=EPS)
+        (expected * weight).sum().backward()
+        torch.testing.assert_close(InstanceNorm()(x), expected, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(x.grad, other.grad, atol=1e-5, rtol=1e-4)
     assert torch.autograd.gradcheck(InstanceNorm(), (torch.randn(2, 3, 4, 5, dtype=torch.double, requires_grad=True),))
-    assert float(InstanceNorm()(torch.ones(1, 2, 1, 1)).abs().max()) == 0, "one value is its own mean"
+    assert float(InstanceNorm()(torch.ones(1, 2, 1, 1)).abs().max()) == 0, "a single value is its own mean"
 
 
-def test_instance_norms_gradient_in_bf16_is_that_of_float64_but_for_rounding() -> None:
-    """Also where the mean is ten times the spread, and the gradient has a mean of its own."""
+def test_instance_norms_gradient_in_bf16_equals_float64_up_to_rounding() -> None:
+    """Also if the mean is ten times the standard deviation, and the gradient has a mean."""
     torch.manual_seed(0)
     for offset in (0.0, 10.0):
         x = (torch.randn(2, 5, 24, 20) + offset).bfloat16().contiguous(memory_format=torch.channels_last)
@@ -124,12 +126,12 @@ def test_instance_norms_gradient_in_bf16_is_that_of_float64_but_for_rounding() -
         assert rounded.grad is not None
         assert rounded.grad.is_contiguous(memory_format=torch.channels_last)
         assert exact.grad is not None
-        away = (rounded.grad.double() - exact.grad).abs().mean() / exact.grad.abs().mean()
-        assert float(away) < 0.01
+        error = (rounded.grad.double() - exact.grad).abs().mean() / exact.grad.abs().mean()
+        assert float(error) < 0.01
         assert float(exact.grad.abs().mean()) > 0.1
 
 
-def test_a_frozen_copy_keeps_the_first_pictures_statistics_and_shares_the_weights() -> None:
+def test_a_frozen_copy_keeps_the_first_images_statistics_and_shares_the_weights() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), InstanceNorm())
     first, second = torch.randn(1, 3, 8, 8), 5 * torch.randn(1, 3, 8, 8) + 2
     frozen = frozen_copy(network)
@@ -142,22 +144,22 @@ def test_a_frozen_copy_keeps_the_first_pictures_statistics_and_shares_the_weight
 
 
 @pytest.mark.parametrize("kind", SMALL)
-def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None:
-    """Every network here looks less far than a tile sees around what is kept of it, so rounding alone differs."""
-    model, picture = model_of(kind), photo(345, 390)
-    result = translate_image(model, picture, "a_to_b", tile=320, precision="fp32")
-    height, width = (tiling.up(side, model.multiple) for side in picture.shape[:2])  # type: ignore[arg-type]
-    padded = np.pad(picture, ((0, height - 345), (0, width - 390), (0, 0)), mode="reflect")
+def test_tiles_equal_one_pass_with_the_same_statistics(kind: str) -> None:
+    """The overlap is larger than the receptive-field radius of these networks, so only rounding differs."""
+    model, image = model_of(kind), photo(345, 390)
+    tiled = translate_image(model, image, "a_to_b", tile=320, precision="fp32")
+    height, width = (tiling.round_up(side, model.multiple) for side in image.shape[:2])  # type: ignore[arg-type]
+    padded = np.pad(image, ((0, height - 345), (0, width - 390), (0, 0)), mode="reflect")
     with torch.inference_mode():
-        frozen = frozen_copy(tiled._prepared(model, "fp32"))
-        tiled._pass(frozen, tiled._reduced(padded, 320, model.multiple), "a_to_b")  # type: ignore[arg-type]
-        whole = tiled.to_uint8(tiled._pass(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
-    assert whole.float().std() > 10, "a picture of one colour has no seams to see"
-    assert np.abs(result.astype(int) - whole.numpy()).max() <= 1
+        frozen = frozen_copy(tiled._inference_copy(model, "fp32"))
+        tiled._run(frozen, tiled._downsampled(padded, 320, model.multiple), "a_to_b")  # type: ignore[arg-type]
+        whole = tiled.to_uint8(tiled._run(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
+    assert whole.float().std() > 10, "a uniform image would have no visible seams"
+    assert np.abs(tiled.astype(int) - whole.numpy()).max() <= 1
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted"),
+    ("settings", "radius"),
     [
         ({"resnet_channels": 2, "residual_blocks": 9, "upsample": "nearest"}, 87),
         ({"resnet_channels": 2, "residual_blocks": 2, "upsample": "transposed"}, 31),
@@ -166,46 +168,44 @@ def test_tiles_are_the_whole_picture_with_the_same_statistics(kind: str) -> None
     ],
     ids=["resnet 9", "resnet 2", "unet 3", "unet 5"],
 )
-def test_a_network_looks_as_far_as_it_says_and_hardly_less(settings: dict[str, Any], wanted: int) -> None:
+def test_the_receptive_field_radius_is_exact_within_a_tenth(settings: dict[str, Any], radius: int) -> None:
     model = registry.get("cyclegan").build(image_shape=(3, 32, 32), discriminator_channels=[4], **settings).eval()
     assert isinstance(model, SupportsTranslation)
-    assert model.receptive_radius == wanted
+    assert model.receptive_radius == radius
     with torch.no_grad():
-        for parameter in model.parameters():  # means alone: every path counts, and none is cut off below zero
+        for parameter in model.parameters():  # means: every path counts, and no activation is negative
             parameter.fill_(1 / parameter[0].numel() if parameter.dim() > 1 else 0)
-    middle = tiling.up(wanted, model.multiple)
+    middle = tiling.round_up(radius, model.multiple)
     side = 2 * middle + model.multiple
     network: torch.nn.Module = model.generator_ab.double()  # type: ignore[operator, union-attr, assignment]
     for part in [*network.modules()]:
         for name, child in part.named_children():
             if isinstance(child, InstanceNorm | torch.nn.ReLU | torch.nn.LeakyReLU):
                 setattr(part, name, torch.nn.Identity())
-    x = torch.full((1, 3, side, side), 1e-6, dtype=torch.double, requires_grad=True)  # far from where tanh is flat
+    x = torch.full((1, 3, side, side), 1e-6, dtype=torch.double, requires_grad=True)  # where tanh is not saturated
     furthest = 0
-    for at in range(middle, middle + model.multiple):  # which of a halving's pixels it is counts
+    for at in range(middle, middle + model.multiple):  # the radius depends on the phase of the strided layers
         (gradient,) = torch.autograd.grad(network(x)[0, :, at, at].sum(), x)
-        seen = torch.nonzero(gradient[0].abs().sum((0, 1))).flatten()
-        furthest = max(furthest, at - int(seen.min()), int(seen.max()) - at)
-    assert 0.9 * wanted <= furthest <= wanted
+        used = torch.nonzero(gradient[0].abs().sum((0, 1))).flatten()
+        furthest = max(furthest, at - int(used.min()), int(used.max()) - at)
+    assert 0.9 * radius <= furthest <= radius
 
 
-def test_a_network_that_looks_further_than_tiles_overlap_gets_one_reduced_picture() -> None:
-    """Six reductions: tiles of 320 pixels would differ from the whole by half of what there is."""
+def test_a_network_with_a_large_receptive_field_gets_one_downsampled_image() -> None:
+    """Six downsampling layers: tiles of 320 pixels would be half wrong."""
     torch.manual_seed(0)
     model = registry.get("cyclegan").build(
         image_shape=(3, 64, 64), init_std=None, discriminator_channels=[4], generator="unet", unet_channels=[4] * 6
     )
-    assert tiled._tiling(model, 512) is None
-    assert tiled._tiling(model, tiled.TILE) == (256, 256)
-    picture, calls = photo(400, 700), list[tuple[int, int]]()
-    assert tiled.worked_size(model, 300, 300, 320) == (300, 300), "it goes through in one piece"
-    width, height = tiled.worked_size(model, 700, 400, 320)
+    assert tiled._core_and_overlap(model, 512) is None
+    assert tiled._core_and_overlap(model, tiled.TILE) == (256, 256)
+    image, calls = photo(400, 700), list[tuple[int, int]]()
+    assert tiled.working_size(model, 300, 300, 320) == (300, 300), "one pass"
+    width, height = tiled.working_size(model, 700, 400, 320)
     assert (width / height, 0.5 * 320**2 < width * height <= 320**2) == (pytest.approx(7 / 4, rel=0.02), True)
-    done = translate_image(
-        model, picture, "a_to_b", tile=320, precision="fp32", on_progress=lambda *at: calls.append(at)
-    )
-    assert (done.shape, calls) == (picture.shape, [(1, 1)])
-    small = translate_image(model, tiled.resized(picture, width, height), "a_to_b", precision="fp32")
+    done = translate_image(model, image, "a_to_b", tile=320, precision="fp32", on_progress=lambda *at: calls.append(at))
+    assert (done.shape, calls) == (image.shape, [(1, 1)])
+    small = translate_image(model, tiled.resized(image, width, height), "a_to_b", precision="fp32")
     assert np.array_equal(done, tiled.resized(small, 700, 400))
 
 
@@ -213,52 +213,52 @@ def test_a_network_that_looks_further_than_tiles_overlap_gets_one_reduced_pictur
     ("height", "width", "multiple"),
     [(181_024, 32, 32), (32, 16_000, 4), (1000, 900, 256), (4000, 300, 4), (513, 513, 4)],
 )
-def test_the_reduced_copy_is_never_more_than_a_tile(height: int, width: int, multiple: int) -> None:
-    reduced = tiled._reduced(np.zeros((height, width, 1), np.uint8), 512, multiple)
-    assert reduced.shape[0] * reduced.shape[1] <= 512**2
-    assert reduced.shape[0] % multiple == reduced.shape[1] % multiple == 0
-    assert reduced.shape[0] * reduced.shape[1] > 0.5 * 512**2
+def test_the_downsampled_copy_is_never_larger_than_a_tile(height: int, width: int, multiple: int) -> None:
+    small = tiled._downsampled(np.zeros((height, width, 1), np.uint8), 512, multiple)
+    assert small.shape[0] * small.shape[1] <= 512**2
+    assert small.shape[0] % multiple == small.shape[1] % multiple == 0
+    assert small.shape[0] * small.shape[1] > 0.5 * 512**2
 
 
 def test_no_step_at_the_borders_of_tiles() -> None:
-    """Beside it: tiles that are normalised alone, whose steps the same measure finds."""
+    """For comparison: tiles normalised separately, whose steps the same measure detects."""
     model = model_of()
     for parameter in model.parameters():
-        parameter.abs_()  # means instead of differences: untrained ones make grain of a smooth picture
+        parameter.abs_()  # means instead of differences: untrained differences turn a smooth image into noise
     y, x = np.mgrid[:300, :580]
-    picture = np.stack([255 * x / 580, 200 - 150 * x / 580 + 30 * np.sin(y / 30), 100 + 60 * np.sin(x / 60)], 2)
-    picture = picture.astype(np.uint8)
+    image = np.stack([255 * x / 580, 200 - 150 * x / 580 + 30 * np.sin(y / 30), 100 + 60 * np.sin(x / 60)], 2)
+    image = image.astype(np.uint8)
     cores = list(tiling.cores(580, 128, 4))
     borders = [start for start, _ in cores[1:]]
-    tiled = translate_image(model, picture, "a_to_b", tile=320, precision="fp32").astype(float)
-    alone = np.concatenate(
-        [translate_image(model, picture[:, start:end], "a_to_b", precision="fp32") for start, end in cores], 1
+    tiled = translate_image(model, image, "a_to_b", tile=320, precision="fp32").astype(float)
+    separate = np.concatenate(
+        [translate_image(model, image[:, start:end], "a_to_b", precision="fp32") for start, end in cores], 1
     ).astype(float)
 
     def excess(pixels: np.ndarray) -> float:
-        """The step that a whole column takes at a border, over that of one column in twenty elsewhere."""
+        """The largest step of a column at a border, relative to the 95th percentile of all columns."""
         steps = np.abs(np.diff(pixels, axis=1).mean(0)).mean(1)
         return float(max(steps[border - 1] for border in borders) / np.quantile(steps, 0.95))
 
     assert tiled.std() > 10
-    assert excess(tiled) < 1 < 5 < excess(alone)
+    assert excess(tiled) < 1 < 5 < excess(separate)
 
 
 @pytest.mark.parametrize("kind", ["resnet", "unet"])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (17, 33), (20, 3000), (3000, 20), (2, 5), (64, 64)])
-def test_any_size_comes_back_at_its_size(kind: str, height: int, width: int) -> None:
-    picture = photo(height, width)
-    done = translate_image(model_of(kind), picture, "b_to_a", precision="fp32")
-    assert (done.shape, done.dtype) == (picture.shape, np.uint8)
+def test_the_result_has_the_size_of_the_image(kind: str, height: int, width: int) -> None:
+    image = photo(height, width)
+    done = translate_image(model_of(kind), image, "b_to_a", precision="fp32")
+    assert (done.shape, done.dtype) == (image.shape, np.uint8)
 
 
-def test_what_fits_is_not_touched_by_padding_tiles_or_formats() -> None:
-    model, picture = model_of(), photo(64, 96)
-    x = torch.from_numpy(picture).permute(2, 0, 1)[None].float().mul(2 / 255).sub(1)
-    wanted = model.translate(x, "a_to_b").add(1).mul(127.5).round().clamp(0, 255)  # type: ignore[operator]
-    done = translate_image(model, picture, "a_to_b", precision="fp32")
-    assert np.abs(done.astype(int) - wanted[0].permute(1, 2, 0).numpy()).max() <= 1
-    half = translate_image(model, picture, "a_to_b", precision="bf16")
+def test_an_image_that_fits_is_translated_in_one_exact_pass() -> None:
+    model, image = model_of(), photo(64, 96)
+    x = torch.from_numpy(image).permute(2, 0, 1)[None].float().mul(2 / 255).sub(1)
+    expected = model.translate(x, "a_to_b").add(1).mul(127.5).round().clamp(0, 255)  # type: ignore[operator]
+    done = translate_image(model, image, "a_to_b", precision="fp32")
+    assert np.abs(done.astype(int) - expected[0].permute(1, 2, 0).numpy()).max() <= 1
+    half = translate_image(model, image, "a_to_b", precision="bf16")
     assert np.abs(done.astype(int) - half).mean() < 3
     calls: list[tuple[int, int]] = []
     translate_image(model, photo(200, 1200), "a_to_b", tile=320, on_progress=lambda *at: calls.append(at))
@@ -266,7 +266,7 @@ def test_what_fits_is_not_touched_by_padding_tiles_or_formats() -> None:
     assert len(calls) > 3
 
 
-def test_transparency_is_laid_on_white_and_given_back() -> None:
+def test_transparent_pixels_count_as_white_and_stay_transparent() -> None:
     model = model_of()
     opaque = np.full((40, 40, 4), 255, np.uint8)
     clear = np.dstack([photo(40, 40), np.zeros((40, 40), np.uint8)])
@@ -277,15 +277,15 @@ def test_transparency_is_laid_on_white_and_given_back() -> None:
     assert translate_image(model, clear, "a_to_b")[:, :, 3].max() == 0
 
 
-def test_a_grey_model_takes_colour_and_a_large_picture_may_be_reduced() -> None:
+def test_a_grey_model_accepts_colour_and_max_side_keeps_the_size() -> None:
     done = translate_image(model_of(channels=1), photo(50, 41), "a_to_b")
     assert done.shape == (50, 41, 3)
     assert np.array_equal(done[:, :, 0], done[:, :, 2])
-    reduced = translate_image(model_of(), photo(600, 300), "a_to_b", max_side=60)
-    assert reduced.shape == (600, 300, 3)
+    result = translate_image(model_of(), photo(600, 300), "a_to_b", max_side=60)
+    assert result.shape == (600, 300, 3)
 
 
-def test_what_cannot_be_translated_is_said() -> None:
+def test_what_cannot_be_translated_is_refused() -> None:
     classifier = registry.get("mlp_classifier").build(image_shape=(1, 28, 28), num_classes=10, hidden_sizes=[4])
     with pytest.raises(CapabilityError, match="cannot translate"):
         translate_image(classifier, photo(8, 8), "a_to_b")
@@ -294,9 +294,9 @@ def test_what_cannot_be_translated_is_said() -> None:
             translate_image(model_of(), wrong, "a_to_b")
     with pytest.raises(DataError, match="would be padded to 11500 x 11500, more than 128,000,000 pixels"):
         translate_image(model_of(), np.zeros((11_500, 11_498, 3), np.uint8), "a_to_b")
-    with pytest.raises(DataError, match=r"4,000,000 x 4 pixels are too drawn out: .* 500 times .* cut it"):
+    with pytest.raises(DataError, match=r"4,000,000 x 4 pixels are too narrow: .* 500 times .* cut it"):
         translate_image(model_of(), np.zeros((4, 4_000_000, 3), np.uint8), "a_to_b")
-    with pytest.raises(DataError, match="1 x 16,001 pixels are too drawn out"):
+    with pytest.raises(DataError, match="1 x 16,001 pixels are too narrow"):
         tiled.check_shape(1, 16_001)
     tiled.check_shape(16_000, 1)
     with pytest.raises(ConfigError, match="max_side = 0"):
@@ -307,7 +307,7 @@ def test_what_cannot_be_translated_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "kind", "wanted"),
+    ("image", "kind", "expected"),
     [
         (plain(RED), "PNG", RED),
         (plain(RED).quantize(4), "PNG", RED),
@@ -319,20 +319,20 @@ def test_what_cannot_be_translated_is_said() -> None:
     ],
     ids=["colour", "palette", "grey", "16 bit", "CMYK", "opaque", "transparent"],
 )
-def test_a_whole_picture_of_each_mode(image: Image.Image, kind: str, wanted: tuple[int, ...]) -> None:
+def test_an_image_file_of_each_mode_is_decoded(image: Image.Image, kind: str, expected: tuple[int, ...]) -> None:
     pixels = pictures.decode_whole(encoded(image, kind))
-    assert pixels.shape == (12, 20, len(wanted))
-    assert np.abs(pixels.astype(int) - np.array(wanted)).max() <= 2
+    assert pixels.shape == (12, 20, len(expected))
+    assert np.abs(pixels.astype(int) - np.array(expected)).max() <= 2
 
 
-def test_a_whole_picture_is_turned_and_of_an_animation_the_first_frame() -> None:
+def test_the_exif_orientation_is_applied_and_an_animation_gives_its_first_frame() -> None:
     upright = plain(RED, (16, 32))
     upright.paste(BLUE, (0, 0, 16, 16))
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned = pictures.decode_whole(encoded(upright, "JPEG", quality=95, exif=exif))
-    assert turned.shape == (16, 32, 3)
-    assert turned[:, 20:, 2].min() > 150 > turned[:, :12, 2].max(), "the blue top is now at the right"
+    rotated = pictures.decode_whole(encoded(upright, "JPEG", quality=95, exif=exif))
+    assert rotated.shape == (16, 32, 3)
+    assert rotated[:, 20:, 2].min() > 150 > rotated[:, :12, 2].max(), "the blue top is now at the right"
     frames = encoded(plain(RED), "GIF", save_all=True, append_images=[plain(BLUE)])
     assert pictures.decode_whole(frames)[..., 0].min() > 200
 
@@ -348,7 +348,7 @@ def test_a_whole_picture_is_turned_and_of_an_animation_the_first_frame() -> None
     ],
     ids=["renamed", "truncated", "bomb", "large"],
 )
-def test_a_bad_file_is_refused_whole(raw: bytes, reason: str) -> None:
+def test_an_invalid_file_is_refused(raw: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         pictures.decode_whole(raw)
 
@@ -360,7 +360,7 @@ def test_the_command_line_translates_a_file(
     folder = RunFolder.create(runs_root() / "tiny", spec)
     checkpoint.save(folder, 1, checkpoint.build(spec.model_dump()))
     (tmp_path / "in.jpg").write_bytes(encoded(plain(RED, (31, 45)), "JPEG"))
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     out = tmp_path / "out.png"
 
     def run(*words: str) -> int:

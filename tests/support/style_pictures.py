@@ -1,4 +1,4 @@
-"""Smooth pictures and the smallest models of both style families, for several tests."""
+"""Smooth images, and small models of both style transfer families."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SHALLOW = {
     "content_relu4_2": 0,
     "content_relu2_2": 1,
 }
-"""Settings that look no deeper than VGG's second block: quick, and pictures may be small."""
+"""Settings that use VGG's first two blocks only: fast, and images may be small."""
 
 
 def picture(width: int = 48, height: int = 32, seed: int = 0) -> np.ndarray:
-    """A smooth picture, uint8 (H, W, 3)."""
+    """A smooth image, uint8 (H, W, 3)."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
