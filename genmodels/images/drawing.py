@@ -81,12 +81,12 @@ def _white_on_black(grey: np.ndarray) -> np.ndarray:
     Paper lighter than mid-grey at the border means dark ink. The paper's brightness is estimated at every position.
     """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    picture = Image.fromarray(255 - grey if np.median(border) > 127 else grey).filter(ImageFilter.MedianFilter(3))
+    image = Image.fromarray(255 - grey if np.median(border) > 127 else grey).filter(ImageFilter.MedianFilter(3))
     height, width = grey.shape
     # The minimum over a quarter of the page, wider than any stroke, is the paper there.
-    small = picture.resize((40, 40), Image.Resampling.BOX).filter(ImageFilter.MinFilter(11))
+    small = image.resize((40, 40), Image.Resampling.BOX).filter(ImageFilter.MinFilter(11))
     paper = small.filter(ImageFilter.GaussianBlur(4)).resize((width, height), Image.Resampling.BICUBIC)
-    ink = np.asarray(picture).astype(np.float32) - np.asarray(paper)
+    ink = np.asarray(image).astype(np.float32) - np.asarray(paper)
     strongest = float(np.percentile(ink, 99.5))
     if strongest < 24:  # of 255: a blank page with paper grain
         return np.zeros_like(grey)
@@ -139,8 +139,8 @@ def _widened(fine: np.ndarray) -> np.ndarray:
         return fine
     radius = round(missing / 2)
     shrunk = [max(1, length - 2 * radius) for length in fine.shape]
-    picture = Image.fromarray(fine).resize((shrunk[1], shrunk[0]), Image.Resampling.BICUBIC)
-    small = np.asarray(picture)
+    image = Image.fromarray(fine).resize((shrunk[1], shrunk[0]), Image.Resampling.BICUBIC)
+    small = np.asarray(image)
     return _dilated(np.asarray(small * (255 / max(1, int(small.max())))).astype(np.uint8), radius)
 
 
