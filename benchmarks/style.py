@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks import options
 from benchmarks.options import Length
 from genmodels.data.loader import to_float
-from genmodels.images.tiled import _pass, _prepared
+from genmodels.images.tiled import _inference_copy, _run
 from genmodels.layers.instance_norm import InstanceNorm
 from genmodels.models.fast_style import FastStyle, ReflectionPad
 from genmodels.models.style_transfer import StyleTransfer
@@ -159,8 +159,8 @@ def gatys(length: Length) -> None:
 
 def fast_style(model: FastStyle, side: int, target: float, length: Length) -> None:
     photo = photograph(side)
-    half = _prepared(model, "bf16")
-    plain = plain_network(_prepared(model, "fp32"))
+    half = _inference_copy(model, "bf16")
+    plain = plain_network(_inference_copy(model, "fp32"))
     plain.to(memory_format=torch.contiguous_format)
     x = to_float(torch.from_numpy(photo)).permute(2, 0, 1)[None].contiguous()
     images: dict[str, Tensor] = {}
@@ -169,11 +169,11 @@ def fast_style(model: FastStyle, side: int, target: float, length: Length) -> No
         plain.get_submodule("network")(x)
 
     def ours() -> None:
-        images["ours"] = _pass(half, photo, "stylize")
+        images["ours"] = _run(half, photo, "stylize")
 
     with torch.inference_mode():
         race(f"fast style, {side}x{side}", theirs, ours, target, length)
-        images["float32"] = _pass(_prepared(model, "fp32"), photo, "stylize")
+        images["float32"] = _run(_inference_copy(model, "fp32"), photo, "stylize")
     # The same network with the same margin: only the number format differs.
     a, b = (
         images[name][0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""`python -m genmodels translate` and `stylize`: photographs in, PNGs out. They import torch when they run."""
+"""`python -m genmodels translate` and `stylize`: an image file in, a PNG out. torch is imported when they run."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ if TYPE_CHECKING:
 Given = Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF of any size.")]
 Out = Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")]
 MaxSide = Annotated[
-    int | None, typer.Option(min=1, help="Reduce larger pictures to this side, and enlarge the result.")
+    int | None, typer.Option(min=1, help="Downsample larger images to this side, and upsample the result.")
 ]
-Step = Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")]
+Step = Annotated[int | None, typer.Option(min=0, help="A saved step; the newest by default.")]
 
 
 def translate(
     name: Name,
     picture: Given,
     out: Out,
-    direction: Annotated[str, typer.Option(help="ab, from the first kind to the second, or ba.")] = "ab",
+    direction: Annotated[str, typer.Option(help="ab: domain A to domain B; ba: domain B to domain A.")] = "ab",
     max_side: MaxSide = None,
     step: Step = None,
 ) -> None:
-    """Translate a photograph with a model such as a CycleGAN; the result has its size."""
+    """Translate an image to another domain with a model such as a CycleGAN; the size stays."""
     directions: dict[str, Direction] = {"ab": "a_to_b", "ba": "b_to_a"}
     if direction not in directions:
-        raise ConfigError(f"--direction {direction!r} is not allowed: ab, from the first kind to the second, or ba")
-    _make(name, picture, out, directions[direction], max_side, step)
+        raise ConfigError(f"--direction {direction!r} is not allowed: ab, from domain A to domain B, or ba")
+    _translate(name, picture, out, directions[direction], max_side, step)
 
 
 def stylize(name: Name, picture: Given, out: Out, max_side: MaxSide = None, step: Step = None) -> None:
-    """Paint a photograph with a network that has learned one style; the result has its size."""
-    _make(name, picture, out, "stylize", max_side, step)
+    """Stylise an image with a fast style network; the size stays."""
+    _translate(name, picture, out, "stylize", max_side, step)
 
 
-def _make(name: str, picture: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
+def _translate(name: str, picture: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
     from PIL import Image
 
     from genmodels.data import given, pictures
     from genmodels.images import preview, tiled
 
     if out.suffix.lower() != ".png":
-        raise ConfigError(f"{str(out)!r} does not end in .png, the one format written here")
+        raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
     pixels = given.decoded(picture, pictures.MAX_FILE_BYTES, pictures.decode_whole)
 
     def report(done: int, total: int) -> None:
@@ -58,12 +58,12 @@ def _make(name: str, picture: Path, out: Path, way: Way, max_side: int | None, s
             typer.echo(f"\r{done} of {total} tiles", nl=done == total, err=True)
 
     model, (height, width) = catalog.load(name, step), pixels.shape[:2]
-    made = tiled.translate_image(model, pixels, way, max_side=max_side, on_progress=report)
-    worked = tiled.worked_size(model, width, height, max_side=max_side)
-    if worked != (width, height):
-        typer.echo(f"worked at {worked[0]} x {worked[1]} pixels and enlarged", err=True)
+    result = tiled.translate_image(model, pixels, way, max_side=max_side, on_progress=report)
+    working = tiled.working_size(model, width, height, max_side=max_side)
+    if working != (width, height):
+        typer.echo(f"processed at {working[0]} x {working[1]} pixels and upsampled", err=True)
     try:
-        out.write_bytes(preview.png(Image.fromarray(made)))
+        out.write_bytes(preview.png(Image.fromarray(result)))
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be written: {error}") from error
     typer.echo(out)

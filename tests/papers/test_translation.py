@@ -372,10 +372,10 @@ def test_the_command_line_translates_a_file(
     assert run(str(tmp_path / "in.jpg"), str(out), "--direction", "ba") == 0
     assert Image.open(out).size == (31, 45)
     assert run(str(tmp_path / "in.jpg"), str(out), "--direction", "left") == 2
-    assert "ab, from the first kind" in capsys.readouterr().err
+    assert "ab, from domain A to domain B" in capsys.readouterr().err
     assert run(str(tmp_path / "in.jpg"), str(out), "--max-side", "20") == 0
     assert Image.open(out).size == (31, 45)
-    assert "worked at 14 x 20 pixels and enlarged" in capsys.readouterr().err
+    assert "processed at 14 x 20 pixels and upsampled" in capsys.readouterr().err
     assert run(str(tmp_path / "in.jpg"), str(tmp_path / "out.tiff")) == 2
     assert run(str(tmp_path / "none.jpg"), str(out)) == 1
     assert run(str(tmp_path / "text.png"), str(out)) == 1
