@@ -147,7 +147,7 @@ def test_a_frozen_copy_keeps_the_first_images_statistics_and_shares_the_weights(
 def test_tiles_equal_one_pass_with_the_same_statistics(kind: str) -> None:
     """The overlap is larger than the receptive-field radius of these networks, so only rounding differs."""
     model, image = model_of(kind), photo(345, 390)
-    tiled = translate_image(model, image, "a_to_b", tile=320, precision="fp32")
+    result = translate_image(model, image, "a_to_b", tile=320, precision="fp32")
     height, width = (tiling.round_up(side, model.multiple) for side in image.shape[:2])  # type: ignore[arg-type]
     padded = np.pad(image, ((0, height - 345), (0, width - 390), (0, 0)), mode="reflect")
     with torch.inference_mode():
@@ -155,7 +155,7 @@ def test_tiles_equal_one_pass_with_the_same_statistics(kind: str) -> None:
         tiled._run(frozen, tiled._downsampled(padded, 320, model.multiple), "a_to_b")  # type: ignore[arg-type]
         whole = tiled.to_uint8(tiled._run(frozen, padded, "a_to_b"))[0, :, :345, :390].permute(1, 2, 0)
     assert whole.float().std() > 10, "a uniform image would have no visible seams"
-    assert np.abs(tiled.astype(int) - whole.numpy()).max() <= 1
+    assert np.abs(result.astype(int) - whole.numpy()).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_no_step_at_the_borders_of_tiles() -> None:
     image = image.astype(np.uint8)
     cores = list(tiling.cores(580, 128, 4))
     borders = [start for start, _ in cores[1:]]
-    tiled = translate_image(model, image, "a_to_b", tile=320, precision="fp32").astype(float)
+    result = translate_image(model, image, "a_to_b", tile=320, precision="fp32").astype(float)
     separate = np.concatenate(
         [translate_image(model, image[:, start:end], "a_to_b", precision="fp32") for start, end in cores], 1
     ).astype(float)
@@ -240,8 +240,8 @@ def test_no_step_at_the_borders_of_tiles() -> None:
         steps = np.abs(np.diff(pixels, axis=1).mean(0)).mean(1)
         return float(max(steps[border - 1] for border in borders) / np.quantile(steps, 0.95))
 
-    assert tiled.std() > 10
-    assert excess(tiled) < 1 < 5 < excess(separate)
+    assert result.std() > 10
+    assert excess(result) < 1 < 5 < excess(separate)
 
 
 @pytest.mark.parametrize("kind", ["resnet", "unet"])
