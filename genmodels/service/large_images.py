@@ -82,7 +82,7 @@ def run_tiles(model: Model, colours: np.ndarray, way: Way, on_progress: Progress
 
 
 def _run_tiles(model: Model, colours: np.ndarray, way: Way, on_progress: Progress | None) -> np.ndarray:
-    steps = tiled.translating(model, colours, way, tile=TILE)
+    steps = tiled.translate_tiles(model, colours, way, tile=TILE)
 
     def task() -> tuple[int, int] | np.ndarray:
         try:

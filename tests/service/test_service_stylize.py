@@ -12,12 +12,12 @@ from PIL import Image
 from genmodels import checkpoint
 from genmodels.data import pictures
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
+from genmodels.images.tiled import translate_image
 from genmodels.recipes import parse_overrides
 from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile
 from genmodels.service.stylize import PaintingSettings, StylizeRequest
 from genmodels.service.stylize import inputs as stylize_inputs
-from genmodels.stylizing import stylize_image
 from tests.support.picture_files import RED, claimed_png, encoded, plain
 from tests.support.runs import save_run
 from tests.support.stylizing import offer, save_networks
@@ -125,13 +125,13 @@ def test_a_result_is_that_of_the_network_at_the_size_of_the_image_up_to_the_limi
     found = stylize.stylize(StylizeRequest(model="fast", step=10), given(picture))
     assert (found.size, found.original_size) == ((160, 96), (160, 96))
     model = checkpoint.load_model(runs / "fast", 10)
-    wanted = stylize_image(model, np.asarray(picture))
+    wanted = translate_image(model, np.asarray(picture), "stylize")
     assert wanted.std() > 5
     assert np.array_equal(found.pixels, wanted)
     small = stylize.stylize(StylizeRequest(model="fast", step=10, longest=64), given(picture))
     assert (small.size, small.original_size) == ((64, 38), (160, 96))
     reduced = np.asarray(picture.resize((64, 38), Image.Resampling.LANCZOS))
-    assert np.array_equal(small.pixels, stylize_image(model, reduced))
+    assert np.array_equal(small.pixels, translate_image(model, reduced, "stylize"))
     assert not np.array_equal(
         found.pixels, stylize.stylize(StylizeRequest(model="fast", step=0), given(picture)).pixels
     )

@@ -65,10 +65,10 @@ def test_a_masked_change_is_upsampled_onto_the_image_and_reported(runs: Path, mo
     found = translate.translate(TranslationRequest(model="attending"), given(picture))
     assert found.background_kept
     assert found.working_size == (53, 32)
-    colours, alpha = tiled.without_alpha(np.asarray(picture))
+    colours, alpha = tiled.split_alpha(np.asarray(picture))
     small = tiled.resized(colours, 53, 32)
     there = tiled.translate_image(checkpoint.load_model(runs / "attending", 10), small, "a_to_b")
-    wanted = tiled.brought_back(there, small, colours, (160, 96))
+    wanted = tiled.to_full_size(there, small, colours, (160, 96))
     assert np.array_equal(found.pixels[..., :3], wanted)
     assert not np.array_equal(wanted, tiled.resized(there, 160, 96))
     assert alpha is None or np.array_equal(found.pixels[..., 3:], alpha)
@@ -172,7 +172,7 @@ def test_the_exif_orientation_is_applied(runs: Path) -> None:
         (encoded(photo(64, 64))[:100], "damaged"),
         (claimed_png(20_000, 20_000), "more than 25,000,000 pixels"),
         (claimed_png(6_000, 5_000), "6000 x 5000 is more than 25,000,000 pixels"),
-        (encoded(plain(RED, (60_000, 4))), "60,000 x 4 pixels are too drawn out"),
+        (encoded(plain(RED, (60_000, 4))), "60,000 x 4 pixels are too narrow"),
         (encoded(plain(RED, (200_000, 4))), "200,000 x 4 pixels; a side has at most 65,535"),
         (b"", "not a PNG"),
         (bytes(pictures.MAX_FILE_BYTES + 1), "larger than 64 MB"),

@@ -178,10 +178,10 @@ def stylize(request: StylizeRequest, file: ImageFile, on_progress: Progress | No
         tiled.check_shape(*original)
         factor = min(1.0, request.longest / max(original))
         size = max(1, round(original[0] * factor)), max(1, round(original[1] * factor))
-        size = tiled.worked_size(model, *size, TILE)
+        size = tiled.working_size(model, *size, TILE)
         if size != original:
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
-        colours, alpha = tiled.without_alpha(picture)
+        colours, alpha = tiled.split_alpha(picture)
         began = time.perf_counter()
         pixels = run_tiles(model, colours, "stylize", on_progress)
         if alpha is not None:

@@ -121,12 +121,12 @@ def translate(request: TranslationRequest, file: ImageFile, on_progress: Progres
     def make(model: Model) -> tuple[Translation, int]:
         picture = pictures.decode_whole(file.raw, served=True)
         before, (height, width) = shown(picture), picture.shape[:2]
-        colours, alpha = tiled.without_alpha(picture)
+        colours, alpha = tiled.split_alpha(picture)
         reduced = _reduced(model, request, colours)
-        original = colours if tiled.keeps_surroundings(model) else None
+        original = colours if tiled.keeps_background(model) else None
         del picture, colours  # up to 0.2 GB, which most models do not need while the network works for minutes
         one_way = _one_way(request, file, reduced, on_progress)
-        pixels = tiled.brought_back(one_way.translated, one_way.source, original, (width, height))
+        pixels = tiled.to_full_size(one_way.translated, one_way.source, original, (width, height))
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         size = one_way.source.shape[1], one_way.source.shape[0]
@@ -214,7 +214,7 @@ def _one_way(
         source = reduced
         if source is None:
             picture = pictures.decode_whole(file.raw, served=True)
-            source = _reduced(model, request, tiled.without_alpha(picture)[0])
+            source = _reduced(model, request, tiled.split_alpha(picture)[0])
             del picture
         began = time.perf_counter()
         translated = run_tiles(model, source, request.direction, on_progress)
@@ -252,7 +252,7 @@ def _reduced(model: Model, request: TranslationRequest, colours: np.ndarray) -> 
     if request.detail:
         factor = min(factor, request.detail * min(model.config.shape[1:]) / min(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    return tiled.resized(colours, *tiled.worked_size(model, *size, TILE))
+    return tiled.resized(colours, *tiled.working_size(model, *size, TILE))
 
 
 def _probabilities(request: TranslationRequest, *images: np.ndarray) -> tuple[float, float] | None:
