@@ -177,7 +177,7 @@ def test_the_exif_orientation_is_applied(runs: Path) -> None:
         (b"", "not a PNG"),
         (bytes(pictures.MAX_FILE_BYTES + 1), "larger than 64 MB"),
     ],
-    ids=["renamed", "truncated", "bomb", "many pixels", "drawn out", "long side", "empty", "large"],
+    ids=["renamed", "truncated", "bomb", "many pixels", "narrow", "long side", "empty", "large"],
 )
 def test_a_bad_file_is_refused_with_the_reason(runs: Path, raw: bytes, reason: str) -> None:
     for ask in (translate.translate, translate.cycle, translate.png):
