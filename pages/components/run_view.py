@@ -249,7 +249,7 @@ def _event_text(event: Mapping[str, Any], escape: Callable[[str], str]) -> str:
     }
     try:
         if kind == "began_with" and event["anew"]:
-            return t("runs.event.began_with_anew", **{**fields, "anew": escape(", ".join(event["anew"]))})
+            return t("runs.event.began_with_from_scratch", **fields, from_scratch=escape(", ".join(event["anew"])))
         return t(f"runs.event.{kind}", **fields)
     except (KeyError, TypeError, ValueError):  # written by another version, with other fields
         return t("runs.event.other", step=event["step"], kind=escape(kind))
