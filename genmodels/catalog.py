@@ -131,7 +131,7 @@ def list_recipes() -> tuple[RecipeInfo, ...]:
         r = recipes.get(name)
         data_name = str(r.data.get("name"))
         found.append(
-            RecipeInfo(r.name, r.title, r.description, r.source, r.model, data_name, tuple(r.presets), r.expect)
+            RecipeInfo(r.name, r.title, r.description, r.source, r.family, data_name, tuple(r.presets), r.expect)
         )
     return tuple(found)
 

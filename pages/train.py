@@ -75,7 +75,7 @@ def _train_size(choice: Choice) -> int | None:
 def _form(choice: Choice) -> list[str]:
     """Show every setting as a widget; return those that differ from recipe and preset, as arguments of `--set`."""
     sections = recipes.merge(choice.recipe, choice.preset)
-    settings = registry.config_class(choice.recipe.model)
+    settings = registry.config_class(choice.recipe.family)
     model_base = settings.parse(sections["model"], "model.").model_dump(mode="json")
     train_base = TrainConfig.parse(sections["train"], "train.").model_dump(mode="json")
 

@@ -63,7 +63,7 @@ def _lengths(recipe: Recipe, train: Mapping[str, Any], spec: Spec, step: int) ->
     wanted = TrainConfig.parse(train, "train.")
     steps = wanted.max_steps
     if steps is None:
-        pairs = "image_a" in registry.config_class(recipe.model).batch_keys
+        pairs = "image_a" in registry.config_class(recipe.family).batch_keys
         size = spec.data_spec.pairs if pairs else spec.data_spec.train_size
         steps = round((wanted.max_epochs or 0) * (size // wanted.batch_size))
     found = [] if step == steps else [f"{step:,} steps instead of {steps:,}"]
@@ -76,7 +76,7 @@ def _lengths(recipe: Recipe, train: Mapping[str, Any], spec: Spec, step: int) ->
 
 def _settings(recipe: Recipe, sections: Mapping[str, Mapping[str, Any]], spec: Spec) -> list[str]:
     """Settings of the model; those that are younger than the spec are passed over."""
-    wanted = registry.config_class(recipe.model).parse(sections["model"], "model.").model_dump(mode="json")
+    wanted = registry.config_class(recipe.family).parse(sections["model"], "model.").model_dump(mode="json")
     return [
         f"`{key}` {spec.config[key]} instead of {value}"
         for key, value in wanted.items()

@@ -1,7 +1,7 @@
-"""Recipes: one experiment each, a YAML file of model, config, data and training settings, with where it comes from.
+"""Recipes: one experiment per YAML file: model family, settings of model, data and training, and its source.
 
-`resolve` turns a recipe, a preset and `--set` overrides into a Spec: everything validated, the data's shape filled
-in, epochs turned into steps. No torch is imported on the way.
+`resolve` turns a recipe, a preset and `--set` overrides into a validated Spec with the data's shape and the number of
+steps. It does not import torch.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from genmodels.errors import ConfigError, DataError, UnknownNameError
 FOLDER = Path(__file__).parent
 SECTIONS = ("model", "data", "train", "run")
 _TEXT = {"data": text_fields(DataConfig), "train": text_fields(TrainConfig), "run": text_fields(RunConfig)}
-"""Fields by section whose value is never a number. A model's own are words of a fixed list, none of them a number."""
+"""Text fields by section. A model's text fields only take words of a fixed list, none of them a number."""
 
 
 class Recipe(Frozen):
-    """A recipe file as written; `config`, `data` and `train` may be partial, defaults fill the rest."""
+    """A recipe file as written. `model`, `data` and `train` may be partial; missing settings take their defaults."""
 
     name: str
     title: str
-    description: str = Field(description="what it shows and why it matters, in one or two sentences")
+    description: str = Field(description="what it shows, in one or two sentences")
     source: str
-    model: str
-    config: dict[str, Any] = Field({}, description="settings of the model")
+    family: str = Field(description="name of the model family")
+    model: dict[str, Any] = Field({}, description="settings of the model")
     data: dict[str, Any]
     train: dict[str, Any]
     expect: dict[str, tuple[float | None, float | None]] = Field({}, description="metric: [low, high]")
     presets: dict[str, dict[str, dict[str, Any]]] = Field(
-        {}, description="changes by section; `expect` there is what the preset promises, nothing if not given"
+        {}, description="changes by section; `expect` there: the preset's own expected metrics, none if not given"
     )
 
 
 class Spec(Frozen):
-    """A resolved experiment: nothing in it depends on defaults or on a recipe file any more."""
+    """A resolved experiment: independent of defaults and recipe files."""
 
     recipe: str | None = None
     preset: str | None = None
@@ -61,13 +61,13 @@ class Spec(Frozen):
 
 
 def names() -> tuple[str, ...]:
-    """Names of all recipes, sorted."""
+    """The sorted names of all recipes."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
 @cache
 def get(name: str) -> Recipe:
-    """The recipe called `name`; raises UnknownNameError."""
+    """The recipe `name`. Raises UnknownNameError."""
     if name not in names():
         raise UnknownNameError("recipe", name, names(), "`python -m genmodels recipes` lists them.")
     path = FOLDER / f"{name}.yaml"
@@ -75,21 +75,24 @@ def get(name: str) -> Recipe:
 
 
 def family(model: str) -> Recipe:
-    """A recipe made of a family's defaults, for those who start from the model and not from an experiment."""
-    batch_keys = registry.config_class(model).batch_keys  # raises UnknownNameError
+    """A recipe of the family's defaults. Raises UnknownNameError."""
+    batch_keys = registry.config_class(model).batch_keys
     return Recipe(
         name=model,
         title=model,
-        description="A family's defaults.",
+        description="The defaults of the model family.",
         source="defaults of the family",
-        model=model,
+        family=model,
         data={"name": data.first_with(batch_keys)},
         train={"max_epochs": 10},
     )
 
 
 def parse_overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
-    """`["train.max_steps=500", "model.lr=1e-3"]` as nested values; raises ConfigError naming the bad one."""
+    """Nested values of assignments such as `["train.max_steps=500", "model.lr=1e-3"]`.
+
+    Raises ConfigError with the first assignment that cannot be parsed.
+    """
     patch: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
@@ -104,9 +107,9 @@ def parse_overrides(assignments: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _value(text: str, is_text: bool = False) -> Any:
-    """Numbers, true, false, null and lists as JSON writes them; anything else is a word (`off` stays `off`).
+    """The value of a text: JSON if it parses, otherwise the text itself (`off`).
 
-    In a field of text, only `null` and a JSON string are read as JSON: `2024`, `1e3` and `true` stay what was typed.
+    For a text field, only `null` and JSON strings are parsed: `2024`, `1e3` and `true` remain text.
     """
     try:
         value = json.loads(text)
@@ -118,9 +121,9 @@ def _value(text: str, is_text: bool = False) -> Any:
 def merge(
     recipe: Recipe, preset: str | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The sections of a recipe as written, preset and overrides laid over them; not validated, no data asked for."""
+    """The settings of a recipe by section, updated by the preset and then by the overrides. Not validated."""
     sections: dict[str, dict[str, Any]] = {
-        "model": dict(recipe.config),
+        "model": dict(recipe.model),
         "data": dict(recipe.data),
         "train": dict(recipe.train),
         "run": {},
@@ -136,7 +139,7 @@ def merge(
                 sections["train"].pop("max_steps", None)
                 sections["train"].pop("max_epochs", None)
             if section == "data" and values.get("name", sections["data"].get("name")) != sections["data"].get("name"):
-                sections["data"].clear()  # a folder or a size belongs to the set it was chosen for
+                sections["data"].clear()  # path and size belong to the data set they were chosen for
             sections[section].update(values)
     return sections
 
@@ -147,10 +150,10 @@ def resolve(
     preset: str | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Spec:
-    """Freeze an experiment: recipe, then preset, then overrides (`{"train": {"max_steps": 500}}`).
+    """The Spec of a recipe, updated by the preset and then by overrides such as `{"train": {"max_steps": 500}}`.
 
-    Raises ConfigError or DataError naming the field, its value and the allowed range; missing data is an error here,
-    before anything is queued, not in the worker.
+    Raises ConfigError with the field, its value and the allowed range, and DataError if the data is missing: before
+    a job is queued, not in the worker.
     """
     sections = merge(recipe, preset, overrides)
     data_config = DataConfig.parse(sections["data"], "data.")
@@ -158,8 +161,8 @@ def resolve(
     problem = data.missing(data_config)
     if problem:
         raise DataError(problem)
-    config = _fit_to_data(recipe.model, sections["model"], spec)
-    train = _count_steps(TrainConfig.parse(sections["train"], "train."), _epoch_size(recipe.model, spec), spec)
+    config = _fit_to_data(recipe.family, sections["model"], spec)
+    train = _count_steps(TrainConfig.parse(sections["train"], "train."), _epoch_size(recipe.family, spec), spec)
     config.check_steps(train.max_steps or 0)
     config.check_batch_size(train.batch_size)
     return Spec(
@@ -167,25 +170,25 @@ def resolve(
         preset=preset,
         title=recipe.title,
         source=recipe.source,
-        model=recipe.model,
+        model=recipe.family,
         config=config.model_dump(mode="json"),
         data=data_config,
         data_spec=spec,
         train=train,
         run=RunConfig.parse(sections["run"], "run."),
-        expect=_promised(recipe, preset, sections),
+        expect=_expected(recipe, preset, sections),
     )
 
 
-def _promised(
+def _expected(
     recipe: Recipe, preset: str | None, sections: Mapping[str, Mapping[str, Any]]
 ) -> Mapping[str, tuple[float | None, float | None]]:
-    """What the recipe, or its preset, says will come of these settings: other data or lengths promise nothing."""
-    promises = [(recipe.expect, merge(recipe, None, None))]
+    """Expected metrics of the recipe or the preset; none if model, data or length of the training differ."""
+    candidates = [(recipe.expect, merge(recipe, None, None))]
     if preset and "expect" in recipe.presets[preset]:
-        promises.append((recipe.presets[preset]["expect"], merge(recipe, preset, None)))
+        candidates.append((recipe.presets[preset]["expect"], merge(recipe, preset, None)))
     decisive = ("max_steps", "max_epochs", "batch_size", "initial_weights")
-    for expect, whole in promises:
+    for expect, whole in candidates:
         train = [[part["train"].get(key) for key in decisive] for part in (sections, whole)]
         if sections["model"] == whole["model"] and sections["data"] == whole["data"] and train[0] == train[1]:
             return expect
@@ -193,12 +196,12 @@ def _promised(
 
 
 def command_of(spec: Spec) -> str:
-    """The command that submits the same experiment again: what differs from its recipe is set on it."""
+    """The command that submits the same experiment again, with `--set` for what differs from its recipe."""
     known = spec.recipe in names()
     recipe = get(spec.recipe) if known and spec.recipe else family(spec.model)
-    # The recipe's own batch may be larger than a small set, and its own settings may want more steps than these.
+    # The recipe's batch may exceed a small data set, and its settings may require more steps than this training has.
     train = {"max_steps": 100_000_000, "batch_size": spec.train.batch_size}
-    # The name always: the set that is the default without a recipe is not the recipe's.
+    # The name is always set: DataConfig's default is not the recipe's data set.
     own = {"name": spec.data.name, **spec.data.model_dump(mode="json", exclude_defaults=True)}
     patch = {"data": own, "train": train}
     base = resolve(recipe, preset=spec.preset, overrides=patch)
@@ -207,7 +210,7 @@ def command_of(spec: Spec) -> str:
     words += [f"--preset {spec.preset}"] if spec.preset else []
     if spec.data != DataConfig.parse(plain["data"], "data."):
         words += [f"--set data.{key}={_written(value)}" for key, value in patch["data"].items()]
-    # A setting that is younger than the spec has its default there, whatever the recipe says today.
+    # A setting added after the spec was written has its default there, whatever the recipe says today.
     config = registry.config_class(spec.model).parse(spec.config, "model.").model_dump(mode="json")
     words += [
         f"--set model.{key}={_written(value)}"
@@ -227,7 +230,7 @@ def command_of(spec: Spec) -> str:
 
 
 def _written(value: Any) -> str:
-    """Bare where `parse_overrides` reads the same value back, else as JSON."""
+    """The value unquoted if `parse_overrides` returns the same value, otherwise as JSON."""
     bare = isinstance(value, str) and _value(value) == value
     return shlex.quote(value if bare else json.dumps(value, separators=(",", ":")))
 
@@ -253,7 +256,7 @@ def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> Model
 
 
 def _epoch_size(model: str, spec: DataSpec) -> int:
-    """Examples in an epoch of this model: pairs, where it is trained on two kinds of pictures."""
+    """Examples per epoch: pairs for a model of two image domains."""
     return spec.pairs if "image_a" in registry.config_class(model).batch_keys else spec.train_size
 
 

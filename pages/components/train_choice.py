@@ -74,7 +74,7 @@ def choose() -> Choice:
     fresh = st.session_state.get("train_base") != chosen
     st.session_state["train_base"] = chosen
 
-    batch_keys = registry.config_class(recipe.model).batch_keys
+    batch_keys = registry.config_class(recipe.family).batch_keys
     wanted = str(recipe.data.get("name"))
     # The quick preset of a recipe for own recordings names a data set that replaces them.
     recipe_data = recipes.merge(recipe, None if preset == FULL else preset)["data"]

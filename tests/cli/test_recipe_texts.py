@@ -34,7 +34,7 @@ def counts_of_recipe(name: str) -> set[int]:
     shape = SHAPES.get(recipe.data["name"], (1, 28, 28))
     shape = (shape[0], size, size) if size else shape
     classes = 0 if recipe.data["name"] == "pattern_1010" else 10
-    return counts_of(recipe.model, {**recipe.config, "image_shape": shape, "num_classes": classes})
+    return counts_of(recipe.family, {**recipe.model, "image_shape": shape, "num_classes": classes})
 
 
 def stated(text: str) -> list[int]:

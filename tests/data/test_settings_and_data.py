@@ -35,8 +35,8 @@ def test_every_recipe_resolves_with_every_preset(name: str) -> None:
         if not on_digits and data.missing(DataConfig.parse(chosen)):
             # A set that is not downloaded: its image shape is known, and the settings have to fit it.
             side = chosen.get("size", 32)
-            settings = {**recipe.config, **changes.get("model", {}), "image_shape": (3, side, side), "num_classes": 10}
-            registry.config_class(recipe.model).parse(settings)
+            settings = {**recipe.model, **changes.get("model", {}), "image_shape": (3, side, side), "num_classes": 10}
+            registry.config_class(recipe.family).parse(settings)
             continue
         spec = resolve(recipe, preset=preset, overrides=on_digits)
         assert spec.train.max_steps is not None

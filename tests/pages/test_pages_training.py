@@ -95,7 +95,7 @@ def test_expected_figures_are_called_by_their_names():
 def test_train_draws_every_field_of_every_recipe_and_family(name):
     app = open_page("train", recipe=name)
     assert app.query_params["recipe"] in (name, [name])
-    model = recipes.get(name).model if name in recipes.names() else name
+    model = recipes.get(name).family if name in recipes.names() else name
     keys = {element.key for kind in ("number_input", "selectbox", "toggle", "text_input") for element in app.get(kind)}
     for field in config_form.fields_of(registry.config_class(model)):
         assert f"train_model_{field.name}" in keys

@@ -289,7 +289,7 @@ def test_each_recipe_has_a_quick_preset_without_downloads(name: str) -> None:
     assert spec.data_spec.pairs == 2_250
     with torch.device("meta"):
         whole = registry.get("cyclegan").build(
-            image_shape=(3, recipe.data["size"], recipe.data["size"]), **recipe.config
+            image_shape=(3, recipe.data["size"], recipe.data["size"]), **recipe.model
         )
     assert whole.multiple in (4, 16)
     epoch = recipes.resolve(recipe, preset="quick", overrides={"train": {"max_epochs": 2, "batch_size": 50}})

@@ -90,9 +90,9 @@ def test_separate_updates_resume_exactly(tmp_path: Path) -> None:
 def test_presets_called_text_take_the_texts_two_steps() -> None:
     for name in ("mnist_gan", "mnist_dcgan", "mnist_wgan"):
         settings = recipes.merge(recipes.get(name), "text")["model"]
-        assert registry.config_class(recipes.get(name).model).parse(settings).discriminator_updates == "separate"
+        assert registry.config_class(recipes.get(name).family).parse(settings).discriminator_updates == "separate"
     for name in ("pattern_1010_gan", "mnist_gan_collapse", "faces_gan_mlp", "faces_gan_cnn", "faces_gan_cnn_gelu"):
-        assert recipes.get(name).config["discriminator_updates"] == "separate"
+        assert recipes.get(name).model["discriminator_updates"] == "separate"
 
 
 # ------------------------------------------------------------------ where the curves end

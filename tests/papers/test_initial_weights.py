@@ -178,9 +178,9 @@ def test_initial_weights_of_recipes_are_published_and_fit() -> None:
     fine_tuning = {name: recipes.get(name) for name in recipes.names() if "initial_weights" in recipes.get(name).train}
     assert "horse2zebra_attention_128" in fine_tuning
     for name, recipe in fine_tuning.items():
-        source, step = source_of(recipe.train["initial_weights"], recipe.model)
+        source, step = source_of(recipe.train["initial_weights"], recipe.family)
         shape = source.spec().data_spec.image_shape
-        model = registry.get(recipe.model).build(**{**recipe.config, "image_shape": shape, "num_classes": 2})
+        model = registry.get(recipe.family).build(**{**recipe.model, "image_shape": shape, "num_classes": 2})
         scratch, extended = checkpoint.take_weights(model, source.step_path(step))
         assert {key.split(".")[0] for key in scratch} <= model.training_only, name
         assert len(extended) == 4

@@ -90,7 +90,7 @@ class Stylized:
 def settings() -> dict[str, Any]:
     """The recipe's model settings by name."""
     sections = recipes.merge(recipes.get(RECIPE))
-    config = registry.config_class(recipes.get(RECIPE).model).parse(sections["model"], "model.")
+    config = registry.config_class(recipes.get(RECIPE).family).parse(sections["model"], "model.")
     return {name: value for name, value in config.model_dump(mode="json").items() if name not in FROM_DATA}
 
 

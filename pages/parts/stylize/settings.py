@@ -120,7 +120,7 @@ def _choice(name: str) -> None:
 
 
 def _settings() -> type[Any]:
-    return registry.config_class(get(stylize.RECIPE).model)
+    return registry.config_class(get(stylize.RECIPE).family)
 
 
 # ------------------------------------------------------------------------------ start and update
