@@ -13,7 +13,7 @@ from genmodels import catalog, data
 from genmodels.capabilities import SupportsLikelihood
 from genmodels.evaluation import brief, evaluate, misses, range_text
 from genmodels.evaluation.metric_table import name_of, value_of
-from genmodels.publishing.expected import promise_of
+from genmodels.publishing.expected import expectation_of
 from genmodels.runfolder import RunFolder
 
 _SHORT = ("pattern_1010_gan",)  # needs no data, and 10,000 of its samples take no time
@@ -32,13 +32,13 @@ def main() -> None:
         model = catalog.load(info.path)
         began = time.monotonic()
         figures = (brief if isinstance(model, SupportsLikelihood) else evaluate)(model, spec)
-        promise = promise_of(spec, info.steps[-1])
-        for metric, bounds in promise.expect.items():
+        expectation = expectation_of(spec, info.steps[-1])
+        for metric, bounds in expectation.bounds.items():
             if metric not in figures:
                 print(f"{info.name:26} {name_of(metric):28} {'in its card':>18}   {range_text(*bounds)}")
                 continue
             verdict = "missed" if misses(figures, {metric: bounds}) else "reached"
-            whose = ", the recipe's for other settings" if promise.differences else ""
+            whose = ", the recipe's for other settings" if expectation.differences else ""
             value = value_of(figures, metric)
             print(f"{info.name:26} {name_of(metric):28} {value:>18}   {range_text(*bounds)}{whose}: {verdict}")
         print(f"{'':26} {time.monotonic() - began:.0f} s", flush=True)

@@ -1,10 +1,10 @@
-"""Genmodels: the classic generative models, each one file, and what it takes to train, keep and explore them.
+"""Classic generative models, one file per paper, with everything to train, publish and explore them.
 
     import genmodels
     model = genmodels.load("mnist_vae_20")
     images = model.decode(genmodels.latent.z_of_seeds([0, 1, 2], model.latent_dim))
 
-Names are imported when first used (PEP 562): `import genmodels` costs no torch.
+Names are imported on first use (PEP 562): `import genmodels` does not import torch.
 """
 
 from __future__ import annotations
@@ -12,90 +12,65 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from genmodels import capabilities, catalog, checkpoint, data, evaluation, latent, recipes, registry
-    from genmodels.catalog import (
-        CheckpointInfo,
-        ModelInfo,
-        RecipeInfo,
-        list_checkpoints,
-        list_models,
-        list_recipes,
-        load,
-    )
-    from genmodels.config import ModelConfig, TrainConfig
-    from genmodels.errors import GenmodelsError
-    from genmodels.images import preview, tiled
-    from genmodels.model import Batch, Metrics, Model
-    from genmodels.registry import register
-    from genmodels.training.trainer import Trainer
+if TYPE_CHECKING:  # for type checkers: the same names as in _EXPORTS
+    from genmodels import capabilities as capabilities
+    from genmodels import catalog as catalog
+    from genmodels import checkpoint as checkpoint
+    from genmodels import data as data
+    from genmodels import evaluation as evaluation
+    from genmodels import latent as latent
+    from genmodels import recipes as recipes
+    from genmodels import registry as registry
+    from genmodels.catalog import CheckpointInfo as CheckpointInfo
+    from genmodels.catalog import ModelInfo as ModelInfo
+    from genmodels.catalog import RecipeInfo as RecipeInfo
+    from genmodels.catalog import list_checkpoints as list_checkpoints
+    from genmodels.catalog import list_models as list_models
+    from genmodels.catalog import list_recipes as list_recipes
+    from genmodels.catalog import load as load
+    from genmodels.config import ModelConfig as ModelConfig
+    from genmodels.config import TrainConfig as TrainConfig
+    from genmodels.errors import GenmodelsError as GenmodelsError
+    from genmodels.images import preview as preview
+    from genmodels.images import tiled as tiled
+    from genmodels.model import Batch as Batch
+    from genmodels.model import Metrics as Metrics
+    from genmodels.model import Model as Model
+    from genmodels.registry import register as register
+    from genmodels.training.trainer import Trainer as Trainer
 
-_WHERE = {
-    "CheckpointInfo": "catalog",
-    "ModelInfo": "catalog",
-    "RecipeInfo": "catalog",
-    "list_checkpoints": "catalog",
-    "list_models": "catalog",
-    "list_recipes": "catalog",
-    "load": "catalog",
-    "ModelConfig": "config",
-    "TrainConfig": "config",
-    "GenmodelsError": "errors",
-    "Batch": "model",
-    "Metrics": "model",
-    "Model": "model",
-    "register": "registry",
-    "Trainer": "training.trainer",
+_EXPORTS = {
+    "": ("capabilities", "catalog", "checkpoint", "data", "evaluation", "latent", "recipes", "registry"),
+    "images": ("preview", "tiled"),
+    "catalog": (
+        "CheckpointInfo",
+        "ModelInfo",
+        "RecipeInfo",
+        "list_checkpoints",
+        "list_models",
+        "list_recipes",
+        "load",
+    ),
+    "config": ("ModelConfig", "TrainConfig"),
+    "errors": ("GenmodelsError",),
+    "model": ("Batch", "Metrics", "Model"),
+    "registry": ("register",),
+    "training.trainer": ("Trainer",),
 }
-_MODULES = {
-    "capabilities": "capabilities",
-    "catalog": "catalog",
-    "checkpoint": "checkpoint",
-    "data": "data",
-    "evaluation": "evaluation",
-    "latent": "latent",
-    "preview": "images.preview",
-    "recipes": "recipes",
-    "registry": "registry",
-    "tiled": "images.tiled",
-}
-
-__all__ = [
-    "Batch",
-    "CheckpointInfo",
-    "GenmodelsError",
-    "Metrics",
-    "Model",
-    "ModelConfig",
-    "ModelInfo",
-    "RecipeInfo",
-    "TrainConfig",
-    "Trainer",
-    "capabilities",
-    "catalog",
-    "checkpoint",
-    "data",
-    "evaluation",
-    "latent",
-    "list_checkpoints",
-    "list_models",
-    "list_recipes",
-    "load",
-    "preview",
-    "recipes",
-    "register",
-    "registry",
-    "tiled",
-]
+_PACKAGES = ("", "images")
+"""Their exports are modules."""
+_HOMES = {name: home for home, names in _EXPORTS.items() for name in names}
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"genmodels.{_WHERE[name]}"), name)
-    if name in _MODULES:
-        return importlib.import_module(f"genmodels.{_MODULES[name]}")
-    raise AttributeError(f"module 'genmodels' has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'genmodels' has no attribute {name!r}")
+    home = ".".join(filter(None, ("genmodels", _HOMES[name])))
+    if _HOMES[name] in _PACKAGES:
+        return importlib.import_module(f"{home}.{name}")
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

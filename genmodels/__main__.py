@@ -1,4 +1,4 @@
-"""`python -m genmodels`: what there is, samples, figures, and publishing. Exit codes: 0 done, 1 failed, 2 usage."""
+"""`python -m genmodels`: list, sample, evaluate, publish. Exit codes: 0 success, 1 failure, 2 usage error."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from genmodels.cli.measure import AsJson, Name
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 
 app = typer.Typer(
-    help="Genmodels: the classic generative models.",
+    help="Genmodels: classic generative models.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-if TYPE_CHECKING:  # importing torch takes two seconds, and a list of names does without
+if TYPE_CHECKING:  # importing torch takes two seconds, and listing names does not need it
     from torch import Tensor
 
     from genmodels.model import Model
@@ -34,7 +34,7 @@ def models(as_json: AsJson = False) -> None:
 
 @app.command()
 def checkpoints(as_json: AsJson = False) -> None:
-    """List published checkpoints and your own runs that have saved."""
+    """List published checkpoints, and your own runs with a saved step."""
     _print(catalog.list_checkpoints(), ("name", "model", "title", "steps", "published"), as_json)
 
 
@@ -46,34 +46,36 @@ def recipes_command(as_json: AsJson = False) -> None:
 
 @app.command()
 def info(name: Name, as_json: AsJson = False) -> None:
-    """Show what a checkpoint is: its card, or what a run has recorded."""
-    found = catalog.describe(catalog.find(name))
+    """Show the card of a checkpoint, or the properties of a run."""
+    info = catalog.describe(catalog.find(name))
     if as_json:
-        typer.echo(catalog.as_json((found,))[1:-1].strip())
+        typer.echo(catalog.as_json((info,))[1:-1].strip())
     else:
-        typer.echo(found.card or "\n".join(f"{key}: {value}" for key, value in vars(found).items()))
+        typer.echo(info.card or "\n".join(f"{key}: {value}" for key, value in vars(info).items()))
 
 
 @app.command()
 def sample(
     name: Name,
     count: Annotated[
-        int | None, typer.Option("-n", min=1, max=4096, help="Number of pictures; about 64 in full rows if not given.")
+        int | None, typer.Option("-n", min=1, max=4096, help="Number of images; default: about 64, in full rows.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Any integer; image i is that of seed + i.")] = 0,
-    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
-    step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Any integer; image i uses seed + i.")] = 0,
+    out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("samples.png"),
+    step: Annotated[int | None, typer.Option(min=0, help="A saved step; default: the newest.")] = None,
     z: Annotated[
-        str | None, typer.Option(help="Draw this sum of seeds, s12 - s7 + 0.5*s3, and nothing else: no -n, no --seed.")
+        str | None, typer.Option(help="Decode only this sum of seeds, s12 - s7 + 0.5*s3; ignores -n and --seed.")
     ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option(help="Ask for this class, by its name or its number from 0; again for more, one column each."),
+        typer.Option(
+            help="Condition on this class: its name, or its number from 0. Repeat for more classes, one column each."
+        ),
     ] = None,
 ) -> None:
-    """Draw a grid of samples, the same for the same seed, or the picture of a sum of seeds.
+    """Write a grid of samples, or the image of a sum of seeds. The same seed gives the same image.
 
-    Of a model that can be asked for a class: one column a class, one row a seed.
+    A class-conditional model has one column per class and one row per seed.
     """
     from genmodels.images import preview
 
@@ -88,9 +90,11 @@ def sample(
     else:
         images, columns = _of_expression(model, z, preview.requested_labels(model, labels)), None
     if images is None:
-        raise CapabilityError(f"{name} draws no pictures; `python -m genmodels models` tells what each family can do")
+        raise CapabilityError(
+            f"{name} cannot sample images; `python -m genmodels models` lists what each family can do"
+        )
     if out.suffix.lower() != ".png":
-        raise ConfigError(f"--out {str(out)!r} does not end in .png, the one format written here")
+        raise ConfigError(f"--out {str(out)!r} does not end in .png, the only supported format")
     try:
         out.write_bytes(preview.png(preview.grid(images, columns)))
     except OSError as error:
@@ -99,25 +103,25 @@ def sample(
 
 
 def _class_numbers(labels: list[str], name: str) -> list[int]:
-    """Each label as a class's number: a name of the data's classes, or the number itself."""
+    """The class number of each label, which is the name of a class or its number."""
     from genmodels.runfolder import RunFolder
 
     names = RunFolder(catalog.find(name)).spec().data_spec.classes
     for label in labels:
         if label not in names and not (label.isascii() and label.isdigit() and len(label) < 6):
-            raise ConfigError(f"--label {label!r} is no class of {name}; its classes: {', '.join(names) or 'none'}")
+            raise ConfigError(f"--label {label!r} is not a class of {name}; its classes: {', '.join(names) or 'none'}")
     return [names.index(label) if label in names else int(label) for label in labels]
 
 
 def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
-    """The picture of an expression over seeds such as `s12 - s7`, of each class in `labels`: (max(1, L), C, H, W)."""
+    """The image of an expression over seeds such as `s12 - s7`, for each class in `labels`: (max(1, L), C, H, W)."""
     import torch
 
     from genmodels.capabilities import SupportsLatent
     from genmodels.latent.expression import combine
 
     if not isinstance(model, SupportsLatent) or model.latent_dim == 0:
-        raise CapabilityError(f"{model.title} draws from no latent vector, so --z has no meaning for it; leave it out")
+        raise CapabilityError(f"{model.title} has no latent vector, so --z does not apply to it; leave it out")
     with torch.inference_mode():
         z = combine(text, model.latent_dim).z()[None].to(model.device)
         condition = {"label": torch.tensor(labels, device=model.device)} if labels else None
@@ -131,7 +135,7 @@ app.command()(images.stylize)
 @app.command()
 def speak(
     name: Name,
-    out: Annotated[Path, typer.Argument(help="The WAV to write.")],
+    out: Annotated[Path, typer.Argument(help="The WAV file to write.")],
     digit: Annotated[
         str | None, typer.Option("--digit", "--label", help="The class, by its name or its number from 0.")
     ] = None,
@@ -150,8 +154,8 @@ def speak(
             "The utterance begins at the start of --after."
         ),
     ] = 1.0,
-    after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG, MP3 or AIFF to continue.")] = None,
-    step: Annotated[int | None, typer.Option(min=0, help="A saved step; the newest if not given.")] = None,
+    after: Annotated[Path | None, typer.Option(help="A WAV, FLAC, OGG, MP3 or AIFF file to continue.")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="A saved step; default: the newest.")] = None,
 ) -> None:
     """Generate a recording with a model of audio such as a WaveNet, or continue one."""
     from genmodels import synthesis
@@ -178,8 +182,8 @@ app.command()(migrate.migrate)
 
 
 @app.command()
-def download(name: Annotated[str, typer.Argument(help="A data set's name.")]) -> None:
-    """Fetch a data set into the folder that GENMODELS_DATA names."""
+def download(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> None:
+    """Download a data set to the folder GENMODELS_DATA."""
     typer.echo(data.download(name))
 
 
@@ -188,23 +192,25 @@ def pack(
     pictures: Annotated[
         Path,
         typer.Argument(
-            help="A folder or zip of pictures, or of CSV (a label and its grey levels per line), idx or .npz files; or "
-            "one such file; or the book's HDF5 file of faces."
+            help="A folder or zip file of images, or of CSV (label and grey levels per line), idx or .npz files; one "
+            "such file; or the GAN book's HDF5 file of faces."
         ),
     ],
     out: Annotated[Path, typer.Argument(help="The HDF5 file to write, ending in .h5.")],
-    size: Annotated[int, typer.Option(min=4, max=1024, help="Side of the pictures in pixels.")] = 64,
+    size: Annotated[int, typer.Option(min=4, max=1024, help="Width and height of the images in pixels.")] = 64,
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
     background: Annotated[
-        str, typer.Option(help="What transparent images are laid on: black, white, grey, or a level from 0 to 255.")
+        str, typer.Option(help="Background of transparent images: black, white, grey, or a level from 0 to 255.")
     ] = "black",
-    limit: Annotated[int | None, typer.Option(min=2, help="Take at most this many, drawn by a fixed shuffle.")] = None,
-    title: Annotated[str, typer.Option(help="What the set is called; the folder's name if not given.")] = "",
-    licence: Annotated[str, typer.Option(help="Licence of the pictures, kept in the file.")] = "",
-    origin: Annotated[str, typer.Option(help="Where the pictures come from, kept in the file.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Maximum number of images, chosen by a fixed shuffle.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Title of the data set; default: the folder's name.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the images, stored in the file.")] = "",
+    origin: Annotated[str, typer.Option(help="Origin of the images, stored in the file.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Pack pictures of any sizes into one file that trains without decoding; folders inside become classes."""
+    """Pack images of any size into one HDF5 file that is trained on without decoding. Subfolders become classes."""
     from genmodels.data import packing
     from genmodels.data.background import level_of
     from genmodels.data.from_source import UNKNOWN_LICENCE
@@ -229,9 +235,9 @@ def pack(
     for line in (*done.left_out.lines(), *done.notes):
         typer.echo(line, err=True)
     typer.echo(
-        f"{done.count:,} pictures of {'x'.join(map(str, done.shape))} in {len(done.classes)} classes, "
+        f"{done.count:,} images of {'x'.join(map(str, done.shape))} in {len(done.classes)} classes, "
         f"{len(done.skipped) + done.left_out.count:,} left out, {done.bytes / 1e6:.1f} MB, "
-        f"{done.count / done.seconds:,.0f} pictures a second"
+        f"{done.count / done.seconds:,.0f} images per second"
     )
     kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in sorted(done.kinds.items()))
     typer.echo(f"files used: {kinds}")
@@ -255,16 +261,16 @@ def _cell(value: Any) -> str:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2, a failure 1."""
+    """Run the command line. Errors are one line on stderr; the exit code is 2 for a usage error and 1 for a failure."""
     try:
         app()
     except (UnknownNameError, ConfigError) as error:
-        sys.exit(_complain(error, 2))
+        sys.exit(_report(error, 2))
     except GenmodelsError as error:
-        sys.exit(_complain(error, 1))
+        sys.exit(_report(error, 1))
 
 
-def _complain(error: GenmodelsError, code: int) -> int:
+def _report(error: GenmodelsError, code: int) -> int:
     print(f"error: {error}", file=sys.stderr)
     return code
 

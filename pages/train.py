@@ -15,6 +15,7 @@ from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
 from genmodels.evaluation.metric_table import name_of
 from genmodels.recipes import Recipe, Spec
+from genmodels.text import duration
 from genmodels.training import estimate
 from pages.components import address, config_form, run_view
 from pages.components.i18n import t
@@ -158,7 +159,7 @@ def _cost(spec: Spec) -> None:
     networks = ", ".join(f"{name} {count:,}" for name, count in outline.parameters.items())
     epochs = steps / max(1, examples // spec.train.batch_size)
     expected = service.estimate_of(spec)
-    text = t("train.time_unknown") if expected.seconds is None else f"≈ {run_view.duration(expected.seconds)}"
+    text = t("train.time_unknown") if expected.seconds is None else f"≈ {duration(expected.seconds)}"
     time_help = t("train.time_help" if expected.seconds is not None else "train.time_unknown_help")
     # As wide as their numbers, wrapped in a narrow column, where thirds would cut them off.
     with st.container(horizontal=True, gap="medium"):

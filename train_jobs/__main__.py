@@ -13,6 +13,7 @@ import typer
 from genmodels import processes, recipes
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runfolder import LOG
+from genmodels.text import duration
 from train_jobs import api, foreground, live_settings
 from train_jobs.spec import JobSpec, make_spec
 from train_jobs.status import Job
@@ -200,7 +201,7 @@ def _phase(job: Job) -> str | None:
     if job.silent is None:
         return job.phase
     detail = {"not responding": "its process runs; stop ends it", "lost": "its process has ended"}.get(job.phase or "")
-    return f"{job.phase}, last report {foreground.duration(job.silent)} ago" + (f" ({detail})" if detail else "")
+    return f"{job.phase}, last report {duration(job.silent)} ago" + (f" ({detail})" if detail else "")
 
 
 def as_dict(job: Job) -> dict[str, Any]:

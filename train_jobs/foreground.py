@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from genmodels.runfolder import LOG, RunFolder
+from genmodels.text import duration
 from train_jobs import devices, worker
 from train_jobs.api import enter, job, refuse_in_public_mode
 from train_jobs.errors import QueueError
@@ -97,7 +98,7 @@ class ProgressBar:
 
 
 def progress_line(report: dict[str, Any]) -> str:
-    """`[#####-----] 5,000/10,000  812 steps/s  0:06 left  training`."""
+    """`[#####-----] 5,000/10,000  812 steps/s  6 s left  training`."""
     step, total = int(report.get("step") or 0), int(report.get("max_steps") or 0)
     filled = _BAR * step // total if total else 0
     line = f"[{'#' * filled}{'-' * (_BAR - filled)}] {step:,}/{total:,}"
@@ -107,10 +108,3 @@ def progress_line(report: dict[str, Any]) -> str:
     if left is not None and report.get("phase") == "training":
         line += f"  {duration(left)} left"
     return f"{line}  {report.get('phase', '')}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as text: 75 -> 1:15; 3675 -> 1:01:15."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,4 +1,4 @@
-"""The card of a published checkpoint: what it is, how it was measured, what it cannot do. Markdown."""
+"""Model cards of published checkpoints: origin, metrics and limits, as Markdown."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 from genmodels import catalog, recipes, registry
 from genmodels.evaluation import SAMPLES, range_text
 from genmodels.evaluation.metric_table import SPREAD, SPREAD_NOTE, name_of, shown, value_of
-from genmodels.publishing.expected import Promise, promise_of
+from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.recipes import Spec
 from genmodels.runfolder import CARD, MEASURED, PREVIEW, RunFolder, read_json
+from genmodels.text import duration
 
 _LIMITS = "\n## Limits\n"
 _NOT_STORED = (
-    "The discriminator or critic was asked for its answers before it was left out: only training needs it, so it is "
-    "not stored."
+    "The discriminator's or critic's output was measured before publishing. Only training needs that network, so it "
+    "is not stored."
 )
 _SHOW_DATA = ("classification", "translation", "stylizing", "encoding")
 
 
 def write(target: Path, name: str, command: str) -> None:
-    """Write the card of the checkpoint folder `target`, to be called `name`; `command` trains it again."""
+    """Write the model card of the checkpoint folder `target`, published as `name` and trained by `command`."""
     spec, info = RunFolder(target).spec(), catalog.describe(target, published=True)
     settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
     again = f"Train it again: `{command}`{_stopped(info.steps[-1], spec.train.max_steps)}"
@@ -32,7 +33,7 @@ def write(target: Path, name: str, command: str) -> None:
 
 
 def rewrite(target: Path) -> None:
-    """The card anew from the figures in the folder; from the limits on it stays, for people write there by hand."""
+    """Write the card again from the stored metrics. Keeps the text from "Limits" on, which may be hand-written."""
     old = (target / CARD).read_text(encoding="utf-8")
     at = old.index(_LIMITS)
     head = _head(target, target.name, catalog.describe(target, published=True), RunFolder(target).spec())
@@ -42,11 +43,11 @@ def rewrite(target: Path) -> None:
 def _stopped(last: int, planned: int | None) -> str:
     if planned is None or last >= planned:
         return ""
-    return f", and stop it at step {last:,} of {planned:,}, as this one was."
+    return f", and stop at step {last:,} of {planned:,}, as this training was."
 
 
 def facts(target: Path) -> dict[str, Any]:
-    """What `metrics.json` holds: figures, seconds, curves, figures over the training."""
+    """The content of `metrics.json`: metrics, training time, curves, metrics of earlier steps."""
     return dict(read_json(target / MEASURED))
 
 
@@ -59,26 +60,26 @@ def _save(path: Path, text: str) -> None:
 def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> str:
     config = RunFolder(target).config()
     runtime, initial = config.get("runtime", {}), config.get("initial")
-    promise = promise_of(spec, info.steps[-1])
+    expectation, time = expectation_of(spec, info.steps[-1]), duration(float(facts(target)["train_seconds"]))
     rows = [
         ("model", f"`{spec.model}`: {registry.get(spec.model).paper}"),
         ("recipe", f"`{spec.recipe or spec.model}`" + (f", preset `{spec.preset}`" if spec.preset else "")),
         ("source", recipes.get(spec.recipe).source if spec.recipe in recipes.names() else spec.source),
         ("data", f"{spec.data_spec.title}, {spec.data_spec.train_size:,} training examples. {spec.data_spec.source}"),
         ("licence of the data", spec.data_spec.licence),
-        ("licence of the weights", "MIT, as the code; the data's own licence applies to what resembles the data"),
+        ("licence of the weights", "MIT, as the code; the data's licence applies to outputs that resemble it"),
         ("steps", f"{info.steps[-1]:,} of batch size {spec.train.batch_size}"),
-        *([("began with", _initial(initial))] if initial else []),
+        *([("initial weights", _initial(initial))] if initial else []),
         ("saved steps", ", ".join(map(str, info.steps))),
-        ("time", f"{_duration(target)} on {runtime.get('device', '?')}, CPU threads: {runtime.get('threads', '?')}, "
+        ("time", f"{time} on {runtime.get('device', '?')}, CPU threads: {runtime.get('threads', '?')}, "
                  f"{runtime.get('precision', '?')}"),
         ("stored as", "float16" if facts(target).get("half") else "float32"),
     ]  # fmt: skip
     changes = facts(target).get("setting_changes")
     if changes:
-        rows.append(("changed while it trained", "; ".join(map(_setting_change, changes))))
+        rows.append(("changed during training", "; ".join(map(_setting_change, changes))))
     shows_data = info.modality == "image" and any(name in info.capabilities for name in _SHOW_DATA)
-    licence = f"\nLicence of the test pictures above: {spec.data_spec.licence}.\n" if shows_data else ""
+    licence = f"\nLicence of the test images above: {spec.data_spec.licence}.\n" if shows_data else ""
     note = f"\n{SPREAD_NOTE}" if any(key.endswith(SPREAD) for key in info.metrics) else ""
     if any(key.startswith("score/") for key in info.metrics) and "scoring" not in info.capabilities:
         note += f"\n{_NOT_STORED}"
@@ -98,20 +99,20 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
 
 ## Measured
 
-By `{command}` on the test split ({spec.data_spec.test_size:,} examples), fixed seeds,
-on the weights as they are stored here.{note}
+`{command}`, on the test split ({spec.data_spec.test_size:,} examples) with fixed seeds and the
+stored weights.{note}
 
-| figure | value | expected | key |
+| metric | value | expected | key |
 |---|---|---|---|
-{_figures(info, promise)}
+{_metrics(info, expectation)}
 
-{promise.verdict(info.metrics)}
+{expectation.verdict(info.metrics)}
 {_table_over_training(target)}"""
 
 
 def _initial(source: dict[str, Any]) -> str:
-    commit = f", as of commit {source['commit'][:7]}" if source.get("commit") else ""
-    return f"the weights of `{source['name']}`, {source['step']:,} steps{commit}: steps and time here come on top"
+    commit = f", commit {source['commit'][:7]}" if source.get("commit") else ""
+    return f"`{source['name']}` at step {source['step']:,}{commit}; its steps and time are not included here"
 
 
 def _setting_change(event: dict[str, Any]) -> str:
@@ -119,9 +120,9 @@ def _setting_change(event: dict[str, Any]) -> str:
     return f"`{field}` from {event['old']} to {event['new']} at step {event['step']:,}"
 
 
-def _figures(info: catalog.CheckpointInfo, promise: Promise) -> str:
+def _metrics(info: catalog.CheckpointInfo, expectation: Expectation) -> str:
     def expected(key: str) -> str:
-        return range_text(*promise.expect[key]) if key in promise.expect else ""
+        return range_text(*expectation.bounds[key]) if key in expectation.bounds else ""
 
     keys = shown(info.metrics)
     return "\n".join(f"| {name_of(key)} | {value_of(info.metrics, key)} | {expected(key)} | `{key}` |" for key in keys)
@@ -144,44 +145,40 @@ def _table_over_training(target: Path) -> str:
 
 def _limits(info: catalog.CheckpointInfo, spec: Spec) -> str:
     if "painting" in info.capabilities:
-        return "It is one picture, painted once: for another, paint again."
+        return "It is the result of one optimisation: another image needs another run."
     if "stylizing" in info.capabilities:
         side = max(spec.data_spec.image_shape or (0,))
         return (
-            f"It paints any photograph in this one style. It was trained on pictures of {side} pixels, and its strokes "
-            "have the size they had there: on a large photograph they look fine; painted reduced, they are coarser."
+            f"It stylises any photograph, in one style only. It was trained on images of {side} pixels, and its "
+            "brush strokes keep that size in pixels: fine on a large photograph, coarser on a downscaled one."
         )
-    return f"It knows {spec.data_spec.title} and nothing else: {_of_the_kind(info)}"
+    return f"Trained on {spec.data_spec.title} only: {_outside(info)}"
 
 
-def _of_the_kind(info: catalog.CheckpointInfo) -> str:
+def _outside(info: catalog.CheckpointInfo) -> str:
+    """What the model does with other inputs, or what it cannot generate."""
     if "translation" in info.capabilities:
-        return "every picture is translated, whatever it shows, best at about the size it was trained on."
+        return "it translates every image, whatever it shows, best at about the size it was trained on."
     if "classification" in info.capabilities:
-        return "any other picture is still given one of its classes, often with confidence."
+        return "it assigns any other image to one of its classes too, often with high confidence."
     if info.askable:
-        return "what it draws is plausible at best, and it can be asked for one of its classes, for nothing finer."
-    return "what it draws is plausible at best, and it cannot be asked for a particular kind of picture."
+        return "samples are plausible at best; they can be conditioned on a class, and on nothing else."
+    return "samples are plausible at best, and unconditional."
 
 
 def _caption(info: catalog.CheckpointInfo) -> str:
     if "classification" in info.capabilities:
-        return "Test pictures, framed green where it is right and red where it is wrong"
+        return "Test images, framed green if classified correctly, else red"
     if "painting" in info.capabilities:
-        return "The picture that was painted"
+        return "The result"
     if "stylizing" in info.capabilities:
-        return "Test photographs, and each one painted below it"
+        return "Test photographs, each above its stylised version"
     if "translation" in info.capabilities:
-        return "Test pictures, three columns a kind: given, translated, and translated back"
+        return "Test images, three columns per domain: original, translation, cycle"
     if info.modality == "audio":
-        return "Spectrograms of what it speaks, one class after another: low pitches below, time to the right"
+        return "Spectrograms of samples, class by class: time to the right, low frequencies at the bottom"
     if info.askable:
-        return "What it draws when asked: each seed, 0, 1, 2, ..., for one class after another"
+        return "Conditional samples: one column per class, one row per seed, 0, 1, 2, ..."
     if "encoding" in info.capabilities:
-        return "What it draws from seeds 0, 1, 2, ...; below the grey row test pictures, each drawn again from its code"
-    return "What it draws from seeds 0, 1, 2, ..."
-
-
-def _duration(target: Path) -> str:
-    seconds = float(facts(target)["train_seconds"])
-    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+        return "Samples from seeds 0, 1, 2, ...; below the grey row test images and their reconstructions"
+    return "Samples from seeds 0, 1, 2, ..."

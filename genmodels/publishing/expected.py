@@ -1,4 +1,4 @@
-"""What was promised of a run's figures: by its own spec, or else by its recipe for other settings on the same data."""
+"""Expected metrics of a run: those of its own spec, or those of its recipe for the same data and other settings."""
 
 from __future__ import annotations
 
@@ -15,70 +15,70 @@ Bounds = Mapping[str, tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True)
-class Promise:
-    """Expected figures, and how the run's settings differ from those they were promised for; nothing: they do not."""
+class Expectation:
+    """Expected metrics, and how the run's settings differ from the recipe's that they were stated for."""
 
-    expect: Bounds = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=dict)
     differences: tuple[str, ...] = ()
 
-    def verdict(self, figures: Mapping[str, float]) -> str:
-        """In sentences: what was promised for which settings, and whether it was reached."""
-        if not self.expect:
-            return "Nothing was expected of these settings."
-        missed = misses(figures, self.expect)
-        reached = f"Not reached: {'; '.join(missed)}." if missed else "Every expected figure is reached."
+    def verdict(self, metrics: Mapping[str, float]) -> str:
+        """Whether the metrics are within their expected ranges, in one or two sentences."""
+        if not self.bounds:
+            return "No metrics are expected for these settings."
+        missed = misses(metrics, self.bounds)
+        result = f"Not reached: {'; '.join(missed)}." if missed else "Every expected metric is reached."
         if not self.differences:
-            return reached
-        return f"What is expected is the recipe's, and these settings differ: {', '.join(self.differences)}. {reached}"
+            return result
+        return f"The expected metrics are the recipe's; these settings differ: {', '.join(self.differences)}. {result}"
 
 
-def promise_of(spec: Spec, step: int) -> Promise:
-    """What the spec promises; else what its recipe, or its preset, does for the same data, with what differs at `step`.
+def expectation_of(spec: Spec, step: int) -> Expectation:
+    """The spec's expected metrics, or those of its recipe or preset with the differences at `step`.
 
-    Empty for other data, and where neither promises anything.
+    Empty if the data differs, and if neither states any.
     """
     if spec.expect or spec.recipe not in recipes.names() or spec.recipe is None:
-        return Promise(spec.expect)
+        return Expectation(spec.expect)
     recipe = recipes.get(spec.recipe)
-    own = recipe.presets.get(spec.preset or "", {}).get("expect")
-    sections = recipes.merge(recipe, spec.preset if own else None)
-    expect = own or recipe.expect
-    if not expect or not _same_data(sections["data"], spec):
-        return Promise()
-    return Promise(expect, (*_lengths(recipe, sections["train"], spec, step), *_settings(recipe, sections, spec)))
+    of_preset = recipe.presets.get(spec.preset or "", {}).get("expect")
+    sections = recipes.merge(recipe, spec.preset if of_preset else None)
+    bounds = of_preset or recipe.expect
+    if not bounds or not _same_data(sections["data"], spec):
+        return Expectation()
+    return Expectation(bounds, (*_lengths(recipe, sections["train"], spec, step), *_settings(recipe, sections, spec)))
 
 
-def _same_data(wanted: Mapping[str, Any], spec: Spec) -> bool:
-    """Pictures of one's own are the same data wherever they lie: recipes for these name no folder."""
-    own = {wanted["name"], spec.data.name} <= set(data.own_names())
-    shape, size = spec.data_spec.image_shape, wanted.get("size")
+def _same_data(settings: Mapping[str, Any], spec: Spec) -> bool:
+    """Whether the spec uses the recipe's data. A user's own files count wherever they are: recipes name no folder."""
+    own = {settings["name"], spec.data.name} <= set(data.own_names())
+    shape, size = spec.data_spec.image_shape, settings.get("size")
     return (
-        (own or wanted["name"] == spec.data.name)
+        (own or settings["name"] == spec.data.name)
         and (size is None or (shape is not None and shape[1:] == (size, size)))
-        and all(getattr(spec.data, key) == wanted[key] for key in wanted if key not in ("name", "size", "path"))
+        and all(getattr(spec.data, key) == settings[key] for key in settings if key not in ("name", "size", "path"))
     )
 
 
-def _lengths(recipe: Recipe, train: Mapping[str, Any], spec: Spec, step: int) -> list[str]:
-    wanted = TrainConfig.parse(train, "train.")
-    steps = wanted.max_steps
+def _lengths(recipe: Recipe, settings: Mapping[str, Any], spec: Spec, step: int) -> list[str]:
+    train = TrainConfig.parse(settings, "train.")
+    steps = train.max_steps
     if steps is None:
         pairs = "image_a" in registry.config_class(recipe.family).batch_keys
         size = spec.data_spec.pairs if pairs else spec.data_spec.train_size
-        steps = round((wanted.max_epochs or 0) * (size // wanted.batch_size))
-    found = [] if step == steps else [f"{step:,} steps instead of {steps:,}"]
-    if spec.train.batch_size != wanted.batch_size:
-        found.append(f"batches of {spec.train.batch_size} instead of {wanted.batch_size}")
-    if spec.train.initial_weights != wanted.initial_weights:
-        found.append(f"`initial_weights` {spec.train.initial_weights} instead of {wanted.initial_weights}")
-    return found
+        steps = round((train.max_epochs or 0) * (size // train.batch_size))
+    differences = [] if step == steps else [f"{step:,} steps instead of {steps:,}"]
+    if spec.train.batch_size != train.batch_size:
+        differences.append(f"batch size {spec.train.batch_size} instead of {train.batch_size}")
+    if spec.train.initial_weights != train.initial_weights:
+        differences.append(f"`initial_weights` {spec.train.initial_weights} instead of {train.initial_weights}")
+    return differences
 
 
 def _settings(recipe: Recipe, sections: Mapping[str, Mapping[str, Any]], spec: Spec) -> list[str]:
-    """Settings of the model; those that are younger than the spec are passed over."""
-    wanted = registry.config_class(recipe.family).parse(sections["model"], "model.").model_dump(mode="json")
+    """Differing settings of the model, without those that were added after the spec was written."""
+    settings = registry.config_class(recipe.family).parse(sections["model"], "model.").model_dump(mode="json")
     return [
         f"`{key}` {spec.config[key]} instead of {value}"
-        for key, value in wanted.items()
+        for key, value in settings.items()
         if key not in FROM_DATA and key in spec.config and spec.config[key] != value
     ]

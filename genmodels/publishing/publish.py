@@ -1,4 +1,4 @@
-"""Publishing a run: the only thing that writes `checkpoints/`. Trims, measures, draws, and has the card written."""
+"""Publish a run to `checkpoints/`: trim its checkpoints, measure it, write preview and card."""
 
 from __future__ import annotations
 
@@ -44,34 +44,35 @@ def publish(
     samples: int = SAMPLES,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Publish a run as `checkpoints/<name>/` and return that folder; an older one of that name is replaced whole.
+    """Publish a run as `checkpoints/<name>/`, replacing a checkpoint of that name, and return the folder.
 
-    `steps` None takes the last one. `with_training_nets` keeps discriminators, at the last step only; `half` stores
-    half precision. `samples` pictures are drawn for the figures; only cards of as many can be compared. The figures are
-    measured on what is stored, not on what was trained, but for a discriminator's answers: those are asked for before
-    it is left out. `report` is called with the number of parts measured so far and of all. Raises CheckpointError,
-    ConfigError, DataError or PublicModeError; then nothing has changed.
+    `steps` None publishes the last step. `with_training_nets` keeps discriminators, of the last step only; `half`
+    stores half precision. Metrics use `samples` samples; only metrics of equally many can be compared. They are
+    measured on the stored weights, except a discriminator's output, which is measured before it is removed. `report`
+    is called with the number of parts measured so far and of all.
+
+    Raises CheckpointError, ConfigError, DataError or PublicModeError; nothing has changed then.
     """
     if public_mode():
         raise PublicModeError(
-            "publishing is switched off on this public server (GENMODELS_PUBLIC or SPACE_ID is set). Publish on your "
-            "own machine"
+            "publishing is disabled on this public server (GENMODELS_PUBLIC or SPACE_ID is set). Publish on your own "
+            "machine"
         )
     if not _NAME.match(name):
         raise ConfigError(
-            f"name = {name!r} cannot be a checkpoint's; use 1 to 64 small letters, digits, '_', '-' or '.', "
-            "beginning with a letter or digit"
+            f"name = {name!r} is not a valid checkpoint name; use 1 to 64 lowercase letters, digits, '_', '-' or '.', "
+            "starting with a letter or digit"
         )
     own = runs_root() / name
     if os.path.lexists(own) and own.absolute().parent != catalog.checkpoints_root().absolute():
         raise ConfigError(
-            f"name = {name!r} is the name of a run ({own.name} in {own.parent}). Models are found by their folder's "
-            f"name, so publish it under a name that no run has, for example {_free(name)!r}"
+            f"name = {name!r} is the name of a run ({own.name} in {own.parent}). Models are identified by their folder "
+            f"name: publish under a name that no run has, for example {_free(name)!r}"
         )
     target = catalog.checkpoints_root() / name
     if os.path.lexists(target) and not RunFolder(target).looks_like_run():
         raise ConfigError(
-            f"name = {name!r} is taken: {target} is no checkpoint, so it is not replaced. Move it away, or choose "
+            f"name = {name!r} is taken: {target} is not a checkpoint and is not replaced. Move it away, or choose "
             f"another name, for example {_free(name)!r}"
         )
     folder = RunFolder(catalog.find(run))
@@ -83,7 +84,7 @@ def publish(
         raise CheckpointError(f"{folder.path} has no checkpoint of step {absent}; saved steps: {saved or 'none'}")
     problem = data.missing(spec.data)
     if problem:
-        raise DataError(f"a card needs figures on test data: {problem}")
+        raise DataError(f"publishing measures metrics on the test data: {problem}")
 
     root = catalog.checkpoints_root()
     temporary = root / f".tmp-{name}-{os.getpid()}"
@@ -104,18 +105,19 @@ def publish(
 
 
 def _free(name: str) -> str:
-    """A name like this one that neither a run nor a published checkpoint has."""
+    """A similar name that no run and no published checkpoint has."""
     stem = re.sub(r"[-.]", "_", name)[:60]
     candidates = (stem, *(f"{stem}_{number}" for number in range(2, 1000)))
     return next((free for free in candidates if catalog.name_taken(free) is None), "another_name")
 
 
 def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None) -> Path:
-    """Measure a published checkpoint's steps as `publish` does, keep the figures in it and rewrite its card.
+    """Measure the steps of a published checkpoint as `publish` does, store the metrics and rewrite its card.
 
-    What a person wrote under the card's limits stays, and so do the figures of earlier steps that were not published.
-    `path` is where data of one's own lie on this machine, for a published spec names no folders. Raises
-    UnknownNameError, CheckpointError or DataError; then nothing has changed.
+    Hand-written limits of the card stay, and so do metrics of earlier steps that were not published. `path` is the
+    folder of a user's own data, which a published spec does not contain.
+
+    Raises UnknownNameError, CheckpointError or DataError; nothing has changed then.
     """
     target = _published(name)
     folder = RunFolder(target)
@@ -126,26 +128,26 @@ def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None)
     if problem:
         raise DataError(f"{name} cannot be measured without its test data: {problem}")
     facts = card.facts(target)
-    # Answers of a discriminator that was not kept stay: the weights that gave them have not changed.
-    answers = {key: value for key, value in facts["metrics"].items() if key.startswith("score/")}
-    figures = answers | evaluate(checkpoint.load_model(target), spec, samples=samples)
+    # The output of a discriminator that is not stored stays: the weights have not changed.
+    scores = {key: value for key, value in facts["metrics"].items() if key.startswith("score/")}
+    metrics = scores | evaluate(checkpoint.load_model(target), spec, samples=samples)
     *earlier, last = folder.steps()
     rows = {int(row["step"]): row for row in facts.get("over_training", [])}
     for step in earlier:
-        found = evaluation.brief(checkpoint.load_model(target, step), spec, samples=samples)
-        rows[step] = {**rows.get(step, {"step": step}), **found}
+        of_step = evaluation.brief(checkpoint.load_model(target, step), spec, samples=samples)
+        rows[step] = {**rows.get(step, {"step": step}), **of_step}
     if rows:
-        worth = next(iter(rows.values()))
+        columns = next(iter(rows.values()))
         newest = rows.get(last, {"step": last, "seconds": facts["train_seconds"]})
-        rows[last] = newest | {key: figures[key] for key in worth if key in figures}
+        rows[last] = newest | {key: metrics[key] for key in columns if key in metrics}
     over = [rows[step] for step in sorted(rows)]
-    write_json(target / MEASURED, {**facts, "metrics": figures, "samples": samples, "over_training": over})
+    write_json(target / MEASURED, {**facts, "metrics": metrics, "samples": samples, "over_training": over})
     card.rewrite(target)
     return target
 
 
 def rewrite_card(name: str) -> Path:
-    """Write a published checkpoint's card from the figures it has; raises UnknownNameError or CheckpointError."""
+    """Write the card of a published checkpoint from its stored metrics. Raises UnknownNameError or CheckpointError."""
     target = _published(name)
     card.rewrite(target)
     return target
@@ -161,7 +163,7 @@ def _published(name: str) -> Path:
 
 
 def _put_in_place(new: Path, target: Path) -> None:
-    """Rename `new` to `target`; where that fails, what was there before is there again."""
+    """Rename `new` to `target`; restores the previous folder if that fails."""
     trash = target.with_name(f".trash-{target.name}-{os.getpid()}")
     if target.exists():
         os.replace(target, trash)
@@ -169,14 +171,14 @@ def _put_in_place(new: Path, target: Path) -> None:
         os.replace(new, target)
     except OSError:
         if trash.exists():
-            with suppress(OSError):  # it is not lost: the next publication puts it back
+            with suppress(OSError):  # the next publication restores it
                 os.replace(trash, target)
         raise
-    leftovers.discard(trash)  # the new one is in place: what cannot be deleted is only litter
+    leftovers.discard(trash)  # the new folder is in place: a failed deletion only leaves a leftover
 
 
 def _command(folder: RunFolder, spec: Spec) -> str:
-    """What trains it again; folders of one's own by name alone."""
+    """The command that repeats the training; a user's own folders by their name only."""
     command, submitted = recipes.command_of(spec), folder.config()["spec"]["data"]
     for key in _PATHS:
         path = getattr(spec.data, key)
@@ -204,15 +206,15 @@ def _fill(
     lines, _ = folder.metrics()
     parts = 2 + sum(step < steps[-1] for step in folder.steps())  # with the card
     report(0, parts)
-    figures = evaluate(model, spec, samples=samples)
+    metrics = evaluate(model, spec, samples=samples)
     report(1, parts)
     if model.training_only and model.modality == "image":
         whole = checkpoint.load_model(folder.path, steps[-1])
         with torch.inference_mode():
-            figures = discriminator_scores.measure(whole, shuffled(data.load(spec.data, "test"))) | figures
+            metrics = discriminator_scores.measure(whole, shuffled(data.load(spec.data, "test"))) | metrics
     seconds = _seconds(lines)
     facts = {
-        "metrics": figures,
+        "metrics": metrics,
         "samples": samples,
         "train_seconds": seconds,
         "half": half,
@@ -223,23 +225,23 @@ def _fill(
             if event["kind"] == "set" and event["step"] < steps[-1]
         ],
         "over_training": _over_training(
-            folder, spec, steps[-1], lines, figures, samples, lambda done: report(1 + done, parts)
+            folder, spec, steps[-1], lines, metrics, samples, lambda done: report(1 + done, parts)
         ),
     }
     write_json(target / MEASURED, facts)
-    image = _picture(model, spec)
+    image = _preview(model, spec)
     if image is not None:
         (target / PREVIEW).write_bytes(preview.png(image))
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with a user's own files by name alone: where they lie is nobody else's business."""
+    """The config with a user's own files by their name only: their folders are private."""
     spec = config["spec"]
     names = {key: Path(spec["data"][key]).name for key in _PATHS if spec["data"].get(key)}
     return {**config, "spec": {**spec, "data": {**spec["data"], **names}}}
 
 
-def _picture(model: Model, spec: Spec) -> Image | None:
+def _preview(model: Model, spec: Spec) -> Image | None:
     if model.modality == "audio":
         return preview.audio_preview(model)
     arrays = data.load(spec.data, "test")
@@ -256,11 +258,11 @@ def _over_training(
     samples: int,
     report: Callable[[int], None],
 ) -> list[dict[str, float]]:
-    """The figures worth following, of each step the run saved, published or not: what a student sees fall, and when."""
+    """The metrics of `evaluation.brief` for every saved step up to `published`, whether published or not."""
     rows = []
     for step in (step for step in folder.steps() if step < published):
-        figures = evaluation.brief(checkpoint.load_model(folder.path, step), spec, samples=samples)
-        rows.append({"step": step, "seconds": _seconds(lines, step), **figures})
+        metrics = evaluation.brief(checkpoint.load_model(folder.path, step), spec, samples=samples)
+        rows.append({"step": step, "seconds": _seconds(lines, step), **metrics})
         report(len(rows))
     if rows:
         rows.append(
@@ -270,8 +272,11 @@ def _over_training(
 
 
 def _seconds(lines: Sequence[Mapping[str, Any]], until: int | None = None) -> float:
-    """Time at work up to a step. A gap between logged points is a pause where it is over a minute and over ten times
-    the usual one: a slow run may log less than once a minute."""
+    """Training time up to a step, without pauses.
+
+    A pause is a gap between logged points over one minute and over ten times the median gap: a slow run may log less
+    than once per minute.
+    """
     times = [(int(line["step"]), float(line["time"])) for line in lines if "time" in line]
     gaps = [(step, later - earlier) for (_, earlier), (step, later) in pairwise(times) if later >= earlier]
     if not gaps:
@@ -281,7 +286,7 @@ def _seconds(lines: Sequence[Mapping[str, Any]], until: int | None = None) -> fl
 
 
 def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[list[float]]]:
-    """Each metric as at most 200 points of [step, mean of the points it stands for]."""
+    """Each metric as at most 200 points of [last step, mean] over equally many logged points."""
     series: dict[str, list[tuple[int, float]]] = {}
     for line in lines:
         for name, value in line.items():

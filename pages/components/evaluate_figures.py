@@ -61,7 +61,7 @@ def show(info: CheckpointInfo, measured: Measured) -> None:
     label = t("evaluate.figures_label", name=info.name, step=f"{measured.step:,}")
     figure_table(head, rows(info, measured), label=label, key="evaluate_figures")
     if differing := evaluate.differences(info, measured.step):
-        st.caption(t("evaluate.promised", differences=", ".join(differing)))
+        st.caption(t("evaluate.expected_of_recipe", differences=", ".join(differing)))
     if measured.added:
         st.caption(t("evaluate.added", samples=f"{evaluate.SAMPLES:,}"))
     if "judge/frechet" in measured.metrics:

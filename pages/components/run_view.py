@@ -14,6 +14,7 @@ import streamlit as st
 import train_jobs
 from genmodels.errors import GenmodelsError, UnknownNameError
 from genmodels.recipes import Spec
+from genmodels.text import duration
 from genmodels.training import estimate
 from genmodels.training.estimate import Outline
 from pages.components import run_actions, run_curves, run_previews
@@ -33,17 +34,6 @@ _COLORS: dict[str, Any] = {
     "FAILED": "red",
     "STOPPED": "orange",
 }
-
-
-def duration(seconds: float) -> str:
-    """A time in words, in the largest unit that fits."""
-    if seconds < 90:
-        return t("runs.seconds", n=max(1, round(seconds)))
-    if seconds < 5400:
-        return t("runs.minutes", n=round(seconds / 60))
-    if seconds < 172_800:
-        return t("runs.hours", n=seconds / 3600)
-    return t("runs.days", n=seconds / 86_400)
 
 
 def compact(job_id: str) -> None:

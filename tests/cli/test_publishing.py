@@ -1,4 +1,4 @@
-"""Cards and what stands in them: promises, names, times; and a swap that loses nothing."""
+"""Cards: expected metrics, names, times; and replacing a checkpoint without loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genmodels import catalog, data, recipes
 from genmodels.errors import CheckpointError, DataError, UnknownNameError
 from genmodels.evaluation import metric_table
 from genmodels.publishing import card, publish
-from genmodels.publishing.expected import Promise, promise_of
+from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
 from genmodels.training import runner
 from tests.conftest import small_spec
@@ -84,34 +84,34 @@ def test_slow_logging_is_work_and_a_pause_is_not() -> None:
     assert publish._seconds(lines(7)) == publish._seconds([]) == 0
 
 
-# ------------------------------------------------------------------------------ promises
+# ------------------------------------------------------------------------------ expected metrics
 
 
-def test_a_recipes_promise_is_held_against_other_settings_with_what_differs() -> None:
+def test_a_recipes_expected_metrics_are_compared_with_the_differing_settings() -> None:
     spec = recipes.resolve(recipes.get("mnist_wgan_gp"), overrides={"data": {"name": "digits"}})
-    assert promise_of(spec, 100) == Promise(), "other data promise nothing"
+    assert expectation_of(spec, 100) == Expectation(), "nothing is expected on other data"
     spec = spec.replace(data=spec.data.replace(name="mnist"))
     config = {**spec.config, "gp_weight": 5.0}
-    found = promise_of(spec.replace(config=config, train=spec.train.replace(batch_size=32)), 12_000)
-    assert found.expect == recipes.get("mnist_wgan_gp").expect
+    found = expectation_of(spec.replace(config=config, train=spec.train.replace(batch_size=32)), 12_000)
+    assert found.bounds == recipes.get("mnist_wgan_gp").expect
     assert found.differences == (
         "12,000 steps instead of 20,000",
-        "batches of 32 instead of 64",
+        "batch size 32 instead of 64",
         "`gp_weight` 5.0 instead of 10.0",
     )
     said = found.verdict({"classes/min_fraction": 0.005, "classes/kl_uniform": 0.001})
     assert said.endswith("`gp_weight` 5.0 instead of 10.0. Not reached: rarest digit = 0.005 is outside at least 0.01.")
-    same = promise_of(spec, 20_000)
+    same = expectation_of(spec, 20_000)
     assert same.differences == ()
     assert (
-        same.verdict({"classes/min_fraction": 0.02, "classes/kl_uniform": 0.001}) == "Every expected figure is reached."
+        same.verdict({"classes/min_fraction": 0.02, "classes/kl_uniform": 0.001}) == "Every expected metric is reached."
     )
-    assert Promise().verdict({}) == "Nothing was expected of these settings."
+    assert Expectation().verdict({}) == "No metrics are expected for these settings."
 
 
-def test_a_promise_of_its_own_is_not_replaced() -> None:
+def test_a_specs_own_expected_metrics_are_not_replaced() -> None:
     spec = small_spec("vae").replace(recipe="mnist_vae_20", expect={"elbo/kl": (1.0, None)})
-    assert promise_of(spec, 3) == Promise({"elbo/kl": (1.0, None)})
+    assert expectation_of(spec, 3) == Expectation({"elbo/kl": (1.0, None)})
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_a_promise_of_its_own_is_not_replaced() -> None:
         "portraits_dcgan_64",
     ],
 )
-def test_no_published_card_keeps_silent_on_what_its_recipe_expects(name: str) -> None:
+def test_every_published_card_compares_with_its_recipes_expected_metrics(name: str) -> None:
     info = catalog.describe(catalog.find(name), published=True)
-    said = promise_of(RunFolder(info.path).spec(), info.steps[-1]).verdict(info.metrics)
+    said = expectation_of(RunFolder(info.path).spec(), info.steps[-1]).verdict(info.metrics)
     assert "reached" in said
     assert said in info.card
 
 
-def test_published_specs_promise_what_their_recipes_do() -> None:
+def test_published_specs_expect_what_their_recipes_do() -> None:
     compared = 0
     for info in (info for info in catalog.list_checkpoints() if info.published):
         spec = RunFolder(info.path).spec()
@@ -210,7 +210,7 @@ def test_a_card_says_when_answers_are_of_a_network_that_is_not_there() -> None:
     cards = {info.name: info for info in catalog.list_checkpoints() if info.published and "score/real" in info.metrics}
     stripped = {name for name, info in cards.items() if "scoring" not in info.capabilities}
     assert {"mnist_wgan_gp", "mnist_dcgan"} <= {*cards}
-    assert stripped == {name for name, info in cards.items() if "before it was left out" in info.card}
+    assert stripped == {name for name, info in cards.items() if "measured before publishing" in info.card}
     assert "mnist_wgan_gp" in stripped
     assert "mnist_dcgan" not in stripped
 
@@ -273,7 +273,7 @@ def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
     run.add_event(3, "set", path="model.generator_lr", old=0.01, new=0.02)
     publish.publish("mine", "again", samples=20)
     card = (published / "again" / "README.md").read_text()
-    assert "| changed while it trained | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
+    assert "| changed during training | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
     assert "| began with | the weights of `pattern`, 10,000 steps" in card
     assert "--set train.initial_weights=pattern" in card
     assert card.endswith("`\n"), "it was not stopped early"

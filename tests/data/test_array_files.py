@@ -299,5 +299,5 @@ def test_the_command_packs_tables(tmp_path: Path) -> None:
         [sys.executable, "-m", "genmodels", "pack", str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--size", "28",
          "--grey"], capture_output=True, cwd=ROOT, text=True, check=True,
     )  # fmt: skip
-    assert "30 pictures of 1x28x28 in 10 classes, 0 left out" in done.stdout
+    assert "30 images of 1x28x28 in 10 classes, 0 left out" in done.stdout
     assert "files used: 30 .npz" in done.stdout

@@ -306,7 +306,7 @@ def test_the_pack_command_and_its_exit_codes(tmp_path: Path) -> None:
     (folder / "cats" / "bad.png").write_text("text")
     done = pack_command(str(folder), str(out), "--size", "16", "--grey", "--licence", "mine")
     assert done.returncode == 0, done.stderr
-    assert "12 pictures of 1x16x16 in 2 classes, 1 left out" in done.stdout
+    assert "12 images of 1x16x16 in 2 classes, 1 left out" in done.stdout
     assert f"--data hdf5 --set data.path={out}" in done.stdout
     assert "left out cats/bad.png: not a PNG" in done.stderr
     assert hdf5.header(out).licence == "mine"

@@ -170,7 +170,7 @@ def test_names_that_are_not_utf_8_are_used_and_shown(tmp_path: Path) -> None:
         [sys.executable, "-m", "genmodels", "pack", str(root), str(tmp_path / "x.h5"), "--size", "8"],
         capture_output=True, cwd=ROOT, check=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
-    assert b"4 pictures of 3x8x8 in 2 classes, 3 left out" in done.stdout
+    assert b"4 images of 3x8x8 in 2 classes, 3 left out" in done.stdout
     assert b"left out caf\\xe9/\\xff0.png: not a PNG" in done.stderr
     assert b"\x1b" not in done.stderr
     assert hdf5.header(tmp_path / "x.h5").classes == ("caf\\xe9", "th\\xe9")
@@ -238,7 +238,7 @@ def test_the_command_reports_used_and_left_out_files(tmp_path: Path) -> None:
         [sys.executable, "-m", "genmodels", "pack", str(root), str(tmp_path / "x.h5"), "--size", "8"],
         capture_output=True, cwd=ROOT, check=True, text=True,
     )  # fmt: skip
-    assert "8 pictures of 3x8x8 in 2 classes, 2 left out" in done.stdout
+    assert "8 images of 3x8x8 in 2 classes, 2 left out" in done.stdout
     assert "files used: 4 .jfif, 4 .png" in done.stdout
     assert "1 left out: HEIC" in done.stderr
     assert "1 left out: files outside the class folders, so without a class; move" in done.stderr

@@ -37,7 +37,7 @@ def test_the_judge_knows_digits() -> None:
     assert float((guessed == torch.from_numpy(arrays.labels)).float().mean()) > 0.98
 
 
-def test_the_judge_holds_its_promise_on_unseen_digits() -> None:
+def test_the_reference_classifier_reaches_its_accuracy_on_unseen_digits() -> None:
     problem = data.missing(DataConfig(name="mnist"))
     if problem:
         pytest.skip(problem)

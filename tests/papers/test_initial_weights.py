@@ -193,9 +193,9 @@ def test_a_run_with_other_initial_weights_has_no_expected_metrics() -> None:
     )
     assert plain.expect == fine_tuned.expect == {}, "other data have no expected metrics either"
     own = recipes.get("mnist_dcgan")
-    assert recipes._promised(own, None, recipes.merge(own)) == own.expect
+    assert recipes._expected(own, None, recipes.merge(own)) == own.expect
     changed = recipes.merge(own, None, {"train": {"initial_weights": "mnist_dcgan"}})
-    assert recipes._promised(own, None, changed) == {}
+    assert recipes._expected(own, None, changed) == {}
 
 
 def test_steps_are_timed_after_the_discriminator_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:

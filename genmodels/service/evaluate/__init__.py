@@ -29,7 +29,7 @@ from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.evaluation import digit_metrics, range_text, reference_classifier
 from genmodels.public import public_mode
-from genmodels.publishing.expected import Promise, promise_of
+from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.runfolder import MEASURED, RunFolder, read_json
 from genmodels.service.dataset_images import modified
 from genmodels.service.evaluate import stored_metrics
@@ -158,17 +158,17 @@ def steps_to_measure(info: CheckpointInfo) -> tuple[int, ...]:
 
 def expected(info: CheckpointInfo, step: int) -> dict[str, str]:
     """The recipe's expected range of each metric, such as `at least 0.99`; only for the last step."""
-    return {name: range_text(*bounds) for name, bounds in _promise(info, step).expect.items()}
+    return {name: range_text(*bounds) for name, bounds in _expectation(info, step).bounds.items()}
 
 
 def differences(info: CheckpointInfo, step: int) -> tuple[str, ...]:
     """How the settings differ from those of the recipe with the expected metrics; empty if they do not."""
-    return _promise(info, step).differences
+    return _expectation(info, step).differences
 
 
-def _promise(info: CheckpointInfo, step: int) -> Promise:
+def _expectation(info: CheckpointInfo, step: int) -> Expectation:
     """Metrics are expected of the last step only."""
-    return promise_of(RunFolder(info.path).spec(), step) if step == info.steps[-1] else Promise()
+    return expectation_of(RunFolder(info.path).spec(), step) if step == info.steps[-1] else Expectation()
 
 
 def class_fractions(name: str) -> tuple[float, ...]:
