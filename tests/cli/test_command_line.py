@@ -190,7 +190,7 @@ def test_a_published_run_does_not_say_where_ones_own_pictures_lie(tmp_path: Path
 
 def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints: Path) -> None:
     before = sorted(own_checkpoints.iterdir())
-    with pytest.raises(ConfigError, match="cannot be a checkpoint's"):
+    with pytest.raises(ConfigError, match="is not a valid checkpoint name"):
         publish(trained.name, "../escape")
     with pytest.raises(CheckpointError, match=r"no checkpoint of step \[5\]; saved steps: \[0, 10, 30\]"):
         publish(trained.name, "tiny", steps=[5])

@@ -274,7 +274,7 @@ def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
     publish.publish("mine", "again", samples=20)
     card = (published / "again" / "README.md").read_text()
     assert "| changed during training | `generator_lr` from 0.01 to 0.02 at step 3 |" in card
-    assert "| began with | the weights of `pattern`, 10,000 steps" in card
+    assert "| initial weights | `pattern` at step 10,000" in card
     assert "--set train.initial_weights=pattern" in card
     assert card.endswith("`\n"), "it was not stopped early"
 

@@ -64,8 +64,8 @@ def test_a_cancelled_publication_leaves_nothing(run: str, tmp_path: Path):
 def test_the_error_of_the_command_is_shown(run: str):
     publication = publishing.start(run, "Not Allowed")
     until(lambda: publication.ended is not None, 120)
-    assert "cannot be a checkpoint's" in publication.problem
-    assert any("cannot be a checkpoint" in message.value for message in open_page("runs", run=run).error)
+    assert "is not a valid checkpoint name" in publication.problem
+    assert any("is not a valid checkpoint name" in message.value for message in open_page("runs", run=run).error)
 
 
 def test_two_runs_are_not_published_under_one_name(run: str) -> None:

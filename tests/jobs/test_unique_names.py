@@ -42,7 +42,7 @@ def test_a_folder_that_is_not_a_checkpoint_is_not_replaced(published: Path):
     (published / "photos").mkdir()
     (published / "photos" / "a.txt").write_text("mine")
     for name in ("notes", "photos"):
-        with pytest.raises(ConfigError, match=f"{name} is no checkpoint, so it is not replaced"):
+        with pytest.raises(ConfigError, match=f"{name} is not a checkpoint and is not replaced"):
             publish(run.path, name)
     assert [path.read_text() for path in sorted(published.rglob("*")) if path.is_file()] == ["mine", "mine"]
 
@@ -50,7 +50,7 @@ def test_a_folder_that_is_not_a_checkpoint_is_not_replaced(published: Path):
 def test_a_public_server_publishes_nothing(published: Path, monkeypatch: pytest.MonkeyPatch):
     run = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
     monkeypatch.setenv("SPACE_ID", "somebody/studio")
-    with pytest.raises(PublicModeError, match="publishing is switched off"):
+    with pytest.raises(PublicModeError, match="publishing is disabled"):
         publish(run.path, "shown")
     assert not list(published.iterdir())
 
