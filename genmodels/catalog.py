@@ -1,4 +1,4 @@
-"""What there is: models, recipes, published checkpoints and a user's own runs. Listing loads no weights."""
+"""Lists model families, recipes, published checkpoints and a user's runs, without loading weights."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _CARD_BYTES = 2**20
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """A published checkpoint, or a run that has saved at least once."""
+    """A published checkpoint, or a run with at least one saved step."""
 
     name: str
-    """Finds it (`find`), and differs from all others; see `id_of`."""
+    """Unique; `find` returns its folder. See `id_of`."""
     path: Path
     model: str
     title: str
@@ -44,23 +44,23 @@ class CheckpointInfo:
     recipe: str | None
     latent_dim: int | None
     conditions: dict[str, int]
-    """What a sample can be asked for, and among how many; empty where nothing can be asked."""
+    """What samples can be conditioned on, with the number of choices; empty for an unconditional model."""
     classes: tuple[str, ...]
-    """Names of the data's classes, in the order of their numbers."""
+    """Names of the data's classes, by class number."""
     image_shape: tuple[int, int, int] | None
     train_seconds: float | None
-    """Time at work, where it was published."""
+    """Training time, for a published checkpoint."""
     given_name: str | None
-    """What its user calls it; None for a published checkpoint and for a run without such a name."""
+    """The user's name for a run; None for a published checkpoint and for a run without such a name."""
 
     @property
     def label(self) -> str:
-        """The text to show for it: its given name, else its title. Not unique: `name` is."""
+        """The text to show: the given name, or else the title. Not unique, unlike `name`."""
         return self.given_name or self.title
 
     @property
     def preview(self) -> Path | None:
-        """The picture to show for it, if there is one."""
+        """The path of the preview image, if there is one."""
         published = self.path / PREVIEW
         if published.is_file():
             return published
@@ -69,13 +69,13 @@ class CheckpointInfo:
 
     @property
     def askable(self) -> tuple[str, ...]:
-        """Names of the classes a sample can be asked for, numbers where the data has no names; empty where none can."""
+        """Names of the classes to condition on, or their numbers if the data has no names; empty if unconditional."""
         count = self.conditions.get("label", 0)
         return self.classes if len(self.classes) == count else tuple(map(str, range(count)))
 
     @property
     def card(self) -> str:
-        """The card's Markdown; "" for a run that was not published. Raises CheckpointError if it is no text file."""
+        """The card's Markdown; empty for an unpublished run. Raises CheckpointError if it is not a text file."""
         path = self.path / CARD
         try:
             return read_bytes(path, _CARD_BYTES).decode("utf-8", "replace")
@@ -85,7 +85,7 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A family of models."""
+    """A model family."""
 
     name: str
     title: str
@@ -109,19 +109,19 @@ class RecipeInfo:
 
 
 def checkpoints_root() -> Path:
-    """Where published checkpoints are: GENMODELS_CHECKPOINTS, or `checkpoints/` beside the project's code."""
+    """The folder of published checkpoints: GENMODELS_CHECKPOINTS, or `checkpoints/` in the project."""
     return Path(os.environ.get("GENMODELS_CHECKPOINTS") or Path(__file__).parents[1] / "checkpoints").expanduser()
 
 
 def list_models() -> tuple[ModelInfo, ...]:
-    """Every family, sorted by name. Imports torch."""
+    """Every model family, sorted by name. Imports torch."""
     from genmodels import capabilities
 
-    found = []
+    families = []
     for name in registry.names():
         cls = registry.get(name)
-        found.append(ModelInfo(name, cls.title, cls.paper, cls.modality, capabilities.of_class(cls)))
-    return tuple(found)
+        families.append(ModelInfo(name, cls.title, cls.paper, cls.modality, capabilities.of_class(cls)))
+    return tuple(families)
 
 
 def list_recipes() -> tuple[RecipeInfo, ...]:
@@ -137,13 +137,13 @@ def list_recipes() -> tuple[RecipeInfo, ...]:
 
 
 def list_checkpoints() -> tuple[CheckpointInfo, ...]:
-    """Published checkpoints, then a user's runs that have saved, each sorted by name; damaged folders are left out.
+    """Published checkpoints, then a user's runs with a saved step, each sorted by name, without damaged folders.
 
-    `damaged_checkpoints` lists the published ones among those; the Runs page shows the runs, with the reason.
+    `damaged_checkpoints` lists the damaged published ones; the Runs page shows damaged runs with the reason.
     """
     found = []
     for root, published in _roots():
-        for path in sorted(root.glob(f"[!.]*/{CONFIG}")):  # hidden ones are half-made or half-deleted
+        for path in sorted(root.glob(f"[!.]*/{CONFIG}")):  # hidden folders are incomplete
             try:
                 info = describe(path.parent, published=published)
             except GenmodelsError:
@@ -154,7 +154,7 @@ def list_checkpoints() -> tuple[CheckpointInfo, ...]:
 
 
 def _roots() -> list[tuple[Path, bool]]:
-    """Where checkpoints lie, and whether they are published there. One folder that serves as both is named once."""
+    """The folders of checkpoints, and whether each holds published ones. A folder used for both occurs once."""
     published, own = checkpoints_root(), runs_root()
     return [(published, True)] + ([(own, False)] if own.absolute() != published.absolute() else [])
 
@@ -162,8 +162,8 @@ def _roots() -> list[tuple[Path, bool]]:
 def id_of(path: Path) -> str:
     """The unique name of a checkpoint's folder, for addresses, requests and `find`.
 
-    It is the folder's name. A run whose folder is called as a published checkpoint, because somebody copied it there,
-    gets the suffix `~run`, which no checkpoint can be published with.
+    It is the folder's name. A run with the name of a published checkpoint, because somebody copied it there, gets the
+    suffix `~run`, which no published checkpoint can have.
     """
     name = path.name
     if path.absolute().parent != runs_root().absolute() or not _is_checkpoint(checkpoints_root() / name):
@@ -176,9 +176,9 @@ def id_of(path: Path) -> str:
 
 
 def name_taken(name: str, *roots: Path) -> Path | None:
-    """The folder or file of that name among published checkpoints, runs or in `roots`; None if there is none.
+    """The folder or file `name` among published checkpoints, runs or in `roots`; None if there is none.
 
-    A new folder must have a name that neither root has: the interface and the command line find models by name.
+    A new folder needs a name that neither root has: the interface and the command line identify models by name.
     """
     paths = [root / name for root in (*roots, checkpoints_root(), runs_root())]
     return next((path for path in paths if os.path.lexists(path)), None)
@@ -189,7 +189,7 @@ def _is_checkpoint(path: Path) -> bool:
 
 
 def damaged_checkpoints() -> dict[str, str]:
-    """Published folders that `list_checkpoints` leaves out, by name, with the reason."""
+    """The reason for each published folder that `list_checkpoints` leaves out, by name."""
     reasons = {}
     for path in sorted(checkpoints_root().glob(f"[!.]*/{CONFIG}")):
         try:
@@ -200,7 +200,7 @@ def damaged_checkpoints() -> dict[str, str]:
 
 
 def describe(path: Path, *, published: bool = False) -> CheckpointInfo:
-    """The CheckpointInfo of one folder; raises CheckpointError where it is damaged."""
+    """The CheckpointInfo of a folder. Raises CheckpointError if it is damaged."""
     folder = RunFolder(path)
     stamp = tuple(_mtime(path / name) for name in (CONFIG, MEASURED, NAME))
     return _describe(path, id_of(path), published, stamp, tuple(folder.steps()))
@@ -210,7 +210,7 @@ def describe(path: Path, *, published: bool = False) -> CheckpointInfo:
 def _describe(
     path: Path, name: str, published: bool, stamp: tuple[float, ...], steps: tuple[int, ...]
 ) -> CheckpointInfo:
-    # Cached by the files' times: a page that lists a hundred runs parses each config once, not once a rerun.
+    # Cached by the files' times: a page that lists a hundred runs parses each config once, not at every rerun.
     folder = RunFolder(path)
     config = folder.config()
     spec = folder.spec()
@@ -249,22 +249,22 @@ def _capabilities(cls: type[Model]) -> tuple[str, ...]:
 
 
 def _claimed(names: Any, possible: tuple[str, ...]) -> tuple[str, ...]:
-    """What config.json says that this model of the family can do; a name that the family lacks would mislead a page."""
+    """The capabilities in config.json, without those that the model family does not have."""
     if not isinstance(names, list) or not names:
         return possible
     return tuple(name for name in possible if name in names)
 
 
 def _measured(path: Path) -> tuple[dict[str, float], float | None]:
-    """The figures, and the seconds it was trained for."""
+    """The metrics, and the training time in seconds."""
     if not path.is_file():
         return {}, None
-    found = read_json(path)
+    content = read_json(path)
     try:
-        figures = {str(name): float(value) for name, value in found["metrics"].items()}
-        return figures, float(found["train_seconds"]) if "train_seconds" in found else None
+        metrics = {str(name): float(value) for name, value in content["metrics"].items()}
+        return metrics, float(content["train_seconds"]) if "train_seconds" in content else None
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise CheckpointError(f"{path} does not hold figures ({error!r}); publish the checkpoint again") from error
+        raise CheckpointError(f"{path} does not hold metrics ({error!r}); publish the checkpoint again") from error
 
 
 def _mtime(path: Path) -> float:
@@ -275,7 +275,7 @@ def _mtime(path: Path) -> float:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The folder of a checkpoint or run by name, or a path to one; raises UnknownNameError."""
+    """The folder of a checkpoint or run, given its name or path. Raises UnknownNameError."""
     if isinstance(name_or_path, str) and "/" not in name_or_path and "\\" not in name_or_path:
         for root, _ in _roots():
             if _is_checkpoint(root / name_or_path):
@@ -290,7 +290,7 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def load(name_or_path: str | Path, step: int | None = None, device: str = "cpu") -> Model:
-    """A model in eval mode, without gradients; the newest step unless one is named.
+    """The model in eval mode, without gradients; the newest step by default.
 
     Raises UnknownNameError or CheckpointError.
     """

@@ -1,9 +1,9 @@
-"""Weights and resume state on disk: safetensors and JSON, whole or not at all, never a pickle.
+"""Weights and resume state on disk: safetensors and JSON, written atomically, never a pickle.
 
-step-020000/ model.safetensors           what is sampled: the moving average where there is one
-             training_nets.safetensors   critics, and the raw weights where model.safetensors holds the average
-             resume.safetensors + .json  optimizers, pools, random states; nested state mirrored in the JSON, each
-                                         tensor replaced by {"$tensor": key}
+step-020000/ model.safetensors           the weights for sampling: their moving average if there is one
+             training_nets.safetensors   discriminators, critics; raw weights if model.safetensors has the average
+             resume.safetensors + .json  optimizers, replay buffers, random states; the JSON has the nested state, with
+                                         {"$tensor": key} in place of each tensor
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from genmodels.weights_file import shapes_in
 
 WEIGHTS, TRAINING_NETS, RESUME = "model.safetensors", "training_nets.safetensors", "resume.safetensors"
 _RESUME_BYTES = 256 * 2**20
-_RAW = "raw."  # prefix of raw weights beside a moving average
+_RAW = "raw."  # prefix of the raw weights if there is a moving average
 
 
 def split_state(model: Model) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(what is sampled, what only training needs), pretrained parts in neither."""
+    """(weights for sampling, weights that only training needs), both without pretrained parts."""
     sampled: dict[str, Tensor] = {}
     training: dict[str, Tensor] = {}
     for key, value in model.state_dict().items():
@@ -49,7 +49,7 @@ def save(
     average: Mapping[str, Tensor] | None = None,
     resume: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write `step-N/` under a temporary name and rename it; raises CheckpointError on a full disk, leaving nothing."""
+    """Write `step-N/` atomically. Raises CheckpointError if it cannot be written, and leaves nothing behind then."""
     target = folder.step_path(step)
     temporary = folder.path / f".tmp-{target.name}-{os.getpid()}"
     sampled, training = split_state(model)
@@ -67,7 +67,7 @@ def save(
             write_json(temporary / RESUME_JSON, _pack(resume, "", tensors))
             _save_tensors(tensors, temporary / RESUME)
         for path in temporary.iterdir():
-            _sync(path)  # renamed only when it is on the disk: a power cut must not leave a name without its content
+            _sync(path)  # before renaming: a power cut must not leave a name without its content
         if target.exists():
             folder.remove_step(step)
         os.replace(temporary, target)
@@ -81,9 +81,9 @@ def save(
 
 
 def load_model(path: Path, step: int | None = None, device: str | torch.device = "cpu") -> Model:
-    """The model of a run or checkpoint folder, in eval mode, without gradients; `step` None takes the largest.
+    """The model of a run or checkpoint folder, in eval mode, without gradients; `step` None is the last step.
 
-    Parts that only training needs are None where the checkpoint did not keep them. Raises CheckpointError.
+    Parts that only training needs are None if the checkpoint does not contain them. Raises CheckpointError.
     """
     folder = RunFolder(path)
     config = folder.config()
@@ -94,7 +94,7 @@ def load_model(path: Path, step: int | None = None, device: str | torch.device =
         raise CheckpointError(f"{path} has no checkpoint of step {step}; saved steps: {', '.join(map(str, steps))}")
     weights = folder.step_path(steps[-1] if step is None else step)
     try:
-        # First without memory: a config may describe a network of many gigabytes whose weights are not there.
+        # First on the meta device: a config may describe a network of many gigabytes whose weights do not exist.
         with torch.device("meta"):
             outline = build(config["spec"])
         _check_fit(outline, weights)
@@ -111,14 +111,14 @@ def load_model(path: Path, step: int | None = None, device: str | torch.device =
 
 
 def build(spec: Mapping[str, Any]) -> Model:
-    """A fresh model as a spec describes it. Weights are drawn from torch's global generator."""
+    """A new model of a spec, initialised with torch's global generator."""
     return registry.get(spec["model"]).build(**spec["config"])
 
 
 def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Tensor]:
-    """Fill a model from `step-N/`; `raw` takes the trained weights, not their moving average.
+    """Load the weights of `step-N/` into the model; `raw` loads the raw weights, not their moving average.
 
-    Returns what model.safetensors held. Raises CheckpointError.
+    Returns the content of model.safetensors. Raises CheckpointError.
     """
     _check_fit(model, path)
     sampled = _load_tensors(path / WEIGHTS)
@@ -137,7 +137,7 @@ def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Te
 
 
 def _check_fit(model: Model, path: Path) -> None:
-    """Raises CheckpointError if the tensors in `step-N/`, by their headers, are not those of the model."""
+    """Raises CheckpointError if names and shapes in the headers of `step-N/` are not those of the model."""
     stored = shapes_in(path / WEIGHTS, path.parent)
     absent: frozenset[str] = model.training_only
     if (path / TRAINING_NETS).exists():
@@ -158,12 +158,13 @@ def _check_fit(model: Model, path: Path) -> None:
 
 
 def take_weights(model: Model, path: Path) -> tuple[list[str], list[str]]:
-    """Begin where another training of the family ended: copy from `step-N/` what was learned, where it fits.
+    """Initialise the model with the learned weights of `step-N/` whose names and shapes fit.
 
-    Of a moving average that is what is sampled. Counts and pools, which are of the other data, are left out. A
-    convolution or linear layer that only has more outputs here, such as a mask, takes those there are. Returns the
-    names of what begins anew, such as discriminators that were not published, and of such extended layers' weights.
-    Raises CheckpointError where nothing fits.
+    If there is a moving average, it is used. Counters and replay buffers of the other data are not copied. A
+    convolution or linear layer that only has more outputs in this model, such as a mask, gets the existing ones.
+
+    Returns the names of weights that are initialised from scratch, such as those of unpublished discriminators, and of
+    weights of such extended layers. Raises CheckpointError if nothing fits.
     """
     given = _load_tensors(path / WEIGHTS)
     if (path / TRAINING_NETS).exists():
@@ -189,7 +190,7 @@ def take_weights(model: Model, path: Path) -> tuple[list[str], list[str]]:
 
 
 def _learned(model: Model) -> set[str]:
-    """Names of what training makes: parameters, and the statistics that batch normalisation keeps."""
+    """Names of the parameters and of the running statistics of batch normalisation."""
     names = {name for name, _ in model.named_parameters()}
     names |= {name for name, _ in model.named_buffers() if name.split(".")[-1].startswith("running_")}
     return {name for name in names if name.split(".")[0] not in model.pretrained}
@@ -209,7 +210,10 @@ def load_resume(path: Path) -> dict[str, Any]:
 
 
 def strip(path: Path, *, training_nets: bool, half: bool = False) -> None:
-    """Trim a copied `step-N/` for publication: no resume state, critics only where asked for, half where asked for."""
+    """Trim a copied `step-N/` for publication: remove the resume state and, unless `training_nets`, the discriminators.
+
+    `half` converts the weights to half precision.
+    """
     for name in (RESUME, RESUME_JSON, *(() if training_nets else (TRAINING_NETS,))):
         (path / name).unlink(missing_ok=True)
     if half:
@@ -232,7 +236,7 @@ def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
-    shapes_in(path, path.parent.parent)  # refuses what is no regular file, and headers that take long to read
+    shapes_in(path, path.parent.parent)  # refuses anything but regular files, and large headers
     try:
         return load_file(path)
     except FileNotFoundError:
@@ -246,7 +250,7 @@ def _pack(value: Any, key: str, tensors: dict[str, Tensor]) -> Any:
         tensors[key] = value.clone()  # safetensors refuses tensors that share memory
         return {"$tensor": key}
     if isinstance(value, Mapping):
-        # JSON has text keys only, optimizer states have whole numbers: pairs keep both
+        # JSON has only text keys, optimizer states also have integers: a list of pairs keeps both
         return {"$dict": [[k, _pack(v, f"{key}/{k}", tensors)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
         packed = [_pack(v, f"{key}/{i}", tensors) for i, v in enumerate(value)]

@@ -1,7 +1,7 @@
-"""Errors meant for the person at the keyboard.
+"""Errors for users.
 
-Every message names the thing, the value it had, what would be allowed and what to do next. Pages and command
-lines print them as they are; anything else that is raised is a defect of ours and keeps its traceback.
+Every message names the field or file, its value, the allowed values and the next step. Pages and command lines print it
+unchanged. Any other exception is a defect of the program and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class GenmodelsError(Exception):
-    """Base of all errors whose text is written for a user."""
+    """Base class of errors whose message is written for users."""
 
 
 class UnknownNameError(GenmodelsError, LookupError):
@@ -27,11 +27,11 @@ class UnknownNameError(GenmodelsError, LookupError):
 
 
 class ConfigError(GenmodelsError, ValueError):
-    """A setting that is missing, of the wrong type, out of range or unknown."""
+    """A setting that is missing, has the wrong type, is out of range or unknown."""
 
 
 class DataError(GenmodelsError):
-    """Data that is missing, damaged, too large, or of another shape than the model's."""
+    """Data that is missing, damaged, too large, or does not have the model's shape."""
 
 
 class CheckpointError(GenmodelsError):
@@ -39,12 +39,12 @@ class CheckpointError(GenmodelsError):
 
 
 class CapabilityError(GenmodelsError):
-    """A model was asked for something its family, or this checkpoint of it, cannot do."""
+    """An operation that the model family or this checkpoint does not support."""
 
 
 class PublicModeError(GenmodelsError):
-    """A change was asked for on a server that only shows."""
+    """A change that a public server does not allow."""
 
 
 class DivergedError(GenmodelsError):
-    """Training produced a loss that is not a finite number."""
+    """A loss or weight that is no longer finite during training."""

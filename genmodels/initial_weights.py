@@ -1,4 +1,4 @@
-"""Where `train.initial_weights` points: the checkpoint or run whose weights a training begins with. No torch."""
+"""The checkpoint or run that `train.initial_weights` names. Does not import torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from genmodels.runfolder import RunFolder
 
 
 def source_of(name: str, model: str) -> tuple[RunFolder, int]:
-    """Its folder and newest step, of the family `model`; raises ConfigError saying what is wrong with the name."""
+    """The folder and newest step of checkpoint `name`. Raises ConfigError if it is not of the family `model`."""
     field = f"train.initial_weights = {name!r}"
     try:
         source = RunFolder(catalog.find(name))
@@ -17,9 +17,9 @@ def source_of(name: str, model: str) -> tuple[RunFolder, int]:
         raise ConfigError(f"{field}: {error}") from error
     if family != model:
         raise ConfigError(
-            f"{field} is of the family {family!r}, and this is {model!r}: name a checkpoint of the same family, or "
-            "leave it empty to begin anew"
+            f"{field} is of the family {family!r}, not {model!r}: name a checkpoint of the same family, or leave it "
+            "empty to train from scratch"
         )
     if not steps:
-        raise ConfigError(f"{field} has saved no step yet: wait for its first, or leave it empty to begin anew")
+        raise ConfigError(f"{field} has no saved step yet: wait for its first, or leave it empty to train from scratch")
     return source, steps[-1]

@@ -1,8 +1,8 @@
-"""Half-made files and folders: how they are removed, and never those of a living process. No torch.
+"""Removes incomplete files and folders, never those of a running process. Does not import torch.
 
-What is not finished lies under a hidden name beside its final one, and often names its process: `.tmp-mnist_vae-1234`.
-Whoever makes such a thing is `at_work` in that folder, which is a shared lock that ends with the process, however it
-ends. `sweep` removes what is left if it gets the lock for itself and the named process does not run.
+Incomplete files have a hidden name next to the final one, which often ends with the process id: `.tmp-mnist_vae-1234`.
+Their process holds a shared lock of the folder (`at_work`), which the system releases when the process ends. `sweep`
+removes them if it gets the exclusive lock and the process of the name does not run.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _PID = re.compile(r"[-.](\d{1,7})(\.tmp)?$")
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder that is no longer needed; what cannot be removed is logged.
+    """Remove a file or folder; a failure is logged.
 
-    Clean-up code calls this, so it never raises: that would replace the error that is on its way to the user.
+    It never raises: in clean-up code that would hide the original error from the user.
     """
     try:
         if path.is_dir() and not path.is_symlink():
@@ -41,7 +41,7 @@ def discard(path: Path) -> None:
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
-    """Keep `sweep` away from what this process has half-made in `folder`, which exists."""
+    """Protect this process's incomplete files in the existing `folder` from `sweep`."""
     handle = _locked(folder, fcntl.LOCK_SH)
     try:
         yield
@@ -51,22 +51,22 @@ def at_work(folder: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path, *patterns: str, rescue: Callable[[Path], object] | None = None) -> None:
-    """Remove what matches the patterns in `folder`, unless somebody is `at_work` there. Never raises OSError.
+    """Remove matches of the patterns in `folder`, unless a process is `at_work` there. Never raises OSError.
 
-    `rescue` is called with each path first; it may move away what must not be lost.
+    `rescue` is called with each path first; it may move away files that must not be lost.
     """
     try:
-        found = [path for pattern in patterns for path in folder.glob(pattern)]
+        matches = [path for pattern in patterns for path in folder.glob(pattern)]
     except OSError as error:
         log.warning("%s cannot be read: %s", folder, error.strerror or error)
         return
-    if not found:
+    if not matches:
         return
     handle = _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if handle is None:
         return
     try:
-        for path in found:
+        for path in matches:
             if is_abandoned(path):
                 if rescue is not None:
                     rescue(path)
@@ -78,26 +78,26 @@ def sweep(folder: Path, *patterns: str, rescue: Callable[[Path], object] | None 
 
 
 def put_back(trash: Path) -> None:
-    """Rename `.trash-NAME-PID` to NAME if there is none: its process ended before it put another one in its place."""
+    """Rename `.trash-NAME-PID` back to NAME if NAME does not exist: its process ended before it replaced NAME."""
     named = _TRASH.match(trash.name)
     if named and not os.path.lexists(trash.with_name(named.group(1))):
         os.replace(trash, trash.with_name(named.group(1)))
 
 
 def is_abandoned(path: Path) -> bool:
-    """False if the process that its name ends with runs, and ran already when it was last changed."""
+    """False if the process whose id ends the name runs, and already ran when the file was last changed."""
     named = _PID.search(path.name)
     running = processes.seconds_running(int(named.group(1))) if named else None
     if running is None:
         return True
     try:
-        return path.lstat().st_mtime < time.time() - running - 2.0  # the pid is another process's by now
+        return path.lstat().st_mtime < time.time() - running - 2.0  # the pid was reused
     except OSError:
-        return False  # gone, or not ours to judge
+        return False  # removed meanwhile, or unreadable
 
 
 def _locked(folder: Path, kind: int) -> int | None:
-    """The open folder with that lock; None if it cannot be had."""
+    """A descriptor of the folder with the lock; None if it cannot be locked."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

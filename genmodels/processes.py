@@ -1,7 +1,7 @@
-"""Identity of a process, age of its last report on clocks that nobody can set, and its end. No torch.
+"""Process identity, age of a process's last report, and exit. Does not import torch.
 
-A pid is used again, and the creation time that the system reports is counted from a boot time, which moves when the
-clock is set. Linux also keeps the start in ticks since boot; together with the id of the boot it never changes.
+Pids are reused, and the creation time of a process depends on the boot time, which changes when the clock is set. Linux
+also has the start in ticks since boot; together with the boot id it never changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_PID, _MAX_SECONDS = 2**31, 1e12
 
 @cache
 def boot_id() -> str:
-    """The id of this start of the machine; empty on systems that have none."""
+    """The id of the current boot; empty on systems without one."""
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -30,7 +30,7 @@ def boot_id() -> str:
 
 
 def identity(pid: int) -> str | None:
-    """A text that names the process and no other one, on this machine; None if it does not run."""
+    """A text that identifies the process uniquely on this machine; None if it does not run."""
     if not 0 < pid < _MAX_PID:
         return None
     if sys.platform == "linux" and boot_id():
@@ -38,14 +38,14 @@ def identity(pid: int) -> str | None:
             text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
-        # The second field is the program's name in parentheses; it may hold spaces and parentheses itself.
+        # The second field is the program's name in parentheses; the name may contain spaces and parentheses.
         values = text.rpartition(")")[2].split()
         return None if values[0] in "ZX" else f"{boot_id()}:{values[19]}"
     import psutil
 
     try:
-        found = psutil.Process(pid)
-        return None if found.status() == psutil.STATUS_ZOMBIE else f"{found.create_time():.3f}"
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.3f}"
     except psutil.NoSuchProcess:
         return None
 
@@ -56,9 +56,9 @@ def _own_identity(pid: int) -> str | None:
 
 
 def stamp() -> dict[str, Any]:
-    """What a report says of the process that writes it, and when: for `is_author` and `age`."""
+    """Fields of a report that identify its process and time, for `is_author` and `age`."""
     pid = os.getpid()
-    # The monotonic clock stands still while the machine sleeps: a worker that slept with it is not late.
+    # The monotonic clock stops while the machine sleeps: a worker is not late because of that.
     return {
         "pid": pid,
         "process": _own_identity(pid),
@@ -69,22 +69,22 @@ def stamp() -> dict[str, Any]:
 
 
 def is_author(report: Mapping[str, Any], pid: int) -> bool:
-    """Whether the process `pid` runs and wrote the report."""
+    """Whether process `pid` runs and has written the report."""
     known = report.get("process")
     return report.get("pid") == pid and isinstance(known, str) and known == identity(pid)
 
 
 def age(report: Mapping[str, Any]) -> float | None:
-    """Seconds since the report was written; None if it does not say when."""
+    """Seconds since the report was written; None if it has no valid time."""
     now, written = time.time(), report.get("heartbeat")
     if boot_id() and report.get("boot") == boot_id() and "monotonic" in report:
         now, written = time.monotonic(), report["monotonic"]
-    # The report is a file that anything may have written.
+    # The report is untrusted JSON.
     return max(0.0, now - written) if isinstance(written, int | float) and abs(written) < _MAX_SECONDS else None
 
 
 def seconds_running(pid: int) -> float | None:
-    """How long the process has run; None if it does not run."""
+    """Seconds since the start of the process; None if it does not run."""
     known = identity(pid)
     if known is None:
         return None
@@ -94,20 +94,20 @@ def seconds_running(pid: int) -> float | None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process without taking the interpreter down; all is on disk.
+    """Exit without finalising the interpreter. All files must have been written.
 
-    A native thread of torch may abort on the way ("terminate called without an active exception"), and what has
-    finished would read as failed.
+    During finalisation a native thread of torch may abort ("terminate called without an active exception"), and a
+    successful process would be reported as failed.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # a full disk cannot take the last lines of the log; the exit code tells how it ended
+        with suppress(OSError):  # on a full disk the last log lines are lost; the exit code is not
             stream.flush()
     os._exit(code)
 
 
 def leave_as(end: SystemExit) -> NoReturn:
-    """End a command line with its exit code: at once if torch is loaded, else as Python does."""
+    """Exit a command line with its exit code: immediately if torch is loaded, else through Python."""
     if "torch" not in sys.modules:
         raise end
     leave(end.code if isinstance(end.code, int) else int(end.code is not None))

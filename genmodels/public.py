@@ -1,4 +1,4 @@
-"""Whether this server only shows: the one place that reads GENMODELS_PUBLIC. No torch."""
+"""Public mode: the only place that reads GENMODELS_PUBLIC. Does not import torch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _log = logging.getLogger(__name__)
 
 
 def public_mode() -> bool:
-    """Whether visitors only look: nobody trains, changes or downloads anything.
+    """Whether this server is public: visitors cannot train, change or download anything.
 
-    GENMODELS_PUBLIC decides. Unset, a Hugging Face Space (SPACE_ID) is public. A value that is neither yes nor no
-    counts as yes: a typing error must not open a server to everybody.
+    GENMODELS_PUBLIC decides. If it is unset, a Hugging Face Space (SPACE_ID) is public. Any value but yes and no counts
+    as yes: a typing error must not make a server writable.
     """
     value = os.environ.get("GENMODELS_PUBLIC", "").strip().lower()
     if not value:

@@ -1,7 +1,7 @@
-"""Reading and writing the files of run folders, which anybody may have copied there: bounded, and only real files.
+"""Reads and writes files of run folders. They are untrusted: sizes are limited, and only regular files are read.
 
-A named pipe would block its reader for good, a link could show any file of the server, a long or deeply nested JSON
-file could take its memory. Each of these is a CheckpointError that names the file. No torch.
+A named pipe would block its reader, a link could expose any file of the server, a long or deeply nested JSON file could
+exhaust its memory. Each raises a CheckpointError that names the file. Does not import torch.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from genmodels import leftovers
 from genmodels.errors import CheckpointError
 
 JSON_BYTES = 8 * 2**20
-"""A config, a report or figures: some kilobytes. Parsing 8 MB takes 0.1 s."""
+"""Limit for config, status and metrics, which have some kilobytes. Parsing 8 MB takes 0.1 s."""
 PNG_BYTES, PNG_PIXELS = 32 * 2**20, 32 * 2**20
 LINES_BYTES = 256 * 2**20
-"""A file of JSON lines that is read in one go: over a million points."""
+"""Limit for a file of JSON lines that is read at once: over a million points."""
 _BAD_LINES = 1_000
-"""A full disk cuts one line per attempt to write; a file with more lines that are not JSON is something else."""
+"""A full disk truncates one line per write; a file with more lines that are not JSON is not one of ours."""
 _MAX_DEPTH = 100
 _LFS = b"version https://git-lfs"
 
 
 def open_regular(path: Path, root: Path | None = None) -> BinaryIO:
-    """A file opened for reading; links may lead no further than `root`, its own folder if None.
+    """A file opened for reading. Links must not lead out of `root`, by default the file's folder.
 
-    Raises CheckpointError for what is no regular file, for a Git LFS pointer and for an unreadable file;
-    FileNotFoundError if nothing is there.
+    Raises CheckpointError if it is not a regular file, is a Git LFS pointer or cannot be read, and FileNotFoundError
+    if it does not exist.
     """
     try:
         if not path.resolve().is_relative_to((root or path.parent).resolve()):
             raise CheckpointError(f"{path} is a link to a file outside of its folder; copy the file itself there")
-        # Without O_NONBLOCK opening a named pipe waits for somebody to write to it.
+        # Without O_NONBLOCK, opening a named pipe waits for a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+    except (OSError, RuntimeError) as error:  # RuntimeError: circular links
         raise CheckpointError(f"{path} cannot be read: {error}. Restore it from a copy, or delete the run") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -62,7 +62,7 @@ def open_regular(path: Path, root: Path | None = None) -> BinaryIO:
 
 
 def read_bytes(path: Path, limit: int, root: Path | None = None) -> bytes:
-    """The file's content; raises what `open_regular` raises, and CheckpointError for more than `limit` bytes."""
+    """The file's content. Raises as `open_regular`, and CheckpointError for more than `limit` bytes."""
     with open_regular(path, root) as file:
         try:
             raw = file.read(limit + 1)
@@ -74,9 +74,9 @@ def read_bytes(path: Path, limit: int, root: Path | None = None) -> bytes:
 
 
 def read_png(path: Path, root: Path | None = None) -> bytes:
-    """A PNG image of a size that a page can show; raises what `read_bytes` raises, and CheckpointError for others."""
+    """The bytes of a PNG image small enough for a page. Raises as `read_bytes`, and CheckpointError for other files."""
     raw = read_bytes(path, PNG_BYTES, root)
-    # Signature, then the first chunk: length, IHDR, width, height.
+    # Signature, then the first chunk: length, IHDR, width, height
     if raw[:8] != b"\x89PNG\r\n\x1a\n" or raw[12:16] != b"IHDR" or len(raw) < 24:
         raise CheckpointError(f"{path} cannot be read: it is not a PNG image. Restore it from a copy, or delete it")
     width, height = struct.unpack(">II", raw[16:24])
@@ -88,7 +88,7 @@ def read_png(path: Path, root: Path | None = None) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Whole or not at all: a reader sees the old file or the new one, never half of it."""
+    """Write a JSON file atomically: a reader sees the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -99,7 +99,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, limit: int = JSON_BYTES) -> Any:
-    """Raises CheckpointError with cause and next step where the file is missing or damaged."""
+    """The value in a JSON file. Raises CheckpointError with cause and next step if it is missing or damaged."""
     try:
         raw = read_bytes(path, limit)
     except FileNotFoundError:
@@ -116,7 +116,7 @@ def read_json(path: Path, limit: int = JSON_BYTES) -> Any:
 
 
 def _is_shallow(value: Any) -> bool:
-    """Whether the nesting is one that recursive functions can walk, here and in libraries."""
+    """Whether recursive functions can walk the value without exceeding the recursion limit."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         inner: list[Any] = []
@@ -132,7 +132,7 @@ def _is_shallow(value: Any) -> bool:
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
-    """One JSON line, in one write: two processes that append do not mix their lines."""
+    """Append one JSON line in a single write, so that lines of two processes do not mix."""
     line = (json.dumps(value) + "\n").encode()
     with path.open("ab", buffering=0) as file:
         if file.write(line) < len(line):
@@ -142,11 +142,11 @@ def append_line(path: Path, value: Mapping[str, Any]) -> None:
 def read_lines(
     path: Path, offset: int = 0, limit: int = -1, most: int = LINES_BYTES
 ) -> tuple[list[dict[str, Any]], int]:
-    """The whole JSON lines from byte `offset` on, and the offset after them; a half-written last line waits.
+    """The complete JSON lines from byte `offset` on, and the offset after them; an incomplete last line is left unread.
 
-    Reading on from an offset costs what is new, not what is there: 0.1 ms for the last 50 of 20,000 points. At most
-    `limit` bytes are read if it is given; none if the file is missing. Raises CheckpointError if it is not a file, if
-    more than `most` bytes would be read, and if over a thousand lines are not JSON.
+    The cost depends on the new lines only: 0.1 ms for the last 50 of 20,000 points. Reads at most `limit` bytes unless
+    it is negative; a missing file has no lines. Raises CheckpointError if it is not a regular file, if more than `most`
+    bytes would be read, and if over a thousand lines are not JSON.
     """
     try:
         with open_regular(path) as file:
@@ -164,7 +164,7 @@ def read_lines(
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            bad += 1  # a line cut by a full disk: the curve misses a point, the run goes on
+            bad += 1  # a line truncated by a full disk: the curve lacks a point, the run continues
             if bad > _BAD_LINES:
                 raise CheckpointError(
                     f"{path} cannot be read: more than {_BAD_LINES:,} of its lines are not JSON. It is damaged; "

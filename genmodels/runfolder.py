@@ -1,11 +1,11 @@
-"""The files of a run: their names are known here and in checkpoint.py, and nowhere else. No torch.
+"""The files of a run. Only this module and checkpoint.py know their names. Does not import torch.
 
-<run>/ config.json     format version, resolved spec, versions, licence of the data, how it is run
+<run>/ config.json     format version, resolved spec, versions, licence of the data, runtime
        step-020000/    weights after 20,000 batches (checkpoint.py)
-       metrics.jsonl   one line a logged step, append-only       previews/020000.png
+       metrics.jsonl   one line per logged step, append-only      previews/020000.png
        status.json     the worker's report                       worker.log
-       control.jsonl   requests to a running worker              events.jsonl   what happened before which step
-       inputs/         a user's own pictures that a job needs        name.json      the name given by "rename"
+       control.jsonl   requests to a running worker              events.jsonl   events, each with the step it precedes
+       inputs/         a user's own images that the run needs    name.json      the name given by `rename`
 """
 
 from __future__ import annotations
@@ -77,21 +77,21 @@ _PROJECT = Path(__file__).parents[1]
 
 
 def runs_root() -> Path:
-    """Where a user's runs are: GENMODELS_RUNS, or `runs/` beside the project's code."""
+    """The folder of a user's runs: GENMODELS_RUNS, or `runs/` in the project."""
     return Path(os.environ.get("GENMODELS_RUNS") or _PROJECT / "runs").expanduser()
 
 
 class RunFolder:
-    """One run's files, for the worker that writes them and the pages that read them."""
+    """The files of one run, for the worker that writes them and the pages that read them."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
     @classmethod
     def create(cls, path: Path, spec: Spec) -> RunFolder:
-        """A new folder with its config.json, and copies of a user's few pictures that the run needs (`inputs/`).
+        """A new folder with config.json and copies of the user's images that the run needs (`inputs/`).
 
-        Raises CheckpointError where one is already there, DataError where such a picture cannot be used.
+        Raises CheckpointError if the folder exists, DataError if such an image cannot be used.
         """
         inputs = data.prepared_inputs(spec.data)
         try:
@@ -121,11 +121,11 @@ class RunFolder:
         return self.path.name
 
     def looks_like_run(self) -> bool:
-        """Whether anything of a run is here; a damaged run is one, somebody's folder of photographs is not."""
+        """Whether the folder has any file of a run. True for a damaged run, False for a folder of photographs."""
         return any((self.path / name).exists() for name in (CONFIG, METRICS, STATUS)) or bool(self.steps())
 
     def config(self) -> dict[str, Any]:
-        """config.json, checked for its format version; raises CheckpointError."""
+        """The content of config.json. Raises CheckpointError if its format version is another one."""
         config = read_json(self.path / CONFIG, _CONFIG_BYTES)
         found = config.get("format") if isinstance(config, dict) else None
         if found != FORMAT:
@@ -142,9 +142,9 @@ class RunFolder:
         return f"Convert it: python -m genmodels migrate {shlex.quote(str(self.path))}"
 
     def spec(self) -> Spec:
-        """The resolved spec; raises CheckpointError where config.json holds none that this program understands.
+        """The resolved spec. Raises CheckpointError if config.json has no valid one.
 
-        Pictures that were copied when it was submitted are named by their copies: the originals may have gone.
+        Paths of the user's images are those of the copies in `inputs/`: the originals may be gone.
         """
         try:
             spec = Spec.parse(self.config().get("spec", {}))
@@ -156,7 +156,7 @@ class RunFolder:
             ) from error
 
     def runtime(self) -> dict[str, Any] | None:
-        """How the run is executed (precision, compile, layout, threads), once the worker has chosen it."""
+        """Precision, compilation, layout and threads; None until the worker has chosen them."""
         runtime: dict[str, Any] | None = self.config().get("runtime")
         return runtime
 
@@ -164,7 +164,7 @@ class RunFolder:
         write_json(self.path / CONFIG, {**self.config(), "runtime": dict(runtime)})
 
     def given_name(self) -> str | None:
-        """The name that a user gave to the run after it was submitted; None without one or if the file is damaged."""
+        """The name given to the run after its submission; None without one or if the file is damaged."""
         try:
             name = read_json(self.path / NAME)
         except CheckpointError:
@@ -172,25 +172,25 @@ class RunFolder:
         return name if isinstance(name, str) and 0 < len(name) <= 80 and name.isprintable() else None
 
     def set_given_name(self, name: str) -> None:
-        """In a file of its own: a worker may be writing config.json."""
+        """Store the name in its own file: a worker may be writing config.json."""
         write_json(self.path / NAME, name)
 
     def set_initial(self, source: Mapping[str, Any]) -> None:
-        """Keep whose weights the training began with: {"name", "step", "commit"}."""
+        """Store the origin of the initial weights: {"name", "step", "commit"}."""
         write_json(self.path / CONFIG, {**self.config(), "initial": dict(source)})
 
     # ------------------------------------------------------------- checkpoints
 
     def steps(self) -> list[int]:
-        """Steps with a whole checkpoint, ascending."""
+        """Steps with a complete checkpoint, ascending."""
         return [step for step, _ in self._steps()]
 
     def resumable(self) -> bool:
-        """Whether training can go on from the last checkpoint, or begin where there is none yet."""
+        """Whether training can continue from the last checkpoint, or start if there is none yet."""
         return not self.steps() or self.steps()[-1] in self.resumable_steps()
 
     def resumable_steps(self) -> list[int]:
-        """Steps that hold what training needs to go on, ascending."""
+        """Steps with the state for resuming, ascending."""
         return [step for step in self.steps() if (self.step_path(step) / RESUME_JSON).exists()]
 
     def step_path(self, step: int) -> Path:
@@ -216,44 +216,44 @@ class RunFolder:
         return sorted((step, path) for step, path in found if path == self.step_path(step))  # not step-0000010
 
     def remove_step(self, step: int) -> None:
-        """Renamed away first, so that a reader never meets half a checkpoint."""
+        """Remove a checkpoint. It is renamed first: a reader never sees an incomplete one."""
         trash = self.path / f".trash-{step}-{os.getpid()}"
         os.replace(self.step_path(step), trash)
         shutil.rmtree(trash)
 
     def set_aside(self, step: int) -> None:
-        """Hide a damaged checkpoint, without losing what may be left of it."""
+        """Hide a damaged checkpoint without deleting it."""
         os.replace(self.step_path(step), self.path / f".damaged-{step:06d}-{time.time_ns()}")
 
     def clear_leftovers(self) -> None:
-        """Remove what a killed worker left half-written."""
+        """Remove incomplete files of a killed worker."""
         names = (CONFIG, METRICS, STATUS, EVENTS, NAME)
         patterns = (".tmp-*", ".trash-*", *(f".{name}.*" for name in names), f"{PREVIEWS}/*.tmp")
         for path in [path for pattern in patterns for path in self.path.glob(pattern)]:
             if leftovers.is_abandoned(path):
                 leftovers.discard(path)
 
-    # ---------------------------------------------------------- curves, pictures
+    # ---------------------------------------------------------- curves, previews
 
     def append_metrics(self, step: int, values: Mapping[str, float]) -> None:
         append_line(self.path / METRICS, {"step": step, "time": round(time.time(), 3), **values})
 
     def metrics(self, offset: int = 0, limit: int = -1) -> tuple[list[dict[str, Any]], int]:
-        """Logged points from byte `offset` on, in at most `limit` bytes, and the offset after them."""
+        """The logged points from byte `offset` on, in at most `limit` bytes, and the offset after them."""
         return read_lines(self.path / METRICS, offset, limit)
 
     def metrics_stamp(self) -> tuple[int, int]:
-        """(which file, its size); a resume that cuts the curves back makes another file, so readers begin again."""
+        """(inode, size). A resume that truncates the curves writes a new file, so readers start again."""
         try:
-            found = (self.path / METRICS).stat()
+            status = (self.path / METRICS).stat()
         except FileNotFoundError:
             return 0, 0
-        return found.st_ino, found.st_size
+        return status.st_ino, status.st_size
 
     def truncate(self, step: int) -> None:
-        """Forget points, events and pictures after `step`: a resumed run writes them again.
+        """Drop metrics, events and previews after `step`, which a resumed run writes again; -1 drops all.
 
-        Turned knobs stay: an exact resume turns them again before the same step. -1 if training starts from scratch.
+        Events of changed hyperparameters stay: an exact resume applies them again before the same step.
         """
         for name in (METRICS, EVENTS):
             path = self.path / name
@@ -275,24 +275,24 @@ class RunFolder:
         return self.path / PREVIEWS / f"{step:06d}.png"
 
     def previews(self) -> list[tuple[int, Path]]:
-        """(step, picture), ascending; the same seeds from step 0 on."""
+        """(step, path) of every preview, ascending. All use the same seeds."""
         paths = (self.path / PREVIEWS).glob("*.png") if _is_own_folder(self.path / PREVIEWS) else ()
         found = [(int(match[1]), path) for path in paths if (match := _PREVIEW.fullmatch(path.name))]
         return sorted((step, path) for step, path in found if path == self.preview_path(step))  # not 5.png
 
     def preview(self, step: int) -> bytes:
-        """The picture of a step; raises CheckpointError if it is damaged, FileNotFoundError if it is not there."""
+        """The preview of a step. Raises CheckpointError if it is damaged, FileNotFoundError if it does not exist."""
         return read_png(self.preview_path(step), self.path)
 
-    # ------------------------------------------------------ worker and its users
+    # ------------------------------------------------------ worker and users
 
     def write_status(self, **report: Any) -> None:
         report |= processes.stamp()
         try:
             write_json(self.path / STATUS, report)
         except OSError as error:
-            # On a full disk nothing new can be made, but the old report's block can be written again. A reader that
-            # meets it half-written sees no report for a moment; without this it would never learn why training ended.
+            # On a full disk no new file can be written, but the old one can be overwritten. A reader may see an
+            # incomplete report for a moment; otherwise it would never see why the training ended.
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not (self.path / STATUS).exists():
                 raise
             with (self.path / STATUS).open("r+b") as file:
@@ -300,24 +300,24 @@ class RunFolder:
                 file.truncate()
 
     def status(self) -> dict[str, Any]:
-        """The worker's last report; {} before the first, or where it is damaged. Without numbers that none can be."""
+        """The worker's last report, without numbers out of range; {} before the first, or if it is damaged."""
         try:
             status = read_json(self.path / STATUS)
         except CheckpointError:
             return {}
         report = status if isinstance(status, dict) else {}
-        # JSON holds infinity, NaN and numbers of 400 digits, too; with those no clock and no step can be compared.
+        # JSON may contain infinity, NaN and numbers of 400 digits, which cannot be compared with clocks and steps.
         return {key: value for key, value in report.items() if not isinstance(value, int | float) or abs(value) < 1e15}
 
     def request(self, action: str, **values: Any) -> None:
-        """Ask the running worker: stop, save, sample, set."""
+        """Send a request to the running worker: stop, save, sample or set."""
         append_line(self.path / CONTROL, {"action": action, **values})
 
     def requests(self, offset: int) -> tuple[list[dict[str, Any]], int]:
         return read_lines(self.path / CONTROL, offset)
 
     def requests_end(self) -> int:
-        """The offset behind all requests made so far: a worker starts there, old requests are not for it."""
+        """The offset after the last request. A new worker starts there and ignores older requests."""
         path = self.path / CONTROL
         return path.stat().st_size if path.exists() else 0
 
@@ -325,11 +325,11 @@ class RunFolder:
         append_line(self.path / EVENTS, {"step": step, "kind": kind, "time": time.time(), **values})
 
     def events(self) -> list[dict[str, Any]]:
-        """What happened, oldest first; a page reads it with each run. Raises CheckpointError if it is damaged."""
+        """The events, oldest first. Raises CheckpointError if the file is damaged."""
         return read_lines(self.path / EVENTS, most=JSON_BYTES)[0]
 
     def log_tail(self, lines: int = 100) -> str:
-        """The last lines of worker.log; reads at most 64 kB. Raises CheckpointError if it is not a file."""
+        """The last lines of worker.log, at most 64 kB. Raises CheckpointError if it is not a regular file."""
         try:
             with open_regular(self.path / LOG) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - 65_536))
@@ -338,7 +338,7 @@ class RunFolder:
             return ""
 
     def files(self) -> Iterator[Path]:
-        """Every file worth downloading, less what is half-written and what links name outside of the folder."""
+        """Every file for the download, without incomplete files and links that lead out of the folder."""
         root = self.path.resolve()
         for path in sorted(self.path.rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(self.path).parts)
@@ -346,26 +346,26 @@ class RunFolder:
                 yield path
 
     def check_files(self) -> None:
-        """Raises CheckpointError for what stands in the place of one of the run's files without being one."""
+        """Raises CheckpointError if one of the run's files is not a regular file."""
         for name in (METRICS, STATUS, CONTROL, EVENTS, LOG):
             with suppress(FileNotFoundError):
                 open_regular(self.path / name).close()
 
 
 def _is_own_folder(path: Path) -> bool:
-    """Whether it is a folder, and inside of the run: a link may not bring in another one."""
+    """Whether it is a folder, and not a link that leads out of the run."""
     return path.is_dir() and (not path.is_symlink() or path.resolve().is_relative_to(path.parent.resolve()))
 
 
 def versions() -> dict[str, str]:
-    """Of what decides the numbers; read from package metadata, so nothing heavy is imported."""
-    found = {"python": sys.version.split()[0]}
+    """Versions of the packages that affect results, read from package metadata without importing them."""
+    versions = {"python": sys.version.split()[0]}
     for package in ("torch", "numpy", "safetensors"):
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 @cache

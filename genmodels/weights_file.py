@@ -1,4 +1,4 @@
-"""What a safetensors file says of its tensors, read before anything is built or loaded."""
+"""Reads tensor shapes from the header of a safetensors file, before building or loading anything."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from genmodels.errors import CheckpointError
 from genmodels.run_files import open_regular
 
 HEADER_BYTES = 4 * 2**20
-"""The largest network here has a header of 0.1 MB; one of 14 MB took 4 s until it was refused."""
+"""The largest network here has a header of 0.1 MB; reading one of 14 MB took 4 s."""
 
 
 def shapes_in(path: Path, root: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor by its name; links may lead no further than `root`. Reads the header only.
+    """The shape of each tensor by name, read from the header. Links must not lead out of `root`.
 
-    Raises CheckpointError. Whether the numbers are all there is checked by the library when they are read.
+    Raises CheckpointError. The library checks the size of the data when it reads the tensors.
     """
     try:
         with open_regular(path, root) as file:

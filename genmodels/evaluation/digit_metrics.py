@@ -1,7 +1,7 @@
-"""What the digit judge says of a set of drawn pictures: which digits, and how near to real ones.
+"""Metrics of generated digits from the reference classifier: class histogram, FID, KID, precision and recall.
 
-Its features are its hidden layer's 128 numbers. A "FID (classifier features)" can be compared only with figures of the
-same judge, never with an Inception FID.
+Its features are the 128 activations of its hidden layer. A "FID (classifier features)" is comparable only with FIDs of
+the same classifier, not with an Inception FID.
 """
 
 from __future__ import annotations
@@ -19,26 +19,28 @@ from genmodels.evaluation.splits import fifths, spreads, with_spreads
 from genmodels.model import Model
 from genmodels.seeding import generator_of
 
-FEWEST = 30  # pictures a side, below which no cloud is compared: a fifth needs more than five
-_MOST_NEIGHBOURS = 5_000  # pictures a side for precision, recall, density, coverage: 10,000 take four times as long
-_MOST_KERNEL = 10_000  # pictures a side for the kernel distance, compared by fifths
+FEWEST = 30  # images of each set that distances need: a fifth needs more than five
+_MOST_NEIGHBOURS = 5_000  # images of each set for precision, recall, density, coverage: 10,000 take four times as long
+_MOST_KERNEL = 10_000  # images of each set for the KID, computed in fifths
 
 
-def measure(drawn: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
-    """Figures of pictures (N, 1, 28, 28) in [-1, 1]; the names are explained in `evaluate`.
+def measure(generated: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
+    """Metrics of generated images (N, 1, 28, 28) in [-1, 1]; see `metric_table`.
 
-    Both sets in a random order: parts of them are compared, too. Of fewer than 30 drawn, test or training pictures only
-    the classes are counted.
+    The sets must be in random order, since parts of them are compared, too. With fewer than 30 generated, test or
+    training images, only classes are counted.
     """
-    digits = reference_classifier.predictions(drawn)
-    found = with_spreads(_shares, digits)
-    if min(len(drawn), len(test.images), len(train.images)) < FEWEST:
-        return found
-    features, real, seen = (reference_classifier.features(part) for part in (drawn, _pictures(test), _pictures(train)))
-    found |= with_spreads(lambda part: {"judge/frechet": frechet(part, real)}, features)
-    found["judge/frechet_real"] = frechet(seen[: len(real)], real)
-    found["judge/kernel_real"] = _kernel(seen, real)["judge/kernel"]
-    return found | _kernel(features, real) | _manifold(real, features)
+    digits = reference_classifier.predictions(generated)
+    metrics = with_spreads(_shares, digits)
+    if min(len(generated), len(test.images), len(train.images)) < FEWEST:
+        return metrics
+    features, real, seen = (
+        reference_classifier.features(part) for part in (generated, _to_tensor(test), _to_tensor(train))
+    )
+    metrics |= with_spreads(lambda part: {"judge/frechet": frechet(part, real)}, features)
+    metrics["judge/frechet_real"] = frechet(seen[: len(real)], real)
+    metrics["judge/kernel_real"] = _kid(seen, real)["judge/kernel"]
+    return metrics | _kid(features, real) | _precision_recall(real, features)
 
 
 def _shares(digits: Tensor) -> dict[str, float]:
@@ -46,13 +48,13 @@ def _shares(digits: Tensor) -> dict[str, float]:
     return {f"classes/fraction_{digit}": float(share) for digit, share in enumerate(shares)} | class_balance(shares)
 
 
-def fid(drawn: Tensor, test: Arrays) -> float:
-    """Frechet distance in the judge's features of drawn pictures to the test pictures."""
-    return frechet(reference_classifier.features(drawn), reference_classifier.features(_pictures(test)))
+def fid(generated: Tensor, test: Arrays) -> float:
+    """Fréchet distance between the features of generated and of test images."""
+    return frechet(reference_classifier.features(generated), reference_classifier.features(_to_tensor(test)))
 
 
 def class_balance(shares: Tensor) -> dict[str, float]:
-    """From a histogram (K,): smallest share, classes above 1 %, KL(shares || uniform) in nats (0 to ln K)."""
+    """Of class fractions (K,): the smallest, the number above 1 %, and KL(fractions || uniform) in nats, 0 to ln K."""
     positive = shares[shares > 0].double()
     entropy = -float((positive * positive.log()).sum())
     return {
@@ -63,35 +65,35 @@ def class_balance(shares: Tensor) -> dict[str, float]:
 
 
 def class_agreement(model: Model, samples: int, seed: int) -> dict[str, float]:
-    """`labels/agreement`: share of pictures, asked for evenly by class, that the judge reads as asked; with spread."""
+    """`labels/agreement` with its spread: the fraction of conditional samples predicted as their class."""
     generator = generator_of(seed, model.device)
-    right = []
+    correct = []
     for start in range(0, samples, 500):
         label = torch.arange(start, min(start + 500, samples)) % 10
-        drawn = model.sample(len(label), condition={"label": label}, generator=generator)  # type: ignore[operator]
-        right.append(reference_classifier.predictions(drawn.float().cpu()) == label)
-    return with_spreads(lambda part: {"labels/agreement": float(part.float().mean())}, torch.cat(right))
+        generated = model.sample(len(label), condition={"label": label}, generator=generator)  # type: ignore[operator]
+        correct.append(reference_classifier.predictions(generated.float().cpu()) == label)
+    return with_spreads(lambda part: {"labels/agreement": float(part.float().mean())}, torch.cat(correct))
 
 
-def _pictures(arrays: Arrays) -> Tensor:
+def _to_tensor(arrays: Arrays) -> Tensor:
     return to_float(torch.from_numpy(arrays.images.copy()))
 
 
-def _kernel(features: Tensor, real: Tensor) -> dict[str, float]:
-    """The mean over fifths: the whole would take five times as long, and the distance is unbiased in parts as well.
+def _kid(features: Tensor, real: Tensor) -> dict[str, float]:
+    """The mean KID of fifths: five times as fast as the KID of all images, and unbiased as well.
 
-    Each fifth is compared with real pictures of its own, so that their choice is in the spread.
+    Each fifth is compared with different real images, so the spread includes their choice.
     """
     pairs = fifths(features[:_MOST_KERNEL], real[:_MOST_KERNEL])
-    parts = [{"judge/kernel": kernel_distance(drawn, others)} for drawn, others in pairs]
+    parts = [{"judge/kernel": kernel_distance(generated, others)} for generated, others in pairs]
     return {"judge/kernel": sum(part["judge/kernel"] for part in parts) / len(parts), **spreads(parts)}
 
 
-def _manifold(real: Tensor, drawn: Tensor) -> dict[str, float]:
-    """Of as many real as drawn: with five times fewer drawn, even real pictures would cover 0.6 instead of 0.97."""
-    count = min(len(real), len(drawn), _MOST_NEIGHBOURS)
+def _precision_recall(real: Tensor, generated: Tensor) -> dict[str, float]:
+    """With equally many real and generated images: the coverage of real images by five times fewer is 0.6, not 0.97."""
+    count = min(len(real), len(generated), _MOST_NEIGHBOURS)
 
-    def measured(real: Tensor, drawn: Tensor) -> dict[str, float]:
-        return {f"judge/{name}": value for name, value in manifold(real, drawn)._asdict().items()}
+    def measured(real: Tensor, generated: Tensor) -> dict[str, float]:
+        return {f"judge/{name}": value for name, value in manifold(real, generated)._asdict().items()}
 
-    return with_spreads(measured, real[:count], drawn[:count])
+    return with_spreads(measured, real[:count], generated[:count])

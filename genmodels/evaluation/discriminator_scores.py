@@ -1,4 +1,4 @@
-"""What a discriminator or critic says of real and of drawn pictures, where the checkpoint kept it."""
+"""Output of a discriminator or critic on real and generated images, if the checkpoint contains it."""
 
 from __future__ import annotations
 
@@ -25,63 +25,62 @@ _BATCH = 500
 
 @dataclass(frozen=True)
 class Scores:
-    """To real pictures and to as many drawn ones, (N,) each.
+    """Scores (N,) of real and of as many generated images.
 
-    `probability`: they are D in [0, 1], else a critic's scores, whose zero means nothing. `class_conditional`: real
-    pictures came with their own class, drawn ones with the class they were asked for.
+    `probability`: they are D in [0, 1]; otherwise scores of a critic, which have no zero. `class_conditional`: the
+    discriminator is given each real image's class, and the class each generated image is conditioned on.
     """
 
     real: Tensor
-    drawn: Tensor
+    generated: Tensor
     probability: bool
     class_conditional: bool
 
 
 def measure(model: Model, arrays: Arrays, seed: int = 0) -> dict[str, float]:
-    """`score/real` and `score/fake`, the mean answers to 1,000 test pictures and to 1,000 drawn, with spreads."""
+    """`score/real` and `score/fake` with spreads: the mean output on 1,000 test and 1,000 generated images."""
     if not isinstance(model, SupportsSampling) or "scoring" not in capabilities.of(model):
         return {}
-    found = score_samples(model, arrays, SCORED, seed)
+    scores = score_samples(model, arrays, SCORED, seed)
     return {
-        **with_spreads(lambda part: {"score/real": float(part.mean())}, found.real),
-        **with_spreads(lambda part: {"score/fake": float(part.mean())}, found.drawn),
+        **with_spreads(lambda part: {"score/real": float(part.mean())}, scores.real),
+        **with_spreads(lambda part: {"score/fake": float(part.mean())}, scores.generated),
     }
 
 
 def score_samples(model: Model, arrays: Arrays, count: int, seed: int = 0) -> Scores:
-    """The answers to the first `count` pictures of `arrays` and to as many that are drawn; raises CapabilityError.
+    """The scores of the first `count` images and of as many generated ones. Raises CapabilityError.
 
-    A discriminator with batch normalisation is asked as it was in training, about batches of one kind: its running
-    statistics are of real and drawn pictures mixed, which it never saw together.
+    Batch normalisation uses the statistics of each batch, as in training: running statistics mix real and generated
+    images, which a discriminator never sees in one batch.
     """
     if not isinstance(model, SupportsScoring) or not isinstance(model, SupportsSampling):
-        raise CapabilityError(f"{model.title} has no discriminator to ask")
-    real = to_float(torch.from_numpy(arrays.images[:count].copy()))
+        raise CapabilityError(f"{model.title} has no discriminator")
+    images = to_float(torch.from_numpy(arrays.images[:count].copy()))
     labels = torch.from_numpy(arrays.labels[:count].copy())
     generator = generator_of(seed, model.device)
-    asking: Any = as_trained(model)
+    scorer: Any = as_trained(model)
     classes = model.conditions.get("label")
-    given: list[Tensor] = []
-    made: list[Tensor] = []
-    for start in range(0, len(real), _BATCH):
-        part = real[start : start + _BATCH].to(model.device)
+    real: list[Tensor] = []
+    generated: list[Tensor] = []
+    for start in range(0, len(images), _BATCH):
+        batch = images[start : start + _BATCH].to(model.device)
         true: Condition = None
-        asked: Condition = None
+        condition: Condition = None
         if classes is not None:
             true = {"label": labels[start : start + _BATCH].to(model.device)}
-            asked = {"label": (torch.arange(len(part), device=model.device) + start) % classes}
-        drawn = model.sample(len(part), condition=asked, generator=generator)
-        given.append(asking.score(part, condition=true).float().cpu())
-        made.append(asking.score(drawn, condition=asked).float().cpu())
-    curve = model.curves().get("score/real")
-    probability = curve is not None and curve.ideal is not None  # a critic's scores have no ideal value
-    both = [torch.cat(part) for part in (given, made)]
-    real_answers, drawn_answers = (part.sigmoid() for part in both) if probability else both
-    return Scores(real_answers, drawn_answers, probability, classes is not None)
+            condition = {"label": (torch.arange(len(batch), device=model.device) + start) % classes}
+        samples = model.sample(len(batch), condition=condition, generator=generator)
+        real.append(scorer.score(batch, condition=true).float().cpu())
+        generated.append(scorer.score(samples, condition=condition).float().cpu())
+    probability = "discriminator" in model.training_only  # a WGAN has a critic instead, whose scores are unbounded
+    both = [torch.cat(parts) for parts in (real, generated)]
+    of_real, of_generated = (part.sigmoid() for part in both) if probability else both
+    return Scores(of_real, of_generated, probability, classes is not None)
 
 
 def as_trained(model: Model) -> Model:
-    """The model, or where its discriminator normalises batches a copy that does so by each batch's own statistics."""
+    """The model; with batch normalisation in its discriminator, a copy that uses the statistics of each batch."""
     if not _normalisations(model):
         return model
     copied = copy.deepcopy(model)

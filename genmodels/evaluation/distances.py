@@ -1,7 +1,6 @@
-"""How far a cloud of drawn pictures lies from a cloud of real ones, both as features (N, D) of a classifier.
+"""Distances between generated and real images in the features (N, D) of a classifier: FID, KID, precision, recall.
 
-All of it is in float64 and deterministic. What such figures mean depends on the features: they are comparable only with
-figures of the same classifier.
+Deterministic, in float64. Results are comparable only for features of the same classifier.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _CHUNK = 1000
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
-    """Frechet distance of the two Gaussians with the clouds' means and covariances (FID, arXiv 1706.08500).
+    """Fréchet distance of Gaussians fitted to the two sets of features (FID, arXiv 1706.08500).
 
     |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)); features (N, D) and (M, D), N, M >= 2.
     """
@@ -30,7 +29,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> float:
-    """Unbiased squared maximum mean discrepancy under (x.y / D + 1)^3 (KID, arXiv 1801.01401); may be below 0."""
+    """Unbiased squared maximum mean discrepancy with kernel (x.y / D + 1)^3 (KID, arXiv 1801.01401)."""
     a, b = a.double(), b.double()
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:
@@ -44,7 +43,7 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
 
 
 class Manifold(NamedTuple):
-    """precision, recall: 0 to 1. density: about 1 at best, may be above; coverage: 0 to 1."""
+    """Precision, recall and coverage are 0 to 1; density is about 1 for real images and may be larger."""
 
     precision: float
     recall: float
@@ -52,38 +51,38 @@ class Manifold(NamedTuple):
     coverage: float
 
 
-def manifold(real: Tensor, drawn: Tensor, neighbours: int = 5) -> Manifold:
-    """Whether drawn pictures lie among the real ones, and real ones among the drawn.
+def manifold(real: Tensor, generated: Tensor, neighbours: int = 5) -> Manifold:
+    """Precision and recall (arXiv 1904.06991), density and coverage (arXiv 2002.09797) of features (N, D).
 
-    Around each picture of a cloud is a ball that reaches its k-th nearest neighbour in that cloud.
-    precision: share of drawn pictures in some ball of a real one; recall: of real ones in some ball of a drawn one
-    (arXiv 1904.06991). density: balls of real ones that hold a drawn one, divided by k; coverage: share of real ones
-    whose ball holds a drawn one (arXiv 2002.09797).
+    Each set is approximated by balls around its points, with the distance to the k-th nearest neighbour as radius.
+    precision: fraction of generated points in a ball of a real one; recall: fraction of real points in a ball of a
+    generated one. density: mean number of real balls that contain a generated point, divided by k; coverage: fraction
+    of real points whose ball contains a generated one.
     """
-    if min(len(real), len(drawn)) <= neighbours:
-        raise ValueError(f"each cloud needs more than {neighbours} pictures, not {len(real)} and {len(drawn)}")
-    real, drawn = real.double(), drawn.double()
-    real_radius, drawn_radius = _radii(real, neighbours), _radii(drawn, neighbours)
-    in_real = torch.zeros(len(drawn), dtype=torch.int64)
-    in_drawn = torch.zeros(len(real), dtype=torch.bool)
+    if min(len(real), len(generated)) <= neighbours:
+        raise ValueError(f"each set needs more than {neighbours} images, not {len(real)} and {len(generated)}")
+    real, generated = real.double(), generated.double()
+    real_radius, generated_radius = _radii(real, neighbours), _radii(generated, neighbours)
+    in_real = torch.zeros(len(generated), dtype=torch.int64)
+    in_generated = torch.zeros(len(real), dtype=torch.bool)
     covered = torch.zeros(len(real), dtype=torch.bool)
-    for start in range(0, len(drawn), _CHUNK):
+    for start in range(0, len(generated), _CHUNK):
         part = slice(start, start + _CHUNK)
-        distances = torch.cdist(drawn[part], real)
+        distances = torch.cdist(generated[part], real)
         held = distances <= real_radius[None, :]
         in_real[part] = held.sum(1)
         covered |= held.any(0)
-        in_drawn |= (distances <= drawn_radius[part, None]).any(0)
+        in_generated |= (distances <= generated_radius[part, None]).any(0)
     return Manifold(
         precision=float((in_real > 0).double().mean()),
-        recall=float(in_drawn.double().mean()),
+        recall=float(in_generated.double().mean()),
         density=float(in_real.double().mean()) / neighbours,
         coverage=float(covered.double().mean()),
     )
 
 
 def nearest(queries: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance (N,) to the nearest row of `pool`, and its index (N,); rows are compared as flat vectors."""
+    """Distance (N,) to the nearest row of `pool` and its index (N,), with rows as flat vectors."""
     flat = pool.flatten(1).float()
     found = [torch.cdist(part, flat).min(1) for part in torch.split(queries.flatten(1).float(), _CHUNK)]
     return torch.cat([part.values for part in found]), torch.cat([part.indices for part in found])

@@ -1,4 +1,4 @@
-"""The digit judge: a published classifier that says which digits a generator draws."""
+"""Reference classifier for digits: a published model that classifies generated digits and provides features."""
 
 from __future__ import annotations
 
@@ -14,52 +14,50 @@ NAME = "mnist_judge"
 
 
 def applies_to(spec: DataSpec) -> bool:
-    """Whether a model of this data draws handwritten digits in the judge's format."""
+    """Whether the data is handwritten digits in the classifier's format."""
     return spec.image_shape == (1, 28, 28) and spec.classes == tuple("0123456789")
 
 
 def published() -> bool:
-    """Whether there is a judge to ask. Looked up each time, 0.1 ms: it may be published while a server runs."""
+    """Whether the classifier is published. Not cached (0.1 ms): it may be published while a server runs."""
     return any(catalog.checkpoints_root().glob(f"{NAME}/step-*"))
 
 
 def load() -> SupportsClassification:
-    """The published judge, loaded once; raises UnknownNameError where it is not published."""
+    """The published classifier. Raises UnknownNameError if it is not published."""
     model = catalog.load(NAME)
     if not isinstance(model, SupportsClassification):
-        raise CheckpointError(
-            f"checkpoint {NAME!r} is a {type(model).__name__}, not a classifier; publish the judge again"
-        )
+        raise CheckpointError(f"checkpoint {NAME!r} is a {type(model).__name__}, not a classifier; publish it again")
     return model
 
 
 def probabilities(images: Tensor) -> Tensor:
-    """The judge's verdict (B, 10) on images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
-    judge = load()
+    """Class probabilities (B, 10) of images (B, 1, 28, 28) in [-1, 1], in batches of 500 to limit memory."""
+    classifier = load()
     with torch.inference_mode():
-        parts = [judge.classify(part).softmax(1) for part in torch.split(images, 500)]
+        parts = [classifier.classify(part).softmax(1) for part in torch.split(images, 500)]
     return torch.cat(parts)
 
 
 def features(images: Tensor) -> Tensor:
-    """The judge's hidden layer (B, 128) of images (B, 1, 28, 28) in [-1, 1], 500 at a time to bound memory."""
-    judge = load()
-    if not isinstance(judge, SupportsFeatures):
-        raise CheckpointError(f"checkpoint {NAME!r} has no features to compare pictures by; publish the judge again")
+    """Features (B, 128), the hidden layer, of images (B, 1, 28, 28) in [-1, 1], in batches of 500 to limit memory."""
+    classifier = load()
+    if not isinstance(classifier, SupportsFeatures):
+        raise CheckpointError(f"checkpoint {NAME!r} has no features; publish it again")
     with torch.inference_mode():
-        return torch.cat([judge.features(part) for part in torch.split(images, 500)])
+        return torch.cat([classifier.features(part) for part in torch.split(images, 500)])
 
 
 def predictions(images: Tensor) -> Tensor:
-    """The digits (B,) that the judge reads in images (B, 1, 28, 28) in [-1, 1]."""
+    """Predicted digits (B,) of images (B, 1, 28, 28) in [-1, 1]."""
     return probabilities(images).argmax(1)
 
 
 def class_histogram(images: Tensor) -> Tensor:
-    """Share of pictures the judge reads as each digit, (10,), summing to 1."""
+    """Fraction of images predicted as each digit, (10,), with sum 1."""
     return class_fractions(predictions(images))
 
 
 def class_fractions(digits: Tensor) -> Tensor:
-    """Share of each digit, (10,), among digits (B,)."""
+    """Fraction of each digit, (10,), among digits (B,)."""
     return torch.bincount(digits, minlength=10).float() / len(digits)

@@ -1,4 +1,4 @@
-"""Parts that stand for the whole; and error bars: a figure of five fifths of the pictures, how far they lie apart."""
+"""Random order of data sets, and error bars: the spread of a metric over five splits."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from torch import Tensor
 from genmodels.data.spec import Arrays
 
 SPLITS = 5
-_FEWEST = 2  # pictures a split
+_FEWEST = 2  # rows per split
 
 
 def shuffled(arrays: Arrays, first: int | None = None) -> Arrays:
-    """The examples, or the `first` of them, in a random order that is always the same: any part stands for the whole.
+    """The examples, or the `first` of them, in a fixed random order, so that any part is representative.
 
-    MNIST's own order is not random: our judge misreads 28 of the first 5,000 test digits and 8 of the others, and the
-    first 10,000 training digits are 5.7 from the test digits in its features, where a part at random is 4.1.
+    MNIST's order is not random: the reference classifier misclassifies 28 of the first 5,000 test digits and 8 of the
+    others, and the FID of the first 10,000 training digits to the test digits is 5.7, that of a random part 4.1.
     """
     order = np.random.default_rng(0).permutation(len(arrays.images))[:first]
     return replace(arrays, images=arrays.images[order], labels=arrays.labels[order])
 
 
 def fifths(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
-    """Each tensor in five parts along its first axis; empty where a part would have fewer than two rows."""
+    """Each tensor in five parts along its first axis; empty if a part would have fewer than two rows."""
     if min(map(len, tensors)) < SPLITS * _FEWEST:
         return []
     return list(zip(*(torch.tensor_split(tensor, SPLITS) for tensor in tensors), strict=True))
 
 
 def spreads(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """`name_spread`: the standard deviation of each figure over the parts; empty for fewer than two.
+    """`KEY_spread`: the standard deviation of each metric over the parts; empty for fewer than two parts.
 
-    A part is a fifth of the pictures, so this is about twice the error of the figure of all of them.
+    A part has a fifth of the images, so this is about twice the error of the metric of all images.
     """
     if len(parts) < 2:
         return {}
@@ -44,5 +44,5 @@ def spreads(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def with_spreads(measure: Callable[..., dict[str, float]], *tensors: Tensor) -> dict[str, float]:
-    """The figures that `measure` finds in whole tensors, and their spreads over fifths of these."""
+    """The metrics of `measure` for the tensors, with their spreads over fifths."""
     return measure(*tensors) | spreads([measure(*part) for part in fifths(*tensors)])

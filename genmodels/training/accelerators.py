@@ -1,7 +1,7 @@
-"""Which accelerators (GPUs) this machine has, which of them torch can use, and why not the others.
+"""Finds the accelerators (GPUs) of this machine that torch can use, and the reason for those it cannot.
 
-`candidates` looks at files and environment only. `probe` imports torch, which costs a caller 300 MB: processes that
-must stay small run `python -m genmodels.training.accelerators`, which prints its result as JSON.
+`candidates` reads only files and the environment. `probe` imports torch, which takes 300 MB: processes that must stay
+small run `python -m genmodels.training.accelerators`, which prints the result as JSON.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SECONDS = 120  # a first CUDA call on a machine with many GPUs takes 20 s
 
 @dataclass(frozen=True)
 class Probe:
-    """Names of the devices torch can compute on, the fastest first, and one sentence for those it cannot."""
+    """Names of usable devices, the fastest first, and the reason for the others."""
 
     usable: tuple[str, ...] = ()
     reason: str | None = None
 
 
 def candidates() -> tuple[str, ...]:
-    """Devices that are probably here; empty for a machine without GPU, or a torch built for the CPU only."""
+    """Devices that probably exist; empty without a GPU, and for a CPU build of torch."""
     if sys.platform == "darwin":
         return ("mps",) if platform.machine() == "arm64" else ()
     return tuple(f"cuda:{index}" for index in range(_count_gpus()))
@@ -56,7 +56,7 @@ def _count_gpus() -> int:
 
 
 def probe() -> Probe:
-    """What torch can compute on in this process: each device adds two numbers. No candidates, no import of torch."""
+    """The devices that torch can use, each tested with an addition. Imports torch only if there are candidates."""
     if not candidates():
         return Probe()
     import torch
@@ -76,22 +76,22 @@ def probe() -> Probe:
 
 
 def probe_in_subprocess() -> Probe:
-    """As `probe`, in a new process. A driver that crashes or hangs is a reason, not the end of the caller."""
+    """As `probe`, in a new process: a driver that crashes or hangs does not affect the caller."""
     if not candidates():
         return Probe()
     command = [sys.executable, "-m", "genmodels.training.accelerators"]
     root = Path(__file__).parents[2]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=root)
-        found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+        result = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
     except subprocess.TimeoutExpired:
-        return Probe(reason=f"torch did not answer within {_SECONDS} s when it was asked for GPUs")
+        return Probe(reason=f"torch did not answer within {_SECONDS} s when searching for GPUs")
     except (OSError, ValueError, IndexError) as error:
-        return Probe(reason=f"torch could not be asked for GPUs: {error}")
-    if found is None:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return Probe(reason=f"torch could not be asked for GPUs: {said[-1]}")
-    return Probe(tuple(found["usable"]), found["reason"])
+        return Probe(reason=f"searching for GPUs failed: {error}")
+    if result is None:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return Probe(reason=f"searching for GPUs failed: {lines[-1]}")
+    return Probe(tuple(result["usable"]), result["reason"])
 
 
 def _cuda_error() -> str:
@@ -105,7 +105,7 @@ def _cuda_error() -> str:
 
 
 def _problem(name: str) -> str | None:
-    """Why torch cannot compute on a device; None if it can, also if another program uses it at the moment."""
+    """Why torch cannot use a device; None if it can, or if another program uses it exclusively now."""
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""What a training will cost, before it is started: parameters counted without memory, seconds from real steps."""
+"""Estimates parameters and time of a training before it starts: parameters on the meta device, time from real steps."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from genmodels.recipes import Spec
 from genmodels.training.tune import in_one_line
 
 BUDGET_S = 0.25
-"""Seconds after which a batch is timed no more: estimates run in the thread that also serves images."""
+"""Seconds for timing one batch size: estimates run in the thread that also serves images."""
 KEPT_S = 300.0
-"""Seconds for which an estimate is kept: the machine may have been busy with something else."""
-_TIMED = 3  # rounds of steps of which the fastest counts
-_ROUND = 10  # the longest round: of more critic steps than this, the generator's step is a small part
-_GROWTH = 4  # of the batch that is timed, towards the real one
+"""Seconds for which an estimate is cached: the machine may have been busy."""
+_TIMED = 3  # rounds of steps; the fastest counts
+_ROUND = 10  # longest round; with more critic steps, the generator step hardly matters
+_GROWTH = 4  # factor between two timed batch sizes
 MAX_PARAMETERS = 20_000_000
-"""Above it no step is timed: with gradients and Adam's two moments a parameter costs 16 bytes of the web server."""
+"""Larger models are not timed: with its gradient and Adam's moments a parameter takes 16 bytes of the web server."""
 MAX_PRODUCT = 10**10
-"""Of parameters and batch size: about the multiplications of one forward pass, here a second of two cores."""
+"""Limit of parameters times batch size, about the multiplications of a forward pass: a second of two cores here."""
 MAX_ACTIVATIONS = 2**28
-"""Numbers that all layers put out for one batch, a gigabyte: convolutions have few parameters and many of these."""
+"""Limit of activations of all layers per batch, a gigabyte: convolutions have few parameters and many activations."""
 MAX_STEP_S = 0.5
-"""No step that may take longer is timed: it is extrapolated from the largest batch whose step is shorter."""
-_RANDOM = {"image", "label", "image_a", "image_b"}  # what can be made up
-_PROBE = 2  # examples that the activations are counted with, and timing begins with
+"""Longer steps are not timed but extrapolated from the largest batch with a shorter step."""
+_RANDOM = {"image", "label", "image_a", "image_b"}  # batch keys that can be synthesised
+_PROBE = 2  # batch size for counting activations and for the first timing
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a training takes on one thread of this CPU; None if unknown, because a trial step failed or not."""
+    """Seconds of a training on one thread of this CPU, None if unknown; `failure`: why a trial step failed."""
 
     seconds: float | None
     failure: str | None = None
@@ -47,7 +47,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Outline:
-    """What can be said about a model from its config alone."""
+    """Properties of a model that follow from its config."""
 
     parameters: Mapping[str, int]
     curves: Mapping[str, Curve]
@@ -60,9 +60,9 @@ class Outline:
 
 
 def outline(spec: Spec) -> Outline:
-    """Parameters by network, how to read the curves, what the model can do; on the meta device, which holds no numbers.
+    """Parameters per network, curves and capabilities of a model, built on the meta device.
 
-    Raises ConfigError where the config builds no model.
+    Raises ConfigError if the config is invalid.
     """
     return _outline(spec.model, json.dumps(spec.config, sort_keys=True))
 
@@ -79,28 +79,27 @@ def _outline(name: str, config: str) -> Outline:
 
 
 def parameter_count(spec: Spec) -> int:
-    """Numbers that training adjusts, in all networks together."""
+    """Number of trainable parameters of all networks."""
     return outline(spec).parameter_count
 
 
 def seconds_of(spec: Spec) -> float | None:
-    """The seconds of `of`."""
+    """The estimated seconds of `of`; None if unknown."""
     return of(spec).seconds
 
 
 def of(spec: Spec) -> Estimate:
-    """About how long the training will take on this machine's CPU.
+    """Estimated training time on this machine's CPU.
 
-    Never timed on a public server, nor above the ceilings: a visitor must not choose how much memory the server takes.
+    Not timed on a public server or above the limits: a visitor must not control how much memory the server uses.
 
-    Real steps in plain float32 on random data: what the tuner wins later (bf16, threads, compile) is not in it, nor
-    is what previews and checkpoints cost. A trial step that fails gives no seconds but a reason: it has random data,
-    so the training may work.
+    It times real float32 steps on random data, without the tuner's gain (bf16, threads, compile) and without previews
+    and checkpoints. If a trial step fails, the result has the reason instead: on real data the training may work.
     """
     count = parameter_count(spec)
     if public_mode() or count > MAX_PARAMETERS or count * spec.train.batch_size > MAX_PRODUCT:
         return Estimate(None)
-    # The inference thread forbids gradients; here they are needed for a moment.
+    # The inference thread disables gradients.
     with torch.inference_mode(False), torch.enable_grad():
         per_step = _seconds_of_step(
             spec.model,
@@ -115,7 +114,7 @@ def of(spec: Spec) -> Estimate:
 
 
 class _Expiring:
-    """Results of a function by its arguments, each for KEPT_S seconds."""
+    """Caches the results of a function for KEPT_S seconds each."""
 
     def __init__(self, function: Callable[..., Estimate]) -> None:
         self._function = function
@@ -140,17 +139,17 @@ def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, prov
     try:
         model = checkpoint.build({"model": name, "config": json.loads(config)}).train()
         return Estimate(_time_step(model, batch_size, classes, provides))
-    except Exception as error:  # noqa: BLE001 - whatever fails here has not failed in a training
+    except Exception as error:  # noqa: BLE001 - the training itself may still work
         return Estimate(None, in_one_line(error))
 
 
 def _time_step(model: Model, batch_size: int, classes: int, provides: tuple[str, ...]) -> float | None:
-    """Seconds of a step, timed on batches that grow from a tiny one to the real one while their steps are short."""
+    """Seconds per step, timed on batches that grow towards the real size while steps are short."""
     tiny = _random_batch(model, _PROBE, classes, provides)
     if tiny is None:
         return None
     optimizers = model.configure_optimizers()
-    for optimizer in optimizers.values():  # weights that do not move cannot diverge; the arithmetic is the same
+    for optimizer in optimizers.values():  # unchanged weights cannot diverge; the arithmetic is the same
         for group in optimizer.param_groups:
             group["lr"] = 0.0
     if _activations(model, optimizers, tiny) * batch_size > MAX_ACTIVATIONS:
@@ -160,20 +159,20 @@ def _time_step(model: Model, batch_size: int, classes: int, provides: tuple[str,
         rows = torch.arange(size) % _PROBE
         seconds = _fastest(model, optimizers, {key: tensor[rows] for key, tensor in tiny.items()})
         larger = min(_GROWTH * size, batch_size)
-        # A batch takes at most as many times longer as it is larger.
+        # Time grows at most linearly with the batch size.
         if larger == size or seconds * larger / size > MAX_STEP_S:
             return seconds * batch_size / size
         size = larger
 
 
 def _fastest(model: Model, optimizers: dict[str, torch.optim.Optimizer], batch: Batch) -> float:
-    """Mean seconds of a step in the fastest of some rounds, each of which has one step of a GAN's generator."""
+    """Mean seconds per step of the fastest round. Each round has one generator step of a GAN."""
     critic_steps = int(getattr(model.config, "n_critic", 1))
     length = critic_steps if critic_steps <= _ROUND else 1
-    # With one thread its CPU time leaves out what other processes take; with more, it would leave out the others' work.
+    # With one thread, CPU time excludes other processes; with more, it would exclude the other threads' work.
     clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
     step = model.usual_step
-    model.training_step(batch, optimizers, step)  # the first step with a batch of this size makes its buffers
+    model.training_step(batch, optimizers, step)  # warm-up: allocates buffers of this batch size
     rounds: list[float] = []
     begin = time.perf_counter()
     elapsed = 0.0
@@ -188,7 +187,7 @@ def _fastest(model: Model, optimizers: dict[str, torch.optim.Optimizer], batch: 
 
 
 def _activations(model: Model, optimizers: dict[str, torch.optim.Optimizer], batch: Batch) -> float:
-    """Numbers an example that the layers put out in one training step, found with a step on a tiny batch."""
+    """Activations per example of all layers in a training step, counted on a tiny batch."""
     count = 0
 
     def add(_module: torch.nn.Module, _inputs: object, output: object) -> None:
@@ -203,7 +202,7 @@ def _activations(model: Model, optimizers: dict[str, torch.optim.Optimizer], bat
 
 
 def _random_batch(model: Model, size: int, classes: int, provides: tuple[str, ...]) -> Batch | None:
-    """Random examples of the right shape; None where the model needs something other than pictures and labels."""
+    """A batch of random examples; None if the model needs other inputs than images and labels."""
     shape: Any = model.config.image_shape
     if shape is None or not set(model.batch_keys) <= _RANDOM or not set(model.batch_keys) <= set(provides):
         return None

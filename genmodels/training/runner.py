@@ -1,4 +1,4 @@
-"""Training a run folder: what a worker does, from its config.json to its last checkpoint."""
+"""Trains a run folder: a worker's job, from config.json to the last checkpoint."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ Report = Callable[[dict[str, Any]], None]
 def train_folder(
     folder: RunFolder, *, device: str = "auto", stop: Any = None, on_report: Report | None = None
 ) -> Outcome:
-    """Start or resume the training that `folder` describes; returns "finished" or "stopped", saved either way.
+    """Start or resume the training of `folder`. Returns "finished" or "stopped"; the last step is saved in both cases.
 
-    `stop` is a threading.Event. Reports go to status.json and to `on_report`. Raises GenmodelsError; what was wrong
-    is in status.json by then.
+    `stop` is a threading.Event. Reports go to status.json and to `on_report`. Raises GenmodelsError after writing the
+    error to status.json.
     """
     spec = folder.spec()
     recorder = FolderRecorder(folder, spec, on_report)
@@ -47,7 +47,7 @@ def train_folder(
         text = str(error) if isinstance(error, GenmodelsError) else f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             text += ". Free some space, then resume: it goes on from the last checkpoint"
-        with suppress(OSError):  # the disk may be what is full
+        with suppress(OSError):  # the disk may be full
             recorder.phase("failed", error=text)
         if isinstance(error, OSError):
             raise CheckpointError(
@@ -62,9 +62,9 @@ def train_folder(
 def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str, stop: Any) -> Outcome:
     recorder.phase("loading")
     folder.clear_leftovers()
-    if not folder.steps():  # ended before its first checkpoint: what it logged until then is logged again
+    if not folder.steps():  # it ended before its first checkpoint and logs everything again
         folder.truncate(-1)
-    # Small weights decay into denormal numbers, which a CPU multiplies a hundred times slower.
+    # Small weights decay to denormal numbers, which a CPU multiplies a hundred times slower.
     torch.set_flush_denormal(True)
     where = resolve_device(device)
     recorder.device = str(where)
@@ -86,8 +86,8 @@ def _train(folder: RunFolder, spec: Spec, recorder: FolderRecorder, device: str,
     try:
         return _fit(folder, spec, recorder, loader, runtime, where, stop)
     except CompiledStepError as error:
-        # The compiler worked when it was tried, and is gone or broken now. Without compilation the run goes on from
-        # its last checkpoint; an error that is the model's own is raised there again.
+        # The compiler worked during tuning and fails now. The run continues from its last checkpoint without
+        # compilation; an error of the model itself is raised there again.
         cause = error.__cause__ or error
         if spec.train.compile == "on":
             raise tune.compile_refused(cause) from cause
@@ -120,12 +120,14 @@ def _fit(
             raise
         raise CompiledStepError(f"step {max(folder.steps(), default=0)}") from error
     if spec.train.initial_weights is not None and not folder.steps():
-        _begin_from(folder, spec.train.initial_weights, model, recorder)
+        _initialise_from(folder, spec.train.initial_weights, model, recorder)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
     if compile_failure is not None:
         recorder.event(trainer.step, "compile_failed", reason=compile_failure)
-    recorder.phase("training")  # at once: the first pictures may be seen before the first report, and knobs be turned
+    recorder.phase(
+        "training"
+    )  # at once: previews are visible and hyperparameters can be changed before the first report
     return trainer.fit(stop)
 
 
@@ -143,23 +145,24 @@ def _loader(spec: Spec, recorder: FolderRecorder, where: torch.device) -> Loader
     return loader_for(registry.config_class(spec.model).batch_keys, arrays, batch_size, seed, where)
 
 
-def _begin_from(folder: RunFolder, name: str, model: Model, recorder: FolderRecorder) -> None:
+def _initialise_from(folder: RunFolder, name: str, model: Model, recorder: FolderRecorder) -> None:
     source, step = initial_weights.source_of(name, model.name)
     try:
         missing, extended = checkpoint.take_weights(model, source.step_path(step))
     except CheckpointError as error:
         raise CheckpointError(
-            f"train.initial_weights = {name!r}: {error}; leave it empty to begin anew, or take its settings"
+            f"train.initial_weights = {name!r}: {error}; leave it empty to train from scratch, or use its settings"
         ) from error
-    anew = sorted({key.split(".")[0] for key in missing})
+    scratch = sorted({key.split(".")[0] for key in missing})
     folder.set_initial({"name": name, "step": step, "commit": source.config().get("git_commit")})
-    recorder.event(0, "began_with", name=name, at=step, anew=anew, extended=extended)
-    told = (f"{what}: {', '.join(names) or 'nothing'}" for what, names in (("anew", anew), ("extended", extended)))
-    recorder.say(f"begins with {name} at step {step:,}; {'; '.join(told)}")
+    recorder.event(0, "began_with", name=name, at=step, anew=scratch, extended=extended)
+    parts = (("from scratch", scratch), ("extended", extended))
+    details = "; ".join(f"{what}: {', '.join(names) or 'nothing'}" for what, names in parts)
+    recorder.say(f"initialised with {name} at step {step:,}; {details}")
 
 
 def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:
-    """Go on from the newest checkpoint that can be read; a damaged one is set aside and named in the events."""
+    """Resume from the newest readable checkpoint. Damaged ones are set aside, each with an event."""
     damaged: list[str] = []
     while steps := folder.steps():
         path = folder.step_path(steps[-1])
@@ -167,7 +170,7 @@ def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> No
             state = checkpoint.load_resume(path)
             sampled = checkpoint.load_weights(trainer.model, path, raw=True)
         except CheckpointError as error:
-            if not folder.resumable() or len(folder.resumable_steps()) < 2:  # published, or nothing older to go on from
+            if not folder.resumable() or len(folder.resumable_steps()) < 2:  # published, or no older checkpoint
                 raise
             recorder.say(f"set aside: {error}")
             damaged.append(str(error))
@@ -184,7 +187,7 @@ def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> No
 
 
 class FolderRecorder:
-    """A Trainer's Recorder that writes a run folder."""
+    """A Recorder that writes to a run folder."""
 
     def __init__(self, folder: RunFolder, spec: Spec, on_report: Report | None) -> None:
         self.folder, self.spec, self.on_report = folder, spec, on_report
@@ -197,31 +200,31 @@ class FolderRecorder:
         self._real: Tensor | None = None
         self._test: tuple[Tensor, Tensor] | None = None
         self._last: dict[str, Any] | None = None
-        self._compared = -1  # the last step whose previews have a line in the curves
+        self._compared = -1  # the last step with preview metrics in the curves
         self._writing = threading.Lock()
         self._closed = threading.Event()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def _beat(self) -> None:
-        """Repeat the last report each second: a step, a save or a compilation may take longer than a reader waits."""
+        """Repeat the last report every second: a step, a save or a compilation may take longer than a reader waits."""
         while not self._closed.wait(1.0):
             if self._last is not None:
-                with self._writing, suppress(OSError):  # a full disk is reported by the training itself
+                with self._writing, suppress(OSError):  # the training itself reports a full disk
                     self.folder.write_status(**self._last)
 
     def close(self) -> None:
         self._closed.set()
 
     def say(self, text: str) -> None:
-        with suppress(OSError):  # the log is on the disk that may be full: a lost line must not end the training
+        with suppress(OSError):  # a lost line on a full disk must not end the training
             print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
     def set_examples(self, real: Tensor) -> None:
-        """Real pictures, to compare the previews' diversity with."""
+        """Set the real images that the previews' diversity is compared with."""
         self._real = real
 
     def read_back(self) -> None:
-        """Find out what the curves hold already: a preview on request must not add a second line for its step."""
+        """Read which steps have preview metrics: a preview on request must not add a second line for its step."""
         lines, _ = self.folder.metrics()
         self._compared = max((line.get("step", -1) for line in lines if "preview/diversity" in line), default=-1)
 
@@ -235,7 +238,7 @@ class FolderRecorder:
         return lines
 
     def report(self, step: int, steps_per_second: float, phase: str) -> None:
-        # An average over about ten reports: the raw rate jumps with every preview and save.
+        # An average over about ten reports: previews and saves make the raw rate jump.
         self._speed = steps_per_second if not self._speed else 0.9 * self._speed + 0.1 * steps_per_second
         self._step = step
         if time.monotonic() - self._reported > 0.5:
@@ -270,7 +273,7 @@ class FolderRecorder:
 
     def preview(self, step: int, model: Model) -> None:
         if model.modality == "audio":
-            self._keep_preview(step, preview.audio_preview(model))
+            self._write_preview(step, preview.audio_preview(model))
             return
         if self._test is None:
             arrays = data.load(self.spec.data, "test")
@@ -279,7 +282,7 @@ class FolderRecorder:
                 to_float(torch.from_numpy(arrays.images[rows].copy())),
                 torch.from_numpy(arrays.labels[rows].copy()),
             )
-        self._keep_preview(step, preview.image_preview(model, *self._test))
+        self._write_preview(step, preview.image_preview(model, *self._test))
         samples = None if isinstance(model, SupportsClassification) else preview.samples_of_seeds(model)
         if samples is not None and self._real is not None and len(samples) > 1 and step > self._compared:
             self._compared = step
@@ -287,7 +290,7 @@ class FolderRecorder:
             values["preview/diversity_data"] = preview.diversity(self._real)
             self.folder.append_metrics(step, values)
 
-    def _keep_preview(self, step: int, image: Image | None) -> None:
+    def _write_preview(self, step: int, image: Image | None) -> None:
         if image is None:
             return
         path = self.folder.preview_path(step)

@@ -1,7 +1,7 @@
-"""The Trainer: one loop for every family. It knows nothing of losses or networks; a model's `training_step` owns those.
+"""The training loop of every model family. Losses and networks belong to the model's `training_step`.
 
-It owns what is the same everywhere: batches in order, learning rates, mixed precision, the moving average, when to
-log, preview and save, requests from outside, and stopping and resuming so that the weights come out the same.
+The Trainer is responsible for the order of batches, learning rates, mixed precision, the moving average, the times of
+logs, previews and checkpoints, control requests, and for exact resume: a resumed run ends with the same weights.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ _POLL_SECONDS = 0.25
 
 
 class CompiledStepError(Exception):
-    """A step raised under torch.compile, which compiles at the first use of each part and may fail there.
+    """A step failed under torch.compile, which compiles each part on its first use.
 
-    The weights may be half updated. Its cause is what was raised; only a run without compilation shows whose it is.
+    The weights may be partly updated. `__cause__` is the original error; only a run without compilation shows whether
+    it is the model's or the compiler's.
     """
 
 
 class Recorder(Protocol):
-    """Where a Trainer reports to and hears requests from; a run folder is one."""
+    """Receives a Trainer's reports and provides requests, for example a run folder."""
 
     def requests(self) -> list[dict[str, Any]]:
-        """Requests since the last call: {"action": "stop" | "save" | "sample" | "set", ...}."""
+        """The requests since the last call: {"action": "stop" | "save" | "sample" | "set", ...}."""
         ...
 
     def report(self, step: int, steps_per_second: float, phase: str) -> None: ...
@@ -55,7 +56,7 @@ class Recorder(Protocol):
 
 
 class Trainer:
-    """Drives one model over one loader. `start` is where `restore` left it, else 0."""
+    """Trains one model on one loader, from step 0 or from the step of `restore`."""
 
     def __init__(self, model: Model, loader: Loader, train: TrainConfig, runtime: Runtime, recorder: Recorder) -> None:
         if train.max_steps is None:
@@ -75,15 +76,15 @@ class Trainer:
     # ------------------------------------------------------------ the loop
 
     def fit(self, stop: threading.Event | None = None) -> Outcome:
-        """Train to max_steps, or until `stop` is set or requested; either way the last step is saved.
+        """Train to max_steps, or until `stop` is set or requested. The last step is saved in both cases.
 
-        Raises GenmodelsError, and CompiledStepError if a compiled step raises anything else.
+        Raises GenmodelsError, and CompiledStepError if a compiled step raises any other error.
         """
         self.model.train().requires_grad_(True)
         for part in self.model.pretrained:
             getattr(self.model, part).requires_grad_(False).eval()
         self._apply_rates()
-        if not self._restored:  # a checkpoint of step 0 has all of this, its line in the curves included
+        if not self._restored:  # a restored run has done all of this, even at step 0
             self._start()
             self._preview()
             self._save()
@@ -128,7 +129,7 @@ class Trainer:
         step, train, last = self.step, self.train, self.step == self.max_steps
         if self.average is not None:
             assert train.ema_decay is not None
-            # Young averages are short ones, so early samples are not those of the untrained network.
+            # Early averages are short: otherwise early samples would be those of the untrained network.
             decay = min(train.ema_decay, step / (step + 10))
             torch._foreach_lerp_(list(self.average.values()), list(_averaged(self.model).values()), 1 - decay)
         if step == 1 or step % train.log_every == 0 or last:
@@ -145,7 +146,7 @@ class Trainer:
 
     def _log(self, metrics: Mapping[str, Tensor]) -> None:
         logged = self.model.logged_metrics(self._batch, dict(metrics))
-        values = {name: float(value) for name, value in logged.items()}  # the one CPU-GPU sync point
+        values = {name: float(value) for name, value in logged.items()}  # the only CPU-GPU synchronisation
         for name, value in values.items():
             if not math.isfinite(value):
                 raise DivergedError(
@@ -154,7 +155,7 @@ class Trainer:
                 )
         self.recorder.log(self.step, values)
 
-    # ------------------------------------------------- what others ask of a run
+    # ------------------------------------------------- control requests
 
     def _handle_requests(self) -> None:
         for request in self.recorder.requests():
@@ -167,12 +168,12 @@ class Trainer:
             elif action == "sample":
                 self._preview()
             elif action == "set":
-                self._turn(str(request.get("path")), request.get("value"))
+                self._change_setting(str(request.get("path")), request.get("value"))
             else:
                 self.recorder.event(self.step, "refused", reason=f"unknown request {action!r}")
 
-    def _turn(self, path: str, value: Any) -> None:
-        """Change a live field of the model's config; a refusal is an event, not the end of the run."""
+    def _change_setting(self, path: str, value: Any) -> None:
+        """Change a live setting of the model's config. A refused change is an event and does not end the run."""
         section, _, field = path.partition(".")
         try:
             if section != "model" or field not in live_fields(type(self.model.config)):
@@ -201,7 +202,7 @@ class Trainer:
     # ---------------------------------------------------------- saving, resuming
 
     def state(self) -> dict[str, Any]:
-        """All that a resume needs besides the weights."""
+        """Everything that resuming needs besides the weights."""
         return {
             "step": self.step,
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
@@ -212,9 +213,9 @@ class Trainer:
         }
 
     def restore(self, state: Mapping[str, Any], events: list[dict[str, Any]], sampled: Mapping[str, Tensor]) -> None:
-        """Go on where `state` was taken. The model already has its raw weights; `sampled` are the averaged ones.
+        """Continue from `state`. The model already has its raw weights; `sampled` has the averaged ones.
 
-        `events` after that step that turned a knob will turn it again before the same step.
+        Changes of settings in `events` from that step on are applied again before the same step.
         """
         self.step = int(state["step"])
         self._restored = True
@@ -234,7 +235,7 @@ class Trainer:
                 torch.mps.set_rng_state(state["device_random"])
 
     def _save(self) -> None:
-        # Losses are read on logged steps only: a checkpoint must not be the first to meet a broken weight.
+        # Losses are checked on logged steps only: a weight that is not finite must not reach a checkpoint.
         if not all(bool(value.isfinite().all()) for value in self.model.state_dict().values()):
             raise DivergedError(
                 f"a weight became infinite or not a number by step {self.step}; this step was not saved and the last "
@@ -256,7 +257,7 @@ def _device_random(device: torch.device) -> Tensor | None:
 
 
 def _match_layout(optimizer: Optimizer) -> None:
-    """Give loaded moments their parameter's memory layout: a fused kernel walks both in memory order."""
+    """Give loaded moments the memory layout of their parameter: a fused kernel reads both in memory order."""
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
@@ -264,13 +265,13 @@ def _match_layout(optimizer: Optimizer) -> None:
 
 
 def _averaged(model: Model) -> dict[str, Tensor]:
-    """Floating-point weights of what is sampled."""
+    """The floating-point weights that sampling uses."""
     skip = model.training_only | model.pretrained
     return {k: v for k, v in model.state_dict().items() if v.is_floating_point() and k.split(".")[0] not in skip}
 
 
 def _copy(model: Model) -> Model:
-    """A second model of the same config for previews; building it draws random numbers, which are given back."""
+    """A second model of the same config for previews, built without changing the random state."""
     device = model.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         copy = type(model)(model.config)
@@ -278,19 +279,22 @@ def _copy(model: Model) -> Model:
 
 
 def resolve_device(device: str) -> torch.device:
-    """`auto` is the first accelerator torch can use, else cpu; raises ConfigError for a device not on this machine."""
+    """The device; `auto` is the first accelerator that torch can use, or else the CPU.
+
+    Raises ConfigError if this machine does not have the device.
+    """
     if device == "auto":
         device = (*accelerators.probe().usable, "cpu")[0]
-    found = torch.device(device)
-    there = {
+    resolved = torch.device(device)
+    available = {
         "cpu": True,
-        "cuda": torch.cuda.is_available() and (found.index or 0) < torch.cuda.device_count(),
+        "cuda": torch.cuda.is_available() and (resolved.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there.get(found.type, False):
+    if not available.get(resolved.type, False):
         raise ConfigError(
             f"run.device = {device!r} is not on this machine, which has cpu"
             + "".join(f", cuda:{index}" for index in range(torch.cuda.device_count()))
             + (", mps" if torch.backends.mps.is_available() else "")
         )
-    return found
+    return resolved

@@ -1,8 +1,8 @@
-"""Choosing how to run a training on this machine: by timing, never by belief.
+"""Chooses precision, memory layout, threads and compilation of a training on this machine, by timing.
 
-bf16 is ten times float32's matrix rate on some processors and a fifth of it on others; torch.compile halves the speed
-of some small networks; a second thread slows a batch of one. So a few real steps of each are timed on a copy, the
-random state is given back, and the answer is kept per machine and config.
+bf16 has ten times float32's matrix rate on some processors and a fifth of it on others; torch.compile halves the speed
+of some small networks; a second thread slows down batches of one. Hence a few real steps of each candidate are timed on
+a copy of the model. The random state is restored, and the result is cached per machine and config.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runfolder import read_json, runs_root, write_json
 
-_SHARE = 0.05  # of the estimated run that tuning may cost
-_MARGIN = 0.95  # a candidate must take less than this of the best time: within 5 % is noise, the plainer one stays
-# Two threads meet at a barrier in every layer. As soon as anything else wants a core, each barrier waits for a
-# descheduled thread: a batch-1 GAN fell from 713 to 25 steps/s. One thread is kept unless more win clearly.
+_FRACTION = 0.05  # of the estimated training time that tuning may take
+_MARGIN = 0.95  # a candidate must be faster than this fraction of the best time: 5 % is noise
+# Threads synchronise in every layer. If another process needs a core, each barrier waits for a descheduled thread: a
+# batch-1 GAN slowed down from 713 to 25 steps/s. More than one thread is used only if clearly faster.
 _MARGIN_THREADS = 0.8
-_COMPILE_SECONDS = 15.0  # what trying torch.compile costs, measured for these networks
+_COMPILE_SECONDS = 15.0  # cost of timing torch.compile, measured for these networks
 _CACHE = "tuning.json"
 
 
 def choose(spec: Spec, loader: Loader, device: torch.device, say: Callable[[str], None]) -> Runtime:
-    """The Runtime for a spec: what the spec pins, and the fastest of the rest. Never slower than plain float32."""
+    """The Runtime of a spec: its own settings, and the fastest of the remaining choices."""
     key = _key(spec, device)
     cached = _read_cache().get(key)
     if isinstance(cached, dict):
-        # Written by another version: timing again costs a second.
+        # An entry of another version is timed again, which costs a second.
         with suppress(ConfigError):
             return Runtime.parse({**cached, "why": f"as timed before: {cached.get('why')}"})
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -52,12 +52,12 @@ def choose(spec: Spec, loader: Loader, device: torch.device, say: Callable[[str]
 
 
 def remember(spec: Spec, device: torch.device, runtime: Runtime) -> None:
-    """Replace what `choose` returns for this spec on this machine."""
+    """Replace the cached result of `choose` for this spec on this machine."""
     _write_cache(_key(spec, device), runtime)
 
 
 def in_one_line(error: BaseException, length: int = 300) -> str:
-    """Type and first line of an error, and the first error in a compiler's output, which quotes pages of commands."""
+    """Type and first line of an error, and the first error message in a compiler's long output."""
     lines = str(error).splitlines() or [""]
     reported = next((found[0] for line in lines[1:] if (found := re.search(r"\b(fatal )?error: .+", line))), "")
     text = f"{type(error).__name__}: {lines[0].strip()}" + (f"; {reported}" if reported else "")
@@ -68,29 +68,29 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
     most = torch.get_num_threads()
     base = Runtime(threads=spec.run.threads or (1 if device.type == "cpu" else most), why="plain float32")
     if spec.train.precision == "bf16":
-        base = base.replace(precision="bf16", why="bf16 as asked for")
+        base = base.replace(precision="bf16", why="bf16 as set")
     if spec.train.compile == "on":
-        base = base.replace(compile=True, why=base.why + ", compiled as asked for")
+        base = base.replace(compile=True, why=base.why + ", compiled as set")
     steps = spec.train.max_steps or 1
     start = time.perf_counter()
     best, best_time = base, _seconds_of_base(spec, base, loader, device)
     results = [f"{_label(base)} {1 / best_time:.0f} steps/s"]
 
     def affordable() -> float:
-        """Seconds still to spend: a share of the run as long as the best found so far makes it."""
-        return _SHARE * best_time * steps - (time.perf_counter() - start)
+        """Remaining seconds for tuning: a fraction of the training time with the best candidate so far."""
+        return _FRACTION * best_time * steps - (time.perf_counter() - start)
 
     def try_out(candidate: Runtime, budget: float, margin: float) -> None:
-        """Keep the candidate if it is faster by the margin; one that raises is logged and left out.
+        """Use the candidate if it is faster by the margin. A candidate that raises is logged and skipped.
 
-        The base has just done the same steps, so an error is the candidate's and not the model's.
+        The base ran the same steps before, so the error is the candidate's and not the model's.
         """
         nonlocal best, best_time
         try:
-            seconds = _seconds_a_step(spec, candidate, loader, device, budget=budget)
+            seconds = _seconds_per_step(spec, candidate, loader, device, budget=budget)
         except Exception as error:  # noqa: BLE001 - a compiler raises errors of any type
             reason = in_one_line(error)
-            say(f"{_label(candidate)} does not work here and is left out: {reason}")
+            say(f"{_label(candidate)} does not work here and is skipped: {reason}")
             results.append(f"{_label(candidate)} failed ({reason})")
             return
         results.append(f"{_label(candidate)} {1 / seconds:.0f} steps/s")
@@ -123,10 +123,10 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
 
 
 def apply(runtime: Runtime) -> None:
-    """Set what belongs to the process: threads, and whether the CPU rounds inside float32 matrix products.
+    """Set the settings of the process: threads, and bf16 rounding inside float32 matrix products on the CPU.
 
-    The latter saves the copies that autocast makes of every weight and gradient: for a small MLP they cost more than
-    the products themselves.
+    The rounding avoids autocast's copies of every weight and gradient, which cost a small MLP more than the products
+    themselves.
     """
     torch.set_num_threads(runtime.threads)
     mode = "bf16" if runtime.precision == "bf16_matmul" else "ieee"
@@ -134,7 +134,7 @@ def apply(runtime: Runtime) -> None:
 
 
 def prepare(model: Model, runtime: Runtime) -> None:
-    """Apply layout and compilation to a model in place (wrapping it would rename its weights)."""
+    """Apply layout and compilation to the model in place; a wrapper would rename its weights."""
     if runtime.channels_last:
         model.to(memory_format=torch.channels_last)
     if runtime.conv_products:
@@ -145,8 +145,8 @@ def prepare(model: Model, runtime: Runtime) -> None:
                 part.compile()
 
 
-def _seconds_a_step(spec: Spec, runtime: Runtime, loader: Loader, device: torch.device, budget: float) -> float:
-    """Median seconds of a training step on a fresh model, within about `budget` seconds after the first three."""
+def _seconds_per_step(spec: Spec, runtime: Runtime, loader: Loader, device: torch.device, budget: float) -> float:
+    """Median seconds per training step of a new model, timed for about `budget` seconds after three warm-up steps."""
     threads = torch.get_num_threads()
     times: list[float] = []
     try:
@@ -164,27 +164,29 @@ def _seconds_a_step(spec: Spec, runtime: Runtime, loader: Loader, device: torch.
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - began)
             if len(times) == 3:
-                start = time.perf_counter()  # the first steps compile and fill caches
+                start = time.perf_counter()  # the first steps compile and warm caches
     finally:
         apply(Runtime(threads=threads))
     return sorted(times[3:])[len(times[3:]) // 2]
 
 
 def _seconds_of_base(spec: Spec, base: Runtime, loader: Loader, device: torch.device) -> float:
-    """As `_seconds_a_step`; raises ConfigError if only a compilation that the spec requires is at fault."""
+    """As `_seconds_per_step`. Raises ConfigError if only the compilation that the spec requires fails."""
     try:
-        return _seconds_a_step(spec, base, loader, device, budget=0.5)
+        return _seconds_per_step(spec, base, loader, device, budget=0.5)
     except GenmodelsError:
         raise
     except Exception as error:
         if not base.compile:
             raise
-        _seconds_a_step(spec, base.replace(compile=False), loader, device, budget=0.0)  # raises a model's own error
+        _seconds_per_step(
+            spec, base.replace(compile=False), loader, device, budget=0.0
+        )  # raises an error of the model itself
         raise compile_refused(error) from error
 
 
 def compile_refused(error: BaseException) -> ConfigError:
-    """What to say if train.compile = "on" cannot be had."""
+    """The error for train.compile = "on" if compilation fails."""
     return ConfigError(
         f"train.compile = 'on' fails on this machine: {in_one_line(error)}. Install a C++ compiler and Python's "
         "headers (on Debian and Ubuntu: g++ and python3-dev), or choose auto or off"
@@ -218,13 +220,13 @@ def _key(spec: Spec, device: torch.device) -> str:
 
 def _read_cache() -> dict[str, Any]:
     try:
-        found = read_json(runs_root() / _CACHE)
+        cache = read_json(runs_root() / _CACHE)
     except CheckpointError:
-        return {}  # not there yet, or damaged: timing again costs a second
-    return found if isinstance(found, dict) else {}
+        return {}  # missing or damaged: timing again costs a second
+    return cache if isinstance(cache, dict) else {}
 
 
 def _write_cache(key: str, runtime: Runtime) -> None:
-    with suppress(OSError):  # a full or read-only disk: timing again costs a second, ending the training would cost it
+    with suppress(OSError):  # on a full or read-only disk, timing again costs a second
         runs_root().mkdir(parents=True, exist_ok=True)
         write_json(runs_root() / _CACHE, {**_read_cache(), key: runtime.model_dump()})

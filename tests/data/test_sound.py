@@ -349,7 +349,7 @@ def test_the_reference_classifier_recognises_real_digits_also_with_silence_aroun
     clips = [torch.from_numpy(test.clip(index)) for index in range(0, len(test), 3)]
     labels = torch.from_numpy(test.labels[::3])
     for prepared in (clips, [torch.nn.functional.pad(0.2 * clip, (1_000, 4_000)) for clip in clips]):
-        assert float((sound_metrics.heard(prepared) == labels).float().mean()) > 0.95
+        assert float((sound_metrics.predictions(prepared) == labels).float().mean()) > 0.95
 
 
 # --------------------------------------------------------------------------- speech on the command line

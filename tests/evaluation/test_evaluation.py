@@ -178,7 +178,7 @@ def test_agreement_counts_what_was_drawn_as_asked() -> None:
 def test_what_is_alike_is_covered_whatever_the_sizes_of_the_clouds(real: int, drawn: int) -> None:
     generator = torch.Generator().manual_seed(0)
     clouds = [torch.randn(size, 8, generator=generator) for size in (real, drawn)]
-    found = digit_metrics._manifold(*clouds)
+    found = digit_metrics._precision_recall(*clouds)
     # A real picture is left out where none of k = 5 neighbours' places is taken: 2^-5 = 0.03 in clouds of one size.
     assert found["judge/coverage"] == pytest.approx(0.97, abs=0.03)
     assert found["judge/density"] == pytest.approx(1, abs=0.1)

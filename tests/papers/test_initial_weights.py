@@ -211,6 +211,6 @@ def test_steps_are_timed_after_the_discriminator_warm_up(monkeypatch: pytest.Mon
     timed.clear()
     arrays = data.load(spec.data)
     loader = loader_for(cls.Config.batch_keys, arrays, 2, 0, torch.device("cpu"))
-    tune._seconds_a_step(spec, tune.Runtime(), loader, torch.device("cpu"), budget=0.0)
+    tune._seconds_per_step(spec, tune.Runtime(), loader, torch.device("cpu"), budget=0.0)
     assert len(timed) >= 6
     assert min(timed) >= 1000
