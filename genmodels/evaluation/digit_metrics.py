@@ -31,7 +31,7 @@ def measure(generated: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
     training images, only classes are counted.
     """
     digits = reference_classifier.predictions(generated)
-    metrics = with_spreads(_shares, digits)
+    metrics = with_spreads(_class_fractions, digits)
     if min(len(generated), len(test.images), len(train.images)) < FEWEST:
         return metrics
     features, real, seen = (
@@ -43,9 +43,10 @@ def measure(generated: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
     return metrics | _kid(features, real) | _precision_recall(real, features)
 
 
-def _shares(digits: Tensor) -> dict[str, float]:
-    shares = reference_classifier.class_fractions(digits)
-    return {f"classes/fraction_{digit}": float(share) for digit, share in enumerate(shares)} | class_balance(shares)
+def _class_fractions(digits: Tensor) -> dict[str, float]:
+    fractions = reference_classifier.class_fractions(digits)
+    metrics = {f"classes/fraction_{digit}": float(fraction) for digit, fraction in enumerate(fractions)}
+    return metrics | class_balance(fractions)
 
 
 def fid(generated: Tensor, test: Arrays) -> float:
@@ -53,14 +54,14 @@ def fid(generated: Tensor, test: Arrays) -> float:
     return frechet(reference_classifier.features(generated), reference_classifier.features(_to_tensor(test)))
 
 
-def class_balance(shares: Tensor) -> dict[str, float]:
+def class_balance(fractions: Tensor) -> dict[str, float]:
     """Of class fractions (K,): the smallest, the number above 1 %, and KL(fractions || uniform) in nats, 0 to ln K."""
-    positive = shares[shares > 0].double()
+    positive = fractions[fractions > 0].double()
     entropy = -float((positive * positive.log()).sum())
     return {
-        "classes/min_fraction": float(shares.min()),
-        "classes/above_1_percent": float((shares > 0.01).sum()),
-        "classes/kl_uniform": math.log(len(shares)) - entropy,
+        "classes/min_fraction": float(fractions.min()),
+        "classes/above_1_percent": float((fractions > 0.01).sum()),
+        "classes/kl_uniform": math.log(len(fractions)) - entropy,
     }
 
 

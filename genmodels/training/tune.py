@@ -157,12 +157,12 @@ def _seconds_per_step(spec: Spec, runtime: Runtime, loader: Loader, device: torc
         start = time.perf_counter()
         while len(times) < 6 or (time.perf_counter() - start < budget and len(times) < 300):
             batch = loader.batch(len(times))
-            began = time.perf_counter()
+            step_start = time.perf_counter()
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=runtime.precision == "bf16"):
                 model.training_step(batch, optimizers, model.usual_step + len(times))
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            times.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - step_start)
             if len(times) == 3:
                 start = time.perf_counter()  # the first steps compile and warm caches
     finally:

@@ -16,7 +16,7 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.evaluation import activation_maximisation
-from genmodels.evaluation.activation_maximisation import Ascent, Climb
+from genmodels.evaluation.activation_maximisation import Ascent, AscentSettings
 from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
 from genmodels.service import classify
@@ -136,9 +136,9 @@ class Planes(torch.nn.Module):
         return x.flatten(1)[:, :10] * 5
 
 
-def climb(settings: Climb, start: str = "grey") -> torch.Tensor:
+def climb(settings: AscentSettings, start: str = "grey") -> torch.Tensor:
     mean = torch.full((1, 4, 4), 0.25)
-    pictures = activation_maximisation.start_pictures(start, mean, 10)
+    pictures = activation_maximisation.initial_images(start, mean, 10)
     ascent = Ascent(pictures, torch.arange(10), settings, mean, torch.full((1, 4, 4), 0.1))
     while not ascent.done:
         ascent.step(Planes())
@@ -146,7 +146,7 @@ def climb(settings: Climb, start: str = "grey") -> torch.Tensor:
 
 
 def test_the_ascent_finds_the_picture_a_linear_classifier_likes_best() -> None:
-    found = climb(Climb(steps=100, lr=0.1)).flatten(1)
+    found = climb(AscentSettings(steps=100, lr=0.1)).flatten(1)
     own = found[torch.arange(10), torch.arange(10)]
     assert torch.all(own == 1), "the wanted class's pixel is white"
     others = found[:, :10].masked_fill(torch.eye(10, dtype=torch.bool), 0)
@@ -155,7 +155,7 @@ def test_the_ascent_finds_the_picture_a_linear_classifier_likes_best() -> None:
 
 
 def test_regularisation_pulls_to_the_mean_and_smooths() -> None:
-    free, held = climb(Climb(steps=100, lr=0.1)), climb(Climb(steps=100, lr=0.1, l2=40, tv=4))
+    free, held = climb(AscentSettings(steps=100, lr=0.1)), climb(AscentSettings(steps=100, lr=0.1, l2=40, tv=4))
     assert torch.all(activation_maximisation.total_variation(held) < activation_maximisation.total_variation(free))
     assert (held.flatten(1)[:, 10:] - 0.25).abs().max() < 0.2, "the mean, not the grey it began with"
 

@@ -9,7 +9,7 @@ import torch
 
 from genmodels import latent, seeding, service
 from genmodels.config import TrainConfig
-from genmodels.evaluation.activation_maximisation import Climb
+from genmodels.evaluation.activation_maximisation import AscentSettings
 from genmodels.images import preview
 from genmodels.service import Point, compare, conditional, paint, speak
 from genmodels.service.manifold import denoise
@@ -49,7 +49,7 @@ def test_every_request_takes_any_integer(seed: int) -> None:
         paint.PaintRequest,
         speak.SpeakRequest,
         denoise.Noise,
-        Climb,
+        AscentSettings,
     ):
         required = {"model": "vae"} if "model" in kind.model_fields else {}
         assert kind.parse({**required, "seed": seed}).seed == seed

@@ -19,7 +19,7 @@ from genmodels import checkpoint
 from genmodels.capabilities import SupportsClassification
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.evaluation.activation_maximisation import Ascent, Climb, Start, start_pictures
+from genmodels.evaluation.activation_maximisation import Ascent, AscentSettings, Start, initial_images
 from genmodels.service.cache import LRU
 from genmodels.service.classify import CLASSES, as_classifier, classifier_of, outputs, require_digits
 from genmodels.service.dataset_images import test_images, tile_png
@@ -30,10 +30,10 @@ from genmodels.service.requests import ModelRequest
 _SLICE = 0.05  # seconds one task may hold the inference thread
 
 Strength = Literal["light", "medium", "strong"]
-_SMOOTH: dict[Strength, Climb] = {
-    "light": Climb(l2=4, tv=10, jitter=1, blur=0.5),
-    "medium": Climb(l2=8, tv=30, jitter=1, blur=0.5),
-    "strong": Climb(l2=16, tv=60, jitter=1, blur=0.6),
+_SMOOTH: dict[Strength, AscentSettings] = {
+    "light": AscentSettings(l2=4, tv=10, jitter=1, blur=0.5),
+    "medium": AscentSettings(l2=8, tv=30, jitter=1, blur=0.5),
+    "strong": AscentSettings(l2=16, tv=60, jitter=1, blur=0.6),
 }
 
 
@@ -79,9 +79,9 @@ def typical(request: TypicalRequest) -> Typicals:
         mean, variance = _pixels()
         rows = []
         with queued():
-            for climb in (Climb(), _SMOOTH[request.strength]):
-                start, labels = start_pictures(request.start, mean, CLASSES), torch.arange(CLASSES)
-                ascent = Ascent(start, labels, climb, mean, variance)
+            for settings in (AscentSettings(), _SMOOTH[request.strength]):
+                start, labels = initial_images(request.start, mean, CLASSES), torch.arange(CLASSES)
+                ascent = Ascent(start, labels, settings, mean, variance)
                 while not ascent.done:
                     run(_steps(ascent, model), divided=True)
                 rows.append(run(_readings(ascent.images, model, judged), divided=True))
