@@ -45,7 +45,7 @@ def trained() -> RunFolder:
 
 
 def test_a_library_that_aborts_at_the_end_of_the_process_fails_no_command(tmp_path: Path) -> None:
-    """As a thread of torch does now and then; the image is written by then."""
+    """As a thread of torch sometimes does; the image is complete by then."""
     (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
     done = run("sample", "pattern_1010_gan", "--out", str(tmp_path / "a.png"), PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -93,7 +93,7 @@ def test_samples_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
 
 
-def test_a_sum_of_seeds_is_drawn_as_one_picture(tmp_path: Path) -> None:
+def test_a_sum_of_seeds_is_decoded_to_one_image(tmp_path: Path) -> None:
     files = [tmp_path / f"{index}.png" for index in range(3)]
     for path, words in zip(
         files, (["--z", "s5"], ["-n", "1", "--seed", "5"], ["--z", "s5 - s7 + 0.5*s3"]), strict=True
@@ -173,7 +173,7 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
 
 
 @pytest.mark.slow
-def test_a_published_run_does_not_say_where_ones_own_pictures_lie(tmp_path: Path, own_checkpoints: Path) -> None:
+def test_a_published_run_does_not_reveal_the_folder_of_own_images(tmp_path: Path, own_checkpoints: Path) -> None:
     packed = packed_photos(tmp_path, title="Cats and dogs", licence="CC0", origin="our garden")
     spec = small_spec("vae", "data.name=hdf5", f"data.path={packed}", "train.max_steps=2", "train.batch_size=4")
     folder = RunFolder.create(runs_root() / "pets-1", spec)
@@ -185,7 +185,7 @@ def test_a_published_run_does_not_say_where_ones_own_pictures_lie(tmp_path: Path
     for word in ("Cats and dogs", "our garden", "CC0", "--set data.path=photos.h5"):
         assert word in info.card
     packed.unlink()
-    assert catalog.load("pets").sample(2).shape == (2, 3, 8, 8), "its pictures are not needed to draw"
+    assert catalog.load("pets").sample(2).shape == (2, 3, 8, 8), "sampling does not need its images"
 
 
 def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints: Path) -> None:
@@ -197,7 +197,7 @@ def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints
     assert sorted(own_checkpoints.iterdir()) == before
 
 
-def test_damaged_and_foreign_folders_are_named_not_guessed(trained: RunFolder) -> None:
+def test_damaged_and_other_folders_are_reported(trained: RunFolder) -> None:
     config = read_json(trained.path / "config.json")
     write_json(trained.path / "config.json", {**config, "format": 99})
     with pytest.raises(CheckpointError, match=r"format version 99, this program reads 2\. Update"):
@@ -238,7 +238,7 @@ def test_a_full_disk_loses_nothing(trained: RunFolder, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "checkpoints").glob("[a-z]*") if p.is_dir()))
-def test_every_published_checkpoint_loads_and_keeps_what_its_card_says(name: str) -> None:
+def test_every_published_checkpoint_loads_and_matches_its_card(name: str) -> None:
     info = catalog.describe(catalog.find(name), published=True)
     assert info.published
     assert info.preview is not None

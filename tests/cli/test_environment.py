@@ -1,4 +1,4 @@
-"""The Makefile's environment: made, made again if it is broken, and usable after the checkout was moved."""
+"""The Makefile's environment: built, rebuilt if broken, usable after the checkout was moved."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def pip_works(folder: Path) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("broken", ["no pip", "no python"])
-def test_a_broken_environment_is_made_again(tmp_path: Path, broken: str) -> None:
+def test_a_broken_environment_is_rebuilt(tmp_path: Path, broken: str) -> None:
     folder = checkout(tmp_path / "app")
     venv(folder)
     (folder / ".venv/.ready-to-run").touch()  # it was complete once, as far as make can tell

@@ -40,7 +40,7 @@ def folder(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_swap_that_fails_puts_the_old_one_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_replacement_restores_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = folder(tmp_path / "tiny", "old"), folder(tmp_path / ".tmp-tiny", "new")
     replace = os.replace
 
@@ -56,7 +56,7 @@ def test_a_swap_that_fails_puts_the_old_one_back(tmp_path: Path, monkeypatch: py
     assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-tiny", "tiny"]
 
 
-def test_what_cannot_be_deleted_does_not_undo_a_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_deletion_does_not_undo_a_replacement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = folder(tmp_path / "tiny", "old"), folder(tmp_path / ".tmp-tiny", "new")
 
     def unlink(*_: object, **__: object) -> None:
@@ -74,13 +74,13 @@ def lines(*times: float) -> list[dict[str, float]]:
     return [{"step": step, "time": time} for step, time in enumerate(times)]
 
 
-def test_slow_logging_is_work_and_a_pause_is_not() -> None:
+def test_slow_logging_counts_as_training_and_a_pause_does_not() -> None:
     assert publish._seconds(lines(0, 61, 122, 183)) == 183
     assert publish._seconds(lines(0, 1, 2, 1_000, 1_001)) == 3
-    assert publish._seconds(lines(0, 1, 60)) == 60, "up to a minute is work, however fast the rest is"
+    assert publish._seconds(lines(0, 1, 60)) == 60, "up to a minute is training time"
     assert publish._seconds(lines(0, 100, 200, 5_000, 5_100)) == 300
     assert publish._seconds(lines(0, 61, 122, 183), until=2) == 122
-    assert publish._seconds(lines(0, 10, 5, 15)) == 20, "a clock that was set back is no time"
+    assert publish._seconds(lines(0, 10, 5, 15)) == 20, "a clock that was set back adds nothing"
     assert publish._seconds(lines(7)) == publish._seconds([]) == 0
 
 
@@ -172,7 +172,7 @@ def test_every_metric_of_a_card_or_a_recipe_has_a_name_and_a_meaning() -> None:
     assert metric_table.value_of({"a": 58.1812, "a_spread": 2.127}, "a") == "58.18 ± 2.1"
 
 
-def test_published_cards_say_whose_features_a_distance_is_in() -> None:
+def test_published_cards_name_the_features_of_a_fid() -> None:
     cards = [info.card for info in catalog.list_checkpoints() if info.published and "judge/frechet" in info.metrics]
     assert len(cards) >= 5
     assert all("FID (classifier features)" in text for text in cards)
@@ -180,18 +180,18 @@ def test_published_cards_say_whose_features_a_distance_is_in() -> None:
     assert readme.count("FID ") == readme.count("FID (classifier features)")
 
 
-def test_pictures_of_the_data_stand_with_their_licence() -> None:
+def test_cards_that_show_data_state_its_licence() -> None:
     for name in ("horse2zebra_judge", "horse2zebra_cyclegan_128", "horse2zebra_attention_128"):
         text = catalog.describe(catalog.find(name), published=True).card
         above, _ = text.split("\n## Measured")
         assert "Licence of the test pictures above: ImageNet's photographs: non-commercial research" in above
 
 
-def test_a_card_is_rewritten_and_what_people_wrote_stays(published: Path) -> None:
+def test_a_rewritten_card_keeps_hand_written_text(published: Path) -> None:
     path = published / "pattern" / "README.md"
     whole = path.read_text()
-    told = whole.replace("## Limits\n", "## Limits\n\nDo not frame it.\n").replace("## Measured", "## Mismeasured")
-    path.write_text(told)
+    edited = whole.replace("## Limits\n", "## Limits\n\nDo not frame it.\n").replace("## Measured", "## Mismeasured")
+    path.write_text(edited)
     facts = read_json(published / "pattern" / "metrics.json")
     metrics = {**facts["metrics"], "pattern/worst_error": 0.5, "pattern/worst_error_spread": 0.01}
     write_json(published / "pattern" / "metrics.json", {**facts, "metrics": metrics})
@@ -206,7 +206,7 @@ def test_a_card_is_rewritten_and_what_people_wrote_stays(published: Path) -> Non
     assert sorted(one.name for one in path.parent.iterdir() if one.name.startswith(".")) == []
 
 
-def test_a_card_says_when_answers_are_of_a_network_that_is_not_there() -> None:
+def test_a_card_states_that_scores_are_of_a_network_that_is_not_stored() -> None:
     cards = {info.name: info for info in catalog.list_checkpoints() if info.published and "score/real" in info.metrics}
     stripped = {name for name, info in cards.items() if "scoring" not in info.capabilities}
     assert {"mnist_wgan_gp", "mnist_dcgan"} <= {*cards}
@@ -229,19 +229,19 @@ def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
     assert found["metrics"]["pattern/worst_error"] < 0.15
     assert 0.3 < found["metrics"]["score/real"] < 0.7
     assert 0.3 < found["metrics"]["score/fake"] < 0.7
-    assert not [key for key in found["metrics"] if key.startswith("memory/")], "all its data are copies of one picture"
+    assert not [key for key in found["metrics"] if key.startswith("memory/")], "its data has only copies of one image"
     assert found["samples"] == 500
     assert "By `python -m genmodels evaluate pattern --samples 500` on" in (path / "README.md").read_text()
     over = {row["step"]: row for row in found["over_training"]}
     assert list(over) == list(RunFolder(path).steps())
-    assert over[0] == {**rows[0], "diversity/samples": 0.0}, "it draws one picture"
+    assert over[0] == {**rows[0], "diversity/samples": 0.0}, "it has a single mode"
     assert over[10_000]["seconds"] == 2.0
     assert over[10_000]["pattern/worst_error"] == found["metrics"]["pattern/worst_error"]
     assert found["curves"] == facts["curves"]
     assert "discriminator output, real images" in (path / "README.md").read_text()
 
 
-def test_only_published_checkpoints_have_cards_and_data_are_asked_for(published: Path, tmp_path: Path) -> None:
+def test_only_published_checkpoints_have_cards_and_measuring_needs_data(published: Path, tmp_path: Path) -> None:
     save_run(runs_root(), "mine", "mnist_vae_20", "data.name=digits")
     with pytest.raises(CheckpointError, match="mine is a run and has no card"):
         publish.rewrite_card("mine")
@@ -254,7 +254,7 @@ def test_only_published_checkpoints_have_cards_and_data_are_asked_for(published:
         publish.measure_again("pattern", path=str(tmp_path / "gone"))
 
 
-def test_facts_of_old_checkpoints_lack_what_came_later(published: Path) -> None:
+def test_cards_of_older_metrics_files_are_written(published: Path) -> None:
     found = card.facts(published / "pattern")
     write_json(published / "pattern" / "metrics.json", {key: found[key] for key in ("metrics", "train_seconds")})
     publish.rewrite_card("pattern")
@@ -262,7 +262,7 @@ def test_facts_of_old_checkpoints_lack_what_came_later(published: Path) -> None:
     assert data.missing(RunFolder(published / "pattern").spec().data) is None
 
 
-def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
+def test_a_card_states_changed_settings_and_initial_weights(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
@@ -279,7 +279,7 @@ def test_a_card_says_what_was_turned_and_whose_weights_it_began_with(
     assert card.endswith("`\n"), "it was not stopped early"
 
 
-def test_a_discriminator_that_is_left_out_is_asked_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_discriminator_that_is_not_stored_is_measured_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     planned = save_run(runs_root(), "mine", "mnist_gan", "data.name=digits").spec().train.max_steps
     path = publish.publish("mine", "again", samples=500)

@@ -1,4 +1,4 @@
-"""What recipes, cards and docs say of a network's size is the size of the network."""
+"""Parameter counts in recipes, cards and docs are correct."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_card_states_the_parameters_that_its_network_has(path: Path) -> None:
 
 
 def test_texts_that_were_corrected_stay_so() -> None:
-    """Sizes and lengths that the texts do not give are called the project's own."""
+    """Sizes and lengths that the sources do not give are marked as the project's own."""
     assert "It names no sizes, optimizer or batch" in recipes.get("mnist_gan_256").source
     assert "ours: batch 100" in recipes.get("mnist_gan_wide").source
     assert "It names no latent size, optimizer or batch" in recipes.get("dcgan_64").source

@@ -1,4 +1,4 @@
-"""Distances between clouds of features, against scipy and against Gaussians with known answers."""
+"""Distances between feature distributions, against scipy and Gaussians with known distances."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def test_frechet_of_gaussians_with_known_answers() -> None:
     assert frechet(same, same) == pytest.approx(0, abs=1e-8)
 
 
-def test_frechet_survives_features_that_never_fire() -> None:
+def test_frechet_accepts_features_that_are_always_zero() -> None:
     a, b = cloud(100, 4, 0), cloud(100, 4, 1)
     a[:, 2] = b[:, 2] = 0.0
     assert 0 <= frechet(a, b) < 1
 
 
-def test_kernel_distance_by_hand_and_for_equal_clouds() -> None:
+def test_kernel_distance_by_hand_and_for_equal_distributions() -> None:
     # x.y / 1 + 1 cubed: k(0,0)=1, k(1,1)=8, k(0,1)=1; a = {0, 0}, b = {1, 1}
     a, b = torch.zeros(2, 1), torch.ones(2, 1)
     assert kernel_distance(a, b) == pytest.approx(1 + 8 - 2 * 1)
     values = [kernel_distance(cloud(500, 3, seed), cloud(500, 3, 100 + seed)) for seed in range(8)]
-    assert abs(float(np.mean(values))) < 0.02, "unbiased: its mean is 0 where nothing differs"
+    assert abs(float(np.mean(values))) < 0.02, "unbiased: its mean is 0 for equal distributions"
     assert kernel_distance(cloud(500, 3, 0), cloud(500, 3, 1, shift=1.0)) > 0.5
 
 
-def test_precision_and_recall_tell_a_missing_mode_from_a_wrong_picture() -> None:
+def test_precision_and_recall_distinguish_a_missing_mode_from_a_wrong_image() -> None:
     left, right, elsewhere = cloud(200, 2, 0), cloud(200, 2, 1, shift=20.0), cloud(200, 2, 2, shift=-50.0)
     real = torch.cat([left, right])
     collapsed = manifold(real, cloud(400, 2, 3))
@@ -78,6 +78,6 @@ def test_nearest_finds_the_row_and_its_distance() -> None:
     assert distance.tolist() == pytest.approx([0.1, 1.0])
 
 
-def test_too_few_pictures_are_refused() -> None:
+def test_too_few_images_are_refused() -> None:
     with pytest.raises(ValueError, match="more than 5 pictures"):
         manifold(cloud(5, 2, 0), cloud(50, 2, 1))

@@ -1,4 +1,4 @@
-"""Figures of translations: which judge is asked, and what its shares count."""
+"""Metrics of translations: the choice of the classifier, and its fractions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "checkpoints"
 
 
-def test_shares_are_of_the_kind_a_translation_should_be(published: Path) -> None:
+def test_fractions_count_the_target_domain(published: Path) -> None:
     publish_brightness_judge(published)
     model: Any = small_model("cyclegan")
     model.generator_ab, model.generator_ba = _Negative(), torch.nn.Identity()
@@ -45,15 +45,15 @@ def test_shares_are_of_the_kind_a_translation_should_be(published: Path) -> None
     known = (~bright)[arrays.labels == 0].mean(), bright[arrays.labels == 1].mean()
     assert (figures["domains/judge_a"], figures["domains/judge_b"]) == pytest.approx(known)
     assert figures["domains/judge"] == pytest.approx(sum(known) / 2)
-    assert figures == evaluation.brief(model, spec), "few enough to be followed over a training"
+    assert figures == evaluation.brief(model, spec), "fast enough to follow during a training"
 
 
-def test_the_judge_is_a_published_classifier_of_the_same_set(published: Path, tmp_path: Path) -> None:
+def test_the_classifier_is_a_published_one_of_the_same_data(published: Path, tmp_path: Path) -> None:
     spec = recipes.resolve(recipes.family("cyclegan")).data_spec
     assert translation_metrics.classifier_of(spec) is None
     save_run(published, "digits_judge", "mnist_mlp_baseline", "data.name=digits", "model.hidden_sizes=[1]")
     save_run(published, "tiny", "mnist_mlp_baseline", "data.name=digits2inverted", "model.hidden_sizes=[1]")
-    assert translation_metrics.classifier_of(spec) is None, "of other data, and not named as a judge"
+    assert translation_metrics.classifier_of(spec) is None, "of other data, and without the suffix"
     publish_brightness_judge(published)
     info = translation_metrics.classifier_of(spec)
     assert info is not None
@@ -63,7 +63,7 @@ def test_the_judge_is_a_published_classifier_of_the_same_set(published: Path, tm
     )
 
 
-def test_the_judge_sees_pictures_at_its_own_size(published: Path) -> None:
+def test_the_classifier_gets_images_of_its_own_size(published: Path) -> None:
     publish_brightness_judge(published)
     judge = catalog.load("tiny_judge")
     x = torch.full((2, 3, 90, 40), 0.2)
@@ -72,8 +72,8 @@ def test_the_judge_sees_pictures_at_its_own_size(published: Path) -> None:
     torch.testing.assert_close(sure, torch.sigmoid(torch.tensor([2.0, -2.0])), atol=0.02, rtol=0)
 
 
-def test_the_published_judge_needs_no_colours() -> None:
-    """On the test photographs of its own card: taken to grey, nearly all are still what they were to it."""
+def test_the_published_classifier_does_not_need_colours() -> None:
+    """On greyscale versions of its card's test photographs, nearly all predictions stay the same."""
     path = catalog.find("horse2zebra_judge")
     info = catalog.describe(path, published=True)
     assert (info.classes, info.data) == (("horse", "zebra"), "Horses and zebras")
@@ -88,11 +88,11 @@ def test_the_published_judge_needs_no_colours() -> None:
     grey = tiles.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     with torch.inference_mode():
         coloured, plain = (translation_metrics.probability_of_b(judge, x) > 0.5 for x in (tiles, grey))
-    assert 20 < int(coloured.sum()) < 50, "both kinds are on the card"
+    assert 20 < int(coloured.sum()) < 50, "both domains are on the card"
     assert float((coloured == plain).float().mean()) > 0.85
 
 
-def test_colour_varies_as_far_as_it_is_told() -> None:
+def test_colour_jitter_stays_in_its_range() -> None:
     x = to_float(torch.from_numpy(data.load(DataConfig(), "test", 4).images)).expand(-1, 3, -1, -1)
     generator = torch.Generator().manual_seed(0)
     torch.testing.assert_close(augment.colour(x, generator, strength=0.0), x)
@@ -101,14 +101,14 @@ def test_colour_varies_as_far_as_it_is_told() -> None:
     assert 0 < float(near) < 0.3 * float(far)
 
 
-def test_darknet_enlarges_and_recolours_only_while_training() -> None:
+def test_darknet_scales_and_recolours_only_during_training() -> None:
     model: Any = small_model("darknet", zoom=1.5, colour=1.0, flip=False, shift=0)
     x = torch.linspace(-1, 1, 28).expand(6, 1, 28, 28).contiguous()
     torch.manual_seed(0)
     varied = model._augment(x)
     assert varied.shape == x.shape
     means = varied.mean((1, 2, 3))
-    assert float(means.std()) > 0.02, "each picture has a brightness of its own"
+    assert float(means.std()) > 0.02, "the brightness of each image differs"
     plain: Any = small_model("darknet", flip=False, shift=0)
     assert plain._augment(x) is x
     torch.testing.assert_close(model.eval().classify(x), model.classify(x))

@@ -1,4 +1,4 @@
-"""Which pictures the figures are made of: test or training ones, drawn anew or again, and with which class asked."""
+"""The images behind the metrics: split, seeds of the samples, and conditions."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ from genmodels.model import Model
 from genmodels.recipes import Spec, family, resolve
 from tests.conftest import small_model
 
-FEW = 200  # pictures of each split, and drawn: so few that every figure is of all of them, in whichever order
+FEW = 200  # images per split, and samples: so few that every metric uses all of them
 
 
-class Watched:
-    """What a model draws, and what its discriminator is asked, from now on."""
+class Recorded:
+    """Records the samples of a model and the inputs of its discriminator."""
 
     def __init__(self, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.drawn: list[Tensor] = []
-        self.asked_for: list[Any] = []
+        self.samples: list[Tensor] = []
+        self.conditions: list[Any] = []
         self.scored: list[tuple[Tensor, Any]] = []
         sample, score = model.sample, model.score
 
-        def noted_sample(n: int, **given: Any) -> Tensor:
-            pictures = sample(n, **given)
-            self.drawn.append(pictures.clone())
-            self.asked_for.append(given.get("condition"))
-            return pictures
+        def recorded_sample(n: int, **options: Any) -> Tensor:
+            images = sample(n, **options)
+            self.samples.append(images.clone())
+            self.conditions.append(options.get("condition"))
+            return images
 
-        def noted_score(x: Tensor, **given: Any) -> Tensor:
-            self.scored.append((x.clone(), given.get("condition")))
-            return score(x, **given)
+        def recorded_score(x: Tensor, **options: Any) -> Tensor:
+            self.scored.append((x.clone(), options.get("condition")))
+            return score(x, **options)
 
-        monkeypatch.setattr(model, "sample", noted_sample)
-        monkeypatch.setattr(model, "score", noted_score)
+        monkeypatch.setattr(model, "sample", recorded_sample)
+        monkeypatch.setattr(model, "score", recorded_score)
 
     def first(self, count: int) -> Tensor:
-        return torch.cat(self.drawn)[:count]
+        return torch.cat(self.samples)[:count]
 
 
-def rows(pictures: Tensor) -> list[bytes]:
-    return [picture.numpy().tobytes() for picture in pictures.contiguous()]
+def rows(images: Tensor) -> list[bytes]:
+    return [image.numpy().tobytes() for image in images.contiguous()]
 
 
-def pictures_of(arrays: Arrays) -> Tensor:
+def to_images(arrays: Arrays) -> Tensor:
     return to_float(torch.from_numpy(arrays.images.copy()))
 
 
 @pytest.fixture
 def splits(monkeypatch: pytest.MonkeyPatch) -> dict[str, Arrays]:
-    """Real digits, but those of the test split are white on black and those to train on black on white."""
+    """Real digits: the test split white on black, the training split black on white."""
     loaded = {split: data.load(DataConfig(name="digits"), split) for split in ("test", "train")}  # type: ignore[arg-type]
     few = {split: Arrays(images=part.images[:FEW], labels=part.labels[:FEW]) for split, part in loaded.items()}
     few["train"] = Arrays(images=np.ascontiguousarray(255 - few["train"].images), labels=few["train"].labels)
@@ -71,79 +71,81 @@ def spec() -> Spec:
     return resolve(family("dcgan"))
 
 
-def test_the_distance_is_to_test_pictures_and_the_real_one_from_training_to_test_ones(
+def test_the_fid_uses_test_images_and_the_real_fid_training_and_test_images(
     splits: dict[str, Arrays], spec: Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = small_model("dcgan").eval()
-    watched = Watched(model, monkeypatch)
-    found = evaluate(model, spec, samples=FEW)
-    of_test, of_train = (reference_classifier.features(pictures_of(splits[split])) for split in ("test", "train"))
-    of_drawn = reference_classifier.features(watched.first(FEW))
-    expected, wrong = frechet(of_drawn, of_test), frechet(of_drawn, of_train)
-    assert abs(expected - wrong) > 0.05 * expected, "so that the two splits can be told apart"
-    assert found["judge/frechet"] == pytest.approx(expected, rel=1e-3)
-    assert found["judge/frechet_real"] == pytest.approx(frechet(of_train, of_test), rel=1e-3)
+    recorded_model = Recorded(model, monkeypatch)
+    metrics = evaluate(model, spec, samples=FEW)
+    of_test, of_train = (reference_classifier.features(to_images(splits[split])) for split in ("test", "train"))
+    of_samples = reference_classifier.features(recorded_model.first(FEW))
+    expected, wrong = frechet(of_samples, of_test), frechet(of_samples, of_train)
+    assert abs(expected - wrong) > 0.05 * expected, "so that the two splits can be distinguished"
+    assert metrics["judge/frechet"] == pytest.approx(expected, rel=1e-3)
+    assert metrics["judge/frechet_real"] == pytest.approx(frechet(of_train, of_test), rel=1e-3)
     assert brief(model, spec, samples=FEW)["judge/frechet"] == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("samples", [300, 1500])
-def test_as_many_pictures_are_drawn_as_asked_and_none_twice(
+def test_the_requested_number_of_different_samples_is_generated(
     samples: int, spec: Spec, splits: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = small_model("dcgan").eval()
-    watched, judged = Watched(model, monkeypatch), []
-    real_verdicts = reference_classifier.predictions
+    recorded_model, classified = Recorded(model, monkeypatch), []
+    real_predictions = reference_classifier.predictions
 
-    def noted(images: Tensor) -> Tensor:
-        judged.append(images.clone())
-        return real_verdicts(images)
+    def recorded(images: Tensor) -> Tensor:
+        classified.append(images.clone())
+        return real_predictions(images)
 
-    monkeypatch.setattr(reference_classifier, "predictions", noted)
+    monkeypatch.setattr(reference_classifier, "predictions", recorded)
     monkeypatch.setattr(
-        reference_classifier, "class_histogram", lambda images: reference_classifier.class_fractions(noted(images))
+        reference_classifier, "class_histogram", lambda images: reference_classifier.class_fractions(recorded(images))
     )
     brief(model, spec, samples=samples)
-    (shown,) = judged
+    (shown,) = classified
     assert len(shown) == samples
     assert len(set(rows(shown))) == samples
-    assert set(rows(shown)) == set(rows(torch.cat(watched.drawn)))
+    assert set(rows(shown)) == set(rows(torch.cat(recorded_model.samples)))
 
 
-def test_the_seed_decides_what_is_drawn(spec: Spec, splits: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_determines_the_samples(
+    spec: Spec, splits: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = small_model("dcgan").eval()
-    watched = Watched(model, monkeypatch)
+    recorded_model = Recorded(model, monkeypatch)
     for seed in (0, 0, 1):
         brief(model, spec, samples=20, seed=seed)
-    first, again, other = torch.cat(watched.drawn).split(20)
+    first, again, other = torch.cat(recorded_model.samples).split(20)
     assert torch.equal(first, again)
     assert not set(rows(first)) & set(rows(other))
 
 
-def test_a_conditional_discriminator_is_told_the_class_of_each_picture(
+def test_a_conditional_discriminator_gets_the_class_of_each_image(
     splits: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reference_classifier, "published", lambda: False)  # it would read 10,000 pictures
+    monkeypatch.setattr(reference_classifier, "published", lambda: False)  # it would read 10,000 images
     model = small_model("cgan").eval()
-    watched = Watched(model, monkeypatch)
-    found = evaluate(model, resolve(family("cgan")), samples=FEW)
+    recorded_model = Recorded(model, monkeypatch)
+    metrics = evaluate(model, resolve(family("cgan")), samples=FEW)
     test = splits["test"]
-    true = dict(zip(rows(pictures_of(test)), test.labels.tolist(), strict=True))
-    asked = {
+    true = dict(zip(rows(to_images(test)), test.labels.tolist(), strict=True))
+    conditioned = {
         row: int(label)
-        for pictures, condition in zip(watched.drawn, watched.asked_for, strict=True)
+        for images, condition in zip(recorded_model.samples, recorded_model.conditions, strict=True)
         if condition is not None
-        for row, label in zip(rows(pictures), condition["label"], strict=True)
+        for row, label in zip(rows(images), condition["label"], strict=True)
     }
-    real_logits, fake_logits, told = [], [], []
-    for pictures, condition in watched.scored:
-        logits = type(model).score(model, pictures, condition=condition)
-        for row, label, logit in zip(rows(pictures), condition["label"].tolist(), logits.tolist(), strict=True):
-            assert label == (true[row] if row in true else asked[row])
+    real_logits, fake_logits, labels = [], [], []
+    for images, condition in recorded_model.scored:
+        logits = type(model).score(model, images, condition=condition)
+        for row, label, logit in zip(rows(images), condition["label"].tolist(), logits.tolist(), strict=True):
+            assert label == (true[row] if row in true else conditioned[row])
             (real_logits if row in true else fake_logits).append(logit)
             if row not in true:
-                told.append(label)
+                labels.append(label)
     assert len(real_logits) == len(fake_logits) == FEW
-    assert len(set(true) & {row for pictures, _ in watched.scored for row in rows(pictures)}) == FEW, "all, of test"
-    assert torch.bincount(torch.tensor(told), minlength=10).tolist() == [FEW // 10] * 10, "asked for evenly"
-    assert found["score/real"] == pytest.approx(float(torch.tensor(real_logits).sigmoid().mean()), rel=1e-4)
-    assert found["score/fake"] == pytest.approx(float(torch.tensor(fake_logits).sigmoid().mean()), rel=1e-4)
+    assert len(set(true) & {row for images, _ in recorded_model.scored for row in rows(images)}) == FEW, "all, of test"
+    assert torch.bincount(torch.tensor(labels), minlength=10).tolist() == [FEW // 10] * 10, "balanced over classes"
+    assert metrics["score/real"] == pytest.approx(float(torch.tensor(real_logits).sigmoid().mean()), rel=1e-4)
+    assert metrics["score/fake"] == pytest.approx(float(torch.tensor(fake_logits).sigmoid().mean()), rel=1e-4)

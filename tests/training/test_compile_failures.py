@@ -1,4 +1,4 @@
-"""torch.compile that fails: in the tuner's trial, or later in a run that was tuned when it still worked."""
+"""torch.compile fails: during tuning, or later in a run that was tuned with a working compiler."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ def broken_compiler(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_compiler_that_fails_ends_neither_the_tuning_nor_a_run_that_relied_on_it(
-    tmp_path: Path, broken_compiler: dict[str, str]
-) -> None:
+def test_a_failing_compiler_ends_neither_tuning_nor_training(tmp_path: Path, broken_compiler: dict[str, str]) -> None:
     spec = small_spec("gan", "train.max_steps=3", "train.batch_size=16", "train.compile=auto")
     relied, eager = (RunFolder.create(tmp_path / name, spec) for name in ("relied", "eager"))
     relied.set_runtime({"threads": 1, "compile": True})
@@ -105,7 +103,7 @@ def test_a_compiler_that_fails_ends_neither_the_tuning_nor_a_run_that_relied_on_
     assert "REFUSED train.compile = 'on' fails on this machine" in told
 
 
-def test_any_candidate_that_raises_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_candidate_that_raises_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads raise here; bf16 and the rest are still tried."""
     spec = small_spec("mlp_classifier", "train.max_steps=100000000", "train.batch_size=16", "train.precision=auto")
     spec = spec.replace(run=spec.run.replace(threads=None))
@@ -157,7 +155,7 @@ def test_an_error_of_the_model_in_a_compiled_run_is_raised_with_its_own_message(
         runner.train_folder(folder, device="cpu")
 
 
-def test_a_run_goes_on_where_torch_refuses_to_compile_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_continues_if_torch_refuses_to_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a Python that torch.compile does not support, after the run began on another one."""
     spec = small_spec("mlp_classifier", "train.max_steps=3", "train.batch_size=16", "train.compile=auto")
     folder = RunFolder.create(tmp_path / "run", spec)

@@ -1,4 +1,4 @@
-"""`auto` takes a GPU only if torch can compute on it, and says why not. Nothing here needs a GPU."""
+"""`auto` selects a GPU only if torch can use it, and reports why not. No GPU needed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def forget() -> Iterator[None]:
 
 @pytest.mark.slow
 @unusable
-def test_auto_takes_the_cpu_if_torch_cannot_use_the_gpu_that_a_shell_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_selects_the_cpu_if_torch_cannot_use_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert accelerators.candidates() == ("cuda:0",)
     assert devices.choose("auto") == "cpu"
@@ -48,7 +48,7 @@ def test_auto_takes_the_cpu_if_torch_cannot_use_the_gpu_that_a_shell_names(monke
 
 
 @unusable
-def test_a_driver_that_lists_a_gpu_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_the_driver_lists_must_also_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'GPU 0: an old one'\n")
     program.chmod(0o755)
@@ -60,7 +60,7 @@ def test_a_driver_that_lists_a_gpu_is_not_believed(tmp_path: Path, monkeypatch: 
     assert found.reason
 
 
-def test_nothing_is_asked_where_no_gpu_seems_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_is_not_imported_without_gpu_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     if sys.platform == "darwin":
         pytest.skip("a Mac always has a candidate")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
@@ -70,7 +70,7 @@ def test_nothing_is_asked_where_no_gpu_seems_to_be(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("output", ["", "Segmentation fault", "no json"])
-def test_a_probe_that_breaks_is_a_reason(output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_probe_gives_a_reason(output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho '{output}' >&2\nexit {1 if output else 0}\n")
     python.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The time estimate of the Train page: right on a busy machine, forgotten after a while, never shown as a failure."""
+"""The time estimate of the Train page: correct on a busy machine, expires, is never an error."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_settings_that_diverge_on_random_data_are_timed_too() -> None:
 
 
 @pytest.mark.parametrize(("kept", "times"), [(0.0, 2), (300.0, 1)])
-def test_an_estimate_is_forgotten_after_a_while(kept: float, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_estimate_expires(kept: float, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "KEPT_S", kept)
     probes: list[str] = []
     time_step = estimate._time_step
