@@ -43,7 +43,8 @@ TABLE = {
     "domains/judge_b": Entry("classifier accuracy on real images of B", "The same for domain B."),
     "elbo/negative": Entry(
         "negative ELBO",
-        "Nats per test image: an upper bound on -log p(x), the reconstruction term plus the KL term. Lower is better.",
+        "Nats per test image: an upper bound on -log p(x), the reconstruction term plus the KL term. Lower is better. "
+        "GANs have none.",
     ),
     "elbo/recon": Entry(
         "reconstruction term",
@@ -88,7 +89,8 @@ TABLE = {
     ),
     "judge/frechet": Entry(
         "FID (classifier features)",
-        "Fréchet distance between Gaussians fitted to the features of generated and of test images. Lower is better.",
+        "Fréchet distance between Gaussians fitted to the features of generated and of test images. Lower is better. "
+        "Not comparable with an Inception FID.",
     ),
     "judge/frechet_real": Entry(
         "FID, real vs. real",
