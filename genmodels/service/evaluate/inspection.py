@@ -137,7 +137,7 @@ def _generate(name: str, step: int | None) -> Callable[[], Tensor]:
 
 def _calibrate(model: Model, arrays: Arrays) -> Calibration:
     scored = discriminator_scores.score_samples(model, arrays, len(arrays.images))
-    values = [scored.real.numpy(), scored.drawn.numpy()]
+    values = [scored.real.numpy(), scored.generated.numpy()]
     low, high = (0.0, 1.0) if scored.probability else (float(min(map(np.min, values))), float(max(map(np.max, values))))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     fractions = [np.histogram(part, edges)[0] / len(part) for part in values]
