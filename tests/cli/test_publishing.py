@@ -184,7 +184,7 @@ def test_cards_that_show_data_state_its_licence() -> None:
     for name in ("horse2zebra_judge", "horse2zebra_cyclegan_128", "horse2zebra_attention_128"):
         text = catalog.describe(catalog.find(name), published=True).card
         above, _ = text.split("\n## Measured")
-        assert "Licence of the test pictures above: ImageNet's photographs: non-commercial research" in above
+        assert "Licence of the test images above: ImageNet's photographs: non-commercial research" in above
 
 
 def test_a_rewritten_card_keeps_hand_written_text(published: Path) -> None:
