@@ -231,7 +231,7 @@ def test_measuring_again_keeps_what_was_not_measured(published: Path) -> None:
     assert 0.3 < found["metrics"]["score/fake"] < 0.7
     assert not [key for key in found["metrics"] if key.startswith("memory/")], "its data has only copies of one image"
     assert found["samples"] == 500
-    assert "By `python -m genmodels evaluate pattern --samples 500` on" in (path / "README.md").read_text()
+    assert "`python -m genmodels evaluate pattern --samples 500`, on the test split" in (path / "README.md").read_text()
     over = {row["step"]: row for row in found["over_training"]}
     assert list(over) == list(RunFolder(path).steps())
     assert over[0] == {**rows[0], "diversity/samples": 0.0}, "it has a single mode"
@@ -283,7 +283,7 @@ def test_a_discriminator_that_is_not_stored_is_measured_before(tmp_path: Path, m
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     planned = save_run(runs_root(), "mine", "mnist_gan", "data.name=digits").spec().train.max_steps
     path = publish.publish("mine", "again", samples=500)
-    assert (path / "README.md").read_text().endswith(f"`, and stop it at step 10 of {planned:,}, as this one was.\n")
+    assert (path / "README.md").read_text().endswith(f"`, and stop at step 10 of {planned:,}, as this training was.\n")
     found = read_json(path / "metrics.json")["metrics"]
     assert not list(path.glob("step-*/training_nets*"))
     assert "submit mnist_gan --set data.name=digits" in (path / "README.md").read_text()
