@@ -79,5 +79,5 @@ def test_nearest_finds_the_row_and_its_distance() -> None:
 
 
 def test_too_few_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="more than 5 pictures"):
+    with pytest.raises(ValueError, match="more than 5 images"):
         manifold(cloud(5, 2, 0), cloud(50, 2, 1))

@@ -211,7 +211,7 @@ def test_the_command_line_asks_for_classes(runs: Path, tmp_path: Path) -> None:
     [
         (("asked", "--label", "ten"), ConfigError, "'ten' is not a class of asked; its classes: 0, 1, 2"),
         (("asked", "--label", "10"), ConfigError, "0 to 9"),
-        (("asked", "--label", "-1"), ConfigError, "'-1' is no class"),
+        (("asked", "--label", "-1"), ConfigError, "'-1' is not a class"),
         (("vae", "--label", "1"), CapabilityError, "is unconditional"),
     ],
 )

@@ -147,8 +147,8 @@ def test_weights_of_which_none_fits_are_refused(first: RunFolder) -> None:
     ("recipe", "name", "error", "message"),
     [
         ("mnist_dcgan", "nothing", ConfigError, r"train\.initial_weights = 'nothing': unknown checkpoint"),
-        ("mnist_dcgan", "mnist_gan", ConfigError, "is of the family 'gan', and this is 'dcgan'"),
-        ("mnist_dcgan", "empty", ConfigError, "has saved no step yet"),
+        ("mnist_dcgan", "mnist_gan", ConfigError, "is of the family 'gan', not 'dcgan'"),
+        ("mnist_dcgan", "empty", ConfigError, "has no saved step yet"),
         ("mnist_dcgan", "../mnist_dcgan", ConfigError, "train.initial_weights"),
         ("mnist_dcgan", "..", ConfigError, "train.initial_weights"),
     ],

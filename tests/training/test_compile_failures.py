@@ -90,7 +90,7 @@ def test_a_failing_compiler_ends_neither_tuning_nor_training(tmp_path: Path, bro
     told = done.stdout
 
     assert "TUNED False" in told
-    assert "compiled does not work here and is left out" in told
+    assert "compiled does not work here and is skipped" in told
 
     assert "OUTCOME finished" in told
     assert "RUNTIME False REMEMBERED False" in told

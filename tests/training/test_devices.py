@@ -78,7 +78,7 @@ def test_a_failing_probe_gives_a_reason(output: str, tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "executable", str(python))
     assert devices.choose("auto") == "cpu"
     reason = devices.why_not() or ""
-    assert "torch could not be asked for GPUs" in reason
+    assert "searching for GPUs failed" in reason
     assert output in reason
 
 
