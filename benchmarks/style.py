@@ -146,12 +146,12 @@ def gatys(length: Length) -> None:
     model = StyleTransfer.build(image_shape=(3, side, side), tv_weight=0)
     model.start({"content": content, "style": style})
     with torch.autocast("cpu", torch.bfloat16):
-        targets = model._targets(content, style)
+        targets = model._compute_targets(content, style)
 
     def ours() -> None:
         model.canvas.grad = None
         with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = model._losses(model.canvas, targets)
+            loss, _ = model._loss(model.canvas, targets)
         loss.backward()  # type: ignore[no-untyped-call]
 
     race(f"Gatys, one evaluation at {side}x{side}", plain_evaluation(content, style), ours, 3.5, length)

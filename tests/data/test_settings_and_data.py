@@ -312,7 +312,12 @@ def test_a_preset_has_its_own_expected_metrics_or_none() -> None:
     recipe = recipes.Recipe.parse(
         {
             **{"name": "mine", "title": "Mine", "description": "", "source": ""},
-            **{"model": "vae", "data": {"name": "digits"}, "train": {"max_epochs": 9}, "expect": {"elbo/test": [1, 2]}},
+            **{
+                "family": "vae",
+                "data": {"name": "digits"},
+                "train": {"max_epochs": 9},
+                "expect": {"elbo/test": [1, 2]},
+            },
             "presets": {
                 "short": {"train": {"max_epochs": 1}, "expect": {"elbo/test": [None, 3]}},
                 "silent": {"train": {"max_epochs": 1}},

@@ -210,7 +210,7 @@ def test_the_tuner_uses_products_if_they_make_a_bfloat16_step_faster(
         timed.append(runtime)
         return (0.5 if runtime.precision == "bf16" else 1.0) * (products if runtime.conv_products else 1.0)
 
-    monkeypatch.setattr(tune, "_seconds_a_step", seconds)
+    monkeypatch.setattr(tune, "_seconds_per_step", seconds)
     monkeypatch.setattr(tune, "_seconds_of_base", seconds)
     spec = _spec(precision)
     runtime = tune.choose(spec, MagicMock(), torch.device("cpu"), lambda _text: None)

@@ -168,7 +168,7 @@ def test_a_conditional_gan_is_as_wide_as_its_source_says(
     recipe: str, label: tuple[int, int] | None, generator: str, discriminator: str
 ) -> None:
     source = recipes.get(recipe)
-    model = registry.get("cgan").build(**source.config, image_shape=(1, 28, 28), num_classes=10)
+    model = registry.get("cgan").build(**source.model, image_shape=(1, 28, 28), num_classes=10)
     assert isinstance(model, CGAN)
     assert model.discriminator is not None
     for network, widths in ((model.generator, generator), (model.discriminator, discriminator)):

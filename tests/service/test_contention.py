@@ -26,8 +26,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_slider_answers_while_others_render_gifs_and_speak(server: Server) -> None:
     """Four sessions with GIFs of more frames than the measurement lasts, twelve with speech."""
     found = contention.measure(server, pins=8)
-    assert contention.percentile(found.busy) < contention.AIM_MS, found.busy
-    assert found.idle_after < contention.IDLE_AIM_S
+    assert contention.percentile(found.busy) < contention.TARGET_MS, found.busy
+    assert found.idle_after < contention.IDLE_TARGET_S
 
 
 def test_a_visitor_sees_the_place_in_line_and_the_limit_and_frees_the_server_by_leaving(server: Server) -> None:
@@ -49,4 +49,4 @@ def test_a_visitor_sees_the_place_in_line_and_the_limit_and_frees_the_server_by_
         assert refused == 1
         assert waited <= {"You are next in line.", *(f"You are number {place} in line." for place in (2, 3, 4))}
         assert not visitor.exceptions
-    assert contention.seconds_until_idle(server, 60) < contention.IDLE_AIM_S
+    assert contention.seconds_until_idle(server, 60) < contention.IDLE_TARGET_S
