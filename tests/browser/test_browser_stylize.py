@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,12 @@ def test_a_painting_comes_and_can_be_gone_back_through(
     browser.context.set_default_timeout(_PATIENCE)
     with server_of({**env, "OMP_NUM_THREADS": "1"}, tmp_path / "server.log") as server:
         page = browser.open(server.url + "/stylize", wait_for_app=False)
+        settle(page, _PATIENCE)
         for key, title in (("content", "Tübingen"), ("style", "Udnie")):
-            widget(page, f"stylize_{key}_pick").get_by_role("combobox").click()
+            choice = widget(page, f"stylize_{key}_pick").get_by_role("combobox")
+            choice.click()
             page.get_by_role("option", name=title).click()
+            expect(choice).to_have_value(re.compile(title))
         expect(widget(page, "stylize_content_shown").get_by_role("img")).to_have_attribute(
             "alt", "The photograph tubingen.png, original."
         )
