@@ -133,7 +133,7 @@ def test_a_measurement_runs_beside_the_server_and_is_kept_for_exactly_these_weig
     read = catalog.load("reader").classify(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1).numpy()
     assert found.metrics["accuracy"] == pytest.approx(float((read == arrays.labels).mean()))
     assert evaluate.jobs_of("reader") == ()
-    # The same step written anew is another model.
+    # The same step, rewritten, is another model.
     weights = runs / "reader" / "step-000010"
     weights.rename(runs / "reader" / "step-000011")
     (runs / "reader" / "step-000011").rename(weights)
