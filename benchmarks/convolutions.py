@@ -14,9 +14,10 @@ from torch.utils.flop_counter import flop_registry
 from benchmarks import options, tutorials
 from benchmarks.options import Length
 from benchmarks.training import race
-from genmodels import checkpoint, data, recipes
+from genmodels import data, recipes
 from genmodels.data.loader import MemoryLoader, to_float
 from genmodels.recipes import Spec
+from genmodels.runs import checkpoint
 
 STEPS, IMAGES = 8, 512  # a DCGAN step takes half a second to one
 WGAN_GP_STEPS = 100

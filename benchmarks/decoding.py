@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import options
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 
 SIZES = {"1 megapixel": (1_000, 1_000), "12 megapixels": (3_024, 4_032), "24 megapixels": (4_284, 5_712)}
 ROUNDS = 9
@@ -47,8 +47,8 @@ def main() -> None:
     print("| JPEG | file, MB | sandbox, ms | this process, ms |\n|---|---|---|---|")
     for name, (height, width) in list(SIZES.items())[: 1 if short else None]:
         raw = photo(height, width)
-        sandboxed = milliseconds(lambda raw=raw: pictures.decode_whole(raw, served=True), rounds)  # type: ignore[misc]
-        local = milliseconds(lambda raw=raw: pictures.decode_whole(raw), rounds)  # type: ignore[misc]
+        sandboxed = milliseconds(lambda raw=raw: image_files.decode_whole(raw, served=True), rounds)  # type: ignore[misc]
+        local = milliseconds(lambda raw=raw: image_files.decode_whole(raw), rounds)  # type: ignore[misc]
         print(f"| {name} | {len(raw) / 1e6:.1f} | {sandboxed:.0f} | {local:.0f} |", flush=True)
 
 

@@ -25,7 +25,7 @@ from playwright.sync_api import Page
 
 from benchmarks import options
 from benchmarks.options import Length
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from tests.support.browser import ROOT, Browser, browsing, server_of, settle, widget
 
 MODEL = "mnist_vae_20"

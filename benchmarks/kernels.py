@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from benchmarks import options
 from benchmarks.options import Length
-from genmodels import checkpoint, data, kernels, recipes, registry
+from genmodels import data, kernels, recipes, registry
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
 from genmodels.kernels import convolution
 from genmodels.kernels.cross_entropy import cross_entropy
 from genmodels.kernels.dropout import Dropout
 from genmodels.layers.instance_norm import InstanceNorm
+from genmodels.runs import checkpoint
 from genmodels.training import tune
 
 ROUNDS, WAVENET_BATCH = 9, 4

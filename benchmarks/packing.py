@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import options
-from genmodels.data import hdf5, packing
-from genmodels.data.sources import Source
+from genmodels.data.own import hdf5, packing
+from genmodels.data.own.sources import Source
 
 ROUNDS, READS, BATCH, TARGET = 3, 1_000, 64, 5.0
 

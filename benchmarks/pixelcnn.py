@@ -14,8 +14,9 @@ from benchmarks import ceiling, options, tutorials_pixelcnn
 from benchmarks.convolutions import megaflop_per_image
 from benchmarks.options import Length
 from benchmarks.training import race
-from genmodels import checkpoint, data, recipes
+from genmodels import data, recipes
 from genmodels.data.loader import MemoryLoader
+from genmodels.runs import checkpoint
 
 STEPS = 12
 PIXELS = 28 * 4  # of 784; the naive loop takes equally long for each, and two minutes for all

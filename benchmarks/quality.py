@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 
 from benchmarks import options
-from genmodels import catalog, data
+from genmodels import data
 from genmodels.capabilities import SupportsLikelihood
 from genmodels.evaluation import brief, evaluate, misses, range_text
 from genmodels.evaluation.metric_table import name_of, value_of
 from genmodels.publishing.expected import expectation_of
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 
 _SHORT = ("pattern_1010_gan",)  # needs no data, and 10,000 of its samples take no time
 

@@ -8,9 +8,10 @@ import time
 import torch
 
 from benchmarks import options
-from genmodels import catalog, checkpoint, recipes
+from genmodels import recipes
 from genmodels.capabilities import SupportsSampling
 from genmodels.model import Model
+from genmodels.runs import catalog, checkpoint
 from genmodels.service import half_precision, inference
 
 SAMPLES, ROUNDS, TARGET_MS = 64, 50, 20.0

@@ -186,7 +186,7 @@ def main() -> None:
     length = options.length(__doc__)
     print(f"{torch.get_num_threads()} threads")
     gatys(length)
-    from genmodels import catalog
+    from genmodels.runs import catalog
 
     trained = [info for info in catalog.list_checkpoints() if info.published and info.model == "fast_style"]
     torch.manual_seed(0)

@@ -10,11 +10,12 @@ import torch
 from benchmarks import options
 from benchmarks.options import Length
 from benchmarks.training import Silent
-from genmodels import checkpoint, data, recipes
+from genmodels import data, recipes
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader, to_float
 from genmodels.model import Model
 from genmodels.recipes import Spec
+from genmodels.runs import checkpoint
 from genmodels.training import tune
 from genmodels.training.trainer import Trainer
 

@@ -13,11 +13,12 @@ import torch
 
 from benchmarks import ceiling, options, tutorials
 from benchmarks.options import Length
-from genmodels import checkpoint, data, recipes
+from genmodels import data, recipes
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader
 from genmodels.model import Model
 from genmodels.recipes import Spec
+from genmodels.runs import checkpoint
 from genmodels.training import tune
 from genmodels.training.trainer import Trainer
 

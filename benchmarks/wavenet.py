@@ -15,9 +15,10 @@ import torch
 from benchmarks import options, tutorials_wavenet
 from benchmarks.options import Length
 from benchmarks.tutorials_wavenet import TutorialWaveNet
-from genmodels import checkpoint, data, recipes
+from genmodels import data, recipes
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
+from genmodels.runs import checkpoint
 from genmodels.sampling.options import SamplingOptions
 from genmodels.signal.audio import mu_law_encode
 from genmodels.training import tune

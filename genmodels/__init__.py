@@ -14,20 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers: the same names as in _EXPORTS
     from genmodels import capabilities as capabilities
-    from genmodels import catalog as catalog
-    from genmodels import checkpoint as checkpoint
     from genmodels import data as data
     from genmodels import evaluation as evaluation
     from genmodels import latent as latent
     from genmodels import recipes as recipes
     from genmodels import registry as registry
-    from genmodels.catalog import CheckpointInfo as CheckpointInfo
-    from genmodels.catalog import ModelInfo as ModelInfo
-    from genmodels.catalog import RecipeInfo as RecipeInfo
-    from genmodels.catalog import list_checkpoints as list_checkpoints
-    from genmodels.catalog import list_models as list_models
-    from genmodels.catalog import list_recipes as list_recipes
-    from genmodels.catalog import load as load
     from genmodels.config import ModelConfig as ModelConfig
     from genmodels.config import TrainConfig as TrainConfig
     from genmodels.errors import GenmodelsError as GenmodelsError
@@ -37,12 +28,22 @@ if TYPE_CHECKING:  # for type checkers: the same names as in _EXPORTS
     from genmodels.model import Metrics as Metrics
     from genmodels.model import Model as Model
     from genmodels.registry import register as register
+    from genmodels.runs import catalog as catalog
+    from genmodels.runs import checkpoint as checkpoint
+    from genmodels.runs.catalog import CheckpointInfo as CheckpointInfo
+    from genmodels.runs.catalog import ModelInfo as ModelInfo
+    from genmodels.runs.catalog import RecipeInfo as RecipeInfo
+    from genmodels.runs.catalog import list_checkpoints as list_checkpoints
+    from genmodels.runs.catalog import list_models as list_models
+    from genmodels.runs.catalog import list_recipes as list_recipes
+    from genmodels.runs.catalog import load as load
     from genmodels.training.trainer import Trainer as Trainer
 
 _EXPORTS = {
-    "": ("capabilities", "catalog", "checkpoint", "data", "evaluation", "latent", "recipes", "registry"),
+    "": ("capabilities", "data", "evaluation", "latent", "recipes", "registry"),
     "images": ("preview", "tiled"),
-    "catalog": (
+    "runs": ("catalog", "checkpoint"),
+    "runs.catalog": (
         "CheckpointInfo",
         "ModelInfo",
         "RecipeInfo",
@@ -57,7 +58,7 @@ _EXPORTS = {
     "registry": ("register",),
     "training.trainer": ("Trainer",),
 }
-_PACKAGES = ("", "images")
+_PACKAGES = ("", "images", "runs")
 """Their exports are modules."""
 _HOMES = {name: home for home, names in _EXPORTS.items() for name in names}
 __all__ = sorted(_HOMES)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genmodels import catalog, data, processes
+from genmodels import data
 from genmodels.cli import images, measure, migrate
 from genmodels.cli.measure import AsJson, Name
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
+from genmodels.runs import catalog
+from genmodels.system import processes
 
 app = typer.Typer(
     help="Genmodels: classic generative models.",
@@ -104,7 +106,7 @@ def sample(
 
 def _class_numbers(labels: list[str], name: str) -> list[int]:
     """The class number of each label, which is the name of a class or its number."""
-    from genmodels.runfolder import RunFolder
+    from genmodels.runs.folder import RunFolder
 
     names = RunFolder(catalog.find(name)).spec().data_spec.classes
     for label in labels:
@@ -211,9 +213,9 @@ def pack(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Pack images of any size into one HDF5 file that is trained on without decoding. Subfolders become classes."""
-    from genmodels.data import packing
-    from genmodels.data.background import level_of
-    from genmodels.data.from_source import UNKNOWN_LICENCE
+    from genmodels.data.formats.background import level_of
+    from genmodels.data.own import packing
+    from genmodels.data.own.from_source import UNKNOWN_LICENCE
 
     source = packing.open_source(pictures)
     done = packing.pack(

@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genmodels import catalog
 from genmodels.capabilities import SupportsCompletion
-from genmodels.data import given, intake, recording
+from genmodels.cli import inputs
+from genmodels.data import upload
+from genmodels.data.formats import audio_files
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.recipes import Spec
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions
 from genmodels.seeding import generator_of
 from genmodels.signal import audio
@@ -65,7 +67,7 @@ class TimedRecording(Recording):
 def read(path: Path, name: str) -> Tensor:
     """A recording in a file, float32 (T,) at the rate of the model called `name`; raises DataError."""
     rate = _rate(name, _spec(name))
-    samples = given.decoded(path, recording.MAX_FILE_BYTES, lambda raw: intake.decode_recording(raw, rate))
+    samples = inputs.decoded(path, audio_files.MAX_FILE_BYTES, lambda raw: upload.decode_recording(raw, rate))
     return torch.from_numpy(samples)
 
 

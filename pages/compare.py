@@ -6,8 +6,8 @@ import shlex
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.evaluation.metric_table import meaning_of, name_of
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Measure, Value
 from pages.components import choice, tiles

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Cell, ConditionalRequest, Sheet

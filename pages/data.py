@@ -55,7 +55,7 @@ def _pick_set(entries: dict[str, Entry]) -> Entry:
 def _label(entry: Entry) -> str:
     if entry.spec is None:
         return t("data.option.damaged", name=entry.name)
-    kind = "own" if entry.own else "missing" if entry.problem else "here"
+    kind = "own" if entry.uploaded else "missing" if entry.problem else "here"
     return t(f"data.option.{kind}", title=entry.spec.title)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
 from pages.components import evaluate_figures
 from pages.components.i18n import t

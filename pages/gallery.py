@@ -10,11 +10,11 @@ import streamlit as st
 from PIL import Image
 
 from genmodels import service
-from genmodels.catalog import CheckpointInfo, damaged_checkpoints, list_checkpoints
 from genmodels.errors import GenmodelsError
 from genmodels.images.preview import png
-from genmodels.run_files import read_png
-from genmodels.runfolder import RunFolder
+from genmodels.runs.catalog import CheckpointInfo, damaged_checkpoints, list_checkpoints
+from genmodels.runs.files import read_png
+from genmodels.runs.folder import RunFolder
 from genmodels.service.speak import can_speak
 from genmodels.service.stylize import is_fast_style
 from pages.components.i18n import has, t

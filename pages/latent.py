@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels import catalog, latent, service
-from genmodels.catalog import CheckpointInfo
+from genmodels import latent, service
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
 from pages.components import judge_note, pad

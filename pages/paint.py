@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from pages.components.model_choice import pick_model_and_step, pick_part
 from pages.components.page import model_page

@@ -7,8 +7,8 @@ from itertools import pairwise
 import streamlit as st
 
 from genmodels import service
-from genmodels.catalog import CheckpointInfo
 from genmodels.latent.norms import NormDistribution, norm_distribution
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedsRequest
 from pages.components import judge_note

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import speak
 from pages.components import speak_state
 from pages.components.model_choice import check_model, pick_model, pick_part

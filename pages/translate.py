@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.translate import TranslationRequest
 from pages.components import choice

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from genmodels import processes, recipes
+from genmodels import recipes
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
-from genmodels.runfolder import LOG
+from genmodels.runs.folder import LOG
+from genmodels.system import processes
 from genmodels.text import duration
 from train_jobs import api, foreground, live_settings
 from train_jobs.spec import JobSpec, make_spec

@@ -14,10 +14,12 @@ from typing import Any
 
 import psutil
 
-from genmodels import catalog, data, leftovers
+from genmodels import data
 from genmodels.errors import CheckpointError
 from genmodels.public import public_mode
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
+from genmodels.system import leftovers
 from train_jobs import devices, removal, scheduler
 from train_jobs.errors import JobError, PublicModeError, QueueError
 from train_jobs.launchers import Process

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from genmodels.runfolder import LOG, RunFolder
+from genmodels.runs.folder import LOG, RunFolder
 from genmodels.text import duration
 from train_jobs import devices, worker
 from train_jobs.api import enter, job, refuse_in_public_mode

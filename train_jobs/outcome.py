@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from genmodels.runfolder import LOG, RunFolder
+from genmodels.runs.folder import LOG, RunFolder
 from train_jobs.store import Row, State
 from train_jobs.worker import FAILED, FINISHED, STOPPED
 

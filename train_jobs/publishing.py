@@ -19,8 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from genmodels import catalog
 from genmodels.errors import ConfigError
+from genmodels.runs import catalog
 from train_jobs.api import job, refuse_in_public_mode
 from train_jobs.errors import JobError
 

@@ -8,7 +8,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from genmodels import leftovers
+from genmodels.system import leftovers
 from train_jobs.errors import QueueError
 from train_jobs.status import INCOMPLETE
 from train_jobs.store import Store

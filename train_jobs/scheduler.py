@@ -21,9 +21,10 @@ from typing import IO
 
 import psutil
 
-from genmodels import catalog, leftovers, processes
 from genmodels.errors import ConfigError
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
+from genmodels.system import leftovers, processes
 from train_jobs import devices, outcome
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Launcher, Process

@@ -7,8 +7,8 @@ from typing import Any
 
 from genmodels import recipes, registry
 from genmodels.errors import ConfigError, UnknownNameError
-from genmodels.initial_weights import source_of
 from genmodels.recipes import Spec as JobSpec
+from genmodels.runs.initial_weights import source_of
 
 __all__ = ["JobSpec", "checked_name", "find_recipe", "make_spec"]
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genmodels import processes, registry
+from genmodels import registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
+from genmodels.system import processes
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Process
 from train_jobs.launchers.local import is_alive

@@ -17,8 +17,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from genmodels.catalog import name_taken
-from genmodels.runfolder import runs_root
+from genmodels.runs.catalog import name_taken
+from genmodels.runs.folder import runs_root
 from train_jobs import database
 from train_jobs.errors import QueueError
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from genmodels.processes import leave
+from genmodels.system.processes import leave
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 _NICE = 10  # pages have to respond while a training uses every core
@@ -49,7 +49,7 @@ def execute(
 ) -> int:
     """Train the run in `folder` and return the exit code; failures are written to status.json and the log."""
     from genmodels.errors import GenmodelsError
-    from genmodels.runfolder import RunFolder
+    from genmodels.runs.folder import RunFolder
 
     run = RunFolder(folder)
     try:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genmodels import catalog
 from genmodels.cli.measure import Name
 from genmodels.errors import ConfigError
+from genmodels.runs import catalog
 
 if TYPE_CHECKING:
     from genmodels.capabilities import Direction
@@ -46,12 +46,13 @@ def stylize(name: Name, picture: Given, out: Out, max_side: MaxSide = None, step
 def _translate(name: str, picture: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
     from PIL import Image
 
-    from genmodels.data import given, pictures
+    from genmodels.cli import inputs
+    from genmodels.data.formats import image_files
     from genmodels.images import preview, tiled
 
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
-    pixels = given.decoded(picture, pictures.MAX_FILE_BYTES, pictures.decode_whole)
+    pixels = inputs.decoded(picture, image_files.MAX_FILE_BYTES, image_files.decode_whole)
 
     def report(done: int, total: int) -> None:
         if total > 1:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from genmodels import catalog
 from genmodels.errors import ConfigError
+from genmodels.runs import catalog
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Name = Annotated[str, typer.Argument(help="Name of a checkpoint or run, or the path of its folder.")]
@@ -25,7 +25,7 @@ def evaluate(
     from genmodels import evaluation
     from genmodels.evaluation.metric_table import SPREAD, SPREAD_NOTE, name_of, shown, value_of
     from genmodels.publishing.expected import expectation_of
-    from genmodels.runfolder import RunFolder
+    from genmodels.runs.folder import RunFolder
 
     path = catalog.find(name)
     spec, steps = RunFolder(path).spec(), RunFolder(path).steps()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from genmodels.errors import CheckpointError, ConfigError
-from genmodels.runfolder import CONFIG, FORMAT, MEASURED, read_json, write_json
+from genmodels.runs.folder import CONFIG, FORMAT, MEASURED, read_json, write_json
 
 _FIELDS: dict[str, dict[str, str]] = {
     "wavenet": {"untold": "condition_dropout"},

@@ -11,15 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genmodels import leftovers
 from genmodels.data import registry
 from genmodels.data.dataset import Dataset, Downloadable
 from genmodels.data.root import data_root
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import ConfigError, DataError
+from genmodels.system import leftovers
 
 if TYPE_CHECKING:
-    from genmodels.data.sources import Listed
+    from genmodels.data.own.sources import Listed
 
 __all__ = [
     "Arrays",

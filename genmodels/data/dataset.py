@@ -15,7 +15,7 @@ from genmodels.data.spec import Arrays, DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import DataError
 
 if TYPE_CHECKING:
-    from genmodels.data.sources import Listed
+    from genmodels.data.own.sources import Listed
 
 
 class Dataset(ABC):

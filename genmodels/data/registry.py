@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from genmodels.data import audio_folder, hdf5_set, image_folder, style_pair, unpaired
 from genmodels.data.dataset import Dataset
+from genmodels.data.own import audio_folder, hdf5_set, image_folder, style_pair, unpaired
 from genmodels.data.sets import (
     celeba,
     cifar10,

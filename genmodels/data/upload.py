@@ -1,8 +1,8 @@
 """Upload pipeline for untrusted files: a subprocess decodes them and packs them as a data set of the user.
 
 A hostile file may hang a decoder, exhaust the memory or crash the HDF5 library. So the server decodes no byte of it:
-`python -m genmodels.data.intake_worker` does it under a memory limit, is stopped when it makes no progress, and writes
-a new file in the studio's own layout. Starting it costs 0.3 s.
+`sandbox/decoding_worker.py` does it under a memory limit, is stopped when it makes no progress, and writes a new file
+in the studio's own layout. Starting it costs 0.3 s.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from typing import BinaryIO, Literal
 from pydantic import Field
 
 from genmodels.config import Frozen
-from genmodels.data import array_files, isolation, own, pictures, sources
-from genmodels.data.decoding import decode_recording as decode_recording
-from genmodels.data.isolation import PATIENCE, Words
-from genmodels.data.left_out import known_kind
+from genmodels.data.formats import image_files
+from genmodels.data.own import array_files, sources, uploaded
+from genmodels.data.own.left_out import known_kind
+from genmodels.data.sandbox import decoding_process
+from genmodels.data.sandbox.decoding_process import PATIENCE, Words
+from genmodels.data.sandbox.recordings import decode_recording as decode_recording
 from genmodels.errors import DataError
 
 SIZES = (16, 28, 32, 48, 64, 96, 128, 192, 256)
@@ -44,7 +46,7 @@ _PACKING = Words(
 class Wanted(Frozen):
     """Settings of the new data set."""
 
-    title: str = Field(min_length=1, max_length=own.MAX_TITLE, description="the name it is listed under")
+    title: str = Field(min_length=1, max_length=uploaded.MAX_TITLE, description="the name it is listed under")
     size: Literal[16, 28, 32, 48, 64, 96, 128, 192, 256] = Field(64, description="side of the images in pixels")
     grey: bool = Field(False, description="one channel instead of three")
     background: int = Field(0, ge=0, le=255, description="grey level of the background of transparent pixels")
@@ -112,8 +114,8 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
             raise DataError(f"{upload.name[:80]!r} cannot be used: {reason}")
         raise DataError(
             f"{upload.name[:80]!r} is neither a zip nor an HDF5 file, whatever its name; "
-            f"upload pictures ({sources.endings(pictures.SUFFIXES)}), one zip of them, one .npz, CSV or idx files, or "
-            "one HDF5 file"
+            f"upload pictures ({sources.endings(image_files.SUFFIXES)}), one zip of them, one .npz, CSV or idx files, "
+            "or one HDF5 file"
         )
     if len(archives) < len(uploads):
         archive = next(filter(_is_archive, archives))
@@ -149,22 +151,25 @@ def take_in(
     DataError with the reason if the upload cannot; nothing is stored then.
     """
     kind = kind_of(uploads)
-    name = own.short_name(wanted.title)
-    own.new_path(name)
+    name = uploaded.short_name(wanted.title)
+    uploaded.new_path(name)
     if not _one_at_a_time.acquire(blocking=False):
         raise DataError("another set is being packed now; try again when it is ready")
     try:
-        own.folder().mkdir(parents=True, exist_ok=True)
+        uploaded.folder().mkdir(parents=True, exist_ok=True)
         _sweep()
-        with tempfile.TemporaryDirectory(prefix=".upload-", dir=own.folder(), ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(
+            prefix=".upload-", dir=uploaded.folder(), ignore_cleanup_errors=True
+        ) as scratch:
             spool, packed = Path(scratch, f"{name}.h5"), Path(scratch, "packed.h5")
             _write_spool(spool, uploads, kind)
             request = {"spool": str(spool), "out": str(packed), "kind": kind, "memory": memory}
-            report = isolation.run({**request, **wanted.model_dump()}, _PACKING, on_progress, patience)
-            os.replace(packed, own.new_path(name))
+            report = decoding_process.run({**request, **wanted.model_dump()}, _PACKING, on_progress, patience)
+            os.replace(packed, uploaded.new_path(name))
     except OSError as error:
         raise DataError(
-            f"{own.folder()} could not be written: {error.strerror or error}. Free some space, or set GENMODELS_DATA"
+            f"{uploaded.folder()} could not be written: {error.strerror or error}. Free some space, "
+            "or set GENMODELS_DATA"
         ) from error
     finally:
         _one_at_a_time.release()
@@ -184,7 +189,7 @@ def take_in(
 
 def _sweep() -> None:
     """Remove temporary folders that are older than any upload in another process can be."""
-    for path in own.folder().glob(".upload-*"):
+    for path in uploaded.folder().glob(".upload-*"):
         if time.time() - path.stat().st_mtime > _STALE:
             shutil.rmtree(path, ignore_errors=True)
 

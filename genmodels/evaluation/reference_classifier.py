@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from genmodels import catalog
 from genmodels.capabilities import SupportsClassification, SupportsFeatures
 from genmodels.data.spec import DataSpec
 from genmodels.errors import CheckpointError
+from genmodels.runs import catalog
 
 NAME = "mnist_judge"
 

@@ -7,12 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from genmodels import catalog, data
+from genmodels import data
 from genmodels.capabilities import SupportsClassification, SupportsSampling
 from genmodels.data.spec import DataSpec, Recordings
 from genmodels.errors import CheckpointError
 from genmodels.model import Model
 from genmodels.recipes import Spec
+from genmodels.runs import catalog
 from genmodels.seeding import generator_of
 from genmodels.signal import audio
 

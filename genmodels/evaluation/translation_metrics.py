@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from genmodels import catalog, data
+from genmodels import data
 from genmodels.capabilities import Direction, SupportsClassification, SupportsTranslation
-from genmodels.catalog import CheckpointInfo
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays, DataSpec
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 
 SUFFIX = "_judge"
 _BATCH = 8

@@ -15,11 +15,11 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import DataError
 from genmodels.images import preview
 
-SUFFIXES = pictures.SUFFIXES
+SUFFIXES = image_files.SUFFIXES
 CANVAS_SIDE = 140
 """Side in pixels of the image that the canvas sends: five for each pixel of MNIST."""
 _SIDE, _BOX = 28, 20
@@ -69,7 +69,7 @@ def from_file(raw: bytes) -> np.ndarray:
     the reason, if the file cannot be read.
     """
     try:
-        candidates = pictures.decode_on(raw, _PHOTO_SIDE, 1, (0, 255), served=True)
+        candidates = image_files.decode_on(raw, _PHOTO_SIDE, 1, (0, 255), served=True)
     except DataError as error:
         raise DataError(f"this picture cannot be read: {error}, or choose another picture") from error
     return _white_on_black(max((pixels[0] for pixels in candidates), key=lambda grey: float(grey.std())))

@@ -21,8 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from genmodels.capabilities import Direction, SupportsPainting, SupportsStylizing, SupportsTranslation
+from genmodels.data.formats.image_files import MAX_PIXELS
 from genmodels.data.loader import to_float, to_uint8
-from genmodels.data.pictures import MAX_PIXELS
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.images.tiling import BLEND, blend_weights, cores, round_up
 from genmodels.kernels.precision import faster_dtype
@@ -147,7 +147,7 @@ def split_alpha(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
         raise DataError(
             f"an image is uint8 of (height, width, 3 or 4), not {image.dtype} of {image.shape}; "
-            "genmodels.data.pictures.decode_whole makes one of a file"
+            "genmodels.data.formats.image_files.decode_whole makes one of a file"
         )
     if image.shape[2] == 3:
         return image, None

@@ -7,12 +7,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from genmodels import catalog, recipes, registry
+from genmodels import recipes, registry
 from genmodels.evaluation import SAMPLES, range_text
 from genmodels.evaluation.metric_table import SPREAD, SPREAD_NOTE, name_of, shown, value_of
 from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.recipes import Spec
-from genmodels.runfolder import CARD, MEASURED, PREVIEW, RunFolder, read_json
+from genmodels.runs import catalog
+from genmodels.runs.folder import CARD, MEASURED, PREVIEW, RunFolder, read_json
 from genmodels.text import duration
 
 _LIMITS = "\n## Limits\n"

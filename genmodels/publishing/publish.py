@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from genmodels import capabilities, catalog, checkpoint, data, evaluation, leftovers, recipes
+from genmodels import capabilities, data, evaluation, recipes
 from genmodels.data.loader import to_float
 from genmodels.errors import CheckpointError, ConfigError, DataError, PublicModeError
 from genmodels.evaluation import SAMPLES, discriminator_scores, evaluate
@@ -26,7 +26,9 @@ from genmodels.model import Model
 from genmodels.public import public_mode
 from genmodels.publishing import card
 from genmodels.recipes import Spec
-from genmodels.runfolder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_root, write_json
+from genmodels.runs import catalog, checkpoint
+from genmodels.runs.folder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_root, write_json
+from genmodels.system import leftovers
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
 _CURVE_POINTS = 200

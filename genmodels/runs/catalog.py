@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from genmodels import recipes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
-from genmodels.run_files import read_bytes
-from genmodels.runfolder import CARD, CONFIG, MEASURED, NAME, PREVIEW, RunFolder, read_json, runs_root
+from genmodels.runs.files import read_bytes
+from genmodels.runs.folder import CARD, CONFIG, MEASURED, NAME, PREVIEW, RunFolder, read_json, runs_root
 
 if TYPE_CHECKING:
     from genmodels.model import Model
@@ -294,7 +294,7 @@ def load(name_or_path: str | Path, step: int | None = None, device: str = "cpu")
 
     Raises UnknownNameError or CheckpointError.
     """
-    from genmodels import checkpoint
+    from genmodels.runs import checkpoint
 
     return checkpoint.load_model(find(name_or_path), step, device)
 

@@ -22,8 +22,8 @@ from torch import Tensor
 from genmodels import registry
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.model import Model
-from genmodels.runfolder import RESUME_JSON, RunFolder, read_json, write_json
-from genmodels.weights_file import shapes_in
+from genmodels.runs.folder import RESUME_JSON, RunFolder, read_json, write_json
+from genmodels.runs.weights_file import shapes_in
 
 WEIGHTS, TRAINING_NETS, RESUME = "model.safetensors", "training_nets.safetensors", "resume.safetensors"
 _RESUME_BYTES = 256 * 2**20

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from genmodels import leftovers
 from genmodels.errors import CheckpointError
+from genmodels.system import leftovers
 
 JSON_BYTES = 8 * 2**20
 """Limit for config, status and metrics, which have some kilobytes. Parsing 8 MB takes 0.1 s."""

@@ -26,10 +26,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from genmodels import data, leftovers, processes
+from genmodels import data
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.recipes import Spec
-from genmodels.run_files import JSON_BYTES, append_line, open_regular, read_json, read_lines, read_png, write_json
+from genmodels.runs.files import JSON_BYTES, append_line, open_regular, read_json, read_lines, read_png, write_json
+from genmodels.system import leftovers, processes
 
 __all__ = [
     "CARD",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genmodels import catalog
 from genmodels.errors import ConfigError, GenmodelsError
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 
 
 def source_of(name: str, model: str) -> tuple[RunFolder, int]:

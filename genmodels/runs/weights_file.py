@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from genmodels.errors import CheckpointError
-from genmodels.run_files import open_regular
+from genmodels.runs.files import open_regular
 
 HEADER_BYTES = 4 * 2**20
 """The largest network here has a header of 0.1 MB; reading one of 14 MB took 4 s."""

@@ -11,13 +11,13 @@ from typing import Literal
 from PIL import Image
 from pydantic import Field
 
-from genmodels import catalog
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CapabilityError
 from genmodels.evaluation import memorisation, reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, enlarge, model_of, run

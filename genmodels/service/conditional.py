@@ -10,13 +10,14 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, latent
+from genmodels import latent
 from genmodels.capabilities import SupportsLatent
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CapabilityError
 from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import gif
 from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, model_of, run, to_image

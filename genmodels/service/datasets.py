@@ -19,10 +19,11 @@ from pydantic import Field
 
 from genmodels import data
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, DataSpec, Split, hdf5, intake, own
-from genmodels.data.intake import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
+from genmodels.data import DataConfig, DataSpec, Split, upload
+from genmodels.data.own import hdf5, uploaded
+from genmodels.data.own.sources import Listed
 from genmodels.data.sets import fsdd_spectrograms
-from genmodels.data.sources import Listed
+from genmodels.data.upload import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
 from genmodels.service.cache import LRU
@@ -66,7 +67,7 @@ class Entry:
 
     name: str
     config: DataConfig
-    own: bool
+    uploaded: bool
     spec: DataSpec | None
     problem: str | None
 
@@ -108,7 +109,7 @@ class Sheet:
 
 def listing() -> tuple[Entry, ...]:
     """All data sets that a training can choose by name, the user's last. Reads headers only."""
-    return tuple(find(name) for name in (*data.names(), *own.names()))
+    return tuple(find(name) for name in (*data.names(), *uploaded.names()))
 
 
 def find(name: str) -> Entry:
@@ -116,9 +117,9 @@ def find(name: str) -> Entry:
     if name in data.names():
         config = DataConfig(name=name)
         return Entry(name, config, False, data.get_spec(config), data.missing(config))
-    if name not in own.names():
-        raise UnknownNameError("data set", name, (*data.names(), *own.names()))
-    config = own.config_of(name)
+    if name not in uploaded.names():
+        raise UnknownNameError("data set", name, (*data.names(), *uploaded.names()))
+    config = uploaded.config_of(name)
     try:
         return Entry(name, config, True, data.get_spec(config), None)
     except GenmodelsError as error:
@@ -207,13 +208,13 @@ def bring(uploads: Sequence[Upload], wanted: Wanted, on_progress: Callable[[int,
     Raises ConfigError if the name cannot be used, DataError if the upload cannot, GenmodelsError on a public server.
     """
     _refuse_in_public_mode("uploading pictures")
-    return intake.take_in(uploads, wanted, on_progress)
+    return upload.take_in(uploads, wanted, on_progress)
 
 
 def remove(name: str) -> None:
     """Delete a user's set permanently; raises UnknownNameError, DataError, and GenmodelsError on a public server."""
     _refuse_in_public_mode("deleting a data set")
-    own.remove(name)
+    uploaded.remove(name)
 
 
 def _refuse_in_public_mode(what: str) -> None:
@@ -250,7 +251,7 @@ class _CachedSplit:
 
     def _read(self) -> None:
         entry = self._entry
-        if entry.own:
+        if entry.uploaded:
             self._packed = hdf5.header(Path(str(entry.config.path)))
             self._rows = self._packed.split(self._split)
             self.labels = self._packed.labels[self._rows]
@@ -268,7 +269,7 @@ class _CachedSplit:
         if self._images is not None:
             return np.asarray(self._images[rows])
         if self._files is not None:
-            return self._files.pictures(rows)
+            return self._files.images(rows)
         assert self._packed is not None
         return self._packed.rows(self._rows[rows])
 
@@ -279,7 +280,7 @@ _cache: LRU[tuple[str, str, float], _CachedSplit] = LRU(_CACHED_SPLITS)
 def _cached_split(entry: Entry, split: Split) -> _CachedSplit:
     path = Path(entry.config.path) if entry.config.path else data.data_root()
     try:
-        key = (f"{entry.name} {path}", split, path.stat().st_mtime if entry.own else 0.0)
+        key = (f"{entry.name} {path}", split, path.stat().st_mtime if entry.uploaded else 0.0)
     except OSError as error:
         raise DataError(f"{entry.name} has just been deleted ({error.strerror}); choose another set") from error
     # Stored before it is read: concurrent requests wait for one reading.

@@ -22,13 +22,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from genmodels import catalog, checkpoint
 from genmodels.capabilities import SupportsLatent
 from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
 from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog, checkpoint
+from genmodels.runs.folder import RunFolder
 from genmodels.service import fair_queue, slices
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import Ticket

@@ -12,15 +12,16 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, data, latent
+from genmodels import data, latent
 from genmodels.capabilities import Condition, SupportsLatent, SupportsSampling
-from genmodels.catalog import CheckpointInfo
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import gif
 from genmodels.service.cache import LRU

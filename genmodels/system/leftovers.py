@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from genmodels import processes
+from genmodels.system import processes
 
 log = logging.getLogger(__name__)
 _TRASH = re.compile(r"\.trash-(.+)-\d+$")

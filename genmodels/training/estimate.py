@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
-from genmodels import capabilities, checkpoint
+from genmodels import capabilities
 from genmodels.model import Batch, Curve, Model
 from genmodels.public import public_mode
 from genmodels.recipes import Spec
+from genmodels.runs import checkpoint
 from genmodels.training.tune import in_one_line
 
 BUDGET_S = 0.25

@@ -13,7 +13,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from genmodels import checkpoint, data, initial_weights, leftovers, registry
+from genmodels import data, registry
 from genmodels.capabilities import SupportsClassification
 from genmodels.config import Runtime
 from genmodels.data.audio_loader import AudioLoader
@@ -22,8 +22,10 @@ from genmodels.errors import CheckpointError, DataError, GenmodelsError
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.runfolder import RunFolder
+from genmodels.runs import checkpoint, initial_weights
+from genmodels.runs.folder import RunFolder
 from genmodels.seeding import canonical
+from genmodels.system import leftovers
 from genmodels.training import accelerators, tune
 from genmodels.training.trainer import CompiledStepError, Outcome, Trainer, resolve_device
 

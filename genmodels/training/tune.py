@@ -19,14 +19,14 @@ from typing import Any
 
 import torch
 
-from genmodels import checkpoint
 from genmodels.config import Runtime
 from genmodels.data.loader import Loader
 from genmodels.errors import CheckpointError, ConfigError, GenmodelsError
 from genmodels.kernels import convolution
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.runfolder import read_json, runs_root, write_json
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import read_json, runs_root, write_json
 
 _FRACTION = 0.05  # of the estimated training time that tuning may take
 _MARGIN = 0.95  # a candidate must be faster than this fraction of the best time: 5 % is noise

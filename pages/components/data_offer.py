@@ -6,9 +6,9 @@ import streamlit as st
 
 import train_jobs
 from genmodels import data
-from genmodels.catalog import CheckpointInfo
 from genmodels.data import DataConfig
-from genmodels.runfolder import RunFolder
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from pages.components import train_choice
 from pages.components.i18n import t
 from pages.components.theme import message, plain

@@ -6,8 +6,8 @@ import math
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.evaluation import metric_table
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from pages.components import judge_note

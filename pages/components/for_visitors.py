@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from genmodels import catalog, data, runfolder
+from genmodels import data
 from genmodels.public import public_mode
+from genmodels.runs import catalog, folder
 from pages.components.i18n import t
 
 _COMMAND = re.compile(r"\bpython -m\b|\bgit lfs\b|\bmake [a-z]|\bstreamlit run\b|GENMODELS_[A-Z]+|(?<!\w)--[a-z]+\b")
@@ -26,7 +27,7 @@ def without_commands_and_paths(text: str) -> str:
 
 def _without_paths(text: str) -> str:
     roots = {
-        runfolder.runs_root(): "runs",
+        folder.runs_root(): "runs",
         catalog.checkpoints_root(): "checkpoints",
         data.data_root(): "data",
         Path(__file__).parents[2]: "studio",

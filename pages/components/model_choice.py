@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from genmodels import processes
-from genmodels.catalog import CheckpointInfo
-from genmodels.runfolder import RunFolder
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
+from genmodels.system import processes
 from pages.components import address, choice
 from pages.components.i18n import t
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
+from genmodels.runs.catalog import CheckpointInfo
 from pages.components.i18n import t
 from pages.components.theme import error_box, page_title
 

@@ -12,11 +12,12 @@ from typing import Any, BinaryIO
 import streamlit as st
 
 import train_jobs
-from genmodels import catalog, registry
-from genmodels.checkpoint import RESUME
+from genmodels import registry
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Spec
-from genmodels.runfolder import RESUME_JSON
+from genmodels.runs import catalog
+from genmodels.runs.checkpoint import RESUME
+from genmodels.runs.folder import RESUME_JSON
 from pages.components import config_form, run_publish
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeGuard
 import streamlit as st
 
 from genmodels.model import Curve
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from pages.components.i18n import has, t
 from pages.components.run_chart import chart_spec, legend_height

@@ -6,7 +6,7 @@ import streamlit as st
 
 import train_jobs
 from genmodels.errors import GenmodelsError
-from genmodels.runfolder import CARD
+from genmodels.runs.folder import CARD
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
 from train_jobs import Job, publishing

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import train_jobs
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs.folder import RunFolder, runs_root
 from tests.support.browser import Browser, Server, browser, server_of, settle, widget  # noqa: F401 -- browser is a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from pages.components.i18n import texts
 from tests.support.browser import ROOT, Browser, browser, server_of  # noqa: F401 -- browser is a fixture
 from train_jobs import make_spec

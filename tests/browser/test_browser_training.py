@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from tests.support.browser import Browser, browser, server_of, settle, widget  # noqa: F401 -- browser is a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from genmodels import catalog
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.publishing.publish import measure_again, publish
-from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder, read_json, runs_root, write_json
 from genmodels.training import runner
 from tests.conftest import small_spec
 from tests.support.picture_files import packed_photos
@@ -224,7 +224,7 @@ def test_damaged_and_other_folders_are_reported(trained: RunFolder) -> None:
 
 
 def test_a_full_disk_loses_nothing(trained: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    from genmodels import checkpoint
+    from genmodels.runs import checkpoint
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from genmodels import catalog
 from genmodels.cli.migrate import migrate_folder
 from genmodels.errors import CheckpointError
-from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder, read_json, runs_root, write_json
 
 FORMAT_1 = Path(__file__).parents[1] / "support" / "format_1"
 PUBLISHED = Path(__file__).parents[2] / "checkpoints" / "mnist_pixelcnn_binary"

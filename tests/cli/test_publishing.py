@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from genmodels import catalog, data, recipes
+from genmodels import data, recipes
 from genmodels.errors import CheckpointError, DataError, UnknownNameError
 from genmodels.evaluation import metric_table
 from genmodels.publishing import card, publish
 from genmodels.publishing.expected import Expectation, expectation_of
-from genmodels.runfolder import RunFolder, read_json, runs_root, write_json
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder, read_json, runs_root, write_json
 from genmodels.training import runner
 from tests.conftest import small_spec
 from tests.support.runs import save_run

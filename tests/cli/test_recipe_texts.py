@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from genmodels import catalog, recipes, registry
-from genmodels.runfolder import RunFolder
+from genmodels import recipes, registry
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 COUNT = re.compile(r"(?<![\d.,])(\d[\d,.]*(?: million| thousand)?)\s+(?:weights|parameters|params)\b")

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from genmodels import data
-from genmodels.data import DataConfig, hdf5, packing, sources
-from genmodels.data import own as own_sets
+from genmodels.data import DataConfig
+from genmodels.data.own import hdf5, packing, sources
+from genmodels.data.own import uploaded as own_sets
 from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted

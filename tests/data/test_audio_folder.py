@@ -12,10 +12,14 @@ import soundfile
 
 import train_jobs
 from genmodels import data
-from genmodels.data import DataConfig, audio_folder, decoding, intake_worker, own, recording
-from genmodels.data.sources import layout
+from genmodels.data import DataConfig
+from genmodels.data.formats import audio_files
+from genmodels.data.own import audio_folder, uploaded
+from genmodels.data.own.sources import layout
+from genmodels.data.sandbox import decoding_worker
+from genmodels.data.sandbox.recordings import decode_folder
 from genmodels.errors import ConfigError, DataError
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.service import speak
 from genmodels.service.speak import sound
 from genmodels.training import runner
@@ -212,7 +216,7 @@ def test_audio_beyond_the_limit_is_refused_whatever_the_headers_claim(
     monkeypatch.setattr(audio_folder, "MAX_SAMPLES", 8_000 * 360)
     with pytest.raises(DataError, match=r"more than 6 minutes of audio.*take a subfolder"):
         data.get_spec(config_of(folder))
-    found = decoding.decode_folder(folder, ["a.flac", "b.wav", "c.wav"], 8_000, seconds=60, most=500_000)
+    found = decode_folder(folder, ["a.flac", "b.wav", "c.wav"], 8_000, seconds=60, most=500_000)
     assert found.rows.tolist() == [1, 2]
     assert found.ends.tolist() == [4_000, 8_000]
     assert found.skipped[0].startswith("a.flac: it is longer than 60 seconds")
@@ -227,11 +231,11 @@ def test_a_file_that_hangs_or_crashes_the_decoder_is_named(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "x" / "pipe.wav")  # no process writes to it
     names, bounds = ["a.wav", "pipe.wav"], {"seconds": 60.0, "most": 10**6}
     with pytest.raises(DataError, match=r"the recording 'pipe\.wav' made no progress for 6 sec.*Remove it"):
-        decoding.decode_folder(tmp_path / "x", names, 8_000, patience=6, **bounds)  # type: ignore[arg-type]
+        decode_folder(tmp_path / "x", names, 8_000, patience=6, **bounds)  # type: ignore[arg-type]
     write(tmp_path / "x" / "long.wav", tone(300, 30.0))
     # Far below what Python needs on any machine.
     with pytest.raises(DataError, match=r"crashed the program that reads it .* 0\.0 GB"):
-        decoding.decode_folder(tmp_path / "x", ["long.wav"], 8_000, memory=2**20, **bounds)  # type: ignore[arg-type]
+        decode_folder(tmp_path / "x", ["long.wav"], 8_000, memory=2**20, **bounds)  # type: ignore[arg-type]
 
 
 def test_an_unwritable_data_root_is_named(recordings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -245,9 +249,9 @@ def test_uploads_cannot_take_the_names_of_data_sets() -> None:
     assert "audio_folder" in data.own_names()
     assert set(data.own_sound_names()) <= set(data.own_names())
     with pytest.raises(ConfigError, match="belongs to a data set of the studio"):
-        own.short_name("Audio folder")
-    assert recording.SUFFIXES[0] == ".wav"
-    assert callable(intake_worker.main)
+        uploaded.short_name("Audio folder")
+    assert audio_files.SUFFIXES[0] == ".wav"
+    assert callable(decoding_worker.main)
 
 
 # --------------------------------------------------------------------- training

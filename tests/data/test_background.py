@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from genmodels import data
-from genmodels.data import DataConfig, hdf5
-from genmodels.data import own as own_sets
-from genmodels.data.background import Background, level_of
+from genmodels.data import DataConfig
+from genmodels.data.formats.background import Background, level_of
+from genmodels.data.own import hdf5
+from genmodels.data.own import uploaded as own_sets
 from genmodels.errors import ConfigError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted

@@ -15,12 +15,13 @@ import pytest
 from PIL import Image
 
 from genmodels import data
-from genmodels.data import DataConfig, hdf5, packing, sources
+from genmodels.data import DataConfig
 from genmodels.data.loader import MemoryLoader
+from genmodels.data.own import hdf5, packing, sources
 from genmodels.data.sets import celeba, cifar10
 from genmodels.data.spec import Arrays, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.service import datasets
 from genmodels.service.datasets import SheetRequest
 from genmodels.training import runner

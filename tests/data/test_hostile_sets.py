@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genmodels.data import sandbox
-from genmodels.data.sandbox import Decoders, Limits
+from genmodels.data.sandbox import image_decoders
+from genmodels.data.sandbox.image_decoders import Decoders, Limits
 from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
@@ -58,14 +58,14 @@ def test_an_image_over_the_cpu_limit_does_not_affect_the_others() -> None:
 
 def test_a_process_is_reused_and_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    original = sandbox.Child
+    original = image_decoders.Child
 
-    def counted(limits: Limits, requests: int) -> sandbox.Child:
+    def counted(limits: Limits, requests: int) -> image_decoders.Child:
         made.append(requests)
         return original(limits, requests)
 
-    monkeypatch.setattr(sandbox, "_REQUESTS", 3)
-    monkeypatch.setattr(sandbox, "Child", counted)
+    monkeypatch.setattr(image_decoders, "_REQUESTS", 3)
+    monkeypatch.setattr(image_decoders, "Child", counted)
     decoders = Decoders()
     for _ in range(7):
         decoders.decode_on(GOOD, 8, 3, (0,))

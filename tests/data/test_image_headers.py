@@ -8,7 +8,7 @@ import struct
 import pytest
 from PIL import Image
 
-from genmodels.data import image_headers, pictures
+from genmodels.data.formats import image_files, image_headers
 from genmodels.errors import DataError
 from tests.support import bomb_files as bombs
 from tests.support.picture_files import RED, encoded, plain
@@ -46,7 +46,7 @@ def test_a_file_that_is_expensive_to_decode_is_refused_from_its_header(name: str
     with pytest.raises(DataError, match=reason):
         image_headers.check(raw)
     with pytest.raises(DataError, match=reason):
-        pictures.decode(raw, 8, 3)
+        image_files.decode(raw, 8, 3)
 
 
 def test_files_of_cameras_and_programs_pass() -> None:
@@ -71,7 +71,7 @@ def test_files_of_cameras_and_programs_pass() -> None:
     ]
     for raw in written:
         image_headers.check(raw)
-        assert pictures.decode(raw, 8, 3).shape == (3, 8, 8)
+        assert image_files.decode(raw, 8, 3).shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])

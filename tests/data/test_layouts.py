@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from genmodels import data
-from genmodels.data import packing
-from genmodels.data.layouts import layout
+from genmodels.data.own import packing
+from genmodels.data.own.layouts import layout
 from genmodels.data.spec import split_rows
 from tests.support.picture_files import RED, encoded, own, plain, write_files
 

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from genmodels import data
-from genmodels.data import hdf5, packing, pictures
-from genmodels.data.sources import Folder, Zip, grouped
+from genmodels.data.formats import image_files
+from genmodels.data.own import hdf5, packing
+from genmodels.data.own.sources import Folder, Zip, grouped
 from genmodels.errors import DataError
 from tests.support.picture_files import BLUE, RED, ROOT, encoded, own, plain, write_files, zipped
 
@@ -46,26 +47,26 @@ def test_the_first_page_of_a_tiff_is_read_upright(compression: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     pages = encoded(top, "TIFF", save_all=True, append_images=[plain((0, 0, 0), (32, 32))], compression=compression)
-    assert pictures.decode(pages, 16, 3)[2, :4].min() > 150
+    assert image_files.decode(pages, 16, 3)[2, :4].min() > 150
     turned = encoded(top, "TIFF", exif=exif, compression=compression)
-    found = pictures.decode(turned, 16, 3)
+    found = image_files.decode(turned, 16, 3)
     assert found[2, :, 12:].min() > 150 > found[2, :, :4].max(), "the blue top is on the right"
     wide = encoded(plain(RED, (40, 20)), "TIFF", exif=exif, compression=compression)
-    assert pictures.size_of(wide) == (20, 40)
-    assert pictures.decode_whole(wide).shape == (40, 20, 3)
+    assert image_files.size_of(wide) == (20, 40)
+    assert image_files.decode_whole(wide).shape == (40, 20, 3)
 
 
 def test_a_tiff_whose_header_claims_too_much_is_refused() -> None:
     floats = Image.fromarray(np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20))
     with pytest.raises(DataError, match="floating-point numbers"):
-        pictures.decode(encoded(floats, "TIFF"), 8, 3)
+        image_files.decode(encoded(floats, "TIFF"), 8, 3)
     raw = bytearray(encoded(plain(RED, (16, 16)), "TIFF"))
     wide = raw.index((256).to_bytes(2, "little") + (4).to_bytes(2, "little"))
     raw[wide + 8 : wide + 12] = (30_000).to_bytes(4, "little")
     length = raw.index((257).to_bytes(2, "little") + (4).to_bytes(2, "little"))
     raw[length + 8 : length + 12] = (30_000).to_bytes(4, "little")
     with pytest.raises(DataError, match=r"more than 64,000,000 pixels"):
-        pictures.decode(bytes(raw), 8, 3)
+        image_files.decode(bytes(raw), 8, 3)
 
 
 def test_files_of_other_types_are_counted_with_a_remedy(tmp_path: Path) -> None:

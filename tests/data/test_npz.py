@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genmodels.data import hdf5, packing, sources
-from genmodels.data.array_source import to_bytes
+from genmodels.data.own import hdf5, packing, sources
+from genmodels.data.own.array_source import to_bytes
 from genmodels.errors import DataError
 from tests.support.array_files import images_of, npz, pack
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genmodels import data
-from genmodels.data import hdf5, packing, sources
+from genmodels.data.own import hdf5, packing, sources
 from genmodels.data.spec import split_rows
 from genmodels.errors import ConfigError, DataError
 from tests.support.hostile_hdf5 import write_hostile_hdf5

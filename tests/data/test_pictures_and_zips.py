@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genmodels.data import hdf5, packing, pictures, sources
+from genmodels.data.formats import image_files
+from genmodels.data.own import hdf5, packing, sources
 from genmodels.errors import DataError
 from tests.support.picture_files import BLUE, GREEN, RED, ROOT, claimed_png, encoded, plain, zipped
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
 def test_every_format_is_read(kind: str) -> None:
-    pixels = pictures.decode(encoded(plain(RED), kind, **({"lossless": True} if kind == "WEBP" else {})), 8, 3)
+    pixels = image_files.decode(encoded(plain(RED), kind, **({"lossless": True} if kind == "WEBP" else {})), 8, 3)
     assert pixels.shape == (3, 8, 8)
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(int) - np.array(RED)[:, None, None]).max() <= 3
@@ -42,7 +43,7 @@ def test_every_format_is_read(kind: str) -> None:
     ids=["L", "transparent", "half", "LA", "palette", "bits", "16 bit", "one pixel", "a line"],
 )
 def test_every_mode_and_size_is_converted_to_colour(image: Image.Image, wanted: tuple[int, int, int]) -> None:
-    pixels = pictures.decode(encoded(image), 6, 3)
+    pixels = image_files.decode(encoded(image), 6, 3)
     assert np.abs(pixels.astype(int) - np.array(wanted)[:, None, None]).max() <= 1
 
 
@@ -72,22 +73,22 @@ def test_decoding_does_not_change_the_settings_of_pillow() -> None:
 def test_an_image_is_centre_cropped_and_rotated_to_its_exif_orientation() -> None:
     image = plain(RED, (60, 20))
     image.paste(GREEN, (20, 0, 40, 20))
-    assert (pictures.decode(encoded(image), 8, 3)[1] > 200).all(), "only the green centre remains"
+    assert (image_files.decode(encoded(image), 8, 3)[1] > 200).all(), "only the green centre remains"
     upright = plain(RED, (16, 16))
     upright.paste(BLUE, (0, 0, 16, 8))
     exif = Image.Exif()
     exif[0x0112] = 6  # rotate clockwise
-    turned = pictures.decode(encoded(upright, "JPEG", quality=95, exif=exif), 16, 3)
+    turned = image_files.decode(encoded(upright, "JPEG", quality=95, exif=exif), 16, 3)
     assert turned[2, :, 12:].min() > 150 > turned[2, :, :4].max(), "the blue top is now on the right"
-    assert pictures.decode(encoded(upright), 16, 1).shape == (1, 16, 16)
+    assert image_files.decode(encoded(upright), 16, 1).shape == (1, 16, 16)
 
 
 def test_an_animation_gives_its_first_frame_and_a_large_photo_stays_sharp() -> None:
     frames = encoded(plain(RED), "GIF", save_all=True, append_images=[plain(BLUE)])
-    assert pictures.decode(frames, 4, 3)[0].min() > 200
+    assert image_files.decode(frames, 4, 3)[0].min() > 200
     # A chessboard of 100-pixel squares is still sharp after the JPEG decoder's own reduction.
     board = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((100, 100))).astype(np.uint8) * 255
-    small = pictures.decode(encoded(Image.fromarray(board), "JPEG"), 64, 1)[0]
+    small = image_files.decode(encoded(Image.fromarray(board), "JPEG"), 64, 1)[0]
     assert np.abs(small[4::8, 4::8].astype(int) - board[50::100, 50::100]).max() < 20
 
 
@@ -110,7 +111,7 @@ def test_an_animation_gives_its_first_frame_and_a_large_photo_stays_sharp() -> N
 )
 def test_a_bad_image_is_refused_with_the_reason(raw: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
-        pictures.decode(raw, 8, 3)
+        image_files.decode(raw, 8, 3)
 
 
 def test_a_zip_is_packed_with_its_classes_and_other_files_are_skipped(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_a_zip_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     assert bomb.stat().st_size < 200_000
     with pytest.raises(DataError, match=r"bomb unpacks to 120 MB; the limit is 100 MB"):
         sources.Zip(bomb, sources.Limits(total_bytes=100_000_000))
-    large = sources.Zip(zipped(tmp_path / "large.zip", {"a.png": bytes(pictures.MAX_FILE_BYTES + 1)}))
+    large = sources.Zip(zipped(tmp_path / "large.zip", {"a.png": bytes(image_files.MAX_FILE_BYTES + 1)}))
     with pytest.raises(DataError, match="larger than 64 MB"):
         large.read("a.png", 8, 3)
 

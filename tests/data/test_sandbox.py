@@ -15,8 +15,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from genmodels.data import pictures, sandbox
-from genmodels.data.sandbox import Child, Limits
+from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
+from genmodels.data.sandbox.image_decoders import Child, Limits
 from genmodels.errors import DataError
 from tests.support import bomb_files as bombs
 from tests.support import job_processes
@@ -29,8 +30,8 @@ until = partial(job_processes.until, seconds=30)
 
 
 def warm() -> psutil.Process:
-    pictures.decode_whole(GOOD, served=True)
-    pid = sandbox._warm.pid()
+    image_files.decode_whole(GOOD, served=True)
+    pid = image_decoders._warm.pid()
     assert pid is not None
     return psutil.Process(pid)
 
@@ -68,8 +69,8 @@ def test_the_largest_images_of_each_format_fit_into_the_usual_limits() -> None:
     image = Image.new("RGB", (5_000, 5_000), RED)
     for kind, options in (("JPEG", {"progressive": True}), ("PNG", {"compress_level": 1}), ("WEBP", {"method": 0})):
         raw = encoded(image, kind, **options)
-        with Child(Limits(sandbox.LIMITS.memory, PATIENT.cpu_seconds, PATIENT.wall_seconds)) as child:
-            assert child.decode("whole", raw, most=pictures.SERVED_PIXELS).shape == (5_000, 5_000, 3)
+        with Child(Limits(image_decoders.LIMITS.memory, PATIENT.cpu_seconds, PATIENT.wall_seconds)) as child:
+            assert child.decode("whole", raw, most=image_files.SERVED_PIXELS).shape == (5_000, 5_000, 3)
             assert child.usage.peak_bytes < 500 * 2**20
 
 
@@ -113,19 +114,19 @@ def test_other_requests_are_served_during_a_decoding() -> None:
 
     def slow() -> None:
         with contextlib.suppress(DataError):
-            sandbox.decode("whole", COSTLY, limits=PATIENT)
+            image_decoders.decode("whole", COSTLY, limits=PATIENT)
         done.set()
 
     thread = threading.Thread(target=slow)
     thread.start()
-    until(lambda: sandbox._places._free < sandbox.AT_ONCE)
-    assert pictures.decode_whole(GOOD, served=True).shape == (30, 40, 3)
+    until(lambda: image_decoders._places._free < image_decoders.AT_ONCE)
+    assert image_files.decode_whole(GOOD, served=True).shape == (30, 40, 3)
     assert not done.is_set(), "it did not wait for the expensive one"
     thread.join()
 
 
 def test_waiting_requests_are_served_in_order_of_arrival() -> None:
-    places, order = sandbox._Places(1), []
+    places, order = image_decoders._Places(1), []
 
     def visitor(name: int) -> None:
         with places.place(30):
@@ -136,7 +137,7 @@ def test_waiting_requests_are_served_in_order_of_arrival() -> None:
         for count, thread in enumerate(threads, 1):
             thread.start()
             until(lambda count=count: len(places._waiting) == count)  # type: ignore[misc]
-        with pytest.raises(sandbox.BusyError), places.place(0.01):
+        with pytest.raises(image_decoders.BusyError), places.place(0.01):
             pass
     for thread in threads:
         thread.join()
@@ -172,13 +173,13 @@ def test_no_file_descriptor_is_left_open() -> None:
     process = warm()
     for raw in (GOOD, b"text", COSTLY):
         with contextlib.suppress(DataError):
-            sandbox.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
+            image_decoders.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
     until(lambda: not process.children())
     before, within = psutil.Process().num_fds(), process.num_fds()
     for _ in range(5):
         for raw in (GOOD, b"text", COSTLY):
             with contextlib.suppress(DataError):
-                sandbox.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
+                image_decoders.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
     until(lambda: not process.children())
     assert psutil.Process().num_fds() <= before
     until(lambda: process.num_fds() <= within)

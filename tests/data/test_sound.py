@@ -21,11 +21,13 @@ import soundfile
 import torch
 
 from genmodels import data, synthesis
-from genmodels.data import DataConfig, decoding, intake, isolation, recording
+from genmodels.data import DataConfig, upload
+from genmodels.data.formats import audio_files
+from genmodels.data.sandbox import decoding_process, recordings
 from genmodels.data.sets import fsdd, fsdd_spectrograms
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import evaluate, sound_metrics
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.service.speak import sound as heard
 from genmodels.signal import audio
 from genmodels.training import runner
@@ -60,7 +62,7 @@ def tone(rate: int = 16_000, pitch: float = 440.0, seconds: float = 0.5) -> np.n
 )
 def test_every_format_is_read_resampled_and_averaged_to_one_channel(form: str, subtype: str, close: float) -> None:
     stereo = np.stack([tone(), np.zeros(8000)], 1)
-    found = recording.decode(encoded(stereo, form=form, subtype=subtype), 8_000)
+    found = audio_files.decode(encoded(stereo, form=form, subtype=subtype), 8_000)
     assert found.dtype == np.float32
     assert found.shape == (4_000,)
     middle = slice(500, -500)  # a file that ends in the middle of a wave rings at its ends
@@ -69,11 +71,11 @@ def test_every_format_is_read_resampled_and_averaged_to_one_channel(form: str, s
 
 @pytest.mark.parametrize(("rate", "wanted"), [(44_100, 8_000), (11_025, 16_000), (8_000, 22_050)])
 def test_resampling_keeps_pitch_and_drops_what_no_longer_fits(rate: int, wanted: int) -> None:
-    found = recording.resample(tone(rate), rate, wanted)
+    found = audio_files.resample(tone(rate), rate, wanted)
     assert len(found) == round(rate * 0.5) * wanted // rate
     inside = slice(wanted // 20, -wanted // 20)
     assert float(np.abs(found - tone(wanted)[: len(found)])[inside].max()) < 5e-3
-    too_high = recording.resample(tone(44_100, 6_000.0), 44_100, 8_000)
+    too_high = audio_files.resample(tone(44_100, 6_000.0), 44_100, 8_000)
     assert float(np.abs(too_high[400:-400]).max()) < 5e-3
 
 
@@ -82,23 +84,23 @@ def test_an_odd_rate_costs_no_more_than_an_even_one_and_is_as_exact(rate: int) -
     wanted, seconds = 8_000, 5.0
     pitch = 0.3 * min(rate, wanted)
     began = time.process_time()
-    found = recording.resample(tone(rate, pitch, seconds), rate, wanted)
+    found = audio_files.resample(tone(rate, pitch, seconds), rate, wanted)
     assert time.process_time() - began < 2, "one transform of all of it took a minute where its length was a prime"
     inside = slice(wanted // 10, -wanted // 10)
     assert np.abs(found - tone(wanted, pitch, seconds))[inside].max() < 1e-4
     if rate > 2 * wanted:
-        too_high = recording.resample(tone(rate, 0.52 * wanted, seconds), rate, wanted)
+        too_high = audio_files.resample(tone(rate, 0.52 * wanted, seconds), rate, wanted)
         assert np.abs(too_high)[inside].max() < 1e-4
-    blocks = [*recording.resampled(np.array_split(tone(rate, pitch, seconds), 37), rate, wanted)]
+    blocks = [*audio_files.resampled(np.array_split(tone(rate, pitch, seconds), 37), rate, wanted)]
     assert np.allclose(np.concatenate(blocks), found, atol=1e-12), "whatever blocks it comes in"
 
 
 def test_nothing_and_next_to_nothing_are_resampled_too() -> None:
     for count in (0, 1, 2, 100, 16_384):
-        assert len(recording.resample(np.ones(count), 44_100, 8_000)) == (
+        assert len(audio_files.resample(np.ones(count), 44_100, 8_000)) == (
             max(1, round(count * 80 / 441)) if count else 0
         )
-    assert np.abs(recording.resample(np.ones(44_100), 44_100, 8_000)[500:-500] - 1).max() < 1e-5
+    assert np.abs(audio_files.resample(np.ones(44_100), 44_100, 8_000)[500:-500] - 1).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_nothing_and_next_to_nothing_are_resampled_too() -> None:
 def test_a_recording_that_cannot_be_used_is_refused_with_the_reason(raw: bytes, part: str) -> None:
     assert len(raw) < 90_000
     with pytest.raises(DataError, match=part):
-        recording.decode(raw, 8_000)
+        audio_files.decode(raw, 8_000)
 
 
 def test_a_truncated_file_is_refused_or_read_up_to_its_end() -> None:
@@ -129,7 +131,7 @@ def test_a_truncated_file_is_refused_or_read_up_to_its_end() -> None:
         whole, heard = encoded(tone(seconds=4), form=form, subtype=subtype), 0
         for cut in range(0, len(whole), max(1, len(whole) // 23)):
             try:
-                found = recording.decode(whole[:cut], 8_000)
+                found = audio_files.decode(whole[:cut], 8_000)
             except DataError:
                 continue
             assert len(found) <= 32_000
@@ -142,27 +144,27 @@ def test_a_truncated_file_is_refused_or_read_up_to_its_end() -> None:
 
 
 def test_an_untrusted_recording_is_decoded_in_a_subprocess() -> None:
-    found = intake.decode_recording(encoded(tone(8_000), 8_000), 8_000)
+    found = upload.decode_recording(encoded(tone(8_000), 8_000), 8_000)
     assert np.abs(found - tone(8_000)).max() < 1e-4
     with pytest.raises(DataError, match="longer than 2 seconds"):
-        intake.decode_recording(encoded(np.zeros(8_000 * 3), 8_000), 8_000, seconds=2)
+        upload.decode_recording(encoded(np.zeros(8_000 * 3), 8_000), 8_000, seconds=2)
     with pytest.raises(DataError, match="larger than 20 MB"):
-        intake.decode_recording(bytes(recording.MAX_FILE_BYTES + 1), 8_000)
+        upload.decode_recording(bytes(audio_files.MAX_FILE_BYTES + 1), 8_000)
 
 
 def test_decoding_a_recording_creates_no_visible_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen: list[Path] = []
-    run = isolation.run
+    run = decoding_process.run
 
     def looking(*args: Any, **kwargs: Any) -> dict[str, Any]:
         seen.extend(tmp_path.iterdir())
         return run(*args, **kwargs)
 
-    monkeypatch.setattr(isolation, "run", looking)
-    assert len(intake.decode_recording(encoded(tone(8_000), 8_000), 8_000)) == 4_000
+    monkeypatch.setattr(decoding_process, "run", looking)
+    assert len(upload.decode_recording(encoded(tone(8_000), 8_000), 8_000)) == 4_000
     with pytest.raises(DataError, match="not a WAV"):
-        intake.decode_recording(b"text" * 99, 8_000)
+        upload.decode_recording(b"text" * 99, 8_000)
     assert seen == [*tmp_path.iterdir()] == []
 
 
@@ -179,14 +181,14 @@ def test_at_most_two_recordings_are_decoded_at_once(monkeypatch: pytest.MonkeyPa
             working -= 1
         return {"count": 0}
 
-    monkeypatch.setattr(isolation, "run", slow)
+    monkeypatch.setattr(decoding_process, "run", slow)
     with ThreadPoolExecutor(6) as pool:
-        for found in [pool.submit(intake.decode_recording, b"x", 8_000) for _ in range(6)]:
+        for found in [pool.submit(upload.decode_recording, b"x", 8_000) for _ in range(6)]:
             assert len(found.result()) == 0
-        assert most == decoding.AT_ONCE == 2
-        impatient = [pool.submit(intake.decode_recording, b"x", 8_000, wait=0.01) for _ in range(4)]
+        assert most == recordings.AT_ONCE == 2
+        impatient = [pool.submit(upload.decode_recording, b"x", 8_000, wait=0.01) for _ in range(4)]
         refused = [found.exception() for found in impatient]
-    assert sum(isinstance(error, decoding.BusyError) for error in refused) == 2
+    assert sum(isinstance(error, recordings.BusyError) for error in refused) == 2
     assert "try again in a few seconds" in str(next(filter(None, refused)))
 
 
@@ -196,12 +198,12 @@ def test_results_and_errors_of_decoding_are_cached(monkeypatch: pytest.MonkeyPat
     def decode(raw: bytes, rate: int, seconds: float) -> np.ndarray:
         asked.append(raw)
         if raw == b"busy":
-            raise decoding.BusyError("later")
+            raise recordings.BusyError("later")
         if raw == b"bad":
             raise DataError("damaged: it is bad")
         return np.zeros(5, np.float32)
 
-    monkeypatch.setattr(intake, "decode_recording", decode)
+    monkeypatch.setattr(upload, "decode_recording", decode)
     heard._decoded.clear()
     for _ in range(3):
         assert heard.decoded(b"good").seconds == 5 / heard.RATE

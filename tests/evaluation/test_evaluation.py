@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from genmodels import catalog, checkpoint, data
+from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
@@ -25,7 +25,8 @@ from genmodels.evaluation import (
 )
 from genmodels.evaluation.splits import shuffled
 from genmodels.images import preview
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog, checkpoint
+from genmodels.runs.folder import RunFolder
 from tests.conftest import small_spec
 
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import catalog, data, evaluation, recipes
+from genmodels import data, evaluation, recipes
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.evaluation import translation_metrics
 from genmodels.layers import augment
+from genmodels.runs import catalog
 from tests.conftest import small_model
 from tests.support.runs import save_run
 from tests.support.translation import publish_brightness_judge

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import train_jobs
-from genmodels import catalog, processes
-from genmodels.runfolder import STATUS, RunFolder, write_json
+from genmodels.runs import catalog
+from genmodels.runs.folder import STATUS, RunFolder, write_json
+from genmodels.system import processes
 from pages.components import run_actions
 from pages.components.model_choice import is_learning
 from tests.support.runs import save_run

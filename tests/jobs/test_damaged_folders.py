@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 import train_jobs
-from genmodels import catalog, checkpoint, service
+from genmodels import service
 from genmodels.errors import CheckpointError, GenmodelsError
-from genmodels.runfolder import CARD, CONFIG, LOG, STATUS, read_json, runs_root
+from genmodels.runs import catalog, checkpoint
+from genmodels.runs.folder import CARD, CONFIG, LOG, STATUS, read_json, runs_root
 from tests.support.damaged_folders import (
     LAST,
     LFS,

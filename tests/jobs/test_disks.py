@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.errors import DataError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from tests.support.job_processes import PROJECT, cli, until, until_state
 from train_jobs import QueueError, api, make_spec, scheduler
 from train_jobs.store import Store
@@ -207,7 +207,7 @@ def test_clean_up_on_a_read_only_disk_does_not_replace_the_error(
     from PIL import Image
 
     from genmodels import data
-    from genmodels.data import packing
+    from genmodels.data.own import packing
 
     disk, images = tmp_path / "disk", tmp_path / "images"
     mounted(disk, "1m")

@@ -17,7 +17,7 @@ import pytest
 
 import train_jobs
 from genmodels.errors import CheckpointError, UnknownNameError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from tests.support.job_processes import (
     ENDLESS,
     PROJECT,

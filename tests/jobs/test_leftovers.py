@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import train_jobs
-from genmodels import data, leftovers
-from genmodels.data import packing
+from genmodels import data
+from genmodels.data.own import packing
 from genmodels.errors import DataError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
+from genmodels.system import leftovers
 from tests.conftest import small_spec
 from tests.support.job_processes import PROJECT
 from train_jobs import api, make_spec
@@ -154,7 +155,9 @@ def test_clean_up_code_removes_files_only_with_functions_that_do_not_raise() -> 
         for path in sorted((PROJECT / package).rglob("*.py"))
         for line in unguarded_removals(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert found == [], "use genmodels.leftovers.discard: an error in clean-up would replace the one for the user"
+    assert found == [], (
+        "use genmodels.system.leftovers.discard: an error in clean-up would replace the one for the user"
+    )
 
 
 def test_a_temporary_folder_that_cannot_be_removed_hides_no_error() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import train_jobs
 from genmodels.errors import GenmodelsError
-from genmodels.runfolder import runs_root
+from genmodels.runs.folder import runs_root
 from tests.support.job_processes import until
 from tests.support.pages import open_page
 from tests.support.runs import save_run

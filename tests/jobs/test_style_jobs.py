@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import train_jobs
-from genmodels import catalog
 from genmodels.errors import DataError
+from genmodels.runs import catalog
 from tests.support.job_processes import until, until_state
 from tests.support.style_pictures import picture
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import train_jobs
-from genmodels import catalog
 from genmodels.errors import ConfigError, PublicModeError
 from genmodels.publishing.publish import publish
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder, runs_root
 from tests.support.pages import open_page
 from tests.support.runs import save_run
 from train_jobs.api import enter

@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 import train_jobs
-from genmodels import processes
-from genmodels.runfolder import RunFolder, write_json
+from genmodels.runs.folder import RunFolder, write_json
+from genmodels.system import processes
 from tests.support.job_processes import ENDLESS, PROJECT, cli, end_scheduler, start, until, until_state, until_step
 from train_jobs import make_spec, scheduler, worker
 from train_jobs.launchers import Process

@@ -17,7 +17,7 @@ import pytest
 from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
-from genmodels.runfolder import CONFIG, RunFolder, runs_root
+from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, Wanted
 from tests.support.browser import ROOT
@@ -135,7 +135,7 @@ def queries_of(page: str) -> Iterator[dict[str, str]]:
     if page == "runs":
         yield from ({"run": name} for name in (names[0], f"{HOSTILE}failed"))
     elif page == "data":
-        yield from ({"data": own} for own in datasets.own.names())
+        yield from ({"data": own} for own in datasets.uploaded.names())
     elif page in PARTS:
         for part in PARTS[page]:
             for name in names:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels import checkpoint
-from genmodels.runfolder import STATUS, RunFolder, write_json
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import STATUS, RunFolder, write_json
 from tests.support.runs import save_run
 
 
@@ -25,7 +25,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def page() -> None:
     import streamlit as st
 
-    from genmodels import catalog
+    from genmodels.runs import catalog
     from pages.components.model_choice import pick_model, pick_part, pick_step
 
     infos = {info.name: info for info in catalog.list_checkpoints()}

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import catalog, checkpoint, data
+from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
@@ -19,6 +19,7 @@ from genmodels.evaluation import activation_maximisation
 from genmodels.evaluation.activation_maximisation import Ascent, AscentSettings
 from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
+from genmodels.runs import catalog, checkpoint
 from genmodels.service import classify
 from genmodels.service.classify import typical as classify_typical
 from genmodels.service.classify.typical import TypicalRequest

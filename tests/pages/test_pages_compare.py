@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from genmodels import catalog
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.evaluation import metric_table
-from genmodels.runfolder import write_json
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import write_json
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Row
 from tests.pages.test_components import as_read

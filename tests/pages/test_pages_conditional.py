@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from genmodels import catalog, latent
+from genmodels import latent
 from genmodels.errors import CapabilityError, ConfigError
+from genmodels.runs import catalog
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Cell, ConditionalRequest, Reading, Sheet

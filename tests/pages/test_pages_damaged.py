@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels.runfolder import CONFIG, STATUS, runs_root
+from genmodels.runs.folder import CONFIG, STATUS, runs_root
 from tests.support.browser import ROOT
 from tests.support.damaged_folders import LFS, REFUSED, copied, piped, raw_weights, weights_of
 

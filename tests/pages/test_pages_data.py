@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels import data, service
-from genmodels.data import hdf5, own
-from genmodels.runfolder import runs_root
+from genmodels.data.own import hdf5, uploaded
+from genmodels.runs.folder import runs_root
 from genmodels.service import Point, datasets
 from genmodels.service.datasets import Upload, Wanted
 from pages.components.theme import plain as escaped
@@ -56,7 +56,7 @@ def bring_page() -> AppTest:
     return app
 
 
-def uploaded(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+def upload_files(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
     app.file_uploader[0].set_value([(name, raw, "application/octet-stream") for name, raw in files]).run()
     assert not app.exception, app.exception[0].message
     return app
@@ -130,7 +130,7 @@ def test_a_public_server_says_why_nothing_can_be_fetched_brought_or_deleted(monk
 def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
     app = bring_page()
     good = [(f"{n}.png", encoded(plain(RED, (10 + n, 30)))) for n in range(5)]
-    uploaded(app, *good, ("text.png", b"text"), ("bomb.png", claimed_png(13_000, 13_000)))
+    upload_files(app, *good, ("text.png", b"text"), ("bomb.png", claimed_png(13_000, 13_000)))
     assert "**7** picture files" in words(app)
     app.text_input(key="data_name").set_value("Red & <b>round</b>")
     app.selectbox(key="data_size").select(32)
@@ -138,7 +138,7 @@ def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
     assert "32 x 32 in grey" in words(app)
     app.button(key="data_pack").click().run()
     assert not app.exception
-    assert own.names() == ("red-b-round-b",)
+    assert uploaded.names() == ("red-b-round-b",)
     assert app.selectbox(key="data_set").value == "red-b-round-b"
     assert r"**Red \& \<b\>round\</b\>** is ready: 5 pictures of 32 x 32 grey" in app.success[0].value
     text = words(app)
@@ -146,18 +146,18 @@ def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
     assert r"bomb.png\: 13000 x 13000 is more than 64,000,000 pixels" in text
     assert "**4** training pictures, **1** held out" in text
     app.button(key="data_delete").click().run()
-    assert own.names(), "asked first"
+    assert uploaded.names(), "asked first"
     app.button(key="data_delete_cancel").click().run()
     app.button(key="data_delete").click().run()
     app.button(key="data_delete_confirm").click().run()
-    assert own.names() == ()
+    assert uploaded.names() == ()
     assert app.selectbox(key="data_set").value == "digits"
     assert not app.success
 
 
 def test_folders_of_a_zip_are_reported_as_classes() -> None:
     files = {f"x/{kind}/{n}.png": encoded(plain()) for kind in ("ca*ts", "dogs") for n in range(3)}
-    app = uploaded(bring_page(), ("pets.zip", zip_of(files | {"readme.txt": b"hello"})))
+    app = upload_files(bring_page(), ("pets.zip", zip_of(files | {"readme.txt": b"hello"})))
     app.button(key="data_pack").click().run()
     assert r"Its folders became 2 classes: ca\*ts, dogs. Other files in the zip, ignored: 1." in app.success[0].value
     assert app.selectbox(key="data_class").options == ["all classes", "ca*ts", "dogs"]
@@ -168,14 +168,14 @@ def test_folders_of_a_zip_are_reported_as_classes() -> None:
 def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     ink = encoded(plain((0, 0, 0, 0), mode="RGBA"))
     files = {f"{kind}/{n}.png": ink for kind in ("cats", "dogs") for n in range(3)}
-    app = uploaded(bring_page(), ("pets.zip", zip_of(files | {"cats/a.heic": b"x", "logo.png": encoded(plain())})))
+    app = upload_files(bring_page(), ("pets.zip", zip_of(files | {"cats/a.heic": b"x", "logo.png": encoded(plain())})))
     app.segmented_control(key="data_background").set_value("white").run()
     app.button(key="data_pack").click().run()
     assert "6 images have transparency; laid on white" in app.warning[0].value
     (reasons,) = [box for box in app.expander if box.label == "Left out, with the reason: 2"]
     for part in ("HEIC, which is not read here", "files outside the class folders"):
         assert part in as_read(reasons.markdown[0].value), "said at once, with the file's name"
-    assert hdf5.header(own.path_of("my-pictures")).view().min() == 255
+    assert hdf5.header(uploaded.path_of("my-pictures")).view().min() == 255
     again = words(open_page("data", data="my-pictures"))
     for part in ("HEIC, which is not read here", "files outside the class folders", "laid on white"):
         assert part in as_read(again)
@@ -191,23 +191,23 @@ def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     ],
 )
 def test_a_bad_upload_is_said_and_the_form_stays(files: list[tuple[str, bytes]], reason: str, asked: bool) -> None:
-    app = uploaded(bring_page(), *files)
+    app = upload_files(bring_page(), *files)
     if asked:
         app.button(key="data_pack").click().run()
     assert not app.exception
     assert reason in as_read(app.error[0].value)
-    assert own.names() == ()
+    assert uploaded.names() == ()
     assert len(app.file_uploader) == 1
 
 
 def test_a_damaged_set_is_said_and_can_be_deleted() -> None:
     name = bring()
-    own.path_of(name).write_bytes(b"no HDF5")
+    uploaded.path_of(name).write_bytes(b"no HDF5")
     app = open_page("data", data=name)
     assert "cannot be read as HDF5" in app.error[0].value
     app.button(key="data_delete").click().run()
     app.button(key="data_delete_confirm").click().run()
-    assert own.names() == ()
+    assert uploaded.names() == ()
 
 
 def test_a_set_deleted_elsewhere_is_named_once() -> None:
@@ -242,7 +242,7 @@ def test_train_on_this_chooses_the_set_and_a_batch_that_it_fills() -> None:
     assert app.selectbox(key="train_data").value == name
     assert app.number_input(key="train_train_batch_size").value == 27
     assert not app.error
-    path = str(own.path_of(name))
+    path = str(uploaded.path_of(name))
     command = command_of(app)
     assert command[-2:] == ["--data", "hdf5"]
     assert f"data.path={path}" in command

@@ -13,11 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import catalog, data
+from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, CheckpointError, DataError, GenmodelsError
-from genmodels.runfolder import read_json, runs_root, write_json
+from genmodels.runs import catalog
+from genmodels.runs.folder import read_json, runs_root, write_json
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Job, inspection, stored_metrics
 from pages.components import evaluate_figures

@@ -125,8 +125,8 @@ def test_a_constant_input_is_explained(empty: Path) -> None:
 
 
 def test_a_new_checkpoint_of_a_run_is_followed_only_from_the_newest(empty: Path) -> None:
-    from genmodels import checkpoint
-    from genmodels.runfolder import RunFolder
+    from genmodels.runs import checkpoint
+    from genmodels.runs.folder import RunFolder
 
     app = latent_page(empty)
     folder = RunFolder(empty / "vae")

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from genmodels import recipes
-from genmodels.catalog import checkpoints_root, list_checkpoints
 from genmodels.images import preview
+from genmodels.runs.catalog import checkpoints_root, list_checkpoints
 from genmodels.service import classify
 from pages.components.i18n import texts
 from pages.parts.classify import predictions

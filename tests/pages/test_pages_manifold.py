@@ -16,13 +16,14 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from genmodels import catalog, data
+from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
 from genmodels.images import drawing
 from genmodels.images.drawing import EmptyDrawingError
 from genmodels.losses import bernoulli_nll, gaussian_kl
+from genmodels.runs import catalog
 from genmodels.service import manifold
 from genmodels.service.latent import Point, render
 from genmodels.service.manifold import Place, Plane, Scatter, denoise, scatter_image

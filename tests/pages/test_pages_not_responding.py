@@ -11,8 +11,8 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels import processes
-from genmodels.runfolder import RunFolder, write_json
+from genmodels.runs.folder import RunFolder, write_json
+from genmodels.system import processes
 from tests.support.job_processes import PROJECT
 from train_jobs import make_spec
 from train_jobs.store import NewJob, Store

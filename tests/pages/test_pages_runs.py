@@ -8,7 +8,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels.runfolder import runs_root
+from genmodels.runs.folder import runs_root
 from tests.support.pages import open_page
 from tests.support.runs import save_run
 

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from genmodels import catalog, latent
+from genmodels import latent
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
+from genmodels.runs import catalog
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedsRequest
 from tests.support.pages import open_page

@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.service import stylize
 from genmodels.training import runner
 from tests.pages.test_pages_translate import unexplained, words

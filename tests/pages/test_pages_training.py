@@ -19,7 +19,7 @@ from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
 from genmodels.evaluation import metric_table
 from genmodels.recipes import parse_overrides
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.training import estimate
 from pages.components import config_form, run_curves
 from tests.pages.test_components import as_read

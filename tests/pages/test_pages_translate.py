@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels import checkpoint
 from genmodels.errors import GenmodelsError
-from genmodels.runfolder import RunFolder
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import TranslationRequest

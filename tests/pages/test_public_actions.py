@@ -18,7 +18,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 import train_jobs
 from genmodels.errors import GenmodelsError
-from genmodels.runfolder import CONFIG, RunFolder, runs_root
+from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from genmodels.service import datasets, evaluate
 from genmodels.service.datasets import Upload, Wanted
 from tests.support.browser import ROOT, Server, server_of

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels.runfolder import CONFIG, RunFolder, runs_root
+from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from pages.components import for_visitors
 from pages.components.i18n import t, texts
 from tests.support.browser import ROOT

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from genmodels import recipes, registry
 from genmodels.errors import ConfigError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.training import runner
 from tests.conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_spec
 

@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from genmodels import catalog, latent, service
+from genmodels import latent, service
 from genmodels.__main__ import app
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.images import preview
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 from genmodels.service import Point
 from tests.conftest import digit_batch, small_model
 from tests.support.runs import pixels, save_run

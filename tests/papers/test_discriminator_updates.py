@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from genmodels import recipes, registry
 from genmodels.losses import adversarial_ideal, adversarial_loss
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from tests.conftest import digit_batch, small_model, small_spec
 from tests.papers.test_resume import train
 

@@ -12,7 +12,7 @@ from genmodels import data, evaluation
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.losses import bernoulli_entropy, bernoulli_nll
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.service import manifold
 from genmodels.training import runner
 from tests.conftest import digit_batch, small_model, small_spec

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genmodels import catalog, recipes, registry
+from genmodels import recipes, registry
 from genmodels.config import Runtime
 from genmodels.errors import ConfigError
 from genmodels.losses import adversarial_loss, critic_loss, gradient_penalty
 from genmodels.models.cgan import CGAN, LabelledDiscriminator
 from genmodels.models.wgan import generator_is_due
+from genmodels.runs import catalog
 from genmodels.training import tune
 from tests.conftest import digit_batch, small_model
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from genmodels import catalog, registry
+from genmodels import registry
+from genmodels.runs import catalog
 from tests.support.golden_numbers import COUNT, computed, stored
 
 

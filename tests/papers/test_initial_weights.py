@@ -10,12 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from genmodels import checkpoint, data, recipes, registry
+from genmodels import data, recipes, registry
 from genmodels.data.loader import loader_for
 from genmodels.errors import CheckpointError, ConfigError
-from genmodels.initial_weights import source_of
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder, runs_root
+from genmodels.runs.initial_weights import source_of
 from genmodels.training import estimate, runner, tune
 from tests.conftest import small_spec
 from train_jobs.spec import make_spec

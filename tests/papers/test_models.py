@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from genmodels import capabilities, checkpoint, registry
+from genmodels import capabilities, registry
 from genmodels.capabilities import (
     SupportsClassification,
     SupportsCompletion,
@@ -27,7 +27,8 @@ from genmodels.capabilities import (
 from genmodels.config import ModelConfig
 from genmodels.errors import CapabilityError, ConfigError, DivergedError, UnknownNameError
 from genmodels.model import make_optimizer, update
-from genmodels.runfolder import RunFolder
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder
 from tests.conftest import FAMILIES, SMALL, digit_batch, shape_of, small_model, small_spec
 
 pytestmark = pytest.mark.parametrize("name", FAMILIES)

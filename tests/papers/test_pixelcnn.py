@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmodels import capabilities, checkpoint, data, registry
+from genmodels import capabilities, data, registry
 from genmodels.capabilities import Condition
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
@@ -20,6 +20,7 @@ from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import brief, evaluate, likelihood
 from genmodels.images import preview
 from genmodels.layers.masked import CausalConv2d, HorizontalConv2d, MaskedConv2d, VerticalConv2d, colour_mask
+from genmodels.runs import checkpoint
 from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions
 from genmodels.sampling.pixels import sample_levels
 from tests.conftest import small_spec

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from genmodels.errors import CheckpointError, ConfigError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from tests.conftest import FAMILIES, small_spec
 
 # Trains folders one after the other in a new process, each up to a step, as a stop request would end it, or to its end.
@@ -21,7 +21,7 @@ CHILD = """
 import os, sys, threading
 import genmodels.training.trainer
 from genmodels.training import runner
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.training.trainer import Trainer
 after = Trainer._after_step
 for path, until in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
@@ -148,7 +148,7 @@ def test_requests_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_published_checkpoint_cannot_be_resumed_and_says_so(tmp_path: Path) -> None:
-    from genmodels import checkpoint
+    from genmodels.runs import checkpoint
     from genmodels.training import runner
 
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=4"))

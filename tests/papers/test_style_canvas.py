@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from genmodels.errors import CapabilityError, DivergedError
 from genmodels.models.style_transfer import StyleTransfer
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from tests.conftest import small_spec
 from tests.papers.test_resume import train
 from tests.support.style_pictures import SHALLOW, small_canvas, tensor

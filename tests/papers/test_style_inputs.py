@@ -12,7 +12,7 @@ from PIL import Image
 from genmodels import data, recipes
 from genmodels.data import DataConfig
 from genmodels.errors import ConfigError, DataError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.training import runner
 from tests.support.style_pictures import picture
 from train_jobs import api

@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from genmodels import checkpoint
 from genmodels.errors import DataError
 from genmodels.layers import colours
 from genmodels.losses import gram_matrix, relative_square, total_variation
 from genmodels.models.style_transfer import PerceptualLoss, StyleTransfer, weighted_sum
 from genmodels.networks import vgg
-from genmodels.runfolder import RunFolder
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder
 from tests.conftest import small_spec
 from tests.support.style_pictures import SHALLOW, small_canvas, small_network, tensor
 

@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 
 from genmodels import __main__ as command_line
-from genmodels import capabilities, checkpoint
-from genmodels.data import pictures
+from genmodels import capabilities
+from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError
 from genmodels.images.tiled import translate_image
 from genmodels.models import fast_style
 from genmodels.models.fast_style import FastStyle
-from genmodels.runfolder import RunFolder
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder
 from tests.conftest import small_spec
 from tests.support.style_pictures import picture, small_canvas, small_network, tensor
 
@@ -88,7 +89,9 @@ def test_the_command_line_stylises_a_file(
     assert run("fast_style", str(photo), str(out)) == 0
     assert Image.open(out).size == (45, 31)
     stylized = translate_image(
-        checkpoint.load_model(tmp_path / "runs" / "fast_style", 1), pictures.decode_whole(photo.read_bytes()), "stylize"
+        checkpoint.load_model(tmp_path / "runs" / "fast_style", 1),
+        image_files.decode_whole(photo.read_bytes()),
+        "stylize",
     )
     assert np.abs(np.asarray(Image.open(out)).astype(int) - stylized).max() <= 1
     assert run("style_transfer", str(photo), str(out)) == 1

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from genmodels import checkpoint
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder
 from genmodels.training import runner
 from tests.conftest import small_spec
 

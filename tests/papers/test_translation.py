@@ -12,15 +12,16 @@ import torch.nn.functional as F
 from PIL import Image
 
 from genmodels import __main__ as command_line
-from genmodels import checkpoint, registry
+from genmodels import registry
 from genmodels.capabilities import SupportsTranslation
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.images import tiled, tiling
 from genmodels.images.tiled import translate_image
 from genmodels.layers.instance_norm import EPS, InstanceNorm, frozen_copy
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder, runs_root
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder, runs_root
 from tests.conftest import small_spec
 from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain
 
@@ -320,7 +321,7 @@ def test_what_cannot_be_translated_is_refused() -> None:
     ids=["colour", "palette", "grey", "16 bit", "CMYK", "opaque", "transparent"],
 )
 def test_an_image_file_of_each_mode_is_decoded(image: Image.Image, kind: str, expected: tuple[int, ...]) -> None:
-    pixels = pictures.decode_whole(encoded(image, kind))
+    pixels = image_files.decode_whole(encoded(image, kind))
     assert pixels.shape == (12, 20, len(expected))
     assert np.abs(pixels.astype(int) - np.array(expected)).max() <= 2
 
@@ -330,11 +331,11 @@ def test_the_exif_orientation_is_applied_and_an_animation_gives_its_first_frame(
     upright.paste(BLUE, (0, 0, 16, 16))
     exif = Image.Exif()
     exif[0x0112] = 6
-    rotated = pictures.decode_whole(encoded(upright, "JPEG", quality=95, exif=exif))
+    rotated = image_files.decode_whole(encoded(upright, "JPEG", quality=95, exif=exif))
     assert rotated.shape == (16, 32, 3)
     assert rotated[:, 20:, 2].min() > 150 > rotated[:, :12, 2].max(), "the blue top is now at the right"
     frames = encoded(plain(RED), "GIF", save_all=True, append_images=[plain(BLUE)])
-    assert pictures.decode_whole(frames)[..., 0].min() > 200
+    assert image_files.decode_whole(frames)[..., 0].min() > 200
 
 
 @pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
@@ -344,13 +345,13 @@ def test_the_exif_orientation_is_applied_and_an_animation_gives_its_first_frame(
         (b"this is text", "not a PNG"),
         (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:900], "damaged"),
         (claimed_png(13_000, 13_000), "more than 64,000,000 pixels"),
-        (bytes(pictures.MAX_FILE_BYTES + 1), "larger than 64 MB"),
+        (bytes(image_files.MAX_FILE_BYTES + 1), "larger than 64 MB"),
     ],
     ids=["renamed", "truncated", "bomb", "large"],
 )
 def test_an_invalid_file_is_refused(raw: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
-        pictures.decode_whole(raw)
+        image_files.decode_whole(raw)
 
 
 def test_the_command_line_translates_a_file(

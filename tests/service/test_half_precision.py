@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmodels import checkpoint, recipes
+from genmodels import recipes
 from genmodels.kernels import precision
 from genmodels.model import Model
+from genmodels.runs import checkpoint
 from genmodels.service.half_precision import Bfloat16Network, with_faster_generator
 
 CONVOLUTIONAL = ["mnist_dcgan", "mnist_cgan_conv", "mnist_wgan_gp"]

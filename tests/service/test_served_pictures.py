@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genmodels.data import pictures, sandbox
+from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 from genmodels.errors import DataError
 from genmodels.images import drawing
 from tests.support.picture_files import BLUE, RED, ROOT, claimed_png, encoded, plain
 
 Decode = Callable[[bytes], object]
 SERVED: dict[str, Decode] = {
-    "whole": lambda raw: pictures.decode_whole(raw, served=True),
-    "fitted": lambda raw: pictures.decode_fitted(raw, 64, served=True),
-    "on": lambda raw: pictures.decode_on(raw, 8, 3, (0,), served=True),
+    "whole": lambda raw: image_files.decode_whole(raw, served=True),
+    "fitted": lambda raw: image_files.decode_fitted(raw, 64, served=True),
+    "on": lambda raw: image_files.decode_on(raw, 8, 3, (0,), served=True),
 }
 
 
@@ -37,7 +38,7 @@ def test_uploads_have_a_smaller_pixel_limit_that_fits_any_phone(name: str) -> No
             SERVED[name](claimed_png(width, height))
     SERVED[name](encoded(plain(RED, (40, 30))))
     with pytest.raises(DataError, match="damaged"):
-        pictures.decode_whole(claimed_png(5001, 5000))
+        image_files.decode_whole(claimed_png(5001, 5000))
     for sides in ((65_536, 9), (9, 65_536)):
         with pytest.raises(DataError, match="a side has at most 65,535"):
             SERVED[name](claimed_png(*sides))
@@ -45,21 +46,21 @@ def test_uploads_have_a_smaller_pixel_limit_that_fits_any_phone(name: str) -> No
 
 def test_decodings_wait_for_each_other_and_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     raw, done = encoded(plain(RED, (40, 30))), threading.Event()
-    waiting = threading.Thread(target=lambda: (pictures.decode_whole(raw, served=True), done.set()))
+    waiting = threading.Thread(target=lambda: (image_files.decode_whole(raw, served=True), done.set()))
     with contextlib.ExitStack() as others:
-        for _ in range(sandbox.AT_ONCE):
-            others.enter_context(sandbox._places.place(0))
+        for _ in range(image_decoders.AT_ONCE):
+            others.enter_context(image_decoders._places.place(0))
         waiting.start()
         assert not done.wait(0.2)
-        pictures.decode_whole(raw)
-        monkeypatch.setattr(sandbox, "MAX_WAIT", 0.05)
+        image_files.decode_whole(raw)
+        monkeypatch.setattr(image_decoders, "MAX_WAIT", 0.05)
         for decode in SERVED.values():
-            with pytest.raises(sandbox.BusyError, match="too many pictures are being read now; try again"):
+            with pytest.raises(image_decoders.BusyError, match="too many pictures are being read now; try again"):
                 decode(raw)
     assert done.wait(10)
     waiting.join()
     with pytest.raises(DataError, match="damaged"):  # what fails lets the next one in
-        pictures.decode_whole(claimed_png(50, 50), served=True)
+        image_files.decode_whole(claimed_png(50, 50), served=True)
     SERVED["whole"](raw)
 
 
@@ -106,25 +107,25 @@ def test_strips_and_rotations_give_pillows_own_pixels(orientation: int, mode: st
     exif = Image.Exif()
     exif[0x0112] = orientation
     raw = encoded(image, exif=exif)
-    rotation = pictures._rotation(orientation)
+    rotation = image_files._rotation(orientation)
     upright = image if rotation is None else image.transpose(rotation)
     wanted = np.asarray(upright if mode == "RGBA" else upright.convert("RGB"))
-    assert np.array_equal(pictures.decode_whole(raw), wanted)
+    assert np.array_equal(image_files.decode_whole(raw), wanted)
 
 
 def test_an_uploaded_drawing_is_decoded_once_for_both_papers(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    original = sandbox.decode
+    original = image_decoders.decode
 
     def counted(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
         asked.append(task)
         return original(task, raw, **arguments)
 
-    monkeypatch.setattr(sandbox, "decode", counted)
+    monkeypatch.setattr(image_decoders, "decode", counted)
     half = plain((*BLUE, 128), (40, 40), "RGBA")
     drawing.from_file(encoded(half))
     assert asked == ["on"]
-    black, white = pictures.decode_on(encoded(half), 8, 1, (0, 255))
-    assert np.array_equal(black, pictures.decode(encoded(half), 8, 1, paper=0))
-    assert np.array_equal(white, pictures.decode(encoded(half), 8, 1, paper=255))
+    black, white = image_files.decode_on(encoded(half), 8, 1, (0, 255))
+    assert np.array_equal(black, image_files.decode(encoded(half), 8, 1, paper=0))
+    assert np.array_equal(white, image_files.decode(encoded(half), 8, 1, paper=255))
     assert white.min() > black.max()

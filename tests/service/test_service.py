@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import catalog, checkpoint, latent, service
+from genmodels import latent, service
 from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog, checkpoint
+from genmodels.runs.folder import RunFolder
 from genmodels.service import Point
 from tests.support.runs import pixels, save_run
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import catalog
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError
 from genmodels.images.drawing import CANVAS_SIDE, EmptyDrawingError
+from genmodels.runs import catalog
 from genmodels.sampling.options import SamplingOptions
 from genmodels.sampling.pixels import adjusted_logits, sample_levels
 from genmodels.service import paint

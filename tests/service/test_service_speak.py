@@ -14,9 +14,10 @@ import pytest
 import soundfile
 import torch
 
-from genmodels import catalog, synthesis
+from genmodels import synthesis
 from genmodels.data import DataConfig
 from genmodels.errors import CapabilityError, ConfigError, DataError, GenmodelsError, UnknownNameError
+from genmodels.runs import catalog
 from genmodels.service import fair_queue, sessions, speak
 from genmodels.service.sessions import Session
 from genmodels.service.speak import SpeakRequest, facts, receptive_field, sound

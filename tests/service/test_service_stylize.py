@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genmodels import checkpoint
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.images.tiled import translate_image
 from genmodels.recipes import parse_overrides
+from genmodels.runs import checkpoint
 from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile
 from genmodels.service.stylize import PaintingSettings, StylizeRequest
@@ -158,7 +158,7 @@ def test_transparency_is_kept_and_orientation_is_applied(runs: Path) -> None:
         (b"text that was renamed", "not a PNG"),
         (encoded(photo(64, 64))[:100], "damaged"),
         (claimed_png(20_000, 20_000), "more than 25,000,000 pixels"),
-        (bytes(pictures.MAX_FILE_BYTES + 1), "larger than 64 MB"),
+        (bytes(image_files.MAX_FILE_BYTES + 1), "larger than 64 MB"),
     ],
     ids=["renamed", "truncated", "bomb", "large"],
 )

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genmodels import checkpoint
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.images import tiled
+from genmodels.runs import checkpoint
 from genmodels.service import inference, large_images, translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import TranslationRequest, heat_map
@@ -175,7 +175,7 @@ def test_the_exif_orientation_is_applied(runs: Path) -> None:
         (encoded(plain(RED, (60_000, 4))), "60,000 x 4 pixels are too narrow"),
         (encoded(plain(RED, (200_000, 4))), "200,000 x 4 pixels; a side has at most 65,535"),
         (b"", "not a PNG"),
-        (bytes(pictures.MAX_FILE_BYTES + 1), "larger than 64 MB"),
+        (bytes(image_files.MAX_FILE_BYTES + 1), "larger than 64 MB"),
     ],
     ids=["renamed", "truncated", "bomb", "many pixels", "narrow", "long side", "empty", "large"],
 )

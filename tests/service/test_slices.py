@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmodels import catalog
+from genmodels.runs import catalog
 from genmodels.service import compare, fair_queue, inference, latent, sessions, slices
 from genmodels.service.fair_queue import CancelledError, background, queued
 from genmodels.service.paint import receptive_field

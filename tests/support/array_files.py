@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from genmodels.data import hdf5, packing
-from genmodels.data.packing import Report
+from genmodels.data.own import hdf5, packing
+from genmodels.data.own.packing import Report
 
 
 def npz(**arrays: Any) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from genmodels.runfolder import CONFIG, RunFolder, runs_root
+from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from tests.support.browser import ROOT
 
 SOURCE = ROOT / "checkpoints" / "mnist_vae_2d"

@@ -116,7 +116,7 @@ def of_checkpoint(path: Path) -> dict[str, list[float]]:
 
 def of_training(name: str) -> list[dict[str, float]]:
     """The metrics of six steps from seed 0 of a family's small configuration."""
-    from genmodels.runfolder import RunFolder
+    from genmodels.runs.folder import RunFolder
     from genmodels.training import runner
     from tests.conftest import small_spec
 
@@ -136,7 +136,7 @@ def _all(kind: str, only: str | None) -> dict[str, Any]:
     torch.set_num_threads(1)
     compute: Callable[[Any], Any]
     if kind == "checkpoints":
-        from genmodels import catalog
+        from genmodels.runs import catalog
 
         items: dict[str, Any] = {info.name: info.path for info in catalog.list_checkpoints() if info.published}
         compute = of_checkpoint

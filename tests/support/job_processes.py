@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import train_jobs
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from train_jobs import make_spec, scheduler
 from train_jobs.status import Job
 

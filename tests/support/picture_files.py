@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from genmodels.data import DataConfig, packing
+from genmodels.data import DataConfig
+from genmodels.data.own import packing
 
 ROOT = Path(__file__).parents[2]
 RED, GREEN, BLUE = (250, 10, 10), (10, 250, 10), (10, 10, 250)

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from genmodels import checkpoint, recipes
-from genmodels.runfolder import RunFolder
+from genmodels import recipes
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder
 
 
 def save_run(root: Path, name: str, recipe: str, *assignments: str, steps: tuple[int, ...] = (0, 10)) -> RunFolder:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from genmodels import checkpoint
-from genmodels.runfolder import RunFolder
+from genmodels.runs import checkpoint
+from genmodels.runs.folder import RunFolder
 from genmodels.service.large_images import ImageFile
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.runs import save_run

@@ -15,7 +15,7 @@ from genmodels import data
 from genmodels.config import Runtime
 from genmodels.data.loader import MemoryLoader
 from genmodels.model import Batch, Model
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.training import runner, tune
 from tests.conftest import small_spec
 
@@ -28,7 +28,7 @@ from genmodels import data
 from genmodels.training import runner, tune
 from genmodels.data.loader import MemoryLoader
 from genmodels.errors import ConfigError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 
 folder, pinned = RunFolder(sys.argv[1]), RunFolder(sys.argv[2])
 spec = folder.spec()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from genmodels.errors import ConfigError
-from genmodels.runfolder import RunFolder
+from genmodels.runs.folder import RunFolder
 from genmodels.training import accelerators
 from genmodels.training.trainer import resolve_device
 from train_jobs import devices

@@ -14,8 +14,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
-from genmodels import checkpoint, registry
+from genmodels import registry
 from genmodels.recipes import Spec
+from genmodels.runs import checkpoint
 from genmodels.training import estimate
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from genmodels import processes
-from genmodels.runfolder import LOG, RunFolder
+from genmodels.runs.folder import LOG, RunFolder
+from genmodels.system import processes
 from train_jobs.launchers import Process
 from train_jobs.launchers.environment import allowed
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.data.spec import BACKGROUNDS
 from genmodels.errors import ConfigError
 
@@ -37,7 +37,7 @@ class Background:
         raw: bytes,
         size: int,
         channels: int,
-        decode_on: Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]] = pictures.decode_on,
+        decode_on: Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]] = image_files.decode_on,
     ) -> np.ndarray:
         """`pictures.decode` by `decode_on`, and count the image if it is transparent; raises DataError."""
         other = 255 if self.level < 128 else 0

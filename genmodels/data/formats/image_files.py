@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genmodels.data import image_headers, sandbox, tiff
+from genmodels.data.formats import image_headers, tiff
+from genmodels.data.sandbox import image_decoders
 from genmodels.errors import DataError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ DECODERS: Mapping[str, Callable[..., np.ndarray]] = {
 def _sandboxed(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
     if len(raw) > MAX_FILE_BYTES:
         raise DataError(_TOO_LARGE)
-    return sandbox.decode(task, raw, most=SERVED_PIXELS, **arguments)
+    return image_decoders.decode(task, raw, most=SERVED_PIXELS, **arguments)
 
 
 def encode_png(pixels: np.ndarray) -> bytes:

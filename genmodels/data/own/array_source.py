@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genmodels.data import csv_images, pictures
-from genmodels.data.background import Background
-from genmodels.data.layouts import MAX_CLASSES, Layout, split_of, words_of
-from genmodels.data.left_out import LeftOut, shown
+from genmodels.data.formats import csv_images, image_files
+from genmodels.data.formats.background import Background
+from genmodels.data.own.layouts import MAX_CLASSES, Layout, split_of, words_of
+from genmodels.data.own.left_out import LeftOut, shown
 from genmodels.errors import DataError
 
 _IMAGE_WORDS = frozenset(("x", "images", "image", "imgs", "img", "data", "pictures", "features"))
@@ -42,7 +42,7 @@ class ArraySource:
 
     def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
         title, _, row = name.rpartition("/")
-        return pictures.fit_array(self._parts[title].images[int(row)], size, channels)
+        return image_files.fit_array(self._parts[title].images[int(row)], size, channels)
 
 
 def _groups(parts: Sequence[Part], names: Sequence[str]) -> Layout:

@@ -18,18 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels import leftovers
-from genmodels.data import recording
 from genmodels.data.dataset import UserData
-from genmodels.data.decoding import Decoded, decode_folder
-from genmodels.data.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
-from genmodels.data.layouts import Layout, layout
-from genmodels.data.left_out import shown
+from genmodels.data.formats import audio_files
+from genmodels.data.own.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
+from genmodels.data.own.layouts import Layout, layout
+from genmodels.data.own.left_out import shown
+from genmodels.data.own.scan import files_below
+from genmodels.data.own.sources import endings
 from genmodels.data.root import data_root
-from genmodels.data.scan import files_below
-from genmodels.data.sources import endings
+from genmodels.data.sandbox.recordings import Decoded, decode_folder
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import ConfigError, DataError
+from genmodels.system import leftovers
 
 DEFAULT_RATE, DEFAULT_SECONDS = 8_000, 2.0
 MAX_FILES = 20_000
@@ -73,12 +73,12 @@ class _Folder:
                 f"data.clip_seconds = {seconds:g} at data.sample_rate = {rate:,} makes clips of {rate * seconds:,.0f} "
                 f"samples; at most {MAX_CLIP:,} are allowed: choose at most {MAX_CLIP / rate:g} seconds"
             )
-        files = files_below(path, recording.SUFFIXES, MAX_FILES, "recordings")
+        files = files_below(path, audio_files.SUFFIXES, MAX_FILES, "recordings")
         left_out, names = files.left_out, files.names
         if not names:
             others = "; ".join(left_out.lines())
             raise DataError(
-                f"{path} holds no recordings (files ending in {endings(recording.SUFFIXES)})"
+                f"{path} holds no recordings (files ending in {endings(audio_files.SUFFIXES)})"
                 + (f". It holds: {others}" if others else "")
             )
         groups = layout(names)

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from genmodels.data import from_source, pictures
-from genmodels.data.background import Background
-from genmodels.data.left_out import LeftOut
+from genmodels.data.formats import image_files
+from genmodels.data.formats.background import Background
+from genmodels.data.own import from_source
+from genmodels.data.own.left_out import LeftOut
 from genmodels.data.spec import Split, split_rows
 from genmodels.errors import DataError
 
@@ -92,10 +93,10 @@ class Book:
         with _reading(self.path):
             dataset = checked(self._group, name, (2, 3), np.uint8)
             depth = dataset.shape[2:] or (1,)
-            if depth[0] not in (1, 3) or dataset.nbytes > 3 * pictures.MAX_PIXELS:
+            if depth[0] not in (1, 3) or dataset.nbytes > 3 * image_files.MAX_PIXELS:
                 raise DataError(f"a picture of shape {dataset.shape}; (height, width, 3) was expected")
             pixels = dataset[()]
-        return pictures.fit_array(pixels, size, channels)
+        return image_files.fit_array(pixels, size, channels)
 
 
 def is_book(path: Path) -> bool:

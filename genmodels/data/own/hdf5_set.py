@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels.data import from_source, hdf5
 from genmodels.data.dataset import UserData
+from genmodels.data.own import from_source, hdf5
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory
 from genmodels.errors import ConfigError
 

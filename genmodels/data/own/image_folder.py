@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from genmodels.data import from_source, style_picture
 from genmodels.data.dataset import UserData
-from genmodels.data.pictures import encode_png
-from genmodels.data.sources import Folder
+from genmodels.data.formats.image_files import encode_png
+from genmodels.data.own import from_source, style_image
+from genmodels.data.own.sources import Folder
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 
 
@@ -28,7 +28,7 @@ class ImageFolder(UserData):
             )
         if not Path(config.path).is_dir():
             return f"data.path = {config.path!r} is not a folder on this machine"
-        return None if config.style is None else style_picture.problem(config.style)
+        return None if config.style is None else style_image.problem(config.style)
 
     def spec(self, config: DataConfig) -> DataSpec:
         """Counted from the file names; raises DataError."""
@@ -37,11 +37,11 @@ class ImageFolder(UserData):
 
     def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
         arrays = from_source.arrays_of(self._folder(config), config, split, first)
-        return arrays if config.style is None else replace(arrays, style=style_picture.read(config)[None])
+        return arrays if config.style is None else replace(arrays, style=style_image.read(config)[None])
 
     def prepared_inputs(self, config: DataConfig) -> dict[str, bytes]:
         """The style image at the size that the run uses; raises DataError."""
-        return {} if config.style is None else {self.input_files["style"]: encode_png(style_picture.read(config))}
+        return {} if config.style is None else {self.input_files["style"]: encode_png(style_image.read(config))}
 
     def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
         """Images per class, counted from the file names."""

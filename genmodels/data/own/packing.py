@@ -19,14 +19,14 @@ from typing import IO
 
 import numpy as np
 
-from genmodels import leftovers
-from genmodels.data import array_files, from_source, hdf5
-from genmodels.data.background import Background
-from genmodels.data.layouts import untrained
-from genmodels.data.left_out import LeftOut, shown
-from genmodels.data.sources import LOCAL, Limits, Source, grouped, read_all
+from genmodels.data.formats.background import Background
+from genmodels.data.own import array_files, from_source, hdf5
+from genmodels.data.own.layouts import untrained
+from genmodels.data.own.left_out import LeftOut, shown
+from genmodels.data.own.sources import LOCAL, Limits, Source, grouped, read_all
 from genmodels.data.spec import check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
+from genmodels.system import leftovers
 
 SUFFIXES = (".h5", ".hdf5", ".h5py")
 _BLOCK_BYTES = 64 * 2**20

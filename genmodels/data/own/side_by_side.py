@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genmodels.data import pictures
-from genmodels.data.background import Background
-from genmodels.data.layouts import Layout
-from genmodels.data.sources import Folder, Zip, grouped
+from genmodels.data.formats import image_files
+from genmodels.data.formats.background import Background
+from genmodels.data.own.layouts import Layout
+from genmodels.data.own.sources import Folder, Zip, grouped
 from genmodels.errors import DataError
 
 _MIN_RATIO = 1.5  # width / height; two squares side by side have 2
@@ -30,11 +30,11 @@ class Halves:
 
     def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
         half, _, inner = name.partition("/")
-        pixels = pictures.decode_whole(self._source.raw(inner))
+        pixels = image_files.decode_whole(self._source.raw(inner))
         height, width = pixels.shape[:2]
         if width < _MIN_RATIO * height:
             raise DataError(f"{width} x {height} pixels are not two images side by side; take it out of the folder")
         middle = width // 2
         part = pixels[:, :middle] if half == "A" else pixels[:, width - middle :]
         part = (background or Background()).flattened(part)
-        return pictures.fit_array(np.ascontiguousarray(part), size, channels)
+        return image_files.fit_array(np.ascontiguousarray(part), size, channels)

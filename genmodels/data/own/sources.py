@@ -23,12 +23,12 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from genmodels.data import pictures
-from genmodels.data.background import Background
-from genmodels.data.layouts import Layout as Layout
-from genmodels.data.layouts import layout as layout
-from genmodels.data.left_out import LeftOut, is_system, shown
-from genmodels.data.scan import files_below
+from genmodels.data.formats import image_files
+from genmodels.data.formats.background import Background
+from genmodels.data.own.layouts import Layout as Layout
+from genmodels.data.own.layouts import layout as layout
+from genmodels.data.own.left_out import LeftOut, is_system, shown
+from genmodels.data.own.scan import files_below
 from genmodels.errors import DataError
 
 _DRIVE = re.compile(r"[A-Za-z]:")  # a later colon is part of a name: "Screenshot 12:30.png"
@@ -78,13 +78,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Listed:
-    """One split of image files, none of them opened: labels int64 (N,); `pictures(rows)` decodes those rows."""
+    """One split of image files, none of them opened: labels int64 (N,); `images(rows)` decodes those rows."""
 
     labels: np.ndarray
-    pictures: Callable[[np.ndarray], np.ndarray]
+    images: Callable[[np.ndarray], np.ndarray]
 
 
-def is_picture(name: str, suffixes: tuple[str, ...] = pictures.SUFFIXES) -> bool:
+def is_picture(name: str, suffixes: tuple[str, ...] = image_files.SUFFIXES) -> bool:
     """Whether a file name has an image suffix and is not hidden (macOS adds a hidden copy of each file to its zips)."""
     return not is_system(name) and PurePosixPath(name).suffix.lower() in suffixes
 
@@ -93,7 +93,7 @@ class Folder:
     """All images below a folder; `left_out` has its other files."""
 
     def __init__(self, path: Path, limits: Limits = LOCAL) -> None:
-        files = files_below(path, pictures.SUFFIXES, limits.entries, "pictures")
+        files = files_below(path, image_files.SUFFIXES, limits.entries, "pictures")
         self.path, self.title = path, shown(path.name)
         self.names: Sequence[str] = files.names
         self.left_out, self.linked = files.left_out, files.linked
@@ -102,7 +102,7 @@ class Folder:
         """A file's bytes; raises DataError."""
         try:
             with (self.path / name).open("rb") as file:
-                return file.read(pictures.MAX_FILE_BYTES + 1)
+                return file.read(image_files.MAX_FILE_BYTES + 1)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}") from error
 
@@ -118,8 +118,8 @@ class Zip:
         file: Path | BinaryIO,
         limits: Limits = LOCAL,
         title: str | None = None,
-        decode: DecodeOn = pictures.decode_on,
-        suffixes: Sequence[str] = pictures.SUFFIXES,
+        decode: DecodeOn = image_files.decode_on,
+        suffixes: Sequence[str] = image_files.SUFFIXES,
     ) -> None:
         self._decode, self._ratio = decode, limits.ratio
         self.title = title or (shown(file.stem) if isinstance(file, Path) else "uploaded zip")
@@ -172,8 +172,8 @@ class Zip:
     def raw(self, name: str) -> bytes:
         """An entry's bytes, bounded; raises DataError."""
         entry = self._entries[name]
-        if entry.file_size > pictures.MAX_FILE_BYTES:
-            raise DataError(f"larger than {pictures.MAX_FILE_BYTES >> 20} MB")
+        if entry.file_size > image_files.MAX_FILE_BYTES:
+            raise DataError(f"larger than {image_files.MAX_FILE_BYTES >> 20} MB")
         if entry.file_size > max(_SMALL, self._ratio * entry.compress_size):
             raise DataError(
                 f"{entry.file_size / 1e6:,.0f} MB packed into {entry.compress_size:,} bytes, more than "
@@ -189,7 +189,7 @@ class Zip:
 
 
 def _decoded(
-    raw: bytes, size: int, channels: int, background: Background | None, decode: DecodeOn = pictures.decode_on
+    raw: bytes, size: int, channels: int, background: Background | None, decode: DecodeOn = image_files.decode_on
 ) -> np.ndarray:
     if not raw:
         raise DataError("empty: the file has 0 bytes")
@@ -271,7 +271,7 @@ def grouped(source: Source) -> Grouped:
 def no_images(source: Source) -> str:
     """Error message: the source holds no images, and what it holds instead."""
     others = "; ".join(source.left_out.lines())
-    text = f"{source.title} holds no pictures (files ending in {endings(pictures.SUFFIXES)})"
+    text = f"{source.title} holds no pictures (files ending in {endings(image_files.SUFFIXES)})"
     return f"{text}. It holds: {others}" if others else text
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.data.root import data_root
 from genmodels.data.spec import DataConfig
 from genmodels.errors import DataError
@@ -58,7 +58,7 @@ def read(config: DataConfig) -> np.ndarray:
 def read_file(path: str, size: int) -> np.ndarray:
     """One file as uint8 (3, H, W), at most `size` on its longer side; raises DataError naming the file."""
     with named(path):
-        return pictures.decode_fitted(pictures.read(path), size)
+        return image_files.decode_fitted(image_files.read(path), size)
 
 
 @contextmanager
@@ -75,4 +75,4 @@ def _files() -> list[Path]:
         paths = sorted((data_root() / FOLDER).iterdir())
     except OSError:  # no such folder, so no names
         return []
-    return [path for path in paths if path.suffix.lower() in pictures.SUFFIXES and not path.name.startswith(".")]
+    return [path for path in paths if path.suffix.lower() in image_files.SUFFIXES and not path.name.startswith(".")]

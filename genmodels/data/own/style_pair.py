@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels.data import pictures, style_picture
 from genmodels.data.dataset import UserData
-from genmodels.data.from_source import UNKNOWN_LICENCE
+from genmodels.data.formats import image_files
+from genmodels.data.own import style_image
+from genmodels.data.own.from_source import UNKNOWN_LICENCE
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 
 _DEFAULT_SIZE = 256
@@ -38,8 +39,10 @@ class StylePair(UserData):
     def spec(self, config: DataConfig) -> DataSpec:
         """Measured from the content image's header; raises DataError."""
         content, style = self._paths(config)
-        with style_picture.named(content):
-            width, height = pictures.fitted(*pictures.size_of(pictures.read(content)), config.size or _DEFAULT_SIZE)
+        with style_image.named(content):
+            width, height = image_files.fitted(
+                *image_files.size_of(image_files.read(content)), config.size or _DEFAULT_SIZE
+            )
         return DataSpec(
             name=config.name,
             title=f"{Path(content).name} and {Path(style).name}",
@@ -56,7 +59,7 @@ class StylePair(UserData):
         size = config.size or _DEFAULT_SIZE
         sides = (size, config.style_size or size)
         content, style = (
-            style_picture.read_file(path, side) for path, side in zip(self._paths(config), sides, strict=True)
+            style_image.read_file(path, side) for path, side in zip(self._paths(config), sides, strict=True)
         )
         return Arrays(images=content[None], labels=np.zeros(1, np.int64), style=style[None])
 
@@ -65,8 +68,8 @@ class StylePair(UserData):
         arrays = self.load(config, "train")
         assert arrays.style is not None
         return {
-            self.input_files["path"]: pictures.encode_png(arrays.images[0]),
-            self.input_files["path_b"]: pictures.encode_png(arrays.style[0]),
+            self.input_files["path"]: image_files.encode_png(arrays.images[0]),
+            self.input_files["path_b"]: image_files.encode_png(arrays.style[0]),
         }
 
     def _paths(self, config: DataConfig) -> tuple[str, str]:

@@ -15,12 +15,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from genmodels.data import from_source
-from genmodels.data.background import Background
 from genmodels.data.dataset import UserData
-from genmodels.data.left_out import LeftOut
-from genmodels.data.side_by_side import Halves
-from genmodels.data.sources import Folder, Source, Zip, grouped, no_images
+from genmodels.data.formats.background import Background
+from genmodels.data.own import from_source
+from genmodels.data.own.left_out import LeftOut
+from genmodels.data.own.side_by_side import Halves
+from genmodels.data.own.sources import Folder, Source, Zip, grouped, no_images
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError
 

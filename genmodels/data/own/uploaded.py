@@ -1,6 +1,6 @@
 """The user's uploaded data sets: packed HDF5 files in `own/` of the data root, each with a short name.
 
-The studio writes these files itself (`intake.py`), so no untrusted file is parsed here.
+The studio writes these files itself (`upload.py`), so no untrusted file is parsed here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sandboxed subprocess for decoding untrusted files: limited memory and time, killed if it hangs.
 
-The subprocess is `intake_worker.py`. It reads one request as JSON and answers in lines of JSON.
+The subprocess is `decoding_worker.py`. It reads one request as JSON and answers in lines of JSON.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def run(
     subject, began = words.subject, time.monotonic()
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "genmodels.data.intake_worker"],
+            [sys.executable, "-m", "genmodels.data.sandbox.decoding_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -1,4 +1,4 @@
-"""The subprocess that decodes untrusted files, with limited memory. `isolation.py` starts it; it reports JSON lines."""
+"""Subprocess that decodes untrusted files, with limited memory; it answers in JSON. `decoding_process.py` starts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from genmodels.data import array_files, from_source, hdf5, packing, process_limits, recording, sandbox, sources
+from genmodels.data.formats import audio_files
+from genmodels.data.own import array_files, from_source, hdf5, packing, sources
+from genmodels.data.sandbox import image_decoders, limits
 from genmodels.errors import DataError, GenmodelsError
 
 _INTERVAL = 0.1  # seconds between two progress reports
@@ -21,10 +23,10 @@ _RECORDING_CPU_SECONDS = 20.0  # a minute of audio takes less than one
 
 def _limit(memory: int, kind: str) -> None:
     """Limit this process; the limits hold even if the server has ended."""
-    process_limits.die_with_parent()
+    limits.die_with_parent()
     if hasattr(os, "nice"):  # Windows has none
         os.nice(10)
-    process_limits.limit(memory=memory, cpu_seconds=_RECORDING_CPU_SECONDS if kind == "recording" else None)
+    limits.limit(memory=memory, cpu_seconds=_RECORDING_CPU_SECONDS if kind == "recording" else None)
 
 
 def _pack(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
@@ -45,7 +47,7 @@ def _pack(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> 
             source = hdf5.Book(spool)
             source.title = title
         else:
-            source = array_files.open_any(spool, sources.UPLOAD, title, sandbox.Decoders().decode_on)
+            source = array_files.open_any(spool, sources.UPLOAD, title, image_decoders.Decoders().decode_on)
         licence = request["licence"] or from_source.UNKNOWN_LICENCE
         size, grey = request["size"], request["grey"]
         background = request["background"]
@@ -74,7 +76,7 @@ def _pack(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> 
 
 def _decode(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
     raw = Path(request["spool"]).read_bytes()
-    samples = recording.decode(raw, request["sample_rate"], request["seconds"])
+    samples = audio_files.decode(raw, request["sample_rate"], request["seconds"])
     with Path(request["out"]).open("wb") as out:
         out.write(samples.astype("<f4").tobytes())
     report({"count": len(samples)})
@@ -90,7 +92,7 @@ def _decode_folder(request: dict[str, Any], report: Callable[[dict[str, Any]], N
             report({"done": row, "total": len(names), "file": shown})
             try:
                 with (folder / name).open("rb") as file:
-                    for block in recording.blocks(file, rate, request["seconds"]):
+                    for block in audio_files.blocks(file, rate, request["seconds"]):
                         if count + len(block) > most:
                             raise _TooMuchError
                         out.write(np.round(block * 32_767).astype("<i2").tobytes())

@@ -1,6 +1,6 @@
 """Sandbox for untrusted images: decodes them in warm subprocesses, limited in memory and time, a few at a time.
 
-The first request starts `sandbox_worker.py`, which loads Pillow once (half a second) and then forks a child per client
+The first request starts `image_worker.py`, which loads Pillow once (half a second) and then forks a child per client
 (some milliseconds). File and pixels are passed in anonymous files, so no image passes through JSON. A child that
 crashes, hangs or exceeds a limit affects nothing else, and the kernel enforces its limits even if its client has ended.
 The process ends with the server, because the socket between them closes.
@@ -113,9 +113,9 @@ class _Warm:
 
     def spawn(self, limits: Limits, requests: int) -> socket.socket:
         """A channel to a new child."""
-        from genmodels.data import sandbox_worker
+        from genmodels.data.sandbox import image_worker
 
-        message = sandbox_worker.SPAWN.pack(limits.memory, limits.cpu_seconds, limits.wall_seconds, requests)
+        message = image_worker.SPAWN.pack(limits.memory, limits.cpu_seconds, limits.wall_seconds, requests)
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             try:
@@ -130,7 +130,7 @@ class _Warm:
             self._control, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "genmodels.data.sandbox_worker", str(theirs.fileno())],
+                    [sys.executable, "-m", "genmodels.data.sandbox.image_worker", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     cwd=Path(__file__).parents[2],

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from genmodels.data import pictures, process_limits
+from genmodels.data.formats import image_files
+from genmodels.data.sandbox import limits
 from genmodels.errors import DataError
 
 SPAWN = struct.Struct("<QddI")  # memory, CPU seconds and wall-clock seconds per request, and how many requests
@@ -31,7 +32,7 @@ _OPEN_FILES = 32
 def main() -> None:
     """Fork a child for each message that arrives, and report how each child ended."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    pictures.warm_up()
+    image_files.warm_up()
     os.chdir("/")
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page
@@ -83,10 +84,10 @@ def _child(channel: socket.socket, memory: int, cpu: float, wall: float, request
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        process_limits.die_with_parent()
-        process_limits.first_to_be_killed()
-        size = process_limits.address_space()
-        process_limits.limit(
+        limits.die_with_parent()
+        limits.first_to_be_killed()
+        size = limits.address_space()
+        limits.limit(
             memory=size + memory if size else None,
             cpu_seconds=cpu * requests + 2,
             file_bytes=memory,
@@ -127,7 +128,7 @@ def _decoded(request: dict[str, Any], source: int, target: int) -> dict[str, Any
     try:
         with open(source, "rb", buffering=0, closefd=False) as file:
             raw = file.read()
-        pixels = np.ascontiguousarray(pictures.DECODERS[request["task"]](raw, **request["arguments"]))
+        pixels = np.ascontiguousarray(image_files.DECODERS[request["task"]](raw, **request["arguments"]))
         view = pixels.reshape(-1).data
         while len(view):
             view = view[os.write(target, view) :]

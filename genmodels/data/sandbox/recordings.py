@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels.data import isolation, recording
-from genmodels.data.isolation import PATIENCE, Words
+from genmodels.data.formats import audio_files
+from genmodels.data.sandbox import decoding_process
+from genmodels.data.sandbox.decoding_process import PATIENCE, Words
 from genmodels.errors import DataError
 
 MEMORY = 2 * 2**30
@@ -35,7 +36,7 @@ class BusyError(DataError):
 def decode_recording(
     raw: bytes,
     sample_rate: int,
-    seconds: float = recording.MAX_SECONDS,
+    seconds: float = audio_files.MAX_SECONDS,
     *,
     patience: float = PATIENCE,
     memory: int = MEMORY,
@@ -46,8 +47,8 @@ def decode_recording(
     WAV, FLAC, OGG, MP3 or AIFF, in half a second. Raises DataError with the reason, and BusyError if AT_ONCE other
     recordings are being decoded and none is ready within `wait` seconds.
     """
-    if len(raw) > recording.MAX_FILE_BYTES:
-        raise DataError(f"larger than {recording.MAX_FILE_BYTES >> 20} MB; cut out what you need first")
+    if len(raw) > audio_files.MAX_FILE_BYTES:
+        raise DataError(f"larger than {audio_files.MAX_FILE_BYTES >> 20} MB; cut out what you need first")
     if not _places.acquire(timeout=wait):
         raise BusyError(f"{AT_ONCE} other recordings are being read now; try again in a few seconds")
     try:
@@ -55,7 +56,7 @@ def decode_recording(
             spool.write(raw)
             spool.seek(0)  # also flushes
             request = {"kind": "recording", "memory": memory, "sample_rate": sample_rate, "seconds": seconds}
-            report = isolation.run(request, _ONE, None, patience, {"spool": spool, "out": out})
+            report = decoding_process.run(request, _ONE, None, patience, {"spool": spool, "out": out})
             out.seek(0)
             samples = np.fromfile(out, "<f4", report["count"])
     finally:
@@ -94,7 +95,7 @@ def decode_folder(
     with tempfile.TemporaryFile() as out:
         request = {"kind": "recordings", "memory": memory, "folder": str(folder), "names": list(names)}
         request |= {"sample_rate": sample_rate, "seconds": seconds, "most": most}
-        report = isolation.run(request, _MANY, on_progress, patience, {"out": out})
+        report = decoding_process.run(request, _MANY, on_progress, patience, {"out": out})
         out.seek(0)
         samples = np.fromfile(out, "<i2", report["count"]).astype(np.int16, copy=False)
     ends, rows = np.array(report["ends"], np.int64), np.array(report["rows"], np.int64)

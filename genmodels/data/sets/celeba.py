@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels.data import from_source
 from genmodels.data.dataset import Downloadable
+from genmodels.data.own import from_source
+from genmodels.data.own.sources import Folder
 from genmodels.data.root import data_root
-from genmodels.data.sources import Folder
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory
 from genmodels.errors import DataError
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels import leftovers
-from genmodels.data import from_source
 from genmodels.data.dataset import Downloadable, FixedDataset
+from genmodels.data.own import from_source
+from genmodels.data.own.sources import Folder, Listed, layout
 from genmodels.data.root import data_root
-from genmodels.data.sources import Folder, Listed, layout
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
+from genmodels.system import leftovers
 
 SPEC = DataSpec(
     name="cifar10",
@@ -74,7 +74,7 @@ class Cifar10(Downloadable, FixedDataset):
             arrays = _read_binary(self._folder(), split)
             return arrays if first is None else Arrays(images=arrays.images[:first], labels=arrays.labels[:first])
         labels = files.labels[:first]
-        return Arrays(images=files.pictures(np.arange(len(labels))), labels=labels)
+        return Arrays(images=files.images(np.arange(len(labels))), labels=labels)
 
     def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
         """Images per class; those of a folder are counted without opening them."""

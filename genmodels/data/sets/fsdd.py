@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels import leftovers
 from genmodels.data.dataset import Downloadable, FixedDataset
 from genmodels.data.root import data_root
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import DataError
+from genmodels.system import leftovers
 
 SPEC = DataSpec(
     name="fsdd",

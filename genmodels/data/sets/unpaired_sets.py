@@ -11,13 +11,14 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from genmodels import leftovers
-from genmodels.data import pictures, unpaired
 from genmodels.data.dataset import Downloadable
+from genmodels.data.formats import image_files
+from genmodels.data.own import unpaired
+from genmodels.data.own.sources import Folder, Source, Zip
 from genmodels.data.root import data_root
-from genmodels.data.sources import Folder, Source, Zip
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
+from genmodels.system import leftovers
 
 _AUTHORS = "https://efrosgans.eecs.berkeley.edu/cyclegan/datasets"
 _FLOWERS = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
@@ -211,7 +212,7 @@ class Flowers(UnpairedSet):
                         raise DataError(
                             f"{archive} unpacks to more than {_MAX_UNPACKED >> 20} MB; it is not the flowers"
                         )
-                    if not member.isreg() or not _is_flower(member.name) or member.size > pictures.MAX_FILE_BYTES:
+                    if not member.isreg() or not _is_flower(member.name) or member.size > image_files.MAX_FILE_BYTES:
                         continue
                     stream = tar.extractfile(member)
                     assert stream is not None  # a regular file has one
@@ -219,7 +220,7 @@ class Flowers(UnpairedSet):
                     target = root / "flower_photos" / flower / name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     part = target.with_name(f".{target.name}.tmp")
-                    part.write_bytes(stream.read(pictures.MAX_FILE_BYTES))
+                    part.write_bytes(stream.read(image_files.MAX_FILE_BYTES))
                     os.replace(part, target)
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise DataError(f"{archive} is damaged: {error}. Remove it and fetch it again") from error

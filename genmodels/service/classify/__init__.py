@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genmodels import catalog
 from genmodels.capabilities import SupportsClassification, SupportsProbabilities
-from genmodels.catalog import CheckpointInfo
 from genmodels.data import DataConfig, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.evaluation import reference_classifier
 from genmodels.images import drawing
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.fair_queue import queued

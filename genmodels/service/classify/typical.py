@@ -15,11 +15,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import checkpoint
 from genmodels.capabilities import SupportsClassification
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.evaluation.activation_maximisation import Ascent, AscentSettings, Start, initial_images
+from genmodels.runs import checkpoint
 from genmodels.service.cache import LRU
 from genmodels.service.classify import CLASSES, as_classifier, classifier_of, outputs, require_digits
 from genmodels.service.dataset_images import test_images, tile_png

@@ -24,13 +24,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from genmodels import catalog, data, evaluation
-from genmodels.catalog import CheckpointInfo
+from genmodels import data, evaluation
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.evaluation import digit_metrics, range_text, reference_classifier
 from genmodels.public import public_mode
 from genmodels.publishing.expected import Expectation, expectation_of
-from genmodels.runfolder import MEASURED, RunFolder, read_json
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import MEASURED, RunFolder, read_json
 from genmodels.service.dataset_images import modified
 from genmodels.service.evaluate import stored_metrics
 from genmodels.service.inference import plain

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genmodels import capabilities, catalog, data
+from genmodels import capabilities, data
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.errors import CapabilityError, DataError
@@ -20,7 +20,8 @@ from genmodels.evaluation.splits import shuffled
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import modified
 from genmodels.service.fair_queue import background, queued

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genmodels.errors import CheckpointError
-from genmodels.runfolder import FORMAT, RunFolder, read_json, runs_root, write_json
+from genmodels.runs.folder import FORMAT, RunFolder, read_json, runs_root, write_json
 
 _FILE, _MAX_ENTRIES = "figures.json", 500
 

@@ -15,15 +15,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import capabilities, catalog, data, registry
+from genmodels import capabilities, data, registry
 from genmodels.capabilities import SupportsEncoding, SupportsLatent, SupportsPosterior
-from genmodels.catalog import CheckpointInfo
 from genmodels.data import Arrays, DataConfig, DataSpec
 from genmodels.data.loader import hash_seed, to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.images import drawing, preview
 from genmodels.losses import bernoulli_entropy, bernoulli_nll, gaussian_kl
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import modified, test_images, tile_png
 from genmodels.service.fair_queue import background

@@ -10,15 +10,15 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog
 from genmodels.capabilities import SupportsEncoding, SupportsLatent
-from genmodels.catalog import CheckpointInfo
 from genmodels.config import Frozen
 from genmodels.data import DataConfig, DataSpec, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError
 from genmodels.images import drawing
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.seeding import generator_of
 from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.inference import model_of, run

@@ -15,16 +15,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genmodels import catalog, registry
+from genmodels import registry
 from genmodels.capabilities import Condition, SupportsPixelSampling
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.evaluation import reference_classifier
 from genmodels.evaluation.likelihood import BINARY_SEED
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.networks.pixel_settings import PixelSettings
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.sampling.options import SamplingOptions
 from genmodels.sampling.pixels import UNKNOWN
 from genmodels.seeding import generator_of

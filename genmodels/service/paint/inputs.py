@@ -9,12 +9,12 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from genmodels import catalog
 from genmodels.data import DataConfig, DataSpec, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.images import drawing, preview
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 from genmodels.service.dataset_images import test_images
 from genmodels.service.inference import plain
 

@@ -13,10 +13,11 @@ from PIL import Image
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from genmodels import checkpoint, registry
+from genmodels import registry
 from genmodels.errors import ConfigError
 from genmodels.images import preview
 from genmodels.model import Model
+from genmodels.runs import checkpoint
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, model_of, run

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genmodels import catalog, synthesis
-from genmodels.catalog import CheckpointInfo
+from genmodels import synthesis
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.sampling.options import SamplingOptions
 from genmodels.service import fair_queue, sessions
 from genmodels.service.cache import LRU

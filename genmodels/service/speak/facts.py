@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genmodels import catalog, registry
+from genmodels import registry
 from genmodels.capabilities import DilationConfig, GuidanceConfig, TemporalConfig
 from genmodels.errors import CapabilityError
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 from genmodels.service.inference import plain
 
 

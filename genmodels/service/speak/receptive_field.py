@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from genmodels import checkpoint
 from genmodels.capabilities import SupportsAudioReceptiveField
 from genmodels.errors import CapabilityError
+from genmodels.runs import checkpoint
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import ModelKey, model_of, run

@@ -17,8 +17,9 @@ from pydantic import Field
 
 from genmodels import data
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, Recordings, intake, recording
-from genmodels.data.decoding import BusyError
+from genmodels.data import DataConfig, Recordings, upload
+from genmodels.data.formats import audio_files
+from genmodels.data.sandbox.recordings import BusyError
 from genmodels.errors import ConfigError, DataError
 from genmodels.service.cache import LRU
 from genmodels.service.inference import run
@@ -152,7 +153,7 @@ def decoded(raw: bytes, rate: int = RATE) -> Sound:
 
     def decode() -> np.ndarray | str:
         try:
-            return intake.decode_recording(raw, rate, MAX_SECONDS)
+            return upload.decode_recording(raw, rate, MAX_SECONDS)
         except BusyError:  # says nothing about the file
             raise
         except DataError as error:
@@ -168,7 +169,7 @@ def at_rate(sound: Sound, rate: int) -> Sound:
     """The recording resampled to `rate`."""
     if sound.rate == rate:
         return sound
-    return Sound(recording.resample(sound.samples, sound.rate, rate).astype(np.float32), rate, sound.title)
+    return Sound(audio_files.resample(sound.samples, sound.rate, rate).astype(np.float32), rate, sound.title)
 
 
 def two_tones(request: TwoTones) -> Sound:

@@ -18,24 +18,25 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from genmodels import catalog, recipes, registry
+from genmodels import recipes, registry
 from genmodels.capabilities import SupportsPainting, SupportsStylizing
-from genmodels.catalog import CheckpointInfo
 from genmodels.config import FROM_DATA, Frozen
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.images import preview, tiled
 from genmodels.images.tiled import Progress
 from genmodels.model import Model
 from genmodels.networks.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS
 from genmodels.recipes import Spec
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.service.inference import ModelKey, model_of, run
 from genmodels.service.large_images import TILE, ImageFile, Shown, cached, run_tiles, shown
 from genmodels.service.requests import ModelRequest
 from genmodels.service.stylize import inputs as stylize_inputs
 
-MAX_MB = pictures.MAX_FILE_BYTES >> 20
+MAX_MB = image_files.MAX_FILE_BYTES >> 20
 RECIPE = "style_transfer"
 LAYERS = {"content": CONTENT_LAYERS, "style": STYLE_LAYERS}
 PRESETS: dict[str, dict[str, Any]] = {
@@ -134,7 +135,7 @@ def thumbnail(file: ImageFile) -> Shown:
     """A small version of a chosen image; raises DataError, with the reason, if it cannot be used."""
 
     def make() -> tuple[Shown, int]:
-        small = shown(pictures.decode_fitted(file.raw, _THUMBNAIL, served=True).transpose(1, 2, 0))
+        small = shown(image_files.decode_fitted(file.raw, _THUMBNAIL, served=True).transpose(1, 2, 0))
         return small, len(small.image)
 
     return cached(Shown, _THUMBNAIL, file.raw, make)
@@ -173,7 +174,7 @@ def stylize(request: StylizeRequest, file: ImageFile, on_progress: Progress | No
     model, key = run(lambda: _network(request))
 
     def make() -> tuple[Stylized, int]:
-        picture = pictures.decode_whole(file.raw, served=True)
+        picture = image_files.decode_whole(file.raw, served=True)
         original = picture.shape[1], picture.shape[0]
         tiled.check_shape(*original)
         factor = min(1.0, request.longest / max(original))

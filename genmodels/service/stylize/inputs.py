@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from genmodels import data
-from genmodels.data import pictures, style_picture
+from genmodels.data.formats import image_files
+from genmodels.data.own import style_image
 from genmodels.errors import UnknownNameError
 from genmodels.service.large_images import ImageFile
 
@@ -29,24 +30,24 @@ WORKS: dict[Kind, dict[str, str]] = {
 
 def available(kind: Kind) -> dict[str, str]:
     """Titles by name, of the works whose files are on this machine."""
-    here = style_picture.names()
+    here = style_image.names()
     return {name: title for name, title in WORKS[kind].items() if name in here}
 
 
 def how_to_get(kind: Kind) -> str:
     """One sentence that says which files belong in which folder."""
     files = ", ".join(f"{name}.jpg" for name in WORKS[kind])
-    return f"put files named {files} into the folder {style_picture.FOLDER} of {data.data_root()}"
+    return f"put files named {files} into the folder {style_image.FOLDER} of {data.data_root()}"
 
 
 def open_work(kind: Kind, name: str) -> ImageFile:
     """A work that is available, as a file; raises UnknownNameError, and DataError if it cannot be read."""
     titles = available(kind)
-    path = style_picture.located(name) if name in titles else None
+    path = style_image.located(name) if name in titles else None
     if path is None:
         raise UnknownNameError(kind, name, titles)
-    with style_picture.named(str(path)):
-        return ImageFile(path.name, pictures.read(path))
+    with style_image.named(str(path)):
+        return ImageFile(path.name, image_files.read(path))
 
 
 def title_of(style: str | None) -> str | None:

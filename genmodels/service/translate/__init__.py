@@ -18,24 +18,24 @@ import torch
 from PIL import Image
 from pydantic import Field
 
-from genmodels import catalog
 from genmodels.capabilities import Direction, SupportsTranslation
-from genmodels.catalog import CheckpointInfo
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError
 from genmodels.evaluation.translation_metrics import classifier_of, probability_of_b
 from genmodels.images import preview, tiled
 from genmodels.images.tiled import Progress
 from genmodels.model import Model
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
 from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import ModelKey, model_of, plain, run
 from genmodels.service.large_images import DISPLAY_SIDE, TILE, ImageFile, Shown, cached, result_name, run_tiles, shown
 from genmodels.service.requests import ModelRequest
 from genmodels.service.translate.heat_map import to_colours
 
-MAX_IMAGES, MAX_MB = 12, pictures.MAX_FILE_BYTES >> 20
+MAX_IMAGES, MAX_MB = 12, image_files.MAX_FILE_BYTES >> 20
 DETAILS = (1, 2, 4, 0)
 """Resolution of a translation: the shorter side as a multiple of the training images'; 0 keeps the image's own size."""
 HEAT_TOP = 0.5
@@ -119,7 +119,7 @@ def translate(request: TranslationRequest, file: ImageFile, on_progress: Progres
     """
 
     def make(model: Model) -> tuple[Translation, int]:
-        picture = pictures.decode_whole(file.raw, served=True)
+        picture = image_files.decode_whole(file.raw, served=True)
         before, (height, width) = shown(picture), picture.shape[:2]
         colours, alpha = tiled.split_alpha(picture)
         reduced = _reduced(model, request, colours)
@@ -213,7 +213,7 @@ def _one_way(
     def make(model: Model) -> tuple[_OneWay, int]:
         source = reduced
         if source is None:
-            picture = pictures.decode_whole(file.raw, served=True)
+            picture = image_files.decode_whole(file.raw, served=True)
             source = _reduced(model, request, tiled.split_alpha(picture)[0])
             del picture
         began = time.perf_counter()
@@ -260,7 +260,7 @@ def _probabilities(request: TranslationRequest, *images: np.ndarray) -> tuple[fl
     info = classifier_of(RunFolder(catalog.find(plain(request.model))).spec().data_spec)
     if info is None or info.image_shape is None:
         return None
-    squares = [pictures.fit_array(pixels, info.image_shape[1], info.image_shape[0]) for pixels in images]
+    squares = [image_files.fit_array(pixels, info.image_shape[1], info.image_shape[0]) for pixels in images]
     x = to_float(torch.from_numpy(np.stack(squares)))
     with background():
         second = run(lambda: probability_of_b(model_of(info.name, None)[0], x), divided=True)

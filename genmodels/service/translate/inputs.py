@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from genmodels import catalog, data
+from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.errors import DataError
 from genmodels.images import preview
-from genmodels.runfolder import RunFolder
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 from genmodels.service.dataset_images import test_images
 from genmodels.service.inference import plain
 from genmodels.service.large_images import ImageFile

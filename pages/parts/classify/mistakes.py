@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Confusion
 from pages.components import train_choice

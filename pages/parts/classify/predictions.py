@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.images import drawing
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Prediction, Predictions
 from pages.components import choice, upload_limits

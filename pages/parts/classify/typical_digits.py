@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.classify import typical
 from genmodels.service.classify.typical import Typical, TypicalRequest
 from pages.components.i18n import t

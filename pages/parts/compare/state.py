@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import compare
 from genmodels.service.compare import MAX_MODELS, MIN_MODELS, PICTURES

@@ -7,7 +7,7 @@ from typing import cast
 import streamlit as st
 
 import train_jobs
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
 from genmodels.service.datasets import Taken, Upload, Wanted
@@ -16,7 +16,7 @@ from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
 _CONTAINERS = (".heic", ".heif", ".zip", ".npz", ".csv", ".gz", ".idx3-ubyte", ".idx1-ubyte", ".h5", ".hdf5", ".h5py")
-_SUFFIXES = [suffix.removeprefix(".") for suffix in (*pictures.SUFFIXES, *_CONTAINERS)]
+_SUFFIXES = [suffix.removeprefix(".") for suffix in (*image_files.SUFFIXES, *_CONTAINERS)]
 _BACKGROUNDS = {"black": 0, "grey": 128, "white": 255}
 _MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
 

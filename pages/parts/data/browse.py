@@ -46,7 +46,7 @@ def draw(entry: Entry) -> None:
 
 
 def _about(entry: Entry, spec: DataSpec) -> None:
-    st.markdown(t(f"data.about.{'own' if entry.own else entry.name}"))
+    st.markdown(t(f"data.about.{'own' if entry.uploaded else entry.name}"))
     facts = [t("data.facts", train=f"{spec.train_size:,}", test=f"{spec.test_size:,}")]
     if spec.image_shape:
         channels, height, width = spec.image_shape
@@ -80,7 +80,7 @@ def _actions(entry: Entry, spec: DataSpec) -> None:
     ):
         recipe = recipe_for(entry, spec)
         st.switch_page("train.py", query_params={"data": entry.name} | ({"recipe": recipe} if recipe else {}))
-    if entry.own:
+    if entry.uploaded:
         _delete(entry, spec.title, row)
 
 
@@ -89,7 +89,7 @@ def recipe_for(entry: Entry, spec: DataSpec) -> str | None:
 
     An own set starts with a family that suits its shape, because recipes have texts about their own data.
     """
-    if not entry.own:
+    if not entry.uploaded:
         own_recipes = [name for name in recipes.names() if recipes.get(name).data.get("name") == entry.name]
         return own_recipes[0] if len(own_recipes) == 1 else None
     return "dcgan_64" if spec.image_shape is not None and spec.image_shape[1:] == (64, 64) else "vae"

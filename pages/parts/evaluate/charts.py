@@ -8,8 +8,8 @@ from typing import Literal
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.evaluation.metric_table import name_of
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from genmodels.service.evaluate.inspection import Calibration

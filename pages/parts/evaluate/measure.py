@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
 from genmodels.public import public_mode
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from pages.components.i18n import t

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import DataError
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.evaluate import inspection
 from genmodels.service.evaluate.inspection import Nearest
 from pages.components import data_offer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.manifold import denoise
 from genmodels.service.manifold.denoise import Noise
 from pages.components import address, choice

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.images import drawing
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Encoded, Plane
 from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png

@@ -6,7 +6,7 @@ import html
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.paint import receptive_field
 from genmodels.service.paint.receptive_field import PixelCounts, ReceptiveFieldRequest

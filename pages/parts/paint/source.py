@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.paint import inputs
 from genmodels.service.paint.inputs import KnownImage
 from pages.components.canvas import canvas

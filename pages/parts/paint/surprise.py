@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.paint import Facts, PaintRequest
 from genmodels.service.paint.surprise import Surprise, surprise

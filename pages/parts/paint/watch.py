@@ -8,8 +8,8 @@ from collections.abc import Hashable
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.paint import Facts, Painting, PaintRequest, files
 from genmodels.service.paint.inputs import KnownImage

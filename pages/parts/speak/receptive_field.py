@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.speak import facts, receptive_field
 from genmodels.service.speak.facts import AudioFacts
 from pages.components.i18n import t

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels import data
-from genmodels.data import DataConfig, recording
+from genmodels.data import DataConfig
+from genmodels.data.formats import audio_files
 from genmodels.service.speak import sound
 from genmodels.service.speak.sound import Sound
 from pages.components import train_choice, upload_limits
@@ -15,7 +16,7 @@ from pages.components.seed_input import set_random
 from pages.components.theme import friendly_errors, plain
 
 _SOURCES = ("real", "upload", "microphone")
-_SUFFIXES = [suffix.removeprefix(".") for suffix in recording.SUFFIXES]
+_SUFFIXES = [suffix.removeprefix(".") for suffix in audio_files.SUFFIXES]
 _MAX_MB = 20
 _SPEECH = "fsdd"
 

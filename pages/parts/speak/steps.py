@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import speak
 from genmodels.service.speak import Generation, SpeakRequest, facts
 from pages.components import speak_state

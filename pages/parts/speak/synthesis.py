@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.speak import facts
 from pages.components import speak_state
 from pages.components.i18n import t

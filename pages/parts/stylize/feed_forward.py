@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 import train_jobs
-from genmodels.catalog import CheckpointInfo
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile, result_name
 from genmodels.service.stylize import StylizeRequest

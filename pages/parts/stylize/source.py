@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import DataError
 from genmodels.public import public_mode
 from genmodels.service import stylize
@@ -87,9 +87,9 @@ def _uploaded(name: str, source: str) -> ImageFile | None:
         return None if taken is None else ImageFile(t("stylize.content.camera_name"), taken.getvalue())
     file = st.file_uploader(
         t(f"stylize.{name}.file"),
-        [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
+        [suffix.removeprefix(".") for suffix in image_files.SUFFIXES],
         key=f"stylize_{name}_upload",
-        help=t("stylize.file_help", megabytes=stylize.MAX_MB, millions=pictures.SERVED_PIXELS // 1_000_000),
+        help=t("stylize.file_help", megabytes=stylize.MAX_MB, millions=image_files.SERVED_PIXELS // 1_000_000),
         max_upload_size=stylize.MAX_MB,
     )
     upload_limits.accept(f"stylize_{name}_upload", file, megabytes=stylize.MAX_MB)

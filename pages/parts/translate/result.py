@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
 from genmodels.errors import GenmodelsError
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile, result_name
 from genmodels.service.translate import Cycle, Translation, TranslationRequest

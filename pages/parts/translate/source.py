@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels.catalog import CheckpointInfo
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 from genmodels.errors import DataError
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import inputs
@@ -16,7 +16,7 @@ from pages.components.number_field import whole_number
 from pages.components.seed_input import set_random
 from pages.components.theme import plain
 
-_MILLIONS = pictures.SERVED_PIXELS // 1_000_000
+_MILLIONS = image_files.SERVED_PIXELS // 1_000_000
 _TOTAL_MB = 256  # of all files: twelve of a camera's largest files
 _SOURCES = ("upload", "camera", "test")
 
@@ -46,7 +46,7 @@ def uploads(info: CheckpointInfo, kind: int) -> list[ImageFile]:
 def _files() -> list[ImageFile]:
     files = st.file_uploader(
         t("translate.files"),
-        [suffix.removeprefix(".") for suffix in pictures.SUFFIXES],
+        [suffix.removeprefix(".") for suffix in image_files.SUFFIXES],
         accept_multiple_files=True,
         key="translate_upload",
         help=t("translate.files_help", count=translate.MAX_IMAGES, megabytes=translate.MAX_MB, millions=_MILLIONS),
