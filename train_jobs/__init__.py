@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         submit_pair,
     )
     from train_jobs.errors import JobError, PublicModeError, QueueError
-    from train_jobs.live_settings import settings_now, turn
+    from train_jobs.live_settings import settings_now, update
     from train_jobs.spec import JobSpec, make_spec
     from train_jobs.status import Job
 
@@ -52,7 +52,7 @@ _EXPORTS = {
     "stop": "api",
     "submit": "api",
     "submit_pair": "api",
-    "turn": "live_settings",
+    "update": "live_settings",
 }
 """Public name -> module."""
 
@@ -78,7 +78,7 @@ __all__ = [
     "stop",
     "submit",
     "submit_pair",
-    "turn",
+    "update",
 ]
 
 

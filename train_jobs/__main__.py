@@ -161,8 +161,8 @@ def resume(job_id: Id) -> None:
     typer.echo(job_id)
 
 
-@app.command()
-def turn(
+@app.command("set")
+def set_(
     job_id: Id,
     settings: Annotated[list[str], typer.Argument(help="model.FIELD=VALUE, for example model.generator_lr=1e-4")],
 ) -> None:
@@ -170,7 +170,7 @@ def turn(
     sections = recipes.parse_overrides(settings)
     for section in sections.keys() - {"model"}:
         raise ConfigError(f"{section}.* cannot be changed while training, only live settings of the model: model.*")
-    changed = live_settings.turn(job_id, sections["model"])
+    changed = live_settings.update(job_id, sections["model"])
     for name, (old, new) in changed.items():
         typer.echo(f"model.{name} from {old:g} to {new:g}")
     if not changed:

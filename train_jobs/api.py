@@ -173,7 +173,7 @@ def request(job_id: str, action: str, **values: Any) -> None:
 
     Raises JobError until it trains: a starting worker ignores requests that are already in the file.
     """
-    refuse_in_public_mode("steering a training")
+    refuse_in_public_mode("changing a training's settings")
     run = job(job_id)
     if run.state != "RUNNING":
         raise JobError(f"{job_id} is not running ({run.state}); only a running training can {action}")

@@ -21,13 +21,13 @@ def settings_now(job: Job) -> dict[str, Any]:
     return current
 
 
-def turn(job_id: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def update(job_id: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Change live settings of a training job from its next step on; returns old and new value of each changed field.
 
     `{"cycle_weight": 4.0}` -> `{"cycle_weight": (2.0, 4.0)}`. Raises ConfigError naming the field, and changes nothing
     then, or JobError if the job is not training.
     """
-    api.refuse_in_public_mode("steering a training")
+    api.refuse_in_public_mode("changing a training's settings")
     job = api.job(job_id)
     settings = registry.config_class(job.model)
     live = live_fields(settings)

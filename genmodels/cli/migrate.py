@@ -7,27 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from genmodels.errors import CheckpointError, ConfigError
-from genmodels.runs.folder import CONFIG, FORMAT, MEASURED, read_json, write_json
+from genmodels.runs.files import JSON_BYTES, read_json, read_lines, write_json, write_lines
+from genmodels.runs.folder import CONFIG, EVENTS, FORMAT, MEASURED
 
-_FIELDS: dict[str, dict[str, str]] = {
-    "wavenet": {"untold": "condition_dropout"},
-    "pixelcnn": {"rounding": "quantisation"},
-    "gated_pixelcnn": {"rounding": "quantisation"},
-    "cyclegan": {"discriminators_first": "discriminator_warmup"},
-}
-"""Settings of a model family by their names in format 1."""
-_VALUES = {("quantisation", "drawn"): "stochastic"}
-_METRICS = {
-    "classes/min_share": "classes/min_fraction",
-    "classes/share_": "classes/fraction_",
-    "memory/copied_share": "memory/copied_fraction",
-    "kinds/": "domains/",
-}
-"""Beginnings of metric names in format 1."""
-_FACTS = {"turned": "setting_changes"}
-"""Entries of metrics.json by their names in format 1."""
+_NAMES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("format_1.yaml").read_text(encoding="utf-8"))
+"""What format 2 renamed."""
 
 
 def migrate(
@@ -62,6 +49,9 @@ def migrate_folder(folder: Path) -> bool:
         raise CheckpointError(f"{folder / CONFIG} has format version {version!r}, and only version 1 can be converted")
     if (folder / MEASURED).is_file():
         write_json(folder / MEASURED, _converted_facts(read_json(folder / MEASURED)))
+    if (folder / EVENTS).is_file():
+        events, _ = read_lines(folder / EVENTS, most=JSON_BYTES)
+        write_lines(folder / EVENTS, map(_converted_event, events))
     # Last: a conversion that was interrupted before is repeated as a whole.
     write_json(folder / CONFIG, {**config, "format": FORMAT, "spec": _converted_spec(config.get("spec"))})
     return True
@@ -70,7 +60,7 @@ def migrate_folder(folder: Path) -> bool:
 def _converted_spec(spec: Any) -> Any:
     if not isinstance(spec, dict):
         return spec
-    spec, fields = dict(spec), _FIELDS.get(str(spec.get("model")), {})
+    spec, fields = dict(spec), _NAMES["settings"].get(str(spec.get("model")), {})
     if isinstance(spec.get("config"), dict):
         settings = {fields.get(name, name): value for name, value in spec["config"].items()}
         spec["config"] = {name: _converted_value(name, value) for name, value in settings.items()}
@@ -80,7 +70,7 @@ def _converted_spec(spec: Any) -> Any:
 
 
 def _converted_value(name: str, value: Any) -> Any:
-    return _VALUES.get((name, value), value) if isinstance(value, str) else value
+    return _NAMES["values"].get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
 def _converted_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,8 +78,9 @@ def _converted_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _converted_metric(name: str) -> str:
-    old = next((old for old in _METRICS if name.startswith(old)), "")
-    return _METRICS[old] + name.removeprefix(old) if old else name
+    renamed: dict[str, str] = _NAMES["metrics"]
+    old = next((old for old in renamed if name.startswith(old)), "")
+    return renamed[old] + name.removeprefix(old) if old else name
 
 
 def _converted_facts(facts: Any) -> Any:
@@ -98,4 +89,11 @@ def _converted_facts(facts: Any) -> Any:
         return [_converted_facts(item) for item in facts]
     if not isinstance(facts, dict):
         return facts
-    return {_FACTS.get(name, _converted_metric(name)): _converted_facts(value) for name, value in facts.items()}
+    return {
+        _NAMES["facts"].get(name, _converted_metric(name)): _converted_facts(value) for name, value in facts.items()
+    }
+
+
+def _converted_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {_NAMES["event_fields"].get(name, name): value for name, value in event.items()}
+    return {**fields, "kind": _NAMES["events"].get(str(event.get("kind")), event.get("kind"))}

@@ -43,7 +43,7 @@ _PACKING = Words(
 )
 
 
-class Wanted(Frozen):
+class UploadSettings(Frozen):
     """Settings of the new data set."""
 
     title: str = Field(min_length=1, max_length=uploaded.MAX_TITLE, description="the name it is listed under")
@@ -63,7 +63,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Taken:
+class UploadReport:
     """Result of an upload: `skipped` names each image that could not be decoded, `others` counts files of other types.
 
     `left_out` has a line per reason why files were not used; `notes` are further lines for the user.
@@ -137,21 +137,21 @@ def _is_npz(uploads: Sequence[Upload]) -> bool:
     return len(uploads) == 1 and uploads[0].name.lower().endswith(".npz")
 
 
-def take_in(
+def pack(
     uploads: Sequence[Upload],
-    wanted: Wanted,
+    settings: UploadSettings,
     on_progress: Callable[[int, int], None] | None = None,
     *,
     patience: float = PATIENCE,
     memory: int = MEMORY,
-) -> Taken:
+) -> UploadReport:
     """Pack an upload as a new data set, completely or not at all.
 
     `on_progress(done, total)` is called about ten times per second. Raises ConfigError if the name cannot be used, and
     DataError with the reason if the upload cannot; nothing is stored then.
     """
     kind = kind_of(uploads)
-    name = uploaded.short_name(wanted.title)
+    name = uploaded.short_name(settings.title)
     uploaded.new_path(name)
     if not _one_at_a_time.acquire(blocking=False):
         raise DataError("another set is being packed now; try again when it is ready")
@@ -164,7 +164,7 @@ def take_in(
             spool, packed = Path(scratch, f"{name}.h5"), Path(scratch, "packed.h5")
             _write_spool(spool, uploads, kind)
             request = {"spool": str(spool), "out": str(packed), "kind": kind, "memory": memory}
-            report = decoding_process.run({**request, **wanted.model_dump()}, _PACKING, on_progress, patience)
+            report = decoding_process.run({**request, **settings.model_dump()}, _PACKING, on_progress, patience)
             os.replace(packed, uploaded.new_path(name))
     except OSError as error:
         raise DataError(
@@ -173,7 +173,7 @@ def take_in(
         ) from error
     finally:
         _one_at_a_time.release()
-    return Taken(
+    return UploadReport(
         name=name,
         count=report["count"],
         shape=tuple(report["shape"]),

@@ -29,7 +29,16 @@ from typing import Any
 from genmodels import data
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.recipes import Spec
-from genmodels.runs.files import JSON_BYTES, append_line, open_regular, read_json, read_lines, read_png, write_json
+from genmodels.runs.files import (
+    JSON_BYTES,
+    append_line,
+    open_regular,
+    read_json,
+    read_lines,
+    read_png,
+    write_json,
+    write_lines,
+)
 from genmodels.system import leftovers, processes
 
 __all__ = [
@@ -261,13 +270,7 @@ class RunFolder:
             lines, _ = read_lines(path)
             kept = [line for line in lines if line.get("step", 0) <= step or line.get("kind") == "set"]
             if len(kept) < len(lines) or (path.exists() and not path.read_bytes().endswith(b"\n")):
-                temporary = path.with_name(f".{name}.{os.getpid()}")
-                try:
-                    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-                    os.replace(temporary, path)
-                except OSError:
-                    leftovers.discard(temporary)
-                    raise
+                write_lines(path, kept)
         for preview_step, preview in self.previews():
             if preview_step > step:
                 preview.unlink(missing_ok=True)

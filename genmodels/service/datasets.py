@@ -19,11 +19,20 @@ from pydantic import Field
 
 from genmodels import data
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, DataSpec, Split, upload
+from genmodels.data import DataConfig, DataSpec, Split
 from genmodels.data.own import hdf5, uploaded
 from genmodels.data.own.sources import Listed
 from genmodels.data.sets import fsdd_spectrograms
-from genmodels.data.upload import MAX_FILES, MAX_UPLOAD_BYTES, SIZES, Taken, Upload, Wanted, kind_of
+from genmodels.data.upload import (
+    MAX_FILES,
+    MAX_UPLOAD_BYTES,
+    SIZES,
+    Upload,
+    UploadReport,
+    UploadSettings,
+    kind_of,
+    pack,
+)
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
 from genmodels.service.cache import LRU
@@ -38,11 +47,10 @@ __all__ = [
     "Entry",
     "Sheet",
     "SheetRequest",
-    "Taken",
     "Tile",
     "Upload",
-    "Wanted",
-    "bring",
+    "UploadReport",
+    "UploadSettings",
     "class_counts",
     "find",
     "kind_of",
@@ -52,6 +60,7 @@ __all__ = [
     "prepare",
     "remove",
     "sheet",
+    "upload",
 ]
 
 TILES, MAX_SHUFFLE = 48, 999_999
@@ -202,13 +211,15 @@ def mean_pictures(name: str) -> tuple[Tile, ...]:
 # --------------------------------------------------------------------- the user's data sets
 
 
-def bring(uploads: Sequence[Upload], wanted: Wanted, on_progress: Callable[[int, int], None] | None = None) -> Taken:
+def upload(
+    uploads: Sequence[Upload], settings: UploadSettings, on_progress: Callable[[int, int], None] | None = None
+) -> UploadReport:
     """Check and decode an upload in a subprocess and pack it as a data set of the user, completely or not at all.
 
     Raises ConfigError if the name cannot be used, DataError if the upload cannot, GenmodelsError on a public server.
     """
     _refuse_in_public_mode("uploading pictures")
-    return upload.take_in(uploads, wanted, on_progress)
+    return pack(uploads, settings, on_progress)
 
 
 def remove(name: str) -> None:

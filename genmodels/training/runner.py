@@ -157,7 +157,7 @@ def _initialise_from(folder: RunFolder, name: str, model: Model, recorder: Folde
         ) from error
     scratch = sorted({key.split(".")[0] for key in missing})
     folder.set_initial({"name": name, "step": step, "commit": source.config().get("git_commit")})
-    recorder.event(0, "began_with", name=name, at=step, anew=scratch, extended=extended)
+    recorder.event(0, "initialised_from", name=name, at=step, from_scratch=scratch, extended=extended)
     parts = (("from scratch", scratch), ("extended", extended))
     details = "; ".join(f"{what}: {', '.join(names) or 'nothing'}" for what, names in parts)
     recorder.say(f"initialised with {name} at step {step:,}; {details}")

@@ -26,7 +26,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "stylize": ("model", "run"),
     "paint": ("part", "model", "seed", "class", "temperature", "levels"),
     "speak": (
-        *("part", "model", "say", "voice", "seed", "seconds", "temperature", "top_k", "guidance", "tempo"),
+        *("part", "model", "say", "speaker", "seed", "seconds", "temperature", "top_k", "guidance", "tempo"),
         *("levels", "window", "length", "hop"),
     ),
     "classify": ("part", "model"),

@@ -114,10 +114,10 @@ def live_settings(job: Job, spec: Spec) -> None:
         return
     ready = job.phase == "training"
     current = train_jobs.settings_now(job)
-    reset = st.session_state.get("runs_knobs_of") != job.id
-    st.session_state["runs_knobs_of"] = job.id
-    with st.expander(t("runs.knobs"), icon=":material/tune:", key="runs_knobs"), friendly_errors():
-        st.caption(t("runs.knobs_help") if ready else t("runs.not_yet"))
+    reset = st.session_state.get("runs_live_settings_of") != job.id
+    st.session_state["runs_live_settings_of"] = job.id
+    with st.expander(t("runs.live_settings"), icon=":material/tune:", key="runs_live_settings"), friendly_errors():
+        st.caption(t("runs.live_settings_help") if ready else t("runs.not_yet"))
         entered = {}
         cells = [
             cell
@@ -128,7 +128,7 @@ def live_settings(job: Job, spec: Spec) -> None:
             with cell:
                 entered[field.name] = config_form.widget(
                     field,
-                    f"runs_knob_{field.name}",
+                    f"runs_setting_{field.name}",
                     current[field.name],
                     field.help("model"),
                     reset=reset,
@@ -145,7 +145,7 @@ def live_settings(job: Job, spec: Spec) -> None:
             icon=":material/check:",
             disabled=not ready or bool(problems),
         ):
-            changed = train_jobs.turn(job.id, entered)
+            changed = train_jobs.update(job.id, entered)
             text = ", ".join(f"{name} = {new:g}" for name, (_, new) in changed.items())
             st.toast(t("runs.applied", changes=text) if changed else t("runs.nothing_changed"))
 

@@ -238,8 +238,10 @@ def _event_text(event: Mapping[str, Any], escape: Callable[[str], str]) -> str:
         if key != "kind"
     }
     try:
-        if kind == "began_with" and event["anew"]:
-            return t("runs.event.began_with_from_scratch", **fields, from_scratch=escape(", ".join(event["anew"])))
+        if kind == "initialised_from" and event["from_scratch"]:
+            return t(
+                "runs.event.initialised_from_partly", **fields, from_scratch=escape(", ".join(event["from_scratch"]))
+            )
         return t(f"runs.event.{kind}", **fields)
     except (KeyError, TypeError, ValueError):  # written by another version, with other fields
         return t("runs.event.other", step=event["step"], kind=escape(kind))

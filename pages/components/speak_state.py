@@ -48,7 +48,7 @@ def read_model_address(voice: AudioFacts) -> None:
     guidances, tempos = GUIDANCES if voice.guidance is not None else (), TEMPOS if voice.has_tempo else ()
     known: tuple[tuple[str, Callable[[str], object], Sequence[object]], ...] = (
         ("say", voice.labels.index, voice.labels),
-        ("voice", voice.speakers.index, voice.speakers),
+        ("speaker", voice.speakers.index, voice.speakers),
         ("guidance", _stop(guidances), [f"{value:g}" for value in guidances]),
         ("tempo", _stop(tempos), [f"{value:g}" for value in tempos]),
     )
@@ -57,7 +57,7 @@ def read_model_address(voice: AudioFacts) -> None:
         address.bind("speak", name, _KEYS.get(name, f"speak_{name}"), parse, address.problem(name, allowed))
 
 
-_KEYS = {"say": "speak_label", "voice": "speak_speaker"}
+_KEYS = {"say": "speak_label"}
 
 
 def _stop(stops: Sequence[Number]) -> Callable[[str], Number]:
@@ -69,7 +69,7 @@ def write_address(request: SpeakRequest) -> None:
     """Write the request to the page's address."""
     values = {
         "say": request.label,
-        "voice": request.speaker,
+        "speaker": request.speaker,
         "seed": request.seed,
         "seconds": f"{request.seconds:g}",
         "temperature": f"{request.temperature:g}",

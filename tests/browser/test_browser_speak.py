@@ -17,7 +17,7 @@ __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 _PATIENCE = 60_000  # the first chart brings five megabytes of Plotly, which a busy core reads slowly
-_ASKED = "/speak?model=voice&say=rising&voice=reed&seconds=0.8"
+_ASKED = "/speak?model=voice&say=rising&speaker=reed&seconds=0.8"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_what_the_microphone_hears_is_continued(browser: Browser, server: Server
 
 def test_every_chart_is_drawn_also_where_it_is_dark_and_narrow(browser: Browser, server: Server) -> None:
     charts = {
-        "past": ("speak_tree", "speak_reach", "speak_influence"),
+        "past": ("speak_tree", "speak_receptive_field", "speak_influence"),
         "levels": ("speak_staircase", "speak_snr"),
         "fourier": ("speak_two_tones", "speak_stft", "speak_spectrum"),
     }

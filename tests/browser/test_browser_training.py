@@ -72,8 +72,8 @@ def test_train_from_the_page_reload_stop_and_resume(browser: Browser, tmp_path: 
         expect(page.get_by_text("Running on cpu: training.")).to_be_visible()
         assert metrics_of(tmp_path, name) > points
 
-        widget(page, "runs_knobs").locator("summary").click()
-        rate = widget(page, "runs_knob_generator_lr").locator("input")
+        widget(page, "runs_live_settings").locator("summary").click()
+        rate = widget(page, "runs_setting_generator_lr").locator("input")
         rate.fill("0.02")
         rate.press("Enter")
         click(page, "runs_apply")

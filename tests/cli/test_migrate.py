@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,8 +39,8 @@ def old() -> RunFolder:
     """The published checkpoint with config.json and metrics.json as they were published in format 1."""
     folder = runs_root() / "old's run"
     shutil.copytree(PUBLISHED, folder)
-    for path in FORMAT_1.iterdir():
-        shutil.copy(path, folder / path.name)
+    for name in ("config.json", "metrics.json"):
+        shutil.copy(FORMAT_1 / name, folder / name)
     return RunFolder(folder)
 
 
@@ -79,24 +80,28 @@ def test_an_interrupted_conversion_is_repeated(old: RunFolder) -> None:
     assert read_json(old.path / "metrics.json") == read_json(PUBLISHED / "metrics.json")
 
 
-@pytest.mark.parametrize(
-    ("model", "settings", "converted"),
-    [
-        ("wavenet", {"untold": 0.1, "parts": 16}, {"condition_dropout": 0.1, "parts": 16}),
-        ("cyclegan", {"discriminators_first": 5}, {"discriminator_warmup": 5}),
-        ("pixelcnn", {"rounding": "nearest"}, {"quantisation": "nearest"}),
-        ("gan", {"untold": 1, "dropout": 0.1}, {"untold": 1, "dropout": 0.1}),
-    ],
-)
-def test_settings_get_their_new_names(
-    model: str, settings: dict[str, object], converted: dict[str, object], tmp_path: Path
-) -> None:
-    expect = {"kinds/a_as_b": [0.5, None], "classes/share_3": [0, 1], "labels/agreement": [0, 1]}
-    write_json(tmp_path / "config.json", {"format": 1, "spec": {"model": model, "config": settings, "expect": expect}})
+@pytest.mark.parametrize("case", read_json(FORMAT_1 / "settings" / "cases.json"), ids=lambda case: str(case["model"]))
+def test_settings_get_their_new_names(case: dict[str, Any], tmp_path: Path) -> None:
+    spec = {"model": case["model"], "config": case["settings"], "expect": case["expect"]}
+    write_json(tmp_path / "config.json", {"format": 1, "spec": spec})
     assert migrate_folder(tmp_path)
     spec = read_json(tmp_path / "config.json")["spec"]
-    assert spec["config"] == converted
+    assert spec["config"] == case["converted"]
     assert set(spec["expect"]) == {"domains/a_as_b", "classes/fraction_3", "labels/agreement"}
+
+
+def test_events_get_their_new_names(old: RunFolder) -> None:
+    shutil.copy(FORMAT_1 / "settings" / "events.jsonl", old.path)
+    assert migrate_folder(old.path)
+    started, changed = old.events()
+    assert started == {
+        "step": 0,
+        "kind": "initialised_from",
+        "name": "mnist_gan",
+        "from_scratch": ["generator"],
+        "time": 1,
+    }
+    assert changed == {"step": 3, "kind": "set", "path": "model.lr", "old": 1, "new": 2, "time": 2}
 
 
 def test_what_cannot_be_converted_is_named_and_the_others_are_converted(old: RunFolder, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from genmodels.data.own import hdf5, packing, sources
 from genmodels.data.own import uploaded as own_sets
 from genmodels.errors import DataError
 from genmodels.service import datasets
-from genmodels.service.datasets import Upload, Wanted
+from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.array_files import images_of, npz, pack
 from tests.support.picture_files import ROOT, encoded, own, plain, write_files, zipped
 
@@ -255,9 +255,9 @@ def test_mnist_is_found_by_the_file_names_of_kaggle(form: str, tmp_path: Path, m
 # --------------------------------------------------------------------- upload, folders, command line
 
 
-def bring(files: dict[str, bytes], **settings: Any) -> datasets.Taken:
+def bring(files: dict[str, bytes], **settings: Any) -> datasets.UploadReport:
     uploads = [Upload(name, io.BytesIO(raw), len(raw)) for name, raw in files.items()]
-    return datasets.bring(uploads, Wanted.parse({"title": "Mine", "size": 28, "grey": True, **settings}))
+    return datasets.upload(uploads, UploadSettings.parse({"title": "Mine", "size": 28, "grey": True, **settings}))
 
 
 @pytest.mark.parametrize("kind", ["csv", "npz", "zip of csv", "zip of npz", "idx"])

@@ -18,7 +18,7 @@ from genmodels.data.own import hdf5
 from genmodels.data.own import uploaded as own_sets
 from genmodels.errors import ConfigError
 from genmodels.service import datasets
-from genmodels.service.datasets import Upload, Wanted
+from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.picture_files import ROOT, encoded, own, plain
 
 
@@ -97,7 +97,7 @@ def test_the_note_is_in_the_singular_for_one_image() -> None:
 def test_an_upload_uses_the_chosen_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     files = [Upload(f"{n}.png", io.BytesIO(ink()), len(ink())) for n in range(3)]
-    taken = datasets.bring(files, Wanted(title="ink", size=16, background=255))
+    taken = datasets.upload(files, UploadSettings(title="ink", size=16, background=255))
     assert taken.notes == ("3 images have transparency; laid on white",)
     assert hdf5.header(own_sets.path_of("ink")).view()[0].max() == 255
     assert datasets.find("ink").spec.notes == taken.notes  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from genmodels.data.sandbox import image_decoders
 from genmodels.data.sandbox.image_decoders import Decoders, Limits
 from genmodels.errors import DataError
 from genmodels.service import datasets
-from genmodels.service.datasets import Upload, Wanted
+from genmodels.service.datasets import Upload, UploadSettings
 from tests.support import bomb_files as bombs
 from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
 
@@ -33,7 +33,7 @@ def test_each_hostile_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
         "b.png": encoded(plain(BLUE, (40, 30))),
     }
     raw = zipped(tmp_path / "set.zip", files).read_bytes()
-    taken = datasets.bring([Upload("set.zip", io.BytesIO(raw), len(raw))], Wanted(title="hostile", size=16))
+    taken = datasets.upload([Upload("set.zip", io.BytesIO(raw), len(raw))], UploadSettings(title="hostile", size=16))
     assert taken.count == 2
     reasons = dict(line.split(": ", 1) for line in taken.skipped)
     assert reasons.keys() == files.keys() - {"a.png", "b.png"}

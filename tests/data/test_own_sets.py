@@ -22,7 +22,7 @@ from genmodels.data import upload
 from genmodels.data.own import hdf5, uploaded
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.service import datasets
-from genmodels.service.datasets import SheetRequest, Upload, Wanted
+from genmodels.service.datasets import SheetRequest, Upload, UploadSettings
 from tests.support.hostile_hdf5 import write_hostile_hdf5
 from tests.support.picture_files import BLUE, RED, book, claimed_png, encoded, packed_photos, plain, zipped
 
@@ -34,8 +34,8 @@ def file(name: str, raw: bytes | Path) -> Upload:
     return Upload(name, io.BytesIO(raw), len(raw))
 
 
-def bring(*uploads: Upload, title: str = "My set", size: int = 16, **settings: object) -> datasets.Taken:
-    return datasets.bring(uploads, Wanted.parse({"title": title, "size": size, **settings}))
+def bring(*uploads: Upload, title: str = "My set", size: int = 16, **settings: object) -> datasets.UploadReport:
+    return datasets.upload(uploads, UploadSettings.parse({"title": title, "size": size, **settings}))
 
 
 def nothing_is_left(root: Path) -> bool:
@@ -57,7 +57,9 @@ def test_files_become_a_set_and_each_file_left_out_is_named(root: Path) -> None:
         file("bomb.png", claimed_png(13_000, 13_000)),
         file("cut.png", encoded(plain())[:60]),
     ]
-    taken = datasets.bring(files, Wanted(title="  Übung 1! ", size=16, licence="CC0"), lambda *at: seen.append(at))
+    taken = datasets.upload(
+        files, UploadSettings(title="  Übung 1! ", size=16, licence="CC0"), lambda *at: seen.append(at)
+    )
     assert (taken.name, taken.count, taken.shape, taken.classes) == ("übung-1", 5, (3, 16, 16), ())
     assert seen[-1] == (8, 8)
     skipped = dict(line.split(": ", 1) for line in taken.skipped)
@@ -228,12 +230,12 @@ def test_a_set_is_not_overwritten_and_can_be_removed(root: Path) -> None:
 def test_a_subprocess_that_hangs_or_exceeds_its_memory_is_ended(root: Path) -> None:
     files = [file(f"{n}.png", encoded(plain())) for n in range(3)]
     with pytest.raises(DataError, match=r"no progress for 0\.01 seconds"):
-        upload.take_in(files, Wanted(title="x"), patience=0.01)
+        upload.pack(files, UploadSettings(title="x"), patience=0.01)
     # Far below what Python needs on any machine.
     with pytest.raises(DataError, match=r"crashed the program that reads it .* 0\.0 GB of memory"):
-        upload.take_in(files, Wanted(title="x"), memory=2**20)
+        upload.pack(files, UploadSettings(title="x"), memory=2**20)
     assert nothing_is_left(root)
-    assert upload.take_in(files, Wanted(title="x")).count == 3
+    assert upload.pack(files, UploadSettings(title="x")).count == 3
 
 
 def test_a_crash_of_the_subprocess_is_reported(root: Path) -> None:
@@ -248,7 +250,7 @@ def test_a_crash_of_the_subprocess_is_reported(root: Path) -> None:
     raw = encoded(Image.effect_noise((1200, 1200), 80))
     files = [file(f"{n}.png", raw) for n in range(60)]
     with pytest.raises(DataError, match=r"exit code -11"):
-        datasets.bring(files, Wanted(title="x", size=256), kill)
+        datasets.upload(files, UploadSettings(title="x", size=256), kill)
     assert nothing_is_left(root)
 
 
@@ -263,7 +265,7 @@ def test_the_subprocess_ends_with_the_page_that_waits_for_it(root: Path) -> None
 
     before = psutil.Process().children()
     with pytest.raises(Rerun):
-        datasets.bring([file(f"{n}.png", encoded(plain())) for n in range(3)], Wanted(title="x"), leave)
+        datasets.upload([file(f"{n}.png", encoded(plain())) for n in range(3)], UploadSettings(title="x"), leave)
     assert psutil.Process().children() == before
     assert nothing_is_left(root)
 
@@ -276,11 +278,11 @@ def test_only_one_set_is_packed_at_a_time() -> None:
         assert go.wait(30)
 
     files = [file(f"{n}.png", encoded(plain())) for n in range(3)]
-    first = threading.Thread(target=datasets.bring, args=(files, Wanted(title="one"), wait))
+    first = threading.Thread(target=datasets.upload, args=(files, UploadSettings(title="one"), wait))
     first.start()
     assert held.wait(30)
     with pytest.raises(DataError, match="another set is being packed"):
-        datasets.bring(files, Wanted(title="two"))
+        datasets.upload(files, UploadSettings(title="two"))
     go.set()
     first.join()
     assert uploaded.names() == ("one",)
@@ -288,10 +290,10 @@ def test_only_one_set_is_packed_at_a_time() -> None:
 
 def test_a_public_server_accepts_and_deletes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [file(f"{n}.png", encoded(plain())) for n in range(3)]
-    datasets.bring(files, Wanted(title="mine"))
+    datasets.upload(files, UploadSettings(title="mine"))
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     with pytest.raises(GenmodelsError, match="uploading pictures is switched off"):
-        datasets.bring(files, Wanted(title="two"))
+        datasets.upload(files, UploadSettings(title="two"))
     with pytest.raises(GenmodelsError, match="deleting a data set is switched off"):
         datasets.remove("mine")
     assert uploaded.names() == ("mine",)

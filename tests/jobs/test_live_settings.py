@@ -31,19 +31,19 @@ def endless(own_folders: Path) -> Iterator[Job]:
         train_jobs.stop(job.id)
 
 
-def turn(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "train_jobs", "turn", *arguments], capture_output=True, text=True)
+def set_(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "train_jobs", "set", *arguments], capture_output=True, text=True)
 
 
 def test_a_change_is_applied_and_recorded(endless: Job) -> None:
     before = train_jobs.settings_now(endless)
-    done = turn(endless.id, "model.generator_lr=0.5")
+    done = set_(endless.id, "model.generator_lr=0.5")
     assert (done.returncode, done.stdout) == (0, f"model.generator_lr from {before['generator_lr']:g} to 0.5\n")
     end = time.monotonic() + 20
     while train_jobs.settings_now(endless)["generator_lr"] != 0.5:
         assert time.monotonic() < end, endless.folder.events()
         time.sleep(0.05)
-    again = turn(endless.id, "model.generator_lr=0.5")
+    again = set_(endless.id, "model.generator_lr=0.5")
     assert "nothing changed" in again.stdout
     assert sum(event["kind"] == "set" for event in endless.folder.events()) == 1
 
@@ -55,18 +55,18 @@ def test_an_invalid_change_is_refused_and_changes_nothing(endless: Job) -> None:
         (["model.generator_lr=0.5", "model.discriminator_lr=7"], "model.discriminator_lr = 7"),
         (["generator_lr"], "is not understood"),
     ):
-        done = turn(endless.id, *arguments)
+        done = set_(endless.id, *arguments)
         assert done.returncode == 2, done
         assert message in done.stderr
     with pytest.raises(ConfigError, match=r"model\.nonsense"):
-        train_jobs.turn(endless.id, {"nonsense": 1.0})
+        train_jobs.update(endless.id, {"nonsense": 1.0})
     train_jobs.stop(endless.id)
     end = time.monotonic() + 30
     while train_jobs.job(endless.id).active and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(event["kind"] in ("set", "refused") for event in endless.folder.events())
     with pytest.raises(JobError, match="only a running training"):
-        train_jobs.turn(endless.id, {"generator_lr": 0.5})
+        train_jobs.update(endless.id, {"generator_lr": 0.5})
 
 
 def test_every_family_lists_its_live_settings() -> None:

@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from genmodels.service import datasets
-from genmodels.service.datasets import Upload, Wanted
+from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.browser import ROOT
 from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
 
@@ -64,7 +64,7 @@ def hostile_run(source: str, name: str) -> None:
     (target.path / "worker.log").write_text(HOSTILE)
     events = [{"step": 0, "kind": HOSTILE, "time": 1}]
     events.append({"step": 0, "kind": "set", "path": HOSTILE, "old": HOSTILE, "new": HOSTILE, "time": 2})
-    events.append({"step": 0, "kind": "began_with", "name": HOSTILE, "anew": [HOSTILE], "time": 3})
+    events.append({"step": 0, "kind": "initialised_from", "name": HOSTILE, "from_scratch": [HOSTILE], "time": 3})
     (target.path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     lines = [{"step": step, f"loss/{HOSTILE}": 1.0, f"{HOSTILE}/x": 2.0} for step in (1, 2)]
     (target.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -90,8 +90,8 @@ def folders() -> Iterator[dict[str, str]]:
         kinds = ((f"{HOSTILE}a", RED), (f"{HOSTILE}b", BLUE))
         files = {f"{kind}/{n}.png": encoded(plain(colour)) for kind, colour in kinds for n in range(15)}
         raw = zipped(Path(made, "x.zip"), files).read_bytes()
-        wanted = Wanted.parse({"title": HOSTILE, "size": 16, "licence": HOSTILE})
-        datasets.bring([Upload("x.zip", io.BytesIO(raw), len(raw))], wanted)
+        wanted = UploadSettings.parse({"title": HOSTILE, "size": 16, "licence": HOSTILE})
+        datasets.upload([Upload("x.zip", io.BytesIO(raw), len(raw))], wanted)
         yield env
 
 

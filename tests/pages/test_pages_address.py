@@ -27,7 +27,7 @@ GOOD: dict[str, dict[str, str]] = {
     "stylize": {"model": "style", "run": "vae"},
     "paint": {"part": "generate", "model": "painter", "seed": "12", "class": "3", "temperature": "0.6", "levels": "5"},
     "speak": {
-        "part": "ask", "model": "voice", "say": "falling", "voice": "reed", "seed": "18", "seconds": "0.4",
+        "part": "ask", "model": "voice", "say": "falling", "speaker": "reed", "seed": "18", "seconds": "0.4",
         "temperature": "0.7", "top_k": "8", "guidance": "2", "tempo": "1.5", "levels": "32", "window": "rectangular",
         "length": "128", "hop": "2",
     },

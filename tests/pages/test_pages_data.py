@@ -17,7 +17,7 @@ from genmodels import data, service
 from genmodels.data.own import hdf5, uploaded
 from genmodels.runs.folder import runs_root
 from genmodels.service import Point, datasets
-from genmodels.service.datasets import Upload, Wanted
+from genmodels.service.datasets import Upload, UploadSettings
 from pages.components.theme import plain as escaped
 from tests.pages.test_components import as_read
 from tests.support.pages import open_page
@@ -35,8 +35,8 @@ def bring(title: str = "My cats", count: int = 30, **settings: object) -> str:
     kinds = (("a", RED), ("b", BLUE))
     files = {f"{kind}/{n}.png": encoded(plain(colour)) for kind, colour in kinds for n in range(count // 2)}
     raw = zip_of(files)
-    wanted = Wanted.parse({"title": title, "size": 16, **settings})
-    return datasets.bring([Upload("x.zip", io.BytesIO(raw), len(raw))], wanted).name
+    wanted = UploadSettings.parse({"title": title, "size": 16, **settings})
+    return datasets.upload([Upload("x.zip", io.BytesIO(raw), len(raw))], wanted).name
 
 
 def zip_of(files: dict[str, bytes]) -> bytes:

@@ -187,7 +187,7 @@ def test_the_upper_half_of_a_test_digit_is_completed(runs: Path) -> None:
     other = painting_of(app)
     assert other.known_rows == 20
     assert not torch.equal(other.canvas[0, :, :14], painting.canvas[0, :, :14])
-    app.selectbox(key="paint_told").select("any").run()
+    app.selectbox(key="paint_condition").select("any").run()
     assert len(set(painting_of(app).labels or ())) > 1
     finished(app)
     assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
@@ -275,7 +275,7 @@ def test_every_control_has_a_help_text(runs: Path, tmp_path: Path, model: str) -
             for element in app.get(kind):
                 assert element.help, f"{part}: {kind} {element.key} explains nothing"
                 met.add(element.key)
-    assert {"paint_png", "paint_gif", "paint_before", "paint_told"} < met
+    assert {"paint_png", "paint_gif", "paint_before", "paint_condition"} < met
     assert ("paint_colour" in met) == (model == "colours")
 
 
@@ -300,9 +300,9 @@ def test_any_class_says_what_it_means_in_each_part(runs: Path) -> None:
     helps = {"generate": app.selectbox(key="paint_label").help}
     for part in ("complete", "surprise"):
         group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
-        helps[part] = app.selectbox(key="paint_told").help
-        assert ("the most probable" in app.selectbox(key="paint_told").options) == (part == "surprise")
-        assert ("any" in app.selectbox(key="paint_told").options) == (part == "complete")
+        helps[part] = app.selectbox(key="paint_condition").help
+        assert ("the most probable" in app.selectbox(key="paint_condition").options) == (part == "surprise")
+        assert ("any" in app.selectbox(key="paint_condition").options) == (part == "complete")
     assert "each seed has a random class" in helps["generate"]
     assert "each seed has a random class" in helps["complete"]
     assert "with the least surprise" in helps["surprise"]

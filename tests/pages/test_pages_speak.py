@@ -83,7 +83,7 @@ def test_each_source_of_recordings_explains_itself(part: str, runs: Path) -> Non
 
 def test_the_address_says_what_is_asked_for(runs: Path) -> None:
     app = page(
-        "ask", model="voice", say="falling", voice="reed", seed="17", seconds="0.3", temperature="0.8", top_k="16"
+        "ask", model="voice", say="falling", speaker="reed", seed="17", seconds="0.3", temperature="0.8", top_k="16"
     )
     assert (pills(app, "speak_label").value, pills(app, "speak_speaker").value) == (2, 1)
     app.button(key="speak_go_ask").click().run()

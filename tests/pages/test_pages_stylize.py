@@ -155,7 +155,7 @@ def test_weights_of_a_running_painting_can_be_turned(runs: Path, tmp_path: Path)
     app = open_page("stylize", run=job_id)
     slide(app, style_weight=10.0, content_relu2_2=0.5)
     app.selectbox(key="stylize_optimizer").select("adam").run()
-    app.button(key="stylize_turn").click().run()
+    app.button(key="stylize_update").click().run()
     assert not app.exception
     asked = {line["path"]: line["value"] for line in folder.requests(0)[0]}
     assert asked == {"model.style_weight": 10.0, "model.content_relu2_2": 0.5}, "an optimizer cannot be exchanged"

@@ -270,7 +270,7 @@ def test_save_and_knobs_wait_until_the_run_trains():
         assert not app.exception
         assert app.button(key="runs_save").disabled
         assert app.button(key="runs_apply").disabled
-        assert app.number_input(key="runs_knob_generator_lr").disabled
+        assert app.number_input(key="runs_setting_generator_lr").disabled
         with pytest.raises(train_jobs.JobError, match="it is starting, not training; wait until it trains"):
             train_jobs.request(job.id, "save")
     finally:

@@ -20,7 +20,7 @@ import train_jobs
 from genmodels.errors import GenmodelsError
 from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from genmodels.service import datasets, evaluate
-from genmodels.service.datasets import Upload, Wanted
+from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.browser import ROOT, Server, server_of
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.websocket_client import Client
@@ -41,7 +41,7 @@ def make_set(data: Path) -> str:
         patch.setenv("GENMODELS_DATA", str(data))
         raw = encoded(plain(RED))
         files = [Upload(f"{n}.png", io.BytesIO(raw), len(raw)) for n in range(20)]
-        return datasets.bring(files, Wanted.parse({"title": "Mine", "size": 16})).name
+        return datasets.upload(files, UploadSettings.parse({"title": "Mine", "size": 16})).name
 
 
 def content(*folders: Path) -> dict[str, str]:
@@ -61,13 +61,15 @@ ACTIONS: dict[str, Callable[[], Any]] = {
     "resume": lambda: train_jobs.resume(RUN),
     "save": lambda: train_jobs.request(RUN, "save"),
     "set": lambda: train_jobs.request(RUN, "set", path="model.lr", value=1.0),
-    "turn": lambda: train_jobs.turn(RUN, {"lr": 1.0}),
+    "update": lambda: train_jobs.update(RUN, {"lr": 1.0}),
     "rename": lambda: train_jobs.rename(RUN, "other"),
     "delete": lambda: train_jobs.delete(RUN),
     "publish": lambda: train_jobs.publish(RUN, "other"),
     "repair": lambda: train_jobs.repair(),
     "get_data": lambda: train_jobs.get_data("mnist"),
-    "bring": lambda: datasets.bring([Upload("a.png", io.BytesIO(b"x"), 1)], Wanted.parse({"title": "x", "size": 16})),
+    "upload": lambda: datasets.upload(
+        [Upload("a.png", io.BytesIO(b"x"), 1)], UploadSettings.parse({"title": "x", "size": 16})
+    ),
     "delete a set": lambda: datasets.remove("mine"),
     "measure": lambda: evaluate.measure(RUN, 1),
 }
@@ -139,7 +141,7 @@ def test_widgets_of_a_private_server_are_not_there_to_be_sent(public: tuple[Serv
     before = content(folder / "runs", folder / "data")
     keys = ("runs_stop", "runs_save", "runs_resume", "runs_rename", "runs_publish", "runs_download", "runs_delete")
     keys += ("runs_delete_confirm", "runs_apply", "train_start", "data_pack", "data_delete", "data_delete_confirm")
-    keys += ("evaluate_measure", "evaluate_measure_steps", "stylize_begin", "stylize_turn")
+    keys += ("evaluate_measure", "evaluate_measure_steps", "stylize_begin", "stylize_update")
     with Client(server.url, timeout=120) as client:
         for page, query in PAGES.items():
             client.open(page, query)

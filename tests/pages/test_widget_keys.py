@@ -20,7 +20,7 @@ def test_keys_are_followed_through_functions_loops_and_settings() -> None:
     assert {"latent_model", "latent_step", "latent_pad_x", "latent_axis_INDEX"} <= set(keys["latent"])
     assert {"paint_upper", "paint_digit", "paint_stop", "paint_go_on"} <= set(keys["paint"])
     assert {"speak_go_ask", "speak_continue_wave", "speak_window"} <= set(keys["speak"])
-    assert {"runs_stop", "runs_rename", "runs_knob_NAME"} <= set(keys["runs"])
+    assert {"runs_stop", "runs_rename", "runs_setting_NAME"} <= set(keys["runs"])
     assert "train_model_NAME" in keys["train"]
 
 

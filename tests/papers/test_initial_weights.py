@@ -61,8 +61,15 @@ def test_it_starts_from_the_averaged_weights_and_the_discriminator(first: RunFol
         "the weights did not change"
     )
     (event,) = second.events()
-    recorded = {key: event[key] for key in ("kind", "step", "name", "at", "anew", "extended")}
-    assert recorded == {"kind": "began_with", "step": 0, "name": "first", "at": 4, "anew": [], "extended": []}
+    recorded = {key: event[key] for key in ("kind", "step", "name", "at", "from_scratch", "extended")}
+    assert recorded == {
+        "kind": "initialised_from",
+        "step": 0,
+        "name": "first",
+        "at": 4,
+        "from_scratch": [],
+        "extended": [],
+    }
     assert second.config()["initial"]["name"] == "first"
     assert second.config()["initial"]["step"] == 4
 
@@ -75,7 +82,7 @@ def test_missing_weights_and_other_shapes_are_initialised_from_scratch(first: Ru
     second = fine_tuned("model.latent_dim=5")
     average = load_file(first.step_path(4) / "model.safetensors")
     (loaded, own), (initial, others) = parts(second, 0), parts(fresh, 0)
-    assert second.events()[0]["anew"] == ["discriminator", "generator"]
+    assert second.events()[0]["from_scratch"] == ["discriminator", "generator"]
     resized = [key for key in average if average[key].shape != loaded[key].shape]
     assert resized
     same = [key for key in average if key not in resized and not key.endswith("num_batches_tracked")]
@@ -133,7 +140,7 @@ def test_resuming_continues_without_the_source_weights(first: RunFolder) -> None
     shutil.rmtree(first.path)  # not needed for resuming
     runner.train_folder(cut, device="cpu")
     assert all(torch.equal(value, parts(cut, 4)[0][key]) for key, value in parts(whole, 4)[0].items())
-    assert [event["kind"] for event in cut.events()] == ["began_with", "resume"]
+    assert [event["kind"] for event in cut.events()] == ["initialised_from", "resume"]
 
 
 def test_weights_of_which_none_fits_are_refused(first: RunFolder) -> None:

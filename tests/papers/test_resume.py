@@ -220,7 +220,7 @@ def test_a_run_killed_before_its_second_checkpoint_logs_step_0_once(tmp_path: Pa
         shutil.copytree(whole.step_path(0), killed.step_path(0))
         killed.append_metrics(1, {"loss/generator": 0.5})
     else:
-        killed.add_event(0, "began_with", name="other")
+        killed.add_event(0, "initialised_from", name="other")
     assert runner.train_folder(killed, device="cpu") == "finished"
     logged = [[line["step"] for line in folder.metrics()[0]] for folder in (whole, killed)]
     assert logged[0].count(0) == 1, "a GAN's first preview logs its diversity"

@@ -10,7 +10,7 @@ import train_jobs
 from genmodels.data.formats import image_files
 from genmodels.errors import GenmodelsError
 from genmodels.service import datasets
-from genmodels.service.datasets import Taken, Upload, Wanted
+from genmodels.service.datasets import Upload, UploadReport, UploadSettings
 from pages.components import address, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
@@ -146,7 +146,7 @@ def _pack(uploads: list[Upload], fields: dict[str, object]) -> None:
         bar.progress(done / total, t("data.bring.packing", done=f"{done:,}", total=f"{total:,}"))
 
     try:
-        result = datasets.bring(uploads, Wanted.parse(fields), progress)
+        result = datasets.upload(uploads, UploadSettings.parse(fields), progress)
     except GenmodelsError:
         bar.empty()
         raise
@@ -178,7 +178,7 @@ def report(shown: str) -> None:
                 st.caption(t("data.bring.skipped_more", count=f"{len(result.skipped) - _NAMED:,}"))
 
 
-def _summary(title: str, result: Taken) -> str:
+def _summary(title: str, result: UploadReport) -> str:
     channels, height, width = result.shape
     parts = [
         t(

@@ -101,13 +101,13 @@ def sampling_options(
 
 def condition(info: CheckpointInfo, own: bool) -> int:
     """The class to condition a completion on; ANY: sampled per seed, OWN: the class of the image, if it is known."""
-    return _class(info, "paint_told", [OWN] if own else [], "completed")
+    return _class(info, "paint_condition", [OWN] if own else [], "completed")
 
 
 def condition_or_likeliest(info: CheckpointInfo, own: bool) -> int:
     """The class to condition the likelihood on; ANY: the likeliest one, if there are few enough to try all."""
     few = len(info.askable) <= MAX_CLASSES
-    return _class(info, "paint_told", [OWN] if own else [], "measured", [ANY] if few else [])
+    return _class(info, "paint_condition", [OWN] if own else [], "measured", [ANY] if few else [])
 
 
 def _class(

@@ -127,7 +127,7 @@ def _fields(voice: AudioFacts) -> None:
         figure.add_hline(start + 0.5, line={"dash": "dot", "width": 1, "color": GREY})
     charts.chart(
         figure,
-        "speak_reach",
+        "speak_receptive_field",
         t(
             "speak.past.reach_alt",
             values=", ".join(f"{value * milliseconds:.0f}" for value in samples[size - 1 :: size]),

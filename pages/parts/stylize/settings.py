@@ -160,12 +160,15 @@ def _submit(content: ImageFile, style: ImageFile) -> None:
 def _update(job: Job) -> None:
     """Show a button that applies the current weights to the running job."""
     clicked = st.button(
-        t("stylize.turn"), key="stylize_turn", icon=":material/tune:", help=t("stylize.turn_help", name=plain(job.name))
+        t("stylize.update"),
+        key="stylize_update",
+        icon=":material/tune:",
+        help=t("stylize.update_help", name=plain(job.name)),
     )
     if not clicked:
         return
     with friendly_errors():
         live = live_fields(_settings())
-        changed = train_jobs.turn(job.id, {name: value for name, value in _values().items() if name in live})
+        changed = train_jobs.update(job.id, {name: value for name, value in _values().items() if name in live})
         text = ", ".join(f"{name} = {new:g}" for name, (_, new) in changed.items())
-        st.toast(t("stylize.turned", changes=text) if changed else t("stylize.nothing_changed"))
+        st.toast(t("stylize.updated", changes=text) if changed else t("stylize.nothing_changed"))
