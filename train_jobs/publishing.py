@@ -21,10 +21,10 @@ from pathlib import Path
 
 from genmodels.errors import ConfigError
 from genmodels.runs import catalog
+from genmodels.system.paths import PROJECT
 from train_jobs.api import job, refuse_in_public_mode
 from train_jobs.errors import JobError
 
-_ROOT = Path(__file__).parents[1]
 _NICE = 10
 _executor = ThreadPoolExecutor(1, "publish")  # measuring takes every core
 _lock = threading.Lock()
@@ -104,7 +104,7 @@ def _run(publication: Publication, folder: Path) -> None:
             publication.started = time.monotonic()
             process = publication.process = subprocess.Popen(
                 [sys.executable, "-m", "genmodels", "publish", "--progress", "--", str(folder), publication.name],
-                cwd=_ROOT,
+                cwd=PROJECT,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -25,11 +25,12 @@ from genmodels.errors import ConfigError
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
 from genmodels.system import leftovers, processes
+from genmodels.system.paths import PROJECT
 from train_jobs import devices, outcome
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Launcher, Process
 from train_jobs.launchers.environment import allowed
-from train_jobs.launchers.local import PROJECT, LocalLauncher
+from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import Row, Store
 
 LOCK, SCHEDULER_LOG = "scheduler.lock", "scheduler.log"

@@ -14,6 +14,7 @@ from genmodels import recipes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.runs.files import read_bytes
 from genmodels.runs.folder import CARD, CONFIG, MEASURED, NAME, PREVIEW, RunFolder, read_json, runs_root
+from genmodels.system.paths import PROJECT
 
 if TYPE_CHECKING:
     from genmodels.model import Model
@@ -110,7 +111,7 @@ class RecipeInfo:
 
 def checkpoints_root() -> Path:
     """The folder of published checkpoints: GENMODELS_CHECKPOINTS, or `checkpoints/` in the project."""
-    return Path(os.environ.get("GENMODELS_CHECKPOINTS") or Path(__file__).parents[1] / "checkpoints").expanduser()
+    return Path(os.environ.get("GENMODELS_CHECKPOINTS") or PROJECT / "checkpoints").expanduser()
 
 
 def list_models() -> tuple[ModelInfo, ...]:

@@ -40,6 +40,7 @@ from genmodels.runs.files import (
     write_lines,
 )
 from genmodels.system import leftovers, processes
+from genmodels.system.paths import PROJECT
 
 __all__ = [
     "CARD",
@@ -83,12 +84,11 @@ _CONFIG_BYTES = (
     2 * 2**20
 )  # some kilobytes usually; the names of 10,000 classes fit, a list of a million layers does not
 _PREVIEW = re.compile(r"(\d{1,9})\.png", re.ASCII)
-_PROJECT = Path(__file__).parents[1]
 
 
 def runs_root() -> Path:
     """The folder of a user's runs: GENMODELS_RUNS, or `runs/` in the project."""
-    return Path(os.environ.get("GENMODELS_RUNS") or _PROJECT / "runs").expanduser()
+    return Path(os.environ.get("GENMODELS_RUNS") or PROJECT / "runs").expanduser()
 
 
 class RunFolder:
@@ -376,7 +376,7 @@ def versions() -> dict[str, str]:
 def git_commit() -> str | None:
     """The project's commit, or None outside a checkout."""
     try:
-        command = ["git", "-C", str(_PROJECT), "rev-parse", "HEAD"]
+        command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
         result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from genmodels.system.paths import PROJECT
+
 _SECONDS = 120  # a first CUDA call on a machine with many GPUs takes 20 s
 
 
@@ -80,9 +82,8 @@ def probe_in_subprocess() -> Probe:
     if not candidates():
         return Probe()
     command = [sys.executable, "-m", "genmodels.training.accelerators"]
-    root = Path(__file__).parents[2]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=root)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=PROJECT)
         result = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
     except subprocess.TimeoutExpired:
         return Probe(reason=f"torch did not answer within {_SECONDS} s when searching for GPUs")

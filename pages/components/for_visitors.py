@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from genmodels import data
 from genmodels.public import public_mode
 from genmodels.runs import catalog, folder
+from genmodels.system.paths import PROJECT
 from pages.components.i18n import t
 
 _COMMAND = re.compile(r"\bpython -m\b|\bgit lfs\b|\bmake [a-z]|\bstreamlit run\b|GENMODELS_[A-Z]+|(?<!\w)--[a-z]+\b")
@@ -30,7 +30,7 @@ def _without_paths(text: str) -> str:
         folder.runs_root(): "runs",
         catalog.checkpoints_root(): "checkpoints",
         data.data_root(): "data",
-        Path(__file__).parents[2]: "studio",
+        PROJECT: "studio",
     }
     for root, name in roots.items():
         for written in {str(root), str(root.absolute()), str(root.resolve())}:

@@ -52,12 +52,12 @@ import io, sys, warnings
 import numpy, pydantic  # these set filters of their own
 from PIL import Image, ImageFile
 before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
-from genmodels.data import pictures
+from genmodels.data.formats import image_files
 own, large = bytes.fromhex(sys.argv[1]), sys.stdin.buffer.read()
 for served in (False, True):
-    pictures.decode_on(own, 8, 3, (0,), served=served)
-    pictures.decode_whole(own, served=served)
-    pictures.decode_fitted(own, 16, served=served)
+    image_files.decode_on(own, 8, 3, (0,), served=served)
+    image_files.decode_whole(own, served=served)
+    image_files.decode_fitted(own, 16, served=served)
 assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
 warnings.simplefilter("error")
 print(Image.open(io.BytesIO(large)).size)

@@ -187,18 +187,19 @@ def test_no_file_descriptor_is_left_open() -> None:
 
 _FORKED = """
 import os, sys, threading
-from genmodels.data import pictures, sandbox
+from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 raw = sys.stdin.buffer.read()
-pictures.decode_whole(raw, served=True)
-ours = sandbox._warm.pid()
-with sandbox._places.place(0), sandbox._places.place(0):  # of the parent
+image_files.decode_whole(raw, served=True)
+ours = image_decoders._warm.pid()
+with image_decoders._places.place(0), image_decoders._places.place(0):  # of the parent
     child = os.fork()
     if child == 0:
-        shape = pictures.decode_whole(raw, served=True).shape
-        os._exit(0 if shape == (30, 40, 3) and sandbox._warm.pid() not in (None, ours) else 1)
+        shape = image_files.decode_whole(raw, served=True).shape
+        os._exit(0 if shape == (30, 40, 3) and image_decoders._warm.pid() not in (None, ours) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert pictures.decode_whole(raw, served=True).shape == (30, 40, 3)
-assert sandbox._warm.pid() == ours
+assert image_files.decode_whole(raw, served=True).shape == (30, 40, 3)
+assert image_decoders._warm.pid() == ours
 print(ours, flush=True)
 sys.stdin.close()
 if sys.argv[1] == "wait":

@@ -52,7 +52,7 @@ def test_a_public_server_removes_nothing(own_folders: Path, monkeypatch: pytest.
 def test_nothing_is_removed_while_another_process_works_in_the_folder(tmp_path: Path) -> None:
     left = made(tmp_path / ".new-0a1b")
     program = (
-        "import sys; from pathlib import Path; from genmodels import leftovers\n"
+        "import sys; from pathlib import Path; from genmodels.system import leftovers\n"
         "with leftovers.at_work(Path(sys.argv[1])): print('at work', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]

@@ -66,17 +66,18 @@ def test_decodings_wait_for_each_other_and_a_long_wait_is_reported(monkeypatch: 
 
 _PEAK = """
 import sys
-from genmodels.data import pictures, sandbox
+from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 def figure(name):
     return int(open("/proc/self/status").read().split(name)[1].split()[0]) / 1024
 raw = sys.stdin.buffer.read()
-pictures._pillow()
+image_files._pillow()
 before = figure("VmRSS:")
-pixels = pictures.DECODERS["whole"](raw, most=pictures.SERVED_PIXELS)
+pixels = image_files.DECODERS["whole"](raw, most=image_files.SERVED_PIXELS)
 print(figure("VmHWM:") - before)
 del pixels
 before = figure("VmRSS:")
-assert pictures.decode_whole(raw, served=True).size > 0
+assert image_files.decode_whole(raw, served=True).size > 0
 print(figure("VmRSS:") - before)
 """
 

@@ -11,10 +11,10 @@ import psutil
 
 from genmodels.runs.folder import LOG, RunFolder
 from genmodels.system import processes
+from genmodels.system.paths import PROJECT
 from train_jobs.launchers import Process
 from train_jobs.launchers.environment import allowed
 
-PROJECT = Path(__file__).parents[2]
 # glibc returns every large block to the system, so each step of a VAE has 190 page faults. These settings keep the
 # blocks, in huge pages: a step takes 3.07 ms instead of 3.13. Other systems ignore them.
 KEEP_MEMORY = {

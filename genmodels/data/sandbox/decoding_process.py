@@ -16,10 +16,10 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 from genmodels.errors import DataError
+from genmodels.system.paths import PROJECT
 
 PATIENCE, MAX_SECONDS = 60.0, 1_800.0
 _log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def run(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            cwd=Path(__file__).parents[2],
+            cwd=PROJECT,
             pass_fds=[file.fileno() for file in files.values()],
         )
         assert process.stdin is not None

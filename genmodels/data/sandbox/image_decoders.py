@@ -23,12 +23,12 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from genmodels.errors import DataError
+from genmodels.system.paths import PROJECT
 
 AT_ONCE = 2
 """Images decoded at the same time; each may take the limits' memory and a core."""
@@ -133,7 +133,7 @@ class _Warm:
                     [sys.executable, "-m", "genmodels.data.sandbox.image_worker", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    cwd=Path(__file__).parents[2],
+                    cwd=PROJECT,
                     env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
                     | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                     pass_fds=[theirs.fileno()],

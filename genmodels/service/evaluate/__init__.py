@@ -21,7 +21,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from genmodels import data, evaluation
@@ -35,9 +34,9 @@ from genmodels.runs.folder import MEASURED, RunFolder, read_json
 from genmodels.service.dataset_images import modified
 from genmodels.service.evaluate import stored_metrics
 from genmodels.service.inference import plain
+from genmodels.system.paths import PROJECT
 
 SAMPLES, TIMEOUT, MAX_STEPS, MAX_WAITING = 1_000, 300.0, 8, 16
-_ROOT = Path(__file__).parents[3]
 _NICE = 10
 _log = logging.getLogger(__name__)
 
@@ -293,7 +292,7 @@ def _measure(job: Job) -> dict[str, float]:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [*command, f"--step={job.step}", "--", job.name],
-        cwd=_ROOT,
+        cwd=PROJECT,
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 
@@ -20,8 +19,8 @@ from genmodels import registry
 from genmodels.capabilities import SupportsSampling
 from genmodels.sampling import samples_compiled
 from genmodels.service import fair_queue
+from genmodels.system.paths import PROJECT
 
-_ROOT = Path(__file__).parents[3]
 _NICE = 10
 _lock = threading.Lock()
 _tried = threading.Event()
@@ -58,7 +57,7 @@ def compile_here() -> None:
 def _compile_elsewhere() -> None:
     ticket = fair_queue.held()
     command = [sys.executable, "-c", "from genmodels.service.speak import compilation; compilation.compile_here()"]
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         with suppress(OSError):  # it may have ended already
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
         try:
