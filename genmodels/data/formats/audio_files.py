@@ -1,7 +1,7 @@
 """Decode one untrusted audio file to samples at the sample rate a model needs. Headers are not trusted.
 
 An 87 kB FLAC may hold ten minutes of silence, so the decoded samples are counted. Call it in a subprocess
-(`decoding.decode_recording`): libsndfile is written in C, and its input is untrusted.
+(`sandbox.recordings.decode_recording`): libsndfile is written in C, and its input is untrusted.
 """
 
 from __future__ import annotations

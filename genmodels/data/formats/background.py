@@ -39,7 +39,7 @@ class Background:
         channels: int,
         decode_on: Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]] = image_files.decode_on,
     ) -> np.ndarray:
-        """`pictures.decode` by `decode_on`, and count the image if it is transparent; raises DataError."""
+        """`image_files.decode` by `decode_on`, and count the image if it is transparent; raises DataError."""
         other = 255 if self.level < 128 else 0
         pixels, on_other = decode_on(raw, size, channels, (self.level, other))
         if not np.array_equal(pixels, on_other):

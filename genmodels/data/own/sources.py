@@ -62,7 +62,7 @@ LOCAL = Limits()
 UPLOAD = Limits(entries=50_000, total_bytes=2 * 2**30, ratio=200)
 _SMALL = 2**20
 DecodeOn = Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]]
-"""As `pictures.decode_on`."""
+"""As `image_files.decode_on`."""
 
 
 class Source(Protocol):

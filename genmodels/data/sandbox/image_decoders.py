@@ -200,7 +200,7 @@ class Child:
         self._channel.close()
 
     def decode(self, task: str, raw: bytes, **arguments: Any) -> np.ndarray:
-        """Run `pictures.DECODERS[task]` on a file and return its pixels, uint8; raises DataError with the reason."""
+        """Run `image_files.DECODERS[task]` on a file and return its pixels, uint8; raises DataError with the reason."""
         request = json.dumps({"task": task, "arguments": arguments}).encode()
         with _anonymous_file() as source, _anonymous_file() as target:
             source.write(raw)
@@ -263,7 +263,7 @@ class Decoders:
         self._idle: list[Child] = []
 
     def decode_on(self, raw: bytes, size: int, channels: int, papers: Sequence[int]) -> Sequence[np.ndarray]:
-        """What `pictures.decode_on` returns; raises DataError with the reason."""
+        """What `image_files.decode_on` returns; raises DataError with the reason."""
         try:
             child = self._idle.pop()
         except IndexError:
