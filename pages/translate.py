@@ -7,7 +7,7 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.translate import TranslationRequest
-from pages.components import choice
+from pages.components import choice, source_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
 from pages.components.page import model_page
@@ -68,7 +68,7 @@ def _studio(info: CheckpointInfo, step: int) -> None:
             )
             result.show(info, request, uploads, trip=trip)
         else:
-            st.info(t(f"translate.waiting.{st.session_state.translate_source}"), icon=":material/add_photo_alternate:")
+            st.info(t(f"translate.waiting.{source_picker.picked('translate')}"), icon=":material/add_photo_alternate:")
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:

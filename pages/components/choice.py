@@ -16,7 +16,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.i18n import t
 
-T = TypeVar("T", str, int)
+T = TypeVar("T", bound=str | int)
 
 One = Literal["selectbox", "pills", "segmented_control", "radio", "select_slider"]
 

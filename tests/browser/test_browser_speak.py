@@ -93,7 +93,7 @@ def test_what_the_microphone_hears_is_continued(browser: Browser, server: Server
         page = context.new_page()
         page.goto(server.url + _ASKED + "&part=continue")
         settle(page, 2 * _PATIENCE)
-        widget(page, "speak_source").get_by_text(t("speak.source.microphone")).click()
+        widget(page, "speak_source").get_by_text(t("speak.source.sources.microphone")).click()
         widget(page, "speak_microphone").get_by_test_id("stAudioInputActionButton").first.click()
         page.wait_for_timeout(1_500)
         widget(page, "speak_microphone").get_by_label("Stop recording").click()

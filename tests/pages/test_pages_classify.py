@@ -270,7 +270,7 @@ def test_every_part_opens_from_its_address(runs: Path, part: str) -> None:
 def test_a_test_digit_is_put_to_all_and_the_count_of_right_ones_told(runs: Path) -> None:
     app = open_page("classify")
     assert "Nothing is drawn yet" in app.info[0].value
-    app.segmented_control(key="classify_source").set_value("test").run()
+    app.segmented_control(key="classify_source").set_value("example").run()
     app.number_input(key="classify_index").set_value(7).run()
     answers = classify.classify(NAMES, index=7)
     right = sum(str(answer.top) == answers.label for answer in answers.predictions)

@@ -31,7 +31,7 @@ def said(app: AppTest) -> str:
 
 def translate_page() -> AppTest:
     app = open_page("translate", model="horse2zebra_cyclegan_128")
-    return app.segmented_control(key="translate_source").set_value("test").run()
+    return app.segmented_control(key="translate_source").set_value("example").run()
 
 
 def evaluate_page() -> AppTest:
@@ -71,7 +71,7 @@ def test_missing_data_has_a_download_button_and_no_command(
 def test_missing_examples_lead_to_an_upload() -> None:
     for name in ("content", "style"):
         app = open_page("stylize")
-        app.segmented_control(key=f"stylize_{name}_source").set_value("offered").run()
+        app.segmented_control(key=f"stylize_{name}_source").set_value("example").run()
         app.button(key=f"stylize_{name}_bring").click().run()
         assert app.segmented_control(key=f"stylize_{name}_source").value == "upload"
         assert not app.exception

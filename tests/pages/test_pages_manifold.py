@@ -347,7 +347,7 @@ def test_denoising_answers_sliders_and_other_digits(runs: Path) -> None:
     app.slider(key="manifold_amount").set_value(0.5).run()
     app.number_input(key="manifold_index").set_value(12).run()
     app.button(key="manifold_reseed").click().run()
-    app.segmented_control(key="manifold_source").set_value("own").run()
+    app.segmented_control(key="manifold_source").set_value("canvas").run()
     assert not app.exception
     assert "Nothing is drawn yet" in app.info[0].value
 

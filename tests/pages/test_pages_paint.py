@@ -192,7 +192,7 @@ def test_the_upper_half_of_a_test_digit_is_completed(runs: Path) -> None:
     finished(app)
     assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
     app.button(key="paint_another").click().run()
-    group(app, "paint_source").set_value("own").run()  # type: ignore[attr-defined]
+    group(app, "paint_source").set_value("canvas").run()  # type: ignore[attr-defined]
     assert "Draw the upper part of a digit" in said(app)
     assert not app.error
     assert not app.exception
@@ -312,7 +312,7 @@ def test_any_class_says_what_it_means_in_each_part(runs: Path) -> None:
 def test_a_drawing_is_asked_for_only_where_one_can_draw(runs: Path, tmp_path: Path, part: str) -> None:
     save_colours(runs, tmp_path / "pictures")
     app = page(model="asked", part=part)
-    group(app, "paint_source").set_value("own").run()  # type: ignore[attr-defined]
+    group(app, "paint_source").set_value("canvas").run()  # type: ignore[attr-defined]
     assert "at the left" in said(app)
     shutil.rmtree(tmp_path / "pictures")
     app.selectbox(key="paint_model").select("colours").run()

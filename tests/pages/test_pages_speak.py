@@ -75,7 +75,7 @@ def test_every_view_opens_cold_and_each_control_explains_itself(part: str, model
 @pytest.mark.parametrize("part", ["continue", "levels", "fourier"])
 def test_each_source_of_recordings_explains_itself(part: str, runs: Path) -> None:
     app = page(part, model="voice")
-    for source, key in (("real", "speak_index"), ("upload", "speak_upload"), ("microphone", "speak_microphone")):
+    for source, key in (("example", "speak_index"), ("upload", "speak_upload"), ("microphone", "speak_microphone")):
         pills(app, "speak_source").set_value(source).run()  # type: ignore[attr-defined]
         assert key in explained(app)
     assert "Nobody else sees or hears yours" in pills(app, "speak_source").help  # type: ignore[attr-defined]

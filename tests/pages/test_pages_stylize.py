@@ -54,7 +54,7 @@ def test_empty_places_say_what_to_do(runs: Path) -> None:
     assert "Nothing is running yet" in told
     assert app.segmented_control(key="stylize_content_source").value == "upload", "there is nothing to pick"
     assert app.button(key="stylize_begin").disabled
-    app.segmented_control(key="stylize_style_source").set_value("offered").run()
+    app.segmented_control(key="stylize_style_source").set_value("example").run()
     assert "There are no paintings on this machine" in words(app)
     assert r"starry\_night\_google.jpg" in words(app)
     assert not app.error

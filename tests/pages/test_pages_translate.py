@@ -73,7 +73,7 @@ def test_what_hangs_does_not_hide_the_pictures_after_it(runs: Path, monkeypatch:
 def test_a_kinds_name_is_no_markdown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translate, "domains", lambda info: ("*black*", "[white](http://x)"))
     app = page(model="grey")
-    app.segmented_control(key="translate_source").set_value("test").run()
+    app.segmented_control(key="translate_source").set_value("example").run()
     index = app.number_input(key="translate_index")
     assert r"\*black\*" in index.label
     assert r"\*black\*" in index.help
@@ -84,7 +84,7 @@ def test_every_control_has_a_help_text(runs: Path) -> None:
     controls = {"selectbox", "select_slider", "button_group", "file_uploader", "toggle", "download_button"}
     assert unexplained(app, controls) == []
     app.selectbox(key="translate_model").select("grey").run()
-    app.segmented_control(key="translate_source").set_value("test").run()
+    app.segmented_control(key="translate_source").set_value("example").run()
     assert unexplained(app, {"number_input", "button"}) == []
     app.segmented_control(key="translate_source").set_value("camera").run()
     assert unexplained(app, {"camera_input"}) == []
@@ -139,7 +139,7 @@ def test_a_run_that_learns_on_is_shown_at_its_newest_step(runs: Path) -> None:
 
 def test_test_pictures_where_the_data_is_and_a_word_where_it_is_not(runs: Path) -> None:
     app = page(model="grey")
-    app.segmented_control(key="translate_source").set_value("test").run()
+    app.segmented_control(key="translate_source").set_value("example").run()
     app.number_input(key="translate_index").set_value(250).run()
     assert "0 to 249" in as_read(" ".join(entry.value for entry in app.error))
     app.number_input(key="translate_index").set_value(7).run()

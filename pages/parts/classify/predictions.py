@@ -11,19 +11,12 @@ from genmodels.images import drawing
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Prediction, Predictions
-from pages.components import choice, upload_limits
-from pages.components.canvas import canvas
+from pages.components import choice, source_picker
 from pages.components.i18n import t
-from pages.components.number_field import whole_number
 from pages.components.numbers import percent
-from pages.components.seed_input import set_random
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
 from pages.parts.classify.bars import Panel, bars
-
-_MAX_MB = 20
-_UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
-_SOURCES = ("own", "upload", "test")
 
 
 def show(infos: dict[str, CheckpointInfo]) -> None:
@@ -32,14 +25,14 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
     left, right = st.columns([3, 7], gap="large")
     ink, index, refused = None, None, True
     with left, friendly_errors():
-        (ink, index), refused = _digit(), False
+        (ink, index), refused = _pick_digit(), False
     with right, friendly_errors():
         if not names:
             st.info(t("classify.ask.none"), icon=":material/info:")
         elif ink is not None or index is not None:
             _predictions(infos, classify.classify(names, ink=ink, index=index or 0))
         elif not refused:
-            st.info(t(f"classify.ask.empty_{st.session_state.classify_source}"), icon=":material/draw:")
+            st.info(t(f"classify.ask.empty_{source_picker.picked('classify')}"), icon=":material/draw:")
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
@@ -58,49 +51,28 @@ def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:
     return tuple(name for name in infos if name in chosen)
 
 
-def _digit() -> tuple[np.ndarray | None, int | None]:
-    """Show the picker and return the ink, or the number of a test digit."""
-    memory = st.session_state
-    memory.setdefault("classify_source", _SOURCES[0])
-    source = st.segmented_control(
-        t("classify.ask.source"),
-        _SOURCES,
-        format_func=lambda name: t(f"classify.ask.{name}"),
-        required=True,
-        key="classify_source",
-        help=t("classify.ask.source_help"),
-        persist_state="session",
+def _pick_digit() -> tuple[np.ndarray | None, int | None]:
+    """Show the picker and return the ink, or the index of a test digit."""
+    return source_picker.pick(
+        "classify",
+        "classify.ask",
+        {
+            "canvas": lambda: (source_picker.draw_digit("classify"), None),
+            "upload": lambda: (_uploaded_digit(), None),
+            "example": lambda: (None, _pick_index()),
+        },
     )
-    if source == "own":
-        return canvas(key="classify_canvas", label=t("classify.ask.label"), hint=t("classify.ask.hint")), None
-    if source == "upload":
-        uploaded = st.file_uploader(
-            t("classify.ask.file"),
-            _UPLOADS,
-            key="classify_upload",
-            help=t("classify.ask.file_help"),
-            max_upload_size=_MAX_MB,
-        )
-        upload_limits.accept("classify_upload", uploaded, megabytes=_MAX_MB)
-        return (None if uploaded is None else drawing.from_file(uploaded.getvalue())), None
-    count = classify.digit_count()
-    index = whole_number(
-        t("classify.ask.index"),
-        0,
-        count - 1,
-        key="classify_index",
-        help=t("classify.ask.index_help", count=f"{count:,}", data=classify.test_set_title()),
-        persist_state="session",
+
+
+def _uploaded_digit() -> np.ndarray | None:
+    file = source_picker.upload_file("classify", "classify.ask", drawing.SUFFIXES)
+    return None if file is None else drawing.from_file(file.getvalue())
+
+
+def _pick_index() -> int:
+    return source_picker.example_index(
+        "classify", "classify.ask", classify.digit_count(), data=classify.test_set_title()
     )
-    st.button(
-        t("classify.ask.another"),
-        key="classify_another",
-        icon=":material/casino:",
-        on_click=set_random,
-        args=("classify_index", count),
-        help=t("classify.ask.another_help"),
-    )
-    return None, index
 
 
 def _predictions(infos: dict[str, CheckpointInfo], predictions: Predictions) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.manifold import denoise
 from genmodels.service.manifold.denoise import Noise
-from pages.components import address, choice
+from pages.components import address, choice, source_picker
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
@@ -50,7 +50,7 @@ def show() -> None:
             noise, ink = _digit()
             salt = _salt(noise, ink)
         with right:
-            if st.session_state.manifold_source == "own" and ink is None:
+            if source_picker.picked("manifold") == "canvas" and ink is None:
                 st.info(t("manifold.draw.empty"), icon=":material/draw:")
                 return
             _answers(info, noise, ink, salt)
@@ -72,34 +72,14 @@ def _pick(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
 
 def _digit() -> tuple[Noise, np.ndarray | None]:
     memory = st.session_state
-    for key, value in (("source", "test"), ("index", 0), ("amount", 0.25), ("noise_seed", 0), ("wiped", 0)):
+    for key, value in (("index", 0), ("amount", 0.25), ("noise_seed", 0), ("wiped", 0)):
         memory.setdefault(f"manifold_{key}", value)
-    st.segmented_control(
-        t("manifold.denoise.source"),
-        ("test", "own"),
-        format_func=lambda name: t(f"manifold.denoise.{name}"),
-        required=True,
-        key="manifold_source",
+    ink = source_picker.pick(
+        "manifold",
+        "manifold.denoise",
+        {"example": _test_digit, "canvas": lambda: source_picker.draw_digit("manifold")},
         on_change=_other_digit,
-        help=t("manifold.denoise.source_help"),
-        persist_state="session",
     )
-    ink = None
-    if memory.manifold_source == "own":
-        ink = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
-    else:
-        whole_number(
-            t("manifold.denoise.index"),
-            0,
-            denoise.DIGITS - 1,
-            key="manifold_index",
-            on_change=_other_digit,
-            help=t("manifold.denoise.index_help"),
-            persist_state="session",
-        )
-        digits = denoise.digit_data()
-        kind = "data" if digits.name == "mnist" else "data_fallback"
-        st.caption(t(f"manifold.denoise.{kind}", data=digits.title))
     st.slider(
         t("manifold.denoise.amount"),
         0.0,
@@ -126,9 +106,25 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
     )
 
 
+def _test_digit() -> None:
+    """Show the field for the index of a test digit."""
+    whole_number(
+        t("manifold.denoise.index"),
+        0,
+        denoise.DIGITS - 1,
+        key="manifold_index",
+        on_change=_other_digit,
+        help=t("manifold.denoise.index_help"),
+        persist_state="session",
+    )
+    digits = denoise.digit_data()
+    kind = "data" if digits.name == "mnist" else "data_fallback"
+    st.caption(t(f"manifold.denoise.{kind}", data=digits.title))
+
+
 def _salt(noise: Noise, ink: np.ndarray | None) -> np.ndarray | None:
     """Show the canvas for salt noise and return the noise; only with a test digit, not with a drawn one."""
-    if ink is not None or st.session_state.manifold_source == "own":
+    if ink is not None or source_picker.picked("manifold") == "canvas":
         return None
     st.markdown(f"**{t('manifold.denoise.salt')}**", help=t("manifold.denoise.salt_help"))
     return canvas(

@@ -10,15 +10,11 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Encoded, Plane
 from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png
-from pages.components import manifold_plot, upload_limits
-from pages.components.canvas import canvas
+from pages.components import manifold_plot, source_picker
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
 from pages.parts.manifold.latent_map import data_caption
-
-_MAX_MB = 20
-_UPLOADS = [suffix.removeprefix(".") for suffix in drawing.SUFFIXES]
 
 
 def show(info: CheckpointInfo, step: int) -> None:
@@ -29,17 +25,10 @@ def show(info: CheckpointInfo, step: int) -> None:
     left, right = st.columns([4, 6], gap="medium")
     with left:
         st.markdown(t("manifold.draw.text"))
-        drawing_ink = canvas(key="manifold_canvas", label=t("manifold.draw.label"), hint=t("manifold.draw.hint"))
-        uploaded = st.file_uploader(
-            t("manifold.draw.upload"),
-            _UPLOADS,
-            key="manifold_upload",
-            help=t("manifold.draw.upload_help"),
-            max_upload_size=_MAX_MB,
-        )
-        upload_limits.accept("manifold_upload", uploaded, megabytes=_MAX_MB)
+        drawn = source_picker.draw_digit("manifold")
+        uploaded = source_picker.upload_file("manifold", "manifold.draw", drawing.SUFFIXES)
     with right, friendly_errors():
-        ink = drawing_ink if uploaded is None else drawing.from_file(uploaded.getvalue())
+        ink = drawn if uploaded is None else drawing.from_file(uploaded.getvalue())
         if ink is None:
             st.info(t("manifold.draw.empty"), icon=":material/draw:")
             return

@@ -7,6 +7,7 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.dataset_images import tile_png
+from pages.components import source_picker
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
@@ -33,7 +34,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         )
         chosen = source.choose(info, guide=given)
         is_waiting = chosen is None and source.is_canvas(info)
-        if chosen is not None and st.session_state.paint_source == "test":
+        if chosen is not None and source_picker.picked("paint") == "example":
             original = Tile(
                 tile_png(chosen.given.pixels), "", t("paint.complete.original_alt"), t("paint.complete.original")
             )

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.formats import audio_files
 from genmodels.service.speak import sound
 from genmodels.service.speak.sound import Sound
-from pages.components import train_choice, upload_limits
+from pages.components import source_picker, train_choice, upload_limits
 from pages.components.i18n import t
-from pages.components.number_field import whole_number
-from pages.components.seed_input import set_random
 from pages.components.theme import friendly_errors, plain
 
-_SOURCES = ("real", "upload", "microphone")
-_SUFFIXES = [suffix.removeprefix(".") for suffix in audio_files.SUFFIXES]
 _MAX_MB = 20
 _SPEECH = "fsdd"
 
@@ -26,72 +23,46 @@ def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sou
 
     If `config` is not the data set `wanted`, a note says that it replaces that set.
     """
-    memory = st.session_state
-    memory.setdefault("speak_source", _SOURCES[0])
-    source = st.segmented_control(
-        t("speak.source.pick"),
-        _SOURCES,
-        format_func=lambda name: t(f"speak.source.{name}"),
-        required=True,
-        key="speak_source",
-        help=t("speak.source.pick_help"),
-        wrap=True,
-        persist_state="session",
-    )
     with friendly_errors():
-        if source == "real":
-            if config.name != wanted:
-                st.info(t("speak.source.stand_in", data=data.get_spec(config).title), icon=":material/music_note:")
-                train_choice.offer(_SPEECH, "speak")
-            return sound.at_rate(_real(config), rate)
-        raw = _upload() if source == "upload" else _microphone()
-        if raw is not None:
-            return sound.decoded(raw, rate)
-        st.info(t(f"speak.source.none_{source}"), icon=":material/mic:")
+        return source_picker.pick(
+            "speak",
+            "speak.source",
+            {
+                "example": lambda: _example(config, rate, wanted),
+                "upload": lambda: _decoded(_upload(), rate),
+                "microphone": lambda: _decoded(_microphone(), rate),
+            },
+            wrap=True,
+        )
     return None
 
 
-def _real(config: DataConfig) -> Sound:
+def _example(config: DataConfig, rate: int, wanted: str) -> Sound:
+    title = data.get_spec(config).title
+    if config.name != wanted:
+        st.info(t("speak.source.stand_in", data=title), icon=":material/music_note:")
+        train_choice.offer(_SPEECH, "speak")
     count = sound.test_count(config)
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    index = whole_number(
-        t("speak.source.index"),
-        0,
-        count - 1,
-        key="speak_index",
-        place=row,
-        help=t("speak.source.index_help", count=f"{count:,}", data=plain(data.get_spec(config).title)),
-        width=170,
-        persist_state="session",
-    )
-    row.button(
-        t("speak.source.another"),
-        key="speak_another",
-        icon=":material/casino:",
-        on_click=set_random,
-        args=("speak_index", count),
-        help=t("speak.source.another_help"),
-    )
-    return sound.test_recording(config, int(index))
+    index = source_picker.example_index("speak", "speak.source", count, width=170, data=plain(title))
+    return sound.at_rate(sound.test_recording(config, index), rate)
 
 
-def _upload() -> bytes | None:
-    file = st.file_uploader(
-        t("speak.source.file"),
-        _SUFFIXES,
-        key="speak_upload",
-        help=t("speak.source.file_help", seconds=f"{sound.MAX_SECONDS:g}"),
-        max_upload_size=_MAX_MB,
-    )
-    upload_limits.accept("speak_upload", file, megabytes=_MAX_MB)
-    return None if file is None else file.getvalue()
+def _decoded(file: UploadedFile | None, rate: int) -> Sound | None:
+    if file is not None:
+        return sound.decoded(file.getvalue(), rate)
+    st.info(t(f"speak.source.none_{source_picker.picked('speak')}"), icon=":material/mic:")
+    return None
 
 
-def _microphone() -> bytes | None:
+def _upload() -> UploadedFile | None:
+    return source_picker.upload_file("speak", "speak.source", audio_files.SUFFIXES, seconds=f"{sound.MAX_SECONDS:g}")
+
+
+def _microphone() -> UploadedFile | None:
     file = st.audio_input(
-        t("speak.source.speak"),
+        t("speak.source.microphone"),
         key="speak_microphone",
-        help=t("speak.source.speak_help", seconds=f"{sound.MAX_SECONDS:g}"),
+        help=t("speak.source.microphone_help", seconds=f"{sound.MAX_SECONDS:g}"),
     )
     upload_limits.accept("speak_microphone", file, megabytes=_MAX_MB)
-    return None if file is None else file.getvalue()
+    return file

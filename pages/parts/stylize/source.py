@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from genmodels.data.formats import image_files
@@ -11,15 +13,10 @@ from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile
 from genmodels.service.stylize import inputs
 from genmodels.service.stylize.inputs import Kind
-from pages.components import choice, upload_limits
+from pages.components import choice, source_picker
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, message, plain
 from pages.components.tiles import Tile, row
-
-_SOURCES: dict[Kind, tuple[str, ...]] = {
-    "photograph": ("offered", "upload", "camera"),
-    "painting": ("offered", "upload"),
-}
 
 
 def content() -> ImageFile | None:
@@ -33,38 +30,34 @@ def style() -> ImageFile | None:
 
 
 def _pick(kind: Kind, name: str) -> ImageFile | None:
-    memory = st.session_state
+    key, text = f"stylize_{name}", f"stylize.{name}"
     offered = inputs.available(kind)
-    memory.setdefault(f"stylize_{name}_source", "offered" if offered else "upload")
-    st.subheader(t(f"stylize.{name}.title"), anchor=False)
-    source = st.segmented_control(
-        t(f"stylize.{name}.source"),
-        _SOURCES[kind],
-        format_func=lambda source: t(f"stylize.{name}.sources.{source}"),
-        required=True,
-        key=f"stylize_{name}_source",
-        help=t(f"stylize.{name}.source_help"),
-        persist_state="session",
-    )
+    sources: dict[source_picker.Source, Callable[[], ImageFile | None]] = {
+        "example": lambda: _example(kind, name, offered),
+        "upload": lambda: _uploaded(key, text),
+    }
+    if kind == "photograph":
+        sources["camera"] = lambda: source_picker.take_photograph(key, text, megabytes=stylize.MAX_MB)
+    st.subheader(t(f"{text}.title"), anchor=False)
     with friendly_errors():
-        upload = _offered(kind, name, offered) if source == "offered" else _uploaded(name, str(source))
-        if upload is not None and _show(name, upload):
-            return upload
+        image = source_picker.pick(key, text, sources, default="example" if offered else "upload")
+        if image is not None and _show(name, image):
+            return image
     return None
 
 
-def _offered(kind: Kind, name: str, offered: dict[str, str]) -> ImageFile | None:
+def _example(kind: Kind, name: str, offered: dict[str, str]) -> ImageFile | None:
     if not offered:
         # A public server does not show what its owner can do about it.
         hint = "" if public_mode() else f" {message(inputs.how_to_get(kind).capitalize())}."
         st.info(f"{t(f'stylize.{name}.none')}{hint}", icon=":material/folder_off:")
         st.button(
-            t(f"stylize.{name}.bring"),
+            t(f"stylize.{name}.upload_instead"),
             key=f"stylize_{name}_bring",
             icon=":material/upload:",
             on_click=st.session_state.__setitem__,
             args=(f"stylize_{name}_source", "upload"),
-            help=t("stylize.bring_help"),
+            help=t("stylize.upload_instead_help"),
         )
         return None
     chosen = choice.choose(
@@ -78,31 +71,24 @@ def _offered(kind: Kind, name: str, offered: dict[str, str]) -> ImageFile | None
     return inputs.open_work(kind, chosen)
 
 
-def _uploaded(name: str, source: str) -> ImageFile | None:
-    if source == "camera":
-        taken = st.camera_input(
-            t("stylize.content.camera"), key=f"stylize_{name}_camera", help=t("stylize.content.camera_help")
-        )
-        upload_limits.accept(f"stylize_{name}_camera", taken, megabytes=stylize.MAX_MB)
-        return None if taken is None else ImageFile(t("stylize.content.camera_name"), taken.getvalue())
-    file = st.file_uploader(
-        t(f"stylize.{name}.file"),
-        [suffix.removeprefix(".") for suffix in image_files.SUFFIXES],
-        key=f"stylize_{name}_upload",
-        help=t("stylize.file_help", megabytes=stylize.MAX_MB, millions=image_files.SERVED_PIXELS // 1_000_000),
-        max_upload_size=stylize.MAX_MB,
+def _uploaded(key: str, text: str) -> ImageFile | None:
+    file = source_picker.upload_file(
+        key,
+        text,
+        image_files.SUFFIXES,
+        megabytes=stylize.MAX_MB,
+        millions=image_files.SERVED_PIXELS // 1_000_000,
     )
-    upload_limits.accept(f"stylize_{name}_upload", file, megabytes=stylize.MAX_MB)
     return None if file is None else ImageFile(file.name, file.getvalue())
 
 
-def _show(name: str, upload: ImageFile) -> bool:
+def _show(name: str, image: ImageFile) -> bool:
     try:
-        small = stylize.thumbnail(upload)
+        small = stylize.thumbnail(image)
     except DataError as error:
-        error_box(str(error), t("stylize.refused", name=plain(upload.name[:60])))
+        error_box(str(error), t("stylize.refused", name=plain(image.name[:60])))
         return False
-    alt = t(f"stylize.{name}.alt", name=upload.name)
+    alt = t(f"stylize.{name}.alt", name=image.name)
     row([Tile(small.image, "", alt, kind=small.kind)], width=round(220 * small.width / max(small.width, small.height)),
         key=f"stylize_{name}_shown", smooth=True)  # fmt: skip
     return True

@@ -10,46 +10,33 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import inputs
-from pages.components import data_offer, upload_limits
+from pages.components import data_offer, source_picker, upload_limits
 from pages.components.i18n import t
-from pages.components.number_field import whole_number
-from pages.components.seed_input import set_random
 from pages.components.theme import plain
 
 _MILLIONS = image_files.SERVED_PIXELS // 1_000_000
 _TOTAL_MB = 256  # of all files: twelve of a camera's largest files
-_SOURCES = ("upload", "camera", "test")
 
 
 def uploads(info: CheckpointInfo, kind: int) -> list[ImageFile]:
     """Show the pickers and return the chosen images, at most twelve, with a note if there are more or none."""
-    memory = st.session_state
-    memory.setdefault("translate_source", _SOURCES[0])
-    source = st.segmented_control(
-        t("translate.source"),
-        _SOURCES,
-        format_func=lambda name: t(f"translate.sources.{name}"),
-        required=True,
-        key="translate_source",
-        help=t("translate.source_help"),
-        persist_state="session",
+    return source_picker.pick(
+        "translate", "translate", {"upload": _files, "camera": _photograph, "example": lambda: _test(info, kind)}
     )
-    if source == "upload":
-        return _files()
-    if source == "camera":
-        taken = st.camera_input(t("translate.camera"), key="translate_camera", help=t("translate.camera_help"))
-        upload_limits.accept("translate_camera", taken, megabytes=translate.MAX_MB)
-        return [] if taken is None else [ImageFile(t("translate.camera_name"), taken.getvalue())]
-    return _test(info, kind)
+
+
+def _photograph() -> list[ImageFile]:
+    taken = source_picker.take_photograph("translate", "translate", megabytes=translate.MAX_MB)
+    return [] if taken is None else [taken]
 
 
 def _files() -> list[ImageFile]:
     files = st.file_uploader(
-        t("translate.files"),
+        t("translate.file"),
         [suffix.removeprefix(".") for suffix in image_files.SUFFIXES],
         accept_multiple_files=True,
         key="translate_upload",
-        help=t("translate.files_help", count=translate.MAX_IMAGES, megabytes=translate.MAX_MB, millions=_MILLIONS),
+        help=t("translate.file_help", count=translate.MAX_IMAGES, megabytes=translate.MAX_MB, millions=_MILLIONS),
         max_upload_size=translate.MAX_MB,
     )
     upload_limits.accept(
@@ -71,20 +58,5 @@ def _test(info: CheckpointInfo, kind: int) -> list[ImageFile]:
         data_offer.explain(info, "translate", data_offer.missing_text(info, "translate.no_data"), str(error))
         return []
     name = plain(translate.domains(info)[kind])
-    index = whole_number(
-        t("translate.index", kind=name),
-        0,
-        count - 1,
-        key="translate_index",
-        help=t("translate.index_help", count=f"{count:,}", kind=name),
-        persist_state="session",
-    )
-    st.button(
-        t("translate.another"),
-        key="translate_another",
-        icon=":material/casino:",
-        on_click=set_random,
-        args=("translate_index", count),
-        help=t("translate.another_help"),
-    )
-    return [inputs.test_image(info.name, kind, int(index))]
+    index = source_picker.example_index("translate", "translate", count, kind=name)
+    return [inputs.test_image(info.name, kind, index)]
