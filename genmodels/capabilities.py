@@ -180,6 +180,15 @@ class SupportsDiscriminatorLoss(Protocol):
 
 
 @runtime_checkable
+class SlowLikelihood(Protocol):
+    """A likelihood that takes many evaluations of the network; its model encodes and decodes without loss."""
+
+    likelihood_images: int
+
+    def log_prob(self, x: Tensor, *, condition: Condition = None) -> Tensor: ...
+
+
+@runtime_checkable
 class SupportsPerceptualLoss(Protocol):
     def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """The losses `content`, `style` and `variation` of images."""

@@ -85,7 +85,7 @@ def _kind(info: CheckpointInfo) -> str:
 
 
 def _paints(info: CheckpointInfo) -> bool:
-    return "progressive_sampling" in info.capabilities and info.modality == "image"
+    return "completion" in info.capabilities and info.modality == "image"
 
 
 def _order(info: CheckpointInfo) -> tuple[bool, bool, int, int]:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from genmodels import capabilities, data
 from genmodels.capabilities import (
+    SlowLikelihood,
     SupportsClassification,
+    SupportsCompletion,
     SupportsCorruption,
     SupportsDiscriminatorLoss,
     SupportsElbo,
@@ -70,7 +72,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
             metrics |= _negative_elbo(model, arrays, seed)
         if isinstance(model, SupportsLikelihood):
             metrics |= likelihood.measure(model, arrays)
-        if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
+        lossless = isinstance(model, SlowLikelihood)
+        if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent) and not lossless:
             metrics["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
             metrics["reconstruction/above_entropy"] = metrics["reconstruction/nats"] - _entropy(arrays)
         if isinstance(model, SupportsCorruption):
@@ -102,14 +105,14 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             metrics |= _accuracy(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsElbo):
             metrics["elbo/negative"] = _negative_elbo(model, data.load(spec.data, "test"), seed)["elbo/negative"]
-        if isinstance(model, SupportsLikelihood):
+        if isinstance(model, SupportsLikelihood) and not isinstance(model, SlowLikelihood):
             metrics |= likelihood.measure(model, data.load(spec.data, "test"))
         if isinstance(model, SupportsTranslation):
             metrics |= translation_metrics.measure(model, data.load(spec.data, "test"), spec.data_spec)
         if isinstance(model, SupportsPerceptualLoss):
             metrics |= _style_metrics(model, data.load(spec.data, "test"))
         # Autoregressive models generate one value at a time: thousands of samples would take too long.
-        if isinstance(model, SupportsSampling) and not isinstance(model, SupportsLikelihood):
+        if isinstance(model, SupportsSampling) and not isinstance(model, SupportsCompletion):
             if reference_classifier.applies_to(spec.data_spec) and reference_classifier.published():
                 generated = _samples(model, samples, seed)
                 metrics |= digit_metrics.class_balance(reference_classifier.class_histogram(generated))
