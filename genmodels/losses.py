@@ -87,6 +87,14 @@ def least_squares_loss(scores: Tensor, real: bool) -> Tensor:
     return (scores.float() - float(real)).square().mean()
 
 
+def hinge_loss(scores: Tensor, real: bool) -> Tensor:
+    """mean max(0, 1 - D) or mean max(0, 1 + D): a discriminator's loss (Lim and Ye, arXiv 1705.02894); 1 at D = 0.
+
+    A score that is right by a margin of 1 has no gradient. The generator minimises -mean D.
+    """
+    return F.relu(1 - scores.float() if real else 1 + scores.float()).mean()
+
+
 def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
     """mean f(fake) - mean f(real): a critic's loss (arXiv 1701.07875), minus its estimate of the Wasserstein distance.
 

@@ -20,6 +20,12 @@ loss is least squares, without a sigmoid (Mao et al., arXiv 1611.04076).
     cycle_weight                      lambda        10
     identity_weight                   0.5 lambda    weight of L_identity (section 5.2)
 
+With `discriminator: projected` the discriminators score frozen features of VGG-19 (Sauer et al., arXiv 2111.01007;
+`networks/projected_discriminator.py`), with the hinge loss, averaged over layers, and without replay buffer:
+
+    generators:      - mean D_B(G(a)) - mean D_A(F(b)) + the same other terms
+    discriminators:  1/2 ( mean max(0, 1 - D_B(b)) + mean max(0, 1 + D_B(G(a))) )  +  the same for D_A
+
 With `attention` a generator predicts an image y and a mask m from 0 to 1, and G(x) = x + m (y - x), which preserves the
 background (Tang et al., arXiv 1911.11897).
 """
@@ -35,6 +41,8 @@ from genmodels.config import ModelConfig, live
 from genmodels.errors import CapabilityError, ConfigError
 
 Channels = Annotated[int, Field(ge=1, le=1024)]
+_SMALLEST_PROJECTED = 16
+"""Smallest side in pixels of a projected discriminator's images: 2 x 2 positions in its deepest layer."""
 
 
 class CycleGANConfig(ModelConfig):
@@ -63,6 +71,11 @@ class CycleGANConfig(ModelConfig):
         False,
         description="the generators also predict a mask of where to change an image; the rest stays as it is "
         "(arXiv 1911.11897). Choose a cycle_weight of about 2: changing nothing has no cycle loss",
+    )
+    discriminator: Literal["patch", "projected"] = Field(
+        "patch",
+        description="patch: a PatchGAN, trained from scratch; projected: small heads on frozen features of VGG-19, "
+        "which learn textures in minutes instead of hours; discriminator_channels and pool_size then have no effect",
     )
     discriminator_channels: tuple[Channels, ...] = Field(
         (64, 128, 256, 512),
@@ -139,6 +152,13 @@ class CycleGANConfig(ModelConfig):
         if self.generator == "resnet" and min(height, width) < 8:
             raise ValueError(f"a resnet generator reflects 3 pixels at the border: {height}x{width} is below 8x8")
         size = min(height, width)
+        if self.discriminator == "projected":
+            if size < _SMALLEST_PROJECTED:
+                raise ValueError(
+                    f"a projected discriminator needs sides of at least {_SMALLEST_PROJECTED} pixels, not "
+                    f"{height}x{width}: choose discriminator = patch, or another data.size"
+                )
+            return self
         for stride in self.discriminator_strides:
             size = (size - 2) // stride + 1  # kernels of 4, padding of 1
             if size < 1:
@@ -168,9 +188,10 @@ from genmodels.capabilities import Direction
 from genmodels.layers import augment
 from genmodels.layers.image_pool import ImagePool
 from genmodels.layers.instance_norm import InstanceNorm
-from genmodels.losses import least_squares_loss
+from genmodels.losses import hinge_loss, least_squares_loss
 from genmodels.model import Batch, Curve, Metrics, Model, constant_then_linear, make_optimizer, update
 from genmodels.models.fast_style import resnet, resnet_radius
+from genmodels.networks.projected_discriminator import ProjectedDiscriminator
 from genmodels.registry import register
 
 # Channels that are normalised next have no bias in a ResNet and in a discriminator: the norm subtracts their mean.
@@ -249,7 +270,12 @@ def build_generator(config: CycleGANConfig) -> nn.Module:
 
 
 def build_discriminator(config: CycleGANConfig) -> nn.Module:
-    """An initialised PatchGAN. Shape: images (B, C, H, W) in [-1, 1] -> scores (B, 1, h, w), one per patch."""
+    """An initialised discriminator of images (B, C, H, W) in [-1, 1].
+
+    patch: -> scores (B, 1, h, w), one per patch. projected: -> a list of such scores, one per layer of VGG-19.
+    """
+    if config.discriminator == "projected":
+        return ProjectedDiscriminator()
     layers: list[nn.Module] = []
     sizes = [config.shape[0], *config.discriminator_channels]
     for index, (before, after) in enumerate(pairwise(sizes)):
@@ -306,8 +332,9 @@ class CycleGAN(Model):
         self.generator_ba = build_generator(config)
         self.discriminator_a = build_discriminator(config)
         self.discriminator_b = build_discriminator(config)
-        self.pool_a = ImagePool(config.pool_size, config.shape)
-        self.pool_b = ImagePool(config.pool_size, config.shape)
+        pool_size = config.pool_size if config.discriminator == "patch" else 0
+        self.pool_a = ImagePool(pool_size, config.shape)
+        self.pool_b = ImagePool(pool_size, config.shape)
 
     def learning_rates(self) -> dict[str, float]:
         return {"generators": self.config.generator_lr, "discriminators": self.config.discriminator_lr}
@@ -348,9 +375,7 @@ class CycleGAN(Model):
         discriminators.requires_grad_(False)  # their gradients would be computed and discarded
         fake_b, same_b = self._translate_and_keep(self.generator_ab, real_a, real_b)  # G(a), G(b)
         fake_a, same_a = self._translate_and_keep(self.generator_ba, real_b, real_a)  # F(b), F(a)
-        adversarial = least_squares_loss(self.discriminator_b(fake_b), real=True) + least_squares_loss(
-            self.discriminator_a(fake_a), real=True
-        )
+        adversarial = self._adversarial(self.discriminator_b, fake_b) + self._adversarial(self.discriminator_a, fake_a)
         cycle_a = _l1(self._generate(self.generator_ba, fake_b), real_a)  # mean |F(G(a)) - a|
         cycle_b = _l1(self._generate(self.generator_ab, fake_a), real_b)  # mean |G(F(b)) - b|
         loss = adversarial + self.config.cycle_weight * (cycle_a + cycle_b)
@@ -385,9 +410,20 @@ class CycleGAN(Model):
         update(optimizers["discriminators"], loss)
         return loss.detach()
 
+    def _adversarial(self, discriminator: nn.Module, fake: Tensor) -> Tensor:
+        """mean (D(fake) - 1)^2; projected: - mean D(fake)."""
+        if self.config.discriminator == "projected":
+            return torch.stack([-scores.float().mean() for scores in discriminator(fake)]).mean()
+        return least_squares_loss(discriminator(fake), real=True)
+
     def _discriminator_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         """Real and translated images in one pass: instance norm keeps the images of a batch independent."""
-        on_real, on_fake = discriminator(torch.cat([real, fake.to(real.dtype)])).chunk(2)  # (B, 1, h, w) each
+        images = torch.cat([real, fake.to(real.dtype)])
+        if self.config.discriminator == "projected":
+            pairs = [scores.chunk(2) for scores in discriminator(images, real=len(real))]  # (B, 1, h, w) each
+            losses = [hinge_loss(on_real, real=True) + hinge_loss(on_fake, real=False) for on_real, on_fake in pairs]
+            return torch.stack(losses).mean()
+        on_real, on_fake = discriminator(images).chunk(2)  # (B, 1, h, w) each
         return least_squares_loss(on_real, real=True) + least_squares_loss(on_fake, real=False)
 
     def _translate_and_keep(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -441,20 +477,33 @@ class CycleGAN(Model):
             "loss/total": Curve(
                 "generators, all terms", "The generators' objective. It fluctuates, as in any adversarial training."
             ),
-            "loss/discriminator": Curve(
-                "discriminators",
-                "Least-squares loss. 0.25: they cannot tell real images from translations; near 0: they always can.",
-                0.25,
-            ),
-            "loss/generator": Curve(
-                "adversarial", "0.25: translations pass for real half of the time; near 1: they are detected.", 0.25
-            ),
+            **(_HINGE_CURVES if self.config.discriminator == "projected" else _LEAST_SQUARES_CURVES),
             "loss/identity": Curve(
                 "identity", "Mean absolute change of images that are already in the target domain, 0 to 2.", 0.0
             ),
             "loss/cycle_a": Curve("A to B to A", "Mean absolute difference after the cycle, 0 to 2.", 0.0),
             "loss/cycle_b": Curve("B to A to B", "Mean absolute difference after the cycle, 0 to 2.", 0.0),
         }
+
+
+_LEAST_SQUARES_CURVES = {
+    "loss/discriminator": Curve(
+        "discriminators",
+        "Least-squares loss. 0.25: they cannot tell real images from translations; near 0: they always can.",
+        0.25,
+    ),
+    "loss/generator": Curve(
+        "adversarial", "0.25: translations pass for real half of the time; near 1: they are detected.", 0.25
+    ),
+}
+_HINGE_CURVES = {
+    "loss/discriminator": Curve(
+        "discriminators",
+        "Hinge loss. 1: they cannot tell real images from translations; near 0: they always can, by a margin.",
+        1.0,
+    ),
+    "loss/generator": Curve("adversarial", "Minus the mean score of translations. Positive: they are detected.", 0.0),
+}
 
 
 def _l1(x: Tensor, y: Tensor) -> Tensor:
