@@ -10,9 +10,9 @@ from pages.components import address, choice
 from pages.components.i18n import t
 from pages.components.page import page
 from pages.components.theme import friendly_errors
-from pages.parts.data import bring, browse
+from pages.parts.data import browse, upload
 
-_VIEWS = ("browse", "bring")
+_VIEWS = ("browse", "upload")
 
 
 def _pick_view() -> str:
@@ -60,12 +60,12 @@ def _label(entry: Entry) -> str:
 
 
 with page("data"):
-    if _pick_view() == "bring":
-        bring.draw()
+    if _pick_view() == "upload":
+        upload.draw()
     else:
         _news = st.container()
         _entry = _pick_set({entry.name: entry for entry in datasets.listing()})
         with _news:
-            bring.report(_entry.name)
+            upload.report(_entry.name)
         with friendly_errors():
             browse.draw(_entry)

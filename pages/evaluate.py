@@ -6,12 +6,11 @@ import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
-from pages.components import evaluate_figures
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
-from pages.parts.evaluate import charts, measure, sample_checks
+from pages.parts.evaluate import charts, measure, metrics, sample_checks
 
 _PREFERRED = "mnist_cgan_conv"  # has the most metrics
 
@@ -23,7 +22,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
         measured = evaluate.metrics_of(info, step)
         measure.show(info, step, measured)
         if measured is not None:
-            evaluate_figures.show(info, measured)
+            metrics.show(info, measured)
             charts.show(info, measured)
         charts.over_training(info)
     sample_checks.show(info, step)

@@ -8,13 +8,13 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane, Spacing, denoise
 from genmodels.service.manifold.scatter_image import with_ticks
-from pages.components import address, manifold_plot
+from pages.components import address
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model_and_step, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
-from pages.parts.manifold import comparison, denoising, latent_map, own_digit
+from pages.parts.manifold import comparison, denoising, latent_map, own_digit, scatter_plot
 
 _PARTS = ("grid", "map", "draw", "beside", "denoise")
 _ONE_MODEL = ("grid", "map", "draw")
@@ -38,7 +38,7 @@ def _grid(info: CheckpointInfo, step: int) -> None:
     with left:
         png = manifold.grid_png(Plane.parse({"model": info.name, "step": step}), spacing)
         if spacing == "even":
-            png = with_ticks(png, manifold.GRID_WINDOW, manifold_plot.ink())
+            png = with_ticks(png, manifold.GRID_WINDOW, scatter_plot.ink())
         alt = t("manifold.grid.alt", name=info.name, step=f"{step:,}")
         row([Tile(png, t(f"manifold.grid.caption_{spacing}"), alt)], key="manifold_grid", width=640, smooth=True)
 

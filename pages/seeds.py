@@ -20,7 +20,7 @@ from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
 from pages.components.waiting import download
 from pages.parts.seeds import arithmetic, charts, state
-from pages.parts.seeds.tiles import show, tile_text
+from pages.parts.seeds.tile_texts import show, tile_text
 
 
 def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:

@@ -20,7 +20,7 @@ from genmodels.training import estimate
 from pages.components import address, config_form, run_view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain
-from pages.components.train_choice import Choice, choose
+from pages.parts.train.training_choice import Choice, choose
 
 _LENGTHS = ("max_steps", "max_epochs")
 _BASIC = ("batch_size", "seed")

@@ -11,8 +11,8 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from genmodels.errors import GenmodelsError
-from pages.components.for_visitors import without_commands_and_paths
 from pages.components.i18n import t
+from pages.components.public_errors import without_commands_and_paths
 
 # The logo: 4 x 4 pixels, from noise to a shape. Its colour suits both themes.
 _PIXELS = ("0.15 0.35 0.35 0.15", "0.15 0.3 0.25 1", "0.3 0.2 1 0.3", "0.2 1 1 1")
@@ -50,6 +50,11 @@ def icon() -> Image.Image:
             box = (16 * x, 16 * y, 16 * x + 13, 16 * y + 13)
             draw.rounded_rectangle(box, radius=3, fill=(31, 148, 155, round(255 * float(opacity))))
     return image
+
+
+def is_dark() -> bool:
+    """Whether the visitor sees the dark theme."""
+    return st.context.theme.type == "dark"
 
 
 def page_title(title: str, intro: str) -> None:

@@ -51,7 +51,7 @@ def words(app: AppTest) -> str:
 
 def bring_page() -> AppTest:
     app = open_page("data")
-    app.segmented_control(key="data_view").set_value("bring").run()
+    app.segmented_control(key="data_view").set_value("upload").run()
     assert not app.exception
     return app
 

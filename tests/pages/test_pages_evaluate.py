@@ -21,9 +21,8 @@ from genmodels.runs import catalog
 from genmodels.runs.folder import read_json, runs_root, write_json
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Job, inspection, stored_metrics
-from pages.components import evaluate_figures
-from pages.components.figure_table import Row
-from pages.parts.evaluate import charts
+from pages.parts.evaluate import charts, metrics
+from pages.parts.evaluate.metrics_table import Row
 from tests.pages.test_pages_manifold import trained_on
 from tests.support.pages import open_page
 from tests.support.runs import save_run
@@ -364,7 +363,7 @@ def row_of(name: str, step: int, figure: str) -> Row:
     info = info_of(name)
     found = evaluate.metrics_of(info, step)
     assert found is not None
-    return next(row for row in evaluate_figures.rows(info, found) if row.name == figure)
+    return next(row for row in metrics.rows(info, found) if row.name == figure)
 
 
 def test_published_figures_stand_with_their_meaning(runs: Path) -> None:
@@ -476,7 +475,7 @@ def test_the_command_line_measures_a_saved_step(runs: Path) -> None:
     ],
 )
 def test_a_value_and_its_error_have_the_same_decimals(value: float, spread: float, text: str) -> None:
-    assert evaluate_figures.spread_text(value, spread) == text.replace(" ", "\u00a0")
+    assert metrics.spread_text(value, spread) == text.replace(" ", "\u00a0")
 
 
 def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
@@ -489,4 +488,4 @@ def test_shares_and_counts_keep_their_units_beside_an_error(runs: Path) -> None:
     info = info_of("gan")
     found = evaluate.metrics_of(info, 10)
     assert found is not None
-    assert not [row.name for row in evaluate_figures.rows(info, found) if "_" in row.name], "no raw names"
+    assert not [row.name for row in metrics.rows(info, found) if "_" in row.name], "no raw names"

@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels.service import classify
-from pages.components import evaluate_figures
 from pages.components.numbers import of_ten, percent
 from pages.parts.classify import mistakes
+from pages.parts.evaluate import metrics
 from tests.pages.test_pages_data import bring
 from tests.support.pages import open_page
 from tests.support.runs import save_run
@@ -121,8 +121,8 @@ def test_a_fraction_is_a_percentage_with_one_place(fraction: float, text: str) -
 
 
 def test_figures_are_written_alike_on_evaluate_and_in_the_gallery() -> None:
-    assert evaluate_figures.value_text("classes/min_fraction", 0.0138) == "1.4\u00a0%"
-    assert evaluate_figures.value_text("classes/above_1_percent", 10.0) == of_ten(10.0) == "10 of 10"
+    assert metrics.value_text("classes/min_fraction", 0.0138) == "1.4\u00a0%"
+    assert metrics.value_text("classes/above_1_percent", 10.0) == of_ten(10.0) == "10 of 10"
     assert of_ten(9.6) == "9.6 of 10"
     assert "10 of 10" in said(open_page("gallery"))
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.runs.folder import CONFIG, RunFolder, runs_root
-from pages.components import for_visitors
+from pages.components import public_errors
 from pages.components.i18n import t, texts
 from tests.support.browser import ROOT
 from train_jobs import PublicModeError
@@ -44,11 +44,11 @@ def test_error_texts_lose_paths_and_commands_on_a_public_server(monkeypatch: pyt
         f"{runs_root()}/mine/config.json is missing in {ROOT}/data (the folder that GENMODELS_DATA names); "
         "fetch it with `python -m genmodels download mnist` (12 MB). See /etc/x/y.txt and https://example.org/a/b."
     )
-    assert for_visitors.without_commands_and_paths(text) == text
+    assert public_errors.without_commands_and_paths(text) == text
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
-    shown = for_visitors.without_commands_and_paths(text)
+    shown = public_errors.without_commands_and_paths(text)
     assert shown == "runs/mine/config.json is missing in data; See y.txt and https://example.org/a/b."
-    only = for_visitors.without_commands_and_paths("`python -m genmodels models` lists them.")
+    only = public_errors.without_commands_and_paths("`python -m genmodels models` lists them.")
     assert only == t("common.error.not_offered")
 
 

@@ -8,10 +8,10 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Confusion
-from pages.components import train_choice
+from pages.components import missing_data
 from pages.components.i18n import t
-from pages.components.manifold_plot import is_dark
 from pages.components.numbers import percent
+from pages.components.theme import is_dark
 from pages.components.tiles import Tile, flow
 
 # Contrast with the strongest cell: 6 to 1 in the light theme, 5 to 1 in the dark one.
@@ -27,7 +27,7 @@ def show(info: CheckpointInfo) -> None:
     new = classify.is_unseen(info.name)
     if not new:
         st.warning(t("classify.mistakes.seen"), icon=":material/history_edu:")
-        train_choice.offer("mnist", "classify")
+        missing_data.download_button("mnist", "classify")
     left, right = st.columns([6, 4], gap="medium")
     with left:
         st.plotly_chart(

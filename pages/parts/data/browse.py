@@ -11,7 +11,7 @@ from genmodels import recipes
 from genmodels.data import DataSpec
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
-from pages.components import address, choice, tiles, train_choice
+from pages.components import address, choice, missing_data, tiles
 from pages.components.i18n import has, t
 from pages.components.number_field import whole_number
 from pages.components.theme import error_box, friendly_errors, in_chart, plain
@@ -68,7 +68,7 @@ def _about(entry: Entry, spec: DataSpec) -> None:
 def _actions(entry: Entry, spec: DataSpec) -> None:
     if entry.problem:
         st.info(t("data.not_here_public" if train_jobs.public_mode() else "data.not_here"), icon=":material/cloud:")
-        train_choice.offer(entry.name, "data")
+        missing_data.download_button(entry.name, "data")
         return
     row = st.container(horizontal=True)
     if row.button(

@@ -23,9 +23,9 @@ _MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
 
 def draw() -> None:
     """Show the form; after packing, the page shows the new set."""
-    st.markdown(t("data.bring.intro"))
+    st.markdown(t("data.upload.intro"))
     if train_jobs.public_mode():
-        st.info(t("data.bring.public"), icon=":material/lock:")
+        st.info(t("data.upload.public"), icon=":material/lock:")
         return
     left, right = st.columns([6, 5], gap="large")
     with left:
@@ -33,21 +33,21 @@ def draw() -> None:
     with right:
         fields = _settings()
     if not uploads:
-        st.markdown(f"**{t('data.bring.folders_title')}**")
-        st.code(t("data.bring.folders_example"), language=None)
-        st.caption(t("data.bring.folders"))
+        st.markdown(f"**{t('data.upload.folders_title')}**")
+        st.code(t("data.upload.folders_example"), language=None)
+        st.caption(t("data.upload.folders"))
         return
     with friendly_errors():
         kind = datasets.kind_of(uploads)
-        st.markdown(f"**{t('data.bring.will_title')}**")
+        st.markdown(f"**{t('data.upload.will_title')}**")
         st.markdown(_plan(kind, uploads, fields))
-        st.caption(t("data.bring.will_note"))
+        st.caption(t("data.upload.will_note"))
         if st.button(
-            t("data.bring.pack"),
+            t("data.upload.pack"),
             key="data_pack",
             type="primary",
             icon=":material/inventory_2:",
-            help=t("data.bring.pack_help"),
+            help=t("data.upload.pack_help"),
         ):
             _pack(uploads, fields)
 
@@ -57,11 +57,11 @@ def _uploads() -> list[Upload]:
     number = st.session_state.setdefault("data_round", 0)
     key = f"data_files_{number}"
     files = st.file_uploader(
-        t("data.bring.files"),
+        t("data.upload.files"),
         _SUFFIXES,
         accept_multiple_files=True,
         key=key,
-        help=t("data.bring.files_help", count=f"{datasets.MAX_FILES:,}", mb=datasets.MAX_UPLOAD_BYTES >> 20),
+        help=t("data.upload.files_help", count=f"{datasets.MAX_FILES:,}", mb=datasets.MAX_UPLOAD_BYTES >> 20),
     )
     upload_limits.accept(
         key,
@@ -77,48 +77,48 @@ def _settings() -> dict[str, object]:
     first, second = st.columns(2, vertical_alignment="bottom")
     third, fourth = st.columns(2, vertical_alignment="bottom")
     title = first.text_input(
-        t("data.bring.name"),
+        t("data.upload.name"),
         key="data_name",
         max_chars=_MAX_TITLE,
-        placeholder=t("data.bring.name_empty"),
-        help=t("data.bring.name_help"),
+        placeholder=t("data.upload.name_empty"),
+        help=t("data.upload.name_help"),
     )
     licence = second.text_input(
-        t("data.bring.licence"),
+        t("data.upload.licence"),
         key="data_licence",
         max_chars=_MAX_LICENCE,
-        placeholder=t("data.bring.licence_empty"),
-        help=t("data.bring.licence_help"),
+        placeholder=t("data.upload.licence_empty"),
+        help=t("data.upload.licence_help"),
     )
     size = third.selectbox(
-        t("data.bring.size"),
+        t("data.upload.size"),
         datasets.SIZES,
         index=datasets.SIZES.index(64),
-        format_func=lambda value: t("data.bring.size_option", size=value),
+        format_func=lambda value: t("data.upload.size_option", size=value),
         key="data_size",
-        help=t("data.bring.size_help"),
+        help=t("data.upload.size_help"),
     )
     colours = fourth.segmented_control(
-        t("data.bring.colours"),
+        t("data.upload.colours"),
         ("colour", "grey"),
-        format_func=lambda value: t(f"data.bring.colour_options.{value}"),
+        format_func=lambda value: t(f"data.upload.colour_options.{value}"),
         default="colour",
         required=True,
         key="data_colours",
-        help=t("data.bring.colours_help"),
+        help=t("data.upload.colours_help"),
         width="stretch",
     )
     background = st.segmented_control(
-        t("data.bring.background"),
+        t("data.upload.background"),
         tuple(_BACKGROUNDS),
-        format_func=lambda value: t(f"data.bring.background_options.{value}"),
+        format_func=lambda value: t(f"data.upload.background_options.{value}"),
         default="black",
         required=True,
         key="data_background",
-        help=t("data.bring.background_help"),
+        help=t("data.upload.background_help"),
     )
     return {
-        "title": title.strip() or t("data.bring.name_empty"),
+        "title": title.strip() or t("data.upload.name_empty"),
         "size": size,
         "grey": colours == "grey",
         "background": _BACKGROUNDS[str(background)],
@@ -130,20 +130,20 @@ def _plan(kind: str, uploads: list[Upload], fields: dict[str, object]) -> str:
     size, grey = cast(int, fields["size"]), bool(fields["grey"])
     megabytes = sum(upload.size for upload in uploads) / 1e6
     return t(
-        f"data.bring.will.{kind}",
+        f"data.upload.will.{kind}",
         count=f"{len(uploads):,}",
         mb=f"{megabytes:.1f}",
         size=size,
-        colour=t("data.bring.colour_options.grey" if grey else "data.bring.colour_options.colour"),
+        colour=t("data.upload.colour_options.grey" if grey else "data.upload.colour_options.colour"),
         packed=f"{len(uploads) * size * size * (1 if grey else 3) / 1e6:.1f}",
     )
 
 
 def _pack(uploads: list[Upload], fields: dict[str, object]) -> None:
-    bar = st.progress(0.0, t("data.bring.opening"))
+    bar = st.progress(0.0, t("data.upload.opening"))
 
     def progress(done: int, total: int) -> None:
-        bar.progress(done / total, t("data.bring.packing", done=f"{done:,}", total=f"{total:,}"))
+        bar.progress(done / total, t("data.upload.packing", done=f"{done:,}", total=f"{total:,}"))
 
     try:
         result = datasets.upload(uploads, UploadSettings.parse(fields), progress)
@@ -171,18 +171,18 @@ def report(shown: str) -> None:
         st.warning(plain(line), icon=":material/warning:")
     if result.skipped or result.left_out:
         count = f"{len(result.skipped) + result.others:,}"
-        with st.expander(t("data.bring.skipped", count=count), icon=":material/block:", key="data_skipped"):
+        with st.expander(t("data.upload.skipped", count=count), icon=":material/block:", key="data_skipped"):
             lines = (*result.left_out, *result.skipped[:_NAMED])
             st.markdown("\n".join(f"- {plain(line[:300])}" for line in lines))
             if len(result.skipped) > _NAMED:
-                st.caption(t("data.bring.skipped_more", count=f"{len(result.skipped) - _NAMED:,}"))
+                st.caption(t("data.upload.skipped_more", count=f"{len(result.skipped) - _NAMED:,}"))
 
 
 def _summary(title: str, result: UploadReport) -> str:
     channels, height, width = result.shape
     parts = [
         t(
-            "data.bring.done",
+            "data.upload.done",
             title=plain(title),
             count=f"{result.count:,}",
             width=width,
@@ -194,7 +194,7 @@ def _summary(title: str, result: UploadReport) -> str:
     ]
     if result.classes:
         names = ", ".join(plain(name) for name in result.classes[:8]) + (", ..." if len(result.classes) > 8 else "")
-        parts.append(t("data.bring.done_classes", count=len(result.classes), names=names))
+        parts.append(t("data.upload.done_classes", count=len(result.classes), names=names))
     if result.others:
-        parts.append(t("data.bring.others", count=f"{result.others:,}"))
+        parts.append(t("data.upload.others", count=f"{result.others:,}"))
     return " ".join(parts)

@@ -14,9 +14,9 @@ from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from genmodels.service.evaluate.inspection import Calibration
 from pages.components.choice import choose
-from pages.components.evaluate_figures import value_text
 from pages.components.i18n import t
 from pages.components.numbers import percent
+from pages.parts.evaluate.metrics import value_text
 
 _GREY = "#8a9499"
 _CONFIG = {"displayModeBar": False}

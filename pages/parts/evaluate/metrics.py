@@ -11,9 +11,9 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from pages.components import judge_note
-from pages.components.figure_table import Row, figure_table
 from pages.components.i18n import t
 from pages.components.numbers import of_ten, percent, unbroken
+from pages.parts.evaluate.metrics_table import Row, metrics_table
 
 _JUDGES = ("domains/judge", "domains/judge_a", "domains/judge_b")
 _LIKELIHOOD = ("likelihood/bits_per_dim", "likelihood/nats")
@@ -59,7 +59,7 @@ def show(info: CheckpointInfo, measured: Measured) -> None:
     st.header(t("evaluate.figures"), anchor=False)
     head = Row(*(t(f"evaluate.head.{name}") for name in ("name", "value", "expected", "text")))
     label = t("evaluate.figures_label", name=info.name, step=f"{measured.step:,}")
-    figure_table(head, rows(info, measured), label=label, key="evaluate_figures")
+    metrics_table(head, rows(info, measured), label=label, key="evaluate_figures")
     if differing := evaluate.differences(info, measured.step):
         st.caption(t("evaluate.expected_of_recipe", differences=", ".join(differing)))
     if measured.added:

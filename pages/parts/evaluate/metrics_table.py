@@ -74,7 +74,7 @@ export default function ({ parentElement, data }) {
 }
 """
 _component = st.components.v2.component(
-    "genmodels_figures",
+    "genmodels_metrics",
     html='<div class="frame"><table role="table"><thead role="rowgroup"></thead><tbody role="rowgroup"></tbody>'
     "</table></div>",
     css=_CSS,
@@ -82,6 +82,6 @@ _component = st.components.v2.component(
 )
 
 
-def figure_table(head: Row, rows: Sequence[Row], *, label: str, key: str) -> None:
+def metrics_table(head: Row, rows: Sequence[Row], *, label: str, key: str) -> None:
     """Show the rows under `head`; the column `expected` is left out if it is empty."""
     _component(key=key, data={"label": label, "head": asdict(head), "rows": [asdict(row) for row in rows]})

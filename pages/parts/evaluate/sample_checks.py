@@ -11,7 +11,7 @@ from genmodels.errors import DataError
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.evaluate import inspection
 from genmodels.service.evaluate.inspection import Nearest
-from pages.components import data_offer
+from pages.components import missing_data
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, flow
@@ -41,7 +41,7 @@ def _needs_data(info: CheckpointInfo) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        data_offer.explain(info, "evaluate", data_offer.missing_text(info, "evaluate.no_data"), str(error))
+        missing_data.explain(info, "evaluate", missing_data.missing_text(info, "evaluate.no_data"), str(error))
 
 
 def _scores(info: CheckpointInfo, step: int) -> None:

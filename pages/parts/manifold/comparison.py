@@ -8,9 +8,10 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane
 from genmodels.service.manifold.scatter_image import map_png, with_ticks
-from pages.components import choice, manifold_plot
+from pages.components import choice
 from pages.components.i18n import t
 from pages.components.tiles import Tile, row
+from pages.parts.manifold import scatter_plot
 from pages.parts.manifold.latent_map import data_caption
 
 _SIDES = ("left", "right")
@@ -57,7 +58,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
             row(
                 [
                     Tile(
-                        with_ticks(manifold.grid_png(plane, window=limit), limit, manifold_plot.ink()),
+                        with_ticks(manifold.grid_png(plane, window=limit), limit, scatter_plot.ink()),
                         t("manifold.beside.grid_caption", reach=f"{limit:.1f}"),
                         t("manifold.beside.grid_alt", name=info.name, reach=f"{limit:.1f}"),
                     )
@@ -68,9 +69,9 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
             )
             caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{limit:.1f}")
             alt = t("manifold.beside.map_alt", name=info.name)
-            dots = map_png(plane, manifold_plot.colors(), manifold_plot.ink(), extent=limit)
+            dots = map_png(plane, scatter_plot.colors(), scatter_plot.ink(), extent=limit)
             row(
-                [Tile(with_ticks(dots, limit, manifold_plot.ink()), caption, alt)],
+                [Tile(with_ticks(dots, limit, scatter_plot.ink()), caption, alt)],
                 key=f"manifold_map_{_SIDES[index]}",
                 width=560,
                 smooth=True,

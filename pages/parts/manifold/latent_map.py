@@ -8,11 +8,12 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Place, Plane, Scatter
 from genmodels.service.manifold.scatter_image import map_png
-from pages.components import judge_note, manifold_plot, pad
+from pages.components import judge_note, pad
 from pages.components.i18n import t
 from pages.components.numbers import percent
-from pages.components.theme import plain
+from pages.components.theme import is_dark, plain
 from pages.components.tiles import Tile, data_url, row
+from pages.parts.manifold import scatter_plot
 
 _MODES = ("click", "drag")
 
@@ -58,7 +59,7 @@ def data_caption(info: CheckpointInfo, scatter: Scatter) -> str:
 
 def _chart(scatter: Scatter) -> None:
     st.plotly_chart(
-        manifold_plot.figure(scatter.key, manifold_plot.is_dark(), scatter),
+        scatter_plot.figure(scatter.key, is_dark(), scatter),
         key="manifold_scatter",
         on_select=_clicked,
         selection_mode="points",
@@ -83,7 +84,7 @@ def _pad(plane: Plane, scatter: Scatter) -> None:
         t("manifold.z2"),
         t("manifold.map.pad_label"),
         rings=(1.0, 2.0, 3.0),
-        backdrop=data_url(map_png(plane, manifold_plot.colors(), manifold_plot.ink())),
+        backdrop=data_url(map_png(plane, scatter_plot.colors(), scatter_plot.ink())),
     )
     memory = st.session_state
     pad.pad(view, memory.manifold_z, key="manifold_pad", on_move=_dragged, moved=memory.manifold_moved)

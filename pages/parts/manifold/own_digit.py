@@ -10,10 +10,11 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Encoded, Plane
 from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png
-from pages.components import manifold_plot, source_picker
+from pages.components import source_picker
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
+from pages.parts.manifold import scatter_plot
 from pages.parts.manifold.latent_map import data_caption
 
 
@@ -45,12 +46,12 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
     plane_side, images = st.columns([5, 4], gap="medium")
     with plane_side:
         scatter = manifold.scatter(plane)
-        png = map_png(plane, manifold_plot.colors(), manifold_plot.ink(), z=code.z, sigma=code.sigma)
+        png = map_png(plane, scatter_plot.colors(), scatter_plot.ink(), z=code.z, sigma=code.sigma)
         alt = t(f"manifold.draw.map_alt_{kind}", x=x, y=y, sx=sx, sy=sy)
         row(
             [
                 Tile(
-                    with_ticks(png, scatter.extent, manifold_plot.ink()),
+                    with_ticks(png, scatter.extent, scatter_plot.ink()),
                     t(f"manifold.draw.{kind}", x=x, y=y, sx=sx, sy=sy),
                     alt,
                 )
@@ -80,7 +81,7 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
 
 
 def _near(plane: Plane, z: tuple[float, float], sigma: tuple[float, float]) -> None:
-    png, times = zoom_png(plane, manifold_plot.colors(), manifold_plot.ink(), z, sigma)
+    png, times = zoom_png(plane, scatter_plot.colors(), scatter_plot.ink(), z, sigma)
     caption = t("manifold.draw.zoom", times=f"{times:.0f}")
     row([Tile(png, caption, t("manifold.draw.zoom_alt"))], key="manifold_zoom", width=260, smooth=True)
 

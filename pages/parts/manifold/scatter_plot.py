@@ -11,18 +11,13 @@ import streamlit as st
 from genmodels.service.manifold import Scatter
 from genmodels.service.manifold.scatter_image import label_positions
 from pages.components.i18n import t
-from pages.components.theme import in_chart
+from pages.components.theme import in_chart, is_dark
 
 # Paul Tol's qualitative scheme "muted", which is safe for colour-blind people; the darkest and the palest colours are
 # adjusted for contrast with the page of each theme. Names at the centre of each class work without colour.
 _LIGHT = ("#332288", "#3d9bd1", "#2f9e8c", "#117733", "#8a8a1f", "#c9a227", "#cc6677", "#882255", "#aa4499", "#7b7f83")
 _DARK = ("#8f86f0", "#88ccee", "#44bba4", "#3f9e57", "#b3b34a", "#ddcc77", "#e58292", "#c2487f", "#d07fc4", "#c9cdd0")
 _STOPS = 61  # positions per axis that can be clicked; 0.13 apart over [-4, 4]
-
-
-def is_dark() -> bool:
-    """Whether the visitor sees the dark theme."""
-    return st.context.theme.type == "dark"
 
 
 def colors() -> tuple[str, ...]:

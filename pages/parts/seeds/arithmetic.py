@@ -11,8 +11,8 @@ from genmodels.service import seeds
 from genmodels.service.seeds import SeedsRequest, Tile
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
-from pages.parts.seeds import charts, state, tiles
-from pages.parts.seeds.tiles import signed, tile_text
+from pages.parts.seeds import charts, state, tile_texts
+from pages.parts.seeds.tile_texts import signed, tile_text
 
 LOW_DIMENSIONS = 6
 """Below this dimension the norms of Gaussian vectors vary so much that the page has other texts."""
@@ -71,7 +71,7 @@ def show(study: SeedsRequest, norms: NormDistribution, trained: bool) -> None:
             for index, ((seed, weight), tile) in enumerate(zip(equation.weights, operands, strict=True))
         ]
         texts.append(tile_text(value, norms, t("seeds.result_alt"), above=t("seeds.result_name"), before="="))
-        tiles.show(equation.sheet, texts, label=t("seeds.equation_label"), key="seeds_equation")
+        tile_texts.show(equation.sheet, texts, label=t("seeds.equation_label"), key="seeds_equation")
         _gauge(study, norms, value, trained)
 
 

@@ -10,7 +10,7 @@ from genmodels.data import DataConfig
 from genmodels.data.formats import audio_files
 from genmodels.service.speak import sound
 from genmodels.service.speak.sound import Sound
-from pages.components import source_picker, train_choice, upload_limits
+from pages.components import missing_data, source_picker, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 
@@ -41,7 +41,7 @@ def _example(config: DataConfig, rate: int, wanted: str) -> Sound:
     title = data.get_spec(config).title
     if config.name != wanted:
         st.info(t("speak.source.stand_in", data=title), icon=":material/music_note:")
-        train_choice.offer(_SPEECH, "speak")
+        missing_data.download_button(_SPEECH, "speak")
     count = sound.test_count(config)
     index = source_picker.example_index("speak", "speak.source", count, width=170, data=plain(title))
     return sound.at_rate(sound.test_recording(config, index), rate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import streamlit as st
@@ -14,15 +13,14 @@ from genmodels.data import DataConfig
 from genmodels.data.own import uploaded
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
-from pages.components import address, choice, train_recordings
+from pages.components import address, choice, missing_data
 from pages.components.i18n import t
-from pages.components.theme import error_box, message, plain
+from pages.parts.train import recordings
 from train_jobs.spec import find_recipe
 
 FULL = "full"
 _DEFAULT = "mnist_vae_20"
 """The recipe shown first: it needs no download and trains in a minute."""
-_downloads = ThreadPoolExecutor(1, "download")  # one at a time: two sessions must not write the same files
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def choose() -> Choice:
     if "data" in st.query_params:
         address.write("train", "data", data_name)
     if data_name in own_sound:
-        config = train_recordings.settings(data_name, recipe_data, fresh)
+        config = recordings.settings(data_name, recipe_data, fresh)
         return Choice(recipe, None if preset == FULL else preset, config, fresh)
     for name in (data_name,) if data_name in own_sets else dict.fromkeys((wanted, data_name)):
         if name in data.own_sound_names():
@@ -110,7 +108,7 @@ def choose() -> Choice:
             st.info(t("train.bring_pictures"), icon=":material/add_photo_alternate:")
             st.page_link("data.py", label=t("train.bring_pictures_link"), icon=":material/arrow_forward:")
         else:
-            offer(name, "train")
+            missing_data.download_button(name, "train")
     return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)
 
 
@@ -170,31 +168,3 @@ def _data_label(name: str) -> str:
     if name not in data.names():
         return t("train.data_own", title=title)
     return f"{title} {t('train.data_missing')}" if data.missing(config) else title
-
-
-def offer(name: str, page: str) -> None:
-    """Show the button `<page>_get_<name>` for a data set that is not here and can be downloaded."""
-    config = _config(name)
-    problem = data.missing(config)
-    if problem is None:
-        return
-    spec = data.get_spec(config)
-    if not spec.download_mb:
-        st.info(message(problem), icon=":material/folder_off:")
-        return
-    public = train_jobs.public_mode()
-    if st.button(
-        t("train.get_data", title=plain(spec.title), mb=spec.download_mb),
-        key=f"{page}_get_{name}",
-        icon=":material/download:",
-        help=t("train.get_data_public") if public else t("train.get_data_help", root=data.data_root()),
-        disabled=public,
-    ):
-        with st.spinner(t("train.getting", title=plain(spec.title))):
-            try:
-                _downloads.submit(train_jobs.get_data, name).result()
-            except GenmodelsError as error:
-                error_box(str(error))
-                return
-        st.toast(t("train.got"), icon=":material/check:")
-        st.rerun()

@@ -10,7 +10,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import inputs
-from pages.components import data_offer, source_picker, upload_limits
+from pages.components import missing_data, source_picker, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import plain
 
@@ -55,7 +55,7 @@ def _test(info: CheckpointInfo, kind: int) -> list[ImageFile]:
     try:
         count = inputs.test_count(info.name, kind)
     except DataError as error:
-        data_offer.explain(info, "translate", data_offer.missing_text(info, "translate.no_data"), str(error))
+        missing_data.explain(info, "translate", missing_data.missing_text(info, "translate.no_data"), str(error))
         return []
     name = plain(translate.domains(info)[kind])
     index = source_picker.example_index("translate", "translate", count, kind=name)
