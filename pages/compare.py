@@ -119,7 +119,7 @@ def _same_seeds(chosen: list[CheckpointInfo]) -> None:
     kinds = compare.different_data(chosen)
     if kinds:
         listed = ", ".join(f"“{plain(kind)}”" for kind in kinds)
-        st.info(t("compare.kinds", kinds=listed), icon=":material/category:")
+        st.info(t("compare.different_data", kinds=listed), icon=":material/category:")
     class_counts = {info.conditions.get("label", 0) for info in chosen}
     if len({info.name for info in chosen}) == 1:
         key = "same_model"
@@ -132,16 +132,16 @@ def _same_seeds(chosen: list[CheckpointInfo]) -> None:
 
 def _figure(measure: Measure, value: Value) -> FigureText:
     if value.value is None:
-        return FigureText(t("compare.not_measured" if value.applies else "compare.not_for_it"), muted=True)
+        return FigureText(t("compare.not_measured" if value.applies else "compare.not_applicable"), muted=True)
     if measure.name == "seconds":
         unit = "seconds" if value.value < 120 else "minutes"
         return FigureText(
             t(f"compare.{unit}", count=f"{value.value / (1 if unit == 'seconds' else 60):.0f}"), "", value.best
         )
-    text = t(f"compare.measure.{measure.name}.value", value=value.value, percent=unbroken(percent(value.value)))
+    text = t(f"compare.metric.{measure.name}.value", value=value.value, percent=unbroken(percent(value.value)))
     if value.spread is None:
         return FigureText(text, "", value.best)
-    small = t(f"compare.measure.{measure.name}.value", value=value.spread, percent=unbroken(percent(value.spread)))
+    small = t(f"compare.metric.{measure.name}.value", value=value.spread, percent=unbroken(percent(value.spread)))
     return FigureText(text, f"± {small}", value.best)
 
 
@@ -160,7 +160,7 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
     ]
     lines = []
     for row in rows:
-        key = f"compare.measure.{row.measure.name}"
+        key = f"compare.metric.{row.measure.name}"
         direction = t(f"compare.direction.{row.measure.better}")
         if row.real is not None:
             direction += t(

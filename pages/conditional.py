@@ -193,8 +193,8 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
             percentages = [f"{100 * index / (sheet.columns - 1):.0f}" for index in range(sheet.columns)]
             texts = []
             for index, cell in enumerate(sheet.cells):
-                share = f"{percentages[index % sheet.columns]} %"
-                alt = t("conditional.between.alt", seed=cell.seed, share=share, name=names[end])
+                weight = f"{percentages[index % sheet.columns]} %"
+                alt = t("conditional.between.alt", seed=cell.seed, weight=weight, name=names[end])
                 texts.append(ImageText(f"{alt} {_reading(cell)}".strip()))
             image_table(
                 sheet.png,

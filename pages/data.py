@@ -61,11 +61,11 @@ def _label(entry: Entry) -> str:
 
 with page("data"):
     if _pick_view() == "upload":
-        upload.draw()
+        upload.show()
     else:
         _news = st.container()
         _entry = _pick_set({entry.name: entry for entry in datasets.listing()})
         with _news:
             upload.report(_entry.name)
         with friendly_errors():
-            browse.draw(_entry)
+            browse.show(_entry)

@@ -109,7 +109,9 @@ def _report_deletion(chosen: str | None) -> None:
     """Show that the run shown before was deleted, until another run is chosen."""
     gone, replacement = st.session_state.get("runs_gone", (None, None))
     if gone is not None and chosen == replacement:
-        st.warning(t("runs.gone" if chosen else "runs.gone_last", id=plain(gone)), icon=":material/delete:")
+        st.warning(
+            t("runs.deleted_elsewhere" if chosen else "runs.last_deleted", id=plain(gone)), icon=":material/delete:"
+        )
     else:
         st.session_state.pop("runs_gone", None)
 

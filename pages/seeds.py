@@ -61,7 +61,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     if info.askable:
         class_picker(info.askable, key="seeds_label", label=t("seeds.label"), help_text=t("seeds.label_help"))
     if bad := state.refused():
-        st.warning(t("seeds.refused", found=state.named(bad), count=seeds.MAX_SEEDS), icon=":material/block:")
+        st.warning(t("seeds.refused", entered=state.named(bad), count=seeds.MAX_SEEDS), icon=":material/block:")
     return info
 
 
@@ -97,11 +97,11 @@ def _between(study: SeedsRequest, norms: NormDistribution, newest: int) -> None:
             sheet = seeds.interpolation(study, pair, kind)
             name = t(f"seeds.{kind}")
             tiles = [
-                tile_text(tile, norms, t("seeds.step_alt", way=name, step=number))
+                tile_text(tile, norms, t("seeds.step_alt", method=name, step=number))
                 for number, tile in enumerate(sheet.tiles, start=1)
             ]
             st.markdown(f"**{name}**")
-            label = t("seeds.way_label", way=name, first=first, second=second)
+            label = t("seeds.row_label", method=name, first=first, second=second)
             show(sheet, tiles, label=label, key=f"seeds_strip_{kind}", columns=seeds.STEPS)
             lengths[name] = [tile.norm for tile in sheet.tiles]
             judged = sheet.tiles[0].reading is not None
@@ -109,7 +109,7 @@ def _between(study: SeedsRequest, norms: NormDistribution, newest: int) -> None:
         judge_note.untrained(newest, judged)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            st.subheader(t("seeds.lengths_title"), anchor=False)
+            st.subheader(t("seeds.norms_title"), anchor=False)
             charts.lengths(lengths, norms, key="seeds_lengths")
         with right, st.container(key="seeds_keep"):
             if norms.dim < arithmetic.LOW_DIMENSIONS:

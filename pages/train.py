@@ -81,7 +81,7 @@ def _form(choice: Choice) -> list[str]:
     train_base = TrainConfig.parse(sections["train"], "train.").model_dump(mode="json")
 
     st.subheader(t("train.model"), anchor=False)
-    model = config_form.draw("model", config_form.fields_of(settings), model_base, reset=choice.fresh)
+    model = config_form.show_fields("model", config_form.fields_of(settings), model_base, reset=choice.fresh)
 
     st.subheader(t("train.training"), anchor=False)
     fields = [field for field in config_form.fields_of(TrainConfig) if field.name not in _LENGTHS]
@@ -90,12 +90,12 @@ def _form(choice: Choice) -> list[str]:
     # A few dozen own images do not fill a batch of 128: start with a batch that they fill.
     batch_size = int(train_base["batch_size"])
     fitting = train_base | {"batch_size": min(batch_size, _train_size(choice) or batch_size)}
-    train = config_form.draw("train", basic, fitting, reset=choice.fresh, columns=2)
+    train = config_form.show_fields("train", basic, fitting, reset=choice.fresh, columns=2)
     with place:
         train |= _length(train_base, max(1, int(train["batch_size"] or 1)), choice)
     with st.expander(t("train.advanced"), icon=":material/tune:"):
         rest = [field for field in fields if field.name not in _BASIC]
-        train |= config_form.draw("train", rest, train_base, reset=choice.fresh)
+        train |= config_form.show_fields("train", rest, train_base, reset=choice.fresh)
         run = _run_settings()
     st.button(
         t("train.reset"),

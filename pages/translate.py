@@ -23,7 +23,9 @@ def _pick_direction(info: CheckpointInfo) -> str:
     return choice.choose(
         t("translate.direction"),
         _DIRECTIONS,
-        lambda direction: t("translate.way", start=plain(names[direction][0]), end=plain(names[direction][1])),
+        lambda direction: t(
+            "translate.direction_name", start=plain(names[direction][0]), end=plain(names[direction][1])
+        ),
         key="translate_direction",
         kind="segmented_control",
         help=t("translate.direction_help"),

@@ -91,7 +91,7 @@ def distinct_texts(key: str, options: Sequence[T], text: Callable[[T], str]) -> 
         words = wanted[option]
         ambiguous = counts[words] > 1 or (words in wanted and words != option)
         while ambiguous or used.get(words, option) != option:
-            words, ambiguous = t("common.told_apart", text=words, id=option), False
+            words, ambiguous = t("common.distinct", text=words, id=option), False
         used[words] = option
         texts[option] = words
     return texts

@@ -112,7 +112,7 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
     )
 
 
-def draw(
+def show_fields(
     section: str, fields: Iterable[Field], values: Mapping[str, Any], *, reset: bool, columns: int = 3
 ) -> dict[str, Any]:
     """Show one widget per field, keyed `train_<section>_<field>`, and return their values.

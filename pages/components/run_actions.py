@@ -39,7 +39,7 @@ def main(job: Job) -> None:
             icon=":material/save:",
             ready=job.phase == "training",
         ):
-            st.toast(t("runs.save_asked"), icon=":material/save:")
+            st.toast(t("runs.save_requested"), icon=":material/save:")
         if job.state in ("STOPPED", "FAILED"):
             _button(job, "resume", lambda: train_jobs.resume(job.id), icon=":material/play_circle:")
         latent_dim = _latent_dim(job)
@@ -239,7 +239,7 @@ def _delete(job: Job) -> None:
             st.rerun()
         return
     # Another run may have the same name, or have this name as its id.
-    name = plain(job.name if job.name == job.id else t("common.told_apart", text=job.name, id=job.id))
+    name = plain(job.name if job.name == job.id else t("common.distinct", text=job.name, id=job.id))
     st.warning(t("runs.delete_sure", name=name), icon=":material/warning:")
     with st.container(horizontal=True):
         sure = _clicked(

@@ -72,7 +72,7 @@ def _follow(job_id: str) -> None:
         st.progress(publication.fraction, text)
 
     st.fragment(tick, run_every=_POLL, key=f"publishing-{job_id}")()
-    st.caption(t("runs.publish_goes_on"))
+    st.caption(t("runs.publish_continues"))
     st.button(
         t("runs.publish_cancel"),
         key="runs_publish_cancel",

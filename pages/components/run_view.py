@@ -127,19 +127,21 @@ def in_words(job: Job) -> str:
     """The state as a sentence."""
     if job.state == "PENDING":
         if job.error:
-            return t("runs.in_words.PENDING_problem", error=plain(job.error))
-        return t("runs.in_words.PENDING", position=job.position) if job.position else t("runs.in_words.PENDING_plain")
+            return t("runs.state_text.PENDING_problem", error=plain(job.error))
+        return (
+            t("runs.state_text.PENDING", position=job.position) if job.position else t("runs.state_text.PENDING_plain")
+        )
     if job.silent is not None:
         cause = {"lost": "lost", "stopping": "silent_stopping"}.get(job.phase or "", "silent")
-        return t(f"runs.in_words.{cause}", device=job.device or t("runs.no_device"), time=duration(job.silent))
+        return t(f"runs.state_text.{cause}", device=job.device or t("runs.no_device"), time=duration(job.silent))
     if job.state == "RUNNING":
         phase = t(f"runs.phase.{job.phase}") if has(f"runs.phase.{job.phase}") else str(job.phase)
-        return t("runs.in_words.RUNNING", device=job.device or t("runs.no_device"), phase=phase)
+        return t("runs.state_text.RUNNING", device=job.device or t("runs.no_device"), phase=phase)
     if job.state == "FAILED":
         return t(
-            "runs.in_words.FAILED", step=job.step, error=message(job.error) if job.error else t("runs.no_error_text")
+            "runs.state_text.FAILED", step=job.step, error=message(job.error) if job.error else t("runs.no_error_text")
         )
-    return t(f"runs.in_words.{job.state}", step=job.step, max_steps=job.max_steps, device=job.device or "cpu")
+    return t(f"runs.state_text.{job.state}", step=job.step, max_steps=job.max_steps, device=job.device or "cpu")
 
 
 def progress(job: Job) -> None:
@@ -154,7 +156,7 @@ def progress(job: Job) -> None:
     if job.speed:
         parts.append(t("runs.speed", speed=f"{job.speed:,.0f}" if job.speed >= 10 else f"{job.speed:.1f}"))
     if job.seconds_left is not None and job.state == "RUNNING":
-        parts.append(t("runs.left", time=duration(job.seconds_left)))
+        parts.append(t("runs.remaining", time=duration(job.seconds_left)))
     if job.started and job.finished and job.finished >= job.started:  # else the clock was set in the meantime
         parts.append(t("runs.took", time=duration(job.finished - job.started)))
     fraction = min(1.0, job.step / job.max_steps) if job.max_steps else 0.0

@@ -91,7 +91,7 @@ def condition(voice: AudioFacts) -> tuple[str | None, str | None]:
         label = voice.labels[index]
     if voice.speakers:
         index = class_picker(
-            voice.speakers, key="speak_speaker", label=t("speak.voice"), help_text=t("speak.voice_help")
+            voice.speakers, key="speak_speaker", label=t("speak.speaker"), help_text=t("speak.speaker_help")
         )
         speaker = voice.speakers[index]
     if not voice.labels and not voice.speakers:
@@ -175,7 +175,7 @@ def _guidance(voice: AudioFacts) -> float | None:
         GUIDANCES,
         format_func=lambda value: f"{value:g}",
         key="speak_guidance",
-        help=t("speak.guidance_help", usual=f"{default:g}"),
+        help=t("speak.guidance_help", default=f"{default:g}"),
         persist_state="session",
     )
     return None if chosen == default else float(chosen)

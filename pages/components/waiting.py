@@ -53,7 +53,7 @@ def _waiting(position: int) -> None:
         show = st.toast if toast is None else toast.toast
         _shown.toast = show(text, icon=icon, duration="infinite")
     elif not position and toast is not None:
-        toast.toast(t("common.line.turn"), icon=":material/play_arrow:", duration="short")
+        toast.toast(t("common.queue.turn"), icon=":material/play_arrow:", duration="short")
         _shown.toast = None
     _shown.position = position
     # Streamlit ends an obsolete run when it reads the session's state.
@@ -62,7 +62,7 @@ def _waiting(position: int) -> None:
 
 def line_text(position: int) -> str:
     """The position of a waiting request as a sentence."""
-    return t("common.line.next") if position == 1 else t("common.line.waiting", position=position)
+    return t("common.queue.next") if position == 1 else t("common.queue.waiting", position=position)
 
 
 def download(
@@ -93,7 +93,7 @@ def _send_position(session_id: str, last: dict[str, int], position: int) -> None
     if position:
         _send(session_id, line_text(position), ":material/hourglass:", None)
     else:
-        _send(session_id, t("common.line.turn"), ":material/play_arrow:", _TURN_SECONDS)
+        _send(session_id, t("common.queue.turn"), ":material/play_arrow:", _TURN_SECONDS)
 
 
 def _send(session_id: str, text: str, icon: str, seconds: int | None) -> None:

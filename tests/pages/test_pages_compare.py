@@ -320,7 +320,7 @@ def test_every_measure_says_what_it_is_and_every_control_has_a_help_text(runs: P
     from pages.components.i18n import t
 
     for measure in compare.MEASURES:
-        key = f"compare.measure.{measure.name}"
+        key = f"compare.metric.{measure.name}"
         if measure.metric:
             assert metric_table.name_of(measure.metric) != measure.metric
             assert metric_table.meaning_of(measure.metric)

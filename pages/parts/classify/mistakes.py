@@ -26,7 +26,7 @@ def show(info: CheckpointInfo) -> None:
         confusion = classify.confusion(info.name)
     new = classify.is_unseen(info.name)
     if not new:
-        st.warning(t("classify.mistakes.seen"), icon=":material/history_edu:")
+        st.warning(t("classify.mistakes.trained_on"), icon=":material/history_edu:")
         missing_data.download_button("mnist", "classify")
     left, right = st.columns([6, 4], gap="medium")
     with left:
@@ -43,7 +43,9 @@ def show(info: CheckpointInfo) -> None:
             "total": f"{confusion.total:,}",
             "wrong": wrong,
         }
-        st.markdown(t(f"classify.mistakes.{'accuracy' if new else 'accuracy_seen'}", **values, data=confusion.data))
+        st.markdown(
+            t(f"classify.mistakes.{'accuracy' if new else 'accuracy_trained_on'}", **values, data=confusion.data)
+        )
         if not new and "accuracy" in info.metrics:
             card = info.metrics["accuracy"]
             st.markdown(t("classify.mistakes.card", percent=percent(card)))

@@ -85,7 +85,7 @@ def _predictions(infos: dict[str, CheckpointInfo], predictions: Predictions) -> 
         row([prepared], key="classify_prepared", width=140)
     with text:
         st.markdown(_verdict(infos, predictions))
-        st.caption(t("classify.ask.how"))
+        st.caption(t("classify.ask.bars_note"))
     bars(
         [
             _panel(infos[answer.name], answer, predictions.label, odd=majority is not None and answer.top != majority)
@@ -104,7 +104,9 @@ def _verdict(infos: dict[str, CheckpointInfo], predictions: Predictions) -> str:
     if len(votes) == 1:
         top, names = next(iter(votes.items()))
         text = (
-            t("classify.ask.alone", top=top) if len(names) == 1 else t("classify.ask.agree", count=len(names), top=top)
+            t("classify.ask.one_answer", top=top)
+            if len(names) == 1
+            else t("classify.ask.agree", count=len(names), top=top)
         )
     else:
         ordered = sorted(votes.items(), key=lambda vote: -len(vote[1]))
@@ -133,7 +135,7 @@ def _panel(info: CheckpointInfo, answer: Prediction, label: str | None, *, odd: 
     mark = t("common.right" if str(answer.top) == label else "common.wrong") if label else ""
     return Panel(
         title=info.title if info.published else t("classify.ask.run_title", title=info.title, name=info.name),
-        verdict=" ".join(filter(None, (mark, verdict, t("classify.ask.unlike") if odd else ""))),
+        verdict=" ".join(filter(None, (mark, verdict, t("classify.ask.minority") if odd else ""))),
         note=f"{known} {t('classify.ask.total', total=f'{answer.total:.2f}')}",
         values=answer.probabilities,
         top=answer.top,

@@ -49,18 +49,18 @@ def show(info: CheckpointInfo) -> None:
         st.subheader(t(f"classify.typical.{key}_title"), anchor=False)
         st.markdown(f"{_counts(row)} {t(f'classify.typical.{key}_text')}")
         _row(row, key)
-    st.caption(t("classify.typical.how"))
+    st.caption(t("classify.typical.method"))
 
 
 def _counts(row: Sequence[Typical]) -> str:
     """How many of the ten images get the intended label, from the classifier and from the judge if there is one."""
     own = sum(image.own.label == image.label for image in row)
     mean = sum(image.own.probability for image in row) / len(row)
-    text = t("classify.typical.own", count=own, mean=f"{mean:.2f}")
+    text = t("classify.typical.read_by_classifier", count=own, mean=f"{mean:.2f}")
     if not any(image.judged for image in row):
         return text
     judged = sum(image.judged is not None and image.judged.label == image.label for image in row)
-    return f"{text} {t('classify.typical.judged', count=judged)}"
+    return f"{text} {t('classify.typical.read_by_judge', count=judged)}"
 
 
 def _row(row: Sequence[Typical], key: str) -> None:
@@ -73,5 +73,5 @@ def _row(row: Sequence[Typical], key: str) -> None:
         if judged:
             caption += "\n" + t("classify.typical.caption_judge", judged=judged)
             alt += " " + t("classify.typical.alt_judge", judged=judged)
-        tiles.append(Tile(image.png, caption, alt, t("classify.typical.asked", label=image.label)))
+        tiles.append(Tile(image.png, caption, alt, t("classify.typical.requested", label=image.label)))
     flow(tiles, label=t(f"classify.typical.{key}_title"), width=104, key=f"classify_{key}")

@@ -21,7 +21,7 @@ _CHART_HEIGHT = 290
 _ALL = -1
 
 
-def draw(entry: Entry) -> None:
+def show(entry: Entry) -> None:
     """Show everything about a data set. Raises GenmodelsError if it cannot be read."""
     if entry.spec is None:
         error_box(str(entry.problem), t("data.damaged"))
@@ -258,7 +258,7 @@ def _caption(sheet: Sheet) -> None:
         )
     ]
     if sheet.partial:
-        parts.append(t("data.samples.looked_at", count=f"{sheet.looked_at:,}"))
+        parts.append(t("data.samples.only_first", count=f"{sheet.looked_at:,}"))
     st.caption(" · ".join(parts))
 
 

@@ -21,7 +21,7 @@ _BACKGROUNDS = {"black": 0, "grey": 128, "white": 255}
 _MAX_TITLE, _MAX_LICENCE, _NAMED = 60, 500, 100
 
 
-def draw() -> None:
+def show() -> None:
     """Show the form; after packing, the page shows the new set."""
     st.markdown(t("data.upload.intro"))
     if train_jobs.public_mode():
@@ -39,9 +39,9 @@ def draw() -> None:
         return
     with friendly_errors():
         kind = datasets.kind_of(uploads)
-        st.markdown(f"**{t('data.upload.will_title')}**")
+        st.markdown(f"**{t('data.upload.plan_title')}**")
         st.markdown(_plan(kind, uploads, fields))
-        st.caption(t("data.upload.will_note"))
+        st.caption(t("data.upload.plan_note"))
         if st.button(
             t("data.upload.pack"),
             key="data_pack",
@@ -130,7 +130,7 @@ def _plan(kind: str, uploads: list[Upload], fields: dict[str, object]) -> str:
     size, grey = cast(int, fields["size"]), bool(fields["grey"])
     megabytes = sum(upload.size for upload in uploads) / 1e6
     return t(
-        f"data.upload.will.{kind}",
+        f"data.upload.plan.{kind}",
         count=f"{len(uploads):,}",
         mb=f"{megabytes:.1f}",
         size=size,
@@ -196,5 +196,5 @@ def _summary(title: str, result: UploadReport) -> str:
         names = ", ".join(plain(name) for name in result.classes[:8]) + (", ..." if len(result.classes) > 8 else "")
         parts.append(t("data.upload.done_classes", count=len(result.classes), names=names))
     if result.others:
-        parts.append(t("data.upload.others", count=f"{result.others:,}"))
+        parts.append(t("data.upload.ignored", count=f"{result.others:,}"))
     return " ".join(parts)

@@ -42,9 +42,9 @@ def show(info: CheckpointInfo, measured: Measured) -> None:
                 chart()
 
 
-def _fractions(figures: Mapping[str, float]) -> list[float]:
+def _fractions(metrics: Mapping[str, float]) -> list[float]:
     names = [f"classes/fraction_{digit}" for digit in range(10)]
-    return [figures[name] for name in names] if all(name in figures for name in names) else []
+    return [metrics[name] for name in names] if all(name in metrics for name in names) else []
 
 
 def _classes(info: CheckpointInfo, fractions: list[float]) -> None:
@@ -53,7 +53,7 @@ def _classes(info: CheckpointInfo, fractions: list[float]) -> None:
     st.markdown(t("evaluate.classes.text" if real else "evaluate.classes.text_alone"))
     digits = [str(digit) for digit in range(10)]
     figure = go.Figure()
-    figure.add_bar(x=digits, y=[100 * fraction for fraction in fractions], name=t("evaluate.classes.drawn"))
+    figure.add_bar(x=digits, y=[100 * fraction for fraction in fractions], name=t("evaluate.classes.generated"))
     if real:
         figure.add_bar(
             x=digits, y=[100 * fraction for fraction in real], name=t("evaluate.classes.data"), marker_color=_GREY
@@ -71,7 +71,7 @@ def _classes(info: CheckpointInfo, fractions: list[float]) -> None:
     )
     st.plotly_chart(figure, key="evaluate_classes", config=_CONFIG)
     listed = ", ".join(f"{digit}: {percent(fraction)}" for digit, fraction in enumerate(fractions))
-    st.caption(t("evaluate.classes.caption", shares=listed))
+    st.caption(t("evaluate.classes.caption", fractions=listed))
 
 
 def _distance(measured: Measured) -> None:
@@ -80,7 +80,7 @@ def _distance(measured: Measured) -> None:
     st.markdown(t("evaluate.distance.text", times=f"{value / max(real, 1e-9):.1f}"))
     figure = go.Figure()
     spread = measured.metrics.get("judge/frechet_spread", 0.0)
-    bars = (("drawn", value, {"type": "data", "array": [spread]}, None), ("real", real, None, _GREY))
+    bars = (("generated", value, {"type": "data", "array": [spread]}, None), ("real", real, None, _GREY))
     for name, length, error, color in bars:
         figure.add_bar(
             y=[f"{t(f'evaluate.distance.{name}')}: {length:,.1f}"],
@@ -103,10 +103,10 @@ def _distance(measured: Measured) -> None:
         st.caption(t("evaluate.distance.few", samples=f"{measured.samples or evaluate.SAMPLES:,}"))
 
 
-def _elbo(figures: Mapping[str, float]) -> None:
-    recon, kl = figures["elbo/recon"], figures["elbo/kl"]
+def _elbo(metrics: Mapping[str, float]) -> None:
+    recon, kl = metrics["elbo/recon"], metrics["elbo/kl"]
     st.subheader(t("evaluate.elbo.title"), anchor=False)
-    above = figures.get("elbo/recon_above_entropy")
+    above = metrics.get("elbo/recon_above_entropy")
     words = {"recon": f"{recon:.1f}", "kl": f"{kl:.1f}", "total": f"{recon + kl:.1f}"}
     if above is None:  # measured by a version without the entropy of the data
         st.markdown(t("evaluate.elbo.text", **words))
@@ -142,12 +142,12 @@ def over_training(info: CheckpointInfo) -> None:
         st.markdown(t("evaluate.curve.none"))
         return
     chosen = choose(
-        t("evaluate.curve.figure"),
+        t("evaluate.curve.metric"),
         names,
         name_of,
         key="evaluate_figure",
         fallback=next((name for name in _DEFAULT_METRICS if name in names), None),
-        help=t("evaluate.curve.figure_help"),
+        help=t("evaluate.curve.metric_help"),
         persist_state="session",
     )
     points = [(row.step, row.metrics[chosen], row.measured_here(chosen)) for row in rows if chosen in row.metrics]
@@ -159,7 +159,7 @@ def over_training(info: CheckpointInfo) -> None:
             figure.add_scatter(
                 x=[step for step, _ in own],
                 y=[value for _, value in own],
-                name=t(f"evaluate.curve.{here if few else 'card'}"),
+                name=t(f"evaluate.curve.{here if few else 'published'}"),
                 mode="lines+markers",
                 marker={"symbol": symbol, "size": 9},
                 hovertemplate=t("evaluate.curve.hover"),
@@ -200,7 +200,7 @@ def calibration(histogram: Calibration) -> None:
     figure = go.Figure()
     middles = [(low + high) / 2 for low, high in zip(histogram.edges, histogram.edges[1:], strict=False)]
     kind = "probability" if histogram.probability else "score"
-    for fractions, name in ((histogram.real, "real"), (histogram.generated, "drawn")):
+    for fractions, name in ((histogram.real, "real"), (histogram.generated, "generated")):
         figure.add_bar(
             x=middles,
             y=[100 * fraction for fraction in fractions],

@@ -20,11 +20,11 @@ def show(info: CheckpointInfo, step: int, measured: Measured | None) -> None:
     """Show the source of the metrics, the buttons that measure missing ones, and the running measurement."""
     generates = "sampling" in info.capabilities and info.modality == "image"
     if measured is not None and measured.samples is None:
-        key = f"evaluate.from_card{'' if generates else '_whole'}"
+        key = f"evaluate.published{'' if generates else '_whole'}"
         st.caption(t(key, name=plain(info.name), step=f"{step:,}", count=f"{measured.published:,}"))
     elif measured is not None:
         text = t(
-            f"evaluate.from_here{'' if generates else '_whole'}", samples=f"{measured.samples:,}", step=f"{step:,}"
+            f"evaluate.measured_here{'' if generates else '_whole'}", samples=f"{measured.samples:,}", step=f"{step:,}"
         )
         st.info(text, icon=":material/science:")
     else:

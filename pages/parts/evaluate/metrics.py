@@ -18,10 +18,10 @@ from pages.parts.evaluate.metrics_table import Row, metrics_table
 _JUDGES = ("domains/judge", "domains/judge_a", "domains/judge_b")
 _LIKELIHOOD = ("likelihood/bits_per_dim", "likelihood/nats")
 GROUPS: dict[str, tuple[str, ...]] = {
-    "reading": ("accuracy",),
+    "classification": ("accuracy",),
     "translation": ("cycle/error", "cycle/a", "cycle/b", "domains/a_as_b", "domains/b_as_a", *_JUDGES),
     "elbo": ("elbo/negative", "elbo/recon", "elbo/recon_above_entropy", "elbo/kl", *_LIKELIHOOD),
-    "paint": ("paint/style", "paint/style_before", "paint/content"),
+    "style": ("paint/style", "paint/style_before", "paint/content"),
     "sound": ("likelihood/bits_per_sample",),
     "reconstruction": (
         "reconstruction/above_entropy",
@@ -56,9 +56,9 @@ _CHARTED = "classes/fraction_"
 
 def show(info: CheckpointInfo, measured: Measured) -> None:
     """Show the table, and notes on how to read it."""
-    st.header(t("evaluate.figures"), anchor=False)
+    st.header(t("evaluate.metrics"), anchor=False)
     head = Row(*(t(f"evaluate.head.{name}") for name in ("name", "value", "expected", "text")))
-    label = t("evaluate.figures_label", name=info.name, step=f"{measured.step:,}")
+    label = t("evaluate.metrics_label", name=info.name, step=f"{measured.step:,}")
     metrics_table(head, rows(info, measured), label=label, key="evaluate_figures")
     if differing := evaluate.differences(info, measured.step):
         st.caption(t("evaluate.expected_of_recipe", differences=", ".join(differing)))

@@ -55,7 +55,7 @@ def _scores(info: CheckpointInfo, step: int) -> None:
     with left:
         charts.calibration(histogram)
     with right:
-        values = {"real": f"{histogram.mean_real:.3g}", "drawn": f"{histogram.mean_generated:.3g}"}
+        values = {"real": f"{histogram.mean_real:.3g}", "generated": f"{histogram.mean_generated:.3g}"}
         st.markdown(t(f"evaluate.scores.{kind}_text", **values))
         st.markdown(t("evaluate.scores.counted", count=inspection.SCORED))
         if histogram.class_conditional:

@@ -29,7 +29,7 @@ def hear(info: CheckpointInfo) -> None:
         if not isinstance(generation, Generation):
             return
         if requested:  # a rerun by another control must not wait
-            with st.spinner(t("speak.card.drawing")):
+            with st.spinner(t("speak.card.generating")):
                 generation.wait(_PATIENCE)
         if not generation.running:
             del memory[key]

@@ -141,15 +141,15 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
     partner = denoise.baseline_of(info)
     names = (info.name,) if partner is None else (info.name, partner.name)
     result = denoise.denoise(names, noise, ink, salt)
-    share = percent(result.noise_fraction)
+    fraction = percent(result.noise_fraction)
     row(
         [
             Tile(result.clean, result.label, t("manifold.denoise.clean_alt"), t("manifold.denoise.clean")),
             Tile(
                 result.noisy,
                 "",
-                t("manifold.denoise.noisy_alt", percent=share),
-                t("manifold.denoise.noisy", percent=share),
+                t("manifold.denoise.noisy_alt", percent=fraction),
+                t("manifold.denoise.noisy", percent=fraction),
             ),
         ],
         key="manifold_noisy",
@@ -162,8 +162,8 @@ def _answers(info: CheckpointInfo, noise: Noise, ink: np.ndarray | None, salt: n
         tiles.append(
             Tile(
                 answer.png,
-                t("manifold.denoise.answer", nats=nats),
-                t("manifold.denoise.answer_alt", name=name, nats=nats),
+                t("manifold.denoise.output", nats=nats),
+                t("manifold.denoise.output_alt", name=name, nats=nats),
                 t(f"manifold.denoise.{role}"),
             )
         )

@@ -105,11 +105,11 @@ def _bounded(value: float) -> float:
 def _answer(place: Place) -> None:
     decoded = manifold.decode(place)
     x, y = (f"{value:.2f}" for value in place.z)
-    caption = t("manifold.map.drawn", x=x, y=y)
+    caption = t("manifold.map.decoded", x=x, y=y)
     if decoded.reading:
         sure = percent(decoded.reading.probability)
-        caption = t("manifold.map.drawn_reading", x=x, y=y, label=decoded.reading.label, percent=sure)
-    row([Tile(decoded.png, caption, t("manifold.map.drawn_alt", x=x, y=y))], key="manifold_drawn", width=260)
+        caption = t("manifold.map.decoded_reading", x=x, y=y, label=decoded.reading.label, percent=sure)
+    row([Tile(decoded.png, caption, t("manifold.map.decoded_alt", x=x, y=y))], key="manifold_drawn", width=260)
     if place.step is not None:
         judge_note.untrained(place.step, decoded.reading)
     st.markdown(f"**{t('manifold.map.neighbours')}**", help=t("manifold.map.neighbours_help"))

@@ -69,9 +69,9 @@ def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
                 Tile(code.prepared, "", t("manifold.draw.prepared_alt"), t("manifold.draw.prepared")),
                 Tile(
                     code.reconstruction,
-                    t("manifold.draw.again_caption", nats=nats),
-                    t("manifold.draw.again_alt", nats=nats),
-                    t("manifold.draw.again"),
+                    t("manifold.draw.reconstruction_caption", nats=nats),
+                    t("manifold.draw.reconstruction_alt", nats=nats),
+                    t("manifold.draw.reconstruction"),
                 ),
             ],
             key="manifold_again",
@@ -94,18 +94,21 @@ def _posterior(code: Encoded) -> None:
     st.markdown(
         t("manifold.draw.why_posterior", kl=f"{code.kl:.1f}", entropy=f"{code.entropy:.0f}", total=f"{total:.0f}")
     )
-    st.markdown(f"**{t('manifold.draw.draws')}**", help=t("manifold.draw.draws_help"))
+    st.markdown(f"**{t('manifold.draw.samples')}**", help=t("manifold.draw.samples_help"))
     row(
-        [Tile(png, "", t("manifold.draw.draw_alt", number=number)) for number, png in enumerate(code.samples, start=1)],
+        [
+            Tile(png, "", t("manifold.draw.sample_alt", number=number))
+            for number, png in enumerate(code.samples, start=1)
+        ],
         key="manifold_posterior",
         width=60,
     )
     st.button(
-        t("manifold.draw.again_draws"),
+        t("manifold.draw.new_samples"),
         key="manifold_redraw",
         icon=":material/casino:",
         on_click=_redraw,
-        help=t("manifold.draw.again_draws_help"),
+        help=t("manifold.draw.new_samples_help"),
     )
 
 

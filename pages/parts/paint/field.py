@@ -77,7 +77,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             (facts.width, facts.height),
             tiles,
             label=t("paint.field.label"),
-            spoken=t("paint.spoken"),
+            spoken=t("paint.pixel_name"),
             key="paint_field",
             columns=3,
             tile=230,

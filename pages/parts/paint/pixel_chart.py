@@ -28,7 +28,7 @@ def pixel_chart(facts: Facts, painting: Painting, at: Spot, *, key: str) -> None
     if distribution.level is None:
         text = t("paint.pixel.next", **values)
     else:
-        kind = "given" if at.row < painting.known_rows else "drawn"
+        kind = "known" if at.row < painting.known_rows else "sampled"
         chance = percent(distribution.probabilities[distribution.level])
         text = t(
             f"paint.pixel.{kind}", **values, level=distribution.level, chance=chance, bits=f"{distribution.bits:.2f}"

@@ -111,7 +111,7 @@ def condition_or_likeliest(info: CheckpointInfo, own: bool) -> int:
 
 
 def _class(
-    info: CheckpointInfo, key: str, first: Sequence[int], kind: str = "painted", any_: Sequence[int] = (ANY,)
+    info: CheckpointInfo, key: str, first: Sequence[int], kind: str = "generated", any_: Sequence[int] = (ANY,)
 ) -> int:
     if not info.askable:
         return ANY

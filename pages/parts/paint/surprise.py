@@ -62,7 +62,7 @@ def _maps(facts: Facts, result: Surprise, at: Spot) -> None:
         (facts.width, facts.height),
         tiles,
         label=t("paint.surprise.label"),
-        spoken=t("paint.spoken"),
+        spoken=t("paint.pixel_name"),
         key="paint_surprise",
         columns=2,
         tile=220,
@@ -94,7 +94,7 @@ def _likelihood(info: CheckpointInfo, result: Surprise) -> str:
     if likeliest is not None and result.condition is not None:
         order = sorted(range(len(result.by_class)), key=result.by_class.__getitem__)[:_SHOWN_CLASSES]
         listed = ", ".join(f"{plain(info.askable[label])}: {result.by_class[label]:,.1f}" for label in order)
-        parts.append(t("paint.surprise.classes", told=plain(info.askable[result.condition]), listed=listed))
+        parts.append(t("paint.surprise.classes", condition=plain(info.askable[result.condition]), listed=listed))
         if result.label is not None and result.label < len(info.askable):
             kind = "right" if likeliest == result.label else "wrong"
             parts.append(t(f"paint.surprise.{kind}", label=plain(info.askable[result.label])))

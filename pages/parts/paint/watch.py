@@ -152,10 +152,10 @@ def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | No
     for index, seed in enumerate(painting.seeds):
         below = t("paint.seed_of", seed=seed)
         if painting.labels is not None:
-            below += " · " + t("paint.asked_for", label=info.askable[painting.labels[index]])
+            below += " · " + t("paint.of_class", label=info.askable[painting.labels[index]])
         if reading := readings[index]:
             below += " · " + t("paint.reads", label=reading.label, percent=unbroken(percent(reading.probability)))
-        kind = "completed" if painting.known_rows else "painted"
+        kind = "completed" if painting.known_rows else "generated"
         alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=facts.height, note=below)
         tiles.append(BoardTile(alt, "", below))
     step = painting.request.step
@@ -168,7 +168,7 @@ def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | No
         (facts.width, facts.height),
         tiles,
         label=t("paint.board"),
-        spoken=t("paint.spoken"),
+        spoken=t("paint.pixel_name"),
         key="paint_board",
         columns=min(4, len(tiles)),
         tile=280 if len(tiles) == 1 else 112,

@@ -85,10 +85,10 @@ def _gauge(study: SeedsRequest, norms: NormDistribution, value: Tile, trained: b
         charts.gauge(norms, value.norm, others, value.decoded_norm if study.renormalise else None, key="seeds_gauge")
     with right:
         place = "short" if value.norm < norms.low else "long" if value.norm > norms.high else "inside"
-        verdict = t(f"seeds.verdict.{place}", length=f"{value.norm:.1f}")
+        verdict = t(f"seeds.verdict.{place}", norm=f"{value.norm:.1f}")
         verdict += " " + t(f"seeds.meaning.{place}" if trained else "seeds.not_trained")
         if study.renormalise:
-            verdict += " " + t("seeds.verdict_renormalised", drawn=f"{value.decoded_norm:.1f}")
+            verdict += " " + t("seeds.verdict_renormalised", decoded=f"{value.decoded_norm:.1f}")
         st.markdown(verdict)
         numbers = {name: f"{getattr(norms, name):.1f}" for name in ("radius", "mean", "low", "high")}
         low = "_low" if norms.dim < LOW_DIMENSIONS else ""

@@ -25,7 +25,7 @@ def lengths(paths: Mapping[str, Sequence[float]], norms: NormDistribution, *, ke
             mode="lines+markers",
             line={"dash": dash},
             marker={"symbol": symbol},
-            hovertemplate=t("seeds.lengths_hover"),
+            hovertemplate=t("seeds.norms_hover"),
         )
     figure.add_hrect(
         norms.low,
@@ -41,7 +41,7 @@ def lengths(paths: Mapping[str, Sequence[float]], norms: NormDistribution, *, ke
         height=240,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": -0.3, "x": 0},
-        xaxis={"title": t("seeds.lengths_x"), "dtick": 1, "fixedrange": True, "range": [0.6, 12.4]},
+        xaxis={"title": t("seeds.norms_x"), "dtick": 1, "fixedrange": True, "range": [0.6, 12.4]},
         yaxis={"title": "|z|", "rangemode": "tozero", "range": [0, max(every_norm) * 1.2], "fixedrange": True},
     )
     st.plotly_chart(figure, key=key, config=_CONFIG)

@@ -29,7 +29,7 @@ def read_address() -> None:
     if listed is not None:
         state.seeds_list, bad = listed
         if bad:
-            address.refuse("seeds", "seeds", t("seeds.refused", found=named(bad), count=MAX_SEEDS))
+            address.refuse("seeds", "seeds", t("seeds.refused", entered=named(bad), count=MAX_SEEDS))
     if "seeds_list" not in state:
         state.seeds_list = list(state.get("seeds_kept", DEFAULT_SEEDS))
     expression = address.requested("seeds", "z", str, str)  # an invalid expression is explained below its field

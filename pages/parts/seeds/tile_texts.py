@@ -14,14 +14,14 @@ from pages.components.strip import TileText
 
 def tile_text(tile: Tile, norms: NormDistribution, alt: str, *, above: str = "", before: str = "") -> TileText:
     """The texts of a tile: its norm, marked if it is outside the expected range, and the judge's reading."""
-    length, drawn = f"{tile.norm:.1f}", f"{tile.decoded_norm:.1f}"
-    mark = t("seeds.short") if tile.norm < norms.low else t("seeds.long") if tile.norm > norms.high else ""
-    key = "seeds.length" if length == drawn else "seeds.length_renormalised"
-    lines = [t(key, length=f"{length} {mark}".strip(), drawn=drawn)]
+    norm, decoded = f"{tile.norm:.1f}", f"{tile.decoded_norm:.1f}"
+    mark = t("seeds.below_range") if tile.norm < norms.low else t("seeds.above_range") if tile.norm > norms.high else ""
+    key = "seeds.norm" if norm == decoded else "seeds.norm_renormalised"
+    lines = [t(key, norm=f"{norm} {mark}".strip(), decoded=decoded)]
     if tile.reading:
         sure = unbroken(percent(tile.reading.probability))
         lines.append(t("seeds.reading", label=tile.reading.label, percent=sure))
-    spoken = " ".join([alt, t("seeds.length_spoken", length=length), *lines[1:]])
+    spoken = " ".join([alt, t("seeds.norm_alt", norm=norm), *lines[1:]])
     return TileText(spoken, above, tuple(lines), before, warn=bool(mark))
 
 

@@ -32,12 +32,12 @@ def waveform(shown: Sound, *, key: str, seam: float | None = None, alt: str, sec
     """Show a waveform; the part before `seam`, in seconds, in another colour. `seconds` fixes the axis."""
     figure = go.Figure()
     cut = len(shown.samples) if seam is None else round(seam * shown.rate)
-    parts = [(shown.samples, 0.0, "drawn")] if seam is None else []
+    parts = [(shown.samples, 0.0, "generated")] if seam is None else []
     if seam is not None:
-        parts = [(shown.samples[:cut], 0.0, "given"), (shown.samples[cut:], seam, "drawn")]
+        parts = [(shown.samples[:cut], 0.0, "beginning"), (shown.samples[cut:], seam, "generated")]
     for samples, start, name in parts:
         envelope = sound.envelope(samples, shown.rate)
-        color = COLOURS[0 if name == "drawn" else 1]
+        color = COLOURS[0 if name == "generated" else 1]
         line = {"width": 1, "color": color}
         figure.add_scatter(
             x=envelope.times + start, y=envelope.low, mode="lines", line=line, showlegend=False, hoverinfo="skip"

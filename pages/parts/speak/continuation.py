@@ -39,8 +39,8 @@ def show(info: CheckpointInfo) -> None:
     with right, friendly_errors():
         if given is not None:
             what = plain(given.title or t("speak.source.own"))
-            st.markdown(f"**{t('speak.continue.given', what=what, seconds=f'{given.seconds:.2f}')}**")
-            st.audio(given.played, "audio/wav", alt=t("speak.continue.given_alt"))
+            st.markdown(f"**{t('speak.continue.beginning', what=what, seconds=f'{given.seconds:.2f}')}**")
+            st.audio(given.played, "audio/wav", alt=t("speak.continue.beginning_alt"))
         progress.result("continue")
 
 
@@ -53,13 +53,13 @@ def _beginning(recording: Sound) -> Sound:
     if memory.get("speak_given") is None or memory.get("speak_given_of") != identity:
         memory.speak_given, memory.speak_given_of = round(max(_SHORTEST, most / 2), 2), identity
     seconds = st.slider(
-        t("speak.continue.keep"),
+        t("speak.continue.seconds"),
         _SHORTEST,
         most,
         step=0.01,
         key="speak_given",
         format="%.2f s",
-        help=t("speak.continue.keep_help"),
+        help=t("speak.continue.seconds_help"),
         persist_state="session",
     )
     samples = recording.samples[: max(1, round(seconds * recording.rate))]

@@ -31,7 +31,7 @@ def show() -> None:
     window, length, hop = _controls()
     lobe, apart = main_lobe(window, length, RATE)
     milliseconds = f"{1_000 * length / RATE:.0f}"
-    st.caption(t("speak.fourier.trade", lobe=f"{lobe:.1f}", hertz=f"{apart:.1f}", milliseconds=milliseconds))
+    st.caption(t("speak.fourier.resolution", lobe=f"{lobe:.1f}", hertz=f"{apart:.1f}", milliseconds=milliseconds))
     with friendly_errors():
         _two_tones(window, length)
     with friendly_errors():

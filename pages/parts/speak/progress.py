@@ -81,7 +81,7 @@ def result(part: str) -> None:
 
 def _partial(part: str, generation: Generation) -> None:
     seconds, total = generation.sound.seconds, generation.total / generation.rate
-    text = t("speak.growing", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{generation.speed:,.0f}")
+    text = t("speak.progress", seconds=f"{seconds:.2f}", total=f"{total:.2f}", speed=f"{generation.speed:,.0f}")
     waiting = generation.position
     st.progress(
         generation.fraction, text if generation.fraction else line_text(waiting) if waiting else t("speak.preparing")
@@ -122,12 +122,12 @@ def _complete(part: str, generation: Generation) -> None:
             total=f"{generation.total / generation.rate:.2f}",
         )
         row.button(
-            t("speak.on"),
+            t("speak.resume"),
             key=f"speak_on_{part}",
             icon=":material/play_arrow:",
             on_click=_continue,
             args=(generation,),
-            help=t("speak.on_help"),
+            help=t("speak.resume_help"),
         )
     row.download_button(
         t("speak.wav"),

@@ -47,7 +47,7 @@ def show() -> None:
             return
         quantised = sound.quantise(recording, levels)
         st.markdown(t("speak.levels.snr", levels=levels, bits=levels.bit_length() - 1, snr=f"{quantised.snr:.1f}"))
-        st.audio(quantised.wav, "audio/wav", alt=t("speak.levels.heard_alt", levels=levels))
+        st.audio(quantised.wav, "audio/wav", alt=t("speak.levels.rounded_alt", levels=levels))
         st.caption(t("speak.levels.loudness"))
         st.markdown(t("speak.levels.original"))
         st.audio(recording.played, "audio/wav", alt=t("speak.levels.original_alt"))

@@ -43,10 +43,10 @@ def show(info: CheckpointInfo) -> None:
         st.subheader(t("speak.past.tree"), anchor=False)
         _tree(voice)
     with right:
-        st.subheader(t("speak.past.reach"), anchor=False)
+        st.subheader(t("speak.past.receptive_field"), anchor=False)
         _fields(voice)
-    st.subheader(t("speak.past.heard"), anchor=False)
-    st.markdown(t("speak.past.heard_text"))
+    st.subheader(t("speak.past.influence"), anchor=False)
+    st.markdown(t("speak.past.influence_text"))
     with friendly_errors():
         _influence(receptive_field.influence(info.name, pick_step("speak", info)), voice)
 
@@ -119,7 +119,7 @@ def _fields(voice: AudioFacts) -> None:
             orientation="h",
             marker_color=COLOURS[0],
             customdata=np.stack([samples, voice.dilations], 1),
-            hovertemplate=t("speak.past.reach_hover"),
+            hovertemplate=t("speak.past.receptive_field_hover"),
         )
     )
     size = _stack_length(voice.dilations)
@@ -129,12 +129,12 @@ def _fields(voice: AudioFacts) -> None:
         figure,
         "speak_receptive_field",
         t(
-            "speak.past.reach_alt",
+            "speak.past.receptive_field_alt",
             values=", ".join(f"{value * milliseconds:.0f}" for value in samples[size - 1 :: size]),
         ),
         380,
-        xaxis={"title": t("speak.past.reach_x"), "fixedrange": True},
-        yaxis={"title": t("speak.past.reach_y"), "fixedrange": True},
+        xaxis={"title": t("speak.past.receptive_field_x"), "fixedrange": True},
+        yaxis={"title": t("speak.past.receptive_field_y"), "fixedrange": True},
     )
 
 
@@ -146,7 +146,7 @@ def _influence(gradient: np.ndarray, voice: AudioFacts) -> None:
             y=np.maximum(gradient, 1e-6),
             mode="lines",
             line={"width": 1, "color": COLOURS[0]},
-            hovertemplate=t("speak.past.heard_hover"),
+            hovertemplate=t("speak.past.influence_hover"),
         )
     )
     half = int(np.searchsorted(np.cumsum(gradient[::-1]), 0.5 * gradient.sum())) + 1
@@ -154,8 +154,8 @@ def _influence(gradient: np.ndarray, voice: AudioFacts) -> None:
     charts.chart(
         figure,
         "speak_influence",
-        t("speak.past.heard_alt", half=f"{half:,}", milliseconds=f"{1_000 * half / voice.rate:.1f}"),
+        t("speak.past.influence_alt", half=f"{half:,}", milliseconds=f"{1_000 * half / voice.rate:.1f}"),
         260,
         xaxis={"title": t("speak.past.x"), "fixedrange": True},
-        yaxis={"type": "log", "exponentformat": "power", "fixedrange": True, "title": t("speak.past.heard_y")},
+        yaxis={"type": "log", "exponentformat": "power", "fixedrange": True, "title": t("speak.past.influence_y")},
     )

@@ -40,7 +40,7 @@ def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sou
 def _example(config: DataConfig, rate: int, wanted: str) -> Sound:
     title = data.get_spec(config).title
     if config.name != wanted:
-        st.info(t("speak.source.stand_in", data=title), icon=":material/music_note:")
+        st.info(t("speak.source.substitute", data=title), icon=":material/music_note:")
         missing_data.download_button(_SPEECH, "speak")
     count = sound.test_count(config)
     index = source_picker.example_index("speak", "speak.source", count, width=170, data=plain(title))

@@ -86,7 +86,7 @@ def _result() -> None:
         done = sum(generation.fraction for generation in generations) / len(generations)
         if running:
             waiting = min((generation.position for generation in generations if generation.running), default=0)
-            text = t("speak.steps.growing", done=sum(d.finished for d in generations), count=len(generations))
+            text = t("speak.steps.progress", done=sum(d.finished for d in generations), count=len(generations))
             st.progress(done, line_text(waiting) if waiting else text)
             st.button(
                 t("speak.stop"),
@@ -98,11 +98,11 @@ def _result() -> None:
         elif any(not (generation.finished or generation.problem) for generation in generations):
             row = st.container(horizontal=True, vertical_alignment="center")
             row.button(
-                t("speak.on"),
+                t("speak.resume"),
                 key="speak_on_steps",
                 icon=":material/play_arrow:",
                 on_click=_continue,
-                help=t("speak.on_help"),
+                help=t("speak.resume_help"),
             )
             row.caption(t("speak.steps.stopped"))
         # A player that is sent again starts again: during the generation only complete recordings are shown.

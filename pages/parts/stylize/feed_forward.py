@@ -108,7 +108,7 @@ def _result(info: CheckpointInfo, content: ImageFile, longest: int) -> None:
             help=t("stylize.fast.png_help"),
         )
         width, height = result.size
-        key = "told" if result.size == result.original_size else "told_reduced"
+        key = "result" if result.size == result.original_size else "result_reduced"
         st.caption(
             t(
                 f"stylize.fast.{key}",

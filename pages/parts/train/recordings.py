@@ -25,7 +25,7 @@ def settings(name: str, recipe_data: Mapping[str, Any], fresh: bool) -> DataConf
     path = config_form.widget(
         fields.pop("path"), config_form.key_of("data", "path"), values["path"], t("train.folder_help")
     )
-    entered = config_form.draw("data", fields.values(), values, reset=fresh)
+    entered = config_form.show_fields("data", fields.values(), values, reset=fresh)
     config = DataConfig.parse({"name": name, "path": path, **entered}, "data.")
     if path is None:
         st.info(t("train.folder_empty"), icon=":material/folder_open:")

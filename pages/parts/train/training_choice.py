@@ -103,10 +103,10 @@ def choose() -> Choice:
         return Choice(recipe, None if preset == FULL else preset, config, fresh)
     for name in (data_name,) if data_name in own_sets else dict.fromkeys((wanted, data_name)):
         if name in data.own_sound_names():
-            st.info(t(f"train.bring_recordings{'' if own_sound else '_public'}"), icon=":material/mic:")
+            st.info(t(f"train.own_recordings{'' if own_sound else '_public'}"), icon=":material/mic:")
         elif name in data.own_names():
-            st.info(t("train.bring_pictures"), icon=":material/add_photo_alternate:")
-            st.page_link("data.py", label=t("train.bring_pictures_link"), icon=":material/arrow_forward:")
+            st.info(t("train.own_pictures"), icon=":material/add_photo_alternate:")
+            st.page_link("data.py", label=t("train.own_pictures_link"), icon=":material/arrow_forward:")
         else:
             missing_data.download_button(name, "train")
     return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)

@@ -51,10 +51,10 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
     place.empty()
     before_after(
         Side(result.before.image, result.before.kind, names[0], t("translate.before_alt", name=upload.name)),
-        Side(result.after.image, result.after.kind, names[1], t("translate.after_alt", kind=names[1])),
+        Side(result.after.image, result.after.kind, names[1], t("translate.after_alt", domain=names[1])),
         (result.before.width, result.before.height),
         label=t("translate.slider", name=upload.name),
-        value_text=t("translate.slider_at", kind=names[1]),
+        value_text=t("translate.slider_at", domain=names[1]),
         key=f"translate_compare_{index}",
     )
     row = st.container(horizontal=True, vertical_alignment="center")
@@ -72,9 +72,9 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
         st.caption(_summary(upload, result))
     if result.probabilities is not None:
         before, after = (percent(probability) for probability in result.probabilities)
-        st.markdown(t("translate.judged", kind=plain(names[1]), before=before, after=after))
+        st.markdown(t("translate.judged", domain=plain(names[1]), before=before, after=after))
         judge_note.untrained(
-            info.steps[-1] if request.step is None else request.step, result.probabilities, "common.untrained_kinds"
+            info.steps[-1] if request.step is None else request.step, result.probabilities, "common.untrained_domains"
         )
     if cycle is not None:
         _trip(info, names, cycle, index)
@@ -83,8 +83,8 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
 def _summary(upload: ImageFile, result: Translation) -> str:
     width, height = result.size
     across, down = result.working_size
-    reduced = "translate.told_laid" if result.background_kept else "translate.told_reduced"
-    key = "translate.told" if result.working_size == result.size else reduced
+    reduced = "translate.result_blended" if result.background_kept else "translate.result_reduced"
+    key = "translate.result" if result.working_size == result.size else reduced
     return t(
         key,
         name=_short(upload.name),
@@ -99,11 +99,15 @@ def _summary(upload: ImageFile, result: Translation) -> str:
 def _trip(info: CheckpointInfo, names: tuple[str, str], cycle: Cycle, index: int) -> None:
     st.subheader(t("translate.trip.title", start=_short(names[0]), end=_short(names[1])), anchor=False)
     parts = [
-        (cycle.before, t("translate.trip.before"), t("translate.trip.before_alt", kind=names[0])),
-        (cycle.translated, t("translate.trip.there", kind=names[1]), t("translate.trip.there_alt", kind=names[1])),
-        (cycle.change, t("translate.trip.changed"), t("translate.trip.changed_alt", kind=names[1])),
-        (cycle.returned, t("translate.trip.back", kind=names[0]), t("translate.trip.back_alt", kind=names[0])),
-        (cycle.difference, t("translate.trip.heat"), t("translate.trip.heat_alt", error=f"{cycle.error:.3f}")),
+        (cycle.before, t("translate.trip.before"), t("translate.trip.before_alt", domain=names[0])),
+        (
+            cycle.translated,
+            t("translate.trip.translated", domain=names[1]),
+            t("translate.trip.translated_alt", domain=names[1]),
+        ),
+        (cycle.change, t("translate.trip.changed"), t("translate.trip.changed_alt", domain=names[1])),
+        (cycle.returned, t("translate.trip.back", domain=names[0]), t("translate.trip.back_alt", domain=names[0])),
+        (cycle.difference, t("translate.trip.lost"), t("translate.trip.lost_alt", error=f"{cycle.error:.3f}")),
     ]
     flow(
         [Tile(shown.image, "", alt, above, shown.kind) for shown, above, alt in parts],
@@ -113,7 +117,7 @@ def _trip(info: CheckpointInfo, names: tuple[str, str], cycle: Cycle, index: int
     )
     measured = info.metrics.get("cycle/error")
     text = t("translate.trip.error", error=f"{cycle.error:.3f}", top=f"{translate.HEAT_TOP:g}")
-    st.markdown(text if measured is None else f"{text} {t('translate.trip.known', error=f'{measured:.3f}')}")
+    st.markdown(text if measured is None else f"{text} {t('translate.trip.model_mean', error=f'{measured:.3f}')}")
 
 
 def _bar(place: st.delta_generator.DeltaGenerator, name: str, key: str) -> Callable[[int, int], None]:
@@ -137,5 +141,5 @@ def _short(name: str) -> str:
     return plain(name if len(name) <= 60 else f"{name[:57]}...")
 
 
-def _word(kind: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in kind)
+def _word(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name)

@@ -18,10 +18,10 @@ _MILLIONS = image_files.SERVED_PIXELS // 1_000_000
 _TOTAL_MB = 256  # of all files: twelve of a camera's largest files
 
 
-def uploads(info: CheckpointInfo, kind: int) -> list[ImageFile]:
+def uploads(info: CheckpointInfo, domain: int) -> list[ImageFile]:
     """Show the pickers and return the chosen images, at most twelve, with a note if there are more or none."""
     return source_picker.pick(
-        "translate", "translate", {"upload": _files, "camera": _photograph, "example": lambda: _test(info, kind)}
+        "translate", "translate", {"upload": _files, "camera": _photograph, "example": lambda: _test(info, domain)}
     )
 
 
@@ -51,12 +51,12 @@ def _files() -> list[ImageFile]:
     return [ImageFile(file.name, file.getvalue()) for file in files[: translate.MAX_IMAGES]]
 
 
-def _test(info: CheckpointInfo, kind: int) -> list[ImageFile]:
+def _test(info: CheckpointInfo, domain: int) -> list[ImageFile]:
     try:
-        count = inputs.test_count(info.name, kind)
+        count = inputs.test_count(info.name, domain)
     except DataError as error:
         missing_data.explain(info, "translate", missing_data.missing_text(info, "translate.no_data"), str(error))
         return []
-    name = plain(translate.domains(info)[kind])
-    index = source_picker.example_index("translate", "translate", count, kind=name)
-    return [inputs.test_image(info.name, kind, index)]
+    name = plain(translate.domains(info)[domain])
+    index = source_picker.example_index("translate", "translate", count, domain=name)
+    return [inputs.test_image(info.name, domain, index)]
