@@ -12,7 +12,8 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -87,44 +88,37 @@ def pack(
     chosen = np.sort(np.random.default_rng(0).permutation(len(groups.names))[:limit])
     shape = (1 if grey else 3, size, size)
     check_memory(len(chosen), shape, source.title)
-    temporary = _temporary(out)
     used: list[int] = []
     skipped: list[str] = []
     paper, undecoded = Background(background), LeftOut()
-    try:
-        # Only a dataset of fixed size is contiguous, and the number of readable images is known at the end: spool.
-        with tempfile.TemporaryFile(dir=out.parent) as spool:
-            names = [groups.names[row] for row in chosen]
-            for done, (name, image) in enumerate(read_all(source, names, size, shape[0], paper), 1):
-                if isinstance(image, DataError):
-                    skipped.append(f"{shown(name)}: {image}")
-                    undecoded.add(name, str(image))
-                else:
-                    spool.write(image.tobytes())
-                    used.append(int(chosen[done - 1]))
-                if on_progress is not None:
-                    on_progress(done, len(names))
-            if not used:
-                raise DataError(f"none of the {len(names):,} pictures in {source.title} can be used: {skipped[0]}")
-            spool.seek(0)
-            labels, test = groups.labels[used], None if groups.test is None else groups.test[used]
-            trained = split_rows(len(used), "train", None, test, labels) if len(used) > 1 else np.arange(len(used))
-            beyond = len(groups.names) - len(names)
-            unpacked = (f"{beyond:,} images beyond the limit of {limit:,} are not in it",) if beyond else ()
-            notes = (*paper.notes(), *unpacked, *groups.notes, *untrained(groups.classes, labels, labels[trained]))
-            attributes = _attributes(
-                title or source.title,
-                origin or f"packed from {source.title}",
-                groups.classes,
-                licence,
-                (*notes, *undecoded.lines(), *groups.left_out.lines()),
-            )
-            _write(temporary, spool, shape, labels, test, attributes)
-        os.replace(temporary, out)
-    except OSError as error:
-        raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
-    finally:
-        leftovers.discard(temporary)
+    # Only a dataset of fixed size is contiguous, and the number of readable images is known at the end: spool.
+    with _replacing(out) as temporary, tempfile.TemporaryFile(dir=out.parent) as spool:
+        names = [groups.names[row] for row in chosen]
+        for done, (name, image) in enumerate(read_all(source, names, size, shape[0], paper), 1):
+            if isinstance(image, DataError):
+                skipped.append(f"{shown(name)}: {image}")
+                undecoded.add(name, str(image))
+            else:
+                spool.write(image.tobytes())
+                used.append(int(chosen[done - 1]))
+            if on_progress is not None:
+                on_progress(done, len(names))
+        if not used:
+            raise DataError(f"none of the {len(names):,} pictures in {source.title} can be used: {skipped[0]}")
+        spool.seek(0)
+        labels, test = groups.labels[used], None if groups.test is None else groups.test[used]
+        trained = split_rows(len(used), "train", None, test, labels) if len(used) > 1 else np.arange(len(used))
+        beyond = len(groups.names) - len(names)
+        unpacked = (f"{beyond:,} images beyond the limit of {limit:,} are not in it",) if beyond else ()
+        notes = (*paper.notes(), *unpacked, *groups.notes, *untrained(groups.classes, labels, labels[trained]))
+        attributes = _attributes(
+            title or source.title,
+            origin or f"packed from {source.title}",
+            groups.classes,
+            licence,
+            (*notes, *undecoded.lines(), *groups.left_out.lines()),
+        )
+        _write(temporary, spool, shape, labels, test, attributes)
     return Report(
         path=out,
         count=len(used),
@@ -139,10 +133,21 @@ def pack(
     )
 
 
-def _temporary(out: Path) -> Path:
-    """The temporary name for `out`; removes what killed processes left under such names."""
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """The temporary name of a file that becomes `out` at the end. Raises DataError if it cannot be written.
+
+    What killed processes left under such names is removed.
+    """
     leftovers.sweep(out.parent, f".{glob.escape(out.name)}.*.tmp")
-    return out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, out)
+    except OSError as error:
+        raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
+    finally:
+        leftovers.discard(temporary)
 
 
 def _suffix(name: str) -> str:
@@ -174,19 +179,12 @@ def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limi
             f"{title} holds {packed.count:,} pictures, {needed / 1e6:,.0f} MB; the limit is {limits.entries:,} "
             f"pictures and {limits.total_bytes / 1e6:,.0f} MB. Pack fewer, or smaller ones"
         )
-    temporary = _temporary(out)
     origin = f"copied from {packed.source}"
     attributes = _attributes(title, origin, packed.classes, licence or packed.licence, packed.notes)
-    try:
-        with tempfile.TemporaryFile(dir=out.parent) as spool:
-            spool.write(packed.rows(np.arange(packed.count)).data)
-            spool.seek(0)
-            _write(temporary, spool, packed.shape, packed.labels, packed.test, attributes)
-        os.replace(temporary, out)
-    except OSError as error:
-        raise DataError(f"{out} could not be written: {error}. Free some space, or choose another folder") from error
-    finally:
-        leftovers.discard(temporary)
+    with _replacing(out) as temporary, tempfile.TemporaryFile(dir=out.parent) as spool:
+        spool.write(packed.rows(np.arange(packed.count)).data)
+        spool.seek(0)
+        _write(temporary, spool, packed.shape, packed.labels, packed.test, attributes)
     return Report(
         path=out,
         count=packed.count,
