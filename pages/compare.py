@@ -11,6 +11,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Measure, Value
 from pages.components import choice, tiles
+from pages.components.file_buttons import png_button
 from pages.components.i18n import has, t
 from pages.components.numbers import percent, unbroken
 from pages.components.page import model_page
@@ -222,16 +223,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     requests = [_request(index) for index in range(state.count())]
     counts = [number for number in parameters if number is not None]
     if len(counts) == len(chosen):
-        st.download_button(
-            t("compare.png"),
-            lambda: compare.comparison_png(requests),
-            "compared.png",
-            "image/png",
-            key="compare_png",
-            icon=":material/download:",
-            on_click="ignore",
-            help=t("compare.png_help"),
-        )
+        png_button("compare.png", lambda: compare.comparison_png(requests), "compared.png", key="compare_png")
         _table(chosen, counts)
 
 

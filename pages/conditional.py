@@ -12,6 +12,7 @@ from genmodels.service import conditional
 from genmodels.service.conditional import Cell, ConditionalRequest, Sheet
 from pages.components import judge_note, strip
 from pages.components.class_picker import class_picker
+from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
 from pages.components.numbers import percent, unbroken
@@ -19,7 +20,6 @@ from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
 from pages.components.theme import friendly_errors, plain
-from pages.components.waiting import download
 from pages.parts.conditional.image_table import ImageText, image_table
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
@@ -56,16 +56,7 @@ def _rows(sheet: Sheet) -> list[str]:
 
 
 def _download_png(what: str, make: Callable[[], bytes], info: CheckpointInfo) -> None:
-    st.download_button(
-        t(f"conditional.keep.{what}_png"),
-        make,
-        f"{info.name}-{what}.png",
-        "image/png",
-        key=f"conditional_{what}_png",
-        icon=":material/download:",
-        on_click="ignore",
-        help=t(f"conditional.keep.{what}_png_help"),
-    )
+    png_button(f"conditional.download.{what}_png", make, f"{info.name}-{what}.png", key=f"conditional_{what}_png")
 
 
 def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalRequest) -> None:
@@ -178,15 +169,12 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
             row = st.container(horizontal=True)
             with row:
                 _download_png("between", lambda: conditional.between_png(request, start, end), info)
-                download(
-                    row,
-                    t("conditional.keep.between_gif"),
+                gif_button(
+                    "conditional.download.between_gif",
                     lambda: conditional.between_gif(request, start, end),
                     f"{info.name}-between.gif",
-                    "image/gif",
                     key="conditional_between_gif",
-                    icon=":material/animation:",
-                    help_text=t("conditional.keep.between_gif_help"),
+                    place=row,
                 )
         with right:
             sheet = conditional.between(request, start, end)

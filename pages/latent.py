@@ -12,12 +12,12 @@ from genmodels.service import Point
 from pages.components import judge_note, pad
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
+from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.numbers import percent
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
-from pages.components.waiting import download
 from pages.parts.latent import state
 from pages.parts.latent.image_view import image_view
 
@@ -169,25 +169,13 @@ def _actions(current: dict[str, Point], pins: list[tuple[Point, bytes]]) -> None
         disabled=len(pins) >= service.MAX_PINS,
         help=t("latent.pin_help", count=service.MAX_PINS),
     )
-    row.download_button(
-        t("latent.png"),
-        lambda: service.enlarged_png(current["point"]),
-        f"{name}.png",
-        "image/png",
-        key="latent_png",
-        icon=":material/download:",
-        on_click="ignore",
-        help=t("latent.png_help"),
-    )
-    download(
-        row,
-        t("latent.gif"),
+    png_button("latent.png", lambda: service.enlarged_png(current["point"]), f"{name}.png", key="latent_png", place=row)
+    gif_button(
+        "latent.gif",
         lambda: service.walk_gif([p for p, _ in pins] if len(pins) > 1 else service.walk_of_seeds(current["point"])),
         f"{name}.gif",
-        "image/gif",
         key="latent_gif",
-        icon=":material/animation:",
-        help_text=t("latent.gif_help"),
+        place=row,
     )
 
 

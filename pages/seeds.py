@@ -14,11 +14,11 @@ from genmodels.service.seeds import SeedsRequest
 from pages.components import judge_note
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
+from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
-from pages.components.waiting import download
 from pages.parts.seeds import arithmetic, charts, state
 from pages.parts.seeds.tile_texts import show, tile_text
 
@@ -121,26 +121,14 @@ def _between(study: SeedsRequest, norms: NormDistribution, newest: int) -> None:
 
 def _downloads(study: SeedsRequest, pair: int) -> None:
     row = st.container(horizontal=True)
-    row.download_button(
-        t("seeds.png"),
+    png_button(
+        "seeds.png",
         lambda: seeds.interpolations_png(study, pair),
         f"{study.model}-{study.seeds[pair]}-{study.seeds[pair + 1]}.png",
-        "image/png",
         key="seeds_png",
-        icon=":material/download:",
-        on_click="ignore",
-        help=t("seeds.png_help"),
+        place=row,
     )
-    download(
-        row,
-        t("seeds.gif"),
-        lambda: seeds.seeds_gif(study),
-        f"{study.model}-walk.gif",
-        "image/gif",
-        key="seeds_gif",
-        icon=":material/animation:",
-        help_text=t("seeds.gif_help"),
-    )
+    gif_button("seeds.gif", lambda: seeds.seeds_gif(study), f"{study.model}-walk.gif", key="seeds_gif", place=row)
 
 
 @st.fragment
@@ -163,15 +151,8 @@ def _table(study: SeedsRequest, norms: NormDistribution) -> None:
     )
     if not shown:
         return
-    row.download_button(
-        t("seeds.table_png"),
-        lambda: seeds.table_png(study),
-        f"{study.model}-table.png",
-        "image/png",
-        key="seeds_table_png",
-        icon=":material/download:",
-        on_click="ignore",
-        help=t("seeds.table_png_help"),
+    png_button(
+        "seeds.table_png", lambda: seeds.table_png(study), f"{study.model}-table.png", key="seeds_table_png", place=row
     )
     with friendly_errors():
         sheet = seeds.table(study)

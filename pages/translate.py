@@ -60,15 +60,15 @@ def _studio(info: CheckpointInfo, step: int) -> None:
         direction = _pick_direction(info)
         uploads = source.uploads(info, _DIRECTIONS.index(direction))
         detail = _pick_detail(info)
-        trip = st.toggle(
-            t("translate.trip.toggle"), key="translate_trip", help=t("translate.trip.help"), persist_state="session"
+        with_cycle = st.toggle(
+            t("translate.cycle.toggle"), key="translate_trip", help=t("translate.cycle.help"), persist_state="session"
         )
     with right, friendly_errors():
         if uploads:
             request = TranslationRequest.parse(
                 {"model": info.name, "step": step, "direction": direction, "detail": detail}
             )
-            result.show(info, request, uploads, trip=trip)
+            result.show(info, request, uploads, with_cycle=with_cycle)
         else:
             st.info(t(f"translate.waiting.{source_picker.picked('translate')}"), icon=":material/add_photo_alternate:")
 

@@ -29,7 +29,7 @@ def explain(info: CheckpointInfo, page: str, text: str, problem: str = "") -> No
     hint = "" if downloadable or not problem or train_jobs.public_mode() else f" {message(problem)}"
     st.info(f"{text}{hint}", icon=":material/folder_off:")
     if downloadable:
-        download_button(name, page)
+        offer_download(name, page)
 
 
 def missing_text(info: CheckpointInfo, key: str) -> str:
@@ -37,7 +37,7 @@ def missing_text(info: CheckpointInfo, key: str) -> str:
     return t(key, data=plain(info.data))
 
 
-def download_button(name: str, page: str) -> None:
+def offer_download(name: str, page: str) -> None:
     """Show the button `<page>_get_<name>` if the data set `name` is not here and can be downloaded."""
     config = DataConfig(name=name) if name in data.names() else uploaded.config_of(name)
     problem = data.missing(config)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -65,10 +64,8 @@ def line_text(position: int) -> str:
     return t("common.queue.next") if position == 1 else t("common.queue.waiting", position=position)
 
 
-def download(
-    place: Any, label: str, make: Callable[[], bytes], file_name: str, mime: str, *, key: str, icon: str, help_text: str
-) -> None:
-    """Show a download button for a file that is made on the click, as background work of this session.
+def in_queue(make: Callable[[], bytes]) -> Callable[[], bytes]:
+    """The function `make` as background work of this session, for the click on a download button.
 
     The position in the queue, or the reason for a refusal, is sent to the browser directly, because no script runs.
     """
@@ -83,7 +80,7 @@ def download(
             _send(session.name, message(str(error)), ":material/error:", None)
             raise
 
-    place.download_button(label, make_in_queue, file_name, mime, key=key, icon=icon, on_click="ignore", help=help_text)
+    return make_in_queue
 
 
 def _send_position(session_id: str, last: dict[str, int], position: int) -> None:

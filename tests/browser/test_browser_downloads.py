@@ -134,7 +134,7 @@ def test_no_download_button_is_left_out() -> None:
             if not isinstance(call, ast.Call):
                 continue
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            if name not in ("download_button", "download"):
+            if name not in ("download_button", "png_button", "gif_button"):
                 continue
             key = next((word.value for word in call.keywords if word.arg == "key"), None)
             if isinstance(key, ast.Constant):

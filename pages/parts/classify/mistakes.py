@@ -27,7 +27,7 @@ def show(info: CheckpointInfo) -> None:
     new = classify.is_unseen(info.name)
     if not new:
         st.warning(t("classify.mistakes.trained_on"), icon=":material/history_edu:")
-        missing_data.download_button("mnist", "classify")
+        missing_data.offer_download("mnist", "classify")
     left, right = st.columns([6, 4], gap="medium")
     with left:
         st.plotly_chart(

@@ -11,6 +11,7 @@ from genmodels import recipes
 from genmodels.data import DataSpec
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
+from genmodels.service.datasets import Tile as DatasetTile
 from pages.components import address, choice, missing_data, tiles
 from pages.components.i18n import has, t
 from pages.components.number_field import whole_number
@@ -68,7 +69,7 @@ def _about(entry: Entry, spec: DataSpec) -> None:
 def _actions(entry: Entry, spec: DataSpec) -> None:
     if entry.problem:
         st.info(t("data.not_here_public" if train_jobs.public_mode() else "data.not_here"), icon=":material/cloud:")
-        missing_data.download_button(entry.name, "data")
+        missing_data.offer_download(entry.name, "data")
         return
     row = st.container(horizontal=True)
     if row.button(
@@ -180,17 +181,7 @@ def _samples(entry: Entry, spec: DataSpec) -> None:
             return
         _caption(sheet)
         tiles.flow(
-            [
-                tiles.Tile(
-                    tile.image,
-                    tile.label or "",
-                    t("data.samples.alt", number=f"{tile.number + 1:,}", label=tile.label)
-                    if tile.label
-                    else t("data.samples.alt_plain", number=f"{tile.number + 1:,}"),
-                    kind=tile.kind,
-                )
-                for tile in sheet.tiles
-            ],
+            [_tile(tile, "data.samples", number=f"{tile.number + 1:,}") for tile in sheet.tiles],
             label=t("data.samples.list"),
             width=_SIDE,
             key="data_samples",
@@ -273,18 +264,14 @@ def _means(entry: Entry, spec: DataSpec) -> None:
     if spec.num_classes > datasets.MEAN_CLASSES:
         st.caption(t("data.mean.first"))
     tiles.flow(
-        [
-            tiles.Tile(
-                tile.image,
-                tile.label or "",
-                t("data.mean.alt", count=f"{tile.number:,}", label=tile.label)
-                if tile.label
-                else t("data.mean.alt_plain", count=f"{tile.number:,}"),
-                kind=tile.kind,
-            )
-            for tile in means
-        ],
+        [_tile(tile, "data.mean", count=f"{tile.number:,}") for tile in means],
         label=t("data.mean.list"),
         width=_SIDE,
         key="data_means",
     )
+
+
+def _tile(tile: DatasetTile, text: str, **number: str) -> tiles.Tile:
+    """An image with its class, if it has one; `number` fills the alternative text `<text>.alt`."""
+    alt = t(f"{text}.alt", **number, label=tile.label) if tile.label else t(f"{text}.alt_plain", **number)
+    return tiles.Tile(tile.image, tile.label or "", alt, kind=tile.kind)

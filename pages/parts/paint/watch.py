@@ -14,10 +14,10 @@ from genmodels.service import paint
 from genmodels.service.paint import Facts, Painting, PaintRequest, files
 from genmodels.service.paint.inputs import KnownImage
 from pages.components import judge_note
+from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.numbers import percent, unbroken
 from pages.components.theme import error_box, friendly_errors
-from pages.components.waiting import download
 from pages.parts.paint.board import BoardTile, Spot, board, picked
 from pages.parts.paint.pixel_chart import pixel_chart
 
@@ -184,25 +184,19 @@ def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | No
 
 def _files(info: CheckpointInfo, painting: Painting) -> None:
     row = st.container(horizontal=True)
-    row.download_button(
-        t("paint.png"),
+    png_button(
+        "paint.png",
         lambda: files.grid_png(painting),
         f"{info.name}-seed-{painting.request.seed}.png",
-        "image/png",
         key="paint_png",
-        icon=":material/download:",
-        on_click="ignore",
-        help=t("paint.png_help"),
+        place=row,
     )
-    download(
-        row,
-        t("paint.gif"),
+    gif_button(
+        "paint.gif",
         lambda: files.gif(painting),
         f"{info.name}-seed-{painting.request.seed}.gif",
-        "image/gif",
         key="paint_gif",
-        icon=":material/animation:",
-        help_text=t("paint.gif_help"),
+        place=row,
     )
 
 

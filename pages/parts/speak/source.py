@@ -41,7 +41,7 @@ def _example(config: DataConfig, rate: int, wanted: str) -> Sound:
     title = data.get_spec(config).title
     if config.name != wanted:
         st.info(t("speak.source.substitute", data=title), icon=":material/music_note:")
-        missing_data.download_button(_SPEECH, "speak")
+        missing_data.offer_download(_SPEECH, "speak")
     count = sound.test_count(config)
     index = source_picker.example_index("speak", "speak.source", count, width=170, data=plain(title))
     return sound.at_rate(sound.test_recording(config, index), rate)

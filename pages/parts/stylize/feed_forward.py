@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
 import train_jobs
@@ -13,9 +11,11 @@ from genmodels.service.large_images import ImageFile, result_name
 from genmodels.service.stylize import StylizeRequest
 from pages.components import address, choice
 from pages.components.before_after import Side, before_after
+from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.page import by_name, no_models
 from pages.components.theme import friendly_errors, plain
+from pages.components.tile_progress import tile_progress
 
 _MAX_NETWORKS = 4
 """Networks that can be chosen together: each takes about a second for a photograph of 512 pixels."""
@@ -83,7 +83,7 @@ def _title(info: CheckpointInfo) -> str:
 def _result(info: CheckpointInfo, content: ImageFile, longest: int) -> None:
     request = StylizeRequest.parse({"model": info.name, "step": info.steps[-1], "longest": longest})
     place = st.empty()
-    result = stylize.stylize(request, content, _bar(place, info.name))
+    result = stylize.stylize(request, content, tile_progress(place, plain(info.name)))
     place.empty()
     style = stylize.style_of(info) or info.title
     before = t("stylize.content.alt", name=content.name)
@@ -97,15 +97,12 @@ def _result(info: CheckpointInfo, content: ImageFile, longest: int) -> None:
         key=f"stylize_compare_{info.name}",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            t("stylize.png"),
+        png_button(
+            "stylize.png",
             lambda: stylize.png(request, content),
             result_name(content, info.name),
-            "image/png",
             key=f"stylize_png_{info.name}",
-            icon=":material/download:",
-            on_click="ignore",
-            help=t("stylize.fast.png_help"),
+            help_text="stylize.fast.png_help",
         )
         width, height = result.size
         key = "result" if result.size == result.original_size else "result_reduced"
@@ -120,13 +117,3 @@ def _result(info: CheckpointInfo, content: ImageFile, longest: int) -> None:
                 seconds=f"{result.seconds:.1f}",
             )
         )
-
-
-def _bar(place: st.delta_generator.DeltaGenerator, name: str) -> Callable[[int, int], None]:
-    """A callback that shows the progress, if there are more than two steps."""
-
-    def report(done: int, total: int) -> None:
-        if total > 2:
-            place.progress(done / total, t("stylize.fast.tiles", name=plain(name), done=done, total=total))
-
-    return report

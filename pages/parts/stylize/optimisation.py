@@ -8,6 +8,7 @@ import train_jobs
 from genmodels.service.large_images import ImageFile
 from genmodels.training import estimate
 from pages.components import address, run_actions, run_curves, run_previews, run_view
+from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
@@ -71,15 +72,8 @@ def _draw(job: Job) -> None:
     with canvas:
         _canvas(job, step, raw)
     if raw is not None:
-        st.download_button(
-            t("stylize.png"),
-            raw,
-            f"{job.id}-{step:06d}.png",
-            "image/png",
-            key="stylize_canvas_png",
-            icon=":material/download:",
-            on_click="ignore",
-            help=t("stylize.slow.png_help"),
+        png_button(
+            "stylize.png", raw, f"{job.id}-{step:06d}.png", key="stylize_canvas_png", help_text="stylize.slow.png_help"
         )
     series = run_curves.series_of(job.folder)
     names = run_curves.groups_of(series).get("loss")

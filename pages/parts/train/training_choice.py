@@ -108,7 +108,7 @@ def choose() -> Choice:
             st.info(t("train.own_pictures"), icon=":material/add_photo_alternate:")
             st.page_link("data.py", label=t("train.own_pictures_link"), icon=":material/arrow_forward:")
         else:
-            missing_data.download_button(name, "train")
+            missing_data.offer_download(name, "train")
     return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)
 
 

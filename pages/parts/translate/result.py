@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -13,20 +13,22 @@ from genmodels.service.large_images import ImageFile, result_name
 from genmodels.service.translate import Cycle, Translation, TranslationRequest
 from pages.components import judge_note
 from pages.components.before_after import Side, before_after
+from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.numbers import percent
 from pages.components.theme import error_box, plain
+from pages.components.tile_progress import tile_progress
 from pages.components.tiles import Tile, flow
 
 
-def show(info: CheckpointInfo, request: TranslationRequest, uploads: Sequence[ImageFile], *, trip: bool) -> None:
+def show(info: CheckpointInfo, request: TranslationRequest, uploads: Sequence[ImageFile], *, with_cycle: bool) -> None:
     """Show each translated image; a file that cannot be used gets an error, and the others are still shown."""
     names = _names(info, request)
     usable = []
     for index, upload in enumerate(uploads):
         with st.container(border=len(uploads) > 1, key=f"translate_picture_{index}"):
             try:
-                _one(info, request, upload, index, trip=trip)
+                _one(info, request, upload, index, with_cycle=with_cycle)
             except GenmodelsError as error:  # also a timeout: the next images are still processed
                 error_box(str(error), t("translate.refused", name=_short(upload.name)))
             else:
@@ -44,10 +46,13 @@ def show(info: CheckpointInfo, request: TranslationRequest, uploads: Sequence[Im
         )
 
 
-def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, index: int, *, trip: bool) -> None:
+def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, index: int, *, with_cycle: bool) -> None:
     names, place = _names(info, request), st.empty()
-    result = translate.translate(request, upload, _bar(place, upload.name, "translate.tiles"))
-    cycle = translate.cycle(request, upload, _bar(place, upload.name, "translate.tiles_trip")) if trip else None
+    result = translate.translate(request, upload, tile_progress(place, _short(upload.name)))
+    cycle = None
+    if with_cycle:
+        report = tile_progress(place, _short(upload.name), "translate.tiles_cycle")
+        cycle = translate.cycle(request, upload, report)
     place.empty()
     before_after(
         Side(result.before.image, result.before.kind, names[0], t("translate.before_alt", name=upload.name)),
@@ -59,15 +64,11 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
     )
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
-        st.download_button(
-            t("translate.png"),
+        png_button(
+            "translate.png",
             lambda: translate.png(request, upload),
             result_name(upload, names[1]),
-            "image/png",
             key=f"translate_png_{index}",
-            icon=":material/download:",
-            on_click="ignore",
-            help=t("translate.png_help"),
         )
         st.caption(_summary(upload, result))
     if result.probabilities is not None:
@@ -77,7 +78,7 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
             info.steps[-1] if request.step is None else request.step, result.probabilities, "common.untrained_domains"
         )
     if cycle is not None:
-        _trip(info, names, cycle, index)
+        _cycle(info, names, cycle, index)
 
 
 def _summary(upload: ImageFile, result: Translation) -> str:
@@ -96,38 +97,28 @@ def _summary(upload: ImageFile, result: Translation) -> str:
     )
 
 
-def _trip(info: CheckpointInfo, names: tuple[str, str], cycle: Cycle, index: int) -> None:
-    st.subheader(t("translate.trip.title", start=_short(names[0]), end=_short(names[1])), anchor=False)
+def _cycle(info: CheckpointInfo, names: tuple[str, str], cycle: Cycle, index: int) -> None:
+    st.subheader(t("translate.cycle.title", start=_short(names[0]), end=_short(names[1])), anchor=False)
     parts = [
-        (cycle.before, t("translate.trip.before"), t("translate.trip.before_alt", domain=names[0])),
+        (cycle.before, t("translate.cycle.before"), t("translate.cycle.before_alt", domain=names[0])),
         (
             cycle.translated,
-            t("translate.trip.translated", domain=names[1]),
-            t("translate.trip.translated_alt", domain=names[1]),
+            t("translate.cycle.translated", domain=names[1]),
+            t("translate.cycle.translated_alt", domain=names[1]),
         ),
-        (cycle.change, t("translate.trip.changed"), t("translate.trip.changed_alt", domain=names[1])),
-        (cycle.returned, t("translate.trip.back", domain=names[0]), t("translate.trip.back_alt", domain=names[0])),
-        (cycle.difference, t("translate.trip.lost"), t("translate.trip.lost_alt", error=f"{cycle.error:.3f}")),
+        (cycle.change, t("translate.cycle.changed"), t("translate.cycle.changed_alt", domain=names[1])),
+        (cycle.returned, t("translate.cycle.back", domain=names[0]), t("translate.cycle.back_alt", domain=names[0])),
+        (cycle.difference, t("translate.cycle.lost"), t("translate.cycle.lost_alt", error=f"{cycle.error:.3f}")),
     ]
     flow(
         [Tile(shown.image, "", alt, above, shown.kind) for shown, above, alt in parts],
-        label=t("translate.trip.label"),
+        label=t("translate.cycle.label"),
         width=150,
         key=f"translate_trip_{index}",
     )
     measured = info.metrics.get("cycle/error")
-    text = t("translate.trip.error", error=f"{cycle.error:.3f}", top=f"{translate.HEAT_TOP:g}")
-    st.markdown(text if measured is None else f"{text} {t('translate.trip.model_mean', error=f'{measured:.3f}')}")
-
-
-def _bar(place: st.delta_generator.DeltaGenerator, name: str, key: str) -> Callable[[int, int], None]:
-    """A callback that shows the progress, if there are more than two steps."""
-
-    def report(done: int, total: int) -> None:
-        if total > 2:
-            place.progress(done / total, t(key, name=_short(name), done=done, total=total))
-
-    return report
+    text = t("translate.cycle.error", error=f"{cycle.error:.3f}", top=f"{translate.HEAT_TOP:g}")
+    st.markdown(text if measured is None else f"{text} {t('translate.cycle.model_mean', error=f'{measured:.3f}')}")
 
 
 def _names(info: CheckpointInfo, request: TranslationRequest) -> tuple[str, str]:
