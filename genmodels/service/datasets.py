@@ -232,7 +232,7 @@ def _refuse_in_public_mode(what: str) -> None:
     if public_mode():
         raise GenmodelsError(
             f"{what} is switched off on this public server (GENMODELS_PUBLIC is set). "
-            "Run Genmodels Studio on your own machine to bring your own pictures"
+            "Run Genmodels Studio on your own machine to upload your own pictures"
         )
 
 

@@ -27,9 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield found
 
 
-def bring_view(browser: Browser, server: Server) -> Page:
+def upload_view(browser: Browser, server: Server) -> Page:
     page = browser.open(server.url + "/data")
-    widget(page, "data_view").get_by_text("Bring your own").click()
+    widget(page, "data_view").get_by_text("Upload your own").click()
     expect(page.locator('input[type="file"]')).to_be_attached()
     return page
 
@@ -91,7 +91,7 @@ def test_class_folders_in_a_zip_are_uploaded_packed_and_lead_to_a_training(
         for number in range(15)
     }
     files |= {"cats/text.png": b"this is text", "dogs/bomb.png": claimed_png(13_000, 13_000)}
-    page = bring_view(browser, server)
+    page = upload_view(browser, server)
     choose(page, zipped(tmp_path / "pets.zip", files), title="My pets")
     pack(page)
     expect(page.get_by_text("My pets is ready: 30 pictures")).to_be_visible()
@@ -110,7 +110,7 @@ def test_single_pictures_are_uploaded_and_the_set_deleted(browser: Browser, serv
     paths = [tmp_path / f"{number}.png" for number in range(12)]
     for path in paths:
         path.write_bytes(encoded(plain(RED, (90, 70))))
-    page = bring_view(browser, server)
+    page = upload_view(browser, server)
     choose(page, *paths, title="Twelve reds")
     pack(page)
     expect(page.get_by_text("Twelve reds is ready: 12 pictures of 64 x 64")).to_be_visible()
@@ -128,11 +128,11 @@ def test_what_is_hostile_is_refused_with_the_reason(browser: Browser, server: Se
             archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
     (tmp_path / "fake.zip").write_bytes(b"this is text")
     for name, reason in (("evil.h5", "keeps its data in other files"), ("many.zip", "holds 100,000 files")):
-        page = bring_view(browser, server)
+        page = upload_view(browser, server)
         choose(page, tmp_path / name, title="Evil")
         pack(page)
         expect(page.get_by_text(reason)).to_be_visible()
-    page = bring_view(browser, server)
+    page = upload_view(browser, server)
     page.locator('input[type="file"]').set_input_files(str(tmp_path / "fake.zip"))
     expect(page.get_by_text("is neither a zip nor an HDF5 file")).to_be_visible()
     page = browser.open(server.url + "/data?data=evil")

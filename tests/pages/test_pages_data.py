@@ -49,7 +49,7 @@ def words(app: AppTest) -> str:
     return " ".join(entry.value for kind in kinds for entry in kind)
 
 
-def bring_page() -> AppTest:
+def upload_page() -> AppTest:
     app = open_page("data")
     app.segmented_control(key="data_view").set_value("upload").run()
     assert not app.exception
@@ -119,7 +119,7 @@ def test_a_public_server_says_why_nothing_can_be_fetched_brought_or_deleted(monk
     assert "This set is not on this server" in app.info[0].value
     assert app.button(key="data_get_mnist").disabled
     assert open_page("data", data=name).button(key="data_delete").disabled
-    app = bring_page()
+    app = upload_page()
     assert "Nothing can be uploaded on a public server" in app.info[0].value
     assert len(app.file_uploader) == 0
 
@@ -128,7 +128,7 @@ def test_a_public_server_says_why_nothing_can_be_fetched_brought_or_deleted(monk
 
 
 def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
-    app = bring_page()
+    app = upload_page()
     good = [(f"{n}.png", encoded(plain(RED, (10 + n, 30)))) for n in range(5)]
     upload_files(app, *good, ("text.png", b"text"), ("bomb.png", claimed_png(13_000, 13_000)))
     assert "**7** picture files" in words(app)
@@ -157,7 +157,7 @@ def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
 
 def test_folders_of_a_zip_are_reported_as_classes() -> None:
     files = {f"x/{kind}/{n}.png": encoded(plain()) for kind in ("ca*ts", "dogs") for n in range(3)}
-    app = upload_files(bring_page(), ("pets.zip", zip_of(files | {"readme.txt": b"hello"})))
+    app = upload_files(upload_page(), ("pets.zip", zip_of(files | {"readme.txt": b"hello"})))
     app.button(key="data_pack").click().run()
     assert r"Its folders became 2 classes: ca\*ts, dogs. Other files in the zip, ignored: 1." in app.success[0].value
     assert app.selectbox(key="data_class").options == ["all classes", "ca*ts", "dogs"]
@@ -168,7 +168,7 @@ def test_folders_of_a_zip_are_reported_as_classes() -> None:
 def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     ink = encoded(plain((0, 0, 0, 0), mode="RGBA"))
     files = {f"{kind}/{n}.png": ink for kind in ("cats", "dogs") for n in range(3)}
-    app = upload_files(bring_page(), ("pets.zip", zip_of(files | {"cats/a.heic": b"x", "logo.png": encoded(plain())})))
+    app = upload_files(upload_page(), ("pets.zip", zip_of(files | {"cats/a.heic": b"x", "logo.png": encoded(plain())})))
     app.segmented_control(key="data_background").set_value("white").run()
     app.button(key="data_pack").click().run()
     assert "6 images have transparency; laid on white" in app.warning[0].value
@@ -191,7 +191,7 @@ def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     ],
 )
 def test_a_bad_upload_is_said_and_the_form_stays(files: list[tuple[str, bytes]], reason: str, asked: bool) -> None:
-    app = upload_files(bring_page(), *files)
+    app = upload_files(upload_page(), *files)
     if asked:
         app.button(key="data_pack").click().run()
     assert not app.exception

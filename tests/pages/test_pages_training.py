@@ -111,7 +111,7 @@ def test_train_draws_every_field_of_every_recipe_and_family(name):
 def test_a_recipe_for_ones_own_pictures_can_be_tried_on_digits_and_leads_to_the_data_page():
     app = open_page("train", recipe="portraits_dcgan_64")
     assert app.selectbox(key="train_data").value == "digits"
-    assert "bring them on the Data page" in app.info[0].value
+    assert "upload them on the Data page" in app.info[0].value
     assert spec_of_command(command_of(app)).data.name == "digits"
     assert not app.error
 
