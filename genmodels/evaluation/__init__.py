@@ -32,6 +32,7 @@ from genmodels.evaluation import (
     discriminator_scores,
     likelihood,
     memorisation,
+    modes,
     reference_classifier,
     sound_metrics,
     translation_metrics,
@@ -193,6 +194,8 @@ def _sample_metrics(model: Model, generated: Tensor, arrays: Arrays, spec: Spec,
         metrics |= digit_metrics.measure(generated, mixed, shuffled(train, SAMPLES))
         if model.conditions.get("label") == 10:
             metrics |= digit_metrics.class_agreement(model, len(generated), seed)
+    if modes.applies_to(spec.data_spec) and reference_classifier.published():
+        metrics |= modes.measure(generated)
     if len(real) > 1 and spec.data_spec.target is None:  # all samples of a single target are near-duplicates
         test = to_float(torch.from_numpy(mixed.images.copy()))
         mirrored = bool(getattr(model.config, "flip", False))  # mirrored copies count if training mirrored images

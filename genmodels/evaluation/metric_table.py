@@ -141,6 +141,14 @@ TABLE = {
         "diversity of samples", "Mean distance of two generated images, 0 (all alike) to 2. Compare with the data's."
     ),
     "diversity/data": Entry("diversity of the data", "The same for real images."),
+    "modes/found": Entry(
+        "modes found",
+        "Of the 1,000 triples of digits, those that the reference classifier finds among the samples. Published "
+        "figures count 26,000 samples.",
+    ),
+    "modes/kl": Entry(
+        "KL of modes from uniform", "Imbalance of the generated modes in nats: 0 is balanced, 6.91 is one mode only."
+    ),
     "pattern/worst_error": Entry(
         "largest error", "Largest difference between the mean generated image and the target pattern, 0 to 1."
     ),
