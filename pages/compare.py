@@ -9,7 +9,7 @@ import streamlit as st
 from genmodels.evaluation.metric_table import meaning_of, name_of
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import compare
-from genmodels.service.compare import ColumnRequest, Measure, Value
+from genmodels.service.compare import ColumnRequest, Metric, Value
 from pages.components import choice, tiles
 from pages.components.file_buttons import png_button
 from pages.components.i18n import has, t
@@ -18,7 +18,7 @@ from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.theme import friendly_errors, plain
 from pages.parts.compare import state
-from pages.parts.compare.measures_table import FigureText, MeasureText, measures_table
+from pages.parts.compare.metrics_table import MetricText, ValueText, metrics_table
 
 _MAX_WIDTH = 320
 
@@ -131,19 +131,19 @@ def _same_seeds(chosen: list[CheckpointInfo]) -> None:
     st.markdown(t(f"compare.{key}"))
 
 
-def _figure(measure: Measure, value: Value) -> FigureText:
+def _value_text(metric: Metric, value: Value) -> ValueText:
     if value.value is None:
-        return FigureText(t("compare.not_measured" if value.applies else "compare.not_applicable"), muted=True)
-    if measure.name == "seconds":
+        return ValueText(t("compare.not_measured" if value.applies else "compare.not_applicable"), muted=True)
+    if metric.name == "seconds":
         unit = "seconds" if value.value < 120 else "minutes"
-        return FigureText(
+        return ValueText(
             t(f"compare.{unit}", count=f"{value.value / (1 if unit == 'seconds' else 60):.0f}"), "", value.best
         )
-    text = t(f"compare.metric.{measure.name}.value", value=value.value, percent=unbroken(percent(value.value)))
+    text = t(f"compare.metric.{metric.name}.value", value=value.value, percent=unbroken(percent(value.value)))
     if value.spread is None:
-        return FigureText(text, "", value.best)
-    small = t(f"compare.metric.{measure.name}.value", value=value.spread, percent=unbroken(percent(value.spread)))
-    return FigureText(text, f"± {small}", value.best)
+        return ValueText(text, "", value.best)
+    small = t(f"compare.metric.{metric.name}.value", value=value.spread, percent=unbroken(percent(value.spread)))
+    return ValueText(text, f"± {small}", value.best)
 
 
 def _capitalised(text: str) -> str:
@@ -161,23 +161,23 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
     ]
     lines = []
     for row in rows:
-        key = f"compare.metric.{row.measure.name}"
-        direction = t(f"compare.direction.{row.measure.better}")
+        key = f"compare.metric.{row.metric.name}"
+        direction = t(f"compare.direction.{row.metric.better}")
         if row.real is not None:
             direction += t(
                 "compare.table.real", value=t(f"{key}.value", value=row.real, percent=unbroken(percent(row.real)))
             )
         lines.append(
-            MeasureText(
-                _capitalised(name_of(row.measure.metric)) if row.measure.metric else t(f"{key}.name"),
+            MetricText(
+                _capitalised(name_of(row.metric.key)) if row.metric.key else t(f"{key}.name"),
                 direction,
-                meaning_of(row.measure.metric) if row.measure.metric else t(f"{key}.help"),
+                meaning_of(row.metric.key) if row.metric.key else t(f"{key}.help"),
                 t(f"{key}.source"),
                 t(f"{key}.link") if has(f"{key}.link") else "",
-                tuple(_figure(row.measure, value) for value in row.values),
+                tuple(_value_text(row.metric, value) for value in row.values),
             )
         )
-    measures_table(
+    metrics_table(
         lines,
         heads=heads,
         corner=t("compare.table.corner"),

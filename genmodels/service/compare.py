@@ -50,7 +50,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Measure:
+class Metric:
     """A metric of the table: its name in `CheckpointInfo.metrics`, and which value is best.
 
     `better`: low, high, nearest to 1 (one), nearest to the value of real images (data), at most the rate of held-out
@@ -58,7 +58,7 @@ class Measure:
     """
 
     name: str
-    metric: str
+    key: str
     better: Better
     needs: Literal["samples", "memory", "judge", "elbo", "likelihood", "label", "always"]
     real: str = ""
@@ -66,24 +66,24 @@ class Measure:
 
 
 _DISTANCE = "judge/frechet"
-MEASURES = (
-    Measure("frechet", _DISTANCE, "low", "judge", "judge/frechet_real"),
-    Measure("kernel", "judge/kernel", "low", "judge", "judge/kernel_real"),
-    Measure("precision", "judge/precision", "high", "judge"),
-    Measure("recall", "judge/recall", "high", "judge"),
-    Measure("density", "judge/density", "one", "judge"),
-    Measure("coverage", "judge/coverage", "high", "judge"),
-    Measure("modes", "classes/above_1_percent", "high", "judge"),
-    Measure("kl", "classes/kl_uniform", "low", "judge"),
-    Measure("agreement", "labels/agreement", "high", "label"),
-    Measure("memory", "memory/nearest_ratio", "one", "memory"),
-    Measure("copied", "memory/copied_fraction", "copies", "memory"),
-    Measure("diversity", "diversity/samples", "data", "samples", "diversity/data"),
-    Measure("elbo", "elbo/negative", "low", "elbo"),
-    Measure("bits_per_dim", "likelihood/bits_per_dim", "low", "likelihood"),
-    Measure("nats", "likelihood/nats", "low", "likelihood"),
-    Measure("parameters", "", "low", "always"),
-    Measure("seconds", "", "none", "always"),  # on the machine that trained it
+METRICS = (
+    Metric("frechet", _DISTANCE, "low", "judge", "judge/frechet_real"),
+    Metric("kernel", "judge/kernel", "low", "judge", "judge/kernel_real"),
+    Metric("precision", "judge/precision", "high", "judge"),
+    Metric("recall", "judge/recall", "high", "judge"),
+    Metric("density", "judge/density", "one", "judge"),
+    Metric("coverage", "judge/coverage", "high", "judge"),
+    Metric("modes", "classes/above_1_percent", "high", "judge"),
+    Metric("kl", "classes/kl_uniform", "low", "judge"),
+    Metric("agreement", "labels/agreement", "high", "label"),
+    Metric("memory", "memory/nearest_ratio", "one", "memory"),
+    Metric("copied", "memory/copied_fraction", "copies", "memory"),
+    Metric("diversity", "diversity/samples", "data", "samples", "diversity/data"),
+    Metric("elbo", "elbo/negative", "low", "elbo"),
+    Metric("bits_per_dim", "likelihood/bits_per_dim", "low", "likelihood"),
+    Metric("nats", "likelihood/nats", "low", "likelihood"),
+    Metric("parameters", "", "low", "always"),
+    Metric("seconds", "", "none", "always"),  # on the machine that trained it
 )
 
 
@@ -99,7 +99,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Row:
-    measure: Measure
+    metric: Metric
     values: tuple[Value, ...]
     real: float | None
     """The value of real images, if it was measured and all models have the same data."""
@@ -176,15 +176,13 @@ def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Seq
     """
     same_data = not different_data(infos)
     rows = []
-    for measure in MEASURES:
-        values = [
-            _value(measure, info, step, count) for info, step, count in zip(infos, steps, parameters, strict=True)
-        ]
+    for metric in METRICS:
+        values = [_value(metric, info, step, count) for info, step, count in zip(infos, steps, parameters, strict=True)]
         if any(value.applies for value in values):
-            known = (info.metrics[measure.real] for info in infos if measure.real in info.metrics)
+            known = (info.metrics[metric.real] for info in infos if metric.real in info.metrics)
             real = next(known, None) if same_data else None
-            fair = same_data and (measure.needs != "likelihood" or _same_levels(infos))
-            rows.append(Row(measure, tuple(_marked(measure, values, real) if fair else values), real))
+            fair = same_data and (metric.needs != "likelihood" or _same_levels(infos))
+            rows.append(Row(metric, tuple(_marked(metric, values, real) if fair else values), real))
     return tuple(rows)
 
 
@@ -213,45 +211,45 @@ def _same_levels(infos: Sequence[CheckpointInfo]) -> bool:
     return len({(spec.config.get("levels"), spec.config.get("quantisation")) for spec in specs}) == 1
 
 
-def _value(measure: Measure, info: CheckpointInfo, step: int, parameters: int) -> Value:
+def _value(metric: Metric, info: CheckpointInfo, step: int, parameters: int) -> Value:
     newest = step == info.steps[-1]
-    if measure.name == "parameters":
+    if metric.name == "parameters":
         return Value(float(parameters))
-    if measure.name == "seconds":
+    if metric.name == "seconds":
         return Value(info.train_seconds if newest else None, applies=newest and info.train_seconds is not None)
-    value = info.metrics.get(measure.metric) if newest else None
-    spread = info.metrics.get(f"{measure.metric}_spread") if newest else None
-    return Value(value, spread, applies=value is not None or _applies(measure, info))
+    value = info.metrics.get(metric.key) if newest else None
+    spread = info.metrics.get(f"{metric.key}_spread") if newest else None
+    return Value(value, spread, applies=value is not None or _applies(metric, info))
 
 
-def _applies(measure: Measure, info: CheckpointInfo) -> bool:
-    if measure.needs in ("elbo", "likelihood"):
-        return measure.needs in info.capabilities
+def _applies(metric: Metric, info: CheckpointInfo) -> bool:
+    if metric.needs in ("elbo", "likelihood"):
+        return metric.needs in info.capabilities
     generates, spec = "sampling" in info.capabilities, RunFolder(info.path).spec().data_spec
-    if measure.needs == "samples":
+    if metric.needs == "samples":
         return generates
-    if measure.needs == "memory":  # the noisy copies of a single image are all near each other
+    if metric.needs == "memory":  # the noisy copies of a single image are all near each other
         return generates and spec.target is None
     judged = generates and reference_classifier.applies_to(spec)
-    return judged and (measure.needs == "judge" or "label" in info.conditions)
+    return judged and (metric.needs == "judge" or "label" in info.conditions)
 
 
-def _marked(measure: Measure, values: Sequence[Value], real: float | None) -> list[Value]:
+def _marked(metric: Metric, values: Sequence[Value], real: float | None) -> list[Value]:
     """The same values with the best ones marked; `real` is the value of real images."""
 
     def loss(value: Value) -> float:
         if value.value is None:
             return math.inf
-        if measure.better == "low":
+        if metric.better == "low":
             return value.value
-        if measure.better == "high":
+        if metric.better == "high":
             return -value.value
-        if measure.better == "copies":
+        if metric.better == "copies":
             return max(0.0, value.value - memorisation.RARE)
-        return abs(value.value - (1.0 if measure.better == "one" else real or 0.0))
+        return abs(value.value - (1.0 if metric.better == "one" else real or 0.0))
 
     measured = [value for value in values if value.value is not None]
-    if len(measured) < 2 or measure.better == "none" or (measure.better == "data" and real is None):
+    if len(measured) < 2 or metric.better == "none" or (metric.better == "data" and real is None):
         return list(values)
     best = min(measured, key=loss)
 

@@ -42,13 +42,13 @@ def read_address() -> None:
         address.bind("speak", name, f"speak_{name}", parse, address.problem(name, allowed))
 
 
-def read_model_address(voice: AudioFacts) -> None:
+def read_model_address(audio: AudioFacts) -> None:
     """Read the parameters whose valid values depend on the model."""
     none = t("speak.address_none")
-    guidances, tempos = GUIDANCES if voice.guidance is not None else (), TEMPOS if voice.has_tempo else ()
+    guidances, tempos = GUIDANCES if audio.guidance is not None else (), TEMPOS if audio.has_tempo else ()
     known: tuple[tuple[str, Callable[[str], object], Sequence[object]], ...] = (
-        ("say", voice.labels.index, voice.labels),
-        ("speaker", voice.speakers.index, voice.speakers),
+        ("say", audio.labels.index, audio.labels),
+        ("speaker", audio.speakers.index, audio.speakers),
         ("guidance", _stop(guidances), [f"{value:g}" for value in guidances]),
         ("tempo", _stop(tempos), [f"{value:g}" for value in tempos]),
     )
@@ -81,27 +81,27 @@ def write_address(request: SpeakRequest) -> None:
         address.write("speak", name, None if value is None else str(value))
 
 
-def condition(voice: AudioFacts) -> tuple[str | None, str | None]:
+def condition(audio: AudioFacts) -> tuple[str | None, str | None]:
     """Show the pickers of a conditional model and return label and speaker; None for what it is not conditioned on."""
     label = speaker = None
-    if voice.labels:
+    if audio.labels:
         index = class_picker(
-            voice.labels, key="speak_label", label=t("speak.say"), help_text=t("speak.say_help"), default=7
+            audio.labels, key="speak_label", label=t("speak.say"), help_text=t("speak.say_help"), default=7
         )
-        label = voice.labels[index]
-    if voice.speakers:
+        label = audio.labels[index]
+    if audio.speakers:
         index = class_picker(
-            voice.speakers, key="speak_speaker", label=t("speak.speaker"), help_text=t("speak.speaker_help")
+            audio.speakers, key="speak_speaker", label=t("speak.speaker"), help_text=t("speak.speaker_help")
         )
-        speaker = voice.speakers[index]
-    if not voice.labels and not voice.speakers:
+        speaker = audio.speakers[index]
+    if not audio.labels and not audio.speakers:
         st.caption(t("speak.unconditional"))
     return label, speaker
 
 
 def request(
     info: CheckpointInfo,
-    voice: AudioFacts,
+    audio: AudioFacts,
     condition: tuple[str | None, str | None],
     *,
     with_step: bool = True,
@@ -112,7 +112,7 @@ def request(
     The container, for the buttons that start the generation, is next to the settings that are changed most often.
     """
     memory = st.session_state
-    memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(voice.mean_seconds, 2))))
+    memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(audio.mean_seconds, 2))))
     memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
     memory.setdefault("speak_top_k", TOP_KS[-1])
     seed = seed_input("speak", shuffle="shuffle", default=1)
@@ -136,18 +136,18 @@ def request(
             help=t("speak.seconds_help"),
             persist_state="session",
         )
-        tempo = _tempo(voice) if with_tempo else 1.0
+        tempo = _tempo(audio) if with_tempo else 1.0
     with right:
         st.select_slider(
             t("speak.top_k"),
             TOP_KS,
             format_func=lambda k: t("speak.all_levels") if k == TOP_KS[-1] else str(k),
             key="speak_top_k",
-            help=t("speak.top_k_help", levels=voice.levels),
+            help=t("speak.top_k_help", levels=audio.levels),
             persist_state="session",
         )
-        guidance = _guidance(voice)
-    top_k = None if memory.speak_top_k >= voice.levels else memory.speak_top_k
+        guidance = _guidance(audio)
+    top_k = None if memory.speak_top_k >= audio.levels else memory.speak_top_k
     parsed = SpeakRequest.parse(
         {
             "model": info.name,
@@ -165,9 +165,9 @@ def request(
     return parsed, actions
 
 
-def _guidance(voice: AudioFacts) -> float | None:
+def _guidance(audio: AudioFacts) -> float | None:
     """Show the classifier-free guidance scale and return it; None for the model's default, or without guidance."""
-    if (default := voice.guidance) is None:
+    if (default := audio.guidance) is None:
         return None
     st.session_state.setdefault("speak_guidance", min(GUIDANCES, key=lambda known: abs(known - default)))
     chosen = st.select_slider(
@@ -181,9 +181,9 @@ def _guidance(voice: AudioFacts) -> float | None:
     return None if chosen == default else float(chosen)
 
 
-def _tempo(voice: AudioFacts) -> float:
+def _tempo(audio: AudioFacts) -> float:
     """Show the tempo and return it; 1 if the model is not conditioned on time."""
-    if not voice.has_tempo:
+    if not audio.has_tempo:
         return 1.0
     st.session_state.setdefault("speak_tempo", 1.0)
     chosen = st.select_slider(

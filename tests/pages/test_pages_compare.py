@@ -50,7 +50,7 @@ def measured(runs: Path, name: str, seconds: float | None = None, **figures: flo
 
 def table(*infos: CheckpointInfo, steps: tuple[int, ...] | None = None) -> dict[str, Row]:
     steps = steps or tuple(info.steps[-1] for info in infos)
-    return {row.measure.name: row for row in compare.table(infos, steps, [100] * len(infos))}
+    return {row.metric.name: row for row in compare.table(infos, steps, [100] * len(infos))}
 
 
 def best(row: Row) -> list[bool]:
@@ -319,16 +319,16 @@ def test_an_empty_house_says_what_to_train(runs: Path, monkeypatch: pytest.Monke
 def test_every_measure_says_what_it_is_and_every_control_has_a_help_text(runs: Path) -> None:
     from pages.components.i18n import t
 
-    for measure in compare.MEASURES:
-        key = f"compare.metric.{measure.name}"
-        if measure.metric:
-            assert metric_table.name_of(measure.metric) != measure.metric
-            assert metric_table.meaning_of(measure.metric)
+    for metric in compare.METRICS:
+        key = f"compare.metric.{metric.name}"
+        if metric.key:
+            assert metric_table.name_of(metric.key) != metric.key
+            assert metric_table.meaning_of(metric.key)
         else:
             assert all(t(f"{key}.{part}") for part in ("name", "help"))
         assert t(f"{key}.source")
         assert t(f"{key}.value", value=0.5, percent=50.0)
-        assert t(f"compare.direction.{measure.better}")
+        assert t(f"compare.direction.{metric.better}")
     app = page(models="vae,gan,asked")
     for kind in ("selectbox", "select_slider", "number_input", "button"):
         assert app.get(kind), kind

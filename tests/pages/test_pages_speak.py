@@ -42,7 +42,7 @@ def pills(app: AppTest, key: str) -> object:
 
 
 def drawing(app: AppTest, part: str) -> speak.Generation:
-    found = app.session_state[f"speak_drawing_{part}"]
+    found = app.session_state[f"speak_generation_{part}"]
     assert isinstance(found, speak.Generation)
     found.wait(60)
     return found
@@ -121,7 +121,7 @@ def test_what_was_drawn_is_played_and_its_speed_said(runs: Path) -> None:
 def test_a_stopped_drawing_goes_on(runs: Path) -> None:
     app = page("ask", model="voice", seconds="8")
     app.button(key="speak_go_ask").click().run()
-    app.session_state["speak_drawing_ask"].stop()
+    app.session_state["speak_generation_ask"].stop()
     found = drawing(app, "ask")
     assert 0 < found.fraction < 1
     app.run()

@@ -45,7 +45,7 @@ def page(**query: str) -> AppTest:
 
 def asked(app: AppTest) -> SpeakRequest:
     app.button(key="speak_go_ask").click().run()
-    found = app.session_state["speak_drawing_ask"]
+    found = app.session_state["speak_generation_ask"]
     assert isinstance(found, speak.Generation)
     found.wait(60)
     app.run()
@@ -156,7 +156,7 @@ def test_what_a_voice_cannot_do_is_not_kept_for_the_next(runs: Path) -> None:
 def test_silence_behind_a_word_is_explained(runs: Path) -> None:
     app = page(model="timed", seconds="8")
     app.button(key="speak_go_ask").click().run()
-    found = app.session_state["speak_drawing_ask"]
+    found = app.session_state["speak_generation_ask"]
     found.wait(60)
     found.samples = np.concatenate([found.samples[:2_000], np.zeros(len(found.samples) - 2_000, np.float32)])
     app.run()

@@ -52,9 +52,9 @@ function make(tag, name) { const element = document.createElement(tag); element.
 function create(count) {
   const panel = make("figure", "panel"), plot = make("div", "plot"), bars = make("div", "bars");
   plot.setAttribute("role", "img");
-  for (const [share, text] of [[0, "1"], [0.5, "0.5"], [1, "0"]]) {
+  for (const [fraction, text] of [[0, "1"], [0.5, "0.5"], [1, "0"]]) {
     const line = make("div", "line"), label = make("span", "");
-    line.style.top = `calc((100% - 1.15rem) * ${share})`;
+    line.style.top = `calc((100% - 1.15rem) * ${fraction})`;
     label.textContent = text;
     line.append(label); plot.append(line);
   }

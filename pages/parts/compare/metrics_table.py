@@ -13,7 +13,7 @@ import streamlit as st
 
 
 @dataclass(frozen=True)
-class FigureText:
+class ValueText:
     """A value as text, with a smaller line below it; `muted` if there is no value."""
 
     text: str
@@ -23,7 +23,7 @@ class FigureText:
 
 
 @dataclass(frozen=True)
-class MeasureText:
+class MetricText:
     """A row: the metric's name, the direction of better values, its meaning, and the values."""
 
     name: str
@@ -31,7 +31,7 @@ class MeasureText:
     explanation: str
     source: str
     link: str
-    figures: tuple[FigureText, ...]
+    values: tuple[ValueText, ...]
 
 
 _CSS = """
@@ -76,15 +76,15 @@ export default function ({ parentElement, data }) {
     else words.append(row.source);
     more.append(make("summary", row.name), words);
     name.append(more, make("span", row.direction, { className: "direction" }));
-    line.append(name, ...row.figures.map(figure => {
-      const cell = make("td", "", { className: (figure.best ? "best " : "") + (figure.muted ? "muted" : "") });
-      cell.append(make("span", figure.text, { className: "number" }));
-      if (figure.best) {
+    line.append(name, ...row.values.map(value => {
+      const cell = make("td", "", { className: (value.best ? "best " : "") + (value.muted ? "muted" : "") });
+      cell.append(make("span", value.text, { className: "number" }));
+      if (value.best) {
         const star = make("span", "\\u2605", { className: "star" });
         star.setAttribute("aria-hidden", "true");
         cell.append(star, make("span", data.best, { className: "hidden" }));
       }
-      if (figure.small) cell.append(make("span", figure.small, { className: "small" }));
+      if (value.small) cell.append(make("span", value.small, { className: "small" }));
       return cell;
     }));
     return line;
@@ -96,15 +96,15 @@ export default function ({ parentElement, data }) {
 }
 """
 _component = st.components.v2.component(
-    "genmodels_measures_table",
+    "genmodels_compared_metrics",
     html='<div class="frame" tabindex="0" role="region"><table></table></div>',
     css=_CSS,
     js=_JS,
 )
 
 
-def measures_table(
-    rows: Sequence[MeasureText], *, heads: Sequence[str], corner: str, best: str, label: str, key: str
+def metrics_table(
+    rows: Sequence[MetricText], *, heads: Sequence[str], corner: str, best: str, label: str, key: str
 ) -> None:
     """Show the rows under `heads`, one per column; screen readers read `best` for a marked value."""
     _component(

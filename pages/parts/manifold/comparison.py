@@ -59,15 +59,15 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
                 [
                     Tile(
                         with_ticks(manifold.grid_png(plane, window=limit), limit, scatter_plot.ink()),
-                        t("manifold.beside.grid_caption", reach=f"{limit:.1f}"),
-                        t("manifold.beside.grid_alt", name=info.name, reach=f"{limit:.1f}"),
+                        t("manifold.beside.grid_caption", limit=f"{limit:.1f}"),
+                        t("manifold.beside.grid_alt", name=info.name, limit=f"{limit:.1f}"),
                     )
                 ],
                 key=f"manifold_grid_{_SIDES[index]}",
                 width=560,
                 smooth=True,
             )
-            caption = t("manifold.beside.map_caption", data=scatters[index].data, reach=f"{limit:.1f}")
+            caption = t("manifold.beside.map_caption", data=scatters[index].data, limit=f"{limit:.1f}")
             alt = t("manifold.beside.map_alt", name=info.name)
             dots = map_png(plane, scatter_plot.colors(), scatter_plot.ink(), extent=limit)
             row(

@@ -55,8 +55,8 @@ def figure(key: str, dark: bool, _scatter: Scatter) -> go.Figure:
                 "captureevents": False,
             }
         )
-    reach = _scatter.extent
-    axis = {"range": [-reach, reach], "zeroline": True, "constrain": "domain"}
+    limit = _scatter.extent
+    axis = {"range": [-limit, limit], "zeroline": True, "constrain": "domain"}
     plot.update_layout(
         height=560,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
@@ -86,9 +86,9 @@ def _dots(x: np.ndarray, y: np.ndarray, name: str, color: str) -> go.Scattergl:
     )
 
 
-def _everywhere(reach: float, color: str) -> go.Scattergl:
+def _everywhere(limit: float, color: str) -> go.Scattergl:
     """A grid of invisible points, so that every position can be clicked; the selected one shows as a ring."""
-    stops = np.linspace(-reach, reach, _STOPS).round(3).astype(np.float32)
+    stops = np.linspace(-limit, limit, _STOPS).round(3).astype(np.float32)
     x, y = np.meshgrid(stops, stops)
     return go.Scattergl(
         x=x.ravel(),

@@ -1,4 +1,4 @@
-"""Complete an image: the upper rows are given, the rest is sampled, once per seed."""
+"""Complete an image: the upper rows are known, the rest is sampled, once per seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pages.parts.paint import source, state, watch
 
 
 def show(info: CheckpointInfo, step: int) -> None:
-    """Show the given image and the settings on the left, the completions on the right."""
+    """Show the known image and the settings on the left, the completions on the right."""
     facts, memory = paint.facts(info.name), st.session_state
     if facts.height < 2:
         st.info(t("paint.complete.one_row"), icon=":material/info:")
@@ -24,7 +24,7 @@ def show(info: CheckpointInfo, step: int) -> None:
     left, right = st.columns([1, 3], gap="large")
     chosen, request, is_waiting = None, None, False
     with left, friendly_errors():
-        given = st.slider(
+        known_rows = st.slider(
             t("paint.complete.rows"),
             1,
             facts.height - 1,
@@ -32,14 +32,14 @@ def show(info: CheckpointInfo, step: int) -> None:
             help=t("paint.complete.rows_help"),
             persist_state="session",
         )
-        chosen = source.choose(info, guide=given)
+        chosen = source.choose(info, guide=known_rows)
         is_waiting = chosen is None and source.is_canvas(info)
         if chosen is not None and source_picker.picked("paint") == "example":
             original = Tile(
-                tile_png(chosen.given.pixels), "", t("paint.complete.original_alt"), t("paint.complete.original")
+                tile_png(chosen.image.pixels), "", t("paint.complete.original_alt"), t("paint.complete.original")
             )
             row([original], key="paint_original", width=110)
-        label = None if chosen is None else chosen.given.label
+        label = None if chosen is None else chosen.image.label
         request = state.sampling_options(info, step, facts, own=label, completing=True)
         state.write_address(request)
     with right:
@@ -48,4 +48,4 @@ def show(info: CheckpointInfo, step: int) -> None:
         if chosen is None or request is None:
             return  # the left column shows the reason
         st.markdown(t("paint.complete.text"))
-        watch.show(info, facts, request, chosen.given, given, chosen.key)
+        watch.show(info, facts, request, chosen.image, known_rows, chosen.key)

@@ -32,10 +32,10 @@ function draw(canvas, data) {
   const most = data.top, x = level => left + level * step, y = value => base - high * Math.min(1, value / most);
   context.strokeStyle = color("--st-border-color"); context.fillStyle = text; context.lineWidth = 1;
   context.textAlign = "right"; context.textBaseline = "middle";
-  for (const share of [0, 0.5, 1]) {
-    const line = Math.round(y(most * share)) + 0.5;
+  for (const fraction of [0, 0.5, 1]) {
+    const line = Math.round(y(most * fraction)) + 0.5;
     context.beginPath(); context.moveTo(left, line); context.lineTo(width - right, line); context.stroke();
-    context.fillText(share ? String(Number((most * share).toPrecision(2))) : "0", left - 6, line);
+    context.fillText(fraction ? String(Number((most * fraction).toPrecision(2))) : "0", left - 6, line);
   }
   const gap = step > 4 ? Math.min(8, step / 5) : 0;
   data.values.forEach((value, level) => {
@@ -49,7 +49,7 @@ function draw(canvas, data) {
     context.stroke();
   }
   for (let level = 0; level < count; level++) {
-    const share = count > 1 ? level / (count - 1) : 0, ink = data.ink.map(end => Math.round(255 * share * end));
+    const fraction = count > 1 ? level / (count - 1) : 0, ink = data.ink.map(end => Math.round(255 * fraction * end));
     context.fillStyle = `rgb(${ink.join(",")})`;
     context.fillRect(x(level), base + 4, Math.ceil(step), ramp);
   }

@@ -21,7 +21,7 @@ from pages.components.theme import plain
 class Chosen:
     """The image, and a key that identifies it."""
 
-    given: KnownImage
+    image: KnownImage
     key: Hashable
 
 
@@ -73,5 +73,5 @@ def _from_canvas(info: CheckpointInfo, guide: int | None) -> Chosen | None:
         st.caption(t("paint.source.upper_how"))
     if ink is None:
         return None
-    given = inputs.drawn_digit(info.name, ink, centred=not upper)
-    return Chosen(given, ("canvas", hashlib.blake2b(ink.tobytes(), digest_size=8).hexdigest()))
+    image = inputs.drawn_digit(info.name, ink, centred=not upper)
+    return Chosen(image, ("canvas", hashlib.blake2b(ink.tobytes(), digest_size=8).hexdigest()))

@@ -25,7 +25,7 @@ def show(info: CheckpointInfo, step: int) -> None:
     chosen, label, is_waiting = None, state.ANY, False
     with left, friendly_errors():
         chosen = source.choose(info)
-        label = state.condition_or_likeliest(info, chosen is not None and chosen.given.label is not None)
+        label = state.condition_or_likeliest(info, chosen is not None and chosen.image.label is not None)
         is_waiting = chosen is None and source.is_canvas(info)
     with right, friendly_errors():
         if is_waiting:
@@ -33,11 +33,11 @@ def show(info: CheckpointInfo, step: int) -> None:
         if chosen is None:
             return  # the left column shows the reason
         if label == state.OWN:
-            label = chosen.given.label if chosen.given.label is not None else state.ANY
+            label = chosen.image.label if chosen.image.label is not None else state.ANY
         request = PaintRequest.parse(
             {"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None}
         )
-        result = surprise(request, chosen.given)
+        result = surprise(request, chosen.image)
         memory.paint_width = facts.width
         memory.paint_where = min(memory.get("paint_where", (facts.pixels + facts.width) // 2), facts.pixels - 1)
         at = Spot(0, *divmod(memory.paint_where, facts.width))

@@ -30,7 +30,7 @@ def show(
     facts: Facts,
     request: PaintRequest,
     image: KnownImage | None = None,
-    given: int = 0,
+    known_rows: int = 0,
     image_key: Hashable = "",
 ) -> None:
     """Show the images of `request`, and start to sample them if it has changed; `image_key` identifies `image`.
@@ -38,10 +38,10 @@ def show(
     The state of the sampling is in this session; a timer updates this part of the page until it is complete.
     """
     memory = st.session_state
-    key = (request, given, image_key, memory.get("paint_again", 0))
+    key = (request, known_rows, image_key, memory.get("paint_again", 0))
     if memory.get("paint_asked") != key:
         with friendly_errors():
-            memory.paint_painting = paint.begin(request, image.pixels if image else None, given)
+            memory.paint_painting = paint.begin(request, image.pixels if image else None, known_rows)
             memory.paint_asked, memory.paint_held, memory.paint_readings = key, False, None
             memory.pop("paint_looked", None)
             memory.pop("paint_problem", None)

@@ -21,26 +21,26 @@ def show(info: CheckpointInfo) -> None:
     """Show the recording and the settings on the left, the result on the right."""
     st.markdown(t("speak.continue.text"))
     left, right = st.columns([4, 6], gap="large")
-    voice = facts.audio_facts(info.name)
+    audio = facts.audio_facts(info.name)
     with left, friendly_errors():
-        speak_state.read_model_address(voice)
+        speak_state.read_model_address(audio)
         training_set = speak.data_of(info.name)
         config = sound.recordings_config(training_set)
-        recording = source.pick("continue", config, voice.rate, training_set.name)
-        given = None if recording is None else _beginning(recording)
-        if voice.has_tempo:
+        recording = source.pick("continue", config, audio.rate, training_set.name)
+        beginning = None if recording is None else _beginning(recording)
+        if audio.has_tempo:
             st.caption(t("speak.continue.timed"))
-        condition = speak_state.condition(voice)
+        condition = speak_state.condition(audio)
         # Positions within the word are counted from the given part, so another tempo would change them.
-        request, actions = speak_state.request(info, voice, condition, with_tempo=False)
+        request, actions = speak_state.request(info, audio, condition, with_tempo=False)
         speak_state.write_address(request)
         with actions:
-            progress.buttons("continue", request, given, disabled=given is None)
+            progress.buttons("continue", request, beginning, disabled=beginning is None)
     with right, friendly_errors():
-        if given is not None:
-            what = plain(given.title or t("speak.source.own"))
-            st.markdown(f"**{t('speak.continue.beginning', what=what, seconds=f'{given.seconds:.2f}')}**")
-            st.audio(given.played, "audio/wav", alt=t("speak.continue.beginning_alt"))
+        if beginning is not None:
+            what = plain(beginning.title or t("speak.source.own"))
+            st.markdown(f"**{t('speak.continue.beginning', what=what, seconds=f'{beginning.seconds:.2f}')}**")
+            st.audio(beginning.played, "audio/wav", alt=t("speak.continue.beginning_alt"))
         progress.result("continue")
 
 

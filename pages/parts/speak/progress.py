@@ -20,11 +20,11 @@ _MIN_GAIN = 2.0  # a smaller amplification is not mentioned
 
 def current(part: str) -> Generation | None:
     """The last recording of a part of the page."""
-    generation = st.session_state.get(f"speak_drawing_{part}")
+    generation = st.session_state.get(f"speak_generation_{part}")
     return generation if isinstance(generation, Generation) else None
 
 
-def buttons(part: str, request: SpeakRequest, given: Sound | None = None, *, disabled: bool = False) -> None:
+def buttons(part: str, request: SpeakRequest, beginning: Sound | None = None, *, disabled: bool = False) -> None:
     """Show the button that starts the generation, and the reason if it was refused."""
     row = st.container(horizontal=True, key=f"speak_actions_{part}")
     row.button(
@@ -33,7 +33,7 @@ def buttons(part: str, request: SpeakRequest, given: Sound | None = None, *, dis
         type="primary",
         icon=":material/record_voice_over:",
         on_click=_start,
-        args=(part, request, given),
+        args=(part, request, beginning),
         disabled=disabled,
         help=t("speak.go_help"),
     )
@@ -41,12 +41,12 @@ def buttons(part: str, request: SpeakRequest, given: Sound | None = None, *, dis
         error_box(refusal)
 
 
-def _start(part: str, request: SpeakRequest, given: Sound | None) -> None:
+def _start(part: str, request: SpeakRequest, beginning: Sound | None) -> None:
     previous = current(part)
     if previous is not None:
         previous.stop()
     try:
-        st.session_state[f"speak_drawing_{part}"] = speak.generate(request, given)
+        st.session_state[f"speak_generation_{part}"] = speak.generate(request, beginning)
         st.session_state[f"speak_fresh_{part}"] = True
     except GenmodelsError as error:
         st.session_state.speak_refused = str(error)

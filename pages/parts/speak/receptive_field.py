@@ -22,41 +22,41 @@ _MAX_LINES = 256  # per layer; more would be less than two pixels apart
 
 def show(info: CheckpointInfo) -> None:
     """Show the taps of one stack as a tree, the receptive field of each layer, and the gradient."""
-    voice = facts.audio_facts(info.name)
-    if not voice.dilations:
+    audio = facts.audio_facts(info.name)
+    if not audio.dilations:
         st.info(t("speak.past.none"), icon=":material/info:")
         return
-    milliseconds = 1_000 * voice.receptive_field / voice.rate
-    undilated = len(voice.dilations) + 2
+    milliseconds = 1_000 * audio.receptive_field / audio.rate
+    undilated = len(audio.dilations) + 2
     st.markdown(
         t(
             "speak.past.text",
-            layers=len(voice.dilations),
-            samples=f"{voice.receptive_field:,}",
+            layers=len(audio.dilations),
+            samples=f"{audio.receptive_field:,}",
             milliseconds=f"{milliseconds:.0f}",
             undilated=undilated,
-            undilated_ms=f"{1_000 * undilated / voice.rate:.1f}",
+            undilated_ms=f"{1_000 * undilated / audio.rate:.1f}",
         )
     )
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(t("speak.past.tree"), anchor=False)
-        _tree(voice)
+        _tree(audio)
     with right:
         st.subheader(t("speak.past.receptive_field"), anchor=False)
-        _fields(voice)
+        _fields(audio)
     st.subheader(t("speak.past.influence"), anchor=False)
     st.markdown(t("speak.past.influence_text"))
     with friendly_errors():
-        _influence(receptive_field.influence(info.name, pick_step("speak", info)), voice)
+        _influence(receptive_field.influence(info.name, pick_step("speak", info)), audio)
 
 
-def _tree(voice: AudioFacts) -> None:
+def _tree(audio: AudioFacts) -> None:
     """Show the samples that the newest one depends on through one stack: each layer combines two, a dilation apart.
 
     Layers whose lines would be too close are shown as a band, which reaches every sample.
     """
-    stack = voice.dilations[: _stack_length(voice.dilations)]
+    stack = audio.dilations[: _stack_length(audio.dilations)]
     whole = sum(stack) + 1
     xs: list[float | None] = []
     ys: list[float | None] = []
@@ -108,21 +108,21 @@ def _stack_length(dilations: tuple[int, ...]) -> int:
     return next((i for i in range(1, len(dilations)) if dilations[i] <= dilations[i - 1]), len(dilations))
 
 
-def _fields(voice: AudioFacts) -> None:
+def _fields(audio: AudioFacts) -> None:
     """Show the receptive field of each layer, through all layers below it."""
-    samples = np.cumsum(voice.dilations) + 2
-    milliseconds = 1_000 / voice.rate
+    samples = np.cumsum(audio.dilations) + 2
+    milliseconds = 1_000 / audio.rate
     figure = go.Figure(
         go.Bar(
             x=samples * milliseconds,
             y=list(range(1, len(samples) + 1)),
             orientation="h",
             marker_color=COLOURS[0],
-            customdata=np.stack([samples, voice.dilations], 1),
+            customdata=np.stack([samples, audio.dilations], 1),
             hovertemplate=t("speak.past.receptive_field_hover"),
         )
     )
-    size = _stack_length(voice.dilations)
+    size = _stack_length(audio.dilations)
     for start in range(size, len(samples), size):
         figure.add_hline(start + 0.5, line={"dash": "dot", "width": 1, "color": GREY})
     charts.chart(
@@ -138,7 +138,7 @@ def _fields(voice: AudioFacts) -> None:
     )
 
 
-def _influence(gradient: np.ndarray, voice: AudioFacts) -> None:
+def _influence(gradient: np.ndarray, audio: AudioFacts) -> None:
     times = -np.arange(len(gradient), 0, -1)
     figure = go.Figure(
         go.Scatter(
@@ -154,7 +154,7 @@ def _influence(gradient: np.ndarray, voice: AudioFacts) -> None:
     charts.chart(
         figure,
         "speak_influence",
-        t("speak.past.influence_alt", half=f"{half:,}", milliseconds=f"{1_000 * half / voice.rate:.1f}"),
+        t("speak.past.influence_alt", half=f"{half:,}", milliseconds=f"{1_000 * half / audio.rate:.1f}"),
         260,
         xaxis={"title": t("speak.past.x"), "fixedrange": True},
         yaxis={"type": "log", "exponentformat": "power", "fixedrange": True, "title": t("speak.past.influence_y")},

@@ -26,10 +26,10 @@ def show(info: CheckpointInfo) -> None:
     if len(steps) < 2:
         st.info(t("speak.steps.one"), icon=":material/history:")
     left, right = st.columns([4, 6], gap="large")
-    voice = facts.audio_facts(info.name)
+    audio = facts.audio_facts(info.name)
     with left, friendly_errors():
-        speak_state.read_model_address(voice)
-        request, actions = speak_state.request(info, voice, speak_state.condition(voice), with_step=False)
+        speak_state.read_model_address(audio)
+        request, actions = speak_state.request(info, audio, speak_state.condition(audio), with_step=False)
         speak_state.write_address(request)
         with actions:
             st.button(

@@ -16,11 +16,11 @@ def show(info: CheckpointInfo) -> None:
     """Show controls on the left, the recording on the right."""
     st.markdown(t("speak.ask.text"))
     left, right = st.columns([4, 6], gap="large")
-    voice = facts.audio_facts(info.name)
+    audio = facts.audio_facts(info.name)
     with left, friendly_errors():
-        speak_state.read_model_address(voice)
-        condition = speak_state.condition(voice)
-        request, actions = speak_state.request(info, voice, condition)
+        speak_state.read_model_address(audio)
+        condition = speak_state.condition(audio)
+        request, actions = speak_state.request(info, audio, condition)
         speak_state.write_address(request)
         with actions:
             progress.buttons("ask", request)
