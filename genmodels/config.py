@@ -208,8 +208,8 @@ class Runtime(Frozen):
     )
     compile: bool = False
     channels_last: bool = False
-    conv_products: bool = Field(
-        False, description="small bf16 convolutions of GANs as matrix products on a CPU (kernels/convolution.py)"
+    kernels: tuple[Literal["convolution", "penalised_critic"], ...] = Field(
+        (), description="kernels that make the step faster here (kernels/candidates.py)"
     )
     threads: int = Field(1, ge=1)
     why: str = "not tuned"

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 LAST = {
     "training": r"mnist_gan's network.*\n(.*\n){3}.*ratio \d",
     "convolutions": r"mnist_wgan_gp.*\n(.*\n){3}.*ratio \d",
-    "kernels": r"causal \| step of fsdd_wavenet \| [\d.,]+ \| [\d.,]+ \| \d+\.\d\dx",
+    "kernels": r"penalised_critic \| steps of mnist_wgan_gp, bf16 \| [\d.,]+ \| [\d.,]+ \| \d+\.\d\dx",
     "pixelcnn": r"gated PixelCNN, batch.*\n(.*\n){3}.*ratio \d",
     "wavenet": r"best against the tutorial's: \d",
     "translation": r"300 x 200.*GB peak memory",

@@ -52,8 +52,11 @@ def migrate_folder(folder: Path) -> bool:
     if (folder / EVENTS).is_file():
         events, _ = read_lines(folder / EVENTS, most=JSON_BYTES)
         write_lines(folder / EVENTS, map(_converted_event, events))
+    converted = {**config, "format": FORMAT, "spec": _converted_spec(config.get("spec"))}
+    if "conv_products" in config.get("runtime", {}):
+        converted["runtime"] = _converted_runtime(config["runtime"])
     # Last: a conversion that was interrupted before is repeated as a whole.
-    write_json(folder / CONFIG, {**config, "format": FORMAT, "spec": _converted_spec(config.get("spec"))})
+    write_json(folder / CONFIG, converted)
     return True
 
 
@@ -67,6 +70,12 @@ def _converted_spec(spec: Any) -> Any:
     if isinstance(spec.get("expect"), dict):
         spec["expect"] = _converted_metrics(spec["expect"])
     return spec
+
+
+def _converted_runtime(runtime: Mapping[str, Any]) -> dict[str, Any]:
+    """The runtime with the kernels that format 1 used: one always, convolutions as products if the tuner chose them."""
+    others = {name: value for name, value in runtime.items() if name != "conv_products"}
+    return {**others, "kernels": ["convolution"] * runtime["conv_products"] + ["penalised_critic"]}
 
 
 def _converted_value(name: str, value: Any) -> Any:

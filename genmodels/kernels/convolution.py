@@ -12,20 +12,20 @@ Above that the copies cost more than they gain. But two slow convolutions equal 
     dW up to 8 x 8       a sum over images as a layer is one over channels: convolve x by dy, batch and channels swapped
     dx of 1 to 3 channels    stride^2 images of small kernels, interleaved (sub-pixel convolution, arXiv 1609.05158)
 
-On other processors torch's own are as fast. So a layer uses products only if `by_products` is set, which the tuner does
-if they make the training step faster (`training/tune.py`). The plain reference of each layer is its base class.
+On other processors torch's own are as fast, so the tuner times both (`training/tune.py`). The plain reference of each
+function is the forward pass of torch's layer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input, conv2d_weight
-
-from genmodels import kernels
 
 # In positions of the smaller map, measured at 64 to 512 channels: the swapped weight gradient wins up to 8 x 8 (28 ms
 # instead of 45 for 128 to 256 channels at batch 128), products up to 4 x 4, where a map is smaller than its weights.
@@ -34,72 +34,66 @@ _WEIGHTS_UP_TO, _PRODUCTS_UP_TO = 64, 16
 _IMAGE_CHANNELS = 3
 
 
-class Conv2d(nn.Conv2d):
-    """torch's Conv2d with the same weights: (B, C, H, W) -> (B, D, H', W')."""
+def conv2d(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """nn.Conv2d.forward, with products if maps are small: (B, C, H, W) -> (B, D, H', W')."""
+    padding = symmetric_padding(layer)
+    if padding is None or not _applies(x) or x.shape[0] == 0:
+        return nn.Conv2d.forward(layer, x)
+    height, width = (
+        (side + 2 * padding - kernel) // stride + 1
+        for side, kernel, stride in zip(x.shape[2:], layer.kernel_size, layer.stride, strict=True)
+    )
+    to_image = x.shape[1] <= _IMAGE_CHANNELS and layer.stride[0] > 1 and x.requires_grad
+    if not (0 < height * width <= _WEIGHTS_UP_TO or (to_image and height * width > 0)):
+        return nn.Conv2d.forward(layer, x)
+    y: Tensor = _Convolution.apply(x.bfloat16(), layer.weight.bfloat16(), layer.stride[0], padding)
+    return y if layer.bias is None else y + layer.bias.to(y.dtype)[:, None, None]
 
-    by_products = False
 
-    def forward(self, x: Tensor) -> Tensor:
-        padding = symmetric_padding(self)
-        if padding is None or not (self.by_products and _applies(x)) or x.shape[0] == 0:
-            return super().forward(x)
-        height, width = (
-            (side + 2 * padding - kernel) // stride + 1
-            for side, kernel, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)
+def conv_transpose2d(layer: nn.ConvTranspose2d, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+    """nn.ConvTranspose2d.forward, with products if maps are small: (B, C, H, W) -> (B, D, H', W')."""
+    padding = symmetric_padding(layer)
+    small = 0 < x.shape[2] * x.shape[3] <= _WEIGHTS_UP_TO and x.shape[0] > 0
+    image = layer.out_channels <= _IMAGE_CHANNELS and layer.stride[0] > 1
+    if padding is None or output_size is not None or not ((small or image) and _applies(x)):
+        return nn.ConvTranspose2d.forward(layer, x, output_size)
+    height, width = (
+        (side - 1) * stride - 2 * padding + kernel + extra
+        for side, kernel, stride, extra in zip(
+            x.shape[2:], layer.kernel_size, layer.stride, layer.output_padding, strict=True
         )
-        to_image = x.shape[1] <= _IMAGE_CHANNELS and self.stride[0] > 1 and x.requires_grad
-        if not (0 < height * width <= _WEIGHTS_UP_TO or (to_image and height * width > 0)):
-            return super().forward(x)
-        y: Tensor = _Convolution.apply(x.bfloat16(), self.weight.bfloat16(), self.stride[0], padding)
-        return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
+    )
+    y: Tensor = _ConvTranspose.apply(x.bfloat16(), layer.weight.bfloat16(), layer.stride[0], padding, (height, width))
+    return y if layer.bias is None else y + layer.bias.to(y.dtype)[:, None, None]
 
 
-class ConvTranspose2d(nn.ConvTranspose2d):
-    """torch's ConvTranspose2d with the same weights: (B, C, H, W) -> (B, D, H', W')."""
-
-    by_products = False
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        padding = symmetric_padding(self)
-        small = 0 < x.shape[2] * x.shape[3] <= _WEIGHTS_UP_TO and x.shape[0] > 0
-        image = self.out_channels <= _IMAGE_CHANNELS and self.stride[0] > 1
-        applies = self.by_products and (small or image) and _applies(x)
-        if padding is None or output_size is not None or not applies:
-            return super().forward(x, output_size)
-        height, width = (
-            (side - 1) * stride - 2 * padding + kernel + extra
-            for side, kernel, stride, extra in zip(
-                x.shape[2:], self.kernel_size, self.stride, self.output_padding, strict=True
-            )
-        )
-        y: Tensor = _ConvTranspose.apply(x.bfloat16(), self.weight.bfloat16(), self.stride[0], padding, (height, width))
-        return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
-
-
-class ToMaps(nn.Unflatten):
-    """torch's Unflatten of rows into maps: (B, C H W) -> (B, C, H, W), channels-last if the next layer uses products.
+def to_maps(layer: nn.Unflatten, x: Tensor) -> Tensor:
+    """nn.Unflatten.forward of rows into maps, (B, C H W) -> (B, C, H, W), in channels-last, as the products are.
 
     Otherwise the first normalisation gets input and gradient in different layouts, which costs it 30 ms.
     """
-
-    by_products = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        maps = super().forward(x)
-        applies = self.by_products and _applies(x)
-        return maps.contiguous(memory_format=torch.channels_last) if applies else maps
+    maps = nn.Unflatten.forward(layer, x)
+    return maps.contiguous(memory_format=torch.channels_last) if maps.dim() == 4 and _applies(x) else maps
 
 
-def can_use_products(network: nn.Module) -> bool:
-    """Whether the network has layers that `use_products` changes."""
-    return kernels.ENABLED and any(isinstance(layer, Conv2d | ConvTranspose2d) for layer in network.modules())
+_FORWARD: dict[Any, Callable[..., Tensor]] = {
+    nn.Conv2d.forward: conv2d,
+    nn.ConvTranspose2d.forward: conv_transpose2d,
+    nn.Unflatten.forward: to_maps,
+}
 
 
-def use_products(network: nn.Module) -> None:
-    """Makes all layers of this module use products in bfloat16 on a CPU, unless kernels are switched off."""
-    for layer in network.modules():
-        if isinstance(layer, Conv2d | ConvTranspose2d | ToMaps):
-            layer.by_products = kernels.ENABLED
+def supports(model: nn.Module) -> bool:
+    """Whether the model has convolutions that `use` changes: none with a forward pass of their own (masked ones)."""
+    forwards = {type(layer).forward for layer in model.modules()}
+    return not forwards.isdisjoint((nn.Conv2d.forward, nn.ConvTranspose2d.forward))
+
+
+def use(model: nn.Module) -> None:
+    """Makes the convolutions of this module use products in bfloat16 on a CPU."""
+    for layer in model.modules():
+        if type(layer).forward in _FORWARD:
+            layer.forward = MethodType(_FORWARD[type(layer).forward], layer)
 
 
 def symmetric_padding(layer: nn.Conv2d | nn.ConvTranspose2d) -> int | None:

@@ -53,7 +53,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.kernels.convolution import Conv2d, ConvTranspose2d, ToMaps
 from genmodels.kernels.dropout import Dropout
 from genmodels.layers import augment
 from genmodels.losses import adversarial_loss, gan_curves
@@ -74,7 +73,7 @@ def generator(config: ConvNetworks, inputs: int) -> nn.Sequential:
     channels = [*config.generator_channels, config.shape[0]]
     layers: list[nn.Module] = [
         nn.Linear(inputs, channels[0] * height * width, bias=not normalised),
-        ToMaps(1, (channels[0], height, width)),  # (B, channels[0], height, width)
+        nn.Unflatten(1, (channels[0], height, width)),  # (B, channels[0], height, width)
     ]
     last = len(config.generator_strides) - 1
     for index, stride in enumerate(config.generator_strides):
@@ -93,13 +92,13 @@ def _upsampling(
     """The layers that upsample a map by `stride`."""
     kernel = config.generator_kernel
     if config.upsample == "nearest":
-        convolution = Conv2d(before, after, kernel, padding="same", bias=bias)
+        convolution = nn.Conv2d(before, after, kernel, padding="same", bias=bias)
         return [nn.Upsample(scale_factor=stride, mode="nearest"), convolution] if stride > 1 else [convolution]
     if config.padding == "none":
-        return [ConvTranspose2d(before, after, kernel, stride, crop, bias=bias)]
+        return [nn.ConvTranspose2d(before, after, kernel, stride, crop, bias=bias)]
     # (n - 1) stride - 2 padding + kernel + extra = n stride, so 2 padding = kernel - stride + extra
     extra = (kernel - stride) % 2
-    return [ConvTranspose2d(before, after, kernel, stride, (kernel - stride + extra) // 2, extra, bias=bias)]
+    return [nn.ConvTranspose2d(before, after, kernel, stride, (kernel - stride + extra) // 2, extra, bias=bias)]
 
 
 def discriminator(config: ConvNetworks, *, label_inputs: int = 0, last_bias: bool = True) -> nn.Sequential:
@@ -120,7 +119,7 @@ def discriminator(config: ConvNetworks, *, label_inputs: int = 0, last_bias: boo
         zip(config.discriminator_channels, config.discriminator_strides, strict=True)
     ):
         normalised = config.discriminator_norm == "batch" and index > 0
-        layers.append(Conv2d(before, after, kernel, stride, padding, bias=not normalised))  # (B, after, h, w)
+        layers.append(nn.Conv2d(before, after, kernel, stride, padding, bias=not normalised))  # (B, after, h, w)
         if normalised:
             layers.append(nn.BatchNorm2d(after))
         layers.append(activation(config.discriminator_activation, config.leaky_slope))

@@ -61,7 +61,6 @@ from torch.optim import Optimizer
 from genmodels.capabilities import Condition
 from genmodels.conditions import condition_weights
 from genmodels.errors import ConfigError, DataError
-from genmodels.kernels.cross_entropy import cross_entropy
 from genmodels.layers.masked import MaskedConv2d
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
@@ -187,7 +186,7 @@ class PixelCNN(Model):
     def _cross_entropy(self, index: Tensor, h: Tensor | None) -> Tensor:
         """-log p(x_i | earlier values) of each value, nats (B, C, H, W), of levels (B, C, H, W)."""
         logits = self._by_value(self.network(self._values(index.device)[index], h))  # (B, C, H, W, levels)
-        return cross_entropy(logits.flatten(0, -2), index.flatten()).view(index.shape)
+        return F.cross_entropy(logits.flatten(0, -2).float(), index.flatten(), reduction="none").view(index.shape)
 
     def _by_value(self, logits: Tensor) -> Tensor:
         """(B, C * levels, H, W) -> (B, C, H, W, levels): a view in the channels-last layout."""

@@ -77,8 +77,6 @@ from torch.optim import Optimizer
 from genmodels.capabilities import Condition
 from genmodels.conditions import condition_weights
 from genmodels.errors import ConfigError, DataError
-from genmodels.kernels.causal import delayed, gated_layer, row_slices, skip_sum
-from genmodels.kernels.cross_entropy import cross_entropy
 from genmodels.layers.timing import segment_at, segment_lengths, with_segments
 from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
 from genmodels.registry import register
@@ -95,6 +93,12 @@ _CHUNK = 8  # recordings whose likelihood is computed at once
 
 
 # ---------------------------------------------------------------------------------------------- network
+
+
+def delayed(x: Tensor, lengths: Sequence[int], steps: int, fill: int = 0) -> Tensor:
+    """Recordings one after the other (N, ...), each delayed by `steps`: it begins with `fill` and loses its end."""
+    padding = (0, 0) * (x.dim() - 1) + (steps, 0)
+    return torch.cat([F.pad(rows, padding, value=fill)[: len(rows)] for rows in torch.split(x, list(lengths))])
 
 
 class GatedLayer(nn.Module):
@@ -115,21 +119,15 @@ class GatedLayer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """x (N, C) and V h of each span (S, 2 C), None without a condition -> (next x, z), (N, C) each."""
         spans = lengths if spans is None else spans
-        total = self.gates.bias.expand(len(spans), -1)  # (S, 2 C)
-        total = total if bias is None else total + bias
-        weight = self.gates.weight.to(x.dtype)  # (2 C, 2 C)
-        residual = None
-        if self.residual is not None:
-            residual = self.residual.weight.to(x.dtype), self.residual.bias.to(x.dtype)
+        total = self.gates.bias.expand(len(spans), -1) if bias is None else self.gates.bias + bias  # (S, 2 C)
+        each = total.to(x.dtype).repeat_interleave(torch.tensor(spans, device=x.device), 0)  # (N, 2 C)
+        filter_bias, gate_bias = each.chunk(2, 1)  # V_f h, V_g h (N, C)
+        filter_weight, gate_weight = self.gates.weight.chunk(2)  # W_f, W_g (C, 2 C)
+        taps = torch.cat([delayed(x, lengths, self.dilation), x], 1)  # [x(t - d), x(t)] (N, 2 C)
         # z = tanh(W_f * x + V_f h) . sigmoid(W_g * x + V_g h),  next x = x + R z
-        return gated_layer(x, weight, total.to(x.dtype), residual, lengths, spans, self.dilation)
-
-
-class SkipSum(nn.Linear):
-    """The skip connections of all layers and their sum, sum_l S_l z_l: each layer's z (N, C) -> (N, skip channels)."""
-
-    def forward(self, parts: Sequence[Tensor]) -> Tensor:  # type: ignore[override]
-        return skip_sum(parts, self.weight.to(parts[0].dtype), self.bias.to(parts[0].dtype))
+        filtered, gate = F.linear(taps, filter_weight) + filter_bias, F.linear(taps, gate_weight) + gate_bias
+        z = torch.tanh(filtered) * torch.sigmoid(gate)  # (N, C)
+        return (x if self.residual is None else x + self.residual(z)), z
 
 
 class CausalNetwork(nn.Module):
@@ -154,7 +152,7 @@ class CausalNetwork(nn.Module):
         )
         self.context = nn.Sequential(nn.Linear(inputs, features), nn.ReLU()) if features else nn.Identity()  # A
         self.condition = nn.Linear(features or inputs, len(dilations) * 2 * channels, bias=False) if inputs else None
-        self.skip = SkipSum(len(dilations) * channels, config.skip_channels)
+        self.skip = nn.Linear(len(dilations) * channels, config.skip_channels)  # S of all layers, side by side
         self.hidden = nn.Linear(config.skip_channels, config.skip_channels)
         self.head = nn.Linear(config.skip_channels, levels)
 
@@ -166,8 +164,8 @@ class CausalNetwork(nn.Module):
 
     def first(self, codes: Tensor, lengths: Sequence[int]) -> Tensor:
         """The first layer's input (N, C): from the two codes before each time, silence before the beginning."""
-        last = delayed(codes, lengths, self.silence)  # (N,)
-        x: Tensor = self.now(last) + self.before(delayed(last, lengths, self.silence))  # (N, C)
+        last = delayed(codes, lengths, 1, self.silence)  # (N,)
+        x: Tensor = self.now(last) + self.before(delayed(last, lengths, 1, self.silence))  # (N, C)
         autocast = torch.is_autocast_enabled(x.device.type)
         return x.to(torch.get_autocast_dtype(x.device.type)) if autocast else x
 
@@ -193,7 +191,7 @@ class CausalNetwork(nn.Module):
                 inputs.append(x)
             x, z = layer(x, None if biases is None else biases[:, index], lengths, spans)  # (N, C), (N, C)
             parts.append(z)
-        skip = self.skip(parts)  # (N, skip channels)
+        skip = self.skip(torch.cat(parts, 1))  # sum_l S_l z_l (N, skip channels)
         logits: Tensor = self.head(F.relu(self.hidden(F.relu(skip))))  # (N, levels)
         return logits
 
@@ -284,7 +282,7 @@ class WaveNet(Model):
 
         # loss = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h), the mean over the samples of all recordings
         x = torch.cat([row[:length] for row, length in zip(codes, lengths, strict=True)])  # (N,)
-        loss = cross_entropy(self._logits(x, h, lengths, utterances), x).mean()
+        loss = F.cross_entropy(self._logits(x, h, lengths, utterances).float(), x)
         update(optimizers["model"], loss)
         loss = loss.detach()
         return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
@@ -350,8 +348,9 @@ class WaveNet(Model):
             chunk = slice(start, start + _CHUNK)
             lengths = length[chunk].tolist()
             flat = torch.cat([row[:count] for row, count in zip(codes[chunk], lengths, strict=True)])
-            nats = cross_entropy(self._logits(flat, h[chunk], lengths, lengths), flat)  # (N,)
-            log_probs += [-nats[rows].sum() for rows in row_slices(lengths)]
+            logits = self._logits(flat, h[chunk], lengths, lengths).float()
+            nats = F.cross_entropy(logits, flat, reduction="none")  # (N,)
+            log_probs += [-part.sum() for part in torch.split(nats, lengths)]
         return torch.stack(log_probs)
 
     def receptive_field(self, samples: int | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Chooses precision, memory layout, threads and compilation of a training on this machine, by timing.
+"""Chooses precision, memory layout, kernels, threads and compilation of a training on this machine, by timing.
 
 bf16 has ten times float32's matrix rate on some processors and a fifth of it on others; torch.compile halves the speed
 of some small networks; a second thread slows down batches of one. Hence a few real steps of each candidate are timed on
@@ -19,10 +19,11 @@ from typing import Any
 
 import torch
 
+from genmodels import kernels
 from genmodels.config import Runtime
 from genmodels.data.loader import Loader
 from genmodels.errors import CheckpointError, ConfigError, GenmodelsError
-from genmodels.kernels import convolution
+from genmodels.kernels import candidates
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runs import checkpoint
@@ -97,22 +98,26 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
         if seconds < margin * best_time:
             best, best_time = candidate, seconds
 
-    candidates: list[dict[str, Any]] = []
+    with torch.device("meta"):
+        network = checkpoint.build(spec.model_dump())
+    changes: list[dict[str, Any]] = []
     if spec.train.precision == "auto":
-        candidates.append({"precision": "bf16"})
+        changes.append({"precision": "bf16"})
         if device.type == "cpu":
-            candidates.append({"precision": "bf16_matmul"})
-    if _has(spec, lambda network: any(isinstance(module, torch.nn.Conv2d) for module in network.modules())):
-        candidates.append({"channels_last": True})
-    if device.type == "cpu" and _has(spec, convolution.can_use_products):
-        candidates.append({"conv_products": True})
+            changes.append({"precision": "bf16_matmul"})
+    if any(isinstance(module, torch.nn.Conv2d) for module in network.modules()):
+        changes.append({"channels_last": True})
+    if device.type == "cpu":
+        changes += [{"kernels": name} for name in candidates.supported(network)]
     if spec.run.threads is None and base.threads < most:
-        candidates.append({"threads": most})
-    for change in candidates:
+        changes.append({"threads": most})
+    for change in changes:
         if affordable() < 10 * best_time:
             break
-        if "conv_products" in change and best.precision != "bf16":
-            continue  # products replace convolutions in bfloat16 only
+        if kernel := change.get("kernels"):
+            if candidates.CANDIDATES[kernel].bf16_only and best.precision != "bf16":
+                continue
+            change = {"kernels": (*best.kernels, kernel)}
         margin = _MARGIN_THREADS if "threads" in change else _MARGIN
         try_out(best.replace(**change), min(1.0, affordable() / 4), margin)
     tries_compile = spec.train.compile == "auto" and (device.type == "cuda" or shutil.which("c++") is not None)
@@ -134,11 +139,10 @@ def apply(runtime: Runtime) -> None:
 
 
 def prepare(model: Model, runtime: Runtime) -> None:
-    """Apply layout and compilation to the model in place; a wrapper would rename its weights."""
+    """Apply layout, kernels and compilation to the model in place; a wrapper would rename its weights."""
     if runtime.channels_last:
         model.to(memory_format=torch.channels_last)
-    if runtime.conv_products:
-        convolution.use_products(model)
+    candidates.use(model, runtime.kernels)
     if runtime.compile:
         for name, part in model.named_children():
             if name not in model.pretrained | model.differentiated_twice:
@@ -193,15 +197,9 @@ def compile_refused(error: BaseException) -> ConfigError:
     )
 
 
-def _has(spec: Spec, condition: Callable[[Model], bool]) -> bool:
-    """Whether the spec's model fulfils a condition on its layers."""
-    with torch.device("meta"):
-        return condition(checkpoint.build(spec.model_dump()))
-
-
 def _label(runtime: Runtime) -> str:
     parts = [runtime.precision, f"{runtime.threads} thread{'s' if runtime.threads > 1 else ''}"]
-    parts += ["channels-last"] * runtime.channels_last + ["products"] * runtime.conv_products
+    parts += ["channels-last"] * runtime.channels_last + [f"{name} kernel" for name in runtime.kernels]
     return " ".join(parts + ["compiled"] * runtime.compile)
 
 
@@ -212,6 +210,7 @@ def _key(spec: Spec, device: torch.device) -> str:
         "config": spec.config,
         "train": [spec.train.batch_size, spec.train.precision, spec.train.compile],
         "threads": spec.run.threads or torch.get_num_threads(),
+        "kernels": kernels.ENABLED,
         "length": len(str(spec.train.max_steps)),
         "machine": [platform.node(), where, torch.__version__],
     }

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from genmodels.cli.migrate import migrate_folder
+from genmodels.config import Runtime
 from genmodels.errors import CheckpointError
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder, read_json, runs_root, write_json
@@ -102,6 +103,16 @@ def test_events_get_their_new_names(old: RunFolder) -> None:
         "time": 1,
     }
     assert changed == {"step": 3, "kind": "set", "path": "model.lr", "old": 1, "new": 2, "time": 2}
+
+
+@pytest.mark.parametrize(("products", "kernels"), [(False, ()), (True, ("convolution",))])
+def test_a_resumed_run_uses_the_kernels_it_was_trained_with(
+    products: bool, kernels: tuple[str, ...], tmp_path: Path
+) -> None:
+    write_json(tmp_path / "config.json", {"format": 1, "spec": {}, "runtime": {"conv_products": products}})
+    assert migrate_folder(tmp_path)
+    runtime = Runtime.parse(RunFolder(tmp_path).runtime() or {})
+    assert runtime.kernels == (*kernels, "penalised_critic")
 
 
 def test_what_cannot_be_converted_is_named_and_the_others_are_converted(old: RunFolder, tmp_path: Path) -> None:

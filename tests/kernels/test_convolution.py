@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmodels import kernels
-from genmodels.config import Runtime
 from genmodels.kernels import convolution
-from genmodels.kernels.convolution import Conv2d, ConvTranspose2d, _Convolution, _ConvTranspose, use_products
-from genmodels.recipes import Spec, family, parse_overrides, resolve
-from genmodels.training import tune
-from tests.conftest import SMALL
+from genmodels.kernels.convolution import _Convolution, _ConvTranspose
+from genmodels.layers.masked import MaskedConv2d
+from tests.conftest import small_model
 
 # kernel, stride, padding, side of the larger map: odd and even kernels, sizes that leave a rest, 16 and 49 positions
 _CASES = [
@@ -73,43 +70,63 @@ def test_a_transposed_convolution_is_torchs(
 
 
 def with_products(layer: nn.Module) -> nn.Module:
-    use_products(layer)
+    convolution.use(layer)
     return layer
 
 
-@pytest.mark.parametrize(("asked", "enabled"), [(True, True), (True, False), (False, True)])
-def test_products_are_used_only_if_the_tuner_asks_and_kernels_are_on(
-    asked: bool, enabled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_layer_uses_products_if_they_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[int] = []
     convolve = convolution.convolve
     monkeypatch.setattr(convolution, "convolve", lambda *given: used.append(1) or convolve(*given))
-    monkeypatch.setattr(kernels, "ENABLED", enabled)
-    layer = Conv2d(8, 16, 4, 2, 1)
-    model = nn.Sequential(layer)
-    assert convolution.can_use_products(model) == enabled
-    if asked:
-        use_products(model)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        layer(torch.randn(2, 8, 8, 8)).sum().backward()
-    assert bool(used) == (asked and enabled)
+    model = nn.Sequential(nn.Conv2d(8, 16, 4, 2, 1))
+    for chosen in (False, True):
+        if chosen:
+            convolution.use(model)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            model(torch.randn(2, 8, 8, 8)).sum().backward()
+        assert bool(used) == chosen
 
 
-def _layers() -> list[tuple[nn.Module, nn.Module, Tensor]]:
+def test_masked_convolutions_stay_as_they_are() -> None:
+    masked = MaskedConv2d(2, 4, 3, "A")
+    assert not convolution.supports(masked)
+    convolution.use(masked)
+    assert "forward" not in vars(masked)
+
+
+@pytest.mark.parametrize("norm", ["none", "spectral"])
+def test_all_convolutions_of_a_gan_use_products(norm: str) -> None:
+    model = small_model("dcgan", discriminator_norm=norm)
+    assert convolution.supports(model)
+    convolution.use(model)
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    assert ["forward" in vars(layer) for layer in layers] == [True] * 5
+
+
+@pytest.mark.parametrize("applies", [True, False])
+def test_maps_are_laid_out_as_the_products_only_with_bfloat16(applies: bool) -> None:
+    layer = nn.Unflatten(1, (4, 3, 3))
+    convolution.use(layer)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=applies):
+        maps = layer(torch.arange(72.0).view(2, 36))
+    assert torch.equal(maps, torch.arange(72.0).view(2, 4, 3, 3))
+    assert maps.is_contiguous(memory_format=torch.channels_last) == applies
+
+
+def _layers() -> list[tuple[nn.Module, Tensor]]:
     return [
-        (Conv2d(8, 16, 4, 2, 1), nn.Conv2d(8, 16, 4, 2, 1), torch.randn(4, 8, 8, 8)),
-        (Conv2d(8, 16, 3, padding="same"), nn.Conv2d(8, 16, 3, padding="same"), torch.randn(4, 8, 7, 7)),
-        (ConvTranspose2d(8, 16, 5, 2, 2, 1), nn.ConvTranspose2d(8, 16, 5, 2, 2, 1), torch.randn(4, 8, 7, 7)),
-        (Conv2d(3, 16, 4, 2, 1), nn.Conv2d(3, 16, 4, 2, 1), torch.randn(4, 3, 28, 28)),
-        (ConvTranspose2d(8, 3, 4, 2, 1), nn.ConvTranspose2d(8, 3, 4, 2, 1), torch.randn(4, 8, 14, 14)),
+        (nn.Conv2d(8, 16, 4, 2, 1), torch.randn(4, 8, 8, 8)),
+        (nn.Conv2d(8, 16, 3, padding="same"), torch.randn(4, 8, 7, 7)),
+        (nn.ConvTranspose2d(8, 16, 5, 2, 2, 1), torch.randn(4, 8, 7, 7)),
+        (nn.Conv2d(3, 16, 4, 2, 1), torch.randn(4, 3, 28, 28)),
+        (nn.ConvTranspose2d(8, 3, 4, 2, 1), torch.randn(4, 8, 14, 14)),
     ]
 
 
 def test_layers_share_weights_with_torchs_and_agree_to_bfloat16() -> None:
     torch.manual_seed(2)
-    for ours, torchs, x in _layers():
-        torchs.load_state_dict(ours.state_dict())
-        use_products(ours)
+    for torchs, x in _layers():
+        ours = with_products(deepcopy(torchs))
         results = []
         for layer in (ours, torchs):
             inputs = x.clone().requires_grad_()
@@ -132,8 +149,8 @@ def test_products_are_used_in_bfloat16_on_small_maps_only(monkeypatch: pytest.Mo
         return columns(x, *rest)
 
     monkeypatch.setattr(convolution, "_columns", counted)
-    layer = Conv2d(8, 16, 4, 2, 1)
-    use_products(layer)
+    layer = nn.Conv2d(8, 16, 4, 2, 1)
+    convolution.use(layer)
     small, large = torch.randn(2, 8, 8, 8), torch.randn(2, 8, 32, 32)
     layer(small).sum().backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -157,16 +174,16 @@ def test_gradients_to_images_are_interleaved_and_others_are_torchs(monkeypatch: 
     monkeypatch.setattr(convolution, "_sub_pixels", counted)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for channels in (1, 3, 4):
-            with_products(Conv2d(channels, 8, 4, 2, 1))(
+            with_products(nn.Conv2d(channels, 8, 4, 2, 1))(
                 torch.randn(2, channels, 32, 32, requires_grad=True)
             ).sum().backward()
-        with_products(ConvTranspose2d(8, 2, 4, 2, 1))(torch.randn(2, 8, 16, 16)).sum().backward()
-        with_products(Conv2d(1, 8, 4, 2, 1))(torch.randn(2, 1, 32, 32)).sum().backward()
+        with_products(nn.ConvTranspose2d(8, 2, 4, 2, 1))(torch.randn(2, 8, 16, 16)).sum().backward()
+        with_products(nn.Conv2d(1, 8, 4, 2, 1))(torch.randn(2, 1, 32, 32)).sum().backward()
     assert interleaved == [1, 3, 2]
 
 
 def test_the_penalty_of_a_critic_can_still_be_differentiated_twice() -> None:
-    layer = Conv2d(3, 4, 4, 2, 1)
+    layer = nn.Conv2d(3, 4, 4, 2, 1)
     x = torch.randn(2, 3, 8, 8, requires_grad=True)
     (slope,) = torch.autograd.grad(layer(x).tanh().sum(), x, create_graph=True)
     slope.square().sum().backward()
@@ -188,35 +205,3 @@ def test_second_derivatives_are_torchs(kernel: int, stride: int, padding: int, s
     torchs = penalty(lambda x, w: F.conv2d(x, w, None, stride, padding))
     for one, other in zip(ours, torchs, strict=True):
         torch.testing.assert_close(one, other)
-
-
-def _spec(precision: str) -> Spec:
-    patch = parse_overrides(
-        [f"train.precision={precision}", "train.compile=off", "run.threads=1", "train.max_steps=90000"]
-    )
-    return resolve(family("dcgan"), overrides={**patch, "model": SMALL["dcgan"]})
-
-
-@pytest.mark.parametrize(
-    ("precision", "products", "expected"),
-    [("auto", 0.5, True), ("auto", 2.0, False), ("bf16", 0.5, True), ("fp32", 0.5, False)],
-)
-def test_the_tuner_uses_products_if_they_make_a_bfloat16_step_faster(
-    precision: str, products: float, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    timed: list[Runtime] = []
-
-    def seconds(_spec: Spec, runtime: Runtime, *_: Any, **__: Any) -> float:
-        timed.append(runtime)
-        return (0.5 if runtime.precision == "bf16" else 1.0) * (products if runtime.conv_products else 1.0)
-
-    monkeypatch.setattr(tune, "_seconds_per_step", seconds)
-    monkeypatch.setattr(tune, "_seconds_of_base", seconds)
-    spec = _spec(precision)
-    runtime = tune.choose(spec, MagicMock(), torch.device("cpu"), lambda _text: None)
-    assert runtime.conv_products == expected
-    assert any(one.conv_products for one in timed) == (precision != "fp32")
-    model = tune.checkpoint.build(spec.model_dump())
-    tune.prepare(model, runtime)
-    layers = [layer for layer in model.modules() if isinstance(layer, Conv2d | ConvTranspose2d)]
-    assert [layer.by_products for layer in layers] == [expected] * 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmarks.convolutions import FlopCount
-from genmodels import kernels
-from genmodels.kernels.convolution import Conv2d, use_products
-from genmodels.kernels.dropout import Dropout
+from genmodels.kernels import candidates, convolution
 from genmodels.kernels.penalised_critic import PenalisedLoss, is_piecewise_linear, penalised_loss, reference, supports
 from genmodels.model import Model
 from tests.conftest import digit_batch, small_model
@@ -25,13 +24,16 @@ def _critics() -> dict[str, tuple[nn.Sequential, tuple[int, int, int]]]:
     return {
         "digits": (
             nn.Sequential(
-                *(Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2), Conv2d(8, 16, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)),
-                *(Conv2d(16, 8, 4, 1, 1), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(8 * 36, 1, bias=False)),
+                *(nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 16, 4, 2, 1, bias=False)),
+                nn.LeakyReLU(0.2),
+                *(nn.Conv2d(16, 8, 4, 1, 1), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(8 * 36, 1, bias=False)),
             ),
             (1, 28, 28),
         ),
         "colours, odd kernels, nothing padded": (
-            nn.Sequential(Conv2d(3, 6, 5, 3), nn.LeakyReLU(0.01), Conv2d(6, 4, 3), nn.Flatten(), nn.Linear(4 * 9, 1)),
+            nn.Sequential(
+                nn.Conv2d(3, 6, 5, 3), nn.LeakyReLU(0.01), nn.Conv2d(6, 4, 3), nn.Flatten(), nn.Linear(4 * 9, 1)
+            ),
             (3, 18, 18),
         ),
         "fully connected": (
@@ -64,7 +66,17 @@ def test_three_passes_give_autograds_loss_and_gradients(name: str, channels_last
     critic, shape = _critics()[name]
     if channels_last:
         critic = critic.to(memory_format=torch.channels_last)
-    batch = _images(shape)
+    _assert_autograds(critic, _images(shape))
+
+
+def test_strides_dilation_and_groups_are_those_of_the_layer() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(2, 4, 3, (2, 1), (1, 0), 2, groups=2)
+    critic = nn.Sequential(layer, nn.LeakyReLU(0.1), nn.Flatten(), nn.Linear(4 * 3 * 4, 1))
+    _assert_autograds(critic, _images((2, 8, 8)))
+
+
+def _assert_autograds(critic: nn.Sequential, batch: tuple[Tensor, Tensor, Tensor]) -> None:
     assert is_piecewise_linear(critic)
     ours, theirs = penalised_loss(critic, *batch, WEIGHT), reference(critic, *batch, WEIGHT)
     for one, other in zip(ours, theirs, strict=True):
@@ -78,7 +90,7 @@ def test_three_passes_give_autograds_loss_and_gradients(name: str, channels_last
 def test_in_bfloat16_they_are_as_exact_as_autograd(name: str, products: bool) -> None:
     critic, shape = _critics()[name]
     if products:
-        use_products(critic)
+        convolution.use(critic)
     batch = _images(shape, size=32)
     exact = torch.cat([g.flatten() for g in _gradients(critic, reference(critic, *batch, WEIGHT))])
     errors = []
@@ -125,33 +137,31 @@ def test_they_take_fewer_products_than_autograd() -> None:
 
 @pytest.mark.parametrize(
     "layer",
-    [nn.GELU(), Dropout(0.3), nn.LayerNorm(20), spectral_norm(nn.Linear(20, 20)), nn.Sequential(nn.LeakyReLU())],
+    [nn.GELU(), nn.Dropout(0.3), nn.LayerNorm(20), spectral_norm(nn.Linear(20, 20)), nn.Sequential(nn.LeakyReLU())],
 )
 def test_other_critics_are_left_to_autograd(layer: nn.Module) -> None:
     critic = nn.Sequential(nn.Flatten(), nn.Linear(16, 20), layer, nn.Linear(20, 1)).eval()
     assert not is_piecewise_linear(critic)
-    assert not supports(critic, torch.zeros(1, 1, 4, 4))
 
 
-def test_only_a_cpu_with_enabled_kernels_is_supported(monkeypatch: pytest.MonkeyPatch) -> None:
-    critic, shape = _critics()["digits"]
-    assert supports(critic, torch.zeros(2, *shape))
-    assert not supports(critic, torch.zeros(2, *shape, device="meta"))
-    monkeypatch.setattr(kernels, "ENABLED", False)
-    assert not supports(critic, torch.zeros(2, *shape))
+def test_only_a_model_with_the_penalty_and_such_a_critic_is_supported() -> None:
+    assert supports(small_model("wgan_gp"))
+    assert not supports(small_model("wgan"))
+    assert not supports(small_model("wgan_gp", discriminator_activation="gelu"))
 
 
-def test_a_convolution_padded_on_one_side_only_is_left_to_autograd() -> None:
-    assert not is_piecewise_linear(nn.Sequential(Conv2d(1, 4, 4, padding="same"), nn.Flatten()))
-    assert is_piecewise_linear(nn.Sequential(Conv2d(1, 4, 3, padding="same"), nn.Flatten()))
+@pytest.mark.parametrize("options", [{"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}])
+def test_other_paddings_are_left_to_autograd(options: dict[str, Any]) -> None:
+    assert not is_piecewise_linear(nn.Sequential(nn.Conv2d(1, 4, 4, **options), nn.Flatten()))
+    assert is_piecewise_linear(nn.Sequential(nn.Conv2d(1, 4, 4, padding=1), nn.Flatten()))
 
 
-def test_a_model_learns_the_same_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_learns_the_same_either_way() -> None:
     first = small_model("wgan_gp")
     models = [first, copy.deepcopy(first)]
-    _train(models[0])
-    monkeypatch.setattr(kernels, "ENABLED", False)
-    _train(models[1])
+    candidates.use(models[0], ["penalised_critic"])
+    for model in models:
+        _train(model)
     for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,13 +54,20 @@ def train(*folders: tuple[RunFolder, int]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "channels_last"), [*((name, False) for name in FAMILIES), ("cnn_classifier", True)])
-def test_three_steps_and_three_more_are_six(name: str, channels_last: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [
+        *((name, {}) for name in FAMILIES),
+        ("cnn_classifier", {"channels_last": True}),
+        ("wgan_gp", {"kernels": ["convolution", "penalised_critic"], "precision": "bf16"}),
+    ],
+)
+def test_three_steps_and_three_more_are_six(name: str, runtime: dict[str, Any], tmp_path: Path) -> None:
     spec = small_spec(name, "train.max_steps=6", "train.log_every=1", "train.ema_decay=0.9", "train.batch_size=16")
     whole, halves = (RunFolder.create(tmp_path / part, spec) for part in ("whole", "halves"))
-    if channels_last:
+    if runtime:
         for folder in (whole, halves):
-            folder.set_runtime({"threads": 1, "channels_last": True})
+            folder.set_runtime({"threads": 1, **runtime})
     assert train((halves, 3), (whole, 0)) == ["stopped", "finished"]
     assert halves.steps()[-1] == 3
     assert train((halves, 0)) == ["finished"]

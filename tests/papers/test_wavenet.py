@@ -18,10 +18,9 @@ from genmodels.data.audio_loader import AudioLoader
 from genmodels.data.spec import Recordings
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.evaluation import sound_metrics
-from genmodels.kernels import causal
 from genmodels.models import wavenet
 from genmodels.models.gated_pixelcnn import gated
-from genmodels.models.wavenet import GatedLayer, SkipSum
+from genmodels.models.wavenet import GatedLayer
 from genmodels.sampling.options import SamplingOptions
 from genmodels.sampling.pixels import sample_levels
 from genmodels.sampling.samples import BatchedQueues
@@ -108,8 +107,7 @@ def test_a_layers_values_and_gradients_are_those_of_its_formula(last: bool) -> N
     x = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
     parts = []
-    for rows, own in zip(causal.row_slices(lengths), bias, strict=True):
-        now = x[rows]
+    for now, own in zip(x.split(lengths), bias, strict=True):
         past = torch.cat([torch.zeros(2, 3), now])[: len(now)]
         filtered, gate = (layer.gates(torch.cat([past, now], 1)) + own).chunk(2, 1)
         parts.append(filtered.tanh() * gate.sigmoid())
@@ -124,21 +122,21 @@ def test_a_layers_values_and_gradients_are_those_of_its_formula(last: bool) -> N
         torch.testing.assert_close(one, two)
 
 
+def test_a_layer_in_bfloat16_is_near_float32() -> None:
+    torch.manual_seed(0)
+    layer = GatedLayer(8, 4, last=False)
+    x = torch.randn(40, 8)
+    wanted = layer(x, None, [40])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = layer(x.bfloat16(), None, [40])
+    for one, two in zip(found, wanted, strict=True):
+        assert one.dtype == torch.bfloat16
+        torch.testing.assert_close(one.float(), two, rtol=0.05, atol=0.02)
+
+
 def test_the_gate_is_its_formula() -> None:
     z = torch.tensor([[0.5, -1.0, 2.0, 0.0]])
     assert gated(z).tolist() == [[pytest.approx(math.tanh(0.5) / (1 + math.exp(-2))), pytest.approx(math.tanh(-1) / 2)]]
-
-
-def test_the_sum_of_skips_is_one_linear_layer_of_all() -> None:
-    torch.manual_seed(0)
-    skip = SkipSum(6, 5).double()
-    parts = [torch.randn(4, width, dtype=torch.float64, requires_grad=True) for width in (1, 2, 3)]
-    inputs = [*parts, *skip.parameters()]
-    summed, wanted = skip(parts), torch.nn.functional.linear(torch.cat(parts, 1), skip.weight, skip.bias)
-    torch.testing.assert_close(summed, wanted)
-    ours, theirs = (torch.autograd.grad(y.sin().sum(), inputs) for y in (summed, wanted))
-    for one, two in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one, two)
 
 
 @pytest.mark.parametrize(("layers", "stacks", "conditional"), [*itertools.product((1, 2, 4), (1, 3), (False, True))])
