@@ -1,7 +1,7 @@
 """Every kernel against its plain reference: single operations, then whole training steps of models that use it.
 
 Both run in turn in one process, on one thread, in CPU seconds. A kernel that does not make a whole step 1.2 times as
-fast on two kinds of processor is a candidate of the tuner: `convolution` and `penalised_critic`.
+fast on two kinds of processor is a candidate of the tuner: `convolution`, `dropout` and `penalised_critic`.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def operations(length: Length) -> list[Case]:
     return [
         operation("instance_norm", f"{tuple(maps.shape)}, bf16", InstanceNorm(), maps),
         operation("convolution", f"{tuple(small_maps.shape)} to 512, bf16", layer, small_maps),
+        operation("dropout", f"({batch}, 1024)", nn.Dropout(0.3), torch.randn(batch, 1024)),
     ]
 
 
@@ -128,10 +129,11 @@ def steps(length: Length) -> list[Case]:
     photos = {"image": images(size, 3, 64, 64)}
     cyclegan = registry.get("cyclegan").build(image_shape=(3, side, side), residual_blocks=6)
     dcgan = registry.get("dcgan").build(image_shape=(3, 64, 64))
-    wgan_gp = recipe_model("mnist_wgan_gp", "digits")
+    wide, wgan_gp = recipe_model("mnist_gan_wide", "digits"), recipe_model("mnist_wgan_gp", "digits")
     return [
         step("instance_norm", f"step of CycleGAN, {side} x {side}", cyclegan, pair, bf16=True, channels_last=True),
         step("convolution", "step of DCGAN, 64 x 64", dcgan, photos, bf16=True, channels_last=True),
+        step("dropout", "step of mnist_gan_wide", wide, digits),
         step("penalised_critic", "steps of mnist_wgan_gp", wgan_gp, digits),
         step("penalised_critic", "steps of mnist_wgan_gp", wgan_gp, digits, bf16=True),
     ]

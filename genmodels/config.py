@@ -208,7 +208,7 @@ class Runtime(Frozen):
     )
     compile: bool = False
     channels_last: bool = False
-    kernels: tuple[Literal["convolution", "penalised_critic"], ...] = Field(
+    kernels: tuple[Literal["convolution", "dropout", "penalised_critic"], ...] = Field(
         (), description="kernels that make the step faster here (kernels/candidates.py)"
     )
     threads: int = Field(1, ge=1)

@@ -73,9 +73,9 @@ def _converted_spec(spec: Any) -> Any:
 
 
 def _converted_runtime(runtime: Mapping[str, Any]) -> dict[str, Any]:
-    """The runtime with the kernels that format 1 used: one always, convolutions as products if the tuner chose them."""
+    """The runtime with the kernels that format 1 used: two always, convolutions as products if the tuner chose them."""
     others = {name: value for name, value in runtime.items() if name != "conv_products"}
-    return {**others, "kernels": ["convolution"] * runtime["conv_products"] + ["penalised_critic"]}
+    return {**others, "kernels": ["convolution"] * runtime["conv_products"] + ["dropout", "penalised_critic"]}
 
 
 def _converted_value(name: str, value: Any) -> Any:

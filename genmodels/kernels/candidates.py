@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from genmodels import kernels
-from genmodels.kernels import convolution, penalised_critic
+from genmodels.kernels import convolution, dropout, penalised_critic
 
 
 class Candidate(NamedTuple):
@@ -23,6 +23,7 @@ class Candidate(NamedTuple):
 
 CANDIDATES = {
     "convolution": Candidate(convolution.supports, convolution.use, bf16_only=True),
+    "dropout": Candidate(dropout.supports, dropout.use),
     "penalised_critic": Candidate(penalised_critic.supports, penalised_critic.use),
 }
 

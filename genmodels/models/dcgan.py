@@ -53,7 +53,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.kernels.dropout import Dropout
 from genmodels.layers import augment
 from genmodels.losses import adversarial_loss, gan_curves
 from genmodels.model import Batch, Curve, Metrics, Model, linear, make_optimizer, update
@@ -124,7 +123,7 @@ def discriminator(config: ConvNetworks, *, label_inputs: int = 0, last_bias: boo
             layers.append(nn.BatchNorm2d(after))
         layers.append(activation(config.discriminator_activation, config.leaky_slope))
         if config.dropout:
-            layers.append(Dropout(config.dropout))
+            layers.append(nn.Dropout(config.dropout))
         height, width = ((side + 2 * padding - kernel) // stride + 1 for side in (height, width))
         before = after
     layers += [nn.Flatten(), nn.Linear(before * height * width, 1, bias=last_bias)]  # (B, 1)

@@ -8,7 +8,6 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from genmodels.kernels.dropout import Dropout
 from genmodels.networks.gan_settings import EitherNetworks
 
 
@@ -31,7 +30,7 @@ def mlp(
             if layer_norm:
                 layers.append(nn.LayerNorm(outputs))
             if dropout:
-                layers.append(Dropout(dropout))
+                layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers)
 
 
@@ -58,7 +57,7 @@ def mlp_discriminator(config: EitherNetworks, inputs: int, last_bias: bool) -> n
             layers.append(nn.BatchNorm1d(after))
         layers.append(activation(config.discriminator_activation, config.leaky_slope))
         if config.dropout:
-            layers.append(Dropout(config.dropout))
+            layers.append(nn.Dropout(config.dropout))
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 1, bias=last_bias))
 
 

@@ -112,7 +112,7 @@ def test_a_resumed_run_uses_the_kernels_it_was_trained_with(
     write_json(tmp_path / "config.json", {"format": 1, "spec": {}, "runtime": {"conv_products": products}})
     assert migrate_folder(tmp_path)
     runtime = Runtime.parse(RunFolder(tmp_path).runtime() or {})
-    assert runtime.kernels == (*kernels, "penalised_critic")
+    assert runtime.kernels == (*kernels, "dropout", "penalised_critic")
 
 
 def test_what_cannot_be_converted_is_named_and_the_others_are_converted(old: RunFolder, tmp_path: Path) -> None:

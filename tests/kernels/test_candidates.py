@@ -17,6 +17,8 @@ from genmodels.training import tune
 from tests.conftest import SMALL, small_model
 
 SUPPORTED = {
+    "gan": ["dropout"],
+    "cgan": ["dropout"],
     "dcgan": ["convolution"],
     "wgan": [],
     "wgan_gp": ["convolution", "penalised_critic"],
@@ -47,6 +49,8 @@ def _spec(name: str, precision: str) -> Spec:
         ("dcgan", "auto", set(), {"convolution"}, ()),
         ("dcgan", "bf16", {"convolution"}, {"convolution"}, ("convolution",)),
         ("dcgan", "fp32", {"convolution"}, set(), ()),
+        ("gan", "fp32", {"dropout"}, {"dropout"}, ("dropout",)),
+        ("gan", "auto", set(), {"dropout"}, ()),
         ("wgan_gp", "fp32", {"convolution", "penalised_critic"}, {"penalised_critic"}, ("penalised_critic",)),
         ("wgan_gp", "auto", {"penalised_critic"}, {"convolution", "penalised_critic"}, ("penalised_critic",)),
         (
@@ -98,7 +102,7 @@ def test_a_kernel_is_used_only_if_it_is_chosen_and_kernels_are_on(monkeypatch: p
 @pytest.mark.parametrize(("activation", "used"), [("leaky_relu", True), ("gelu", False)])
 def test_a_model_that_a_kernel_does_not_support_stays_as_it_is(activation: str, used: bool) -> None:
     model: Any = small_model("wgan_gp", discriminator_activation=activation)
-    candidates.use(model, ["penalised_critic"])
+    candidates.use(model, ["dropout", "penalised_critic"])
     assert (model.penalised_loss is not None) == used
 
 

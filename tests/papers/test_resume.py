@@ -59,6 +59,7 @@ def train(*folders: tuple[RunFolder, int]) -> list[str]:
     [
         *((name, {}) for name in FAMILIES),
         ("cnn_classifier", {"channels_last": True}),
+        ("gan", {"kernels": ["dropout"]}),
         ("wgan_gp", {"kernels": ["convolution", "penalised_critic"], "precision": "bf16"}),
     ],
 )

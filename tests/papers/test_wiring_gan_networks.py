@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from genmodels.kernels.dropout import Dropout
 from genmodels.models.wgan import WGAN
 from tests.conftest import small_model
 
@@ -24,7 +23,7 @@ NAMES: dict[type[nn.Module], str] = {
     nn.LeakyReLU: "leaky",
     nn.GELU: "gelu",
     nn.Tanh: "tanh",
-    Dropout: "dropout",
+    nn.Dropout: "dropout",
     nn.Flatten: "reshape",
     nn.Unflatten: "reshape",
 }
@@ -137,7 +136,7 @@ def test_activations_have_the_slope_they_are_given(networks: str) -> None:
 @pytest.mark.parametrize("networks", ["mlp", "conv"])
 def test_a_discriminator_has_its_dropout_rate_during_training(networks: str) -> None:
     _, discriminator = both(networks, dropout=0.4)
-    layers = [layer for layer in discriminator if isinstance(layer, Dropout)]
+    layers = [layer for layer in discriminator if isinstance(layer, nn.Dropout)]
     assert [layer.p for layer in layers] == [0.4] * 3
     x = torch.randn(2, 1, 28, 28)
     with torch.no_grad():
