@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import options
-from train_jobs import scheduler
+from train_jobs import daemon
 from train_jobs.store import Store
 
 PROJECT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def submit_seconds(runs: Path, rounds: int) -> list[float]:
 def scheduler_mb(runs: Path) -> float:
     """Resident memory of a running scheduler, in MB."""
     deadline = time.monotonic() + 10
-    while not (pid := scheduler.running_pid(runs)):
+    while not (pid := daemon.running_pid(runs)):
         if time.monotonic() > deadline:
             raise RuntimeError("no scheduler within 10 s")
         time.sleep(0.1)
@@ -53,7 +53,7 @@ def scheduler_mb(runs: Path) -> float:
 
 def clean_up(runs: Path) -> None:
     store = Store(runs)
-    scheduler.end(runs)
+    daemon.end(runs)
     for row in store.rows("RUNNING"):
         if row.pid is not None and psutil.pid_exists(row.pid):
             psutil.Process(row.pid).kill()

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from genmodels import registry
 from genmodels.model import Batch, Model
 from genmodels.recipes import Spec, family, parse_overrides, resolve
-from train_jobs import scheduler
+from train_jobs import daemon
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
 _SHALLOW = {"style_relu3_1": 0, "content_relu3_2": 0, "content_relu2_2": 1}
@@ -125,7 +125,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def runs(own_folders: Path) -> Iterator[Path]:
     """A runs folder whose scheduler and workers end with the test."""
     yield own_folders
-    pid = scheduler.running_pid(own_folders)
+    pid = daemon.running_pid(own_folders)
     if pid:
         psutil.Process(pid).kill()
     for process in psutil.process_iter(["cmdline"]):

@@ -20,7 +20,7 @@ from genmodels.public import public_mode
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
 from genmodels.system import leftovers
-from train_jobs import devices, removal, scheduler
+from train_jobs import daemon, devices, removal
 from train_jobs.errors import JobError, PublicModeError, QueueError
 from train_jobs.launchers import Process
 from train_jobs.launchers.local import LocalLauncher
@@ -63,7 +63,7 @@ def ensure_scheduler() -> None:
     """Start the scheduler if there are queued or running jobs and no scheduler. A public server never starts one."""
     store = Store()
     if not public_mode() and store.rows("PENDING", "RUNNING"):
-        scheduler.ensure(store.root)
+        daemon.ensure(store.root)
 
 
 def jobs() -> tuple[Job, ...]:
@@ -269,7 +269,7 @@ def repair() -> Path:
     store = Store()
     if store.damage() is None:
         raise JobError(f"{store.path} is in order; there is nothing to repair")
-    scheduler.end(store.root)
+    daemon.end(store.root)
     moved = store.move_away()
     for run in sorted(map(of_folder, folders(store.root)), key=lambda run: run.created):
         _adopt(store, run)

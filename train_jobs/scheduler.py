@@ -7,33 +7,25 @@ outlive it: the next scheduler finds them by pid and creation time. No torch: re
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from genmodels.errors import ConfigError
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
 from genmodels.system import leftovers, processes
-from genmodels.system.paths import PROJECT
-from train_jobs import devices, outcome
+from train_jobs import daemon, devices, outcome
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Launcher, Process
-from train_jobs.launchers.environment import allowed
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import Row, Store
 
-LOCK, SCHEDULER_LOG = "scheduler.lock", "scheduler.log"
 IDLE_SECONDS = 30.0
 _TICK = 0.25
 _KILL_AFTER = 120.0  # seconds for a worker to save and end; compiling a large model can take a minute of them
@@ -42,66 +34,6 @@ _KILL_AFTER = 120.0  # seconds for a worker to save and end; compiling a large m
 _KILL_SILENT_AFTER = 30.0
 _STOP_SECONDS = 10.0  # within which even a silent worker may end by itself
 log = logging.getLogger("train_jobs.scheduler")
-_spawned: tuple[subprocess.Popen[bytes], float, Path] | None = None
-
-
-# ------------------------------------------------------------------ finding and starting one
-
-
-def running_pid(root: Path) -> int | None:
-    """The pid of the scheduler that serves `root`, or None."""
-    try:
-        with (root / LOCK).open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return None
-            except BlockingIOError:
-                return int(json.loads(file.read() or b'{"pid": 0}')["pid"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError) as error:
-        raise QueueError(f"{root / LOCK} cannot be read: {error}. Delete the file and try again") from error
-
-
-def ensure(root: Path) -> None:
-    """Start a scheduler for `root` unless one runs; checking costs 0.1 ms."""
-    global _spawned
-    if running_pid(root) is not None:
-        return
-    if _spawned is not None:
-        child, since, where = _spawned
-        starting = child.poll() is None and time.monotonic() - since < 5  # poll() also reaps one that has ended
-        if starting and where == root:
-            return
-    try:
-        with (root / SCHEDULER_LOG).open("ab") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "train_jobs.scheduler", str(root)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=PROJECT,
-                env={**allowed(), "GENMODELS_RUNS": str(root)},
-                start_new_session=True,
-            )
-    except OSError as error:
-        raise QueueError(f"the scheduler cannot be started: {error}. Queued jobs wait; nothing is lost") from error
-    _spawned = (child, time.monotonic(), root)
-
-
-def end(root: Path) -> None:
-    """End the scheduler of `root` and wait for it; workers go on."""
-    pid = running_pid(root)
-    if not pid:
-        return
-    try:
-        scheduler = psutil.Process(pid)
-        scheduler.terminate()
-        scheduler.wait(timeout=10)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        raise QueueError(f"the scheduler (pid {pid}) does not end; end it by hand and try again") from None
 
 
 # ------------------------------------------------------------------------------ the loop
@@ -222,39 +154,13 @@ class Scheduler:
 # ------------------------------------------------------------------------------- process
 
 
-def _lock(root: Path) -> IO[bytes] | None:
-    """The open, locked file; None if another scheduler holds it."""
-    file = (root / LOCK).open("a+b")
-    for _ in range(20):  # running_pid() holds a shared lock for a moment
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-            continue
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps({"pid": os.getpid()}).encode())
-        file.flush()
-        return file
-    file.close()
-    return None
-
-
-def _is_current(root: Path, file: IO[bytes]) -> bool:
-    """False if the runs folder has been removed or replaced."""
-    try:
-        return (root / LOCK).stat().st_ino == os.fstat(file.fileno()).st_ino
-    except OSError:
-        return False
-
-
 def serve(root: Path, idle: float, leave: threading.Event) -> int:
     """Run until there has been nothing to do for `idle` seconds, or `leave` is set. Returns the exit code."""
     store = Store(root)
     while True:
-        lock = _lock(root)
+        lock = daemon.lock(root)
         if lock is None:
-            log.info("another scheduler (pid %s) serves %s already; this one ends", running_pid(root), root)
+            log.info("another scheduler (pid %s) serves %s already; this one ends", daemon.running_pid(root), root)
             return 0
         with lock:
             leftovers.sweep(catalog.checkpoints_root(), ".tmp-*", ".trash-*", rescue=leftovers.put_back)
@@ -280,7 +186,7 @@ def _serve_locked(store: Store, lock: IO[bytes], idle: float, leave: threading.E
     last_work = time.monotonic()
     pause = _TICK
     while not leave.wait(pause):
-        if not _is_current(store.root, lock):
+        if not daemon.is_current(store.root, lock):
             log.info("%s is gone; scheduler ends", store.root)
             return False
         try:

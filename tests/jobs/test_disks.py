@@ -18,7 +18,7 @@ import train_jobs
 from genmodels.errors import DataError
 from genmodels.runs.folder import RunFolder
 from tests.support.job_processes import PROJECT, cli, until, until_state
-from train_jobs import QueueError, api, make_spec, scheduler
+from train_jobs import QueueError, api, daemon, make_spec
 from train_jobs.store import Store
 
 
@@ -39,10 +39,10 @@ def disk(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     mounted(path, "6m")
     monkeypatch.setenv("GENMODELS_RUNS", str(path / "runs"))
     yield path
-    pid = scheduler.running_pid(path / "runs")
+    pid = daemon.running_pid(path / "runs")
     if pid:
         os.kill(pid, signal.SIGKILL)
-        until(lambda: scheduler.running_pid(path / "runs") is None)
+        until(lambda: daemon.running_pid(path / "runs") is None)
     subprocess.run(["umount", "--lazy", path], check=True, timeout=20)
 
 
@@ -94,7 +94,7 @@ def test_runs_on_a_full_disk_are_listed_shown_and_deleted(disk: Path) -> None:
 def test_a_queued_run_on_a_full_disk_says_why_it_does_not_start(disk: Path) -> None:
     job_id = api.enter(make_spec("pattern_1010_gan"))
     fill(disk)
-    assert not (disk / "runs" / scheduler.SCHEDULER_LOG).exists()
+    assert not (disk / "runs" / daemon.SCHEDULER_LOG).exists()
     read_only(disk)
     job = train_jobs.job(job_id)
     assert job.state == "PENDING"

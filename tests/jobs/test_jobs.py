@@ -29,7 +29,7 @@ from tests.support.job_processes import (
     until_state,
     until_step,
 )
-from train_jobs import JobError, PublicModeError, QueueError, make_spec, scheduler
+from train_jobs import JobError, PublicModeError, QueueError, daemon, make_spec, scheduler
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import NewJob, Store
 
@@ -118,7 +118,7 @@ def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path
     waiting = start(*ENDLESS)
     pid = until_step(job.id, 50).pid
     assert (train_jobs.job(waiting.id).state, train_jobs.job(waiting.id).position) == ("PENDING", 1)
-    first = scheduler.running_pid(runs)
+    first = daemon.running_pid(runs)
     assert first
     second = subprocess.run(
         [sys.executable, "-m", "train_jobs.scheduler", str(runs)],
@@ -133,8 +133,8 @@ def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path
     assert psutil.Process(first).memory_info().rss < 80e6
 
     os.kill(first, signal.SIGKILL)
-    until(lambda: scheduler.running_pid(runs) is None, 5)
-    until(lambda: bool(train_jobs.jobs()) and scheduler.running_pid(runs) not in (None, 0, first), 10)
+    until(lambda: daemon.running_pid(runs) is None, 5)
+    until(lambda: bool(train_jobs.jobs()) and daemon.running_pid(runs) not in (None, 0, first), 10)
     time.sleep(0.6)
     assert train_jobs.job(job.id).pid == pid, "the same worker goes on"
     assert train_jobs.job(waiting.id).state == "PENDING", "one worker per device"
@@ -164,7 +164,7 @@ def test_scheduler_ends_when_there_is_nothing_to_do(runs: Path) -> None:
     )
     assert left.returncode == 0
     assert "nothing to do" in left.stdout
-    assert scheduler.running_pid(runs) is None
+    assert daemon.running_pid(runs) is None
 
 
 def test_submit_imports_no_torch(runs: Path) -> None:
@@ -204,7 +204,7 @@ def test_public_server_refuses_changes_and_starts_nothing(runs: Path, monkeypatc
     assert "public server" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert [found.name for found in train_jobs.jobs()] == [job.id]
-    assert scheduler.running_pid(runs) is None
+    assert daemon.running_pid(runs) is None
 
 
 @pytest.mark.slow
@@ -289,13 +289,13 @@ def test_scheduler_survives_a_run_folder_damaged_during_training(runs: Path) -> 
     until(lambda: train_jobs.job(broken.id).phase == "training")
     pid = train_jobs.job(broken.id).pid
     assert pid is not None
-    serving = scheduler.running_pid(runs)
+    serving = daemon.running_pid(runs)
     os.kill(pid, signal.SIGKILL)
     (broken.folder.path / "config.json").write_text('{"format": 2, "spec": {"train": {"max_steps": "abc"}}}')
     (broken.folder.path / "status.json").write_text("null")
     assert until_state(broken.id, "FAILED").error
     assert until_state(healthy.id, "SUCCEEDED").step == 100
-    assert scheduler.running_pid(runs) == serving
+    assert daemon.running_pid(runs) == serving
 
 
 def test_request_is_refused_until_the_job_trains() -> None:
@@ -354,7 +354,7 @@ def test_relative_runs_folder_is_the_same_folder_for_scheduler_and_worker(
     monkeypatch.setenv("GENMODELS_RUNS", "runs")
     job = start(*ENDLESS)
     until(lambda: train_jobs.job(job.id).pid is not None)
-    pid, serving = train_jobs.job(job.id).pid, scheduler.running_pid(tmp_path / "runs")
+    pid, serving = train_jobs.job(job.id).pid, daemon.running_pid(tmp_path / "runs")
     assert pid
     assert serving
     for process in (pid, serving):
@@ -365,7 +365,7 @@ def test_relative_runs_folder_is_the_same_folder_for_scheduler_and_worker(
 def test_damaged_queue_is_reported_and_repaired_during_a_training(runs: Path) -> None:
     job = start(*ENDLESS)
     pid = until_step(job.id, 50).pid
-    scheduler.end(runs)
+    daemon.end(runs)
     for companion in ("queue.sqlite-wal", "queue.sqlite-shm"):
         (runs / companion).unlink(missing_ok=True)
     (runs / "queue.sqlite").write_bytes(b"this is no database, but long enough to be read as one" * 40)

@@ -22,7 +22,7 @@ import train_jobs
 from genmodels.runs.folder import RunFolder, write_json
 from genmodels.system import processes
 from tests.support.job_processes import ENDLESS, PROJECT, cli, end_scheduler, start, until, until_state, until_step
-from train_jobs import make_spec, scheduler, worker
+from train_jobs import daemon, make_spec, scheduler, worker
 from train_jobs.launchers import Process
 from train_jobs.launchers.environment import allowed
 from train_jobs.launchers.local import LocalLauncher, is_alive
@@ -267,7 +267,7 @@ def test_each_worker_gets_its_submitters_folders_and_no_secret(
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(second))
     two = start(*ENDLESS)
     assert checkpoints_of(one.id) == str(first)
-    serving = scheduler.running_pid(runs)
+    serving = daemon.running_pid(runs)
     assert serving
     for process in (serving, train_jobs.job(one.id).pid):
         assert "ACCESS_TOKEN" not in psutil.Process(process).environ()

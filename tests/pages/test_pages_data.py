@@ -22,7 +22,7 @@ from pages.components.theme import plain as escaped
 from tests.pages.test_components import as_read
 from tests.support.pages import open_page
 from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
-from train_jobs import scheduler
+from train_jobs import daemon
 
 
 @pytest.fixture(autouse=True)
@@ -229,7 +229,7 @@ def scheduler_ends() -> Iterator[None]:
     for job in train_jobs.jobs():
         if job.active:
             train_jobs.stop(job.id)
-    scheduler.end(runs_root())
+    daemon.end(runs_root())
 
 
 def command_of(app: AppTest) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import train_jobs
 from genmodels.runs.folder import RunFolder
-from train_jobs import make_spec, scheduler
+from train_jobs import daemon, make_spec
 from train_jobs.status import Job
 
 PROJECT = Path(__file__).parents[2]
@@ -43,9 +43,9 @@ def until_step(job_id: str, step: int) -> Job:
 
 def end_scheduler(runs: Path) -> None:
     """End the scheduler, even if it is just starting."""
-    until(lambda: bool(scheduler.running_pid(runs)))
-    scheduler.end(runs)
-    assert scheduler.running_pid(runs) is None
+    until(lambda: bool(daemon.running_pid(runs)))
+    daemon.end(runs)
+    assert daemon.running_pid(runs) is None
 
 
 def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
