@@ -12,11 +12,11 @@ import streamlit as st
 
 from pages.components.theme import show_unexpected_error
 from pages.server import middleware
-from pages.server.downloads import download_threads
+from pages.server.lifespan import lifespan
 
 app = st.App(
     Path(__file__).parent / "pages" / "frame.py",
     middleware=middleware(),
-    lifespan=download_threads,
+    lifespan=lifespan,
     on_script_error=show_unexpected_error,
 )

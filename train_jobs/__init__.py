@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         stop,
         submit,
         submit_pair,
+        watch_scheduler,
     )
     from train_jobs.errors import JobError, PublicModeError, QueueError
     from train_jobs.live_settings import settings_now, update
@@ -53,6 +54,7 @@ _EXPORTS = {
     "submit": "api",
     "submit_pair": "api",
     "update": "live_settings",
+    "watch_scheduler": "api",
 }
 """Public name -> module."""
 
@@ -79,6 +81,7 @@ __all__ = [
     "submit",
     "submit_pair",
     "update",
+    "watch_scheduler",
 ]
 
 

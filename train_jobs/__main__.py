@@ -115,7 +115,7 @@ def logs(
     offset = 0
     while True:
         # Checked before reading, so that everything written before the end is printed.
-        active = follow and api.job(job_id).active
+        active = follow and _watched(job_id).active
         if path.exists():
             with path.open("rb") as file:
                 file.seek(offset)
@@ -212,13 +212,19 @@ def as_dict(job: Job) -> dict[str, Any]:
 
 def _wait(job_id: str, timeout: float | None) -> Job:
     end = None if timeout is None else time.monotonic() + timeout
-    while (job := api.job(job_id)).active:
+    while (job := _watched(job_id)).active:
         if end is not None and time.monotonic() > end:
             raise GenmodelsError(
                 f"{job_id} is still {job.state} after {timeout:g} s, at step {job.step:,} of {job.max_steps:,}"
             )
         time.sleep(0.2)
     return job
+
+
+def _watched(job_id: str) -> Job:
+    """The job, after a scheduler that has died is replaced: a command that waits must not wait forever."""
+    api.watch_scheduler()
+    return api.job(job_id)
 
 
 def _print_end(job: Job) -> None:

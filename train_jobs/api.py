@@ -44,10 +44,11 @@ __all__ = [
     "stop",
     "submit",
     "submit_pair",
+    "watch_scheduler",
 ]
 
-
 log = logging.getLogger(__name__)
+_reported = ""
 
 
 def refuse_in_public_mode(what: str) -> None:
@@ -66,27 +67,29 @@ def ensure_scheduler() -> None:
         daemon.ensure(store.root)
 
 
+def watch_scheduler() -> None:
+    """`ensure_scheduler`, to be called repeatedly: an error is logged once, and queued jobs report it."""
+    global _reported
+    try:
+        ensure_scheduler()
+        _reported = ""
+    except QueueError as error:
+        if str(error) != _reported:
+            log.warning("%s", error)
+        _reported = str(error)
+
+
 def jobs() -> tuple[Job, ...]:
-    """Every run in GENMODELS_RUNS, the newest first. Starts the scheduler if there is work for it."""
+    """Every run in GENMODELS_RUNS, the newest first. Starts no process."""
     store = Store()
     if not public_mode():
         leftovers.sweep(store.root, *INCOMPLETE)
-    return all_jobs(store, _scheduler_problem())
+    return all_jobs(store)
 
 
 def job(job_id: str) -> Job:
-    """One run by its id; starts the scheduler if there is work for it. Raises UnknownNameError."""
-    return one_job(Store(), job_id, _scheduler_problem())
-
-
-def _scheduler_problem() -> str | None:
-    """Start the scheduler if there is work; the error if that fails: runs can be listed without it."""
-    try:
-        ensure_scheduler()
-    except QueueError as error:
-        log.warning("%s", error)
-        return str(error)
-    return None
+    """One run by its id. Starts no process. Raises UnknownNameError."""
+    return one_job(Store(), job_id)
 
 
 def submit(spec: JobSpec) -> Job:
@@ -146,7 +149,10 @@ def stop(job_id: str) -> Job:
     refuse_in_public_mode("stopping a training")
     store = Store()
     try:
-        if store.cancel(job_id) or store.request_stop(job_id):
+        if store.cancel(job_id):
+            return job(job_id)
+        if store.request_stop(job_id):
+            ensure_scheduler()
             return job(job_id)
     except QueueError:
         # Stopping must work on a full disk: the training may be what fills it.
@@ -161,6 +167,7 @@ def stop(job_id: str) -> Job:
         _adopt(store, run)
         store.reclaim(job_id, run.device or "cpu", *_process_of(run))
         store.request_stop(job_id)
+        ensure_scheduler()
         return job(job_id)
     ended = {"SUCCEEDED": "has finished", "STOPPED": "was stopped", "FAILED": "has failed"}.get(run.state)
     if ended is None:

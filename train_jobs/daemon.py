@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO
@@ -18,7 +19,11 @@ from train_jobs.errors import QueueError
 from train_jobs.launchers.environment import allowed
 
 LOCK, SCHEDULER_LOG = "scheduler.lock", "scheduler.log"
+_START_SECONDS = 5.0  # within which a started scheduler holds the lock
+_starting = threading.Lock()
 _spawned: tuple[subprocess.Popen[bytes], float, Path] | None = None
+_failed: dict[Path, str] = {}
+"""Runs folder -> why the last attempt of this process to start a scheduler failed."""
 
 
 def running_pid(root: Path) -> int | None:
@@ -36,16 +41,36 @@ def running_pid(root: Path) -> int | None:
         raise QueueError(f"{root / LOCK} cannot be read: {error}. Delete the file and try again") from error
 
 
+def problem(root: Path) -> str | None:
+    """Why queued jobs do not start; None if a scheduler runs or was started just now. Starts none."""
+    try:
+        if running_pid(root) is not None or _was_started(root):
+            return None
+    except QueueError as error:
+        return str(error)
+    return _failed.get(root) or (
+        "no scheduler runs. An open app starts one within seconds; `python -m train_jobs wait` starts one, too"
+    )
+
+
 def ensure(root: Path) -> None:
-    """Start a scheduler for `root` unless one runs; checking costs 0.1 ms."""
+    """Start a scheduler for `root` unless one runs; checking costs 0.1 ms. Raises QueueError if that fails."""
+    with _starting:
+        if running_pid(root) is None and not _was_started(root):
+            _start(root)
+
+
+def _was_started(root: Path) -> bool:
+    """Whether this process started a scheduler that has not taken the lock yet."""
+    if _spawned is None:
+        return False
+    child, since, where = _spawned
+    alive = child.poll() is None  # also reaps one that has ended
+    return alive and where == root and time.monotonic() - since < _START_SECONDS
+
+
+def _start(root: Path) -> None:
     global _spawned
-    if running_pid(root) is not None:
-        return
-    if _spawned is not None:
-        child, since, where = _spawned
-        starting = child.poll() is None and time.monotonic() - since < 5  # poll() also reaps one that has ended
-        if starting and where == root:
-            return
     try:
         with (root / SCHEDULER_LOG).open("ab") as output:
             child = subprocess.Popen(
@@ -58,7 +83,9 @@ def ensure(root: Path) -> None:
                 start_new_session=True,
             )
     except OSError as error:
-        raise QueueError(f"the scheduler cannot be started: {error}. Queued jobs wait; nothing is lost") from error
+        _failed[root] = f"the scheduler cannot be started: {error}. Queued jobs wait; nothing is lost"
+        raise QueueError(_failed[root]) from error
+    _failed.pop(root, None)
     _spawned = (child, time.monotonic(), root)
 
 

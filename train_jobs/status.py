@@ -11,8 +11,10 @@ from typing import Any
 
 from genmodels import registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
+from genmodels.public import public_mode
 from genmodels.runs.folder import RunFolder
 from genmodels.system import processes
+from train_jobs import daemon
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Process
 from train_jobs.launchers.local import is_alive
@@ -60,29 +62,36 @@ class Job:
         return self.state in ("PENDING", "RUNNING")
 
 
-def all_jobs(store: Store, problem: str | None = None) -> tuple[Job, ...]:
-    """Every run of the queue and of the runs folder, the newest first; `problem`: why pending jobs do not start."""
+def all_jobs(store: Store) -> tuple[Job, ...]:
+    """Every run of the queue and of the runs folder, the newest first."""
     # Folders before rows: a new job's row is written after its folder.
     paths = {path.name: path for path in folders(store.root)}
     rows = store.rows()
     pending = [row.id for row in rows if row.state == "PENDING"]
+    problem = _waiting_problem(store) if pending else None
     with_row = {row.id for row in rows}
     result = [_of_row(store, row, pending, problem) for row in rows]
     result += [of_folder(path) for name, path in paths.items() if name not in with_row]
     return tuple(sorted(result, key=lambda job: (job.created, job.id), reverse=True))
 
 
-def one_job(store: Store, job_id: str, problem: str | None = None) -> Job:
+def one_job(store: Store, job_id: str) -> Job:
     """One run by its id; raises UnknownNameError."""
     row = store.row(job_id)
     if row is not None:
-        return _of_row(store, row, [other.id for other in store.rows("PENDING")], problem)
+        pending = [other.id for other in store.rows("PENDING")]
+        return _of_row(store, row, pending, _waiting_problem(store) if pending else None)
     paths = folders(store.root)
     for path in paths:
         if path.name == job_id:
             return of_folder(path)
     known = {*(row.id for row in store.rows()), *(path.name for path in paths)}
     raise UnknownNameError("run", job_id, known, "`python -m train_jobs list` lists them.")
+
+
+def _waiting_problem(store: Store) -> str | None:
+    """Why queued jobs do not start; None if they will. A public server never starts one, so it reports nothing."""
+    return None if public_mode() else daemon.problem(store.root)
 
 
 def folders(root: Path) -> list[Path]:
@@ -96,7 +105,7 @@ def folders(root: Path) -> list[Path]:
     return [path for path in entries if not path.name.startswith(".") and RunFolder(path).looks_like_run()]
 
 
-def _of_row(store: Store, row: Row, pending: list[str], problem: str | None = None) -> Job:
+def _of_row(store: Store, row: Row, pending: list[str], problem: str | None) -> Job:
     folder = RunFolder(store.root / row.id)
     state, error, pid = row.state, row.error, row.pid
     status = folder.status()

@@ -96,10 +96,15 @@ def test_a_queued_run_on_a_full_disk_says_why_it_does_not_start(disk: Path) -> N
     fill(disk)
     assert not (disk / "runs" / daemon.SCHEDULER_LOG).exists()
     read_only(disk)
+    with pytest.raises(QueueError, match="the scheduler cannot be started"):
+        train_jobs.ensure_scheduler()
     job = train_jobs.job(job_id)
     assert job.state == "PENDING"
     assert job.error
     assert "the scheduler cannot be started" in job.error
+    assert "the scheduler cannot be started" in runs_page().warning[0].value
+    waiting = cli("wait", job_id, "--timeout", "1")
+    assert (waiting.returncode, waiting.stderr.count("the scheduler cannot be started")) == (1, 1), "it is said once"
     assert cli("list").returncode == 0
 
 

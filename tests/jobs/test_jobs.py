@@ -134,7 +134,8 @@ def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path
 
     os.kill(first, signal.SIGKILL)
     until(lambda: daemon.running_pid(runs) is None, 5)
-    until(lambda: bool(train_jobs.jobs()) and daemon.running_pid(runs) not in (None, 0, first), 10)
+    train_jobs.ensure_scheduler()
+    until(lambda: daemon.running_pid(runs) not in (None, 0, first), 10)
     time.sleep(0.6)
     assert train_jobs.job(job.id).pid == pid, "the same worker goes on"
     assert train_jobs.job(waiting.id).state == "PENDING", "one worker per device"
