@@ -71,6 +71,7 @@ def test_a_worker_is_found_after_the_clock_was_set_and_can_be_stopped(runs: Path
 def test_a_foreground_training_is_found_after_the_clock_was_set(runs: Path) -> None:
     with foreground() as process:
         until(lambda: any(job.step > 20 for job in train_jobs.jobs()), 60)
+        train_jobs.ensure_scheduler()  # it adopts the foreground run
         end_scheduler(runs)
         change_queue(runs, "pid_created = pid_created + 3600")
         job = train_jobs.jobs()[0]
