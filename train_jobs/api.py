@@ -92,6 +92,12 @@ def job(job_id: str) -> Job:
     return one_job(Store(), job_id)
 
 
+def _run_to_change(job_id: str) -> Job:
+    """One run by its id, after a scheduler that has died is replaced: it records runs that have ended meanwhile."""
+    watch_scheduler()
+    return job(job_id)
+
+
 def submit(spec: JobSpec) -> Job:
     """Queue a job and start the scheduler if none runs. Raises ConfigError, QueueError or PublicModeError."""
     refuse_in_public_mode("starting a training")
@@ -152,8 +158,7 @@ def stop(job_id: str) -> Job:
         if store.cancel(job_id):
             return job(job_id)
         if store.request_stop(job_id):
-            ensure_scheduler()
-            return job(job_id)
+            return _run_to_change(job_id)
     except QueueError:
         # Stopping must work on a full disk: the training may be what fills it.
         run = job(job_id)
@@ -167,8 +172,7 @@ def stop(job_id: str) -> Job:
         _adopt(store, run)
         store.reclaim(job_id, run.device or "cpu", *_process_of(run))
         store.request_stop(job_id)
-        ensure_scheduler()
-        return job(job_id)
+        return _run_to_change(job_id)
     ended = {"SUCCEEDED": "has finished", "STOPPED": "was stopped", "FAILED": "has failed"}.get(run.state)
     if ended is None:
         raise JobError(f"{job_id} changed while it was being stopped; look at it again")
@@ -181,7 +185,7 @@ def request(job_id: str, action: str, **values: Any) -> None:
     Raises JobError until it trains: a starting worker ignores requests that are already in the file.
     """
     refuse_in_public_mode("changing a training's settings")
-    run = job(job_id)
+    run = _run_to_change(job_id)
     if run.state != "RUNNING":
         raise JobError(f"{job_id} is not running ({run.state}); only a running training can {action}")
     if run.phase != "training":
@@ -211,7 +215,7 @@ def publish(job_id: str, name: str) -> Path:
 def resume(job_id: str) -> Job:
     """Queue a stopped or failed job again; it goes on from its last checkpoint."""
     refuse_in_public_mode("resuming a training")
-    run = job(job_id)
+    run = _run_to_change(job_id)
     if run.active:
         raise JobError(f"{job_id} is {run.state}; there is nothing to resume. Stop it first, or wait for it")
     if run.state == "SUCCEEDED":
@@ -247,7 +251,7 @@ def resume(job_id: str) -> Job:
 def delete(job_id: str) -> None:
     """Delete a run with its folder; raises JobError while it is running."""
     refuse_in_public_mode("deleting a run")
-    run = job(job_id)
+    run = _run_to_change(job_id)
     store = Store()
     refusal = f"{job_id} is running; stop it first (`python -m train_jobs stop {shlex.quote(job_id)}`), then delete it"
     if run.state == "RUNNING":
@@ -262,7 +266,7 @@ def rename(job_id: str, name: str) -> Job:
     refuse_in_public_mode("renaming a run")
     name = checked_name(name)
     store = Store()
-    run = job(job_id)
+    run = _run_to_change(job_id)
     _adopt(store, run)
     with _disk(store.root):
         run.folder.set_given_name(name)
