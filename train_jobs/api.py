@@ -308,7 +308,7 @@ def _new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> 
         model=spec.model,
         max_steps=spec.train.max_steps or 0,
         data_root=str(data.data_root().absolute()),
-        wanted=spec.run.device,
+        requested_device=spec.run.device,
         created=created or time.time(),
         checkpoints_root=str(catalog.checkpoints_root().absolute()),
     )

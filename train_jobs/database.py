@@ -8,7 +8,7 @@ succeed on a full disk. A change costs about 10 ms, most of it waiting for the d
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,9 +16,8 @@ from train_jobs.errors import QueueError
 
 COMPANIONS = ("-journal", "-wal", "-shm", "")
 """Suffixes of the files that belong together, the main one last."""
-_VERSION = 1  # increased by changes that an older program cannot read; a new column is not one
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
+_VERSION = 2  # increased by changes that an older program cannot read
+_TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -28,7 +27,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     model TEXT NOT NULL,
     max_steps INTEGER NOT NULL,
     data_root TEXT NOT NULL,
-    wanted TEXT NOT NULL,
+    requested_device TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED')),
     place INTEGER NOT NULL,
     device TEXT,
@@ -40,13 +39,22 @@ CREATE TABLE IF NOT EXISTS jobs (
     created REAL NOT NULL,
     started REAL,
     finished REAL,
-    checkpoints_root TEXT
-);
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
-PRAGMA user_version = {_VERSION};
-COMMIT;
+    checkpoints_root TEXT,
+    kind TEXT NOT NULL DEFAULT 'train' CHECK (kind IN ('train', 'measure')),
+    step INTEGER
+)
 """
-_ADDED = {"checkpoints_root": "TEXT"}  # columns that files of earlier versions lack
+_INDEX = "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place)"
+_RENAMED = {"requested_device": "wanted"}
+"""Column -> its name in version 1."""
+_ADDED = {
+    "checkpoints_root": "TEXT",
+    "kind": "TEXT NOT NULL DEFAULT 'train' CHECK (kind IN ('train', 'measure'))",
+    "step": "INTEGER",
+}
+"""Columns that files of version 1 may lack, with their types."""
+_DEFAULTS = {"kind": "'train'"}
+"""Column -> its value, as SQL, in a file that lacks it; NULL for the others."""
 # SQLite's errors if it has to write in order to read: a log of an earlier version without its shared memory, or the
 # journal of a process that was killed in a transaction.
 _NEEDS_WRITING = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
@@ -84,18 +92,52 @@ def writing(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]
             with suppress(sqlite3.OperationalError):
                 db.execute("PRAGMA journal_mode = PERSIST")
             if version < _VERSION:
-                db.executescript(_SCHEMA)
-            present = columns(db)
-            for name, kind in _ADDED.items():
-                if name not in present:
-                    db.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
+                with transaction(db):
+                    _upgrade(db)
             yield db
         finally:
             db.close()
 
 
-def columns(db: sqlite3.Connection) -> set[str]:
-    """The columns of the table; a file on a read-only disk may lack new ones."""
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All changes of the block, or none if it raises."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite may have rolled back already, and the first error is reported
+            db.execute("ROLLBACK")
+        raise
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    """Create the table, or change one of version 1; another process may have done it meanwhile."""
+    db.execute(_TABLE)
+    db.execute(_INDEX)
+    present = _columns(db)
+    for name, earlier in _RENAMED.items():
+        if earlier in present:
+            db.execute(f"ALTER TABLE jobs RENAME COLUMN {earlier} TO {name}")
+    for name, definition in _ADDED.items():
+        if name not in present:
+            db.execute(f"ALTER TABLE jobs ADD COLUMN {name} {definition}")
+    db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def selected(db: sqlite3.Connection, names: Sequence[str]) -> str:
+    """Columns for SELECT. A file of version 1, which nobody may write, has others; they get their present names."""
+    present = _columns(db)
+    return ", ".join(name if name in present else f"{_in_version_1(name, present)} AS {name}" for name in names)
+
+
+def _in_version_1(name: str, present: set[str]) -> str:
+    earlier = _RENAMED.get(name, name)
+    return earlier if earlier in present else _DEFAULTS.get(name, "NULL")
+
+
+def _columns(db: sqlite3.Connection) -> set[str]:
     return {row[1] for row in db.execute("PRAGMA table_info(jobs)")}
 
 

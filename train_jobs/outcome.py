@@ -1,4 +1,4 @@
-"""The state and error of a run whose worker has ended, from its exit code and its last report."""
+"""The state and error of a job whose worker has ended, from its exit code and its last report."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ log = logging.getLogger("train_jobs.scheduler")
 
 
 def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[State, str | None]:
-    """State and error of a run; `code` is None if unknown, `killed` is why the scheduler killed the worker."""
+    """State and error of a job; `code` is None if unknown, `killed` is why the scheduler killed the worker."""
     folder = RunFolder(path)
     status = folder.status()
     last_report = status if status.get("pid") == row.pid else {}
+    subject = f"{row.name}, step {row.step:,}: " if row.kind == "measure" else ""
     if code is None:  # not our child: use its last report
         code = {"finished": FINISHED, "stopped": STOPPED, "failed": FAILED}.get(str(last_report.get("phase")))
     if code == FINISHED:
@@ -27,7 +28,9 @@ def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[Stat
     if code == STOPPED or (code == -signal.SIGTERM and row.stop_requested):
         return "STOPPED", None
     if code == FAILED and last_report.get("phase") == "failed" and last_report.get("error"):
-        return "FAILED", str(last_report["error"])
+        return "FAILED", subject + str(last_report["error"])
+    if row.kind == "measure":
+        return "FAILED", subject + (killed or _reason(code, folder))
     text = f"the worker (pid {row.pid}) {_how(code, killed)}; {resume_hint(row, folder)}"
     try:
         with (folder.path / LOG).open("a", encoding="utf-8") as file:
@@ -35,6 +38,16 @@ def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[Stat
     except OSError as error:
         log.error("%s: its log cannot be written: %s", row.id, error)
     return "FAILED", text
+
+
+def _reason(code: int | None, folder: RunFolder) -> str:
+    """How a measurement ended that reported no error: the last line of its log, the signal or the exit code."""
+    if code is None:
+        return _how(code, None)
+    if lines := folder.log_tail(1).strip().splitlines():
+        return lines[-1].removeprefix("error: ")
+    ended = signal.strsignal(-code) if 0 < -code < signal.NSIG else None
+    return ended or f"it ended with code {code} and gave no reason"
 
 
 def _how(code: int | None, killed: str | None) -> str:

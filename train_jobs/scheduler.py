@@ -1,5 +1,7 @@
 """The scheduler: starts the next job on each free device, watches workers and records how they ended.
 
+Measurements run one at a time, beside the trainings: each takes one thread of low priority for less than a minute.
+
 One scheduler per runs folder, guarded by a lock file. It starts on demand and ends when there is nothing to do. Workers
 outlive it: the next scheduler finds them by pid and creation time. No torch: resident memory stays near 50 MB.
 """
@@ -23,7 +25,7 @@ from genmodels.system import leftovers, processes
 from train_jobs import daemon, devices, outcome
 from train_jobs.errors import QueueError
 from train_jobs.launchers import Launcher, Process
-from train_jobs.launchers.local import LocalLauncher
+from train_jobs.launchers.local import WORKERS, LocalLauncher
 from train_jobs.store import Row, Store
 
 IDLE_SECONDS = 30.0
@@ -33,6 +35,8 @@ _KILL_AFTER = 120.0  # seconds for a worker to save and end; compiling a large m
 # a large checkpoint to a slow disk can delay a report.
 _KILL_SILENT_AFTER = 30.0
 _STOP_SECONDS = 10.0  # within which even a silent worker may end by itself
+MEASURE_SECONDS = 300.0  # after which a measurement is killed
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # trainings and interactive requests go first
 log = logging.getLogger("train_jobs.scheduler")
 
 
@@ -46,8 +50,13 @@ class Scheduler:
         self.store, self.launcher = store, launcher
         self._stopping: dict[str, float] = {}  # job -> time when it was requested to stop
         self._killed: dict[str, str] = {}  # job -> why its worker was killed
-        for row in store.rows("RUNNING"):
+        self._seen: dict[str, float] = {}  # measurement -> time when it was first seen running
+        running = store.rows("RUNNING")
+        for row in running:
             log.info("%s: adopted, pid %s", row.id, row.pid)
+        for folder in store.root.glob(".measure-*"):  # of a queue that was repaired meanwhile
+            if folder.name not in {row.id for row in running} and launcher.find(folder) is None:
+                leftovers.discard(folder)
 
     def tick(self) -> bool:
         """Check all workers and start queued jobs; True while there are queued or running jobs."""
@@ -56,10 +65,13 @@ class Scheduler:
             if row.state == "RUNNING" and row.pid is None:
                 self._recover(row)
         running = [row for row in rows if row.state == "RUNNING" and not self._ended(row)]
-        busy = {row.device for row in running if row.device}
+        busy = {row.device for row in running if row.kind == "train" and row.device}
+        measuring = any(row.kind == "measure" for row in running)
         for row in rows:
-            if row.state == "PENDING":
-                device = devices.choose(row.wanted, busy)
+            if row.state == "PENDING" and row.kind == "measure":
+                measuring = measuring or self._start(row, "cpu")
+            elif row.state == "PENDING":
+                device = devices.choose(row.requested_device, busy)
                 if device is None:
                     self._refuse(row)
                 elif self._start(row, device):
@@ -77,12 +89,14 @@ class Scheduler:
     def _start(self, row: Row, device: str) -> bool:
         if not self.store.claim(row.id, device):
             return False  # stopped or deleted just now
+        folder = self.store.root / row.id
         try:
-            process = self.launcher.start(self.store.root / row.id, device, self._environment(row))
+            if row.kind == "measure":
+                folder.mkdir(exist_ok=True)
+            process = self.launcher.start(folder, self._command(row, folder, device), self._environment(row))
         except (OSError, ValueError) as error:
-            text = f"the worker could not be started: {error}. Free some space or memory, then " + outcome.resume_hint(
-                row
-            )
+            again = outcome.resume_hint(row) if row.kind == "train" else "try again"
+            text = f"the worker could not be started: {error}. Free some space or memory, then {again}"
             self.store.finish(row.id, None, "FAILED", None, text)
             log.error("%s: %s", row.id, text)
             return False
@@ -93,18 +107,23 @@ class Scheduler:
     def _refuse(self, row: Row) -> None:
         """Fail a job whose device this machine does not have: it would wait forever."""
         try:
-            devices.check(row.wanted)
+            devices.check(row.requested_device)
         except ConfigError as error:
-            if self.store.claim(row.id, row.wanted):
+            if self.store.claim(row.id, row.requested_device):
                 self.store.finish(row.id, None, "FAILED", None, str(error))
                 log.error("%s: %s", row.id, error)
+
+    def _command(self, row: Row, folder: Path, device: str) -> list[str]:
+        """The module of the worker and its arguments."""
+        arguments = ["--device", device] if row.kind == "train" else ["--", row.name, str(row.step)]
+        return [WORKERS[row.kind], str(folder), *arguments]
 
     def _environment(self, row: Row) -> dict[str, str]:
         """The submitter's folders as environment variables: this process may have been started with others."""
         environment = {"GENMODELS_DATA": row.data_root, "GENMODELS_RUNS": str(self.store.root)}
         if row.checkpoints_root is not None:
             environment["GENMODELS_CHECKPOINTS"] = row.checkpoints_root
-        return environment
+        return environment | (_ONE_THREAD if row.kind == "measure" else {})
 
     def _ended(self, row: Row) -> bool:
         if row.pid is None:
@@ -113,6 +132,8 @@ class Scheduler:
         if self.launcher.alive(process, self.store.root / row.id):
             if row.stop_requested:
                 self._stop(row, process)
+            elif row.kind == "measure":
+                self._limit(row, process)
             return False
         code = self.launcher.exit_code(process)
         try:
@@ -123,9 +144,19 @@ class Scheduler:
         RunFolder(self.store.root / row.id).clear_leftovers()
         if self.store.finish(row.id, row.pid, state, code, error):
             log.info("%s: %s%s", row.id, state, f", {error}" if error else "")
-        self._stopping.pop(row.id, None)
-        self._killed.pop(row.id, None)
+        if row.kind == "measure":
+            leftovers.discard(self.store.root / row.id)
+        for memory in (self._stopping, self._killed, self._seen):
+            memory.pop(row.id, None)
         return True
+
+    def _limit(self, row: Row, process: Process) -> None:
+        """Kill a measurement that takes too long."""
+        seconds = time.monotonic() - self._seen.setdefault(row.id, time.monotonic())
+        if seconds > MEASURE_SECONDS:
+            self._killed[row.id] = f"not measured in {MEASURE_SECONDS:.0f} s; the machine is busy. Try again later"
+            log.warning("%s: %s; killed", row.id, self._killed[row.id])
+            self.launcher.stop(process, self.store.root / row.id, force=True)
 
     def _stop(self, row: Row, process: Process) -> None:
         folder = self.store.root / row.id

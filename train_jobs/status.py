@@ -66,7 +66,7 @@ def all_jobs(store: Store) -> tuple[Job, ...]:
     """Every run of the queue and of the runs folder, the newest first."""
     # Folders before rows: a new job's row is written after its folder.
     paths = {path.name: path for path in folders(store.root)}
-    rows = store.rows()
+    rows = store.rows(kind="train")
     pending = [row.id for row in rows if row.state == "PENDING"]
     problem = _waiting_problem(store) if pending else None
     with_row = {row.id for row in rows}
@@ -78,14 +78,14 @@ def all_jobs(store: Store) -> tuple[Job, ...]:
 def one_job(store: Store, job_id: str) -> Job:
     """One run by its id; raises UnknownNameError."""
     row = store.row(job_id)
-    if row is not None:
-        pending = [other.id for other in store.rows("PENDING")]
+    if row is not None and row.kind == "train":
+        pending = [other.id for other in store.rows("PENDING", kind="train")]
         return _of_row(store, row, pending, _waiting_problem(store) if pending else None)
     paths = folders(store.root)
     for path in paths:
         if path.name == job_id:
             return of_folder(path)
-    known = {*(row.id for row in store.rows()), *(path.name for path in paths)}
+    known = {*(row.id for row in store.rows(kind="train")), *(path.name for path in paths)}
     raise UnknownNameError("run", job_id, known, "`python -m train_jobs list` lists them.")
 
 

@@ -23,12 +23,13 @@ from train_jobs import database
 from train_jobs.errors import QueueError
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"]
+Kind = Literal["train", "measure"]
 QUEUE = "queue.sqlite"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A job in the queue."""
+    """A job in the queue. The name of a measurement is that of its checkpoint."""
 
     n: int
     id: str
@@ -38,7 +39,7 @@ class Row:
     model: str
     max_steps: int
     data_root: str  # of the submitter; the scheduler's may differ
-    wanted: str  # the requested device, perhaps auto
+    requested_device: str  # perhaps auto
     state: State
     place: int  # order in the queue; a resumed job goes to its end
     device: str | None
@@ -51,6 +52,8 @@ class Row:
     started: float | None
     finished: float | None
     checkpoints_root: str | None = None  # of the submitter; None in rows of earlier versions
+    kind: Kind = "train"
+    step: int | None = None  # that is measured; None for a training
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,11 @@ class NewJob:
     model: str
     max_steps: int
     data_root: str
-    wanted: str
+    requested_device: str
     created: float
     checkpoints_root: str | None = None
+    kind: Kind = "train"
+    step: int | None = None
 
 
 _END = "(SELECT COALESCE(MAX(place), 0) + 1 FROM jobs)"
@@ -80,10 +85,11 @@ class Store:
 
     # ------------------------------------------------------------------ reading
 
-    def rows(self, *states: State) -> list[Row]:
-        """Rows in these states (by default all), in queue order; [] if there is no queue yet."""
+    def rows(self, *states: State, kind: Kind | None = None) -> list[Row]:
+        """Rows in these states (by default all) and of this kind, in queue order; [] if there is no queue yet."""
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-        return self._select(f"{where} ORDER BY place, n", states)
+        rows = self._select(f"{where} ORDER BY place, n", states)
+        return rows if kind is None else [row for row in rows if row.kind == kind]
 
     def row(self, job_id: str) -> Row | None:
         rows = self._select("WHERE id = ?", (job_id,))
@@ -95,8 +101,7 @@ class Store:
         with database.reading(self.path) as db:
             if db is None:
                 return []
-            present = database.columns(db)
-            names = ", ".join(f.name if f.name in present else f"NULL AS {f.name}" for f in fields(Row))
+            names = database.selected(db, [field.name for field in fields(Row)])
             return [Row(*values) for values in db.execute(f"SELECT {names} FROM jobs {condition}", values)]
 
     # ------------------------------------------------------------------ new rows
@@ -109,8 +114,7 @@ class Store:
         with database.writing(self.path, create=True) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
-                last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
-                n = (last[0] if last else 0) + 1
+                n = _next_number(db)
                 taken = {row[0] for row in db.execute("SELECT id FROM jobs")}
                 while f"{new.recipe}-{n}" in taken or name_taken(f"{new.recipe}-{n}", self.root):
                     n += 1  # a folder older than this queue, or a published checkpoint
@@ -127,6 +131,36 @@ class Store:
                     (self.root / job_id).rename(folder)  # the caller removes it
                 raise
         return job_id
+
+    def add_measurement(self, new: NewJob, most: int, kept: int) -> bool:
+        """Queue a measurement unless it waits or runs already; False if `most` others wait.
+
+        An earlier result of the same step is removed, and results that are older than the newest `kept`.
+        """
+        same = "kind = 'measure' AND name = :name AND step = :step"
+        values = {"name": new.name, "step": new.step, "kept": kept}
+        ended = "state NOT IN ('PENDING', 'RUNNING')"
+        with database.writing(self.path, create=True) as db, database.transaction(db):
+            going_on = "(state = 'PENDING' OR (state = 'RUNNING' AND stop_requested IS NULL))"
+            if db.execute(f"SELECT 1 FROM jobs WHERE {same} AND {going_on}", values).fetchone():
+                return True
+            if (
+                db.execute("SELECT COUNT(*) FROM jobs WHERE kind = 'measure' AND state = 'PENDING'").fetchone()[0]
+                >= most
+            ):
+                return False
+            newest = "SELECT n FROM jobs WHERE kind = 'measure' ORDER BY n DESC LIMIT :kept"
+            db.execute(
+                f"DELETE FROM jobs WHERE kind = 'measure' AND {ended} AND (({same}) OR n NOT IN ({newest}))", values
+            )
+            n = _next_number(db)
+            self._insert(db, f".measure-{n}", new, "PENDING", n=n)
+        return True
+
+    def remove_failed_measurements(self, name: str) -> None:
+        """Delete the rows of the failed measurements of a checkpoint."""
+        with database.writing(self.path) as db:
+            db.execute("DELETE FROM jobs WHERE kind = 'measure' AND name = ? AND state = 'FAILED'", (name,))
 
     def adopt(
         self,
@@ -230,16 +264,10 @@ class Store:
 
     def remove(self, job_id: str, then: Callable[[], object] | None = None) -> bool:
         """Delete the row of a job and call `then`, both or neither; False if the job is running or has no row."""
-        with database.writing(self.path) as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                removed = db.execute("DELETE FROM jobs WHERE id = ? AND state != 'RUNNING'", (job_id,)).rowcount > 0
-                if removed and then is not None:
-                    then()
-                db.execute("COMMIT")
-            except BaseException:
-                _roll_back(db)
-                raise
+        with database.writing(self.path) as db, database.transaction(db):
+            removed = db.execute("DELETE FROM jobs WHERE id = ? AND state != 'RUNNING'", (job_id,)).rowcount > 0
+            if removed and then is not None:
+                then()
         return removed
 
     def _update(self, change: str, values: tuple[Any, ...]) -> bool:
@@ -267,6 +295,11 @@ class Store:
             if self.path.with_name(QUEUE + suffix).exists():
                 self.path.with_name(QUEUE + suffix).rename(target.with_name(target.name + suffix))
         return target
+
+
+def _next_number(db: sqlite3.Connection) -> int:
+    last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").fetchone()
+    return (last[0] if last else 0) + 1
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

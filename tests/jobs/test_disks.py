@@ -132,30 +132,98 @@ def test_finished_runs_on_a_read_only_disk_are_listed_and_shown(disk: Path) -> N
     assert [job.id for job in train_jobs.jobs()] == [job_id]
 
 
-def as_of_an_earlier_version(path: Path) -> None:
-    """Give the queue a write-ahead log and remove the column of the checkpoints folder."""
-    db = sqlite3.connect(path, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("ALTER TABLE jobs DROP COLUMN checkpoints_root")
+VERSION_1 = """
+CREATE TABLE jobs (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    title TEXT NOT NULL,
+    recipe TEXT NOT NULL,
+    model TEXT NOT NULL,
+    max_steps INTEGER NOT NULL,
+    data_root TEXT NOT NULL,
+    wanted TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'STOPPED')),
+    place INTEGER NOT NULL,
+    device TEXT,
+    pid INTEGER,
+    pid_created REAL,
+    stop_requested REAL,
+    exit_code INTEGER,
+    error TEXT,
+    created REAL NOT NULL,
+    started REAL,
+    finished REAL{column}
+);
+CREATE INDEX jobs_by_state ON jobs (state, place);
+PRAGMA user_version = 1;
+"""
+"""A queue as the first version made it; later programs of that version added `checkpoints_root`."""
+
+
+def queue_of_version_1(root: Path, column: str, journal: str = "PERSIST") -> str:
+    """A run that was stopped before it started, in a queue of version 1; returns its id."""
+    RunFolder.create(root / "pattern_1010_gan-1", make_spec("pattern_1010_gan"))
+    db = sqlite3.connect(root / "queue.sqlite", isolation_level=None)
+    db.execute(f"PRAGMA journal_mode = {journal}")
+    db.executescript(VERSION_1.format(column=column))
+    db.execute(
+        "INSERT INTO jobs (id, name, title, recipe, model, max_steps, data_root, wanted, state, place, created) VALUES "
+        "('pattern_1010_gan-1', 'first', 'GAN', 'pattern_1010_gan', 'gan', 10, '/data', 'cuda', 'STOPPED', 1, 1.5)"
+    )
     db.close()
+    return "pattern_1010_gan-1"
 
 
-def test_a_queue_of_an_earlier_version_is_read_on_a_read_only_disk(disk: Path) -> None:
-    job_id = stopped_run()
-    as_of_an_earlier_version(disk / "runs" / "queue.sqlite")
+COLUMNS = pytest.mark.parametrize("column", ["", ", checkpoints_root TEXT"])
+
+
+@COLUMNS
+@pytest.mark.parametrize("journal", ["WAL", "PERSIST"])
+def test_a_queue_of_version_1_is_read_on_a_read_only_disk(disk: Path, column: str, journal: str) -> None:
+    job_id = queue_of_version_1(disk / "runs", column, journal)
     read_only(disk)
-    assert [(row.id, row.checkpoints_root) for row in Store().rows()] == [(job_id, None)]
+    (row,) = Store().rows(kind="train")
+    assert (row.id, row.requested_device, row.kind, row.step, row.checkpoints_root) == (
+        job_id,
+        "cuda",
+        "train",
+        None,
+        None,
+    )
+    assert Store().rows(kind="measure") == []
+    assert [(job.id, job.name, job.state) for job in train_jobs.jobs()] == [(job_id, "first", "STOPPED")]
+    assert cli("list").returncode == 0
 
 
-def test_a_queue_of_an_earlier_version_is_converted_by_the_first_change(own_folders: Path) -> None:
-    job_id = stopped_run()
-    as_of_an_earlier_version(own_folders / "queue.sqlite")
+@COLUMNS
+@pytest.mark.parametrize("journal", ["WAL", "PERSIST"])
+def test_a_queue_of_version_1_is_converted_by_the_first_change(own_folders: Path, column: str, journal: str) -> None:
+    job_id = queue_of_version_1(own_folders, column, journal)
+    before = (own_folders / "queue.sqlite").read_bytes()
     assert [row.id for row in Store().rows()] == [job_id]
+    assert (own_folders / "queue.sqlite").read_bytes() == before, "reading converts nothing"
     assert Store().rename(job_id, "other")
     with sqlite3.connect(own_folders / "queue.sqlite") as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
-        assert db.execute("SELECT name, checkpoints_root FROM jobs").fetchall() == [("other", None)]
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+        found = db.execute("SELECT name, requested_device, kind, step, checkpoints_root, created FROM jobs").fetchall()
+        assert found == [("other", "cuda", "train", None, None, 1.5)]
+        assert "wanted" not in {row[1] for row in db.execute("PRAGMA table_info(jobs)")}
     db.close()
+    assert api.enter(make_spec("pattern_1010_gan")) == "pattern_1010_gan-2", "the numbers go on"
+    assert [row.state for row in Store().rows()] == ["STOPPED", "PENDING"]
+
+
+def test_two_processes_convert_a_queue_of_version_1_once(own_folders: Path) -> None:
+    job_id = queue_of_version_1(own_folders, "")
+    program = f"from train_jobs.store import Store; print(Store().rename({job_id!r}, 'other'))"
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in started] == ["True\n"] * 4
+    assert [(row.name, row.requested_device) for row in Store().rows()] == [("other", "cuda")]
 
 
 def limited(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,10 +1,9 @@
-"""The evaluate page's requests, measuring in a process of its own, and the page as Streamlit runs it."""
+"""The evaluate page's requests, and the page as Streamlit runs it; tests/jobs/test_measuring.py measures."""
 
 from __future__ import annotations
 
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +15,31 @@ from PIL import Image
 from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
-from genmodels.errors import CapabilityError, CheckpointError, DataError, GenmodelsError
+from genmodels.errors import CapabilityError, DataError
 from genmodels.runs import catalog
 from genmodels.runs.folder import read_json, runs_root, write_json
 from genmodels.service import evaluate
-from genmodels.service.evaluate import Job, inspection, stored_metrics
+from genmodels.service.evaluate import inspection, stored_metrics
 from pages.parts.evaluate import charts, metrics
 from pages.parts.evaluate.metrics_table import Row
 from tests.pages.test_pages_manifold import trained_on
+from tests.support.job_processes import until
 from tests.support.pages import open_page
 from tests.support.runs import save_run
+from train_jobs import measuring
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+def runs(runs: Path) -> Path:
     for name, recipe in (("gan", "mnist_gan"), ("asked", "mnist_cgan_onehot"), ("critic", "mnist_wgan")):
-        save_run(tmp_path / "runs", name, recipe, "data.name=digits")
-    save_run(tmp_path / "runs", "vae", "mnist_vae_20", "data.name=digits", steps=(0, 5, 10))
-    save_run(tmp_path / "runs", "reader", "mnist_mlp_baseline", "data.name=digits", steps=(10,))
-    return tmp_path / "runs"
+        save_run(runs, name, recipe, "data.name=digits")
+    save_run(runs, "vae", "mnist_vae_20", "data.name=digits", steps=(0, 5, 10))
+    save_run(runs, "reader", "mnist_mlp_baseline", "data.name=digits", steps=(10,))
+    return runs
 
 
 def info_of(name: str) -> catalog.CheckpointInfo:
     return catalog.describe(catalog.find(name), published=not (runs_root() / name).exists())
-
-
-def ended(job: Job, timeout: float = 120.0) -> Job:
-    end = time.monotonic() + timeout
-    while job.ended is None:
-        assert time.monotonic() < end, "the measurement does not end"
-        time.sleep(0.1)
-    return job
 
 
 # ------------------------------------------------------------------------------ figures
@@ -123,88 +115,11 @@ def test_pictures_are_read_and_searched_once_for_the_same_weights(runs: Path, mo
     assert len(loads) == 3, "the page asks on every click"
 
 
-def test_a_measurement_runs_beside_the_server_and_is_kept_for_exactly_these_weights(runs: Path) -> None:
-    job = ended(evaluate.measure("reader", 10))
-    assert job.problem == ""
-    found = evaluate.metrics_of(info_of("reader"), 10)
-    assert found is not None
-    assert found.samples == evaluate.SAMPLES
-    arrays = data.load(DataConfig(), "test")
-    read = catalog.load("reader").classify(to_float(torch.from_numpy(arrays.images.copy()))).argmax(1).numpy()
-    assert found.metrics["accuracy"] == pytest.approx(float((read == arrays.labels).mean()))
-    assert evaluate.jobs_of("reader") == ()
-    # The same step, rewritten, is another model.
-    weights = runs / "reader" / "step-000010"
-    weights.rename(runs / "reader" / "step-000011")
-    (runs / "reader" / "step-000011").rename(weights)
-    (weights / "touched").touch()
-    assert evaluate.metrics_of(info_of("reader"), 10) is None
-
-
-def test_a_measurement_that_fails_tells_why(runs: Path) -> None:
-    (runs / "reader" / "step-000010" / "model.safetensors").write_bytes(b"not weights")
-    job = ended(evaluate.measure("reader", 10))
-    assert "damaged" in job.problem
-    assert [one.problem for one in evaluate.jobs_of("reader")] == [job.problem]
-    evaluate.forget("reader")
-    assert evaluate.jobs_of("reader") == ()
-
-
-def test_what_waits_is_not_asked_for_twice_and_can_be_given_up(runs: Path) -> None:
-    first, second = evaluate.measure("vae", 0), evaluate.measure("vae", 5)
-    assert evaluate.measure("vae", 5) is second
-    assert len(evaluate.jobs_of("vae")) == 2
-    evaluate.cancel("vae")
-    ended(first, 20)
-    ended(second, 20)
-    assert evaluate.jobs_of("vae") == (), "giving up is no failure"
-    assert evaluate.metrics_of(info_of("vae"), 5) is None
-
-
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        (RuntimeError("a bug"), "reader, step 10: RuntimeError: a bug"),
-        (["-c", "print('half of {')"], "the measured metrics cannot be read"),
-        (["-c", "print('{\"metrics\": [1]}')"], "the measured metrics cannot be read"),
-        (["-c", "raise SystemExit(3)"], "ended with code 3 and gave no reason"),
-        (["-c", "import os; os.kill(os.getpid(), 9)"], "Killed"),
-        (["-c", "import sys; sys.exit('error: no such thing')"], "step 10: no such thing"),
-    ],
-)
-def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
-    runs: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception | list[str], said: str
-) -> None:
-    popen = evaluate.subprocess.Popen
-
-    def start(command: list[str], **options: object) -> object:
-        if isinstance(fault, Exception):
-            raise fault
-        return popen([command[0], *fault], **options)  # type: ignore[call-overload]
-
-    monkeypatch.setattr(evaluate.subprocess, "Popen", start)
-    assert said in ended(evaluate.measure("reader", 10)).problem
-    monkeypatch.setattr(evaluate.subprocess, "Popen", popen)
-    again = evaluate.measure("reader", 10)
-    assert (again.ended, again.problem) == (None, ""), "it can be asked for again"
-    evaluate.cancel("reader")
-    assert ended(again).problem == ""
-
-
-def test_a_public_server_measures_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_server_offers_no_measuring(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
-    with pytest.raises(GenmodelsError, match="only shows"):
-        evaluate.measure("reader", 10)
     app = open_page("evaluate", model="reader")
     assert "not offered on this public server" in " ".join(entry.value for entry in app.caption)
     assert not [button for button in app.button if button.key == "evaluate_measure"]
-
-
-def test_a_step_that_was_not_saved_and_a_path_are_refused(runs: Path) -> None:
-    with pytest.raises(CheckpointError, match="no checkpoint of step 3"):
-        evaluate.measure("reader", 3)
-    with pytest.raises(GenmodelsError, match="not paths"):
-        evaluate.measure("../runs/reader", 10)
 
 
 def test_steps_worth_measuring_are_few_and_spread(runs: Path) -> None:
@@ -218,7 +133,7 @@ def test_steps_worth_measuring_are_few_and_spread(runs: Path) -> None:
 def measured(name: str, step: int, **figures: float) -> None:
     """As if it had been measured here."""
     metrics = {key.replace("__", "/"): value for key, value in figures.items()}
-    stored_metrics.store(catalog.find(name), step, metrics, Job(name, step).samples)
+    stored_metrics.store(catalog.find(name), step, metrics, evaluate.SAMPLES)
 
 
 def test_kept_figures_are_bounded_finite_and_survive_a_damaged_file(runs: Path) -> None:
@@ -378,14 +293,40 @@ def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     app = open_page("evaluate", model="reader")
     assert "was not measured yet" in texts(app)
     app.button(key="evaluate_measure").click().run()
-    job = evaluate.jobs_of("reader")[0]
+    assert [one.active for one in measuring.of("reader")] == [True]
     assert [button for button in app.button if button.key == "evaluate_cancel"]
     assert app.button(key="evaluate_measure").disabled
-    ended(job)
+    until(lambda: measuring.of("reader") == (), 120)
     app.run()
     assert "Measured on this machine" in texts(app)
     assert "Measured on this machine with" not in texts(app), "a classifier is measured on the whole test set"
     assert row_of("reader", 10, "accuracy").value.endswith("%")
+
+
+def test_the_page_cancels_a_measurement_and_shows_why_one_failed(runs: Path) -> None:
+    app = open_page("evaluate", model="vae")
+    app.button(key="evaluate_measure_steps").click().run()
+    assert len(measuring.of("vae")) == 3
+    app.button(key="evaluate_cancel").click().run()
+    assert measuring.of("vae") == ()
+    assert not app.error
+    assert not app.button(key="evaluate_measure").disabled
+    (runs / "reader" / "step-000010" / "model.safetensors").write_bytes(b"not weights")
+    app = open_page("evaluate", model="reader")
+    app.button(key="evaluate_measure").click().run()
+    until(lambda: not measuring.of("reader")[0].active, 120)
+    app = open_page("evaluate", model="reader")
+    assert "step 10" in app.error[0].value
+    assert "damaged" in app.error[0].value
+    assert not app.button(key="evaluate_measure").disabled, "it can be measured again"
+
+
+def test_a_damaged_queue_does_not_hide_the_known_metrics(runs: Path) -> None:
+    measured("reader", 10, accuracy=0.5)
+    (runs / "queue.sqlite").write_bytes(b"this is no database, but long enough to be read as one" * 40)
+    app = open_page("evaluate", model="reader")
+    assert "is damaged" in app.error[0].value
+    assert "Measured on this machine" in texts(app)
 
 
 def test_another_step_has_no_published_figures_and_two_make_a_curve(runs: Path) -> None:

@@ -19,11 +19,12 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 import train_jobs
 from genmodels.errors import GenmodelsError
 from genmodels.runs.folder import CONFIG, RunFolder, runs_root
-from genmodels.service import datasets, evaluate
+from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.browser import ROOT, Server, server_of
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.websocket_client import Client
+from train_jobs import measuring
 
 RUN = "mine"
 
@@ -71,7 +72,9 @@ ACTIONS: dict[str, Callable[[], Any]] = {
         [Upload("a.png", io.BytesIO(b"x"), 1)], UploadSettings.parse({"title": "x", "size": 16})
     ),
     "delete a set": lambda: datasets.remove("mine"),
-    "measure": lambda: evaluate.measure(RUN, 1),
+    "measure": lambda: measuring.start(RUN, 1),
+    "cancel a measurement": lambda: measuring.cancel(RUN),
+    "forget a measurement": lambda: measuring.forget(RUN),
 }
 
 

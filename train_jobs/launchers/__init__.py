@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -16,12 +17,12 @@ class Process(NamedTuple):
 class Launcher(Protocol):
     """Starts workers. The launcher of a later scheduler can watch the same processes."""
 
-    def start(self, folder: Path, device: str, environment: dict[str, str]) -> Process:
-        """Start a worker for `folder` on `device`, with these environment variables added."""
+    def start(self, folder: Path, command: Sequence[str], environment: dict[str, str]) -> Process:
+        """Start the worker of `folder`, a module and its arguments, with these environment variables added."""
         ...
 
     def alive(self, process: Process, folder: Path | None = None) -> bool:
-        """Whether it still runs; `folder`, the run it trains, identifies it even after the clock was set."""
+        """Whether it still runs; `folder`, where it reports, identifies it even after the clock was set."""
         ...
 
     def exit_code(self, process: Process) -> int | None:

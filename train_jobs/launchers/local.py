@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from genmodels.system import processes
 from genmodels.system.paths import PROJECT
 from train_jobs.launchers import Process
 from train_jobs.launchers.environment import allowed
+from train_jobs.store import Kind
 
 # glibc returns every large block to the system, so each step of a VAE has 190 page faults. These settings keep the
 # blocks, in huge pages: a step takes 3.07 ms instead of 3.13. Other systems ignore them.
@@ -22,6 +24,8 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
+WORKERS: dict[Kind, str] = {"train": "train_jobs.worker", "measure": "train_jobs.measure_worker"}
+"""The module of the worker of each kind of job; its first argument is the folder where it reports."""
 _CLOCK_SLACK = 2.0  # seconds: small clock corrections change the creation time
 
 
@@ -36,10 +40,10 @@ class LocalLauncher:
     def __init__(self) -> None:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, folder: Path, device: str, environment: dict[str, str]) -> Process:
+    def start(self, folder: Path, command: Sequence[str], environment: dict[str, str]) -> Process:
         with (folder / LOG).open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "train_jobs.worker", str(folder), "--device", device],
+                [sys.executable, "-m", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -103,4 +107,4 @@ def is_alive(process: Process, folder: Path | None = None) -> bool:
 
 
 def _is_worker_of(command: list[str] | None, folder: Path) -> bool:
-    return command is not None and "train_jobs.worker" in command and str(folder) in command
+    return command is not None and not {*WORKERS.values()}.isdisjoint(command) and str(folder) in command

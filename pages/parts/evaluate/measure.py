@@ -11,6 +11,8 @@ from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
 from pages.components.i18n import t
 from pages.components.theme import error_box, plain
+from train_jobs import QueueError, measuring
+from train_jobs.measuring import Measurement
 
 _POLL = 1.0
 _EXPECTED_SECONDS = 40.0  # for a model of digits on an idle machine; sets only the speed of the progress bar
@@ -34,9 +36,9 @@ def show(info: CheckpointInfo, step: int, measured: Measured | None) -> None:
         if measured is None or missing:
             st.caption(t("evaluate.public"))
         return
-    jobs = evaluate.jobs_of(info.name)
+    measurements = _measurements(info.name)
     row = st.container(horizontal=True, key="evaluate_actions")
-    running = any(job.ended is None for job in jobs)
+    running = any(one.active for one in measurements)
     # A card written before a metric existed lacks it.
     lacks = measured is not None and measured.samples is None and evaluate.is_incomplete(info, measured)
     if measured is None or lacks:
@@ -67,18 +69,34 @@ def show(info: CheckpointInfo, step: int, measured: Measured | None) -> None:
         )
     if refusal := st.session_state.pop("evaluate_refused", ""):
         error_box(refusal)
-    for job in jobs:
-        if job.problem:
-            error_box(job.problem, t("common.error.title"))
+    for one in measurements:
+        if one.state == "FAILED":
+            error_box(one.error or "", t("common.error.title"))
     if running:
         _progress(info.name)
 
 
-def _start(name: str, steps: tuple[int, ...]) -> None:
-    evaluate.forget(name)
+def _measurements(name: str) -> tuple[Measurement, ...]:
+    """The measurements of a checkpoint; if the queue cannot be read, the page says so and shows the known metrics."""
     try:
+        return measuring.of(name)
+    except QueueError as error:
+        error_box(str(error))
+        return ()
+
+
+def _start(name: str, steps: tuple[int, ...]) -> None:
+    try:
+        measuring.forget(name)
         for step in steps:
-            evaluate.measure(name, step)
+            measuring.start(name, step)
+    except GenmodelsError as error:
+        st.session_state.evaluate_refused = str(error)
+
+
+def _cancel(name: str) -> None:
+    try:
+        measuring.cancel(name)
     except GenmodelsError as error:
         st.session_state.evaluate_refused = str(error)
 
@@ -86,24 +104,25 @@ def _start(name: str, steps: tuple[int, ...]) -> None:
 @st.fragment(run_every=_POLL)
 def _progress(name: str) -> None:
     """Show the progress, updated each second; when a step was measured, the page reruns."""
-    waiting = [job for job in evaluate.jobs_of(name) if job.ended is None]
+    waiting = [one for one in _measurements(name) if one.active]
     shown = st.session_state.get("evaluate_open", 0)
     st.session_state.evaluate_open = len(waiting)
     if len(waiting) < shown or not waiting:
         st.rerun(scope="app")
-    first = next((job for job in waiting if job.started is not None), waiting[0])
+    first = next((one for one in waiting if one.state == "RUNNING"), waiting[0])
     done = min(0.98, first.seconds / _EXPECTED_SECONDS)
-    place = evaluate.position(first)
-    text = "evaluate.waiting" if place else "evaluate.running"
+    text = "evaluate.waiting" if first.position else "evaluate.running"
     st.progress(
         done,
-        t(text, step=f"{first.step:,}", seconds=f"{first.seconds:.0f}", more=len(waiting) - 1, place=place),
+        t(text, step=f"{first.step:,}", seconds=f"{first.seconds:.0f}", more=len(waiting) - 1, place=first.position),
     )
+    if first.state == "PENDING" and first.error:
+        st.warning(t("runs.in_words.PENDING_problem", error=plain(first.error)), icon=":material/warning:")
     st.button(
         t("evaluate.cancel"),
         key="evaluate_cancel",
         icon=":material/close:",
-        on_click=evaluate.cancel,
+        on_click=_cancel,
         args=(name,),
         help=t("evaluate.cancel_help"),
     )

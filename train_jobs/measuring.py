@@ -1,0 +1,124 @@
+"""Measure saved steps of checkpoints in the background: jobs of the queue, one at a time for all visitors.
+
+A measurement takes 10 to 60 seconds of a core, in a process with low priority (`measure_worker.py`). It goes on when
+the page is left and when the web server ends. Its metrics are stored in the runs folder.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+
+from genmodels import data
+from genmodels.errors import CheckpointError, GenmodelsError
+from genmodels.public import public_mode
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
+from train_jobs import daemon
+from train_jobs.api import ensure_scheduler, refuse_in_public_mode
+from train_jobs.errors import PublicModeError
+from train_jobs.store import NewJob, State, Store
+
+MAX_WAITING = 16
+_MAX_RESULTS = 64  # ended measurements that stay in the queue
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement that waits, runs or has ended. Times are seconds since 1970."""
+
+    name: str
+    step: int
+    state: State
+    started: float | None
+    finished: float | None
+    position: int
+    """Among the measurements of all visitors, 1 for the next; 0 if it does not wait."""
+    error: str | None
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("PENDING", "RUNNING")
+
+    @property
+    def seconds(self) -> float:
+        """The time since its start."""
+        return 0.0 if self.started is None else max(0.0, (self.finished or time.time()) - self.started)
+
+
+def start(name: str, step: int) -> None:
+    """Queue the measurement of a saved step; nothing changes if it waits or runs already.
+
+    Raises PublicModeError, UnknownNameError, CheckpointError if the step does not exist, GenmodelsError if too many
+    wait, and QueueError.
+    """
+    from genmodels.service.inference import plain
+
+    if public_mode():
+        raise PublicModeError(
+            "this server only shows: measuring takes up to a minute of its processor, so visitors cannot start it. "
+            f"On a machine of your own, `python -m genmodels evaluate {shlex.quote(plain(name))}` measures it"
+        )
+    folder = RunFolder(catalog.find(plain(name)))
+    if step not in folder.steps():
+        raise CheckpointError(f"{name} has no checkpoint of step {step}; saved steps: {folder.steps()}")
+    if not Store().add_measurement(_new_job(name, step, folder), MAX_WAITING, _MAX_RESULTS):
+        raise GenmodelsError(f"{MAX_WAITING} measurements are waiting already; wait until some are done")
+    ensure_scheduler()
+
+
+def of(name: str) -> tuple[Measurement, ...]:
+    """The measurements of a checkpoint in the order of the requests, without those that succeeded or were cancelled."""
+    store = Store()
+    rows = store.rows("PENDING", "RUNNING", "FAILED", kind="measure")
+    waiting = [row.id for row in rows if row.state == "PENDING"]
+    problem = daemon.problem(store.root) if waiting else None
+    return tuple(
+        Measurement(
+            row.name,
+            row.step or 0,
+            row.state,
+            row.started,
+            row.finished,
+            waiting.index(row.id) + 1 if row.id in waiting else 0,
+            problem if row.state == "PENDING" else row.error,
+        )
+        for row in rows
+        if row.name == name and not row.stop_requested
+    )
+
+
+def cancel(name: str) -> None:
+    """Cancel all measurements of a checkpoint."""
+    refuse_in_public_mode("cancelling a measurement")
+    store = Store()
+    for row in store.rows("PENDING", "RUNNING", kind="measure"):
+        if row.name == name and not store.cancel(row.id):
+            store.request_stop(row.id)
+    ensure_scheduler()
+
+
+def forget(name: str) -> None:
+    """Remove the failed measurements of a checkpoint."""
+    refuse_in_public_mode("changing a measurement")
+    if of(name):
+        Store().remove_failed_measurements(name)
+
+
+def _new_job(name: str, step: int, folder: RunFolder) -> NewJob:
+    spec = folder.spec()
+    return NewJob(
+        name=name,
+        title=spec.title,
+        recipe=spec.recipe or spec.model,
+        model=spec.model,
+        max_steps=0,
+        data_root=str(data.data_root().absolute()),
+        requested_device="cpu",
+        created=time.time(),
+        checkpoints_root=str(catalog.checkpoints_root().absolute()),
+        kind="measure",
+        step=step,
+    )
