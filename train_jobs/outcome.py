@@ -25,7 +25,7 @@ def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[Stat
         code = {"finished": FINISHED, "stopped": STOPPED, "failed": FAILED}.get(str(last_report.get("phase")))
     if code == FINISHED:
         return "SUCCEEDED", None
-    if code == STOPPED or (code == -signal.SIGTERM and row.stop_requested):
+    if (code == STOPPED and row.kind == "train") or (code == -signal.SIGTERM and row.stop_requested):
         return "STOPPED", None
     if code == FAILED and last_report.get("phase") == "failed" and last_report.get("error"):
         return "FAILED", subject + str(last_report["error"])

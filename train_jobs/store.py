@@ -144,10 +144,8 @@ class Store:
             going_on = "(state = 'PENDING' OR (state = 'RUNNING' AND stop_requested IS NULL))"
             if db.execute(f"SELECT 1 FROM jobs WHERE {same} AND {going_on}", values).fetchone():
                 return True
-            if (
-                db.execute("SELECT COUNT(*) FROM jobs WHERE kind = 'measure' AND state = 'PENDING'").fetchone()[0]
-                >= most
-            ):
+            waiting = db.execute("SELECT COUNT(*) FROM jobs WHERE kind = 'measure' AND state = 'PENDING'")
+            if waiting.fetchone()[0] >= most:
                 return False
             newest = "SELECT n FROM jobs WHERE kind = 'measure' ORDER BY n DESC LIMIT :kept"
             db.execute(
