@@ -18,18 +18,16 @@ if TYPE_CHECKING:
         public_mode,
         publish,
         rename,
-        repair,
         request,
-        resume,
         stop,
-        submit,
-        submit_pair,
         watch_scheduler,
     )
     from train_jobs.errors import JobError, PublicModeError, QueueError
     from train_jobs.live_settings import settings_now, update
+    from train_jobs.recovery import repair
     from train_jobs.spec import JobSpec, make_spec
     from train_jobs.status import Job
+    from train_jobs.submission import resume, submit, submit_pair
 
 _EXPORTS = {
     "Job": "status",
@@ -46,13 +44,13 @@ _EXPORTS = {
     "public_mode": "api",
     "publish": "api",
     "rename": "api",
-    "repair": "api",
+    "repair": "recovery",
     "request": "api",
-    "resume": "api",
+    "resume": "submission",
     "settings_now": "live_settings",
     "stop": "api",
-    "submit": "api",
-    "submit_pair": "api",
+    "submit": "submission",
+    "submit_pair": "submission",
     "update": "live_settings",
     "watch_scheduler": "api",
 }

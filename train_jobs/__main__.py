@@ -15,7 +15,8 @@ from genmodels.errors import ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runs.folder import LOG
 from genmodels.system import processes
 from genmodels.text import duration
-from train_jobs import api, foreground, live_settings
+from train_jobs import api, foreground, live_settings, submission
+from train_jobs.recovery import repair as rebuild
 from train_jobs.spec import JobSpec, make_spec
 from train_jobs.status import Job
 
@@ -44,7 +45,7 @@ def submit(
 ) -> None:
     """Queue a training and print its id on the last line."""
     spec = _spec(recipe, preset, settings, data, name, device)
-    job = api.submit(spec)
+    job = submission.submit(spec)
     typer.echo(f"{spec.title}: {spec.train.max_steps:,} steps on {spec.data.name}, in {job.folder.path}")
     typer.echo(job.id)
 
@@ -156,7 +157,7 @@ def stop(job_id: Id) -> None:
 @app.command()
 def resume(job_id: Id) -> None:
     """Queue a stopped or failed run again; it goes on from its last checkpoint."""
-    steps = api.resume(job_id).folder.steps()
+    steps = submission.resume(job_id).folder.steps()
     typer.echo(f"goes on from step {steps[-1]:,}" if steps else "begins at step 0")
     typer.echo(job_id)
 
@@ -193,7 +194,7 @@ def rename(job_id: Id, name: Annotated[str, typer.Argument(help="1 to 80 charact
 @app.command()
 def repair() -> None:
     """Rebuild a damaged queue from the run folders."""
-    moved = api.repair()
+    moved = rebuild()
     typer.echo(f"the damaged queue is now {moved}; the new one lists {len(api.jobs())} runs")
 
 

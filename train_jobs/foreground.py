@@ -13,12 +13,13 @@ from typing import Any, TextIO
 from genmodels.runs.folder import LOG, RunFolder
 from genmodels.text import duration
 from train_jobs import devices, worker
-from train_jobs.api import enter, job, refuse_in_public_mode
+from train_jobs.api import job, refuse_in_public_mode
 from train_jobs.errors import QueueError
 from train_jobs.launchers.local import this_process
 from train_jobs.spec import JobSpec
 from train_jobs.status import Job
 from train_jobs.store import State, Store
+from train_jobs.submission import enter
 
 _BAR = 30
 

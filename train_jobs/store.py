@@ -20,7 +20,6 @@ from typing import Any, Literal
 from genmodels.runs.catalog import name_taken
 from genmodels.runs.folder import runs_root
 from train_jobs import database
-from train_jobs.errors import QueueError
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"]
 Kind = Literal["train", "measure"]
@@ -271,28 +270,6 @@ class Store:
     def _update(self, change: str, values: tuple[Any, ...]) -> bool:
         with database.writing(self.path) as db:
             return db.execute(f"UPDATE jobs SET {change}", values).rowcount > 0
-
-    # -------------------------------------------------------------- damaged files
-
-    def damage(self) -> str | None:
-        """What is wrong with the file, or None."""
-        if not self.path.exists():
-            return None
-        try:
-            with database.reading(self.path) as db:
-                result = "ok" if db is None else str(db.execute("PRAGMA quick_check").fetchone()[0])
-            self.rows()
-        except QueueError as error:
-            return str(error)
-        return None if result == "ok" else result
-
-    def move_away(self) -> Path:
-        """Rename the file and its companions, so that a new one can be created; returns the new path."""
-        target = self.root / f"{QUEUE}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
-        for suffix in database.COMPANIONS:
-            if self.path.with_name(QUEUE + suffix).exists():
-                self.path.with_name(QUEUE + suffix).rename(target.with_name(target.name + suffix))
-        return target
 
 
 def _next_number(db: sqlite3.Connection) -> int:

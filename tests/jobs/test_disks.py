@@ -18,7 +18,7 @@ import train_jobs
 from genmodels.errors import DataError
 from genmodels.runs.folder import RunFolder
 from tests.support.job_processes import PROJECT, cli, until, until_state
-from train_jobs import QueueError, api, daemon, make_spec
+from train_jobs import QueueError, daemon, make_spec, submission
 from train_jobs.store import Store
 
 
@@ -61,7 +61,7 @@ def write_on(file: io.FileIO, size: int) -> None:
 
 def stopped_run(*settings: str) -> str:
     """A run that was queued and stopped before it started."""
-    job_id = api.enter(make_spec("pattern_1010_gan", None, settings))
+    job_id = submission.enter(make_spec("pattern_1010_gan", None, settings))
     assert Store().cancel(job_id)
     return job_id
 
@@ -92,7 +92,7 @@ def test_runs_on_a_full_disk_are_listed_shown_and_deleted(disk: Path) -> None:
 
 
 def test_a_queued_run_on_a_full_disk_says_why_it_does_not_start(disk: Path) -> None:
-    job_id = api.enter(make_spec("pattern_1010_gan"))
+    job_id = submission.enter(make_spec("pattern_1010_gan"))
     fill(disk)
     assert not (disk / "runs" / daemon.SCHEDULER_LOG).exists()
     read_only(disk)
@@ -206,7 +206,7 @@ def test_a_queue_of_version_1_is_converted_by_the_first_change(own_folders: Path
         assert found == [("other", "cuda", "train", None, None, 1.5)]
         assert "wanted" not in {row[1] for row in db.execute("PRAGMA table_info(jobs)")}
     db.close()
-    assert api.enter(make_spec("pattern_1010_gan")) == "pattern_1010_gan-2", "the numbers go on"
+    assert submission.enter(make_spec("pattern_1010_gan")) == "pattern_1010_gan-2", "the numbers go on"
     assert [row.state for row in Store().rows()] == ["STOPPED", "PENDING"]
 
 

@@ -18,7 +18,7 @@ from genmodels.runs.folder import RunFolder
 from genmodels.system import leftovers
 from tests.conftest import small_spec
 from tests.support.job_processes import PROJECT
-from train_jobs import api, make_spec
+from train_jobs import make_spec, submission
 from train_jobs.store import Store
 
 ENDED = 4_000_000  # above the largest pid that Linux gives by default, so no process has it
@@ -31,7 +31,7 @@ def made(path: Path) -> Path:
 
 
 def test_folders_of_killed_submissions_and_deletions_are_removed_by_the_next_listing(own_folders: Path) -> None:
-    job_id = api.enter(make_spec("pattern_1010_gan"))
+    job_id = submission.enter(make_spec("pattern_1010_gan"))
     assert Store().cancel(job_id)
     left = [made(own_folders / name) for name in (".new-0a1b", ".trash-0a1b", f".trash-{ENDED}")]
     living = made(own_folders / f".new-{os.getpid()}")

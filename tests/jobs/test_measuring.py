@@ -23,7 +23,7 @@ from genmodels.runs.folder import RunFolder
 from genmodels.service import evaluate
 from tests.support.job_processes import ENDLESS, PROJECT, cli, until
 from tests.support.runs import save_run
-from train_jobs import PublicModeError, api, daemon, make_spec, measuring, scheduler
+from train_jobs import PublicModeError, daemon, make_spec, measuring, scheduler, submission
 from train_jobs.launchers import Process
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import Row, Store
@@ -209,7 +209,7 @@ def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
 def test_one_measurement_runs_at_a_time_beside_the_trainings(models: Path, tmp_path: Path) -> None:
     for step in (0, 5):
         enter("vae", step)
-    trainings = [api.enter(make_spec("pattern_1010_gan", None, [*ENDLESS, "run.device=cpu"])) for _ in range(2)]
+    trainings = [submission.enter(make_spec("pattern_1010_gan", None, [*ENDLESS, "run.device=cpu"])) for _ in range(2)]
     serving = scheduler.Scheduler(Store(), OtherWorker(tmp_path, "import time; time.sleep(60)"))
     for _ in range(3):
         serving.tick()

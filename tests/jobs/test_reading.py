@@ -17,7 +17,7 @@ from pages.server.lifespan import _INTERVAL
 from tests.support.browser import server_of
 from tests.support.job_processes import ENDLESS, cli, until, until_state
 from tests.support.pages import open_page
-from train_jobs import api, daemon, make_spec
+from train_jobs import daemon, make_spec, submission
 from train_jobs.store import Store
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("runs")
 
 def queued() -> str:
     """A job that was entered by a process that ended before it started a scheduler."""
-    return api.enter(make_spec("pattern_1010_gan", None, ENDLESS))
+    return submission.enter(make_spec("pattern_1010_gan", None, ENDLESS))
 
 
 def children() -> set[int]:

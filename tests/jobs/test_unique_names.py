@@ -14,7 +14,7 @@ from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder, runs_root
 from tests.support.pages import open_page
 from tests.support.runs import save_run
-from train_jobs.api import enter
+from train_jobs.submission import enter
 
 ROOT = Path(__file__).parents[2]
 

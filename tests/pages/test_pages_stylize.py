@@ -20,7 +20,7 @@ from tests.support.pages import open_page
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.stylizing import offer, save_networks
 from tests.support.translation import photo
-from train_jobs import api
+from train_jobs import api, submission
 from train_jobs.store import Store
 
 
@@ -149,7 +149,7 @@ def test_weights_of_a_running_painting_can_be_turned(runs: Path, tmp_path: Path)
     spec = train_jobs.make_spec(
         stylize.RECIPE, None, [f"data.path={paths[0]}", f"data.path_b={paths[1]}", "data.size=64"]
     )
-    job_id = api.enter(spec, running=("cpu", os.getpid(), psutil.Process().create_time()))
+    job_id = submission.enter(spec, running=("cpu", os.getpid(), psutil.Process().create_time()))
     folder = train_jobs.job(job_id).folder
     folder.write_status(phase="training", step=3, max_steps=300, device="cpu", error=None)
     app = open_page("stylize", run=job_id)

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import train_jobs
 from genmodels import data, recipes
 from genmodels.data import DataConfig
 from genmodels.errors import ConfigError, DataError
 from genmodels.runs.folder import RunFolder
 from genmodels.training import runner
 from tests.support.style_pictures import picture
-from train_jobs import api
+from train_jobs import submission
 from train_jobs.spec import make_spec
 
 
@@ -116,8 +117,8 @@ def test_a_job_uses_copies_of_its_images(tmp_path: Path) -> None:
             "run.threads=1", "model.style_relu4_1=0", "model.style_relu5_1=0",
         ],
     )  # fmt: skip
-    job_id = api.enter(spec, running=("cpu", 1, 0.0))
-    folder = api.job(job_id).folder
+    job_id = submission.enter(spec, running=("cpu", 1, 0.0))
+    folder = train_jobs.job(job_id).folder
     copies = sorted(path.name for path in (folder.path / "inputs").iterdir())
     assert copies == ["content.png", "style.png"]
     with Image.open(folder.path / "inputs" / "content.png") as content:
@@ -141,7 +142,7 @@ def test_invalid_images_are_refused_before_submission(tmp_path: Path) -> None:
     spec = make_spec("style_transfer", assignments=[f"data.path={config.path}", f"data.path_b={config.path_b}"])
     Path(str(config.path_b)).write_bytes(b"not a picture")
     with pytest.raises(DataError, match=r"painting\.png: not a PNG"):
-        api.enter(spec)
-    assert not api.jobs()
+        submission.enter(spec)
+    assert not train_jobs.jobs()
     with pytest.raises(DataError, match=r"needs the content picture: set data\.path"):
         make_spec("style_transfer")

@@ -1,0 +1,50 @@
+"""Rows of runs: the values of a new one, and the row of a folder that has none."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import psutil
+
+from genmodels import data
+from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
+from train_jobs.launchers import Process
+from train_jobs.spec import JobSpec
+from train_jobs.status import Job, damage
+from train_jobs.store import NewJob, State, Store
+
+
+def adopt(store: Store, run: Job) -> None:
+    """Add the row of a run that has none, unless its folder is damaged."""
+    if store.row(run.id) is not None or damage(run.folder):
+        return
+    running = None
+    if run.pid is not None:
+        with suppress(psutil.NoSuchProcess):
+            running = (run.device or "cpu", *process_of(run))
+    state: State = run.state if running or run.state != "RUNNING" else "STOPPED"
+    new = new_job(run.folder, run.folder.spec(), run.created)
+    store.adopt(run.id, new, state, run.error, running)
+
+
+def new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> NewJob:
+    """The values of the row of a training."""
+    return NewJob(
+        name=spec.run.name,
+        title=spec.title,
+        recipe=spec.recipe or spec.model,
+        model=spec.model,
+        max_steps=spec.train.max_steps or 0,
+        data_root=str(data.data_root().absolute()),
+        requested_device=spec.run.device,
+        created=created or time.time(),
+        checkpoints_root=str(catalog.checkpoints_root().absolute()),
+    )
+
+
+def process_of(run: Job) -> Process:
+    """The process of a running job. Raises psutil.NoSuchProcess if it has ended."""
+    assert run.pid is not None
+    return Process(run.pid, psutil.Process(run.pid).create_time())
