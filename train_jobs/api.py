@@ -88,6 +88,7 @@ def run_to_change(job_id: str) -> Job:
 def stop(job_id: str) -> Job:
     """Request a running job to save and end, or remove a queued one from the queue. Returns at once."""
     refuse_in_public_mode("stopping a training")
+    job(job_id)  # raises UnknownNameError
     store = Store()
     try:
         if store.cancel(job_id):

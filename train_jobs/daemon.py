@@ -49,7 +49,7 @@ def problem(root: Path) -> str | None:
     except QueueError as error:
         return str(error)
     return _failed.get(root) or (
-        "no scheduler runs. An open app starts one within seconds; `python -m train_jobs wait` starts one, too"
+        "no scheduler runs. An open app starts one within seconds; `python -m train_jobs wait ID` starts one, too"
     )
 
 

@@ -98,6 +98,8 @@ class Scheduler:
             again = outcome.resume_hint(row) if row.kind == "train" else "try again"
             text = f"the worker could not be started: {error}. Free some space or memory, then {again}"
             self.store.finish(row.id, None, "FAILED", None, text)
+            if row.kind == "measure":
+                leftovers.discard(folder)
             log.error("%s: %s", row.id, text)
             return False
         self.store.set_process(row.id, *process)

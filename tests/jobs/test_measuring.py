@@ -199,7 +199,7 @@ def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
     serving = scheduler.Scheduler(Store(), OtherWorker(tmp_path, fault))
     until(lambda: not serving.tick(), 60)
     assert [(one.state, one.error) for one in measuring.of("reader")] == [("FAILED", error)]
-    assert not [*models.glob(".measure-*/status.json")]
+    assert not [*models.glob(".measure-*")]
     enter("reader", 10)
     assert [(row.state, row.error) for row in rows()] == [("PENDING", None)], "it can be measured again"
     measuring.cancel("reader")
@@ -259,8 +259,10 @@ def test_a_folder_of_a_queue_that_was_replaced_is_removed(models: Path) -> None:
 def test_measurements_are_not_listed_as_runs(models: Path) -> None:
     enter("vae", 0)
     assert {job.id for job in train_jobs.jobs()} == {"vae", "reader"}
-    with pytest.raises(UnknownNameError):
-        train_jobs.job(".measure-1")
+    for call in (train_jobs.job, train_jobs.stop, train_jobs.resume, train_jobs.delete):
+        with pytest.raises(UnknownNameError):
+            call(".measure-1")
+    assert [row.state for row in rows()] == ["PENDING"]
     assert "measure" not in cli("list").stdout
 
 

@@ -61,7 +61,7 @@ def test_a_job_that_nothing_starts_says_so_until_a_scheduler_runs(runs: Path, mo
     error = train_jobs.job(job_id).error
     assert error is not None
     assert error.startswith("no scheduler runs")
-    assert "`python -m train_jobs wait`" in error
+    assert "`python -m train_jobs wait ID`" in error
     assert "no scheduler runs" in open_page("runs", run=job_id).warning[0].value
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     assert train_jobs.job(job_id).error is None, "a public server never starts one"
