@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     started REAL,
     finished REAL,
     checkpoints_root TEXT,
-    kind TEXT NOT NULL DEFAULT 'train' CHECK (kind IN ('train', 'measure')),
+    kind TEXT NOT NULL DEFAULT 'train' CHECK (kind IN ('train', 'measure', 'publish')),
+    subject TEXT,
     step INTEGER
 )
 """
@@ -49,7 +50,8 @@ _RENAMED = {"requested_device": "wanted"}
 """Column -> its name in version 1."""
 _ADDED = {
     "checkpoints_root": "TEXT",
-    "kind": "TEXT NOT NULL DEFAULT 'train' CHECK (kind IN ('train', 'measure'))",
+    "kind": "TEXT NOT NULL DEFAULT 'train' CHECK (kind IN ('train', 'measure', 'publish'))",
+    "subject": "TEXT",
     "step": "INTEGER",
 }
 """Columns that files of version 1 may lack, with their types."""

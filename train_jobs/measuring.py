@@ -1,6 +1,6 @@
 """Measure saved steps of checkpoints in the background: jobs of the queue, one at a time for all visitors.
 
-A measurement takes 10 to 60 seconds of a core, in a process with low priority (`measure_worker.py`). It goes on when
+A measurement takes 10 to 60 seconds of a core, in a process with low priority (`task_worker.py`). It goes on when
 the page is left and when the web server ends. Its metrics are stored in the runs folder.
 """
 
@@ -10,7 +10,6 @@ import shlex
 import time
 from dataclasses import dataclass
 
-from genmodels import data
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.public import public_mode
 from genmodels.runs import catalog
@@ -18,10 +17,10 @@ from genmodels.runs.folder import RunFolder
 from train_jobs import daemon
 from train_jobs.api import ensure_scheduler, refuse_in_public_mode
 from train_jobs.errors import PublicModeError
-from train_jobs.store import NewJob, State, Store
+from train_jobs.rows import task_of
+from train_jobs.store import Row, State, Store
 
 MAX_WAITING = 16
-_MAX_RESULTS = 64  # ended measurements that stay in the queue
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,26 @@ def start(name: str, step: int) -> None:
     folder = RunFolder(catalog.find(plain(name)))
     if step not in folder.steps():
         raise CheckpointError(f"{name} has no checkpoint of step {step}; saved steps: {folder.steps()}")
-    if not Store().add_measurement(_new_job(name, step, folder), MAX_WAITING, _MAX_RESULTS):
-        raise GenmodelsError(f"{MAX_WAITING} measurements are waiting already; wait until some are done")
+    enter(name, step, folder)
     ensure_scheduler()
+
+
+def enter(name: str, step: int, folder: RunFolder) -> None:
+    """Queue the measurement unless it waits or runs; raises GenmodelsError if too many wait."""
+
+    def check(rows: list[Row]) -> bool:
+        if any((row.subject, row.step) == (name, step) and _goes_on(row) for row in rows):
+            return False
+        if sum(row.state == "PENDING" for row in rows) >= MAX_WAITING:
+            raise GenmodelsError(f"{MAX_WAITING} measurements are waiting already; wait until some are done")
+        return True
+
+    Store().add_task(task_of(folder, name, "measure", subject=name, step=step), check)
+
+
+def _goes_on(row: Row) -> bool:
+    """Whether it waits or runs, and was not cancelled."""
+    return row.state == "PENDING" or (row.state == "RUNNING" and not row.stop_requested)
 
 
 def of(name: str) -> tuple[Measurement, ...]:
@@ -86,7 +102,7 @@ def of(name: str) -> tuple[Measurement, ...]:
             problem if row.state == "PENDING" else row.error,
         )
         for row in rows
-        if row.name == name and not row.stop_requested
+        if row.subject == name and not row.stop_requested
     )
 
 
@@ -95,7 +111,7 @@ def cancel(name: str) -> None:
     refuse_in_public_mode("cancelling a measurement")
     store = Store()
     for row in store.rows("PENDING", "RUNNING", kind="measure"):
-        if row.name == name and not store.cancel(row.id):
+        if row.subject == name and not store.cancel(row.id):
             store.request_stop(row.id)
     ensure_scheduler()
 
@@ -103,22 +119,7 @@ def cancel(name: str) -> None:
 def forget(name: str) -> None:
     """Remove the failed measurements of a checkpoint."""
     refuse_in_public_mode("changing a measurement")
-    if of(name):
-        Store().remove_failed_measurements(name)
-
-
-def _new_job(name: str, step: int, folder: RunFolder) -> NewJob:
-    spec = folder.spec()
-    return NewJob(
-        name=name,
-        title=spec.title,
-        recipe=spec.recipe or spec.model,
-        model=spec.model,
-        max_steps=0,
-        data_root=str(data.data_root().absolute()),
-        requested_device="cpu",
-        created=time.time(),
-        checkpoints_root=str(catalog.checkpoints_root().absolute()),
-        kind="measure",
-        step=step,
-    )
+    store = Store()
+    for row in store.rows("FAILED", kind="measure"):
+        if row.subject == name:
+            store.remove(row.id)

@@ -29,7 +29,7 @@ def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[Stat
         return "STOPPED", None
     if code == FAILED and last_report.get("phase") == "failed" and last_report.get("error"):
         return "FAILED", subject + str(last_report["error"])
-    if row.kind == "measure":
+    if row.kind != "train":
         return "FAILED", subject + (killed or _reason(code, folder))
     text = f"the worker (pid {row.pid}) {_how(code, killed)}; {resume_hint(row, folder)}"
     try:
@@ -41,7 +41,7 @@ def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[Stat
 
 
 def _reason(code: int | None, folder: RunFolder) -> str:
-    """How a measurement ended that reported no error: the last line of its log, the signal or the exit code."""
+    """How a job ended that reported no error: the last line of its log, the signal or the exit code."""
     if code is None:
         return _how(code, None)
     if lines := folder.log_tail(1).strip().splitlines():

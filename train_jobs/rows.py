@@ -13,7 +13,7 @@ from genmodels.runs.folder import RunFolder
 from train_jobs.launchers import Process
 from train_jobs.spec import JobSpec
 from train_jobs.status import Job, damage
-from train_jobs.store import NewJob, State, Store
+from train_jobs.store import Kind, NewJob, State, Store
 
 
 def adopt(store: Store, run: Job) -> None:
@@ -41,6 +41,25 @@ def new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> N
         requested_device=spec.run.device,
         created=created or time.time(),
         checkpoints_root=str(catalog.checkpoints_root().absolute()),
+    )
+
+
+def task_of(folder: RunFolder, name: str, kind: Kind, *, subject: str, step: int | None = None) -> NewJob:
+    """The values of the row of a job with an existing run or checkpoint."""
+    spec = folder.spec()
+    return NewJob(
+        name=name,
+        title=spec.title,
+        recipe=spec.recipe or spec.model,
+        model=spec.model,
+        max_steps=0,
+        data_root=str(data.data_root().absolute()),
+        requested_device="cpu",
+        created=time.time(),
+        checkpoints_root=str(catalog.checkpoints_root().absolute()),
+        kind=kind,
+        subject=subject,
+        step=step,
     )
 
 

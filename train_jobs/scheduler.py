@@ -1,6 +1,6 @@
 """The scheduler: starts the next job on each free device, watches workers and records how they ended.
 
-Measurements run one at a time, beside the trainings: each takes one thread of low priority for less than a minute.
+Measurements run one at a time beside the trainings, and so do publications, with low priority.
 
 One scheduler per runs folder, guarded by a lock file. It starts on demand and ends when there is nothing to do. Workers
 outlive it: the next scheduler finds them by pid and creation time. No torch: resident memory stays near 50 MB.
@@ -54,8 +54,10 @@ class Scheduler:
         running = store.rows("RUNNING")
         for row in running:
             log.info("%s: adopted, pid %s", row.id, row.pid)
-        for folder in store.root.glob(".measure-*"):  # of a queue that was repaired meanwhile
-            if folder.name not in {row.id for row in running} and launcher.find(folder) is None:
+        ids = {row.id for row in running}
+        others = [*store.root.glob(".measure-*"), *store.root.glob(".publish-*")]  # of a queue that was repaired
+        for folder in others:
+            if folder.name not in ids and launcher.find(folder) is None:
                 leftovers.discard(folder)
 
     def tick(self) -> bool:
@@ -66,10 +68,11 @@ class Scheduler:
                 self._recover(row)
         running = [row for row in rows if row.state == "RUNNING" and not self._ended(row)]
         busy = {row.device for row in running if row.kind == "train" and row.device}
-        measuring = any(row.kind == "measure" for row in running)
+        kinds = {row.kind for row in running}
         for row in rows:
-            if row.state == "PENDING" and row.kind == "measure":
-                measuring = measuring or self._start(row, "cpu")
+            if row.state == "PENDING" and row.kind != "train":
+                if row.kind not in kinds and self._start(row, "cpu"):
+                    kinds.add(row.kind)
             elif row.state == "PENDING":
                 device = devices.choose(row.requested_device, busy)
                 if device is None:
@@ -91,14 +94,14 @@ class Scheduler:
             return False  # stopped or deleted just now
         folder = self.store.root / row.id
         try:
-            if row.kind == "measure":
+            if row.kind != "train":
                 folder.mkdir(exist_ok=True)
             process = self.launcher.start(folder, self._command(row, folder, device), self._environment(row))
         except (OSError, ValueError) as error:
             again = outcome.resume_hint(row) if row.kind == "train" else "try again"
             text = f"the worker could not be started: {error}. Free some space or memory, then {again}"
             self.store.finish(row.id, None, "FAILED", None, text)
-            if row.kind == "measure":
+            if row.kind != "train":
                 leftovers.discard(folder)
             log.error("%s: %s", row.id, text)
             return False
@@ -117,8 +120,12 @@ class Scheduler:
 
     def _command(self, row: Row, folder: Path, device: str) -> list[str]:
         """The module of the worker and its arguments."""
-        arguments = ["--device", device] if row.kind == "train" else ["--", row.name, str(row.step)]
-        return [WORKERS[row.kind], str(folder), *arguments]
+        module = [WORKERS[row.kind], str(folder)]
+        if row.kind == "train":
+            return [*module, "--device", device]
+        if row.kind == "measure":
+            return [*module, "measure", "--", str(row.subject), str(row.step)]
+        return [*module, "publish", "--", str(self.store.root / str(row.subject)), row.name]
 
     def _environment(self, row: Row) -> dict[str, str]:
         """The submitter's folders as environment variables: this process may have been started with others."""
@@ -146,8 +153,10 @@ class Scheduler:
         RunFolder(self.store.root / row.id).clear_leftovers()
         if self.store.finish(row.id, row.pid, state, code, error):
             log.info("%s: %s%s", row.id, state, f", {error}" if error else "")
-        if row.kind == "measure":
+        if row.kind != "train":
             leftovers.discard(self.store.root / row.id)
+        if row.kind == "publish" and state != "SUCCEEDED" and row.checkpoints_root:
+            leftovers.discard(Path(row.checkpoints_root) / f".tmp-{row.name}-{row.pid}")
         for memory in (self._stopping, self._killed, self._seen):
             memory.pop(row.id, None)
         return True

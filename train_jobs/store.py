@@ -22,13 +22,14 @@ from genmodels.runs.folder import runs_root
 from train_jobs import database
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "STOPPED"]
-Kind = Literal["train", "measure"]
+Kind = Literal["train", "measure", "publish"]
 QUEUE = "queue.sqlite"
+_MAX_RESULTS = 64  # ended jobs of a kind other than trainings that stay in the queue
 
 
 @dataclass(frozen=True)
 class Row:
-    """A job in the queue. The name of a measurement is that of its checkpoint."""
+    """A job in the queue."""
 
     n: int
     id: str
@@ -52,7 +53,8 @@ class Row:
     finished: float | None
     checkpoints_root: str | None = None  # of the submitter; None in rows of earlier versions
     kind: Kind = "train"
-    step: int | None = None  # that is measured; None for a training
+    subject: str | None = None  # the checkpoint that is measured, or the run that is published; None for a training
+    step: int | None = None  # that is measured
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class NewJob:
     created: float
     checkpoints_root: str | None = None
     kind: Kind = "train"
+    subject: str | None = None
     step: int | None = None
 
 
@@ -131,33 +134,22 @@ class Store:
                 raise
         return job_id
 
-    def add_measurement(self, new: NewJob, most: int, kept: int) -> bool:
-        """Queue a measurement unless it waits or runs already; False if `most` others wait.
+    def add_task(self, new: NewJob, check: Callable[[list[Row]], bool]) -> None:
+        """Queue a job that is no training, unless `check` returns False or raises; it is given the rows of its kind.
 
-        An earlier result of the same step is removed, and results that are older than the newest `kept`.
+        An earlier result for the same subject and step is removed, and so are all but the newest results of the kind.
         """
-        same = "kind = 'measure' AND name = :name AND step = :step"
-        values = {"name": new.name, "step": new.step, "kept": kept}
-        ended = "state NOT IN ('PENDING', 'RUNNING')"
         with database.writing(self.path, create=True) as db, database.transaction(db):
-            going_on = "(state = 'PENDING' OR (state = 'RUNNING' AND stop_requested IS NULL))"
-            if db.execute(f"SELECT 1 FROM jobs WHERE {same} AND {going_on}", values).fetchone():
-                return True
-            waiting = db.execute("SELECT COUNT(*) FROM jobs WHERE kind = 'measure' AND state = 'PENDING'")
-            if waiting.fetchone()[0] >= most:
-                return False
-            newest = "SELECT n FROM jobs WHERE kind = 'measure' ORDER BY n DESC LIMIT :kept"
-            db.execute(
-                f"DELETE FROM jobs WHERE kind = 'measure' AND {ended} AND (({same}) OR n NOT IN ({newest}))", values
-            )
+            names = ", ".join(field.name for field in fields(Row))
+            rows = [Row(*row) for row in db.execute(f"SELECT {names} FROM jobs WHERE kind = ? ORDER BY n", (new.kind,))]
+            if not check(rows):
+                return
+            ended = [row for row in rows if row.state not in ("PENDING", "RUNNING")]
+            for row in ended:
+                if (row.subject, row.step) == (new.subject, new.step) or row in ended[:-_MAX_RESULTS]:
+                    db.execute("DELETE FROM jobs WHERE n = ?", (row.n,))
             n = _next_number(db)
-            self._insert(db, f".measure-{n}", new, "PENDING", n=n)
-        return True
-
-    def remove_failed_measurements(self, name: str) -> None:
-        """Delete the rows of the failed measurements of a checkpoint."""
-        with database.writing(self.path) as db:
-            db.execute("DELETE FROM jobs WHERE kind = 'measure' AND name = ? AND state = 'FAILED'", (name,))
+            self._insert(db, f".{new.kind}-{n}", new, "PENDING", n=n)
 
     def adopt(
         self,

@@ -1,7 +1,8 @@
-"""One measurement in one process: `python -m train_jobs.measure_worker FOLDER NAME STEP`. Exit codes: 0 done, 1 failed.
+"""One measurement or publication in one process; exit codes: 0 done, 1 failed.
 
-The result is stored by `genmodels/service/evaluate/stored_metrics.py`. FOLDER receives the report, which names the
-error of a failed measurement, and the log, to which the launcher redirects the output.
+`python -m train_jobs.task_worker FOLDER measure NAME STEP` stores the metrics of a saved step of a checkpoint;
+`python -m train_jobs.task_worker FOLDER publish RUN NAME` publishes a run. FOLDER receives the report, which names the
+error of a failed one, and the log, to which the launcher redirects the output.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from genmodels.errors import GenmodelsError
@@ -18,27 +21,27 @@ from genmodels.runs.folder import RunFolder
 from genmodels.system.processes import leave
 from train_jobs.worker import FAILED, FINISHED
 
-_NICE = 10  # interactive requests and trainings go first
-log = logging.getLogger("train_jobs.measure_worker")
+_NICE = 10  # interactive requests go first
+log = logging.getLogger("train_jobs.task_worker")
 
 
-def execute(folder: Path, name: str, step: int) -> int:
-    """Measure a saved step of a checkpoint, store the metrics and return the exit code."""
-    report = RunFolder(folder)
+def execute(report: RunFolder, task: Callable[[], object]) -> int:
+    """Call `task`, report how it ended and return the exit code."""
     try:
-        _measure(name, step)
+        task()
     except (GenmodelsError, OSError) as error:
         report.write_status(phase="failed", error=str(error))
         return FAILED
     except Exception as error:  # a bug: the traceback goes to the log, the message to the page
-        log.exception("measuring %s, step %s, failed", name, step)
+        log.exception("%s failed", report.path.name)
         report.write_status(phase="failed", error=f"{type(error).__name__}: {error}")
         return FAILED
     report.write_status(phase="finished")
     return FINISHED
 
 
-def _measure(name: str, step: int) -> None:
+def measure(name: str, step: int) -> None:
+    """Measure a saved step of a checkpoint and store the metrics."""
     from genmodels import evaluation
     from genmodels.service.evaluate import SAMPLES, stored_metrics
 
@@ -47,15 +50,30 @@ def _measure(name: str, step: int) -> None:
     stored_metrics.store(path, step, metrics, SAMPLES)
 
 
+def publish(report: RunFolder, run: Path, name: str) -> None:
+    """Publish a run and report the fraction that is done."""
+    from genmodels.publishing.publish import publish as publish_run
+
+    publish_run(run, name, report=lambda done, total: report.write_status(phase="publishing", fraction=done / total))
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m train_jobs.measure_worker")
+    parser = argparse.ArgumentParser(prog="python -m train_jobs.task_worker")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("name")
-    parser.add_argument("step", type=int)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    measuring = kinds.add_parser("measure")
+    measuring.add_argument("name")
+    measuring.add_argument("step", type=int)
+    publishing = kinds.add_parser("publish")
+    publishing.add_argument("run", type=Path)
+    publishing.add_argument("name")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
     os.nice(_NICE)
-    return execute(arguments.folder, arguments.name, arguments.step)
+    report = RunFolder(arguments.folder)
+    if arguments.kind == "measure":
+        return execute(report, partial(measure, arguments.name, arguments.step))
+    return execute(report, partial(publish, report, arguments.run, arguments.name))
 
 
 if __name__ == "__main__":

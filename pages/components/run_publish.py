@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 import train_jobs
@@ -19,7 +21,7 @@ def show(job: Job) -> None:
     """Show the form, or the state of the last publication of this run."""
     memory = st.session_state
     publication = publishing.of(job.id)
-    if publication is not None and publication.ended is None:
+    if publication is not None and publication.active:
         _follow(job.id)
         return
     if publication is not None:
@@ -56,20 +58,27 @@ def _default_name(job_id: str) -> str:
 def _start(job_id: str) -> None:
     """Publish the run of the button; a callback, so that a click counts for no other run."""
     memory = st.session_state
+    _try(publishing.start, job_id, memory["runs_publish_name"].strip() or _default_name(job_id))
+
+
+def _try(action: Callable[..., object], *arguments: str) -> None:
+    """Call it; the next run of the page shows why it was refused."""
     try:
-        publishing.start(job_id, memory["runs_publish_name"].strip() or _default_name(job_id))
+        action(*arguments)
     except GenmodelsError as error:
-        memory["runs_publish_refusal"] = str(error)
+        st.session_state["runs_publish_refusal"] = str(error)
 
 
 def _follow(job_id: str) -> None:
     def tick() -> None:
         publication = publishing.of(job_id)
-        if publication is None or publication.ended is not None:
+        if publication is None or not publication.active:
             st.rerun()
-        key = "publish_waiting" if publication.started is None else "publishing"
+        key = "publish_waiting" if publication.state == "PENDING" else "publishing"
         text = t(f"runs.{key}", name=plain(publication.name), seconds=publication.seconds)
         st.progress(publication.fraction, text)
+        if publication.state == "PENDING" and publication.error:
+            st.warning(t("runs.in_words.PENDING_problem", error=plain(publication.error)), icon=":material/warning:")
 
     st.fragment(tick, run_every=_POLL, key=f"publishing-{job_id}")()
     st.caption(t("runs.publish_continues"))
@@ -78,17 +87,17 @@ def _follow(job_id: str) -> None:
         key="runs_publish_cancel",
         help=t("runs.publish_cancel_help"),
         icon=":material/cancel:",
-        on_click=publishing.cancel,
-        args=(job_id,),
+        on_click=_try,
+        args=(publishing.cancel, job_id),
     )
 
 
 def _report(publication: Publication) -> None:
     name = plain(publication.name)
-    if publication.cancelled:
+    if publication.state == "STOPPED":
         st.info(t("runs.publish_cancelled", name=name), icon=":material/cancel:")
-    elif publication.problem:
-        error_box(publication.problem, t("runs.publish_failed", name=name))
+    elif publication.state == "FAILED":
+        error_box(publication.error or t("runs.no_error_text"), t("runs.publish_failed", name=name))
     else:
         st.success(t("runs.published", name=name, seconds=publication.seconds), icon=":material/check:")
         with st.expander(t("runs.publish_card", name=name), icon=":material/description:", key="runs_publish_card"):
@@ -103,7 +112,7 @@ def _report(publication: Publication) -> None:
         t("runs.publish_forget"),
         key="runs_publish_forget",
         help=t("runs.publish_forget_help"),
-        on_click=publishing.forget,
-        args=(publication.job_id,),
+        on_click=_try,
+        args=(publishing.forget, publication.job_id),
         type="tertiary",
     )

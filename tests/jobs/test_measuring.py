@@ -23,7 +23,7 @@ from genmodels.runs.folder import RunFolder
 from genmodels.service import evaluate
 from tests.support.job_processes import ENDLESS, PROJECT, cli, until
 from tests.support.runs import save_run
-from train_jobs import PublicModeError, daemon, make_spec, measuring, scheduler, submission
+from train_jobs import PublicModeError, daemon, make_spec, measuring, scheduler, store, submission
 from train_jobs.launchers import Process
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import Row, Store
@@ -54,8 +54,7 @@ def ended(name: str, step: int, seconds: float = 120.0) -> Row:
 
 def enter(name: str, step: int) -> None:
     """Queue a measurement without a scheduler."""
-    new = measuring._new_job(name, step, RunFolder(catalog.find(name)))
-    assert Store().add_measurement(new, measuring.MAX_WAITING, 64)
+    measuring.enter(name, step, RunFolder(catalog.find(name)))
 
 
 # ------------------------------------------------------------------------------ with the real scheduler
@@ -169,13 +168,13 @@ class OtherWorker(LocalLauncher):
 BUG = """
 from genmodels import evaluation
 from genmodels.system.processes import leave
-from train_jobs import measure_worker
+from train_jobs import task_worker
 
 def fail(*args, **options):
     raise RuntimeError("a bug")
 
 evaluation.evaluate = fail
-leave(measure_worker.main())
+leave(task_worker.main())
 """
 
 
@@ -266,22 +265,24 @@ def test_measurements_are_not_listed_as_runs(models: Path) -> None:
     assert "measure" not in cli("list").stdout
 
 
-def test_few_may_wait_and_few_results_stay(models: Path) -> None:
+def test_few_results_stay(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for step in (0, 5, 10):
         enter("vae", step)
-    new = measuring._new_job("reader", 10, RunFolder(models / "reader"))
-    assert not Store().add_measurement(new, 3, 64)
     for row in rows():
         assert Store().claim(row.id, "cpu")
         assert Store().finish(row.id, None, "FAILED", 1, "an error")
-    assert Store().add_measurement(new, 3, 2)
+    monkeypatch.setattr(store, "_MAX_RESULTS", 2)
+    enter("reader", 10)
     assert [(row.name, row.step) for row in rows()] == [("vae", 5), ("vae", 10), ("reader", 10)]
+    enter("vae", 10)
+    assert [(row.step, row.state) for row in rows()] == [(5, "FAILED"), (10, "PENDING"), (10, "PENDING")]
 
 
 def test_the_seventeenth_waiting_measurement_is_refused(models: Path) -> None:
-    save_run(models, "long", "mnist_mlp_baseline", "data.name=digits", steps=(1,))
     for step in range(measuring.MAX_WAITING):
-        new = measuring._new_job("long", step, RunFolder(models / "long"))
-        assert Store().add_measurement(new, measuring.MAX_WAITING, 64)
+        measuring.enter("vae", step, RunFolder(models / "vae"))
     with pytest.raises(GenmodelsError, match="16 measurements are waiting already"):
         measuring.start("reader", 10)
+    measuring.start("vae", 5)  # it waits already
+    assert len(rows()) == measuring.MAX_WAITING
+    measuring.cancel("vae")

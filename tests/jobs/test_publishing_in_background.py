@@ -1,7 +1,12 @@
-"""Publishing from the page: a subprocess that reports progress, outlives the page and can be cancelled."""
+"""Publishing from the page: a job that reports progress, outlives the page and the server, and can be cancelled."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,18 +17,31 @@ from genmodels.runs.folder import runs_root
 from tests.support.job_processes import until
 from tests.support.pages import open_page
 from tests.support.runs import save_run
-from train_jobs import publishing
+from train_jobs import daemon, publishing
+from train_jobs.publishing import Publication
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def run(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "published"))
     folder = save_run(runs_root(), "pattern_1010_gan-1", "pattern_1010_gan")
     folder.write_status(phase="finished", step=10)
     return folder.name
+
+
+def current(run: str) -> Publication:
+    publication = publishing.of(run)
+    assert publication is not None
+    return publication
+
+
+def ended(run: str) -> Publication:
+    """The publication of a run, when it has ended."""
+    until(lambda: not current(run).active, 120, f"{run} published")
+    return current(run)
 
 
 def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_path: Path):
@@ -34,11 +52,13 @@ def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_
     assert any("continues if you leave" in caption.value for caption in app.caption)
     with pytest.raises(GenmodelsError, match="being published already"):
         publishing.start(run, "twice")
-    publication = publishing.of(run)
-    assert publication is not None
-    until(lambda: publication.ended is not None, 120)
-    assert publication.problem == ""
-    assert publication.fraction > 0
+    fractions = set()
+    while current(run).active:
+        fractions.add(current(run).fraction)
+        time.sleep(0.02)
+    assert (current(run).state, current(run).error) == ("SUCCEEDED", None)
+    assert any(0 < fraction < 1 for fraction in fractions), "it reports its progress"
+    assert not [*runs_root().glob(".publish-*")]
     assert (tmp_path / "published" / "shown" / "README.md").is_file()
     assert any(message.value.startswith("Published as shown in") for message in open_page("runs", run=run).success)
     with pytest.raises(GenmodelsError, match="is taken by shown"):
@@ -51,28 +71,57 @@ def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_
 
 
 def test_a_cancelled_publication_leaves_nothing(run: str, tmp_path: Path):
-    publication = publishing.start(run, "never")
-    until(lambda: publication.process is not None, 120)
-    publishing.cancel(run)
-    until(lambda: publication.ended is not None, 120)
+    publishing.start(run, "never")
     published = tmp_path / "published"
-    assert not published.exists() or not list(published.iterdir())
+    until(lambda: published.is_dir() and any(published.iterdir()), 120, "a temporary folder")
+    publishing.cancel(run)
+    assert ended(run).state == "STOPPED"
+    until(lambda: not list(published.iterdir()), 20, "the temporary folder is removed")
+    assert not [*runs_root().glob(".publish-*")]
     assert any("was cancelled. Nothing was changed" in message.value for message in open_page("runs", run=run).info)
     assert [job.id for job in train_jobs.jobs()] == [run]
 
 
 def test_the_error_of_the_command_is_shown(run: str):
-    publication = publishing.start(run, "Not Allowed")
-    until(lambda: publication.ended is not None, 120)
-    assert "is not a valid checkpoint name" in publication.problem
+    publishing.start(run, "Not Allowed")
+    publication = ended(run)
+    assert publication.state == "FAILED"
+    assert "is not a valid checkpoint name" in (publication.error or "")
     assert any("is not a valid checkpoint name" in message.value for message in open_page("runs", run=run).error)
 
 
 def test_two_runs_are_not_published_under_one_name(run: str) -> None:
     """The second publication would replace the first."""
     other = save_run(runs_root(), "pattern_1010_gan-2", "pattern_1010_gan")
-    publication = publishing.start(run, "same")
+    publishing.start(run, "same")
     with pytest.raises(GenmodelsError, match="name = 'same' is taken"):
         publishing.start(other.name, "same")
     publishing.cancel(run)
-    until(lambda: publication.ended is not None, 120)
+    assert ended(run).state == "STOPPED"
+
+
+def test_it_goes_on_without_the_process_that_started_it_and_without_its_scheduler(run: str, tmp_path: Path) -> None:
+    program = f"from train_jobs import publishing; publishing.start({run!r}, 'alone')"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+    until(lambda: current(run).state == "RUNNING")
+    dead = daemon.running_pid(runs_root())
+    assert dead
+    os.kill(dead, signal.SIGKILL)
+    until(lambda: daemon.running_pid(runs_root()) is None)
+    train_jobs.ensure_scheduler()
+    assert ended(run).state == "SUCCEEDED"
+    assert (tmp_path / "published" / "alone" / "README.md").is_file()
+
+
+def test_publications_run_one_at_a_time(run: str) -> None:
+    other = save_run(runs_root(), "pattern_1010_gan-2", "pattern_1010_gan").name
+    publishing.start(run, "first")
+    publishing.start(other, "second")
+    until(lambda: current(run).state == "RUNNING")
+    assert current(other).state == "PENDING"
+    publishing.cancel(other)
+    assert ended(other).state == "STOPPED"
+    publishing.forget(other)
+    assert publishing.of(other) is None
+    publishing.cancel(run)
+    assert ended(run).state == "STOPPED"

@@ -24,7 +24,7 @@ from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.browser import ROOT, Server, server_of
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.websocket_client import Client
-from train_jobs import measuring
+from train_jobs import measuring, publishing
 
 RUN = "mine"
 
@@ -75,6 +75,9 @@ ACTIONS: dict[str, Callable[[], Any]] = {
     "measure": lambda: measuring.start(RUN, 1),
     "cancel a measurement": lambda: measuring.cancel(RUN),
     "forget a measurement": lambda: measuring.forget(RUN),
+    "publish in the background": lambda: publishing.start(RUN, "other"),
+    "cancel a publication": lambda: publishing.cancel(RUN),
+    "forget a publication": lambda: publishing.forget(RUN),
 }
 
 

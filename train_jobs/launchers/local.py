@@ -24,7 +24,11 @@ KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": "2000000000",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-WORKERS: dict[Kind, str] = {"train": "train_jobs.worker", "measure": "train_jobs.measure_worker"}
+WORKERS: dict[Kind, str] = {
+    "train": "train_jobs.worker",
+    "measure": "train_jobs.task_worker",
+    "publish": "train_jobs.task_worker",
+}
 """The module of the worker of each kind of job; its first argument is the folder where it reports."""
 _CLOCK_SLACK = 2.0  # seconds: small clock corrections change the creation time
 
