@@ -17,7 +17,7 @@ from genmodels.runs.folder import RunFolder
 from train_jobs import daemon
 from train_jobs.api import ensure_scheduler, refuse_in_public_mode
 from train_jobs.errors import PublicModeError
-from train_jobs.rows import task_of
+from train_jobs.rows import cancel_task, task_of
 from train_jobs.store import Row, State, Store
 
 MAX_WAITING = 16
@@ -111,8 +111,8 @@ def cancel(name: str) -> None:
     refuse_in_public_mode("cancelling a measurement")
     store = Store()
     for row in store.rows("PENDING", "RUNNING", kind="measure"):
-        if row.subject == name and not store.cancel(row.id):
-            store.request_stop(row.id)
+        if row.subject == name:
+            cancel_task(store, row)
     ensure_scheduler()
 
 

@@ -16,7 +16,7 @@ from genmodels.runs.folder import RunFolder
 from train_jobs import daemon
 from train_jobs.api import ensure_scheduler, job, refuse_in_public_mode
 from train_jobs.errors import JobError
-from train_jobs.rows import task_of
+from train_jobs.rows import cancel_task, task_of
 from train_jobs.store import Row, State, Store
 
 
@@ -50,6 +50,15 @@ def start(job_id: str, name: str) -> Publication:
     """Start to publish a run as `checkpoints/<name>/`. Raises PublicModeError, ConfigError, JobError, QueueError."""
     refuse_in_public_mode("publishing")
     folder = job(job_id).folder
+    enter(job_id, name, folder)
+    ensure_scheduler()
+    publication = of(job_id)
+    assert publication is not None
+    return publication
+
+
+def enter(job_id: str, name: str, folder: RunFolder) -> None:
+    """Queue the publication. Raises ConfigError if the name is taken, and JobError if the run is being published."""
     taken = catalog.name_taken(name)
     if taken is not None:
         raise ConfigError(f"name = {name!r} is taken by {taken.name} in {taken.parent.name}/. Choose another name")
@@ -64,10 +73,6 @@ def start(job_id: str, name: str) -> Publication:
         return True
 
     Store().add_task(task_of(folder, name, "publish", subject=job_id), check)
-    ensure_scheduler()
-    publication = of(job_id)
-    assert publication is not None
-    return publication
 
 
 def of(job_id: str) -> Publication | None:
@@ -94,8 +99,8 @@ def cancel(job_id: str) -> None:
     refuse_in_public_mode("cancelling a publication")
     store = Store()
     row = _row(store, job_id)
-    if row is not None and not store.cancel(row.id):
-        store.request_stop(row.id)
+    if row is not None:
+        cancel_task(store, row)
     ensure_scheduler()
 
 

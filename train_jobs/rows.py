@@ -1,4 +1,4 @@
-"""Rows of runs: the values of a new one, and the row of a folder that has none."""
+"""Rows of the queue: the values of a new one, the row of a run that has none, and the end of a job."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from genmodels import data
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
 from train_jobs.launchers import Process
+from train_jobs.launchers.local import LocalLauncher
 from train_jobs.spec import JobSpec
 from train_jobs.status import Job, damage
-from train_jobs.store import Kind, NewJob, State, Store
+from train_jobs.store import Kind, NewJob, Row, State, Store
 
 
 def adopt(store: Store, run: Job) -> None:
@@ -61,6 +62,15 @@ def task_of(folder: RunFolder, name: str, kind: Kind, *, subject: str, step: int
         subject=subject,
         step=step,
     )
+
+
+def cancel_task(store: Store, row: Row) -> None:
+    """Cancel a job that is no training. Its process ends at once; the scheduler records it and removes its files."""
+    if store.cancel(row.id) or not store.request_stop(row.id):
+        return
+    row = store.row(row.id) or row
+    if row.pid is not None:
+        LocalLauncher().stop(Process(row.pid, row.pid_created or 0.0), store.root / row.id)
 
 
 def process_of(run: Job) -> Process:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -21,14 +20,11 @@ from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
 from genmodels.service import evaluate
-from tests.support.job_processes import ENDLESS, PROJECT, cli, until
+from tests.support.job_processes import ENDLESS, PROJECT, OtherWorker, cli, until
 from tests.support.runs import save_run
 from train_jobs import PublicModeError, daemon, make_spec, measuring, scheduler, store, submission
-from train_jobs.launchers import Process
 from train_jobs.launchers.local import LocalLauncher
 from train_jobs.store import Row, Store
-
-FAULTY = "genmodels_test_fault"
 
 
 @pytest.fixture
@@ -148,21 +144,6 @@ def test_a_step_that_was_not_saved_and_a_path_are_refused(models: Path) -> None:
 
 
 # ------------------------------------------------------------------------------ with other workers
-
-
-class OtherWorker(LocalLauncher):
-    """Starts another program as each worker, or fails to start it."""
-
-    def __init__(self, folder: Path, program: str | OSError) -> None:
-        super().__init__()
-        self.folder, self.program = folder, program
-        if isinstance(program, str):
-            (folder / f"{FAULTY}.py").write_text(program)
-
-    def start(self, folder: Path, command: Sequence[str], environment: dict[str, str]) -> Process:
-        if isinstance(self.program, OSError):
-            raise self.program
-        return super().start(folder, [FAULTY, *command[1:]], environment | {"PYTHONPATH": str(self.folder)})
 
 
 BUG = """

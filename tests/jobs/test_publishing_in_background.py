@@ -14,11 +14,12 @@ import pytest
 import train_jobs
 from genmodels.errors import GenmodelsError
 from genmodels.runs.folder import runs_root
-from tests.support.job_processes import until
+from tests.support.job_processes import OtherWorker, until
 from tests.support.pages import open_page
 from tests.support.runs import save_run
-from train_jobs import daemon, publishing
+from train_jobs import daemon, publishing, scheduler
 from train_jobs.publishing import Publication
+from train_jobs.store import Store
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -72,14 +73,33 @@ def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_
 
 def test_a_cancelled_publication_leaves_nothing(run: str, tmp_path: Path):
     publishing.start(run, "never")
-    published = tmp_path / "published"
-    until(lambda: published.is_dir() and any(published.iterdir()), 120, "a temporary folder")
+    until(lambda: current(run).state == "RUNNING")
     publishing.cancel(run)
     assert ended(run).state == "STOPPED"
-    until(lambda: not list(published.iterdir()), 20, "the temporary folder is removed")
+    published = tmp_path / "published"
+    assert not published.exists() or not list(published.iterdir())
     assert not [*runs_root().glob(".publish-*")]
     assert any("was cancelled. Nothing was changed" in message.value for message in open_page("runs", run=run).info)
     assert [job.id for job in train_jobs.jobs()] == [run]
+
+
+SLOW = """
+import os, sys, time
+from pathlib import Path
+(Path(os.environ["GENMODELS_CHECKPOINTS"]) / f".tmp-{sys.argv[-1]}-{os.getpid()}").mkdir(parents=True)
+time.sleep(60)
+"""
+
+
+def test_a_publication_that_is_cancelled_while_it_writes_leaves_nothing(run: str, tmp_path: Path) -> None:
+    publishing.enter(run, "never", train_jobs.job(run).folder)
+    serving = scheduler.Scheduler(Store(), OtherWorker(tmp_path, SLOW))
+    until(lambda: serving.tick() and any((tmp_path / "published").glob(".tmp-never-*")))
+    publishing.cancel(run)
+    until(lambda: not serving.tick())
+    assert current(run).state == "STOPPED"
+    assert not list((tmp_path / "published").iterdir())
+    assert not [*runs_root().glob(".publish-*")]
 
 
 def test_the_error_of_the_command_is_shown(run: str):

@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import train_jobs
 from genmodels.runs.folder import RunFolder
 from train_jobs import daemon, make_spec
+from train_jobs.launchers import Process
+from train_jobs.launchers.local import LocalLauncher
 from train_jobs.status import Job
 
 PROJECT = Path(__file__).parents[2]
+_OTHER = "other_worker_of_a_test"
 ENDLESS = ("train.max_steps=5000000", "train.precision=fp32", "train.compile=off", "run.threads=1")
 
 
@@ -65,3 +68,18 @@ def logged_steps(folder: RunFolder) -> list[int]:
     return [
         line["step"] for line in folder.metrics()[0] if "discriminator/loss" in line or "loss/discriminator" in line
     ]
+
+
+class OtherWorker(LocalLauncher):
+    """Starts another program as each worker, or fails to start it."""
+
+    def __init__(self, folder: Path, program: str | OSError) -> None:
+        super().__init__()
+        self.folder, self.program = folder, program
+        if isinstance(program, str):
+            (folder / f"{_OTHER}.py").write_text(program)
+
+    def start(self, folder: Path, command: Sequence[str], environment: dict[str, str]) -> Process:
+        if isinstance(self.program, OSError):
+            raise self.program
+        return super().start(folder, [_OTHER, *command[1:]], environment | {"PYTHONPATH": str(self.folder)})
