@@ -78,7 +78,7 @@ def _follow(job_id: str) -> None:
         text = t(f"runs.{key}", name=plain(publication.name), seconds=publication.seconds)
         st.progress(publication.fraction, text)
         if publication.state == "PENDING" and publication.error:
-            st.warning(t("runs.in_words.PENDING_problem", error=plain(publication.error)), icon=":material/warning:")
+            st.warning(t("runs.state_text.PENDING_problem", error=plain(publication.error)), icon=":material/warning:")
 
     st.fragment(tick, run_every=_POLL, key=f"publishing-{job_id}")()
     st.caption(t("runs.publish_continues"))

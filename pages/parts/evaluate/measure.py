@@ -117,7 +117,7 @@ def _progress(name: str) -> None:
         t(text, step=f"{first.step:,}", seconds=f"{first.seconds:.0f}", more=len(waiting) - 1, place=first.position),
     )
     if first.state == "PENDING" and first.error:
-        st.warning(t("runs.in_words.PENDING_problem", error=plain(first.error)), icon=":material/warning:")
+        st.warning(t("runs.state_text.PENDING_problem", error=plain(first.error)), icon=":material/warning:")
     st.button(
         t("evaluate.cancel"),
         key="evaluate_cancel",
