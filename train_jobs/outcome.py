@@ -20,17 +20,16 @@ def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[Stat
     folder = RunFolder(path)
     status = folder.status()
     last_report = status if status.get("pid") == row.pid else {}
-    subject = f"{row.name}, step {row.step:,}: " if row.kind == "measure" else ""
     if code is None:  # not our child: use its last report
         code = {"finished": FINISHED, "stopped": STOPPED, "failed": FAILED}.get(str(last_report.get("phase")))
     if code == FINISHED:
         return "SUCCEEDED", None
-    if (code == STOPPED and row.kind == "train") or (code == -signal.SIGTERM and row.stop_requested):
+    if row.kind != "train":
+        return _of_task(row, folder, code, killed, last_report.get("error"))
+    if code == STOPPED or (code == -signal.SIGTERM and row.stop_requested):
         return "STOPPED", None
     if code == FAILED and last_report.get("phase") == "failed" and last_report.get("error"):
-        return "FAILED", subject + str(last_report["error"])
-    if row.kind != "train":
-        return "FAILED", subject + (killed or _reason(code, folder))
+        return "FAILED", str(last_report["error"])
     text = f"the worker (pid {row.pid}) {_how(code, killed)}; {resume_hint(row, folder)}"
     try:
         with (folder.path / LOG).open("a", encoding="utf-8") as file:
@@ -38,6 +37,17 @@ def of(row: Row, path: Path, code: int | None, killed: str | None) -> tuple[Stat
     except OSError as error:
         log.error("%s: its log cannot be written: %s", row.id, error)
     return "FAILED", text
+
+
+def _of_task(
+    row: Row, folder: RunFolder, code: int | None, killed: str | None, reported: object
+) -> tuple[State, str | None]:
+    """State and error of a measurement or publication that did not succeed; a cancelled one has not failed."""
+    if row.stop_requested:
+        return "STOPPED", None
+    log.error("%s: the end of its log:\n%s", row.id, folder.log_tail(40))  # its folder is removed
+    subject = f"{row.name}, step {row.step:,}: " if row.kind == "measure" else ""
+    return "FAILED", subject + (killed or str(reported or "") or _reason(code, folder))
 
 
 def _reason(code: int | None, folder: RunFolder) -> str:

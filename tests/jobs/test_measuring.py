@@ -171,7 +171,12 @@ leave(task_worker.main())
     ],
 )
 def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
-    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str | OSError, error: str
+    models: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: str | OSError,
+    error: str,
 ) -> None:
     if isinstance(fault, str) and "sleep" in fault:
         monkeypatch.setattr(scheduler, "MEASURE_SECONDS", 1.0)
@@ -179,6 +184,8 @@ def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
     serving = scheduler.Scheduler(Store(), OtherWorker(tmp_path, fault))
     until(lambda: not serving.tick(), 60)
     assert [(one.state, one.error) for one in measuring.of("reader")] == [("FAILED", error)]
+    if fault == BUG:
+        assert "Traceback (most recent call last)" in caplog.text, "the folder with the log is removed"
     assert not [*models.glob(".measure-*")]
     enter("reader", 10)
     assert [(row.state, row.error) for row in rows()] == [("PENDING", None)], "it can be measured again"
@@ -224,6 +231,20 @@ def test_the_next_scheduler_reads_the_report_of_a_worker_that_ended_meanwhile(
     assert row.state == state
     assert (row.error is None) == (state == "SUCCEEDED")
     assert "disappeared without a final report" in (row.error or "disappeared without a final report")
+
+
+def test_the_next_scheduler_takes_a_cancelled_worker_for_cancelled(models: Path, tmp_path: Path) -> None:
+    enter("reader", 10)
+    first = OtherWorker(tmp_path, "import time; time.sleep(60)")
+    scheduler.Scheduler(Store(), first).tick()
+    pid = rows()[0].pid
+    assert pid is not None
+    second = scheduler.Scheduler(Store(), LocalLauncher())
+    assert second.tick()
+    Store().request_stop(rows()[0].id)
+    until(lambda: first._children[pid].poll() is not None or not second.tick())
+    until(lambda: not second.tick())
+    assert [(row.state, row.error) for row in rows()] == [("STOPPED", None)]
 
 
 def test_a_folder_of_a_queue_that_was_replaced_is_removed(models: Path) -> None:

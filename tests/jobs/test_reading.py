@@ -71,7 +71,8 @@ def test_a_job_that_nothing_starts_says_so_until_a_scheduler_runs(runs: Path, mo
     until_state(job_id, "RUNNING")
 
 
-@pytest.mark.parametrize("command", [("wait", "--timeout", "8"), ("stop",)])
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("wait", "--timeout", "5"), ("stop",)])
 def test_a_command_that_waits_replaces_a_scheduler_that_has_died(runs: Path, command: tuple[str, ...]) -> None:
     first, second = train_jobs.submit(make_spec("pattern_1010_gan", None, ENDLESS)).id, queued()
     until_state(first, "RUNNING")
