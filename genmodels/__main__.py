@@ -160,7 +160,10 @@ def speak(
     step: Annotated[int | None, typer.Option(min=0, help="A saved step; default: the newest.")] = None,
 ) -> None:
     """Generate a recording with a model of audio such as a WaveNet, or continue one."""
+    import torch
+
     from genmodels import synthesis
+    from genmodels.cli import inputs
     from genmodels.sampling.options import SamplingOptions
 
     if out.suffix.lower() != ".wav":
@@ -168,8 +171,8 @@ def speak(
     condition = {key: value for key, value in {"label": digit, "speaker": speaker}.items() if value is not None}
     options = SamplingOptions(temperature, top_k, guidance, tempo)
     request = synthesis.SpeechRequest(condition, seed, seconds, options)
-    start = None if after is None else synthesis.read(after, name)
-    recording = synthesis.synthesise(name, request, step=step, after=start)
+    known = None if after is None else torch.from_numpy(inputs.read_recording(after, synthesis.sample_rate(name)))
+    recording = synthesis.synthesise(name, request, step=step, after=known)
     try:
         out.write_bytes(recording.wav)
     except OSError as error:

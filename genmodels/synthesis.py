@@ -5,15 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from genmodels.capabilities import SupportsCompletion
-from genmodels.cli import inputs
-from genmodels.data import upload
-from genmodels.data.formats import audio_files
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.recipes import Spec
 from genmodels.runs import catalog
@@ -64,11 +60,9 @@ class TimedRecording(Recording):
     samples_per_second: float
 
 
-def read(path: Path, name: str) -> Tensor:
-    """A recording in a file, float32 (T,) at the rate of the model called `name`; raises DataError."""
-    rate = _rate(name, _spec(name))
-    samples = inputs.decoded(path, audio_files.MAX_FILE_BYTES, lambda raw: upload.decode_recording(raw, rate))
-    return torch.from_numpy(samples)
+def sample_rate(name: str) -> int:
+    """Samples per second of the model called `name`; raises CapabilityError for a model of images."""
+    return _rate(name, _spec(name))
 
 
 def synthesise(

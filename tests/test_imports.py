@@ -57,6 +57,22 @@ def test_only_the_registry_imports_models() -> None:
     assert wrong == []
 
 
+DATA_FOLDERS = ("formats", "sandbox", "own", "sets")
+"""Each folder of genmodels/data imports only those before it."""
+
+
+@pytest.mark.parametrize("folder", DATA_FOLDERS)
+def test_folders_of_data_import_one_way(folder: str) -> None:
+    above = DATA_FOLDERS[DATA_FOLDERS.index(folder) + 1 :]
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sources(f"genmodels/data/{folder}")
+        for module in imported(path)
+        if module.startswith("genmodels.data.") and module.split(".")[2] in above
+    ]
+    assert wrong == []
+
+
 BUILDS_ON = {
     "cgan": {"dcgan"},
     "wgan": {"dcgan"},

@@ -52,7 +52,7 @@ def _translate(name: str, picture: Path, out: Path, way: Way, max_side: int | No
 
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
-    pixels = inputs.decoded(picture, image_files.MAX_FILE_BYTES, image_files.decode_whole)
+    pixels = inputs.decode_file(picture, image_files.MAX_FILE_BYTES, image_files.decode_whole)
 
     def report(done: int, total: int) -> None:
         if total > 1:

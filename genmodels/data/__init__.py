@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from genmodels.data import registry
-from genmodels.data.dataset import Dataset, Downloadable
+from genmodels.data.dataset import Dataset, Downloadable, ImageFileList
 from genmodels.data.root import data_root
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import ConfigError, DataError
 from genmodels.system import leftovers
-
-if TYPE_CHECKING:
-    from genmodels.data.own.sources import Listed
 
 __all__ = [
     "Arrays",
@@ -33,7 +29,7 @@ __all__ = [
     "fields",
     "first_with",
     "get_spec",
-    "listed",
+    "image_file_list",
     "load",
     "load_audio",
     "missing",
@@ -107,9 +103,9 @@ def load_audio(config: DataConfig, split: Split = "train") -> Recordings:
     return _available(config).load_audio(config, split)
 
 
-def listed(config: DataConfig, split: Split = "train") -> Listed | None:
+def image_file_list(config: DataConfig, split: Split = "train") -> ImageFileList | None:
     """The split as a list of image files, none of them opened; None if it is not stored as image files."""
-    return _available(config).image_files(split)
+    return _available(config).image_file_list(split)
 
 
 def class_counts(config: DataConfig, split: Split = "train") -> tuple[int, ...]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,14 +13,19 @@ from genmodels.data.root import data_root
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Recordings, Split
 from genmodels.errors import DataError
 
-if TYPE_CHECKING:
-    from genmodels.data.own.sources import Listed
+
+@dataclass(frozen=True)
+class ImageFileList:
+    """One split of image files, none of them opened: labels int64 (N,); `images(rows)` decodes those rows."""
+
+    labels: np.ndarray
+    images: Callable[[np.ndarray], np.ndarray]
 
 
 class Dataset(ABC):
     """A data set. A set of images implements `load`, a set of recordings `load_audio`.
 
-    `load`, `load_audio`, `class_counts` and `image_files` may assume that `missing` has returned None.
+    `load`, `load_audio`, `class_counts` and `image_file_list` may assume that `missing` has returned None.
     """
 
     fields: tuple[str, ...] = ()
@@ -53,7 +57,7 @@ class Dataset(ABC):
         classes = self.spec(config).num_classes
         return tuple(np.bincount(self.load(config, split).labels, minlength=classes).tolist()) if classes else ()
 
-    def image_files(self, split: Split) -> Listed | None:
+    def image_file_list(self, split: Split) -> ImageFileList | None:
         """The split as a list of image files, none of them opened; None if it is not stored as image files."""
         return None
 

@@ -1,7 +1,7 @@
 """Upload pipeline for untrusted files: a subprocess decodes them and packs them as a data set of the user.
 
 A hostile file may hang a decoder, exhaust the memory or crash the HDF5 library. So the server decodes no byte of it:
-`sandbox/decoding_worker.py` does it under a memory limit, is stopped when it makes no progress, and writes a new file
+`own/packing_worker.py` does it under a memory limit, is stopped when it makes no progress, and writes a new file
 in the studio's own layout. Starting it costs 0.3 s.
 """
 
@@ -21,12 +21,12 @@ from typing import BinaryIO, Literal
 from pydantic import Field
 
 from genmodels.config import Frozen
+from genmodels.data import uploaded_sets
 from genmodels.data.formats import image_files
-from genmodels.data.own import array_files, sources, uploaded
-from genmodels.data.own.left_out import known_kind
+from genmodels.data.left_out import known_kind
+from genmodels.data.own import array_files, sources
 from genmodels.data.sandbox import decoding_process
-from genmodels.data.sandbox.decoding_process import PATIENCE, Words
-from genmodels.data.sandbox.recordings import decode_recording as decode_recording
+from genmodels.data.sandbox.decoding_process import SILENCE_SECONDS, Wording
 from genmodels.errors import DataError
 
 SIZES = (16, 28, 32, 48, 64, 96, 128, 192, 256)
@@ -35,8 +35,9 @@ MAX_UPLOAD_BYTES = 500 * 2**20
 MEMORY = 6 * 2**30  # an image of 64 million pixels takes half a gigabyte to decode, on up to 8 threads
 _ZIP_MAGIC, _HDF5_MAGIC = b"PK", b"\x89HDF\r\n\x1a\n"
 _STALE = 86_400.0
+_WORKER = "genmodels.data.own.packing_worker"
 _one_at_a_time = threading.Lock()
-_PACKING = Words(
+_PACKING = Wording(
     "the upload",
     "Nothing was stored; try it with fewer or smaller pictures",
     "Nothing was stored; pack large sets on the command line: `python -m genmodels pack FOLDER OUT.h5`",
@@ -46,7 +47,7 @@ _PACKING = Words(
 class UploadSettings(Frozen):
     """Settings of the new data set."""
 
-    title: str = Field(min_length=1, max_length=uploaded.MAX_TITLE, description="the name it is listed under")
+    title: str = Field(min_length=1, max_length=uploaded_sets.MAX_TITLE, description="the name it is listed under")
     size: Literal[16, 28, 32, 48, 64, 96, 128, 192, 256] = Field(64, description="side of the images in pixels")
     grey: bool = Field(False, description="one channel instead of three")
     background: int = Field(0, ge=0, le=255, description="grey level of the background of transparent pixels")
@@ -98,7 +99,7 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
         )
     if all(array_files.is_array_file(_plain_name(upload.name)) for upload in uploads) and not _is_npz(uploads):
         return "arrays"
-    others = [upload for upload in uploads if not sources.is_picture(_plain_name(upload.name))]
+    others = [upload for upload in uploads if not sources.is_image(_plain_name(upload.name))]
     if len(others) < len(uploads) and not any(map(_is_archive, others)):
         return "pictures"  # files of other types among them are counted, with the reason
     archives = others
@@ -142,7 +143,7 @@ def pack(
     settings: UploadSettings,
     on_progress: Callable[[int, int], None] | None = None,
     *,
-    patience: float = PATIENCE,
+    silence_seconds: float = SILENCE_SECONDS,
     memory: int = MEMORY,
 ) -> UploadReport:
     """Pack an upload as a new data set, completely or not at all.
@@ -151,24 +152,26 @@ def pack(
     DataError with the reason if the upload cannot; nothing is stored then.
     """
     kind = kind_of(uploads)
-    name = uploaded.short_name(settings.title)
-    uploaded.new_path(name)
+    name = uploaded_sets.name_from_title(settings.title)
+    uploaded_sets.new_path(name)
     if not _one_at_a_time.acquire(blocking=False):
         raise DataError("another set is being packed now; try again when it is ready")
     try:
-        uploaded.folder().mkdir(parents=True, exist_ok=True)
+        uploaded_sets.folder().mkdir(parents=True, exist_ok=True)
         _sweep()
         with tempfile.TemporaryDirectory(
-            prefix=".upload-", dir=uploaded.folder(), ignore_cleanup_errors=True
+            prefix=".upload-", dir=uploaded_sets.folder(), ignore_cleanup_errors=True
         ) as scratch:
             spool, packed = Path(scratch, f"{name}.h5"), Path(scratch, "packed.h5")
             _write_spool(spool, uploads, kind)
             request = {"spool": str(spool), "out": str(packed), "kind": kind, "memory": memory}
-            report = decoding_process.run({**request, **settings.model_dump()}, _PACKING, on_progress, patience)
-            os.replace(packed, uploaded.new_path(name))
+            report = decoding_process.run(
+                _WORKER, {**request, **settings.model_dump()}, _PACKING, on_progress, silence_seconds
+            )
+            os.replace(packed, uploaded_sets.new_path(name))
     except OSError as error:
         raise DataError(
-            f"{uploaded.folder()} could not be written: {error.strerror or error}. Free some space, "
+            f"{uploaded_sets.folder()} could not be written: {error.strerror or error}. Free some space, "
             "or set GENMODELS_DATA"
         ) from error
     finally:
@@ -189,7 +192,7 @@ def pack(
 
 def _sweep() -> None:
     """Remove temporary folders that are older than any upload in another process can be."""
-    for path in uploaded.folder().glob(".upload-*"):
+    for path in uploaded_sets.folder().glob(".upload-*"):
         if time.time() - path.stat().st_mtime > _STALE:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -30,7 +30,7 @@ def names() -> tuple[str, ...]:
         raise DataError(f"{folder()} cannot be read: {error}. Make it readable, or move it away") from error
 
 
-def short_name(title: str) -> str:
+def name_from_title(title: str) -> str:
     """A title as a name for files and addresses: "My cats!" -> "my-cats"; raises ConfigError if none is left."""
     from genmodels.data import names as built_in
     from genmodels.data import own_names

@@ -16,6 +16,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 from genmodels.errors import DataError
 from genmodels.images import preview
 
@@ -69,7 +70,7 @@ def from_file(raw: bytes) -> np.ndarray:
     the reason, if the file cannot be read.
     """
     try:
-        candidates = image_files.decode_on(raw, _PHOTO_SIDE, 1, (0, 255), served=True)
+        candidates = image_decoders.decode_onto(raw, _PHOTO_SIDE, 1, (0, 255))
     except DataError as error:
         raise DataError(f"this picture cannot be read: {error}, or choose another picture") from error
     return _white_on_black(max((pixels[0] for pixels in candidates), key=lambda grey: float(grey.std())))

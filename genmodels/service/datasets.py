@@ -19,9 +19,9 @@ from pydantic import Field
 
 from genmodels import data
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, DataSpec, Split
-from genmodels.data.own import hdf5, uploaded
-from genmodels.data.own.sources import Listed
+from genmodels.data import DataConfig, DataSpec, Split, uploaded_sets
+from genmodels.data.dataset import ImageFileList
+from genmodels.data.own import hdf5
 from genmodels.data.sets import fsdd_spectrograms
 from genmodels.data.upload import (
     MAX_FILES,
@@ -118,7 +118,7 @@ class Sheet:
 
 def listing() -> tuple[Entry, ...]:
     """All data sets that a training can choose by name, the user's last. Reads headers only."""
-    return tuple(find(name) for name in (*data.names(), *uploaded.names()))
+    return tuple(find(name) for name in (*data.names(), *uploaded_sets.names()))
 
 
 def find(name: str) -> Entry:
@@ -126,9 +126,9 @@ def find(name: str) -> Entry:
     if name in data.names():
         config = DataConfig(name=name)
         return Entry(name, config, False, data.get_spec(config), data.missing(config))
-    if name not in uploaded.names():
-        raise UnknownNameError("data set", name, (*data.names(), *uploaded.names()))
-    config = uploaded.config_of(name)
+    if name not in uploaded_sets.names():
+        raise UnknownNameError("data set", name, (*data.names(), *uploaded_sets.names()))
+    config = uploaded_sets.config_of(name)
     try:
         return Entry(name, config, True, data.get_spec(config), None)
     except GenmodelsError as error:
@@ -225,7 +225,7 @@ def upload(
 def remove(name: str) -> None:
     """Delete a user's set permanently; raises UnknownNameError, DataError, and GenmodelsError on a public server."""
     _refuse_in_public_mode("deleting a data set")
-    uploaded.remove(name)
+    uploaded_sets.remove(name)
 
 
 def _refuse_in_public_mode(what: str) -> None:
@@ -249,7 +249,7 @@ class _CachedSplit:
         self._lock, self._ready = threading.Lock(), False
         self._images: np.ndarray | None = None
         self._packed: hdf5.Packed | None = None
-        self._files: Listed | None = None
+        self._files: ImageFileList | None = None
         self.labels = self._rows = np.empty(0, np.int64)
 
     def load(self) -> _CachedSplit:
@@ -266,7 +266,7 @@ class _CachedSplit:
             self._packed = hdf5.header(Path(str(entry.config.path)))
             self._rows = self._packed.split(self._split)
             self.labels = self._packed.labels[self._rows]
-        elif files := data.listed(entry.config, self._split):
+        elif files := data.image_file_list(entry.config, self._split):
             self._files, self.labels, self.most = files, files.labels, _DECODED
         elif entry.spec is not None and entry.spec.sample_rate is not None:
             arrays = fsdd_spectrograms.of(data.load_audio(entry.config, self._split), entry.spec.sample_rate)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from genmodels import data
-from genmodels.data import DataConfig
-from genmodels.data.own import hdf5, packing, sources
-from genmodels.data.own import uploaded as own_sets
+from genmodels.data import DataConfig, uploaded_sets
+from genmodels.data.formats import zip_files
+from genmodels.data.own import hdf5, packing
 from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
@@ -163,7 +163,7 @@ def test_a_csv_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path) -> None
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n" * 500_000))
     assert (tmp_path / "x.csv.gz").stat().st_size < 100_000
     with pytest.raises(DataError, match="unpacks to more than 10 MB"):
-        packing.open_source(tmp_path / "x.csv.gz", sources.Limits(total_bytes=10_000_000))
+        packing.open_source(tmp_path / "x.csv.gz", zip_files.Limits(total_bytes=10_000_000))
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(csv(IMAGES, LABELS))[:-500])
     with pytest.raises(DataError, match=r"cut\.csv\.gz cannot be read"):
         pack(tmp_path / "cut.csv.gz")
@@ -275,7 +275,7 @@ def test_every_format_can_be_uploaded(kind: str, tmp_path: Path, monkeypatch: py
     taken = bring(files)
     assert (taken.count, taken.shape, len(taken.classes)) == (30, (1, 28, 28), 10)
     assert datasets.class_counts("mine")["test"] == (1,) * 10
-    assert {image.tobytes() for image in hdf5.header(own_sets.path_of("mine")).view()} == {
+    assert {image.tobytes() for image in hdf5.header(uploaded_sets.path_of("mine")).view()} == {
         image.tobytes() for image in IMAGES
     }
 

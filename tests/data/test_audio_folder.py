@@ -12,11 +12,10 @@ import soundfile
 
 import train_jobs
 from genmodels import data
-from genmodels.data import DataConfig
+from genmodels.data import DataConfig, uploaded_sets
 from genmodels.data.formats import audio_files
-from genmodels.data.own import audio_folder, uploaded
-from genmodels.data.own.sources import layout
-from genmodels.data.sandbox import decoding_worker
+from genmodels.data.own import audio_folder
+from genmodels.data.own.layouts import layout
 from genmodels.data.sandbox.recordings import decode_folder
 from genmodels.errors import ConfigError, DataError
 from genmodels.runs.folder import RunFolder, runs_root
@@ -231,7 +230,7 @@ def test_a_file_that_hangs_or_crashes_the_decoder_is_named(tmp_path: Path) -> No
     os.mkfifo(tmp_path / "x" / "pipe.wav")  # no process writes to it
     names, bounds = ["a.wav", "pipe.wav"], {"seconds": 60.0, "most": 10**6}
     with pytest.raises(DataError, match=r"the recording 'pipe\.wav' made no progress for 6 sec.*Remove it"):
-        decode_folder(tmp_path / "x", names, 8_000, patience=6, **bounds)  # type: ignore[arg-type]
+        decode_folder(tmp_path / "x", names, 8_000, silence_seconds=6, **bounds)  # type: ignore[arg-type]
     write(tmp_path / "x" / "long.wav", tone(300, 30.0))
     # Far below what Python needs on any machine.
     with pytest.raises(DataError, match=r"crashed the program that reads it .* 0\.0 GB"):
@@ -249,9 +248,8 @@ def test_uploads_cannot_take_the_names_of_data_sets() -> None:
     assert "audio_folder" in data.own_names()
     assert set(data.own_sound_names()) <= set(data.own_names())
     with pytest.raises(ConfigError, match="belongs to a data set of the studio"):
-        uploaded.short_name("Audio folder")
+        uploaded_sets.name_from_title("Audio folder")
     assert audio_files.SUFFIXES[0] == ".wav"
-    assert callable(decoding_worker.main)
 
 
 # --------------------------------------------------------------------- training

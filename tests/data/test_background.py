@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from genmodels import data
-from genmodels.data import DataConfig
+from genmodels.data import DataConfig, uploaded_sets
 from genmodels.data.formats.background import Background, level_of
 from genmodels.data.own import hdf5
-from genmodels.data.own import uploaded as own_sets
 from genmodels.errors import ConfigError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
@@ -99,5 +98,5 @@ def test_an_upload_uses_the_chosen_background(tmp_path: Path, monkeypatch: pytes
     files = [Upload(f"{n}.png", io.BytesIO(ink()), len(ink())) for n in range(3)]
     taken = datasets.upload(files, UploadSettings(title="ink", size=16, background=255))
     assert taken.notes == ("3 images have transparency; laid on white",)
-    assert hdf5.header(own_sets.path_of("ink")).view()[0].max() == 255
+    assert hdf5.header(uploaded_sets.path_of("ink")).view()[0].max() == 255
     assert datasets.find("ink").spec.notes == taken.notes  # type: ignore[union-attr]

@@ -18,6 +18,7 @@ from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import MemoryLoader
 from genmodels.data.own import hdf5, packing, sources
+from genmodels.data.own.layouts import layout
 from genmodels.data.sets import celeba, cifar10
 from genmodels.data.spec import Arrays, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
@@ -45,14 +46,14 @@ from tests.support.picture_files import GREEN, ROOT, encoded, own, photos, plain
 def test_folders_are_classes_and_splits(
     names: list[str], classes: tuple[str, ...], labels: list[int], test: list[bool] | None
 ) -> None:
-    found = sources.layout(names)
+    found = layout(names)
     assert (found.classes, found.labels.tolist()) == (classes, labels)
     assert (None if found.test is None else found.test.tolist()) == test
 
 
 def test_too_many_classes_are_refused() -> None:
     with pytest.raises(DataError, match=r"1,001 folders.*limit is 1,000.*one folder"):
-        sources.layout([f"{number}/a.png" for number in range(1001)])
+        layout([f"{number}/a.png" for number in range(1001)])
 
 
 def test_the_split_is_fixed_complete_and_shuffled() -> None:

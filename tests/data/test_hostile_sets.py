@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from genmodels.data.sandbox import image_decoders
-from genmodels.data.sandbox.image_decoders import Decoders, Limits
+from genmodels.data.sandbox.image_decoders import Decoders
+from genmodels.data.sandbox.image_processes import Child, Limits
 from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
@@ -49,18 +50,18 @@ def test_each_hostile_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
 
 def test_an_image_over_the_cpu_limit_does_not_affect_the_others() -> None:
     decoders = Decoders(Limits(cpu_seconds=0.1, wall_seconds=60))
-    first = decoders.decode_on(GOOD, 8, 3, (0,))
+    first = decoders.decode_onto(GOOD, 8, 3, (0,))
     for _ in range(2):
         with pytest.raises(DataError, match="takes more than"):
-            decoders.decode_on(COSTLY, 8, 3, (0,))
-        assert np.array_equal(decoders.decode_on(GOOD, 8, 3, (0,)), first)
+            decoders.decode_onto(COSTLY, 8, 3, (0,))
+        assert np.array_equal(decoders.decode_onto(GOOD, 8, 3, (0,)), first)
 
 
 def test_a_process_is_reused_and_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    original = image_decoders.Child
+    original = Child
 
-    def counted(limits: Limits, requests: int) -> image_decoders.Child:
+    def counted(limits: Limits, requests: int) -> Child:
         made.append(requests)
         return original(limits, requests)
 
@@ -68,7 +69,7 @@ def test_a_process_is_reused_and_then_replaced(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(image_decoders, "Child", counted)
     decoders = Decoders()
     for _ in range(7):
-        decoders.decode_on(GOOD, 8, 3, (0,))
+        decoders.decode_onto(GOOD, 8, 3, (0,))
         with pytest.raises(DataError, match="not a PNG"):
-            decoders.decode_on(b"text", 8, 3, (0,))
+            decoders.decode_onto(b"text", 8, 3, (0,))
     assert made == [3] * 5

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genmodels.data.own import hdf5, packing, sources
+from genmodels.data.formats import zip_files
+from genmodels.data.own import hdf5, packing
 from genmodels.data.own.array_source import to_bytes
 from genmodels.errors import DataError
 from tests.support.array_files import images_of, npz, pack
@@ -126,7 +127,7 @@ def test_an_npz_bomb_is_refused_from_its_directory(tmp_path: Path) -> None:
         archive.writestr("arr_0.npy", header((30_000, 28, 28)) + bytes(30_000 * 784))
     assert (tmp_path / "x.npz").stat().st_size < 100_000
     with pytest.raises(DataError, match="limit is"):
-        packing.open_source(tmp_path / "x.npz", sources.Limits(total_bytes=1_000_000))
+        packing.open_source(tmp_path / "x.npz", zip_files.Limits(total_bytes=1_000_000))
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from genmodels import data, recipes
-from genmodels.data import upload
-from genmodels.data.own import hdf5, uploaded
+from genmodels.data import upload, uploaded_sets
+from genmodels.data.own import hdf5
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.service import datasets
 from genmodels.service.datasets import SheetRequest, Upload, UploadSettings
@@ -39,7 +39,7 @@ def bring(*uploads: Upload, title: str = "My set", size: int = 16, **settings: o
 
 
 def nothing_is_left(root: Path) -> bool:
-    return uploaded.names() == () and [path for path in root.rglob("*") if path.is_file()] == []
+    return uploaded_sets.names() == () and [path for path in root.rglob("*") if path.is_file()] == []
 
 
 # --------------------------------------------------------------------- accepted
@@ -67,7 +67,7 @@ def test_files_become_a_set_and_each_file_left_out_is_named(root: Path) -> None:
     assert "not a PNG" in skipped["text.png"]
     assert "64,000,000 pixels" in skipped["bomb.png"]
     assert "damaged" in skipped["cut.png"]
-    packed = hdf5.header(uploaded.path_of("übung-1"))
+    packed = hdf5.header(uploaded_sets.path_of("übung-1"))
     pictures = {tuple(image.mean((1, 2)).round().astype(int)) for image in packed.view()}
     assert {RED, (120, 120, 120), (100, 50, 0)} <= pictures, "both files named red.png, and every mode"
     assert (packed.title, packed.licence, packed.offset is not None) == ("Übung 1!", "CC0", True)
@@ -85,7 +85,7 @@ def test_the_folders_of_a_zip_are_classes_and_splits(tmp_path: Path) -> None:
     taken = bring(upload_of("pets.zip", zipped(tmp_path / "x.zip", files)), title="Pets", grey=True)
     assert (taken.count, taken.shape, taken.classes, taken.others) == (12, (1, 16, 16), ("cat", "dog"), 2)
     assert datasets.class_counts("pets") == {"train": (3, 3), "test": (3, 3)}
-    assert datasets.find("pets").spec == data.get_spec(uploaded.config_of("pets"))
+    assert datasets.find("pets").spec == data.get_spec(uploaded_sets.config_of("pets"))
 
 
 def test_an_uploaded_packed_file_is_written_again(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_uploaded_packed_file_is_written_again(tmp_path: Path) -> None:
         file["passenger"] = np.arange(1000)
     taken = bring(upload_of("any name.h5", path), title="Photos")
     assert (taken.count, taken.shape, taken.classes) == (12, (3, 8, 8), ("cats", "dogs"))
-    old, new = hdf5.header(path), hdf5.header(uploaded.path_of("photos"))
+    old, new = hdf5.header(path), hdf5.header(uploaded_sets.path_of("photos"))
     assert np.array_equal(old.view(), new.view())
     assert np.array_equal(old.labels, new.labels)
     assert (new.title, new.licence) == ("Photos", "CC0")
@@ -107,10 +107,12 @@ def test_a_chunked_file_and_the_books_faces_are_accepted(tmp_path: Path) -> None
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=images, chunks=(7, 1, 6, 6), compression="gzip")
     bring(upload_of("x.h5", tmp_path / "x.h5"), title="Chunked")
-    assert np.array_equal(hdf5.header(uploaded.path_of("chunked")).view(), images)
+    assert np.array_equal(hdf5.header(uploaded_sets.path_of("chunked")).view(), images)
     taken = bring(upload_of("faces.h5py", book(tmp_path / "book.h5")), title="Faces")
     assert (taken.count, taken.shape) == (12, (3, 16, 16))
-    assert [int(image.mean()) for image in hdf5.header(uploaded.path_of("faces")).view()] == [20 * n for n in range(12)]
+    assert [int(image.mean()) for image in hdf5.header(uploaded_sets.path_of("faces")).view()] == [
+        20 * n for n in range(12)
+    ]
 
 
 # --------------------------------------------------------------------- refused
@@ -230,7 +232,7 @@ def test_a_set_is_not_overwritten_and_can_be_removed(root: Path) -> None:
 def test_a_subprocess_that_hangs_or_exceeds_its_memory_is_ended(root: Path) -> None:
     files = [upload_of(f"{n}.png", encoded(plain())) for n in range(3)]
     with pytest.raises(DataError, match=r"no progress for 0\.01 seconds"):
-        upload.pack(files, UploadSettings(title="x"), patience=0.01)
+        upload.pack(files, UploadSettings(title="x"), silence_seconds=0.01)
     # Far below what Python needs on any machine.
     with pytest.raises(DataError, match=r"crashed the program that reads it .* 0\.0 GB of memory"):
         upload.pack(files, UploadSettings(title="x"), memory=2**20)
@@ -285,7 +287,7 @@ def test_only_one_set_is_packed_at_a_time() -> None:
         datasets.upload(files, UploadSettings(title="two"))
     go.set()
     first.join()
-    assert uploaded.names() == ("one",)
+    assert uploaded_sets.names() == ("one",)
 
 
 def test_a_public_server_accepts_and_deletes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +298,7 @@ def test_a_public_server_accepts_and_deletes_nothing(root: Path, monkeypatch: py
         datasets.upload(files, UploadSettings(title="two"))
     with pytest.raises(GenmodelsError, match="deleting a data set is switched off"):
         datasets.remove("mine")
-    assert uploaded.names() == ("mine",)
+    assert uploaded_sets.names() == ("mine",)
 
 
 def test_an_unwritable_folder_raises_an_error(root: Path) -> None:
@@ -357,7 +359,7 @@ def test_a_set_replaced_or_damaged_on_disk_is_noticed(root: Path) -> None:
         assert sheet.count == 3
         if colour is RED:
             datasets.remove("same")
-    uploaded.path_of("same").write_bytes(b"not HDF5")
+    uploaded_sets.path_of("same").write_bytes(b"not HDF5")
     entry = datasets.find("same")
     assert entry.spec is None
     assert "cannot be read as HDF5" in str(entry.problem)
@@ -368,7 +370,7 @@ def test_a_set_replaced_or_damaged_on_disk_is_noticed(root: Path) -> None:
 
 def test_training_on_an_uploaded_set_is_resolved_from_its_path() -> None:
     bring(*(upload_of(f"{n}.png", encoded(plain())) for n in range(20)), title="tiny", size=16)
-    path = str(uploaded.path_of("tiny"))
+    path = str(uploaded_sets.path_of("tiny"))
     spec = recipes.resolve(
         recipes.get("mnist_vae_20"),
         preset="quick",

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genmodels.data.formats import image_files
+from genmodels.data.formats import image_files, zip_files
 from genmodels.data.own import hdf5, packing, sources
 from genmodels.errors import DataError
 from tests.support.picture_files import BLUE, GREEN, RED, ROOT, claimed_png, encoded, plain, zipped
@@ -53,11 +53,12 @@ import numpy, pydantic  # these set filters of their own
 from PIL import Image, ImageFile
 before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
 from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 own, large = bytes.fromhex(sys.argv[1]), sys.stdin.buffer.read()
-for served in (False, True):
-    image_files.decode_on(own, 8, 3, (0,), served=served)
-    image_files.decode_whole(own, served=served)
-    image_files.decode_fitted(own, 16, served=served)
+for decoders in (image_files, image_decoders):
+    decoders.decode_onto(own, 8, 3, (0,))
+    decoders.decode_whole(own)
+    decoders.decode_fitted(own, 16)
 assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
 warnings.simplefilter("error")
 print(Image.open(io.BytesIO(large)).size)
@@ -132,14 +133,15 @@ def test_a_zip_is_packed_with_its_classes_and_other_files_are_skipped(tmp_path: 
 def test_a_zip_in_memory_is_a_source(tmp_path: Path) -> None:
     raw = {f"{n}.png": encoded(plain(RED)) for n in range(3)}
     archive = io.BytesIO(zipped(tmp_path / "x.zip", raw).read_bytes())
-    assert packing.pack(sources.Zip(archive, sources.UPLOAD), tmp_path / "zip.h5", size=4, grey=True).shape == (1, 4, 4)
+    source = sources.Zip(archive, zip_files.UPLOAD)
+    assert packing.pack(source, tmp_path / "zip.h5", size=4, grey=True).shape == (1, 4, 4)
 
 
 def test_a_zip_bomb_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     bomb = zipped(tmp_path / "bomb.zip", {f"{n}.png": bytes(40_000_000) for n in range(3)})
     assert bomb.stat().st_size < 200_000
     with pytest.raises(DataError, match=r"bomb unpacks to 120 MB; the limit is 100 MB"):
-        sources.Zip(bomb, sources.Limits(total_bytes=100_000_000))
+        sources.Zip(bomb, zip_files.Limits(total_bytes=100_000_000))
     large = sources.Zip(zipped(tmp_path / "large.zip", {"a.png": bytes(image_files.MAX_FILE_BYTES + 1)}))
     with pytest.raises(DataError, match="larger than 64 MB"):
         large.read("a.png", 8, 3)
@@ -160,17 +162,17 @@ def test_a_zip_of_100_000_entries_is_refused_from_its_directory(tmp_path: Path) 
         for number in range(100_000):
             archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
     with pytest.raises(DataError, match=r"holds 100,000 files; the limit is 50,000"):
-        sources.Zip(path, sources.UPLOAD)
+        sources.Zip(path, zip_files.UPLOAD)
     with pytest.raises(DataError, match=r"directory is .* MB; the limit is 1,000 files"):
-        sources.Zip(path, sources.Limits(entries=1_000))
+        sources.Zip(path, zip_files.Limits(entries=1_000))
 
 
 def test_short_entries_are_counted_before_they_are_read(tmp_path: Path) -> None:
     path = zipped(tmp_path / "many.zip", {f"{number}": b"" for number in range(2_001)})
     with path.open("rb") as file:
         with pytest.raises(DataError, match=r"has 2,001 entries; the limit is 1,000 files"):
-            sources.check_directory(file, sources.Limits(entries=1_000))
-        sources.check_directory(file, sources.Limits(entries=1_001))
+            zip_files.check_directory(file, zip_files.Limits(entries=1_000))
+        zip_files.check_directory(file, zip_files.Limits(entries=1_001))
 
 
 @pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "C:/evil.png", "a/../../evil.png", "..\\evil.png"])

@@ -15,9 +15,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from genmodels.data.formats import image_files
-from genmodels.data.sandbox import image_decoders
-from genmodels.data.sandbox.image_decoders import Child, Limits
+from genmodels.data.sandbox import image_decoders, image_processes
+from genmodels.data.sandbox.image_processes import Child, Limits
 from genmodels.errors import DataError
 from tests.support import bomb_files as bombs
 from tests.support import job_processes
@@ -30,8 +29,8 @@ until = partial(job_processes.until, seconds=30)
 
 
 def warm() -> psutil.Process:
-    image_files.decode_whole(GOOD, served=True)
-    pid = image_decoders._warm.pid()
+    image_decoders.decode_whole(GOOD)
+    pid = image_processes.warm_process.pid()
     assert pid is not None
     return psutil.Process(pid)
 
@@ -62,15 +61,15 @@ def test_a_file_over_the_memory_limit_is_refused_and_the_process_goes_on() -> No
 
 def test_the_result_is_limited_to_the_memory_limit() -> None:
     with Child(Limits(memory=48 * 2**20), requests=1) as child, pytest.raises(DataError):
-        child.decode("on", GOOD, size=2_000, channels=3, papers=[0] * 8)
+        child.decode("onto", GOOD, size=2_000, channels=3, backgrounds=[0] * 8)
 
 
 def test_the_largest_images_of_each_format_fit_into_the_usual_limits() -> None:
     image = Image.new("RGB", (5_000, 5_000), RED)
     for kind, options in (("JPEG", {"progressive": True}), ("PNG", {"compress_level": 1}), ("WEBP", {"method": 0})):
         raw = encoded(image, kind, **options)
-        with Child(Limits(image_decoders.LIMITS.memory, PATIENT.cpu_seconds, PATIENT.wall_seconds)) as child:
-            assert child.decode("whole", raw, most=image_files.SERVED_PIXELS).shape == (5_000, 5_000, 3)
+        with Child(Limits(image_processes.LIMITS.memory, PATIENT.cpu_seconds, PATIENT.wall_seconds)) as child:
+            assert child.decode("whole", raw, most=image_decoders.SERVED_PIXELS).shape == (5_000, 5_000, 3)
             assert child.usage.peak_bytes < 500 * 2**20
 
 
@@ -120,7 +119,7 @@ def test_other_requests_are_served_during_a_decoding() -> None:
     thread = threading.Thread(target=slow)
     thread.start()
     until(lambda: image_decoders._places._free < image_decoders.AT_ONCE)
-    assert image_files.decode_whole(GOOD, served=True).shape == (30, 40, 3)
+    assert image_decoders.decode_whole(GOOD).shape == (30, 40, 3)
     assert not done.is_set(), "it did not wait for the expensive one"
     thread.join()
 
@@ -188,18 +187,18 @@ def test_no_file_descriptor_is_left_open() -> None:
 _FORKED = """
 import os, sys, threading
 from genmodels.data.formats import image_files
-from genmodels.data.sandbox import image_decoders
+from genmodels.data.sandbox import image_decoders, image_processes
 raw = sys.stdin.buffer.read()
-image_files.decode_whole(raw, served=True)
-ours = image_decoders._warm.pid()
+image_decoders.decode_whole(raw)
+ours = image_processes.warm_process.pid()
 with image_decoders._places.place(0), image_decoders._places.place(0):  # of the parent
     child = os.fork()
     if child == 0:
-        shape = image_files.decode_whole(raw, served=True).shape
-        os._exit(0 if shape == (30, 40, 3) and image_decoders._warm.pid() not in (None, ours) else 1)
+        shape = image_decoders.decode_whole(raw).shape
+        os._exit(0 if shape == (30, 40, 3) and image_processes.warm_process.pid() not in (None, ours) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert image_files.decode_whole(raw, served=True).shape == (30, 40, 3)
-assert image_decoders._warm.pid() == ours
+assert image_decoders.decode_whole(raw).shape == (30, 40, 3)
+assert image_processes.warm_process.pid() == ours
 print(ours, flush=True)
 sys.stdin.close()
 if sys.argv[1] == "wait":

@@ -21,7 +21,7 @@ import soundfile
 import torch
 
 from genmodels import data, synthesis
-from genmodels.data import DataConfig, upload
+from genmodels.data import DataConfig
 from genmodels.data.formats import audio_files
 from genmodels.data.sandbox import decoding_process, recordings
 from genmodels.data.sets import fsdd, fsdd_spectrograms
@@ -144,12 +144,12 @@ def test_a_truncated_file_is_refused_or_read_up_to_its_end() -> None:
 
 
 def test_an_untrusted_recording_is_decoded_in_a_subprocess() -> None:
-    found = upload.decode_recording(encoded(tone(8_000), 8_000), 8_000)
+    found = recordings.decode_recording(encoded(tone(8_000), 8_000), 8_000)
     assert np.abs(found - tone(8_000)).max() < 1e-4
     with pytest.raises(DataError, match="longer than 2 seconds"):
-        upload.decode_recording(encoded(np.zeros(8_000 * 3), 8_000), 8_000, seconds=2)
+        recordings.decode_recording(encoded(np.zeros(8_000 * 3), 8_000), 8_000, seconds=2)
     with pytest.raises(DataError, match="larger than 20 MB"):
-        upload.decode_recording(bytes(audio_files.MAX_FILE_BYTES + 1), 8_000)
+        recordings.decode_recording(bytes(audio_files.MAX_FILE_BYTES + 1), 8_000)
 
 
 def test_decoding_a_recording_creates_no_visible_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,9 +162,9 @@ def test_decoding_a_recording_creates_no_visible_file(tmp_path: Path, monkeypatc
         return run(*args, **kwargs)
 
     monkeypatch.setattr(decoding_process, "run", looking)
-    assert len(upload.decode_recording(encoded(tone(8_000), 8_000), 8_000)) == 4_000
+    assert len(recordings.decode_recording(encoded(tone(8_000), 8_000), 8_000)) == 4_000
     with pytest.raises(DataError, match="not a WAV"):
-        upload.decode_recording(b"text" * 99, 8_000)
+        recordings.decode_recording(b"text" * 99, 8_000)
     assert seen == [*tmp_path.iterdir()] == []
 
 
@@ -183,10 +183,10 @@ def test_at_most_two_recordings_are_decoded_at_once(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(decoding_process, "run", slow)
     with ThreadPoolExecutor(6) as pool:
-        for found in [pool.submit(upload.decode_recording, b"x", 8_000) for _ in range(6)]:
+        for found in [pool.submit(recordings.decode_recording, b"x", 8_000) for _ in range(6)]:
             assert len(found.result()) == 0
         assert most == recordings.AT_ONCE == 2
-        impatient = [pool.submit(upload.decode_recording, b"x", 8_000, wait=0.01) for _ in range(4)]
+        impatient = [pool.submit(recordings.decode_recording, b"x", 8_000, wait=0.01) for _ in range(4)]
         refused = [found.exception() for found in impatient]
     assert sum(isinstance(error, recordings.BusyError) for error in refused) == 2
     assert "try again in a few seconds" in str(next(filter(None, refused)))
@@ -203,7 +203,7 @@ def test_results_and_errors_of_decoding_are_cached(monkeypatch: pytest.MonkeyPat
             raise DataError("damaged: it is bad")
         return np.zeros(5, np.float32)
 
-    monkeypatch.setattr(upload, "decode_recording", decode)
+    monkeypatch.setattr(recordings, "decode_recording", decode)
     heard._decoded.clear()
     for _ in range(3):
         assert heard.decoded(b"good").seconds == 5 / heard.RATE

@@ -135,7 +135,7 @@ def queries_of(page: str) -> Iterator[dict[str, str]]:
     if page == "runs":
         yield from ({"run": name} for name in (names[0], f"{HOSTILE}failed"))
     elif page == "data":
-        yield from ({"data": own} for own in datasets.uploaded.names())
+        yield from ({"data": own} for own in datasets.uploaded_sets.names())
     elif page in PARTS:
         for part in PARTS[page]:
             for name in names:

@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels import data, service
-from genmodels.data.own import hdf5, uploaded
+from genmodels.data import uploaded_sets
+from genmodels.data.own import hdf5
 from genmodels.runs.folder import runs_root
 from genmodels.service import Point, datasets
 from genmodels.service.datasets import Upload, UploadSettings
@@ -138,7 +139,7 @@ def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
     assert "32 x 32 in grey" in words(app)
     app.button(key="data_pack").click().run()
     assert not app.exception
-    assert uploaded.names() == ("red-b-round-b",)
+    assert uploaded_sets.names() == ("red-b-round-b",)
     assert app.selectbox(key="data_set").value == "red-b-round-b"
     assert r"**Red \& \<b\>round\</b\>** is ready: 5 pictures of 32 x 32 grey" in app.success[0].value
     text = words(app)
@@ -146,11 +147,11 @@ def test_pictures_are_uploaded_packed_shown_and_deleted() -> None:
     assert r"bomb.png\: 13000 x 13000 is more than 64,000,000 pixels" in text
     assert "**4** training pictures, **1** held out" in text
     app.button(key="data_delete").click().run()
-    assert uploaded.names(), "asked first"
+    assert uploaded_sets.names(), "asked first"
     app.button(key="data_delete_cancel").click().run()
     app.button(key="data_delete").click().run()
     app.button(key="data_delete_confirm").click().run()
-    assert uploaded.names() == ()
+    assert uploaded_sets.names() == ()
     assert app.selectbox(key="data_set").value == "digits"
     assert not app.success
 
@@ -175,7 +176,7 @@ def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     (reasons,) = [box for box in app.expander if box.label == "Left out, with the reason: 2"]
     for part in ("HEIC, which is not read here", "files outside the class folders"):
         assert part in as_read(reasons.markdown[0].value), "said at once, with the file's name"
-    assert hdf5.header(uploaded.path_of("my-pictures")).view().min() == 255
+    assert hdf5.header(uploaded_sets.path_of("my-pictures")).view().min() == 255
     again = words(open_page("data", data="my-pictures"))
     for part in ("HEIC, which is not read here", "files outside the class folders", "laid on white"):
         assert part in as_read(again)
@@ -196,18 +197,18 @@ def test_a_bad_upload_is_said_and_the_form_stays(files: list[tuple[str, bytes]],
         app.button(key="data_pack").click().run()
     assert not app.exception
     assert reason in as_read(app.error[0].value)
-    assert uploaded.names() == ()
+    assert uploaded_sets.names() == ()
     assert len(app.file_uploader) == 1
 
 
 def test_a_damaged_set_is_said_and_can_be_deleted() -> None:
     name = bring()
-    uploaded.path_of(name).write_bytes(b"no HDF5")
+    uploaded_sets.path_of(name).write_bytes(b"no HDF5")
     app = open_page("data", data=name)
     assert "cannot be read as HDF5" in app.error[0].value
     app.button(key="data_delete").click().run()
     app.button(key="data_delete_confirm").click().run()
-    assert uploaded.names() == ()
+    assert uploaded_sets.names() == ()
 
 
 def test_a_set_deleted_elsewhere_is_named_once() -> None:
@@ -242,7 +243,7 @@ def test_train_on_this_chooses_the_set_and_a_batch_that_it_fills() -> None:
     assert app.selectbox(key="train_data").value == name
     assert app.number_input(key="train_train_batch_size").value == 27
     assert not app.error
-    path = str(uploaded.path_of(name))
+    path = str(uploaded_sets.path_of(name))
     command = command_of(app)
     assert command[-2:] == ["--data", "hdf5"]
     assert f"data.path={path}" in command

@@ -21,9 +21,9 @@ from tests.support.picture_files import BLUE, RED, ROOT, claimed_png, encoded, p
 
 Decode = Callable[[bytes], object]
 SERVED: dict[str, Decode] = {
-    "whole": lambda raw: image_files.decode_whole(raw, served=True),
-    "fitted": lambda raw: image_files.decode_fitted(raw, 64, served=True),
-    "on": lambda raw: image_files.decode_on(raw, 8, 3, (0,), served=True),
+    "whole": lambda raw: image_decoders.decode_whole(raw),
+    "fitted": lambda raw: image_decoders.decode_fitted(raw, 64),
+    "onto": lambda raw: image_decoders.decode_onto(raw, 8, 3, (0,)),
 }
 
 
@@ -46,7 +46,7 @@ def test_uploads_have_a_smaller_pixel_limit_that_fits_any_phone(name: str) -> No
 
 def test_decodings_wait_for_each_other_and_a_long_wait_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     raw, done = encoded(plain(RED, (40, 30))), threading.Event()
-    waiting = threading.Thread(target=lambda: (image_files.decode_whole(raw, served=True), done.set()))
+    waiting = threading.Thread(target=lambda: (image_decoders.decode_whole(raw), done.set()))
     with contextlib.ExitStack() as others:
         for _ in range(image_decoders.AT_ONCE):
             others.enter_context(image_decoders._places.place(0))
@@ -60,7 +60,7 @@ def test_decodings_wait_for_each_other_and_a_long_wait_is_reported(monkeypatch: 
     assert done.wait(10)
     waiting.join()
     with pytest.raises(DataError, match="damaged"):  # what fails lets the next one in
-        image_files.decode_whole(claimed_png(50, 50), served=True)
+        image_decoders.decode_whole(claimed_png(50, 50))
     SERVED["whole"](raw)
 
 
@@ -73,11 +73,11 @@ def figure(name):
 raw = sys.stdin.buffer.read()
 image_files._pillow()
 before = figure("VmRSS:")
-pixels = image_files.DECODERS["whole"](raw, most=image_files.SERVED_PIXELS)
+pixels = image_files.DECODERS["whole"](raw, most=image_decoders.SERVED_PIXELS)
 print(figure("VmHWM:") - before)
 del pixels
 before = figure("VmRSS:")
-assert image_files.decode_whole(raw, served=True).size > 0
+assert image_decoders.decode_whole(raw).size > 0
 print(figure("VmRSS:") - before)
 """
 
@@ -125,8 +125,8 @@ def test_an_uploaded_drawing_is_decoded_once_for_both_papers(monkeypatch: pytest
     monkeypatch.setattr(image_decoders, "decode", counted)
     half = plain((*BLUE, 128), (40, 40), "RGBA")
     drawing.from_file(encoded(half))
-    assert asked == ["on"]
-    black, white = image_files.decode_on(encoded(half), 8, 1, (0, 255))
-    assert np.array_equal(black, image_files.decode(encoded(half), 8, 1, paper=0))
-    assert np.array_equal(white, image_files.decode(encoded(half), 8, 1, paper=255))
+    assert asked == ["onto"]
+    black, white = image_files.decode_onto(encoded(half), 8, 1, (0, 255))
+    assert np.array_equal(black, image_files.decode(encoded(half), 8, 1, background=0))
+    assert np.array_equal(white, image_files.decode(encoded(half), 8, 1, background=255))
     assert white.min() > black.max()

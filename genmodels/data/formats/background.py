@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from genmodels.data.formats import image_files
+from genmodels.data.formats.image_files import Decoder
 from genmodels.data.spec import BACKGROUNDS
 from genmodels.errors import ConfigError
 
@@ -37,11 +37,12 @@ class Background:
         raw: bytes,
         size: int,
         channels: int,
-        decode_on: Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]] = image_files.decode_on,
+        decode_onto: Decoder = image_files.decode_onto,
     ) -> np.ndarray:
-        """`image_files.decode` by `decode_on`, and count the image if it is transparent; raises DataError."""
+        """`image_files.decode` by `decode_onto`, and count the image if it is transparent; raises DataError."""
         other = 255 if self.level < 128 else 0
-        pixels, on_other = decode_on(raw, size, channels, (self.level, other))
+        pixels: np.ndarray
+        pixels, on_other = decode_onto(raw, size, channels, (self.level, other))
         if not np.array_equal(pixels, on_other):
             with self._lock:
                 self.transparent += 1

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from genmodels.data.own.left_out import LeftOut
+from genmodels.data.left_out import LeftOut
 from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
 

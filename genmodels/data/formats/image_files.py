@@ -1,7 +1,7 @@
 """Decode one untrusted image file to a uint8 array of the size a model needs. Headers are not trusted.
 
-A 20 kB PNG may decode to 13,000 x 13,000 pixels, so structure, format and size are checked before decoding. A server
-decodes uploads (`served`) in the processes of the sandbox, and with a lower limit of pixels.
+A 20 kB PNG may decode to 13,000 x 13,000 pixels, so structure, format and size are checked before decoding. `most` is
+the highest number of pixels that is decoded. A server decodes uploads with `sandbox/image_decoders.py`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genmodels.data.formats import image_headers, tiff
-from genmodels.data.sandbox import image_decoders
 from genmodels.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,11 +28,12 @@ SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp", ".bmp", ".gif", ".tif", ".tiff",
     ".avif",
 )  # fmt: skip
+Decoder = Callable[[bytes, int, int, Sequence[int]], np.ndarray]
+"""As `decode_onto`."""
 MAX_PIXELS = 64_000_000  # phone cameras reach 50 million
-SERVED_PIXELS = 25_000_000  # most phones take 12 million, some 24
 MAX_FILE_BYTES = 64 * 2**20
 _MAX_SIDE = 65_535  # as in JPEG; a PNG of one column would need 25 million row decodes
-_TOO_LARGE = f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller"
+TOO_LARGE = f"larger than {MAX_FILE_BYTES >> 20} MB; save it smaller"
 MIN_SIDE = 16  # of an image that keeps its aspect ratio: VGG halves it four times
 _ORIENTATION, _TRANSPOSED = 0x0112, (5, 6, 7, 8)
 _STRIP = 1_280_000  # pixels
@@ -69,43 +69,30 @@ def warm_up() -> None:
     warnings.simplefilter("ignore")
 
 
-def decode(raw: bytes, size: int, channels: int, *, paper: int = 0) -> np.ndarray:
+def decode(raw: bytes, size: int, channels: int, *, background: int = 0) -> np.ndarray:
     """Decode an image file to uint8 (channels, size, size); raises DataError with the reason.
 
     Centre-cropped to a square, resized, rotated to its EXIF orientation; transparency is composited onto the grey level
-    `paper` (0 to 255); of an animation, the first frame.
+    `background` (0 to 255); of an animation, the first frame.
     """
-    return np.asarray(_decode_on(raw, size, channels, (paper,))[0])
+    return np.asarray(decode_onto(raw, size, channels, (background,))[0])
 
 
-def decode_on(
-    raw: bytes, size: int, channels: int, papers: Sequence[int], *, served: bool = False
-) -> tuple[np.ndarray, ...]:
-    """`decode` onto each of several grey levels, decoding once; raises DataError."""
-    if served:
-        papers = [int(paper) for paper in papers]
-        return tuple(_sandboxed("on", raw, size=int(size), channels=int(channels), papers=papers))
-    return tuple(_decode_on(raw, size, channels, papers))
-
-
-def _decode_on(raw: bytes, size: int, channels: int, papers: Sequence[int], most: int = MAX_PIXELS) -> np.ndarray:
+def decode_onto(raw: bytes, size: int, channels: int, backgrounds: Sequence[int], most: int = MAX_PIXELS) -> np.ndarray:
+    """`decode` onto each of several grey levels, decoding once: uint8 (N, channels, size, size); raises DataError."""
     with _opened(raw, most) as image:
         orientation = _orientation(image)
         # A JPEG is decoded at 1/2, 1/4 or 1/8 if that leaves at least twice the size: 3x as fast.
         image.draft(None, (2 * size, 2 * size))
         square = _square(image, size, orientation)
-        return np.stack([_composited(square, channels, paper) for paper in papers])
+        return np.stack([_composited(square, channels, background) for background in backgrounds])
 
 
-def decode_whole(raw: bytes, *, served: bool = False) -> np.ndarray:
+def decode_whole(raw: bytes, most: int = MAX_PIXELS) -> np.ndarray:
     """Decode a whole image file to uint8 (H, W, 3), or (H, W, 4) if it is transparent; raises DataError.
 
     Rotated to its EXIF orientation; of an animation, the first frame.
     """
-    return _sandboxed("whole", raw) if served else _decode_whole(raw)
-
-
-def _decode_whole(raw: bytes, most: int = MAX_PIXELS) -> np.ndarray:
     with _opened(raw, most) as stored:
         orientation = _orientation(stored)
         image = _plain_mode(stored)
@@ -126,7 +113,7 @@ def read(path: str | Path) -> bytes:
     """The bytes of an image file; raises DataError if it is too large or cannot be read."""
     try:
         if Path(path).stat().st_size > MAX_FILE_BYTES:
-            raise DataError(_TOO_LARGE)
+            raise DataError(TOO_LARGE)
         return Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}") from error
@@ -151,15 +138,11 @@ def fitted(width: int, height: int, longest: int) -> tuple[int, int]:
     return reduced
 
 
-def decode_fitted(raw: bytes, longest: int, *, served: bool = False) -> np.ndarray:
+def decode_fitted(raw: bytes, longest: int, most: int = MAX_PIXELS) -> np.ndarray:
     """Decode an image file to uint8 (3, H, W), reduced to at most `longest` per side; raises DataError.
 
     Rotated to its EXIF orientation; transparency is composited onto white; of an animation, the first frame.
     """
-    return _sandboxed("fitted", raw, longest=int(longest)) if served else _decode_fitted(raw, longest)
-
-
-def _decode_fitted(raw: bytes, longest: int, most: int = MAX_PIXELS) -> np.ndarray:
     pillow = _pillow()
     with _opened(raw, most) as image:
         width, height = fitted(image.width, image.height, longest)
@@ -179,17 +162,11 @@ def _decode_fitted(raw: bytes, longest: int, most: int = MAX_PIXELS) -> np.ndarr
 
 
 DECODERS: Mapping[str, Callable[..., np.ndarray]] = {
-    "whole": _decode_whole,
-    "fitted": _decode_fitted,
-    "on": _decode_on,
+    "whole": decode_whole,
+    "fitted": decode_fitted,
+    "onto": decode_onto,
 }
 """The decoders that the sandbox's processes run, by their names in requests."""
-
-
-def _sandboxed(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
-    if len(raw) > MAX_FILE_BYTES:
-        raise DataError(_TOO_LARGE)
-    return image_decoders.decode(task, raw, most=SERVED_PIXELS, **arguments)
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
@@ -205,7 +182,7 @@ def _opened(raw: bytes, most: int = MAX_PIXELS) -> Iterator[Image]:
     """Open an image file after checking its header; errors inside the block become a DataError with the reason."""
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:
-        raise DataError(_TOO_LARGE)
+        raise DataError(TOO_LARGE)
     image_headers.check(raw)
     try:
         with pillow.open(io.BytesIO(raw), formats=FORMATS) as image:
@@ -258,11 +235,11 @@ def _square(image: Image, size: int, orientation: int) -> Image:
     return image if rotation is None else image.transpose(rotation)
 
 
-def _composited(image: Image, channels: int, paper: int) -> np.ndarray:
+def _composited(image: Image, channels: int, background: int) -> np.ndarray:
     """The image as uint8 (channels, H, W), composited onto a grey level if transparent."""
     if image.mode == "RGBA":
         pillow = _pillow()
-        image = pillow.alpha_composite(pillow.new("RGBA", image.size, (paper, paper, paper, 255)), image)
+        image = pillow.alpha_composite(pillow.new("RGBA", image.size, (background, background, background, 255)), image)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return np.ascontiguousarray(pixels.reshape(image.height, image.width, channels).transpose(2, 0, 1))
 

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from genmodels.data.own.left_out import LeftOut, is_system, shown
-from genmodels.data.own.sources import ZIP_ERRORS, Limits, check_directory
+from genmodels.data.formats.zip_files import ZIP_ERRORS, Limits, check_directory
+from genmodels.data.left_out import LeftOut, is_system, shown
 from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
 

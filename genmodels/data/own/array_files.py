@@ -10,11 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from genmodels.data.formats import csv_images, idx, image_files, npz
+from genmodels.data.formats.image_files import Decoder
+from genmodels.data.formats.zip_files import ZIP_ERRORS, Limits
+from genmodels.data.left_out import LeftOut, is_system, other_kind, shown
 from genmodels.data.own.array_source import ArraySource, Part, of_arrays, to_bytes
 from genmodels.data.own.layouts import split_of
-from genmodels.data.own.left_out import LeftOut, is_system, other_kind, shown
 from genmodels.data.own.scan import files_below
-from genmodels.data.own.sources import ZIP_ERRORS, DecodeOn, Folder, Limits, Source, Zip
+from genmodels.data.own.sources import Folder, Source, Zip
 from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
 
@@ -32,7 +34,7 @@ def is_array_file(name: str) -> bool:
     return not is_system(name) and (last.endswith((".npz", ".csv", ".csv.gz")) or _IDX.fullmatch(last) is not None)
 
 
-def open_any(path: Path, limits: Limits, title: str | None = None, decode: DecodeOn = image_files.decode_on) -> Source:
+def open_any(path: Path, limits: Limits, title: str | None = None, decode: Decoder = image_files.decode_onto) -> Source:
     """A folder or zip of images, else the images in its .npz, CSV or idx files, or in one such file.
 
     `decode` decodes the image files of a zip.

@@ -9,8 +9,8 @@ import numpy as np
 
 from genmodels.data.formats import csv_images, image_files
 from genmodels.data.formats.background import Background
+from genmodels.data.left_out import LeftOut, shown
 from genmodels.data.own.layouts import MAX_CLASSES, Layout, split_of, words_of
-from genmodels.data.own.left_out import LeftOut, shown
 from genmodels.errors import DataError
 
 _IMAGE_WORDS = frozenset(("x", "images", "image", "imgs", "img", "data", "pictures", "features"))

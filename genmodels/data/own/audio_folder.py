@@ -20,9 +20,9 @@ import numpy as np
 
 from genmodels.data.dataset import UserData
 from genmodels.data.formats import audio_files
+from genmodels.data.left_out import shown
 from genmodels.data.own.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
 from genmodels.data.own.layouts import Layout, layout
-from genmodels.data.own.left_out import shown
 from genmodels.data.own.scan import files_below
 from genmodels.data.own.sources import endings
 from genmodels.data.root import data_root

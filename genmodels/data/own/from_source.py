@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from genmodels.data.formats.background import Background
+from genmodels.data.left_out import shown
 from genmodels.data.own.layouts import untrained
-from genmodels.data.own.left_out import shown
 from genmodels.data.own.sources import Grouped, Source, grouped, read_all
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError

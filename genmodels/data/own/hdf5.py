@@ -18,8 +18,8 @@ import numpy as np
 
 from genmodels.data.formats import image_files
 from genmodels.data.formats.background import Background
+from genmodels.data.left_out import LeftOut
 from genmodels.data.own import from_source
-from genmodels.data.own.left_out import LeftOut
 from genmodels.data.spec import Split, split_rows
 from genmodels.errors import DataError
 

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from genmodels.data.own.left_out import shown
+from genmodels.data.left_out import shown
 from genmodels.errors import DataError
 
 MAX_CLASSES = 1_000

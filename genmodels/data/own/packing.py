@@ -21,10 +21,11 @@ from typing import IO
 import numpy as np
 
 from genmodels.data.formats.background import Background
+from genmodels.data.formats.zip_files import LOCAL, Limits
+from genmodels.data.left_out import LeftOut, shown
 from genmodels.data.own import array_files, from_source, hdf5
 from genmodels.data.own.layouts import untrained
-from genmodels.data.own.left_out import LeftOut, shown
-from genmodels.data.own.sources import LOCAL, Limits, Source, grouped, read_all
+from genmodels.data.own.sources import Source, grouped, read_all
 from genmodels.data.spec import check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 from genmodels.system import leftovers

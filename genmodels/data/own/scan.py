@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from genmodels.data.own.left_out import LeftOut, is_system
+from genmodels.data.left_out import LeftOut, is_system
 from genmodels.errors import DataError
 
 _OUTSIDE = "links to folders outside; copy these folders here, or name the folder itself"

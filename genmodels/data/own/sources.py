@@ -7,14 +7,10 @@ is unpacked to disk.
 from __future__ import annotations
 
 import contextlib
-import lzma
-import math
 import os
 import re
-import struct
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -25,44 +21,19 @@ import numpy as np
 
 from genmodels.data.formats import image_files
 from genmodels.data.formats.background import Background
-from genmodels.data.own.layouts import Layout as Layout
-from genmodels.data.own.layouts import layout as layout
-from genmodels.data.own.left_out import LeftOut, is_system, shown
+from genmodels.data.formats.image_files import Decoder
+from genmodels.data.formats.zip_files import LOCAL, ZIP_ERRORS, Limits, check_directory
+from genmodels.data.left_out import LeftOut, is_system, shown
+from genmodels.data.own.layouts import Layout, layout
 from genmodels.data.own.scan import files_below
 from genmodels.errors import DataError
 
 _DRIVE = re.compile(r"[A-Za-z]:")  # a later colon is part of a name: "Screenshot 12:30.png"
-# What zipfile raises for damaged and hostile archives, found by fuzzing.
-ZIP_ERRORS = (
-    OSError,
-    ValueError,
-    LookupError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
 _LINK, _UTF8 = 0o120000, 0x800
 _BLOCK = 512  # images decoded ahead of their consumer
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Limits of what a source may hold."""
-
-    entries: int = 500_000
-    total_bytes: int = 32 * 2**30
-    ratio: float = math.inf
-    """Highest compression ratio of an entry above a megabyte."""
-
-
-LOCAL = Limits()
-UPLOAD = Limits(entries=50_000, total_bytes=2 * 2**30, ratio=200)
-_SMALL = 2**20
-DecodeOn = Callable[[bytes, int, int, Sequence[int]], Sequence[np.ndarray]]
-"""As `image_files.decode_on`."""
+_SMALL = 2**20  # bytes of an entry whose compression ratio is not checked
 
 
 class Source(Protocol):
@@ -76,15 +47,7 @@ class Source(Protocol):
         """One image, uint8 (channels, size, size), composited onto black or the background; raises DataError."""
 
 
-@dataclass(frozen=True)
-class Listed:
-    """One split of image files, none of them opened: labels int64 (N,); `images(rows)` decodes those rows."""
-
-    labels: np.ndarray
-    images: Callable[[np.ndarray], np.ndarray]
-
-
-def is_picture(name: str, suffixes: tuple[str, ...] = image_files.SUFFIXES) -> bool:
+def is_image(name: str, suffixes: tuple[str, ...] = image_files.SUFFIXES) -> bool:
     """Whether a file name has an image suffix and is not hidden (macOS adds a hidden copy of each file to its zips)."""
     return not is_system(name) and PurePosixPath(name).suffix.lower() in suffixes
 
@@ -118,7 +81,7 @@ class Zip:
         file: Path | BinaryIO,
         limits: Limits = LOCAL,
         title: str | None = None,
-        decode: DecodeOn = image_files.decode_on,
+        decode: Decoder = image_files.decode_onto,
         suffixes: Sequence[str] = image_files.SUFFIXES,
     ) -> None:
         self._decode, self._ratio = decode, limits.ratio
@@ -189,12 +152,12 @@ class Zip:
 
 
 def _decoded(
-    raw: bytes, size: int, channels: int, background: Background | None, decode: DecodeOn = image_files.decode_on
+    raw: bytes, size: int, channels: int, background: Background | None, decode: Decoder = image_files.decode_onto
 ) -> np.ndarray:
     if not raw:
         raise DataError("empty: the file has 0 bytes")
     if background is None:
-        return decode(raw, size, channels, (0,))[0]
+        return np.asarray(decode(raw, size, channels, (0,))[0])
     return background.decode(raw, size, channels, decode)
 
 
@@ -209,33 +172,6 @@ def _entry_name(entry: zipfile.ZipInfo) -> str:
             name = name.encode("cp437").decode()
     name = name.replace("\\", "/")
     return name if name.endswith("/") else PurePosixPath(name).as_posix()
-
-
-def check_directory(file: Path | BinaryIO, limits: Limits) -> None:
-    """Raise DataError for a directory of millions of entries before zipfile creates an object for each."""
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            return check_directory(opened, limits)
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - 65_557))  # the end record and its longest comment
-    tail = file.read()
-    at = tail.rfind(b"PK\5\6")
-    if at < 0:
-        raise zipfile.BadZipFile("it has no zip directory")
-    (size,) = struct.unpack_from("<I", tail, at + 12)
-    large = tail.rfind(b"PK\6\6")
-    if size == 0xFFFFFFFF and large >= 0:
-        (size,) = struct.unpack_from("<Q", tail, large + 40)
-        at = large
-    most = limits.entries * 300  # 46 bytes and a long name per entry
-    if size > most:
-        raise DataError(f"the zip's directory is {size / 1e6:,.0f} MB; the limit is {limits.entries:,} files")
-    file.seek(max(0, end - len(tail) + at - size))
-    count = file.read(size).count(b"PK\1\2")
-    file.seek(0)
-    if count > 2 * limits.entries:  # includes folders and system files, which do not count later
-        raise DataError(f"the zip's directory has {count:,} entries; the limit is {limits.entries:,} files")
-    return None
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 
 from genmodels.data.dataset import UserData
 from genmodels.data.formats.background import Background
+from genmodels.data.left_out import LeftOut
 from genmodels.data.own import from_source
-from genmodels.data.own.left_out import LeftOut
 from genmodels.data.own.side_by_side import Halves
 from genmodels.data.own.sources import Folder, Source, Zip, grouped, no_images
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows

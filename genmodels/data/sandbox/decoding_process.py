@@ -1,6 +1,6 @@
 """Sandboxed subprocess for decoding untrusted files: limited memory and time, killed if it hangs.
 
-The subprocess is `decoding_worker.py`. It reads one request as JSON and answers in lines of JSON.
+The subprocess runs a module that calls `worker.serve`. It reads one request as JSON and answers in lines of JSON.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from typing import IO, Any
 from genmodels.errors import DataError
 from genmodels.system.paths import PROJECT
 
-PATIENCE, MAX_SECONDS = 60.0, 1_800.0
+SILENCE_SECONDS = 60.0
+"""A subprocess that reports no progress for so long is killed."""
+MAX_SECONDS = 1_800.0
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Words:
-    """Wording of error messages: what was read, what to do if it crashed or hung, what to do if it took too long."""
+class Wording:
+    """Parts of error messages: what was read, what to do if it crashed or hung, what to do if it took too long."""
 
     subject: str
     next_step: str
@@ -35,23 +37,24 @@ class Words:
 
 
 def run(
+    module: str,
     request: Mapping[str, Any],
-    words: Words,
+    wording: Wording,
     on_progress: Callable[[int, int], None] | None = None,
-    patience: float = PATIENCE,
+    silence_seconds: float = SILENCE_SECONDS,
     files: Mapping[str, IO[bytes]] | None = None,
 ) -> dict[str, Any]:
-    """The report of the subprocess, which is killed if it is silent for `patience` seconds or the caller ends.
+    """The report of a subprocess that runs `module`; killed if silent for `silence_seconds` or if the caller ends.
 
     `files` are open files, passed as paths under their keys in the request. Temporary ones have no name in any folder,
     so nothing is left of them even if the server is killed. Raises DataError.
     """
     files = files or {}
     request = {**request, **{key: f"/dev/fd/{file.fileno()}" for key, file in files.items()}}
-    subject, began = words.subject, time.monotonic()
+    subject, began = wording.subject, time.monotonic()
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "genmodels.data.sandbox.decoding_worker"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -63,12 +66,12 @@ def run(
             with contextlib.suppress(BrokenPipeError):  # it ended at its start; its exit code is reported below
                 process.stdin.write(json.dumps(request).encode())
                 process.stdin.close()
-            with contextlib.closing(_messages(process, patience)) as messages:
+            with contextlib.closing(_messages(process, silence_seconds)) as messages:
                 for message in messages:
                     if message is None:
                         raise DataError(
-                            f"{subject} made no progress for {patience:g} seconds and was stopped: it is damaged or "
-                            f"hostile. {words.next_step}"
+                            f"{subject} made no progress for {silence_seconds:g} seconds and was stopped: it is "
+                            f"damaged or hostile. {wording.next_step}"
                         )
                     if "error" in message:
                         raise DataError(message["error"])
@@ -76,11 +79,11 @@ def run(
                         return message
                     if time.monotonic() - began > MAX_SECONDS:
                         raise DataError(
-                            f"{words.subject} took more than {MAX_SECONDS / 60:.0f} minutes to read and was stopped. "
-                            f"{words.when_long}"
+                            f"{wording.subject} took more than {MAX_SECONDS / 60:.0f} minutes to read and was stopped. "
+                            f"{wording.when_long}"
                         )
                     if "file" in message:
-                        subject = f"{words.subject} {message['file'][:200]!r}"
+                        subject = f"{wording.subject} {message['file'][:200]!r}"
                     if on_progress is not None:
                         on_progress(message["done"], message["total"])
             code = process.wait()
@@ -93,12 +96,12 @@ def run(
             process.wait()
     raise DataError(
         f"{subject} crashed the program that reads it (exit code {code}): it is damaged, hostile, or needs more than "
-        f"{request['memory'] / 2**30:.1f} GB of memory. {words.next_step}"
+        f"{request['memory'] / 2**30:.1f} GB of memory. {wording.next_step}"
     )
 
 
-def _messages(process: subprocess.Popen[bytes], patience: float) -> Generator[dict[str, Any] | None, None, None]:
-    """The messages of the subprocess; None if it was silent for `patience` seconds."""
+def _messages(process: subprocess.Popen[bytes], silence_seconds: float) -> Generator[dict[str, Any] | None, None, None]:
+    """The messages of the subprocess; None if it was silent for `silence_seconds`."""
     assert process.stdout is not None
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     output = process.stdout
@@ -114,7 +117,7 @@ def _messages(process: subprocess.Popen[bytes], patience: float) -> Generator[di
     try:
         while True:
             try:
-                line = lines.get(timeout=patience)
+                line = lines.get(timeout=silence_seconds)
             except queue.Empty:
                 yield None
                 return

@@ -1,66 +1,32 @@
-"""Sandbox for untrusted images: decodes them in warm subprocesses, limited in memory and time, a few at a time.
+"""Decodes untrusted images in the sandbox, a few at a time: what a server uses instead of `image_files`.
 
-The first request starts `image_worker.py`, which loads Pillow once (half a second) and then forks a child per client
-(some milliseconds). File and pixels are passed in anonymous files, so no image passes through JSON. A child that
-crashes, hangs or exceeds a limit affects nothing else, and the kernel enforces its limits even if its client has ended.
-The process ends with the server, because the socket between them closes.
+The processes are those of `image_processes.py`. Each image may have SERVED_PIXELS pixels.
 """
 
 from __future__ import annotations
 
-import atexit
-import json
-import logging
 import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from genmodels.data.formats import image_files
+from genmodels.data.sandbox.image_processes import LIMITS, Child, Limits
 from genmodels.errors import DataError
-from genmodels.system.paths import PROJECT
 
+SERVED_PIXELS = 25_000_000  # most phones take 12 million, some 24
 AT_ONCE = 2
 """Images decoded at the same time; each may take the limits' memory and a core."""
 MAX_WAIT = 20.0
 _REQUESTS = 200  # that one child answers for an upload
-_GRACE = 5.0  # seconds beyond the child's own limit before the client gives up
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
-_log = logging.getLogger(__name__)
 
 
 class BusyError(DataError):
     """Other files are being decoded; this one was not read."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits per image: bytes beyond the warm process's own, seconds of CPU time, seconds of wall time."""
-
-    memory: int = 464 * 2**20  # an image of 25 million pixels needs 450, as WebP
-    cpu_seconds: float = 1.25
-    wall_seconds: float = 10.0
-
-
-LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Resource usage of a child: CPU seconds so far, and peak resident bytes."""
-
-    cpu_seconds: float
-    peak_bytes: int
 
 
 class _Places:
@@ -103,142 +69,38 @@ class _Places:
                 self._free += 1
 
 
-class _Warm:
-    """The warm process: started by the first request, and again if it has ended."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-
-    def spawn(self, limits: Limits, requests: int) -> socket.socket:
-        """A channel to a new child."""
-        from genmodels.data.sandbox import image_worker
-
-        message = image_worker.SPAWN.pack(limits.memory, limits.cpu_seconds, limits.wall_seconds, requests)
-        ours, theirs = socket.socketpair()
-        with theirs, self._lock:
-            try:
-                socket.send_fds(self._running(), [message], [theirs.fileno()])
-            except OSError:  # it has ended since the last request
-                self._stop()
-                socket.send_fds(self._running(), [message], [theirs.fileno()])
-        return ours
-
-    def _running(self) -> socket.socket:
-        if self._control is None:
-            self._control, theirs = socket.socketpair()
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "genmodels.data.sandbox.image_worker", str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    cwd=PROJECT,
-                    env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-                    | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # Ctrl+C at the terminal goes to the server only
-                )
-            self._control.settimeout(_GRACE)
-        return self._control
-
-    def stop(self) -> None:
-        """End the process; the next request starts another one."""
-        with self._lock:
-            self._stop()
-
-    def _stop(self) -> None:
-        if self._control is not None and self._process is not None:
-            self._control.close()
-            self._process.kill()
-            self._process.wait()
-        self._control = self._process = None
-
-    def pid(self) -> int | None:
-        """The process, if it runs."""
-        return None if self._process is None else self._process.pid
-
-    def forget(self) -> None:
-        """Forget the process, after a fork of the server: it belongs to the parent."""
-        if self._control is not None and self._process is not None:
-            self._control.close()
-            self._process.returncode = 0  # not a child of this process, so there is nothing to wait for
-        self.__init__()  # type: ignore[misc]
-
-
-_warm = _Warm()
 _places = _Places(AT_ONCE)
 
 
 def _after_fork() -> None:
     global _places
-    _warm.forget()
-    _places = _Places(AT_ONCE)
+    _places = _Places(AT_ONCE)  # those of the parent may be taken
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_warm.stop)
 
 
-class Child:
-    """One decoding process, to be closed after use. It answers `requests` requests, unless a limit ends it before."""
+def decode_whole(raw: bytes) -> np.ndarray:
+    """`image_files.decode_whole` in the sandbox; raises DataError with the reason."""
+    return _decode_served("whole", raw)
 
-    def __init__(self, limits: Limits = LIMITS, requests: int = 1) -> None:
-        self.limits, self.left = limits, requests  # requests that it still answers
-        self.usage = Usage(0.0, 0)
-        self._channel = _warm.spawn(limits, requests)
 
-    def __enter__(self) -> Child:
-        return self
+def decode_fitted(raw: bytes, longest: int) -> np.ndarray:
+    """`image_files.decode_fitted` in the sandbox; raises DataError with the reason."""
+    return _decode_served("fitted", raw, longest=int(longest))
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
-    def close(self) -> None:
-        """End the process, at its own limits at the latest."""
-        self._channel.close()
+def decode_onto(raw: bytes, size: int, channels: int, backgrounds: Sequence[int]) -> np.ndarray:
+    """`image_files.decode_onto` in the sandbox; raises DataError with the reason."""
+    backgrounds = [int(background) for background in backgrounds]
+    return _decode_served("onto", raw, size=int(size), channels=int(channels), backgrounds=backgrounds)
 
-    def decode(self, task: str, raw: bytes, **arguments: Any) -> np.ndarray:
-        """Run `image_files.DECODERS[task]` on a file and return its pixels, uint8; raises DataError with the reason."""
-        request = json.dumps({"task": task, "arguments": arguments}).encode()
-        with _anonymous_file() as source, _anonymous_file() as target:
-            source.write(raw)
-            source.seek(0)
-            self.left -= 1
-            try:
-                socket.send_fds(self._channel, [request], [source.fileno(), target.fileno()])
-                reply = self._reply()
-            except OSError as error:
-                self.left = 0
-                raise DataError(f"it could not be decoded: {error}; try again") from error
-            self.usage = Usage(reply.get("cpu", 0.0), int(reply.get("peak", 0)))
-            if "exit" in reply:
-                self.left = 0
-            if "shape" not in reply:
-                raise DataError(_reason(reply, self.limits))
-            pixels = np.empty(reply["shape"], np.uint8)
-            if pixels.nbytes != os.fstat(target.fileno()).st_size:
-                raise DataError("it could not be decoded: the pixels are incomplete; try again")
-            target.seek(0)
-            target.readinto(pixels.reshape(-1).data)  # type: ignore[attr-defined]
-        return pixels
 
-    def _reply(self) -> Mapping[str, Any]:
-        deadline = time.monotonic() + self.limits.wall_seconds + _GRACE
-        received = bytearray()
-        while b"\n" not in received:
-            self._channel.settimeout(max(0.01, deadline - time.monotonic()))
-            try:
-                block = self._channel.recv(65_536)
-            except TimeoutError:
-                _warm.stop()  # its own limits did not end it
-                raise
-            if not block:
-                raise ConnectionResetError("the process that decodes it ended")
-            received += block
-        reply: dict[str, Any] = json.loads(received.split(b"\n", 1)[0])
-        return reply
+def _decode_served(task: str, raw: bytes, **arguments: Any) -> np.ndarray:
+    if len(raw) > image_files.MAX_FILE_BYTES:
+        raise DataError(image_files.TOO_LARGE)
+    return decode(task, raw, most=SERVED_PIXELS, **arguments)
 
 
 def decode(
@@ -262,44 +124,16 @@ class Decoders:
         self._limits = limits
         self._idle: list[Child] = []
 
-    def decode_on(self, raw: bytes, size: int, channels: int, papers: Sequence[int]) -> Sequence[np.ndarray]:
-        """What `image_files.decode_on` returns; raises DataError with the reason."""
+    def decode_onto(self, raw: bytes, size: int, channels: int, backgrounds: Sequence[int]) -> np.ndarray:
+        """What `image_files.decode_onto` returns; raises DataError with the reason."""
         try:
             child = self._idle.pop()
         except IndexError:
             child = Child(self._limits, _REQUESTS)
         try:
-            return tuple(child.decode("on", raw, size=size, channels=channels, papers=list(papers)))
+            return child.decode("onto", raw, size=size, channels=channels, backgrounds=list(backgrounds))
         finally:
             if child.left:
                 self._idle.append(child)
             else:
                 child.close()
-
-
-def _reason(reply: Mapping[str, Any], limits: Limits) -> str:
-    """Why a file was refused."""
-    if "error" in reply:
-        return str(reply["error"])
-    if "memory" in reply:
-        return f"it needs more memory to decode than it may use, {limits.memory >> 20} MB; scale it down"
-    if "defect" in reply:
-        _log.error("decoding an image failed:\n%s", reply["defect"])
-        return "it cannot be decoded: the decoder failed, which the server's log describes; save it again"
-    _log.warning("decoding an image ended its process: %s", reply)
-    if reply["exit"] in (-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGALRM):
-        return (
-            f"it takes more than {limits.cpu_seconds:g} seconds to decode, so it is damaged or hostile; scale it down, "
-            "or save it again as a plain PNG or JPEG"
-        )
-    return (
-        f"it crashed the decoder (exit status {reply['exit']}), so it is damaged or hostile; save it again as a plain "
-        "PNG or JPEG"
-    )
-
-
-def _anonymous_file() -> IO[bytes]:
-    """A file without a name, in memory if the system supports that."""
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("image"), "w+b", buffering=0)
-    return tempfile.TemporaryFile(buffering=0)

@@ -1,4 +1,4 @@
-"""The sandbox's warm process: it has loaded Pillow and forks one child per client. Only `image_decoders.py` starts it.
+"""The sandbox's warm process: it has loaded Pillow and forks one child per client. Only `image_processes.py` starts it.
 
 A fork costs some milliseconds, a new interpreter half a second. The child limits itself, decodes the files it receives
 and writes the pixels to a file descriptor. The process ends, with its children, when the socket to the server closes.

@@ -1,80 +1,23 @@
-"""Subprocess that decodes untrusted files, with limited memory; it answers in JSON. `decoding_process.py` starts it."""
+"""Subprocess that decodes untrusted recordings, one or a folder of them. `recordings.py` starts it."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genmodels.data.formats import audio_files
-from genmodels.data.own import array_files, from_source, hdf5, packing, sources
-from genmodels.data.sandbox import image_decoders, limits
-from genmodels.errors import DataError, GenmodelsError
+from genmodels.data.sandbox import limits, worker
+from genmodels.data.sandbox.worker import Report
+from genmodels.errors import DataError
 
-_INTERVAL = 0.1  # seconds between two progress reports
-_RECORDING_CPU_SECONDS = 20.0  # a minute of audio takes less than one
-
-
-def _limit(memory: int, kind: str) -> None:
-    """Limit this process; the limits hold even if the server has ended."""
-    limits.die_with_parent()
-    if hasattr(os, "nice"):  # Windows has none
-        os.nice(10)
-    limits.limit(memory=memory, cpu_seconds=_RECORDING_CPU_SECONDS if kind == "recording" else None)
+_CPU_SECONDS = 20.0  # of one recording; a minute of audio takes less than one
 
 
-def _pack(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
-    last = 0.0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal last
-        if done == total or time.monotonic() - last > _INTERVAL:
-            last = time.monotonic()
-            report({"done": done, "total": total})
-
-    spool, out, title = Path(request["spool"]), Path(request["out"]), request["title"]
-    if request["kind"] == "hdf5" and not hdf5.is_book(spool):
-        packed = packing.repack(spool, out, title=title, licence=request["licence"], limits=sources.UPLOAD)
-    else:
-        source: sources.Source
-        if request["kind"] == "hdf5":
-            source = hdf5.Book(spool)
-            source.title = title
-        else:
-            source = array_files.open_any(spool, sources.UPLOAD, title, image_decoders.Decoders().decode_on)
-        licence = request["licence"] or from_source.UNKNOWN_LICENCE
-        size, grey = request["size"], request["grey"]
-        background = request["background"]
-        packed = packing.pack(
-            source, out, size=size, grey=grey, background=background, licence=licence, on_progress=progress
-        )
-    if packed.count < 2:
-        raise DataError(
-            f"a data set needs at least 2 pictures, one to train on and one to test with; {title!r} has {packed.count}"
-            + (f" that can be used. Left out: {packed.skipped[0]}" if packed.skipped else "")
-        )
-    report(
-        {
-            "count": packed.count,
-            "shape": packed.shape,
-            "classes": packed.classes,
-            "skipped": packed.skipped,
-            "others": packed.left_out.count + packed.left_out.ignored,
-            "bytes": packed.bytes,
-            "seconds": packed.seconds,
-            "left_out": packed.left_out.lines(),
-            "notes": packed.notes,
-        }
-    )
-
-
-def _decode(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+def _decode(request: dict[str, Any], report: Report) -> None:
+    limits.limit(cpu_seconds=_CPU_SECONDS)
     raw = Path(request["spool"]).read_bytes()
     samples = audio_files.decode(raw, request["sample_rate"], request["seconds"])
     with Path(request["out"]).open("wb") as out:
@@ -82,7 +25,7 @@ def _decode(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -
     report({"count": len(samples)})
 
 
-def _decode_folder(request: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+def _decode_folder(request: dict[str, Any], report: Report) -> None:
     """Append each file's samples to the output and report where they end; a bad file is skipped with its reason."""
     folder, names, most, rate = Path(request["folder"]), request["names"], request["most"], request["sample_rate"]
     ends, rows, skipped, count, last = [], [], [], 0, time.monotonic()
@@ -97,7 +40,7 @@ def _decode_folder(request: dict[str, Any], report: Callable[[dict[str, Any]], N
                             raise _TooMuchError
                         out.write(np.round(block * 32_767).astype("<i2").tobytes())
                         count += len(block)
-                        if time.monotonic() - last > _INTERVAL:
+                        if time.monotonic() - last > worker.INTERVAL:
                             last = time.monotonic()
                             report({"done": row, "total": len(names)})
                 if count - begin < rate // 50:
@@ -124,16 +67,10 @@ class _TooMuchError(Exception):
     """More samples than the request allows."""
 
 
-def main() -> None:
-    """Read one request from stdin and report to stdout, in lines of JSON."""
-    request = json.loads(sys.stdin.buffer.read())
-    _limit(request["memory"], request["kind"])
-    try:
-        task = {"recording": _decode, "recordings": _decode_folder}.get(request["kind"], _pack)
-        task(request, lambda message: print(json.dumps(message), flush=True))
-    except GenmodelsError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
+def _decode_request(request: dict[str, Any], report: Report) -> None:
+    task = _decode_folder if request["kind"] == "recordings" else _decode
+    task(request, report)
 
 
 if __name__ == "__main__":
-    main()
+    worker.serve(_decode_request)

@@ -15,15 +15,16 @@ import numpy as np
 
 from genmodels.data.formats import audio_files
 from genmodels.data.sandbox import decoding_process
-from genmodels.data.sandbox.decoding_process import PATIENCE, Words
+from genmodels.data.sandbox.decoding_process import SILENCE_SECONDS, Wording
 from genmodels.errors import DataError
 
 MEMORY = 2 * 2**30
 AT_ONCE = 2
 """Uploads decoded at the same time; each may take MEMORY and a core."""
 MAX_WAIT = 20.0
-_ONE = Words("the recording", "Save it again as 16-bit WAV, or take another one", "Cut out what you need")
-_MANY = Words(
+_WORKER = "genmodels.data.sandbox.recording_worker"
+_ONE = Wording("the recording", "Save it again as 16-bit WAV, or take another one", "Cut out what you need")
+_MANY = Wording(
     "the recording", "Remove it from the folder, or save it again as 16-bit WAV", "Take a subfolder, or set data.limit"
 )
 _places = threading.BoundedSemaphore(AT_ONCE)
@@ -38,7 +39,7 @@ def decode_recording(
     sample_rate: int,
     seconds: float = audio_files.MAX_SECONDS,
     *,
-    patience: float = PATIENCE,
+    silence_seconds: float = SILENCE_SECONDS,
     memory: int = MEMORY,
     wait: float = MAX_WAIT,
 ) -> np.ndarray:
@@ -56,7 +57,7 @@ def decode_recording(
             spool.write(raw)
             spool.seek(0)  # also flushes
             request = {"kind": "recording", "memory": memory, "sample_rate": sample_rate, "seconds": seconds}
-            report = decoding_process.run(request, _ONE, None, patience, {"spool": spool, "out": out})
+            report = decoding_process.run(_WORKER, request, _ONE, None, silence_seconds, {"spool": spool, "out": out})
             out.seek(0)
             samples = np.fromfile(out, "<f4", report["count"])
     finally:
@@ -85,7 +86,7 @@ def decode_folder(
     seconds: float,
     most: int,
     on_progress: Callable[[int, int], None] | None = None,
-    patience: float = PATIENCE,
+    silence_seconds: float = SILENCE_SECONDS,
     memory: int = MEMORY,
 ) -> Decoded:
     """Decode these files, each at most `seconds` long, together at most `most` samples at `sample_rate`.
@@ -95,7 +96,7 @@ def decode_folder(
     with tempfile.TemporaryFile() as out:
         request = {"kind": "recordings", "memory": memory, "folder": str(folder), "names": list(names)}
         request |= {"sample_rate": sample_rate, "seconds": seconds, "most": most}
-        report = decoding_process.run(request, _MANY, on_progress, patience, {"out": out})
+        report = decoding_process.run(_WORKER, request, _MANY, on_progress, silence_seconds, {"out": out})
         out.seek(0)
         samples = np.fromfile(out, "<i2", report["count"]).astype(np.int16, copy=False)
     ends, rows = np.array(report["ends"], np.int64), np.array(report["rows"], np.int64)

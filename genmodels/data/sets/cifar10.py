@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from genmodels.data.dataset import Downloadable, FixedDataset
+from genmodels.data.dataset import Downloadable, FixedDataset, ImageFileList
 from genmodels.data.own import from_source
-from genmodels.data.own.sources import Folder, Listed, layout
+from genmodels.data.own.layouts import layout
+from genmodels.data.own.sources import Folder
 from genmodels.data.root import data_root
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split
 from genmodels.errors import DataError
@@ -69,7 +70,7 @@ class Cifar10(Downloadable, FixedDataset):
 
     def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
         """Images uint8 (N, 3, 32, 32) and labels int64 (N,); raises DataError if a file is damaged."""
-        files = self.image_files(split)
+        files = self.image_file_list(split)
         if files is None:
             arrays = _read_binary(self._folder(), split)
             return arrays if first is None else Arrays(images=arrays.images[:first], labels=arrays.labels[:first])
@@ -78,11 +79,11 @@ class Cifar10(Downloadable, FixedDataset):
 
     def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
         """Images per class; those of a folder are counted without opening them."""
-        files = self.image_files(split)
+        files = self.image_file_list(split)
         labels = _read_binary(self._folder(), split).labels if files is None else files.labels
         return tuple(np.bincount(labels, minlength=SPEC.num_classes).tolist())
 
-    def image_files(self, split: Split) -> Listed | None:
+    def image_file_list(self, split: Split) -> ImageFileList | None:
         """The folder's image files; None if the binary version is there. Raises DataError if some are missing.
 
         Decoding all 60,000 takes most of a minute on one core; their labels and number are known from the names.
@@ -109,7 +110,7 @@ class Cifar10(Downloadable, FixedDataset):
                 )
             return images
 
-        return Listed(groups.labels[order], decode)
+        return ImageFileList(groups.labels[order], decode)
 
     def _folder(self) -> Path:
         folder = self.located()

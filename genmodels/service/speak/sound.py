@@ -17,8 +17,9 @@ from pydantic import Field
 
 from genmodels import data
 from genmodels.config import Frozen
-from genmodels.data import DataConfig, Recordings, upload
+from genmodels.data import DataConfig, Recordings
 from genmodels.data.formats import audio_files
+from genmodels.data.sandbox import recordings
 from genmodels.data.sandbox.recordings import BusyError
 from genmodels.errors import ConfigError, DataError
 from genmodels.service.cache import LRU
@@ -153,7 +154,7 @@ def decoded(raw: bytes, rate: int = RATE) -> Sound:
 
     def decode() -> np.ndarray | str:
         try:
-            return upload.decode_recording(raw, rate, MAX_SECONDS)
+            return recordings.decode_recording(raw, rate, MAX_SECONDS)
         except BusyError:  # says nothing about the file
             raise
         except DataError as error:

@@ -22,6 +22,7 @@ from genmodels import recipes, registry
 from genmodels.capabilities import SupportsPainting, SupportsStylizing
 from genmodels.config import FROM_DATA, Frozen
 from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 from genmodels.errors import CapabilityError, GenmodelsError
 from genmodels.images import preview, tiled
 from genmodels.images.tiled import Progress
@@ -135,7 +136,7 @@ def thumbnail(file: ImageFile) -> Shown:
     """A small version of a chosen image; raises DataError, with the reason, if it cannot be used."""
 
     def make() -> tuple[Shown, int]:
-        small = shown(image_files.decode_fitted(file.raw, _THUMBNAIL, served=True).transpose(1, 2, 0))
+        small = shown(image_decoders.decode_fitted(file.raw, _THUMBNAIL).transpose(1, 2, 0))
         return small, len(small.image)
 
     return cached(Shown, _THUMBNAIL, file.raw, make)
@@ -174,7 +175,7 @@ def stylize(request: StylizeRequest, file: ImageFile, on_progress: Progress | No
     model, key = run(lambda: _network(request))
 
     def make() -> tuple[Stylized, int]:
-        picture = image_files.decode_whole(file.raw, served=True)
+        picture = image_decoders.decode_whole(file.raw)
         original = picture.shape[1], picture.shape[0]
         tiled.check_shape(*original)
         factor = min(1.0, request.longest / max(original))

@@ -21,6 +21,7 @@ from pydantic import Field
 from genmodels.capabilities import Direction, SupportsTranslation
 from genmodels.data.formats import image_files
 from genmodels.data.loader import to_float
+from genmodels.data.sandbox import image_decoders
 from genmodels.errors import CapabilityError
 from genmodels.evaluation.translation_metrics import classifier_of, probability_of_b
 from genmodels.images import preview, tiled
@@ -119,7 +120,7 @@ def translate(request: TranslationRequest, file: ImageFile, on_progress: Progres
     """
 
     def make(model: Model) -> tuple[Translation, int]:
-        picture = image_files.decode_whole(file.raw, served=True)
+        picture = image_decoders.decode_whole(file.raw)
         before, (height, width) = shown(picture), picture.shape[:2]
         colours, alpha = tiled.split_alpha(picture)
         reduced = _reduced(model, request, colours)
@@ -213,7 +214,7 @@ def _one_way(
     def make(model: Model) -> tuple[_OneWay, int]:
         source = reduced
         if source is None:
-            picture = image_files.decode_whole(file.raw, served=True)
+            picture = image_decoders.decode_whole(file.raw)
             source = _reduced(model, request, tiled.split_alpha(picture)[0])
             del picture
         began = time.perf_counter()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 from genmodels.errors import DataError
 from genmodels.public import public_mode
 from genmodels.service import stylize
@@ -77,7 +78,7 @@ def _uploaded(key: str, text: str) -> ImageFile | None:
         text,
         image_files.SUFFIXES,
         megabytes=stylize.MAX_MB,
-        millions=image_files.SERVED_PIXELS // 1_000_000,
+        millions=image_decoders.SERVED_PIXELS // 1_000_000,
     )
     return None if file is None else ImageFile(file.name, file.getvalue())
 

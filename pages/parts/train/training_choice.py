@@ -9,8 +9,7 @@ import streamlit as st
 
 import train_jobs
 from genmodels import data, recipes, registry
-from genmodels.data import DataConfig
-from genmodels.data.own import uploaded
+from genmodels.data import DataConfig, uploaded_sets
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
 from pages.components import address, choice, missing_data
@@ -78,7 +77,7 @@ def choose() -> Choice:
     # The quick preset of a recipe for own recordings names a data set that replaces them.
     recipe_data = recipes.merge(recipe, None if preset == FULL else preset)["data"]
     offered = str(recipe_data.get("name")) if wanted in data.own_sound_names() else wanted
-    own_sets, own_sound = uploaded.names(), _own_sound()
+    own_sets, own_sound = uploaded_sets.names(), _own_sound()
     requested = _requested_data((*own_sound, *own_sets))
     kept = (*own_sets, *(own_sound if "audio" in batch_keys else ()))
     if requested:
@@ -129,7 +128,7 @@ def _requested_data(own_sets: tuple[str, ...]) -> str | None:
 
 
 def _config(name: str) -> DataConfig:
-    return DataConfig(name=name) if name in data.names() else uploaded.config_of(name)
+    return DataConfig(name=name) if name in data.names() else uploaded_sets.config_of(name)
 
 
 def _follow_address() -> None:

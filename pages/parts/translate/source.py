@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.data.formats import image_files
+from genmodels.data.sandbox import image_decoders
 from genmodels.errors import DataError
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
@@ -14,7 +15,7 @@ from pages.components import missing_data, source_picker, upload_limits
 from pages.components.i18n import t
 from pages.components.theme import plain
 
-_MILLIONS = image_files.SERVED_PIXELS // 1_000_000
+_MILLIONS = image_decoders.SERVED_PIXELS // 1_000_000
 _TOTAL_MB = 256  # of all files: twelve of a camera's largest files
 
 
