@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -51,7 +52,7 @@ def info(name: Name, as_json: AsJson = False) -> None:
     """Show the card of a checkpoint, or the properties of a run."""
     info = catalog.describe(catalog.find(name))
     if as_json:
-        typer.echo(catalog.as_json((info,))[1:-1].strip())
+        typer.echo(json.dumps(vars(info), indent=1, default=str))
     else:
         typer.echo(info.card or "\n".join(f"{key}: {value}" for key, value in vars(info).items()))
 
@@ -251,7 +252,7 @@ def pack(
 
 def _print(items: tuple[Any, ...], columns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
-        typer.echo(catalog.as_json(items))
+        typer.echo(json.dumps([vars(item) for item in items], indent=1, default=str))
         return
     rows = [[_cell(getattr(item, column)) for column in columns] for item in items]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]

@@ -13,7 +13,8 @@ from genmodels.evaluation.metric_table import SPREAD, SPREAD_NOTE, name_of, show
 from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.recipes import Spec
 from genmodels.runs import catalog
-from genmodels.runs.folder import CARD, MEASURED, PREVIEW, RunFolder, read_json
+from genmodels.runs.files import read_json
+from genmodels.runs.folder import CARD, MEASURED, PREVIEW, RunFolder
 from genmodels.text import duration
 
 _LIMITS = "\n## Limits\n"

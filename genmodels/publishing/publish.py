@@ -6,11 +6,9 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -25,14 +23,14 @@ from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.public import public_mode
 from genmodels.publishing import card
+from genmodels.publishing.history import over_training, thinned_curves, training_seconds
 from genmodels.recipes import Spec
 from genmodels.runs import catalog, checkpoint
-from genmodels.runs.folder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_root, write_json
+from genmodels.runs.files import write_json
+from genmodels.runs.folder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_root
 from genmodels.system import leftovers
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
-_CURVE_POINTS = 200
-_PAUSE = 60.0  # seconds
 _PATHS = ("path", "path_b", "style")
 
 
@@ -214,19 +212,19 @@ def _fill(
         whole = checkpoint.load_model(folder.path, steps[-1])
         with torch.inference_mode():
             metrics = discriminator_scores.measure(whole, shuffled(data.load(spec.data, "test"))) | metrics
-    seconds = _seconds(lines)
+    seconds = training_seconds(lines)
     facts = {
         "metrics": metrics,
         "samples": samples,
         "train_seconds": seconds,
         "half": half,
-        "curves": _curves(lines),
+        "curves": thinned_curves(lines),
         "setting_changes": [
             {key: event[key] for key in ("step", "path", "old", "new")}
             for event in folder.events()
             if event["kind"] == "set" and event["step"] < steps[-1]
         ],
-        "over_training": _over_training(
+        "over_training": over_training(
             folder, spec, steps[-1], lines, metrics, samples, lambda done: report(1 + done, parts)
         ),
     }
@@ -249,54 +247,3 @@ def _preview(model: Model, spec: Spec) -> Image | None:
     arrays = data.load(spec.data, "test")
     images, labels = to_float(torch.from_numpy(arrays.images[:64].copy())), torch.from_numpy(arrays.labels[:64].copy())
     return preview.image_preview(model, images, labels, few=True)
-
-
-def _over_training(
-    folder: RunFolder,
-    spec: Spec,
-    published: int,
-    lines: Sequence[Mapping[str, Any]],
-    last: Mapping[str, float],
-    samples: int,
-    report: Callable[[int], None],
-) -> list[dict[str, float]]:
-    """The metrics of `evaluation.brief` for every saved step up to `published`, whether published or not."""
-    rows = []
-    for step in (step for step in folder.steps() if step < published):
-        metrics = evaluation.brief(checkpoint.load_model(folder.path, step), spec, samples=samples)
-        rows.append({"step": step, "seconds": _seconds(lines, step), **metrics})
-        report(len(rows))
-    if rows:
-        rows.append(
-            {"step": published, "seconds": _seconds(lines), **{key: last[key] for key in rows[0] if key in last}}
-        )
-    return rows
-
-
-def _seconds(lines: Sequence[Mapping[str, Any]], until: int | None = None) -> float:
-    """Training time up to a step, without pauses.
-
-    A pause is a gap between logged points over one minute and over ten times the median gap: a slow run may log less
-    than once per minute.
-    """
-    times = [(int(line["step"]), float(line["time"])) for line in lines if "time" in line]
-    gaps = [(step, later - earlier) for (_, earlier), (step, later) in pairwise(times) if later >= earlier]
-    if not gaps:
-        return 0.0
-    pause = max(_PAUSE, 10 * median(gap for _, gap in gaps))
-    return round(sum(gap for step, gap in gaps if gap <= pause and (until is None or step <= until)), 1)
-
-
-def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[list[float]]]:
-    """Each metric as at most 200 points of [last step, mean] over equally many logged points."""
-    series: dict[str, list[tuple[int, float]]] = {}
-    for line in lines:
-        for name, value in line.items():
-            if name not in ("step", "time"):
-                series.setdefault(name, []).append((int(line["step"]), float(value)))
-    curves = {}
-    for name, points in series.items():
-        size = -(-len(points) // _CURVE_POINTS)
-        groups = [points[i : i + size] for i in range(0, len(points), size)]
-        curves[name] = [[group[-1][0], round(sum(v for _, v in group) / len(group), 6)] for group in groups]
-    return curves

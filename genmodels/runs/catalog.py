@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -12,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from genmodels import recipes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
-from genmodels.runs.files import read_bytes
-from genmodels.runs.folder import CARD, CONFIG, MEASURED, NAME, PREVIEW, RunFolder, read_json, runs_root
+from genmodels.runs.files import read_bytes, read_json
+from genmodels.runs.folder import CARD, CONFIG, MEASURED, NAME, PREVIEW, RunFolder, runs_root
 from genmodels.system.paths import PROJECT
 
 if TYPE_CHECKING:
     from genmodels.model import Model
 
 _RUN = "~run"
-
-
 _CARD_BYTES = 2**20
 
 
@@ -298,8 +295,3 @@ def load(name_or_path: str | Path, step: int | None = None, device: str = "cpu")
     from genmodels.runs import checkpoint
 
     return checkpoint.load_model(find(name_or_path), step, device)
-
-
-def as_json(items: tuple[Any, ...]) -> str:
-    """Infos as JSON text, for `--json`."""
-    return json.dumps([vars(item) for item in items], indent=1, default=str)

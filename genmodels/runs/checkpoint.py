@@ -22,7 +22,8 @@ from torch import Tensor
 from genmodels import registry
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.model import Model
-from genmodels.runs.folder import RESUME_JSON, RunFolder, read_json, write_json
+from genmodels.runs.files import read_json, write_json
+from genmodels.runs.folder import RESUME_JSON, RunFolder
 from genmodels.runs.weights_file import shapes_in
 
 WEIGHTS, TRAINING_NETS, RESUME = "model.safetensors", "training_nets.safetensors", "resume.safetensors"

@@ -73,6 +73,16 @@ def read_bytes(path: Path, limit: int, root: Path | None = None) -> bytes:
     return raw
 
 
+def read_tail(path: Path, limit: int) -> str:
+    """The text of the last `limit` bytes; empty if the file does not exist. Raises as `open_regular`."""
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - limit))
+            return file.read(limit).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
 def read_png(path: Path, root: Path | None = None) -> bytes:
     """The bytes of a PNG image small enough for a page. Raises as `read_bytes`, and CheckpointError for other files."""
     raw = read_bytes(path, PNG_BYTES, root)
@@ -90,6 +100,22 @@ def read_png(path: Path, root: Path | None = None) -> bytes:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically: a reader sees the old file or the new one."""
     _replace(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def overwrite_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically, or in place if the disk is full.
+
+    On a full disk no new file can be written, but the old one can be overwritten. A reader may see an incomplete file
+    for a moment; otherwise it would never see why a training ended.
+    """
+    try:
+        write_json(path, value)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
+            raise
+        with path.open("r+b") as file:
+            file.write(json.dumps(value, sort_keys=True).encode())
+            file.truncate()
 
 
 def write_lines(path: Path, values: Iterable[Mapping[str, Any]]) -> None:
@@ -183,3 +209,8 @@ def read_lines(
         if isinstance(value, dict):
             lines.append(value)
     return lines, offset + end
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether it is a folder, and not a link that leads out of its parent folder."""
+    return path.is_dir() and (not path.is_symlink() or path.resolve().is_relative_to(path.parent.resolve()))

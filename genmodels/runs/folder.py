@@ -10,19 +10,13 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -32,39 +26,19 @@ from genmodels.recipes import Spec
 from genmodels.runs.files import (
     JSON_BYTES,
     append_line,
+    is_own_folder,
     open_regular,
+    overwrite_json,
     read_json,
     read_lines,
     read_png,
+    read_tail,
     write_json,
     write_lines,
 )
+from genmodels.runs.provenance import git_commit, versions
 from genmodels.system import leftovers, processes
 from genmodels.system.paths import PROJECT
-
-__all__ = [
-    "CARD",
-    "CONFIG",
-    "CONTROL",
-    "EVENTS",
-    "FORMAT",
-    "INPUTS",
-    "LOG",
-    "MEASURED",
-    "METRICS",
-    "PREVIEW",
-    "PREVIEWS",
-    "RESUME_JSON",
-    "STATUS",
-    "RunFolder",
-    "append_line",
-    "git_commit",
-    "read_json",
-    "read_lines",
-    "runs_root",
-    "versions",
-    "write_json",
-]
 
 FORMAT = 2
 """Version of config.json and metrics.json; `python -m genmodels migrate` converts older ones."""
@@ -80,9 +54,8 @@ LOG, PREVIEWS, INPUTS = "worker.log", "previews", "inputs"
 CARD, MEASURED, PREVIEW = "README.md", "metrics.json", "preview.png"
 NAME = "name.json"
 _STEP = re.compile(r"step-(\d{6,9})", re.ASCII)  # TrainConfig allows 100,000,000 steps
-_CONFIG_BYTES = (
-    2 * 2**20
-)  # some kilobytes usually; the names of 10,000 classes fit, a list of a million layers does not
+_CONFIG_BYTES = 2 * 2**20  # the names of 10,000 classes fit, a list of a million layers does not
+_TAIL_BYTES = 65_536
 _PREVIEW = re.compile(r"(\d{1,9})\.png", re.ASCII)
 
 
@@ -222,7 +195,7 @@ class RunFolder:
             entries = list(self.path.iterdir())
         except OSError:
             return []
-        found = [(int(m[1]), path) for path in entries if (m := _STEP.fullmatch(path.name)) and _is_own_folder(path)]
+        found = [(int(m[1]), path) for path in entries if (m := _STEP.fullmatch(path.name)) and is_own_folder(path)]
         return sorted((step, path) for step, path in found if path == self.step_path(step))  # not step-0000010
 
     def remove_step(self, step: int) -> None:
@@ -280,7 +253,7 @@ class RunFolder:
 
     def previews(self) -> list[tuple[int, Path]]:
         """(step, path) of every preview, ascending. All use the same seeds."""
-        paths = (self.path / PREVIEWS).glob("*.png") if _is_own_folder(self.path / PREVIEWS) else ()
+        paths = (self.path / PREVIEWS).glob("*.png") if is_own_folder(self.path / PREVIEWS) else ()
         found = [(int(match[1]), path) for path in paths if (match := _PREVIEW.fullmatch(path.name))]
         return sorted((step, path) for step, path in found if path == self.preview_path(step))  # not 5.png
 
@@ -291,17 +264,7 @@ class RunFolder:
     # ------------------------------------------------------ worker and users
 
     def write_status(self, **report: Any) -> None:
-        report |= processes.stamp()
-        try:
-            write_json(self.path / STATUS, report)
-        except OSError as error:
-            # On a full disk no new file can be written, but the old one can be overwritten. A reader may see an
-            # incomplete report for a moment; otherwise it would never see why the training ended.
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not (self.path / STATUS).exists():
-                raise
-            with (self.path / STATUS).open("r+b") as file:
-                file.write(json.dumps(report, sort_keys=True).encode())
-                file.truncate()
+        overwrite_json(self.path / STATUS, report | processes.stamp())
 
     def status(self) -> dict[str, Any]:
         """The worker's last report, without numbers out of range; {} before the first, or if it is damaged."""
@@ -334,12 +297,7 @@ class RunFolder:
 
     def log_tail(self, lines: int = 100) -> str:
         """The last lines of worker.log, at most 64 kB. Raises CheckpointError if it is not a regular file."""
-        try:
-            with open_regular(self.path / LOG) as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 65_536))
-                return "\n".join(file.read(65_536).decode("utf-8", "replace").splitlines()[-lines:])
-        except FileNotFoundError:
-            return ""
+        return "\n".join(read_tail(self.path / LOG, _TAIL_BYTES).splitlines()[-lines:])
 
     def files(self) -> Iterator[Path]:
         """Every file for the download, without incomplete files and links that lead out of the folder."""
@@ -354,30 +312,3 @@ class RunFolder:
         for name in (METRICS, STATUS, CONTROL, EVENTS, LOG):
             with suppress(FileNotFoundError):
                 open_regular(self.path / name).close()
-
-
-def _is_own_folder(path: Path) -> bool:
-    """Whether it is a folder, and not a link that leads out of the run."""
-    return path.is_dir() and (not path.is_symlink() or path.resolve().is_relative_to(path.parent.resolve()))
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that affect results, read from package metadata without importing them."""
-    versions = {"python": sys.version.split()[0]}
-    for package in ("torch", "numpy", "safetensors"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-@cache
-def git_commit() -> str | None:
-    """The project's commit, or None outside a checkout."""
-    try:
-        command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() or None

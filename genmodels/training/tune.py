@@ -27,7 +27,8 @@ from genmodels.kernels import candidates
 from genmodels.model import Model
 from genmodels.recipes import Spec
 from genmodels.runs import checkpoint
-from genmodels.runs.folder import read_json, runs_root, write_json
+from genmodels.runs.files import read_json, write_json
+from genmodels.runs.folder import runs_root
 
 _FRACTION = 0.05  # of the estimated training time that tuning may take
 _MARGIN = 0.95  # a candidate must be faster than this fraction of the best time: 5 % is noise

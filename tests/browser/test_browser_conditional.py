@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from genmodels.runs.folder import write_json
+from genmodels.runs.files import write_json
 from tests.pages.test_components import NASTY
 from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
 from tests.support.runs import save_run

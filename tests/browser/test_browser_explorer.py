@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from genmodels.runs.folder import STATUS, write_json
+from genmodels.runs.files import write_json
+from genmodels.runs.folder import STATUS
 from tests.support.browser import Browser, Server, browser, server_of, settle, widget
 from tests.support.runs import save_run
 

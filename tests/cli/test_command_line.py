@@ -16,7 +16,8 @@ from PIL import Image
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.publishing.publish import measure_again, publish
 from genmodels.runs import catalog
-from genmodels.runs.folder import RunFolder, read_json, runs_root, write_json
+from genmodels.runs.files import read_json, write_json
+from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.training import runner
 from tests.conftest import small_spec
 from tests.support.picture_files import packed_photos

@@ -16,7 +16,8 @@ from genmodels.cli.migrate import migrate_folder
 from genmodels.config import Runtime
 from genmodels.errors import CheckpointError
 from genmodels.runs import catalog
-from genmodels.runs.folder import RunFolder, read_json, runs_root, write_json
+from genmodels.runs.files import read_json, write_json
+from genmodels.runs.folder import RunFolder, runs_root
 
 FORMAT_1 = Path(__file__).parents[1] / "support" / "format_1"
 PUBLISHED = Path(__file__).parents[2] / "checkpoints" / "mnist_pixelcnn_binary"

@@ -11,10 +11,11 @@ import pytest
 from genmodels import data, recipes
 from genmodels.errors import CheckpointError, DataError, UnknownNameError
 from genmodels.evaluation import metric_table
-from genmodels.publishing import card, publish
+from genmodels.publishing import card, history, publish
 from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.runs import catalog
-from genmodels.runs.folder import RunFolder, read_json, runs_root, write_json
+from genmodels.runs.files import read_json, write_json
+from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.training import runner
 from tests.conftest import small_spec
 from tests.support.runs import save_run
@@ -76,13 +77,13 @@ def lines(*times: float) -> list[dict[str, float]]:
 
 
 def test_slow_logging_counts_as_training_and_a_pause_does_not() -> None:
-    assert publish._seconds(lines(0, 61, 122, 183)) == 183
-    assert publish._seconds(lines(0, 1, 2, 1_000, 1_001)) == 3
-    assert publish._seconds(lines(0, 1, 60)) == 60, "up to a minute is training time"
-    assert publish._seconds(lines(0, 100, 200, 5_000, 5_100)) == 300
-    assert publish._seconds(lines(0, 61, 122, 183), until=2) == 122
-    assert publish._seconds(lines(0, 10, 5, 15)) == 20, "a clock that was set back adds nothing"
-    assert publish._seconds(lines(7)) == publish._seconds([]) == 0
+    assert history.training_seconds(lines(0, 61, 122, 183)) == 183
+    assert history.training_seconds(lines(0, 1, 2, 1_000, 1_001)) == 3
+    assert history.training_seconds(lines(0, 1, 60)) == 60, "up to a minute is training time"
+    assert history.training_seconds(lines(0, 100, 200, 5_000, 5_100)) == 300
+    assert history.training_seconds(lines(0, 61, 122, 183), until=2) == 122
+    assert history.training_seconds(lines(0, 10, 5, 15)) == 20, "a clock that was set back adds nothing"
+    assert history.training_seconds(lines(7)) == history.training_seconds([]) == 0
 
 
 # ------------------------------------------------------------------------------ expected metrics

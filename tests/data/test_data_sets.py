@@ -236,7 +236,7 @@ def test_cifar10_as_image_files_is_counted_by_name_and_decoded_on_demand(
     page = datasets.sheet(SheetRequest(name="cifar10", label=3, page=1))
     assert ({tile.label for tile in page.tiles}, len(page.tiles), page.count) == ({"cat"}, 12, 60)
     assert (len(opened), {Path(name).parent.name for name in opened}) == (12, {"cat"})
-    assert sum(mean.number for mean in datasets.mean_pictures("cifar10")) == 100
+    assert sum(mean.number for mean in datasets.mean_images("cifar10")) == 100
     assert len(set(opened[12:])) == 100, "at most so many are decoded"
     opened.clear()
     first = data.load(config, first=30)

@@ -344,7 +344,7 @@ def test_samples_are_paged_shuffled_and_filtered() -> None:
 
 def test_the_mean_of_a_class_is_its_mean() -> None:
     real = data.load(data.DataConfig(), "train")
-    means = datasets.mean_pictures("digits")
+    means = datasets.mean_images("digits")
     assert [tile.label for tile in means] == list("0123456789")
     three = np.asarray(Image.open(io.BytesIO(means[3].image)))
     assert np.abs(three - real.images[real.labels == 3].mean((0, 1))).max() <= 0.5

@@ -11,7 +11,8 @@ import pytest
 
 import train_jobs
 from genmodels.runs import catalog
-from genmodels.runs.folder import STATUS, RunFolder, write_json
+from genmodels.runs.files import write_json
+from genmodels.runs.folder import STATUS, RunFolder
 from genmodels.system import processes
 from pages.components import run_actions
 from pages.components.model_choice import is_learning

@@ -16,7 +16,8 @@ import train_jobs
 from genmodels import service
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.runs import catalog, checkpoint
-from genmodels.runs.folder import CARD, CONFIG, LOG, STATUS, read_json, runs_root
+from genmodels.runs.files import read_json
+from genmodels.runs.folder import CARD, CONFIG, LOG, STATUS, runs_root
 from tests.support.damaged_folders import (
     LAST,
     LFS,

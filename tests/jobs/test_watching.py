@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 import train_jobs
-from genmodels.runs.folder import RunFolder, write_json
+from genmodels.runs.files import write_json
+from genmodels.runs.folder import RunFolder
 from genmodels.system import processes
 from tests.support.job_processes import ENDLESS, PROJECT, cli, end_scheduler, start, until, until_state, until_step
 from train_jobs import daemon, make_spec, scheduler, worker

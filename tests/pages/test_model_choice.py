@@ -9,7 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from genmodels.runs import checkpoint
-from genmodels.runs.folder import STATUS, RunFolder, write_json
+from genmodels.runs.files import write_json
+from genmodels.runs.folder import STATUS, RunFolder
 from tests.support.runs import save_run
 
 

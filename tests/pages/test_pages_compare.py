@@ -14,7 +14,7 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.evaluation import metric_table
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.runs.folder import write_json
+from genmodels.runs.files import write_json
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Row
 from tests.pages.test_components import as_read

@@ -17,7 +17,8 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
 from genmodels.runs import catalog
-from genmodels.runs.folder import read_json, runs_root, write_json
+from genmodels.runs.files import read_json, write_json
+from genmodels.runs.folder import runs_root
 from genmodels.service import evaluate
 from genmodels.service.evaluate import inspection, stored_metrics
 from pages.parts.evaluate import charts, metrics

@@ -26,7 +26,7 @@ from genmodels.losses import bernoulli_nll, gaussian_kl
 from genmodels.runs import catalog
 from genmodels.service import manifold
 from genmodels.service.latent import Point, render
-from genmodels.service.manifold import Place, Plane, Scatter, denoise, scatter_image
+from genmodels.service.manifold import Place, Plane, Scatter, denoise, encoding, scatter_image
 from genmodels.service.manifold.denoise import Noise
 from tests.pages.test_components import as_read
 from tests.support.pages import open_page
@@ -147,7 +147,7 @@ def test_a_model_of_other_pictures_has_nothing_to_compare_with(runs: Path) -> No
     with pytest.raises(DataError, match="cifar10"):
         manifold.scatter(Plane(model="mnist_vae_2d"))
     with pytest.raises(DataError, match="another format"):
-        manifold.encode(Plane(model="mnist_vae_2d"), seven())
+        encoding.encode(Plane(model="mnist_vae_2d"), seven())
 
 
 def test_a_place_shows_its_picture_and_the_nearest_real_ones(runs: Path) -> None:
@@ -166,27 +166,27 @@ def test_a_drawing_is_encoded_with_its_spread_and_its_nats(runs: Path) -> None:
     model = catalog.load("mnist_vae_2d")
     x = drawing.to_mnist(seven()).unsqueeze(0)
     mu, logvar = model.posterior(x)
-    found = manifold.encode(Plane(model="mnist_vae_2d"), seven(), draws=3)
+    found = encoding.encode(Plane(model="mnist_vae_2d"), seven(), draws=3)
     assert found.z == pytest.approx(mu[0].tolist(), abs=1e-5)
     assert found.sigma == pytest.approx((0.5 * logvar[0]).exp().tolist(), rel=1e-4)
     assert found.kl == pytest.approx(float(gaussian_kl(mu, logvar)), rel=1e-3)
     cross_entropy = float(bernoulli_nll(model.decoder(mu), x.add(1).mul(0.5).flatten(1)))
     assert found.nats == pytest.approx(cross_entropy - found.entropy, rel=1e-3)
-    assert manifold.nats(x, x) == pytest.approx(0, abs=0.01), "a perfect copy loses nothing"
+    assert encoding.nats(x, x) == pytest.approx(0, abs=0.01), "a perfect copy loses nothing"
     assert torch.equal(tile(found.prepared), as_pixels(x))
     assert len(set(found.samples)) == 3
-    assert manifold.encode(Plane(model="mnist_vae_2d"), seven(), draws=3).samples == found.samples
-    assert manifold.encode(Plane(model="mnist_vae_2d"), seven(), draws=3, seed=1).samples != found.samples
+    assert encoding.encode(Plane(model="mnist_vae_2d"), seven(), draws=3).samples == found.samples
+    assert encoding.encode(Plane(model="mnist_vae_2d"), seven(), draws=3, seed=1).samples != found.samples
 
 
 def test_an_autoencoder_answers_with_a_point(runs: Path) -> None:
-    found = manifold.encode(Plane(model="mnist_autoencoder_2d"), seven())
+    found = encoding.encode(Plane(model="mnist_autoencoder_2d"), seven())
     assert (found.sigma, found.kl, found.samples) == (None, None, ())
 
 
 def test_an_empty_drawing_is_refused(runs: Path) -> None:
     with pytest.raises(EmptyDrawingError):
-        manifold.encode(Plane(model="mnist_vae_2d"), np.zeros((140, 140), np.uint8))
+        encoding.encode(Plane(model="mnist_vae_2d"), np.zeros((140, 140), np.uint8))
 
 
 @pytest.mark.parametrize("z", [(41.0, 0.0), (float("nan"), 0.0), (float("inf"), 0.0), (0.0,), "here"])
@@ -240,7 +240,7 @@ def test_the_visitors_salt_is_on_what_both_models_see(runs: Path) -> None:
     x = to_float(torch.from_numpy(data.load(DataConfig(), "test").images[3:4]))
     noisy = salted / 127.5 - 1
     model = catalog.load("denoiser")
-    assert some.reconstructions[0].nats == pytest.approx(manifold.nats(model.decode(model.encode(noisy)), x), rel=1e-3)
+    assert some.reconstructions[0].nats == pytest.approx(encoding.nats(model.decode(model.encode(noisy)), x), rel=1e-3)
     by_hand = np.zeros((140, 140), np.uint8)
     by_hand[:70] = 255
     assert torch.all(tile(denoise.denoise(("denoiser",), Noise(amount=0.0), salt=by_hand).noisy)[:, :, :14] == 255)

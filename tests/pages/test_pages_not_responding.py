@@ -11,7 +11,8 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from genmodels.runs.folder import RunFolder, write_json
+from genmodels.runs.files import write_json
+from genmodels.runs.folder import RunFolder
 from genmodels.system import processes
 from tests.support.job_processes import PROJECT
 from train_jobs import make_spec

@@ -13,7 +13,7 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.losses import bernoulli_entropy, bernoulli_nll
 from genmodels.runs.folder import RunFolder
-from genmodels.service import manifold
+from genmodels.service.manifold import encoding
 from genmodels.training import runner
 from tests.conftest import digit_batch, small_model, small_spec
 
@@ -38,10 +38,10 @@ def test_the_entropy_is_the_lowest_cross_entropy_of_any_prediction() -> None:
 
 def test_nats_are_zero_for_a_perfect_copy_and_large_for_another_digit() -> None:
     images = digits(50)
-    copies = [manifold.nats(x[None], x[None]) for x in images]
+    copies = [encoding.nats(x[None], x[None]) for x in images]
     assert max(copies) < 0.01
     assert bernoulli_entropy(images.add(1).mul(0.5)).mean().item() > 20, "the entropy itself is large"
-    others = [manifold.nats(x[None], y[None]) for x, y in pairwise(images)]
+    others = [encoding.nats(x[None], y[None]) for x, y in pairwise(images)]
     assert min(others) > 50
 
 

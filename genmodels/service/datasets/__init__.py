@@ -7,11 +7,8 @@ milliseconds instead of a second of unpacking.
 from __future__ import annotations
 
 import io
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -20,9 +17,6 @@ from pydantic import Field
 from genmodels import data
 from genmodels.config import Frozen
 from genmodels.data import DataConfig, DataSpec, Split, uploaded_sets
-from genmodels.data.dataset import ImageFileList
-from genmodels.data.own import hdf5
-from genmodels.data.sets import fsdd_spectrograms
 from genmodels.data.upload import (
     MAX_FILES,
     MAX_UPLOAD_BYTES,
@@ -35,7 +29,7 @@ from genmodels.data.upload import (
 )
 from genmodels.errors import ConfigError, DataError, GenmodelsError, UnknownNameError
 from genmodels.public import public_mode
-from genmodels.service.cache import LRU
+from genmodels.service.datasets.splits import CachedSplit, Entry, Tile, cached_split
 
 __all__ = [
     "MAX_FILES",
@@ -55,7 +49,7 @@ __all__ = [
     "find",
     "kind_of",
     "listing",
-    "mean_pictures",
+    "mean_images",
     "page_count",
     "prepare",
     "remove",
@@ -64,21 +58,8 @@ __all__ = [
 ]
 
 TILES, MAX_SHUFFLE = 48, 999_999
-_DECODED = 2_000  # at most so many images are decoded one by one, 1 ms each
 _MEAN_BYTES, MEAN_CLASSES = 48 * 2**20, 20
 _THUMBNAIL = 112  # pixels per side: 48 thumbnails stay under 300 kB
-_CACHED_SPLITS = 4
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One data set: `spec` is None if its file is damaged; `problem` says why it cannot be loaded now."""
-
-    name: str
-    config: DataConfig
-    uploaded: bool
-    spec: DataSpec | None
-    problem: str | None
 
 
 class SheetRequest(Frozen):
@@ -89,16 +70,6 @@ class SheetRequest(Frozen):
     label: int | None = Field(None, ge=0, lt=1_000, description="this class only; empty for all")
     shuffle: int = Field(0, ge=0, le=MAX_SHUFFLE, description="0 for the set's order, else a seed")
     page: int = Field(0, ge=0, description="page number from 0; numbers after the last page give the last page")
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One image as PNG or JPEG, its class, and its number in the split."""
-
-    image: bytes
-    kind: str
-    label: str | None
-    number: int
 
 
 @dataclass(frozen=True)
@@ -139,7 +110,7 @@ def prepare(name: str) -> None:
     """Load both splits into the cache: decoding thousands of files may take seconds, later requests milliseconds."""
     entry = find(name)
     for split in _splits(entry):
-        _cached_split(entry, split)
+        cached_split(entry, split)
 
 
 def class_counts(name: str) -> dict[Split, tuple[int, ...]]:
@@ -147,7 +118,7 @@ def class_counts(name: str) -> dict[Split, tuple[int, ...]]:
     entry = find(name)
     counts: dict[Split, tuple[int, ...]] = {}
     for split in _splits(entry):
-        labels, spec = _cached_split(entry, split).labels, _spec(entry)
+        labels, spec = cached_split(entry, split).labels, _spec(entry)
         counts[split] = tuple(np.bincount(labels, minlength=spec.num_classes).tolist())
     return counts if _spec(entry).num_classes else {}
 
@@ -175,25 +146,25 @@ def sheet(request: SheetRequest) -> Sheet:
     return Sheet(tiles, page, pages, len(matching), len(cached.labels), len(cached.labels) < size)
 
 
-def _matching(request: SheetRequest, spec: DataSpec) -> tuple[_CachedSplit, np.ndarray]:
+def _matching(request: SheetRequest, spec: DataSpec) -> tuple[CachedSplit, np.ndarray]:
     """The split, and the rows of the requested class."""
     if request.label is not None and request.label >= spec.num_classes:
         raise ConfigError(
             f"label = {request.label} does not exist: {spec.title} has {spec.num_classes} classes, counted from 0"
         )
-    cached = _cached_split(find(request.name), request.split)
+    cached = cached_split(find(request.name), request.split)
     if request.label is None:
         return cached, np.arange(len(cached.labels))
     return cached, np.flatnonzero(cached.labels == request.label)
 
 
-def mean_pictures(name: str) -> tuple[Tile, ...]:
+def mean_images(name: str) -> tuple[Tile, ...]:
     """The mean training image per class (of all images, without classes), computed from at most 48 MB of images.
 
     `number` is the number of images averaged. Classes after the twentieth, and empty ones, are left out.
     """
     entry = find(name)
-    spec, cached = _spec(entry), _cached_split(entry, "train")
+    spec, cached = _spec(entry), cached_split(entry, "train")
     if cached.means is None:
         image_bytes = int(np.prod(cached.images(np.arange(1)).shape))  # of recordings, their spectrograms
         first = np.arange(min(len(cached.labels), _MEAN_BYTES // image_bytes, cached.most))
@@ -234,68 +205,6 @@ def _refuse_in_public_mode(what: str) -> None:
             f"{what} is switched off on this public server (GENMODELS_PUBLIC is set). "
             "Run Genmodels Studio on your own machine to upload your own pictures"
         )
-
-
-# --------------------------------------------------------------------- cache of splits
-
-
-class _CachedSplit:
-    """One split: labels in memory, images in memory or in their files."""
-
-    def __init__(self, entry: Entry, split: Split) -> None:
-        self.means: tuple[Tile, ...] | None = None
-        self.most = sys.maxsize  # images to read at once; fewer if each is decoded from a file
-        self._entry, self._split = entry, split
-        self._lock, self._ready = threading.Lock(), False
-        self._images: np.ndarray | None = None
-        self._packed: hdf5.Packed | None = None
-        self._files: ImageFileList | None = None
-        self.labels = self._rows = np.empty(0, np.int64)
-
-    def load(self) -> _CachedSplit:
-        """Read the split once, also for concurrent requests; after a failure, the next request tries again."""
-        with self._lock:
-            if not self._ready:
-                self._read()
-                self._ready = True
-        return self
-
-    def _read(self) -> None:
-        entry = self._entry
-        if entry.uploaded:
-            self._packed = hdf5.header(Path(str(entry.config.path)))
-            self._rows = self._packed.split(self._split)
-            self.labels = self._packed.labels[self._rows]
-        elif files := data.image_file_list(entry.config, self._split):
-            self._files, self.labels, self.most = files, files.labels, _DECODED
-        elif entry.spec is not None and entry.spec.sample_rate is not None:
-            arrays = fsdd_spectrograms.of(data.load_audio(entry.config, self._split), entry.spec.sample_rate)
-            self._images, self.labels = arrays.images, arrays.labels
-        else:
-            first = _DECODED if "limit" in data.fields(entry.name) else None
-            arrays = data.load(entry.config, self._split, first)
-            self._images, self.labels = arrays.images, arrays.labels
-
-    def images(self, rows: np.ndarray) -> np.ndarray:
-        if self._images is not None:
-            return np.asarray(self._images[rows])
-        if self._files is not None:
-            return self._files.images(rows)
-        assert self._packed is not None
-        return self._packed.rows(self._rows[rows])
-
-
-_cache: LRU[tuple[str, str, float], _CachedSplit] = LRU(_CACHED_SPLITS)
-
-
-def _cached_split(entry: Entry, split: Split) -> _CachedSplit:
-    path = Path(entry.config.path) if entry.config.path else data.data_root()
-    try:
-        key = (f"{entry.name} {path}", split, path.stat().st_mtime if entry.uploaded else 0.0)
-    except OSError as error:
-        raise DataError(f"{entry.name} has just been deleted ({error.strerror}); choose another set") from error
-    # Stored before it is read: concurrent requests wait for one reading.
-    return _cache.store(key, _CachedSplit(entry, split)).load()
 
 
 def _spec(entry: Entry) -> DataSpec:

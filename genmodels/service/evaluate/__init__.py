@@ -15,7 +15,8 @@ from genmodels.evaluation import digit_metrics, range_text, reference_classifier
 from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.runs.folder import MEASURED, RunFolder, read_json
+from genmodels.runs.files import read_json
+from genmodels.runs.folder import MEASURED, RunFolder
 from genmodels.service.dataset_images import modified
 from genmodels.service.evaluate import stored_metrics
 from genmodels.service.inference import plain

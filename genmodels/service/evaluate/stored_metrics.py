@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from genmodels.errors import CheckpointError
-from genmodels.runs.folder import FORMAT, RunFolder, read_json, runs_root, write_json
+from genmodels.runs.files import read_json, write_json
+from genmodels.runs.folder import FORMAT, RunFolder, runs_root
 
 _FILE, _MAX_ENTRIES = "figures.json", 500
 

@@ -1,5 +1,5 @@
-"""Requests of the manifold page: for models with a two-dimensional z, the decoded grid, the codes of real images, one
-decoded point, and one encoded drawing.
+"""Requests of the manifold page: for models with a two-dimensional z, the decoded grid, the codes of real images, and
+one decoded point.
 
 Real images are encoded once per saved step (10,000 digits take 0.2 s) and cached; decoding one point takes 2 ms.
 """
@@ -13,15 +13,13 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from genmodels import capabilities, data, registry
-from genmodels.capabilities import SupportsEncoding, SupportsLatent, SupportsPosterior
+from genmodels.capabilities import SupportsEncoding, SupportsLatent
 from genmodels.data import Arrays, DataConfig, DataSpec
-from genmodels.data.loader import hash_seed, to_float
+from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
-from genmodels.images import drawing, preview
-from genmodels.losses import bernoulli_entropy, bernoulli_nll, gaussian_kl
+from genmodels.images import preview
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.runs.folder import RunFolder
@@ -85,24 +83,6 @@ class Decoded:
     neighbours: tuple[Neighbour, ...]
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """An encoded image: z, the posterior's standard deviation if there is one, and the reconstruction.
-
-    The reconstruction term of the ELBO is `nats`, what the reconstruction loses, plus the image's own `entropy`.
-    `samples` are decoded from samples of the posterior.
-    """
-
-    prepared: bytes
-    z: tuple[float, float]
-    sigma: tuple[float, float] | None
-    reconstruction: bytes
-    nats: float
-    entropy: float
-    kl: float | None
-    samples: tuple[bytes, ...]
-
-
 # ------------------------------------------------------------------------------ which models
 
 
@@ -143,7 +123,7 @@ def grid_png(plane: Plane, spacing: Spacing = "even", *, window: float | None = 
     """
 
     def task() -> bytes:
-        model, _ = _plane_model(plane)
+        model, _ = plane_model(plane)
         if window is not None:
             ticks = torch.linspace(-window, window, 2 * GRID_SIDE + 1)[1::2]
         elif spacing == "even":
@@ -176,7 +156,7 @@ def decode(place: Place) -> Decoded:
     codes = _scatter(place, real)
 
     def task() -> Decoded:
-        model, _ = _plane_model(place)
+        model, _ = plane_model(place)
         pixels = model.decode(torch.tensor([place.z]))
         distance = np.hypot(codes.x - place.z[0], codes.y - place.z[1])
         nearest = np.argpartition(distance, min(NEIGHBOURS, len(distance) - 1))[:NEIGHBOURS]
@@ -197,7 +177,7 @@ _scatters: LRU[tuple[ModelKey, str], Scatter] = LRU(12)
 
 
 def _scatter(plane: Plane, real: _Real) -> Scatter:
-    key = run(lambda: _plane_model(plane)[1])
+    key = run(lambda: plane_model(plane)[1])
     return _scatters.get_or_compute((key, real.key), lambda: _encode_all(plane, key, real))
 
 
@@ -205,7 +185,7 @@ def _encode_all(plane: Plane, key: ModelKey, real: _Real) -> Scatter:
     arrays, spec = real.arrays, real.spec
     images = torch.split(torch.from_numpy(arrays.images.copy()), 1_000)
     with background():
-        parts = list(in_slices(_plane_model(plane)[0].encode(to_float(part)) for part in images))
+        parts = list(in_slices(plane_model(plane)[0].encode(to_float(part)) for part in images))
     z = torch.nan_to_num(torch.cat(parts).float()).numpy()
     # Without the farthest 1 %: a few outliers must not shrink the others to a spot.
     extent = float(np.clip(1.05 * np.quantile(np.abs(z), 0.99), REACH, PLACE_LIMIT))
@@ -215,54 +195,6 @@ def _encode_all(plane: Plane, key: ModelKey, real: _Real) -> Scatter:
     return Scatter(name, z[:, 0].copy(), z[:, 1].copy(), label, spec.classes, spec.title, extent)
 
 
-# ------------------------------------------------------------------------------ one picture
-
-
-def encode(plane: Plane, ink: np.ndarray, *, draws: int = 5, seed: int = 0) -> Encoded:
-    """Encode a drawing (white on black, uint8 (H, W)); decode z and `draws` samples of the posterior.
-
-    Raises EmptyDrawingError if nothing is drawn, DataError if the model's images do not have MNIST's format.
-    """
-    if not accepts_drawings(plane.model):
-        raise DataError(f"{plane.model} has pictures of another format than 1 x 28 x 28; choose a model of digits")
-    if not 0 <= draws <= 16:
-        raise DataError(f"draws = {draws} is not allowed: 0 to 16")
-    x = drawing.to_mnist(ink).unsqueeze(0)
-
-    def task() -> Encoded:
-        model, _ = _plane_model(plane)
-        sigma: tuple[float, float] | None = None
-        kl: float | None = None
-        samples: tuple[bytes, ...] = ()
-        if isinstance(model, SupportsPosterior):
-            z, logvar = model.posterior(x)
-            deviation = (0.5 * logvar).exp()
-            sigma, kl = _pair(deviation), float(gaussian_kl(z, logvar))
-            generator = torch.Generator().manual_seed(hash_seed(seed, draws))
-            images = model.decode(z + deviation * torch.randn(draws, 2, generator=generator))
-            samples = tuple(tile_png(image) for image in images)
-        else:
-            z = model.encode(x)
-        reconstruction = model.decode(z)
-        entropy = float(bernoulli_entropy(x.add(1).mul(0.5)))
-        return Encoded(
-            tile_png(x), _pair(z), sigma, tile_png(reconstruction), nats(reconstruction, x), entropy, kl, samples
-        )
-
-    return run(task)
-
-
-def nats(reconstruction: Tensor, x: Tensor) -> float:
-    """Nats that a reconstruction of one image (1, C, H, W) loses, both in [-1, 1]; 0 for a perfect copy.
-
-    Binary cross entropy summed over the pixels, minus the image's own entropy: the KL divergence of two Bernoullis.
-    """
-    target = x.add(1).mul(0.5)
-    # A certain and wrong pixel would cost infinitely many nats. Float32 separates 1e-6 from 0, and 1 - 1e-6 from 1.
-    probability = reconstruction.add(1).mul(0.5).clamp(1e-6, 1 - 1e-6)
-    return max(0.0, float(bernoulli_nll(torch.logit(probability), target) - bernoulli_entropy(target)))
-
-
 # ------------------------------------------------------------------------------ on the inference thread
 
 
@@ -270,16 +202,12 @@ class _PlaneModel(SupportsLatent, SupportsEncoding):
     """Models of this page."""
 
 
-def _plane_model(plane: Plane) -> tuple[_PlaneModel, ModelKey]:
+def plane_model(plane: Plane) -> tuple[_PlaneModel, ModelKey]:
+    """The model and its key, on the inference thread; raises CapabilityError."""
     model, key = model_of(plane.model, plane.step)
     if not isinstance(model, SupportsLatent) or not isinstance(model, SupportsEncoding) or model.latent_dim != 2:
         raise CapabilityError(f"{plane.model} has no encoder into a 2-D z; choose a model with a 2-D z")
     return model, key  # type: ignore[return-value]
-
-
-def _pair(values: Tensor) -> tuple[float, float]:
-    first, second = values.flatten().tolist()
-    return first, second
 
 
 # ------------------------------------------------------------------------------ on the caller's thread: files only

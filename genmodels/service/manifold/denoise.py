@@ -22,7 +22,8 @@ from genmodels.runs.folder import RunFolder
 from genmodels.seeding import generator_of
 from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.inference import model_of, run
-from genmodels.service.manifold import has_capability, nats
+from genmodels.service.manifold import has_capability
+from genmodels.service.manifold.encoding import nats
 
 MAX_SALT = 0.8
 DIGITS = 500

@@ -260,7 +260,7 @@ def _means(entry: Entry, spec: DataSpec) -> None:
     else:  # one image, in place of the chart of class counts
         st.markdown(f"**{t('data.mean.title')}**")
         st.caption(t("data.mean.intro_plain"))
-    means = datasets.mean_pictures(entry.name)
+    means = datasets.mean_images(entry.name)
     if spec.num_classes > datasets.MEAN_CLASSES:
         st.caption(t("data.mean.first"))
     tiles.flow(

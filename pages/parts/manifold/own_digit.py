@@ -8,7 +8,8 @@ import streamlit as st
 from genmodels.images import drawing
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
-from genmodels.service.manifold import Encoded, Plane
+from genmodels.service.manifold import Plane, encoding
+from genmodels.service.manifold.encoding import Encoded
 from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png
 from pages.components import source_picker
 from pages.components.i18n import t
@@ -38,7 +39,7 @@ def show(info: CheckpointInfo, step: int) -> None:
 
 def _answer(info: CheckpointInfo, plane: Plane, ink: np.ndarray) -> None:
     st.session_state.setdefault("manifold_draws", 0)
-    code = manifold.encode(plane, ink, seed=st.session_state.manifold_draws)
+    code = encoding.encode(plane, ink, seed=st.session_state.manifold_draws)
     kind = "point" if code.sigma is None else "posterior"
     x, y = (f"{value:.2f}" for value in code.z)
     sx, sy = (f"{value:.2f}" for value in code.sigma or (0.0, 0.0))
