@@ -87,7 +87,7 @@ def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
             )
             tiles.row([tiles.Tile(samples.png, "", alt)], width=_MAX_WIDTH, key=f"compare_grid_{index}")
         _pick_step(index, info.steps)
-        note = "constant" if info.latent_dim == 0 else "classes" if info.askable else ""
+        note = "constant" if info.latent_dim == 0 else "classes" if info.condition_names else ""
         st.caption(f"{plain(info.title)}. {t(f'compare.{note}') if note else ''}")
         if state.count() > compare.MIN_MODELS:
             st.button(

@@ -37,18 +37,18 @@ def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Conditi
     return info, ConditionalRequest.parse({"model": info.name, "step": step, "seed": seed})
 
 
-def _reading(cell: Cell) -> str:
-    if cell.reading is None:
+def _prediction(cell: Cell) -> str:
+    if cell.prediction is None:
         return ""
-    return t("conditional.reading", label=cell.reading.label, percent=unbroken(percent(cell.reading.probability)))
+    return t("conditional.reading", label=cell.prediction.label, percent=unbroken(percent(cell.prediction.probability)))
 
 
 def _alt(name: str, cell: Cell) -> str:
-    return f"{t('conditional.every.alt', name=name, seed=cell.seed)} {_reading(cell)}".strip()
+    return f"{t('conditional.every.alt', name=name, seed=cell.seed)} {_prediction(cell)}".strip()
 
 
 def _wrong(cell: Cell) -> bool:
-    return cell.reading is not None and cell.label is not None and not conditional.agrees(cell)
+    return cell.prediction is not None and cell.label is not None and not conditional.agrees(cell)
 
 
 def _rows(sheet: Sheet) -> list[str]:
@@ -69,7 +69,7 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Conditio
             texts = [
                 ImageText(
                     _alt(names[cell.label or 0], cell),
-                    cell.reading.label if cell.reading and _wrong(cell) else "",
+                    cell.prediction.label if cell.prediction and _wrong(cell) else "",
                 )
                 for cell in sheet.cells
             ]
@@ -121,7 +121,9 @@ def _one_class(info: CheckpointInfo, names: tuple[str, ...], request: Conditiona
             TileText(
                 _alt(names[label], cell),
                 t("conditional.one.seed", seed=cell.seed),
-                (f"{t('common.wrong' if _wrong(cell) else 'common.right')} {_reading(cell)}",) if cell.reading else (),
+                (f"{t('common.wrong' if _wrong(cell) else 'common.right')} {_prediction(cell)}",)
+                if cell.prediction
+                else (),
                 warn=_wrong(cell),
             )
             for cell in sheet.cells
@@ -183,7 +185,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
             for index, cell in enumerate(sheet.cells):
                 weight = f"{percentages[index % sheet.columns]} %"
                 alt = t("conditional.between.alt", seed=cell.seed, weight=weight, name=names[end])
-                texts.append(ImageText(f"{alt} {_reading(cell)}".strip()))
+                texts.append(ImageText(f"{alt} {_prediction(cell)}".strip()))
             image_table(
                 sheet.png,
                 (sheet.width, sheet.height),
@@ -200,7 +202,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, request = _controls(infos)
-    names = info.askable
+    names = info.condition_names
     _every_class(info, names, request)
     _one_class(info, names, request)
     _between(info, names, request)

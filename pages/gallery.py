@@ -113,7 +113,7 @@ def _hint(info: CheckpointInfo) -> str:
 
 
 def _purpose(info: CheckpointInfo) -> str:
-    if info.askable and "latent" in info.capabilities:
+    if info.condition_names and "latent" in info.capabilities:
         return "conditional"
     if "latent" in info.capabilities:
         return "latent" if info.latent_dim else "constant"

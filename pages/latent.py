@@ -29,11 +29,11 @@ _PIN_PIXELS = 84
 def _show_image(info: CheckpointInfo, point: Point, step: int) -> None:
     image = service.render(point)
     caption = ""
-    if image.reading:
-        caption = t("latent.reading", label=image.reading.label, percent=percent(image.reading.probability))
+    if image.prediction:
+        caption = t("latent.reading", label=image.prediction.label, percent=percent(image.prediction.probability))
     alt = t("latent.picture_alt", title=info.title, step=f"{step:,}")
     image_view(image.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
-    judge_note.untrained(step, image.reading)
+    judge_note.untrained(step, image.prediction)
 
 
 def _show_pad(names: list[str]) -> None:
@@ -114,9 +114,9 @@ def _sliders(names: list[str]) -> None:
 
 
 def _base_controls(info: CheckpointInfo) -> None:
-    if info.askable:
+    if info.condition_names:
         class_picker(
-            info.askable,
+            info.condition_names,
             key="latent_label",
             label=t("latent.label"),
             help_text=t("latent.label_help"),
@@ -165,11 +165,13 @@ def _actions(current: dict[str, Point], pins: list[tuple[Point, bytes]]) -> None
         t("latent.pin"),
         key="latent_pin",
         icon=":material/push_pin:",
-        on_click=lambda: pins.append((current["point"], service.enlarged_png(current["point"], _PIN_PIXELS))),
+        on_click=lambda: pins.append((current["point"], service.render_enlarged(current["point"], _PIN_PIXELS))),
         disabled=len(pins) >= service.MAX_PINS,
         help=t("latent.pin_help", count=service.MAX_PINS),
     )
-    png_button("latent.png", lambda: service.enlarged_png(current["point"]), f"{name}.png", key="latent_png", place=row)
+    png_button(
+        "latent.png", lambda: service.render_enlarged(current["point"]), f"{name}.png", key="latent_png", place=row
+    )
     gif_button(
         "latent.gif",
         lambda: service.walk_gif([p for p, _ in pins] if len(pins) > 1 else service.walk_of_seeds(current["point"])),
@@ -213,7 +215,7 @@ def _show_pins(pins: list[tuple[Point, bytes]]) -> None:
 def _stage(info: CheckpointInfo, step: int, names: list[str], current: dict[str, Point]) -> None:
     """Show image and pad: everything that is updated while the pad is dragged."""
     with friendly_errors():
-        current["point"] = state.point(info.name, step, len(names), len(info.askable))
+        current["point"] = state.point(info.name, step, len(names), len(info.condition_names))
         left, right = st.columns(2, gap="medium")
         with left:
             _show_image(info, current["point"], step)

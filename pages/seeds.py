@@ -58,8 +58,8 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     row.toggle(
         t("seeds.renormalise"), key="seeds_renormalise", help=t("seeds.renormalise_help"), persist_state="session"
     )
-    if info.askable:
-        class_picker(info.askable, key="seeds_label", label=t("seeds.label"), help_text=t("seeds.label_help"))
+    if info.condition_names:
+        class_picker(info.condition_names, key="seeds_label", label=t("seeds.label"), help_text=t("seeds.label_help"))
     if bad := state.refused():
         st.warning(t("seeds.refused", entered=state.named(bad), count=seeds.MAX_SEEDS), icon=":material/block:")
     return info
@@ -104,7 +104,7 @@ def _between(study: SeedsRequest, norms: NormDistribution, newest: int) -> None:
             label = t("seeds.row_label", method=name, first=first, second=second)
             show(sheet, tiles, label=label, key=f"seeds_strip_{kind}", columns=seeds.STEPS)
             lengths[name] = [tile.norm for tile in sheet.tiles]
-            judged = sheet.tiles[0].reading is not None
+            judged = sheet.tiles[0].prediction is not None
         st.caption(t("seeds.judge_note", judge=t("seeds.judge_note_judge") if judged else ""))
         judge_note.untrained(newest, judged)
         left, right = st.columns([3, 2], gap="medium")
@@ -188,7 +188,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
             "model": info.name,
             "seeds": chosen,
             "renormalise": bool(st.session_state.seeds_renormalise),
-            "label": st.session_state.seeds_label if info.askable else None,
+            "label": st.session_state.seeds_label if info.condition_names else None,
         }
     )
     norms = norm_distribution(info.latent_dim)

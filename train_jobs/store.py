@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from genmodels.runs.catalog import name_taken
+from genmodels.runs.catalog import existing_path
 from genmodels.runs.folder import runs_root
 from train_jobs import database
 
@@ -118,7 +118,7 @@ class Store:
             try:
                 n = _next_number(db)
                 taken = {row[0] for row in db.execute("SELECT id FROM jobs")}
-                while f"{new.recipe}-{n}" in taken or name_taken(f"{new.recipe}-{n}", self.root):
+                while f"{new.recipe}-{n}" in taken or existing_path(f"{new.recipe}-{n}", self.root):
                     n += 1  # a folder older than this queue, or a published checkpoint
                 job_id = f"{new.recipe}-{n}"
                 self._insert(db, job_id, new, "RUNNING" if running else "PENDING", n=n, running=running)

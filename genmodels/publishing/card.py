@@ -163,7 +163,7 @@ def _outside(info: catalog.CheckpointInfo) -> str:
         return "it translates every image, whatever it shows, best at about the size it was trained on."
     if "classification" in info.capabilities:
         return "it assigns any other image to one of its classes too, often with high confidence."
-    if info.askable:
+    if info.condition_names:
         return "samples are plausible at best; they can be conditioned on a class, and on nothing else."
     return "samples are plausible at best, and unconditional."
 
@@ -179,7 +179,7 @@ def _caption(info: catalog.CheckpointInfo) -> str:
         return "Test images, three columns per domain: original, translation, cycle"
     if info.modality == "audio":
         return "Spectrograms of samples, class by class: time to the right, low frequencies at the bottom"
-    if info.askable:
+    if info.condition_names:
         return "Conditional samples: one column per class, one row per seed, 0, 1, 2, ..."
     if "encoding" in info.capabilities:
         return "Samples from seeds 0, 1, 2, ...; below the grey row test images and their reconstructions"

@@ -108,7 +108,7 @@ def _free(name: str) -> str:
     """A similar name that no run and no published checkpoint has."""
     stem = re.sub(r"[-.]", "_", name)[:60]
     candidates = (stem, *(f"{stem}_{number}" for number in range(2, 1000)))
-    return next((free for free in candidates if catalog.name_taken(free) is None), "another_name")
+    return next((free for free in candidates if catalog.existing_path(free) is None), "another_name")
 
 
 def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None) -> Path:

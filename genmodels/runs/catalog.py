@@ -66,7 +66,7 @@ class CheckpointInfo:
         return previews[-1][1] if previews else None
 
     @property
-    def askable(self) -> tuple[str, ...]:
+    def condition_names(self) -> tuple[str, ...]:
         """Names of the classes to condition on, or their numbers if the data has no names; empty if unconditional."""
         count = self.conditions.get("label", 0)
         return self.classes if len(self.classes) == count else tuple(map(str, range(count)))
@@ -173,7 +173,7 @@ def id_of(path: Path) -> str:
     return name
 
 
-def name_taken(name: str, *roots: Path) -> Path | None:
+def existing_path(name: str, *roots: Path) -> Path | None:
     """The folder or file `name` among published checkpoints, runs or in `roots`; None if there is none.
 
     A new folder needs a name that neither root has: the interface and the command line identify models by name.

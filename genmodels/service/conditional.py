@@ -20,7 +20,7 @@ from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import gif
 from genmodels.service.fair_queue import background, queued
-from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, model_of, run, to_image
+from genmodels.service.inference import PredictedClass, condition_of, enlarge, has_judge, model_of, run, to_image
 from genmodels.service.requests import ModelRequest
 
 MAX_CLASSES, SEEDS, STEPS, MORPH_SEEDS = preview.MAX_CLASS_COLUMNS, 10, 12, 4
@@ -39,7 +39,7 @@ class Cell:
 
     seed: int
     label: int | None
-    reading: Reading | None
+    prediction: PredictedClass | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Sheet:
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
     """Checkpoints and runs that decode z for a given class, published ones first."""
-    return tuple(info for info in catalog.list_checkpoints() if "latent" in info.capabilities and info.askable)
+    return tuple(info for info in catalog.list_checkpoints() if "latent" in info.capabilities and info.condition_names)
 
 
 def every_class(request: ConditionalRequest) -> Sheet:
@@ -80,13 +80,13 @@ def between(request: ConditionalRequest, start: int, end: int) -> Sheet:
 
 def agreement(sheet: Sheet) -> tuple[int, int] | None:
     """(images whose class the reference classifier reads, images with a class); None without such a classifier."""
-    judged = [cell for cell in sheet.cells if cell.reading is not None and cell.label is not None]
+    judged = [cell for cell in sheet.cells if cell.prediction is not None and cell.label is not None]
     return (sum(agrees(cell) for cell in judged), len(judged)) if judged else None
 
 
 def agrees(cell: Cell) -> bool:
     """Whether the reference classifier reads the requested class; its classes are the digits in order."""
-    return cell.reading is not None and cell.reading.label == str(cell.label)
+    return cell.prediction is not None and cell.prediction.label == str(cell.label)
 
 
 def every_class_png(request: ConditionalRequest, side: int = 56) -> bytes:
@@ -173,12 +173,12 @@ def _decode(request: ConditionalRequest, seeds: Sequence[int], weights: Tensor) 
 
 def _sheet(request: ConditionalRequest, cells: Cells, weights: Tensor, columns: int) -> Sheet:
     images = _decode(request, [seed for seed, _ in cells], weights)
-    readings: list[Reading | None] = [None] * len(cells)
+    predictions: list[PredictedClass | None] = [None] * len(cells)
     if has_judge(request.model):
         best, index = reference_classifier.probabilities(images).max(1)
-        readings = [Reading(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
+        predictions = [PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
     image = preview.grid(images, columns, scale=1, pad=0)
-    results = tuple(Cell(*cell, reading) for cell, reading in zip(cells, readings, strict=True))
+    results = tuple(Cell(*cell, prediction) for cell, prediction in zip(cells, predictions, strict=True))
     first = to_image(images[:1])
     return Sheet(preview.png(image, compress_level=1), first.width, first.height, columns, results)
 

@@ -41,7 +41,7 @@ ModelKey = tuple[Path, int, int]
 
 
 @dataclass(frozen=True)
-class Reading:
+class PredictedClass:
     """The class that the reference classifier reads in an image, and its probability."""
 
     label: str
@@ -168,10 +168,10 @@ def latent_dim(model: Model) -> int:
     return model.latent_dim
 
 
-def read(pixels: Tensor) -> Reading:
+def predict(pixels: Tensor) -> PredictedClass:
     """The most probable class of one image (1, 1, 28, 28) in [-1, 1] under the reference classifier."""
     probability, index = reference_classifier.probabilities(pixels).max(1)
-    return Reading(str(int(index)), float(probability))
+    return PredictedClass(str(int(index)), float(probability))
 
 
 def to_image(pixels: Tensor) -> Image.Image:

@@ -30,7 +30,7 @@ from genmodels.service.fair_queue import background, queued
 from genmodels.service.inference import (
     MODELS_KEPT,
     ModelKey,
-    Reading,
+    PredictedClass,
     condition_of,
     enlarge,
     has_judge,
@@ -38,7 +38,7 @@ from genmodels.service.inference import (
     latent_dim,
     model_of,
     plain,
-    read,
+    predict,
     run,
     to_image,
 )
@@ -66,19 +66,19 @@ class Point(ModelRequest):
 
 
 @dataclass(frozen=True)
-class Picture:
+class RenderedImage:
     """A decoded image, not enlarged."""
 
     png: bytes
     width: int
     height: int
-    reading: Reading | None
+    prediction: PredictedClass | None
 
 
 # --------------------------------------------------------------------- images
 
 
-def render(point: Point, *, judged: bool = True) -> Picture:
+def render(point: Point, *, judged: bool = True) -> RenderedImage:
     """The image at a point, decoded alone: with another batch size pixels could differ in the last bit.
 
     Raises UnknownNameError, CheckpointError or CapabilityError.
@@ -86,17 +86,17 @@ def render(point: Point, *, judged: bool = True) -> Picture:
     examples = _examples_for(point)
     judged = judged and has_judge(point.model)
 
-    def task() -> Picture:
+    def task() -> RenderedImage:
         model, key = model_of(point.model, point.step)
         pixels = _decode(model, _z(model, key, point, examples), condition_of(model, [point.label]))
         image = to_image(pixels)
-        reading = read(pixels) if judged else None
-        return Picture(preview.png(image, compress_level=1), image.width, image.height, reading)
+        prediction = predict(pixels) if judged else None
+        return RenderedImage(preview.png(image, compress_level=1), image.width, image.height, prediction)
 
     return run(task)
 
 
-def enlarged_png(point: Point, side: int = 560) -> bytes:
+def render_enlarged(point: Point, side: int = 560) -> bytes:
     """The image at a point as a file, enlarged by an integer factor to about `side` pixels."""
     examples = _examples_for(point)
 
@@ -225,13 +225,13 @@ def _directions(model: Model, key: ModelKey, axes: str, examples: Tensor | None)
     )[1]
 
 
-def seconds_of(spec: Spec) -> float | None:
+def estimate_seconds(spec: Spec) -> float | None:
     """Estimated seconds of a training on this CPU, from the time of a few real steps; None if unknown."""
     return estimate_of(spec).seconds
 
 
 def estimate_of(spec: Spec) -> Estimate:
-    """As `seconds_of`, with the reason if a trial step fails or the server is too busy for one."""
+    """As `estimate_seconds`, with the reason if a trial step fails or the server is too busy for one."""
     try:
         with background():
             return run(lambda: estimate.of(spec), divided=True)

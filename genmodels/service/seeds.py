@@ -19,7 +19,7 @@ from genmodels.images import preview
 from genmodels.latent.expression import combine
 from genmodels.model import Model
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import Reading, condition_of, enlarge, has_judge, latent_dim, model_of, run
+from genmodels.service.inference import PredictedClass, condition_of, enlarge, has_judge, latent_dim, model_of, run
 from genmodels.service.latent import Point, walk_gif
 from genmodels.service.requests import ModelRequest
 
@@ -43,7 +43,7 @@ class Tile:
 
     norm: float
     decoded_norm: float
-    reading: Reading | None
+    prediction: PredictedClass | None
 
 
 @dataclass(frozen=True)
@@ -177,11 +177,11 @@ def _decode(request: SeedsRequest, z: Tensor) -> tuple[Tensor, Tensor]:
 def _sheet(request: SeedsRequest, z: Tensor) -> Sheet:
     used, images = _decode(request, z)
     image = preview.grid(images, len(images), scale=1, pad=0)
-    readings: list[Reading | None] = [None] * len(z)
+    predictions: list[PredictedClass | None] = [None] * len(z)
     if has_judge(request.model):
         best, index = reference_classifier.probabilities(images).max(1)
-        readings = [Reading(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
-    rows = zip(z.norm(dim=1).tolist(), used.norm(dim=1).tolist(), readings, strict=True)
+        predictions = [PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
+    rows = zip(z.norm(dim=1).tolist(), used.norm(dim=1).tolist(), predictions, strict=True)
     return Sheet(
         preview.png(image, compress_level=1), image.width // len(z), image.height, tuple(Tile(*row) for row in rows)
     )

@@ -84,7 +84,7 @@ def parameter_count(spec: Spec) -> int:
     return outline(spec).parameter_count
 
 
-def seconds_of(spec: Spec) -> float | None:
+def estimate_seconds(spec: Spec) -> float | None:
     """The estimated seconds of `of`; None if unknown."""
     return of(spec).seconds
 

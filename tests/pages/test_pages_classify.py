@@ -215,9 +215,9 @@ def test_the_confusion_matrix_counts_every_test_digit(runs: Path) -> None:
     assert found.total == len(arrays.labels)
     assert found.accuracy == pytest.approx(float((read == arrays.labels).mean()))
     surest = np.sort(values.max(1).values.numpy()[read != arrays.labels])[::-1][:12]
-    assert [mistake.read.probability for mistake in found.worst] == pytest.approx(surest.tolist(), abs=1e-5)
+    assert [mistake.predicted.probability for mistake in found.worst] == pytest.approx(surest.tolist(), abs=1e-5)
     for mistake in found.worst:
-        assert mistake.label == str(int(arrays.labels[mistake.index])) != mistake.read.label
+        assert mistake.label == str(int(arrays.labels[mistake.index])) != mistake.predicted.label
         assert np.array_equal(tile(mistake.png)[0, 0].numpy(), arrays.images[mistake.index, 0])
 
 

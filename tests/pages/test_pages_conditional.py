@@ -15,7 +15,7 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.runs import catalog
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
-from genmodels.service.conditional import Cell, ConditionalRequest, Reading, Sheet
+from genmodels.service.conditional import Cell, ConditionalRequest, PredictedClass, Sheet
 from tests.support.pages import open_page
 from tests.support.runs import save_run
 
@@ -64,7 +64,7 @@ def near(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 def test_only_models_that_can_be_asked_are_offered(runs: Path) -> None:
     assert [info.name for info in conditional.checkpoints()] == ["asked", "asked_too"]
-    assert conditional.checkpoints()[0].askable == tuple("0123456789")
+    assert conditional.checkpoints()[0].condition_names == tuple("0123456789")
     with pytest.raises(CapabilityError, match="vae is not class-conditional"):
         conditional.every_class(ConditionalRequest(model="vae"))
 
@@ -106,10 +106,10 @@ def test_between_two_classes_the_weight_moves_evenly_and_z_stays(runs: Path) -> 
 
 def test_agreement_counts_what_was_asked_for_and_read() -> None:
     cells = (
-        Cell(0, 3, Reading("3", 0.9)),
-        Cell(0, 4, Reading("9", 0.6)),
-        Cell(0, None, Reading("9", 0.6)),
-        Cell(0, 9, Reading("9", 0.6)),
+        Cell(0, 3, PredictedClass("3", 0.9)),
+        Cell(0, 4, PredictedClass("9", 0.6)),
+        Cell(0, None, PredictedClass("9", 0.6)),
+        Cell(0, 9, PredictedClass("9", 0.6)),
     )
     assert conditional.agreement(Sheet(b"", 28, 28, 2, cells)) == (2, 3)
     assert conditional.agreement(Sheet(b"", 28, 28, 1, (Cell(0, 3, None),))) is None
@@ -122,9 +122,9 @@ def test_the_judge_s_readings_are_those_of_the_pictures(runs: Path) -> None:
     pictures = pictures_of(sheet).reshape(100, 1, 28, 28).float().div(127.5).sub(1)
     best, index = reference_classifier.probabilities(pictures).max(1)
     for cell, label, probability in zip(sheet.cells, index.tolist(), best.tolist(), strict=True):
-        assert cell.reading is not None
+        assert cell.prediction is not None
         if probability > 0.6:
-            assert cell.reading.label == str(label)
+            assert cell.prediction.label == str(label)
 
 
 def test_downloads_are_pictures_of_what_is_shown(runs: Path) -> None:

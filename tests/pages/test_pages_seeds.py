@@ -106,7 +106,7 @@ def test_the_table_is_the_book_s(runs: Path) -> None:
     for index, z in enumerate((a, b, (a + b) / 2, a + b, a - b)):
         assert (pictures[5 + index] - drawn("gan", z)).abs().max() <= 1
     assert sheet.tiles[8].norm == pytest.approx(2 * sheet.tiles[7].norm, rel=1e-5)
-    assert all(tile.reading and tile.reading.label.isdigit() for tile in sheet.tiles)
+    assert all(tile.prediction and tile.prediction.label.isdigit() for tile in sheet.tiles)
 
 
 @pytest.mark.parametrize(("model", "dim"), [("flat", 2), ("line", 1)])

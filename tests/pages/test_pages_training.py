@@ -362,7 +362,7 @@ def test_the_estimate_counts_and_times():
     spec = train_jobs.make_spec("mnist_vae_20", "quick")
     # 784-400-40 and 20-400-784, weights and biases
     assert estimate.parameter_count(spec) == 784 * 400 + 400 + 400 * 40 + 40 + 20 * 400 + 400 + 400 * 784 + 784
-    seconds = estimate.seconds_of(spec)
+    seconds = estimate.estimate_seconds(spec)
     assert seconds is not None
     assert 0.1 < seconds < 3600
     assert estimate.outline(spec).latent_dim == 20
@@ -379,7 +379,7 @@ def test_the_estimate_counts_and_times():
 def test_no_estimate_takes_the_memory_of_the_server(family, assignments):
     spec = train_jobs.make_spec(family, None, assignments)
     before = psutil.Process().memory_info().rss
-    assert estimate.seconds_of(spec) is None
+    assert estimate.estimate_seconds(spec) is None
     assert psutil.Process().memory_info().rss - before < 400e6
 
 
@@ -396,12 +396,12 @@ def test_a_long_step_is_reckoned_from_a_tiny_batch(monkeypatch, longest, largest
     monkeypatch.setattr(estimate, "MAX_STEP_S", longest)
     estimate._seconds_of_step.cache_clear()
     small = ["model.channels=4", "model.layers=1", "train.batch_size=24", "train.max_steps=10"]
-    assert estimate.seconds_of(train_jobs.make_spec("pixelcnn", None, small)) > 0
+    assert estimate.estimate_seconds(train_jobs.make_spec("pixelcnn", None, small)) > 0
     assert (max(sizes), sizes[:2]) == (largest, [2, 2])
 
 
 def test_no_step_is_timed_on_a_public_server(monkeypatch):
     spec = train_jobs.make_spec("vae")
-    assert estimate.seconds_of(spec) is not None
+    assert estimate.estimate_seconds(spec) is not None
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
-    assert estimate.seconds_of(spec) is None
+    assert estimate.estimate_seconds(spec) is None

@@ -213,7 +213,7 @@ def test_steps_are_timed_after_the_discriminator_warm_up(monkeypatch: pytest.Mon
     real = cls.training_step
     monkeypatch.setattr(cls, "training_step", lambda self, *args: (timed.append(args[2]), real(self, *args))[1])
     spec = small_spec("cyclegan", "model.discriminator_warmup=1000", "train.max_steps=2000", "train.batch_size=2")
-    estimate.seconds_of(spec)
+    estimate.estimate_seconds(spec)
     assert timed
     assert min(timed) >= 1000
     timed.clear()

@@ -198,9 +198,9 @@ def test_of_the_next_pixel_only_red_is_available(runs: Path, tmp_path: Path) -> 
 
 def test_the_reference_classifier_reads_finished_digits_only(runs: Path) -> None:
     painting = paint.begin(PaintRequest(model="asked", count=2))
-    assert paint.readings(painting) == (None, None)
+    assert paint.predictions(painting) == (None, None)
     paint.advance(painting, 28)
-    assert all(found is not None and found.label in "0123456789" for found in paint.readings(painting))
+    assert all(found is not None and found.label in "0123456789" for found in paint.predictions(painting))
 
 
 # ------------------------------------------------------------------------------ files

@@ -54,7 +54,7 @@ def test_the_first_estimate_on_a_busy_machine_is_of_the_right_size(recipe: str, 
     spec = train_jobs.make_spec(recipe, None, [*assignments, "train.max_steps=100"], "digits")
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
     try:
-        found = estimate.seconds_of(spec)
+        found = estimate.estimate_seconds(spec)
         assert found is not None
         assert 1 / 4 < found / (100 * cpu_seconds_of_steps(spec)) < 4
     finally:
@@ -78,7 +78,7 @@ def test_an_estimate_expires(kept: float, times: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(estimate, "_time_step", lambda *given: (probes.append(""), time_step(*given))[1])
     spec = train_jobs.make_spec("mnist_vae_20", None, ["train.batch_size=4"], "digits")
     for _ in range(2):
-        assert estimate.seconds_of(spec) is not None
+        assert estimate.estimate_seconds(spec) is not None
     assert len(probes) == times
 
 
@@ -95,7 +95,7 @@ def test_the_generators_step_of_a_wgan_is_counted(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(registry.get("wgan"), "training_step", step)
     monkeypatch.setattr(estimate, "MAX_STEP_S", 1e9)
-    assert estimate.seconds_of(spec) == pytest.approx(14 / 5)
+    assert estimate.estimate_seconds(spec) == pytest.approx(14 / 5)
 
 
 def test_a_trial_step_that_fails_is_a_mild_note_on_the_train_page(monkeypatch: pytest.MonkeyPatch) -> None:

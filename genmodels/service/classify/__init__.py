@@ -26,7 +26,7 @@ from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.fair_queue import queued
-from genmodels.service.inference import ModelKey, Reading, model_of, plain, run
+from genmodels.service.inference import ModelKey, PredictedClass, model_of, plain, run
 
 MAX_CLASSIFIERS, CLASSES, WORST = 8, 10, 12
 _BATCH = 100
@@ -58,7 +58,7 @@ class Mistake:
     png: bytes
     index: int
     label: str
-    read: Reading
+    predicted: PredictedClass
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _counted(values: Tensor, images: np.ndarray, labels: Tensor) -> Confusion:
             tile_png(to_float(torch.from_numpy(images[i].copy()))),
             i,
             str(int(labels[i])),
-            Reading(str(int(top[i])), float(best[i])),
+            PredictedClass(str(int(top[i])), float(best[i])),
         )
         for i in confident.tolist()
     )

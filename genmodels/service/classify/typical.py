@@ -24,7 +24,7 @@ from genmodels.service.cache import LRU
 from genmodels.service.classify import CLASSES, as_classifier, classifier_of, outputs, require_digits
 from genmodels.service.dataset_images import test_images, tile_png
 from genmodels.service.fair_queue import queued
-from genmodels.service.inference import ModelKey, Reading, has_judge, read, run
+from genmodels.service.inference import ModelKey, PredictedClass, has_judge, predict, run
 from genmodels.service.requests import ModelRequest
 
 _SLICE = 0.05  # seconds one task may hold the inference thread
@@ -50,8 +50,8 @@ class Typical:
 
     png: bytes
     label: str
-    own: Reading
-    judged: Reading | None
+    own: PredictedClass
+    judged: PredictedClass | None
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def _readings(images: Tensor, model: SupportsClassification, judged: bool) -> Ca
             Typical(
                 tile_png(images[label]),
                 str(label),
-                Reading(str(int(top[label])), float(best[label])),
-                read(images[label : label + 1]) if judged else None,
+                PredictedClass(str(int(top[label])), float(best[label])),
+                predict(images[label : label + 1]) if judged else None,
             )
             for label in range(len(images))
         )

@@ -26,7 +26,7 @@ from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import modified, test_images, tile_png
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import ModelKey, Reading, has_judge, in_slices, model_of, plain, read, run
+from genmodels.service.inference import ModelKey, PredictedClass, has_judge, in_slices, model_of, plain, predict, run
 from genmodels.service.requests import ModelRequest
 
 REACH, GRID_SIDE, NEIGHBOURS = 4.0, 15, 5
@@ -79,7 +79,7 @@ class Decoded:
     """The image decoded at a point, and the real images with the nearest codes."""
 
     png: bytes
-    reading: Reading | None
+    prediction: PredictedClass | None
     neighbours: tuple[Neighbour, ...]
 
 
@@ -168,7 +168,7 @@ def decode(place: Place) -> Decoded:
             )
             for i in nearest[np.argsort(distance[nearest])]
         ]
-        return Decoded(tile_png(pixels), read(pixels) if judged else None, tuple(neighbours))
+        return Decoded(tile_png(pixels), predict(pixels) if judged else None, tuple(neighbours))
 
     return run(task)
 

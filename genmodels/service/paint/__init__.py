@@ -31,7 +31,7 @@ from genmodels.sampling.pixels import UNKNOWN
 from genmodels.seeding import generator_of
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import Reading, condition_of, has_judge, model_of, plain, run
+from genmodels.service.inference import PredictedClass, condition_of, has_judge, model_of, plain, run
 from genmodels.service.requests import ModelRequest
 
 MAX_IMAGES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
@@ -190,14 +190,14 @@ def stop(painting: Painting) -> None:
     painting._next_rows = None
 
 
-def readings(painting: Painting) -> tuple[Reading | None, ...]:
+def predictions(painting: Painting) -> tuple[PredictedClass | None, ...]:
     """What the reference classifier reads in each image; None without one, or while the images are not finished."""
     if not painting.done or not has_judge(painting.request.model):
         return (None,) * len(painting.canvas)
 
-    def task() -> tuple[Reading, ...]:
+    def task() -> tuple[PredictedClass, ...]:
         best, index = reference_classifier.probabilities(painting.canvas).max(1)
-        return tuple(Reading(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
+        return tuple(PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
 
     return run(task)
 

@@ -64,7 +64,11 @@ def show(info: CheckpointInfo) -> None:
     st.markdown(t("classify.mistakes.worst_text"))
     tiles = []
     for mistake in confusion.worst:
-        values = {"label": mistake.label, "read": mistake.read.label, "value": f"{mistake.read.probability:.3f}"}
+        values = {
+            "label": mistake.label,
+            "read": mistake.predicted.label,
+            "value": f"{mistake.predicted.probability:.3f}",
+        }
         number = f"{mistake.index:,}"
         caption = t("classify.mistakes.caption", **values, index=number)
         tiles.append(Tile(mistake.png, caption, t("classify.mistakes.alt", **values, index=number)))

@@ -106,12 +106,12 @@ def _answer(place: Place) -> None:
     decoded = manifold.decode(place)
     x, y = (f"{value:.2f}" for value in place.z)
     caption = t("manifold.map.decoded", x=x, y=y)
-    if decoded.reading:
-        sure = percent(decoded.reading.probability)
-        caption = t("manifold.map.decoded_reading", x=x, y=y, label=decoded.reading.label, percent=sure)
+    if decoded.prediction:
+        sure = percent(decoded.prediction.probability)
+        caption = t("manifold.map.decoded_reading", x=x, y=y, label=decoded.prediction.label, percent=sure)
     row([Tile(decoded.png, caption, t("manifold.map.decoded_alt", x=x, y=y))], key="manifold_drawn", width=260)
     if place.step is not None:
-        judge_note.untrained(place.step, decoded.reading)
+        judge_note.untrained(place.step, decoded.prediction)
     st.markdown(f"**{t('manifold.map.neighbours')}**", help=t("manifold.map.neighbours_help"))
     row(
         [

@@ -34,8 +34,8 @@ def read_address() -> None:
 
 def read_class(info: CheckpointInfo) -> None:
     """Read `?class=`, whose range depends on the model."""
-    last = len(info.askable) - 1
-    allowed = address.between(0, last) if info.askable else t("paint.class_none")
+    last = len(info.condition_names) - 1
+    allowed = address.between(0, last) if info.condition_names else t("paint.class_none")
     problem = address.problem("class", allowed)
     address.bind("paint", "class", "paint_label", address.integer(0, last), problem, default=ANY)
 
@@ -106,21 +106,21 @@ def condition(info: CheckpointInfo, own: bool) -> int:
 
 def condition_or_likeliest(info: CheckpointInfo, own: bool) -> int:
     """The class to condition the likelihood on; ANY: the likeliest one, if there are few enough to try all."""
-    few = len(info.askable) <= MAX_CLASSES
+    few = len(info.condition_names) <= MAX_CLASSES
     return _class(info, "paint_condition", [OWN] if own else [], "measured", [ANY] if few else [])
 
 
 def _class(
     info: CheckpointInfo, key: str, first: Sequence[int], kind: str = "generated", any_: Sequence[int] = (ANY,)
 ) -> int:
-    if not info.askable:
+    if not info.condition_names:
         return ANY
-    options = [*first, *any_, *range(len(info.askable))]
+    options = [*first, *any_, *range(len(info.condition_names))]
     names = {OWN: t("paint.class_own"), ANY: t(f"paint.class_any_{kind}")}
     number: int = choice.choose(
         t("paint.class"),
         options,
-        lambda number: names.get(number) or info.askable[number],
+        lambda number: names.get(number) or info.condition_names[number],
         key=key,
         help=t(f"paint.class_help_{kind}"),
         persist_state="session",

@@ -93,9 +93,11 @@ def _likelihood(info: CheckpointInfo, result: Surprise) -> str:
     likeliest = result.likeliest
     if likeliest is not None and result.condition is not None:
         order = sorted(range(len(result.by_class)), key=result.by_class.__getitem__)[:_SHOWN_CLASSES]
-        listed = ", ".join(f"{plain(info.askable[label])}: {result.by_class[label]:,.1f}" for label in order)
-        parts.append(t("paint.surprise.classes", condition=plain(info.askable[result.condition]), listed=listed))
-        if result.label is not None and result.label < len(info.askable):
+        listed = ", ".join(f"{plain(info.condition_names[label])}: {result.by_class[label]:,.1f}" for label in order)
+        parts.append(
+            t("paint.surprise.classes", condition=plain(info.condition_names[result.condition]), listed=listed)
+        )
+        if result.label is not None and result.label < len(info.condition_names):
             kind = "right" if likeliest == result.label else "wrong"
-            parts.append(t(f"paint.surprise.{kind}", label=plain(info.askable[result.label])))
+            parts.append(t(f"paint.surprise.{kind}", label=plain(info.condition_names[result.label])))
     return "\n\n".join(parts)

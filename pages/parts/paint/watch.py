@@ -42,7 +42,7 @@ def show(
     if memory.get("paint_asked") != key:
         with friendly_errors():
             memory.paint_painting = paint.begin(request, image.pixels if image else None, known_rows)
-            memory.paint_asked, memory.paint_held, memory.paint_readings = key, False, None
+            memory.paint_asked, memory.paint_held, memory.paint_predictions = key, False, None
             memory.pop("paint_looked", None)
             memory.pop("paint_problem", None)
             memory.paint_run = memory.get("paint_run", 0) + 1
@@ -145,21 +145,21 @@ def _again() -> None:
 
 def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | None) -> None:
     memory = st.session_state
-    if painting.done and memory.paint_readings is None:
-        memory.paint_readings = paint.readings(painting)
-    readings = memory.paint_readings if painting.done else [None] * len(painting.canvas)
+    if painting.done and memory.paint_predictions is None:
+        memory.paint_predictions = paint.predictions(painting)
+    predictions = memory.paint_predictions if painting.done else [None] * len(painting.canvas)
     tiles = []
     for index, seed in enumerate(painting.seeds):
         below = t("paint.seed_of", seed=seed)
         if painting.labels is not None:
-            below += " · " + t("paint.of_class", label=info.askable[painting.labels[index]])
-        if reading := readings[index]:
-            below += " · " + t("paint.reads", label=reading.label, percent=unbroken(percent(reading.probability)))
+            below += " · " + t("paint.of_class", label=info.condition_names[painting.labels[index]])
+        if prediction := predictions[index]:
+            below += " · " + t("paint.reads", label=prediction.label, percent=unbroken(percent(prediction.probability)))
         kind = "completed" if painting.known_rows else "generated"
         alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=facts.height, note=below)
         tiles.append(BoardTile(alt, "", below))
     step = painting.request.step
-    judge_note.untrained(info.steps[-1] if step is None else step, readings[0])
+    judge_note.untrained(info.steps[-1] if step is None else step, predictions[0])
     shown = painting.rows * facts.width
     if at is not None and memory.get("paint_before"):
         shown = at.row * facts.width + at.column

@@ -18,9 +18,9 @@ def tile_text(tile: Tile, norms: NormDistribution, alt: str, *, above: str = "",
     mark = t("seeds.below_range") if tile.norm < norms.low else t("seeds.above_range") if tile.norm > norms.high else ""
     key = "seeds.norm" if norm == decoded else "seeds.norm_renormalised"
     lines = [t(key, norm=f"{norm} {mark}".strip(), decoded=decoded)]
-    if tile.reading:
-        sure = unbroken(percent(tile.reading.probability))
-        lines.append(t("seeds.reading", label=tile.reading.label, percent=sure))
+    if tile.prediction:
+        sure = unbroken(percent(tile.prediction.probability))
+        lines.append(t("seeds.reading", label=tile.prediction.label, percent=sure))
     spoken = " ".join([alt, t("seeds.norm_alt", norm=norm), *lines[1:]])
     return TileText(spoken, above, tuple(lines), before, warn=bool(mark))
 
