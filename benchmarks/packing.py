@@ -56,7 +56,7 @@ def per_second(read: Callable[[int], object], rows: np.ndarray, batch: int = 1) 
 
 def measure(source: Source, folder: Path, out: Path, size: int, count: int) -> None:
     report = packing.pack(source, out, size=size, limit=count)
-    packed = hdf5.header(out)
+    packed = hdf5.read_header(out)
     random = np.random.default_rng(1)
     rows = random.integers(0, packed.count, READS if count >= READS else count)
     view = packed.view()

@@ -88,9 +88,9 @@ def download(name: str) -> str:
         data_root().mkdir(parents=True, exist_ok=True)
     leftovers.sweep(data_root(), *_INCOMPLETE)
     with leftovers.at_work(data_root()):
-        if not dataset.located():
+        if not dataset.locate():
             dataset.fetch()
-        return str(dataset.located())
+        return str(dataset.locate())
 
 
 def load(config: DataConfig, split: Split = "train", first: int | None = None) -> Arrays:

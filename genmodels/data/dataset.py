@@ -108,7 +108,7 @@ class Downloadable(Dataset):
     """A data set that may have to be downloaded first."""
 
     @abstractmethod
-    def located(self) -> Path | None:
+    def locate(self) -> Path | None:
         """The folder or file of the set below the data root, or None."""
 
     @abstractmethod
@@ -121,7 +121,7 @@ class Downloadable(Dataset):
         return ""
 
     def missing(self, config: DataConfig) -> str | None:
-        if self.located():
+        if self.locate():
             return None
         spec = self.spec(config)
         offline = "tones" if spec.sample_rate else "digits2inverted" if spec.pairs else "digits"

@@ -34,25 +34,25 @@ _REMEDIES = {
 _BY_SUFFIX = {suffix: reason for reason, suffixes in _REMEDIES.items() for suffix in suffixes}
 
 
-def is_system(name: str) -> bool:
+def is_system_file(name: str) -> bool:
     """Whether a file or a folder above it is hidden, or made by the operating system (.DS_Store, __MACOSX, ...)."""
     return any(part.startswith(".") or part.lower() in _SYSTEM for part in PurePosixPath(name).parts)
 
 
-def other_kind(name: str) -> str:
+def reason_for_type(name: str) -> str:
     """Why a file of another kind is not used, by its suffix, with the remedy if there is one."""
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _ARCHIVES:
         return "archives inside; unpack them first"
-    return _BY_SUFFIX.get(suffix, f"files of another kind ({shown(suffix) or 'no suffix'})")
+    return _BY_SUFFIX.get(suffix, f"files of another kind ({printable(suffix) or 'no suffix'})")
 
 
-def known_kind(name: str) -> str | None:
+def known_reason(name: str) -> str | None:
     """Why files with this suffix are not used and what to do, if that is known."""
     return _BY_SUFFIX.get(PurePosixPath(name).suffix.lower())
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """A file name for display: bytes that are not UTF-8 and control characters are escaped."""
     try:
         text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -69,16 +69,16 @@ class LeftOut:
         self.ignored = 0
 
     def add(self, name: str, reason: str) -> None:
-        self.reasons.setdefault(reason, []).append(shown(name))
+        self.reasons.setdefault(reason, []).append(printable(name))
 
     def add_unless_used(self, name: str, suffixes: Iterable[str]) -> bool:
         """True if the suffix is one of these; else the file is counted with its reason."""
-        if is_system(name):
+        if is_system_file(name):
             self.ignored += 1
         elif PurePosixPath(name).suffix.lower() in suffixes:
             return True
         else:
-            self.add(name, other_kind(name))
+            self.add(name, reason_for_type(name))
         return False
 
     def update(self, other: LeftOut, prefix: str = "") -> None:

@@ -23,7 +23,7 @@ from pydantic import Field
 from genmodels.config import Frozen
 from genmodels.data import uploaded_sets
 from genmodels.data.formats import image_files
-from genmodels.data.left_out import known_kind
+from genmodels.data.left_out import known_reason
 from genmodels.data.own import array_files, sources
 from genmodels.data.sandbox import decoding_process
 from genmodels.data.sandbox.decoding_process import SILENCE_SECONDS, Wording
@@ -111,12 +111,12 @@ def kind_of(uploads: Sequence[Upload]) -> Kind:
             return "hdf5"
         if start.startswith(_ZIP_MAGIC):
             return "zip"
-        if reason := known_kind(_plain_name(upload.name)):
+        if reason := known_reason(_plain_name(upload.name)):
             raise DataError(f"{upload.name[:80]!r} cannot be used: {reason}")
         raise DataError(
             f"{upload.name[:80]!r} is neither a zip nor an HDF5 file, whatever its name; "
-            f"upload pictures ({sources.endings(image_files.SUFFIXES)}), one zip of them, one .npz, CSV or idx files, "
-            "or one HDF5 file"
+            f"upload pictures ({sources.join_suffixes(image_files.SUFFIXES)}), one zip of them, one .npz, CSV or idx "
+            "files, or one HDF5 file"
         )
     if len(archives) < len(uploads):
         archive = next(filter(_is_archive, archives))

@@ -41,8 +41,8 @@ def name_from_title(title: str) -> str:
     name = re.sub(r"[\W_]+", "-", title.casefold()).strip("-")
     if not name:
         raise ConfigError(f"the name {title!r} has no letter and no digit; choose another one")
-    taken = {re.sub(r"_", "-", other) for other in (*built_in(), *own_names())}
-    if name in taken:
+    reserved = {re.sub(r"_", "-", other) for other in (*built_in(), *own_names())}
+    if name in reserved:
         raise ConfigError(f"the name {title!r} belongs to a data set of the studio; choose another one")
     return name
 

@@ -209,11 +209,11 @@ def command_of(spec: Spec) -> str:
     words = ["python -m train_jobs submit", recipe.name]
     words += [f"--preset {spec.preset}"] if spec.preset else []
     if spec.data != DataConfig.parse(plain["data"], "data."):
-        words += [f"--set data.{key}={_written(value)}" for key, value in patch["data"].items()]
+        words += [f"--set data.{key}={_format_value(value)}" for key, value in patch["data"].items()]
     # A setting added after the spec was written has its default there, whatever the recipe says today.
     config = registry.config_class(spec.model).parse(spec.config, "model.").model_dump(mode="json")
     words += [
-        f"--set model.{key}={_written(value)}"
+        f"--set model.{key}={_format_value(value)}"
         for key, value in config.items()
         if key not in FROM_DATA and value != base.config[key]
     ]
@@ -225,11 +225,11 @@ def command_of(spec: Spec) -> str:
         if key in ("max_steps", "batch_size"):
             usual = getattr(counted, key, None) if key == "max_steps" else lengths.batch_size
         if value != usual:
-            words.append(f"--set train.{key}={_written(value)}")
+            words.append(f"--set train.{key}={_format_value(value)}")
     return " ".join(words)
 
 
-def _written(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """The value unquoted if `parse_overrides` returns the same value, otherwise as JSON."""
     bare = isinstance(value, str) and _value(value) == value
     return shlex.quote(value if bare else json.dumps(value, separators=(",", ":")))
@@ -245,11 +245,11 @@ def _fit_to_data(model: str, values: Mapping[str, Any], spec: DataSpec) -> Model
         )
     config = config_class.parse(values, "model.")
     filled = {field: getattr(spec, field) for field in FROM_DATA if field in config_class.model_fields}
-    for field, offered in filled.items():
-        wanted = getattr(config, field)
-        if wanted is not None and wanted != offered:
+    for field, data_value in filled.items():
+        setting = getattr(config, field)
+        if setting is not None and setting != data_value:
             raise ConfigError(
-                f"model.{field} = {wanted!r} does not fit data set {spec.name!r}, which has {offered!r}; "
+                f"model.{field} = {setting!r} does not fit data set {spec.name!r}, which has {data_value!r}; "
                 f"leave model.{field} empty to take the data's, or choose other data with --data"
             )
     return config.replace(**filled)

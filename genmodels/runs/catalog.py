@@ -124,14 +124,14 @@ def list_models() -> tuple[ModelInfo, ...]:
 
 def list_recipes() -> tuple[RecipeInfo, ...]:
     """Every recipe, sorted by name."""
-    found = []
+    infos = []
     for name in recipes.names():
         r = recipes.get(name)
         data_name = str(r.data.get("name"))
-        found.append(
+        infos.append(
             RecipeInfo(r.name, r.title, r.description, r.source, r.family, data_name, tuple(r.presets), r.expect)
         )
-    return tuple(found)
+    return tuple(infos)
 
 
 def list_checkpoints() -> tuple[CheckpointInfo, ...]:
@@ -139,7 +139,7 @@ def list_checkpoints() -> tuple[CheckpointInfo, ...]:
 
     `damaged_checkpoints` lists the damaged published ones; the Runs page shows damaged runs with the reason.
     """
-    found = []
+    infos = []
     for root, published in _roots():
         for path in sorted(root.glob(f"[!.]*/{CONFIG}")):  # hidden folders are incomplete
             try:
@@ -147,8 +147,8 @@ def list_checkpoints() -> tuple[CheckpointInfo, ...]:
             except GenmodelsError:
                 continue
             if info.steps:
-                found.append(info)
-    return tuple(found)
+                infos.append(info)
+    return tuple(infos)
 
 
 def _roots() -> list[tuple[Path, bool]]:

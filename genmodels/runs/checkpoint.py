@@ -145,14 +145,14 @@ def _check_fit(model: Model, path: Path) -> None:
         extra = shapes_in(path / TRAINING_NETS, path.parent)
         stored |= {key: shape for key, shape in extra.items() if not key.startswith(_RAW)}
         absent = frozenset()
-    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     for key, shape in stored.items():
-        if key in wanted and shape != wanted[key]:
+        if key in shapes and shape != shapes[key]:
             raise CheckpointError(
-                f"{path}: {key} has shape {shape}, the config asks for {wanted[key]}; "
+                f"{path}: {key} has shape {shape}, the config expects {shapes[key]}; "
                 "weights and config.json do not belong together"
             )
-    expected = {key for key in wanted if key.split(".")[0] not in model.pretrained | absent}
+    expected = {key for key in shapes if key.split(".")[0] not in model.pretrained | absent}
     if expected != set(stored):
         lacking, unknown = sorted(expected - set(stored)), sorted(set(stored) - expected)
         raise CheckpointError(f"{path} does not fit its config: lacks {lacking[:5]}, has unknown {unknown[:5]}")
@@ -167,18 +167,18 @@ def take_weights(model: Model, path: Path) -> tuple[list[str], list[str]]:
     Returns the names of weights that are initialised from scratch, such as those of unpublished discriminators, and of
     weights of such extended layers. Raises CheckpointError if nothing fits.
     """
-    given = _load_tensors(path / WEIGHTS)
+    source = _load_tensors(path / WEIGHTS)
     if (path / TRAINING_NETS).exists():
-        given |= {k: v for k, v in _load_tensors(path / TRAINING_NETS).items() if not k.startswith(_RAW)}
+        source |= {k: v for k, v in _load_tensors(path / TRAINING_NETS).items() if not k.startswith(_RAW)}
     own = {key: value for key, value in model.state_dict().items() if key in _learned(model)}
-    fitting = {key: value for key, value in given.items() if key in own and value.shape == own[key].shape}
+    fitting = {key: value for key, value in source.items() if key in own and value.shape == own[key].shape}
     if not fitting:
         raise CheckpointError(f"{path}: none of its weights has the name and the shape of one of this model")
     extended: dict[str, Tensor] = {}
     for name, layer in model.named_modules():
         if isinstance(layer, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Conv2d):
             for key in (f"{name}.weight", f"{name}.bias"):
-                here, there = own.get(key), given.get(key)
+                here, there = own.get(key), source.get(key)
                 if (
                     here is not None
                     and there is not None
@@ -198,10 +198,10 @@ def _learned(model: Model) -> set[str]:
 
 
 def load_resume(path: Path) -> dict[str, Any]:
-    """The resume state as it was given to `save`; raises CheckpointError where the checkpoint has none."""
+    """The resume state that `save` stored; raises CheckpointError if the checkpoint has none."""
     if not (path / RESUME_JSON).exists():
         raise CheckpointError(f"{path} was published without the state that training needs; it cannot be resumed")
-    # In memory of their own, aligned as those that training made: a product may add in another order where it is not.
+    # Cloned, so that they are aligned as in training: matrix products of unaligned tensors may add in another order.
     tensors = {key: value.clone() for key, value in _load_tensors(path / RESUME).items()}
     try:
         state: dict[str, Any] = _unpack(read_json(path / RESUME_JSON, _RESUME_BYTES), tensors)

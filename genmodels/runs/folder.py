@@ -110,10 +110,11 @@ class RunFolder:
     def config(self) -> dict[str, Any]:
         """The content of config.json. Raises CheckpointError if its format version is another one."""
         config = read_json(self.path / CONFIG, _CONFIG_BYTES)
-        found = config.get("format") if isinstance(config, dict) else None
-        if found != FORMAT:
+        version = config.get("format") if isinstance(config, dict) else None
+        if version != FORMAT:
             raise CheckpointError(
-                f"{self.path / CONFIG} has format version {found!r}, this program reads {FORMAT}. {self._remedy(found)}"
+                f"{self.path / CONFIG} has format version {version!r}, this program reads {FORMAT}. "
+                f"{self._remedy(version)}"
             )
         return dict(config)
 
@@ -195,8 +196,8 @@ class RunFolder:
             entries = list(self.path.iterdir())
         except OSError:
             return []
-        found = [(int(m[1]), path) for path in entries if (m := _STEP.fullmatch(path.name)) and is_own_folder(path)]
-        return sorted((step, path) for step, path in found if path == self.step_path(step))  # not step-0000010
+        numbered = [(int(m[1]), path) for path in entries if (m := _STEP.fullmatch(path.name)) and is_own_folder(path)]
+        return sorted((step, path) for step, path in numbered if path == self.step_path(step))  # not step-0000010
 
     def remove_step(self, step: int) -> None:
         """Remove a checkpoint. It is renamed first: a reader never sees an incomplete one."""
@@ -241,9 +242,9 @@ class RunFolder:
         for name in (METRICS, EVENTS):
             path = self.path / name
             lines, _ = read_lines(path)
-            kept = [line for line in lines if line.get("step", 0) <= step or line.get("kind") == "set"]
-            if len(kept) < len(lines) or (path.exists() and not path.read_bytes().endswith(b"\n")):
-                write_lines(path, kept)
+            remaining_lines = [line for line in lines if line.get("step", 0) <= step or line.get("kind") == "set"]
+            if len(remaining_lines) < len(lines) or (path.exists() and not path.read_bytes().endswith(b"\n")):
+                write_lines(path, remaining_lines)
         for preview_step, preview in self.previews():
             if preview_step > step:
                 preview.unlink(missing_ok=True)
@@ -254,8 +255,8 @@ class RunFolder:
     def previews(self) -> list[tuple[int, Path]]:
         """(step, path) of every preview, ascending. All use the same seeds."""
         paths = (self.path / PREVIEWS).glob("*.png") if is_own_folder(self.path / PREVIEWS) else ()
-        found = [(int(match[1]), path) for path in paths if (match := _PREVIEW.fullmatch(path.name))]
-        return sorted((step, path) for step, path in found if path == self.preview_path(step))  # not 5.png
+        numbered = [(int(match[1]), path) for path in paths if (match := _PREVIEW.fullmatch(path.name))]
+        return sorted((step, path) for step, path in numbered if path == self.preview_path(step))  # not 5.png
 
     def preview(self, step: int) -> bytes:
         """The preview of a step. Raises CheckpointError if it is damaged, FileNotFoundError if it does not exist."""

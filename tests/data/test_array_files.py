@@ -48,7 +48,7 @@ def test_the_csv_files_of_the_gan_book_give_labels_and_splits(tmp_path: Path) ->
     })  # fmt: skip
     done = pack(folder)
     assert (done.count, done.classes, dict(done.kinds)) == (30, tuple("0123456789"), {".csv": 30})
-    packed = hdf5.header(done.path)
+    packed = hdf5.read_header(done.path)
     assert packed.test is not None
     order = np.argsort(packed.test, kind="stable")
     assert np.array_equal(packed.view()[order][:, 0], IMAGES)
@@ -189,7 +189,7 @@ def test_idx_files_of_every_naming_are_packed(form: str, kind: str, tmp_path: Pa
     files = idx_files((names[0], names[1], names[2], names[3]))
     path = write_files(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
     done = pack(path)
-    packed = hdf5.header(done.path)
+    packed = hdf5.read_header(done.path)
     assert (done.count, done.classes, done.left_out.count) == (30, tuple("0123456789"), 0)
     assert packed.test is not None
     assert int(packed.test.sum()) == 10
@@ -275,7 +275,7 @@ def test_every_format_can_be_uploaded(kind: str, tmp_path: Path, monkeypatch: py
     taken = bring(files)
     assert (taken.count, taken.shape, len(taken.classes)) == (30, (1, 28, 28), 10)
     assert datasets.class_counts("mine")["test"] == (1,) * 10
-    assert {image.tobytes() for image in hdf5.header(uploaded_sets.path_of("mine")).view()} == {
+    assert {image.tobytes() for image in hdf5.read_header(uploaded_sets.path_of("mine")).view()} == {
         image.tobytes() for image in IMAGES
     }
 

@@ -46,14 +46,14 @@ def pack(root: Path, out: Path, *options: str) -> subprocess.CompletedProcess[st
 def test_the_command_uses_the_chosen_background_and_warns(drawings: Path, tmp_path: Path) -> None:
     black = pack(drawings, tmp_path / "black.h5")
     assert "5 images have transparency; laid on black, 5 of them show nothing on it: choose another" in black.stderr
-    assert hdf5.header(tmp_path / "black.h5").view()[0].max() == 0
+    assert hdf5.read_header(tmp_path / "black.h5").view()[0].max() == 0
     for name, level in (("white", 255), ("GREY", 128), ("200", 200)):
         done = pack(drawings, tmp_path / f"{name}.h5", "--background", name)
         assert (
             f"5 images have transparency; laid on {name.lower() if name != '200' else 'grey level 200'}" in done.stderr
         )
         assert "show nothing" not in done.stderr
-        image = hdf5.header(tmp_path / f"{name}.h5").view()[0]
+        image = hdf5.read_header(tmp_path / f"{name}.h5").view()[0]
         assert (image.max(), image.min(), int(image[0, 10, 10])) == (level, 0, 0)
     wrong = pack(drawings, tmp_path / "x.h5", "--background", "mauve")
     assert wrong.returncode == 2
@@ -98,5 +98,5 @@ def test_an_upload_uses_the_chosen_background(tmp_path: Path, monkeypatch: pytes
     files = [Upload(f"{n}.png", io.BytesIO(ink()), len(ink())) for n in range(3)]
     taken = datasets.upload(files, UploadSettings(title="ink", size=16, background=255))
     assert taken.notes == ("3 images have transparency; laid on white",)
-    assert hdf5.header(uploaded_sets.path_of("ink")).view()[0].max() == 255
+    assert hdf5.read_header(uploaded_sets.path_of("ink")).view()[0].max() == 255
     assert datasets.find("ink").spec.notes == taken.notes  # type: ignore[union-attr]

@@ -311,7 +311,7 @@ def test_the_pack_command_and_its_exit_codes(tmp_path: Path) -> None:
     assert "12 images of 1x16x16 in 2 classes, 1 left out" in done.stdout
     assert f"--data hdf5 --set data.path={out}" in done.stdout
     assert "left out cats/bad.png: not a PNG" in done.stderr
-    assert hdf5.header(out).licence == "mine"
+    assert hdf5.read_header(out).licence == "mine"
     for words, code, part in (
         ((str(folder), str(out)), 2, "--force"),
         ((str(folder), str(out), "--size", "2"), 2, "--size"),

@@ -18,7 +18,7 @@ from PIL import Image
 from genmodels import data
 from genmodels.data.formats import image_files
 from genmodels.data.own import hdf5, packing
-from genmodels.data.own.sources import Folder, Zip, grouped
+from genmodels.data.own.sources import Folder, Zip, group_images
 from genmodels.errors import DataError
 from tests.support.picture_files import BLUE, RED, ROOT, encoded, own, plain, write_files, zipped
 
@@ -37,7 +37,7 @@ def test_formats_that_browsers_cameras_and_scanners_save_are_read(kind: str, suf
     files = {f"{n}.{suffix}": encoded(plain(BLUE, (20 + n, 20)), kind) for n in range(3)}
     done = packing.pack(packing.open_source(write_files(tmp_path / "x", files)), tmp_path / "x.h5", size=8)
     assert (done.count, dict(done.kinds)) == (3, {f".{suffix.lower()}": 3})
-    assert np.abs(hdf5.header(done.path).view()[0].astype(int) - np.array(BLUE)[:, None, None]).max() <= 8
+    assert np.abs(hdf5.read_header(done.path).view()[0].astype(int) - np.array(BLUE)[:, None, None]).max() <= 8
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
@@ -80,7 +80,7 @@ def test_files_of_other_types_are_counted_with_a_remedy(tmp_path: Path) -> None:
     assert "camera raw files" in text
     assert done.skipped == ("b/empty.png: empty: the file has 0 bytes",)
     assert (done.count, done.left_out.count, done.classes) == (4, 4, ("a", "b"))
-    assert set(done.left_out.lines()) < set(hdf5.header(done.path).notes)
+    assert set(done.left_out.lines()) < set(hdf5.read_header(done.path).notes)
     only = write_files(tmp_path / "only", {"1.heic": b"x"})
     with pytest.raises(DataError, match=r"only holds no pictures .*It holds: 1 left out: HEIC"):
         packing.pack(packing.open_source(only), tmp_path / "y.h5")
@@ -130,10 +130,10 @@ def test_links_and_duplicates_in_a_zip_are_counted(tmp_path: Path) -> None:
 def test_utf_8_names_without_the_flag_are_decoded_as_utf_8(tmp_path: Path) -> None:
     path = raw_zip(tmp_path / "mac.zip", [("XXXXX/1.png", PNG), ("b/1.png", PNG)])
     path.write_bytes(path.read_bytes().replace(b"XXXXX", "été".encode()))
-    assert grouped(Zip(path)).classes == ("b", "été")
+    assert group_images(Zip(path)).classes == ("b", "été")
     dos = raw_zip(tmp_path / "dos.zip", [("XXX/1.png", PNG), ("b/1.png", PNG)])
     dos.write_bytes(dos.read_bytes().replace(b"XXX", "été".encode("cp437")))
-    assert grouped(Zip(dos)).classes == ("b", "été")
+    assert group_images(Zip(dos)).classes == ("b", "été")
     assert packing.pack(Zip(dos), tmp_path / "dos.h5", size=8).count == 2
 
 
@@ -156,7 +156,7 @@ def test_links_are_followed_inside_the_folder_and_counted_if_they_leave_or_loop(
     for part in ("links to folders outside", "form a loop", "links to missing files", "pipes"):
         assert part in text
     assert "links inside a linked folder" in text, "bird/up"
-    groups = grouped(source)
+    groups = group_images(source)
     assert groups.classes == ("bird", "cat", "dog")
     assert groups.notes == ("1 images are links to files outside the folder",)
 
@@ -174,7 +174,7 @@ def test_names_that_are_not_utf_8_are_used_and_shown(tmp_path: Path) -> None:
     assert b"4 images of 3x8x8 in 2 classes, 3 left out" in done.stdout
     assert b"left out caf\\xe9/\\xff0.png: not a PNG" in done.stderr
     assert b"\x1b" not in done.stderr
-    assert hdf5.header(tmp_path / "x.h5").classes == ("caf\\xe9", "th\\xe9")
+    assert hdf5.read_header(tmp_path / "x.h5").classes == ("caf\\xe9", "th\\xe9")
     spec = data.get_spec(own(root, "image_folder", size=8))
     assert spec.classes == ("caf\\xe9", "th\\xe9")
 
@@ -263,4 +263,4 @@ def test_a_zip_in_memory_reports_the_files_left_out() -> None:
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a.txt", "x")
     with pytest.raises(DataError, match=r"holds no pictures .*files of another kind \(\.txt\): a\.txt"):
-        grouped(Zip(archive))
+        group_images(Zip(archive))

@@ -46,7 +46,7 @@ def test_every_naming_of_npz_arrays_is_read(
 ) -> None:
     (tmp_path / "x.npz").write_bytes(npz(**arrays))
     done = pack(tmp_path / "x.npz")
-    packed = hdf5.header(done.path)
+    packed = hdf5.read_header(done.path)
     assert (done.count, len(done.classes), done.left_out.count) == (30, classes, 0)
     assert (None if packed.test is None else int(packed.test.sum())) == split
     found = packed.view()[:, 0]

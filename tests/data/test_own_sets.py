@@ -67,7 +67,7 @@ def test_files_become_a_set_and_each_file_left_out_is_named(root: Path) -> None:
     assert "not a PNG" in skipped["text.png"]
     assert "64,000,000 pixels" in skipped["bomb.png"]
     assert "damaged" in skipped["cut.png"]
-    packed = hdf5.header(uploaded_sets.path_of("übung-1"))
+    packed = hdf5.read_header(uploaded_sets.path_of("übung-1"))
     pictures = {tuple(image.mean((1, 2)).round().astype(int)) for image in packed.view()}
     assert {RED, (120, 120, 120), (100, 50, 0)} <= pictures, "both files named red.png, and every mode"
     assert (packed.title, packed.licence, packed.offset is not None) == ("Übung 1!", "CC0", True)
@@ -94,7 +94,7 @@ def test_an_uploaded_packed_file_is_written_again(tmp_path: Path) -> None:
         file["passenger"] = np.arange(1000)
     taken = bring(upload_of("any name.h5", path), title="Photos")
     assert (taken.count, taken.shape, taken.classes) == (12, (3, 8, 8), ("cats", "dogs"))
-    old, new = hdf5.header(path), hdf5.header(uploaded_sets.path_of("photos"))
+    old, new = hdf5.read_header(path), hdf5.read_header(uploaded_sets.path_of("photos"))
     assert np.array_equal(old.view(), new.view())
     assert np.array_equal(old.labels, new.labels)
     assert (new.title, new.licence) == ("Photos", "CC0")
@@ -107,10 +107,10 @@ def test_a_chunked_file_and_the_books_faces_are_accepted(tmp_path: Path) -> None
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=images, chunks=(7, 1, 6, 6), compression="gzip")
     bring(upload_of("x.h5", tmp_path / "x.h5"), title="Chunked")
-    assert np.array_equal(hdf5.header(uploaded_sets.path_of("chunked")).view(), images)
+    assert np.array_equal(hdf5.read_header(uploaded_sets.path_of("chunked")).view(), images)
     taken = bring(upload_of("faces.h5py", book(tmp_path / "book.h5")), title="Faces")
     assert (taken.count, taken.shape) == (12, (3, 16, 16))
-    assert [int(image.mean()) for image in hdf5.header(uploaded_sets.path_of("faces")).view()] == [
+    assert [int(image.mean()) for image in hdf5.read_header(uploaded_sets.path_of("faces")).view()] == [
         20 * n for n in range(12)
     ]
 

@@ -35,14 +35,14 @@ def test_the_split_of_the_folders_is_stored(tmp_path: Path) -> None:
     path = packing.pack(sources.Zip(zipped(tmp_path / "x.zip", files)), tmp_path / "x.h5", size=8).path
     spec = data.get_spec(own(path))
     assert (spec.train_size, spec.test_size) == (4, 4)
-    assert hdf5.header(path).rows(np.array([0])).flags.writeable
+    assert hdf5.read_header(path).rows(np.array([0])).flags.writeable
 
 
 def test_chunked_and_compressed_files_of_other_programs_are_read(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (50, 1, 6, 6), np.uint8)
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=images, chunks=(7, 1, 6, 6), compression="gzip", shuffle=True)
-    packed = hdf5.header(tmp_path / "x.h5")
+    packed = hdf5.read_header(tmp_path / "x.h5")
     rows = split_rows(50, "train")
     assert np.array_equal(packed.rows(rows), images[rows])
     assert np.array_equal(data.load(own(tmp_path / "x.h5")).images, images[rows])
@@ -55,11 +55,11 @@ def test_texts_are_stored_and_variable_length_strings_are_not_read(tmp_path: Pat
     path = packing.pack(
         sources.Zip(zipped(tmp_path / "x.zip", files), title="bêtes"), tmp_path / "x.h5", size=8, licence="© moi"
     ).path
-    packed = hdf5.header(path)
+    packed = hdf5.read_header(path)
     assert (packed.title, packed.licence, set(packed.classes)) == ("bêtes", "© moi", {"猫", "chien été"})
     with h5py.File(path, "a") as file:
         file.attrs["licence"] = "a string of variable length"
-    assert hdf5.header(path).licence == "yours: unknown to the studio"
+    assert hdf5.read_header(path).licence == "yours: unknown to the studio"
 
 
 def test_settings_that_do_not_fit_a_packed_file_are_named(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_books_faces_are_read_and_packed(tmp_path: Path) -> None:
         int(20 * number) for number in split_rows(12, "train")
     )
     done = packing.pack(packing.open_source(path), tmp_path / "faces.h5", size=16)
-    assert [int(image.mean()) for image in hdf5.header(done.path).view()] == [20 * number for number in range(12)]
+    assert [int(image.mean()) for image in hdf5.read_header(done.path).view()] == [20 * number for number in range(12)]
 
 
 @pytest.mark.parametrize(

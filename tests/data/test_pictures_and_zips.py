@@ -124,7 +124,7 @@ def test_a_zip_is_packed_with_its_classes_and_other_files_are_skipped(tmp_path: 
     assert done.skipped == (
         "all/b/text.png: not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these",
     )
-    packed = hdf5.header(done.path)
+    packed = hdf5.read_header(done.path)
     assert packed.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert packed.view()[4, 2].min() == BLUE[2]
     assert packed.title == "pets"

@@ -91,7 +91,7 @@ def test_an_odd_rate_costs_no_more_than_an_even_one_and_is_as_exact(rate: int) -
     if rate > 2 * wanted:
         too_high = audio_files.resample(tone(rate, 0.52 * wanted, seconds), rate, wanted)
         assert np.abs(too_high)[inside].max() < 1e-4
-    blocks = [*audio_files.resampled(np.array_split(tone(rate, pitch, seconds), 37), rate, wanted)]
+    blocks = [*audio_files.resample_blocks(np.array_split(tone(rate, pitch, seconds), 37), rate, wanted)]
     assert np.allclose(np.concatenate(blocks), found, atol=1e-12), "whatever blocks it comes in"
 
 

@@ -176,7 +176,7 @@ def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     (reasons,) = [box for box in app.expander if box.label == "Left out, with the reason: 2"]
     for part in ("HEIC, which is not read here", "files outside the class folders"):
         assert part in as_read(reasons.markdown[0].value), "said at once, with the file's name"
-    assert hdf5.header(uploaded_sets.path_of("my-pictures")).view().min() == 255
+    assert hdf5.read_header(uploaded_sets.path_of("my-pictures")).view().min() == 255
     again = words(open_page("data", data="my-pictures"))
     for part in ("HEIC, which is not read here", "files outside the class folders", "laid on white"):
         assert part in as_read(again)

@@ -27,4 +27,4 @@ def pack(path: Path, **options: Any) -> Report:
 
 def images_of(report: Report) -> np.ndarray:
     """The packed images, uint8 (N, C, H, W)."""
-    return np.asarray(hdf5.header(report.path).view())
+    return np.asarray(hdf5.read_header(report.path).view())

@@ -44,7 +44,7 @@ def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> It
                     f"{rate:,} samples per second in {channels} channels cannot be used; convert it to "
                     f"{_MIN_RATE:,} to {_MAX_RATE:,} in at most {_MAX_CHANNELS}"
                 )
-            for block in resampled(_one_channel(opened, seconds), rate, sample_rate):
+            for block in resample_blocks(_one_channel(opened, seconds), rate, sample_rate):
                 yield block.clip(-1, 1).astype(np.float32)
     except soundfile.LibsndfileError as error:
         raise DataError(f"not a WAV, FLAC, OGG, MP3 or AIFF file, or damaged: {error.error_string}") from error
@@ -52,19 +52,19 @@ def blocks(file: BinaryIO, sample_rate: int, seconds: float = MAX_SECONDS) -> It
         raise DataError(f"damaged: {error}") from error
 
 
-def resample(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Samples (T,) at another rate, float64 (max(1, round(T * wanted / rate)),); none for none."""
-    return np.concatenate([*resampled([x], rate, wanted)]) if len(x) else x
+def resample(x: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
+    """Samples (T,) at another rate, float64 (max(1, round(T * target_rate / rate)),); none for none."""
+    return np.concatenate([*resample_blocks([x], rate, target_rate)]) if len(x) else x
 
 
-def resampled(blocks: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
+def resample_blocks(blocks: Iterable[np.ndarray], rate: int, target_rate: int) -> Iterator[np.ndarray]:
     """`resample` for a recording in blocks (T,): blocks of other lengths, independent of how it was divided."""
     import soxr
 
-    if rate == wanted:
+    if rate == target_rate:
         yield from blocks
         return
-    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float64", quality="HQ")
+    stream = soxr.ResampleStream(rate, target_rate, 1, dtype="float64", quality="HQ")
     read = written = 0
     for block in blocks:
         read += len(block)
@@ -72,7 +72,7 @@ def resampled(blocks: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[
         written += len(result)
         yield result
     rest = stream.resample_chunk(np.zeros(0), last=True)
-    total = max(1, round(read * wanted / rate)) if read else 0
+    total = max(1, round(read * target_rate / rate)) if read else 0
     # soxr returns nothing for a few samples, and rounds the length in its own way.
     yield np.pad(rest, (0, max(0, total - written - len(rest))))[: max(0, total - written)]
 

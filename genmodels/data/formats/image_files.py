@@ -80,7 +80,7 @@ def decode(raw: bytes, size: int, channels: int, *, background: int = 0) -> np.n
 
 def decode_onto(raw: bytes, size: int, channels: int, backgrounds: Sequence[int], most: int = MAX_PIXELS) -> np.ndarray:
     """`decode` onto each of several grey levels, decoding once: uint8 (N, channels, size, size); raises DataError."""
-    with _opened(raw, most) as image:
+    with _open_image(raw, most) as image:
         orientation = _orientation(image)
         # A JPEG is decoded at 1/2, 1/4 or 1/8 if that leaves at least twice the size: 3x as fast.
         image.draft(None, (2 * size, 2 * size))
@@ -93,7 +93,7 @@ def decode_whole(raw: bytes, most: int = MAX_PIXELS) -> np.ndarray:
 
     Rotated to its EXIF orientation; of an animation, the first frame.
     """
-    with _opened(raw, most) as stored:
+    with _open_image(raw, most) as stored:
         orientation = _orientation(stored)
         image = _plain_mode(stored)
         rotation = _rotation(orientation)
@@ -121,7 +121,7 @@ def read(path: str | Path) -> bytes:
 
 def size_of(raw: bytes) -> tuple[int, int]:
     """Width and height of an image file in its EXIF orientation, from the header; raises DataError."""
-    with _opened(raw) as image:
+    with _open_image(raw) as image:
         width, height = image.size
         return (height, width) if _orientation(image) in _TRANSPOSED else (width, height)
 
@@ -144,7 +144,7 @@ def decode_fitted(raw: bytes, longest: int, most: int = MAX_PIXELS) -> np.ndarra
     Rotated to its EXIF orientation; transparency is composited onto white; of an animation, the first frame.
     """
     pillow = _pillow()
-    with _opened(raw, most) as image:
+    with _open_image(raw, most) as image:
         width, height = fitted(image.width, image.height, longest)
         orientation = _orientation(image)  # of a PNG it is known only after decoding
         if orientation in _TRANSPOSED:
@@ -178,7 +178,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 @contextmanager
-def _opened(raw: bytes, most: int = MAX_PIXELS) -> Iterator[Image]:
+def _open_image(raw: bytes, most: int = MAX_PIXELS) -> Iterator[Image]:
     """Open an image file after checking its header; errors inside the block become a DataError with the reason."""
     pillow = _pillow()
     if len(raw) > MAX_FILE_BYTES:

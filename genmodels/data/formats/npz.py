@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from genmodels.data.formats.zip_files import ZIP_ERRORS, Limits, check_directory
-from genmodels.data.left_out import LeftOut, is_system, shown
+from genmodels.data.left_out import LeftOut, is_system_file, printable
 from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
 
@@ -47,7 +47,7 @@ def arrays(file: BinaryIO, title: str, limits: Limits, left_out: LeftOut) -> dic
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, title: str, left_out: LeftOut) -> np.ndarray | None:
     name = f"{title}: {entry.filename}"
-    if is_system(entry.filename):
+    if is_system_file(entry.filename):
         left_out.ignored += 1
         return None
     if not entry.filename.endswith(".npy"):
@@ -56,7 +56,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, title: str, left_ou
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
-            raise DataError(f"{shown(name)} is in version {version} of NumPy's format; 1.0 and 2.0 are read")
+            raise DataError(f"{printable(name)} is in version {version} of NumPy's format; 1.0 and 2.0 are read")
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream, max_header_size=_MAX_HEADER)
         if dtype.hasobject:
@@ -67,8 +67,8 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, title: str, left_ou
             return None
         size = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or size > entry.file_size:
-            raise DataError(f"{shown(name)} claims shape {shape}, {size:,} bytes, but holds {entry.file_size:,}")
+            raise DataError(f"{printable(name)} claims shape {shape}, {size:,} bytes, but holds {entry.file_size:,}")
         raw = stream.read(size)
     if len(raw) != size:
-        raise DataError(f"{shown(name)} ends after {len(raw):,} of {size:,} bytes; save it again")
+        raise DataError(f"{printable(name)} ends after {len(raw):,} of {size:,} bytes; save it again")
     return np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran else "C")

@@ -12,10 +12,10 @@ from typing import BinaryIO, cast
 from genmodels.data.formats import csv_images, idx, image_files, npz
 from genmodels.data.formats.image_files import Decoder
 from genmodels.data.formats.zip_files import ZIP_ERRORS, Limits
-from genmodels.data.left_out import LeftOut, is_system, other_kind, shown
+from genmodels.data.left_out import LeftOut, is_system_file, printable, reason_for_type
 from genmodels.data.own.array_source import ArraySource, Part, of_arrays, to_bytes
 from genmodels.data.own.layouts import split_of
-from genmodels.data.own.scan import files_below
+from genmodels.data.own.scan import list_files
 from genmodels.data.own.sources import Folder, Source, Zip
 from genmodels.data.spec import MAX_ARRAY_BYTES
 from genmodels.errors import DataError
@@ -31,7 +31,7 @@ Files = Mapping[str, Callable[[], BinaryIO]]
 def is_array_file(name: str) -> bool:
     """Whether a file name is .npz, .csv, .csv.gz, or an idx file as named by MNIST's authors or on Kaggle."""
     last = PurePosixPath(name).name.lower()
-    return not is_system(name) and (last.endswith((".npz", ".csv", ".csv.gz")) or _IDX.fullmatch(last) is not None)
+    return not is_system_file(name) and (last.endswith((".npz", ".csv", ".csv.gz")) or _IDX.fullmatch(last) is not None)
 
 
 def open_any(path: Path, limits: Limits, title: str | None = None, decode: Decoder = image_files.decode_onto) -> Source:
@@ -42,7 +42,7 @@ def open_any(path: Path, limits: Limits, title: str | None = None, decode: Decod
     if path.is_dir():
         folder = Folder(path, limits)
         return folder if folder.names else _in_folder(path, limits) or folder
-    name = title or shown(path.name)
+    name = title or printable(path.name)
     if is_array_file(path.name) and path.suffix.lower() != ".npz":
         return _source(name, {path.name: partial(_binary, path)}, limits, LeftOut())
     images = Zip(path, limits, title, decode)
@@ -60,9 +60,9 @@ def _binary(path: Path) -> BinaryIO:
 
 
 def _in_folder(path: Path, limits: Limits) -> ArraySource | None:
-    listing = files_below(path, (*SUFFIXES, ".idx3-ubyte", ".idx1-ubyte"), limits.entries, "files")
+    listing = list_files(path, (*SUFFIXES, ".idx3-ubyte", ".idx1-ubyte"), limits.entries, "files")
     files = {name: partial(_binary, path / name) for name in listing.names}
-    return _from_files(shown(path.name), files, limits, listing.left_out)
+    return _from_files(printable(path.name), files, limits, listing.left_out)
 
 
 def _from_files(title: str, files: Files, limits: Limits, left_out: LeftOut) -> ArraySource | None:
@@ -70,7 +70,7 @@ def _from_files(title: str, files: Files, limits: Limits, left_out: LeftOut) -> 
     arrays = {name: opened for name, opened in files.items() if is_array_file(name)}
     for name in files:
         if name not in arrays:
-            left_out.add(name, other_kind(name))
+            left_out.add(name, reason_for_type(name))
     return _source(title, arrays, limits, left_out) if arrays else None
 
 
@@ -94,7 +94,7 @@ def _source(title: str, files: Files, limits: Limits, left_out: LeftOut) -> Arra
     if not parts and unread:
         raise next(iter(unread.values()))
     for name, problem in unread.items():  # such as a table of sample answers next to the images
-        why = str(problem).removeprefix(f"{shown(name)} ")
+        why = str(problem).removeprefix(f"{printable(name)} ")
         left_out.add(name, f"files that cannot be used ({why})")
     total = sum(part.images.nbytes for part in parts)
     if total > most or sum(len(part.images) for part in parts) > csv_images.MAX_ROWS:
@@ -108,7 +108,7 @@ def _one_file(
     name: str, opened: Callable[[], BinaryIO], limits: Limits, most: int, left_out: LeftOut
 ) -> tuple[list[Part], tuple[str, ...]]:
     """The images of a .npz or CSV file, and the names of the classes if it has them; raises DataError."""
-    last, title = PurePosixPath(name).name.lower(), shown(name)
+    last, title = PurePosixPath(name).name.lower(), printable(name)
     try:
         with opened() as file:
             if last.endswith(".npz"):
@@ -142,13 +142,17 @@ def _idx_parts(files: Files, most: int, left_out: LeftOut) -> list[Part]:
             if (stem, "images") not in chosen:
                 left_out.add(name, "labels without images")
             continue
-        images = idx.read(files[name], shown(name), 3, most)
+        images = idx.read(files[name], printable(name), 3, most)
         label_file = chosen.get((stem, "labels"))
-        labels = None if label_file is None else idx.read(files[label_file], shown(label_file), 1, most).astype("int64")
+        labels = (
+            None if label_file is None else idx.read(files[label_file], printable(label_file), 1, most).astype("int64")
+        )
         if labels is not None and len(labels) != len(images):
             raise DataError(
-                f"{shown(name)} has {len(images):,} images, {shown(str(label_file))} {len(labels):,} labels"
+                f"{printable(name)} has {len(images):,} images, {printable(str(label_file))} {len(labels):,} labels"
             )
         mark = split_of(stem)
-        parts.append(Part(shown(name), to_bytes(images, shown(name)), labels, "t10k" in stem or bool(mark and mark[0])))
+        parts.append(
+            Part(printable(name), to_bytes(images, printable(name)), labels, "t10k" in stem or bool(mark and mark[0]))
+        )
     return parts

@@ -9,7 +9,7 @@ import numpy as np
 
 from genmodels.data.formats import csv_images, image_files
 from genmodels.data.formats.background import Background
-from genmodels.data.left_out import LeftOut, shown
+from genmodels.data.left_out import LeftOut, printable
 from genmodels.data.own.layouts import MAX_CLASSES, Layout, split_of, words_of
 from genmodels.errors import DataError
 
@@ -62,7 +62,7 @@ def _groups(parts: Sequence[Part], names: Sequence[str]) -> Layout:
         labels[start : start + len(indices)] = indices
         start += len(indices)
     named = len(names) > int(values[-1]) and int(values[0]) >= 0
-    classes = tuple(shown(names[int(value)]) if named else str(int(value)) for value in values)
+    classes = tuple(printable(names[int(value)]) if named else str(int(value)) for value in values)
     left_out = dict.fromkeys(np.flatnonzero(labels < 0).tolist(), _UNLABELLED)
     return Layout(classes, labels, held_out, left_out)
 
@@ -94,8 +94,10 @@ def of_arrays(title: str, arrays: Mapping[str, np.ndarray], left_out: LeftOut) -
         if key not in used and key != names:
             left_out.add(f"{title}: {key}", _UNUSED)
     if not parts:
-        held = ", ".join(f"{shown(key)} {array.shape}" for key, array in list(arrays.items())[:8])
-        raise DataError(f"{title} has no array of images, such as x_train (images, 28, 28); it holds {held or 'none'}")
+        present = ", ".join(f"{printable(key)} {array.shape}" for key, array in list(arrays.items())[:8])
+        raise DataError(
+            f"{title} has no array of images, such as x_train (images, 28, 28); it holds {present or 'none'}"
+        )
     return parts, () if names is None else tuple(str(name)[:200] for name in texts[names])
 
 

@@ -20,11 +20,11 @@ import numpy as np
 
 from genmodels.data.dataset import UserData
 from genmodels.data.formats import audio_files
-from genmodels.data.left_out import shown
+from genmodels.data.left_out import printable
 from genmodels.data.own.from_source import UNKNOWN_LICENCE, report_notes, report_skipped
 from genmodels.data.own.layouts import Layout, layout
-from genmodels.data.own.scan import files_below
-from genmodels.data.own.sources import endings
+from genmodels.data.own.scan import list_files
+from genmodels.data.own.sources import join_suffixes
 from genmodels.data.root import data_root
 from genmodels.data.sandbox.recordings import Decoded, decode_folder
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
@@ -73,12 +73,12 @@ class _Folder:
                 f"data.clip_seconds = {seconds:g} at data.sample_rate = {rate:,} makes clips of {rate * seconds:,.0f} "
                 f"samples; at most {MAX_CLIP:,} are allowed: choose at most {MAX_CLIP / rate:g} seconds"
             )
-        files = files_below(path, audio_files.SUFFIXES, MAX_FILES, "recordings")
+        files = list_files(path, audio_files.SUFFIXES, MAX_FILES, "recordings")
         left_out, names = files.left_out, files.names
         if not names:
             others = "; ".join(left_out.lines())
             raise DataError(
-                f"{path} holds no recordings (files ending in {endings(audio_files.SUFFIXES)})"
+                f"{path} holds no recordings (files ending in {join_suffixes(audio_files.SUFFIXES)})"
                 + (f". It holds: {others}" if others else "")
             )
         groups = layout(names)
@@ -175,7 +175,7 @@ class AudioFolder(UserData):
         longest = max(int((clips.end - clips.start).max()) for clips in (train, test))
         return DataSpec(
             name=config.name,
-            title=shown(folder.path.name),
+            title=printable(folder.path.name),
             provides=("audio", "label") if folder.classes else ("audio",),
             num_classes=len(folder.classes),
             classes=folder.classes,
@@ -184,7 +184,7 @@ class AudioFolder(UserData):
             sample_rate=folder.rate,
             clip_samples=longest,
             licence=UNKNOWN_LICENCE,
-            source=f"your own recordings: {shown(folder.path.name)}",
+            source=f"your own recordings: {printable(folder.path.name)}",
             notes=folder.groups.notes,
         )
 

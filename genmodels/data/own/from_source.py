@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from genmodels.data.formats.background import Background
-from genmodels.data.left_out import shown
+from genmodels.data.left_out import printable
 from genmodels.data.own.layouts import untrained
-from genmodels.data.own.sources import Grouped, Source, grouped, read_all
+from genmodels.data.own.sources import GroupedImages, Source, group_images, read_all
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError
 
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 def spec_of(source: Source, config: DataConfig) -> DataSpec:
     """What the source provides; no image is opened. Raises DataError if it is empty or too large."""
-    groups = grouped(source)
+    groups = group_images(source)
     classes = groups.classes
     train_rows, test_rows = (_rows(groups, split, config.limit) for split in ("train", "test"))
     shape = _shape(config)
@@ -41,7 +41,7 @@ def spec_of(source: Source, config: DataConfig) -> DataSpec:
     )
 
 
-def notes_of(groups: Grouped, train_rows: np.ndarray, test_rows: np.ndarray) -> tuple[str, ...]:
+def notes_of(groups: GroupedImages, train_rows: np.ndarray, test_rows: np.ndarray) -> tuple[str, ...]:
     """Notes for the user: files left out, classes without a training image, links."""
     labels = groups.labels[np.concatenate([train_rows, test_rows])]
     lines = untrained(groups.classes, labels, groups.labels[train_rows])
@@ -50,7 +50,7 @@ def notes_of(groups: Grouped, train_rows: np.ndarray, test_rows: np.ndarray) -> 
 
 def arrays_of(source: Source, config: DataConfig, split: Split, first: int | None) -> Arrays:
     """The split, decoded; unreadable images are left out and logged. Raises DataError if they are more than a tenth."""
-    groups = grouped(source)
+    groups = group_images(source)
     rows = _rows(groups, split, config.limit)[:first]
     channels, size, _ = _shape(config)
     check_memory(len(rows), (channels, size, size), source.title)
@@ -82,7 +82,7 @@ def report_notes(title: str, notes: Sequence[str]) -> None:
 
 def counts_of(source: Source, config: DataConfig, split: Split) -> tuple[int, ...]:
     """Images per class in the split; nothing is decoded."""
-    groups = grouped(source)
+    groups = group_images(source)
     rows = _rows(groups, split, config.limit)
     classes = groups.classes
     return tuple(np.bincount(groups.labels[rows], minlength=len(classes)).tolist()) if classes else ()
@@ -97,14 +97,14 @@ def gather(
     skipped: list[str] = []
     for row, (name, image) in enumerate(read_all(source, names, size, channels, background)):
         if isinstance(image, DataError):
-            skipped.append(f"{shown(name)}: {image}")
+            skipped.append(f"{printable(name)}: {image}")
         else:
             images[len(used)] = image
             used.append(row)
     return images[: len(used)], np.array(used, np.int64), skipped
 
 
-def _rows(groups: Grouped, split: Split, limit: int | None) -> np.ndarray:
+def _rows(groups: GroupedImages, split: Split, limit: int | None) -> np.ndarray:
     return split_rows(len(groups.labels), split, limit, groups.test, groups.labels)
 
 

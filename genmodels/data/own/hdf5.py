@@ -59,7 +59,7 @@ class Packed:
             return np.asarray(self.view()[rows])
         images = np.empty((len(rows), *self.shape), np.uint8)
         step = max(1, _BLOCK_BYTES // int(np.prod(self.shape)))
-        with _opened(self.path) as file:
+        with _open_file(self.path) as file:
             for start in range(0, self.count, step):
                 inside = np.flatnonzero((rows >= start) & (rows < start + step))
                 if len(inside):
@@ -83,15 +83,15 @@ class Book:
         self.left_out = LeftOut()
         if not is_book(path):
             raise DataError(f"{path.name} has no group `{BOOK_GROUP}`, the layout of the book's faces")
-        with _reading(path):
+        with _translated_errors(path):
             self._group = h5py.File(path, "r", locking="best-effort")[BOOK_GROUP]
             if len(self._group) > _MAX_BOOK_PICTURES:
                 raise DataError(f"{path.name} holds {len(self._group):,} pictures; the limit is {_MAX_BOOK_PICTURES:,}")
             self.names: Sequence[str] = sorted(self._group, key=lambda name: (len(name), name))
 
     def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:
-        with _reading(self.path):
-            dataset = checked(self._group, name, (2, 3), np.uint8)
+        with _translated_errors(self.path):
+            dataset = checked_dataset(self._group, name, (2, 3), np.uint8)
             depth = dataset.shape[2:] or (1,)
             if depth[0] not in (1, 3) or dataset.nbytes > 3 * image_files.MAX_PIXELS:
                 raise DataError(f"a picture of shape {dataset.shape}; (height, width, 3) was expected")
@@ -103,7 +103,7 @@ def is_book(path: Path) -> bool:
     """Whether the file has the book's group; raises DataError if it is no HDF5 file."""
     import h5py
 
-    with _opened(path) as file:
+    with _open_file(path) as file:
         if not _has(file, BOOK_GROUP):
             return False
         if not isinstance(file.get(BOOK_GROUP, getlink=True), h5py.HardLink):
@@ -111,9 +111,9 @@ def is_book(path: Path) -> bool:
         return isinstance(file[BOOK_GROUP], h5py.Group)
 
 
-def header(path: Path) -> Packed:
+def read_header(path: Path) -> Packed:
     """Check a packed file and read all but its images; raises DataError."""
-    with _opened(path) as file:
+    with _open_file(path) as file:
         if not _has(file, "images"):
             raise DataError(
                 f"{path.name} has neither a dataset `images` nor a group `{BOOK_GROUP}`; "
@@ -122,7 +122,7 @@ def header(path: Path) -> Packed:
         version = _attribute(file, "version", "i")
         if version is not None and version != VERSION:
             raise DataError(f"{path.name} has format version {version}, this studio reads {VERSION}; update the studio")
-        images = checked(file, "images", (4,), np.uint8)
+        images = checked_dataset(file, "images", (4,), np.uint8)
         count, channels, height, width = images.shape
         if channels not in (1, 3) or not 1 <= min(height, width) <= max(height, width) <= 4096:
             raise DataError(
@@ -147,7 +147,7 @@ def header(path: Path) -> Packed:
         )
 
 
-def checked(group: Any, name: str, dimensions: tuple[int, ...], dtype: type | None) -> Any:
+def checked_dataset(group: Any, name: str, dimensions: tuple[int, ...], dtype: type | None) -> Any:
     """The dataset `name`, if it is stored whole in this file and is as large as it claims; raises DataError."""
     import h5py
 
@@ -176,15 +176,15 @@ def checked(group: Any, name: str, dimensions: tuple[int, ...], dtype: type | No
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _open_file(path: Path) -> Iterator[Any]:
     import h5py
 
-    with _reading(path), h5py.File(path, "r", locking="best-effort") as file:
+    with _translated_errors(path), h5py.File(path, "r", locking="best-effort") as file:
         yield file
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
@@ -235,7 +235,7 @@ def _classes(file: Any, path: Path) -> tuple[str, ...]:
 
 
 def _column(file: Any, name: str, count: int, path: Path) -> np.ndarray:
-    values = checked(file, name, (1,), None)
+    values = checked_dataset(file, name, (1,), None)
     if values.shape != (count,):
         raise DataError(f"{path.name}: `{name}` has {values.shape[0]:,} entries for {count:,} pictures; pack it again")
     return np.asarray(values[()]).astype(np.int64)

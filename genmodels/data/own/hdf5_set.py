@@ -30,7 +30,7 @@ class Hdf5Set(UserData):
         path = self.path(config)
         if hdf5.is_book(path):
             return from_source.spec_of(hdf5.Book(path), config)
-        packed = hdf5.header(path)
+        packed = hdf5.read_header(path)
         _check_fit(config, packed)
         train, test = (packed.split(split, config.limit) for split in ("train", "test"))
         check_memory(len(train), packed.shape, path.name)
@@ -52,7 +52,7 @@ class Hdf5Set(UserData):
         path = self.path(config)
         if hdf5.is_book(path):
             return from_source.arrays_of(hdf5.Book(path), config, split, first)
-        packed = hdf5.header(path)
+        packed = hdf5.read_header(path)
         rows = packed.split(split, config.limit)[:first]
         check_memory(len(rows), packed.shape, path.name)
         return Arrays(images=packed.rows(rows), labels=packed.labels[rows])
@@ -62,7 +62,7 @@ class Hdf5Set(UserData):
         path = self.path(config)
         if hdf5.is_book(path):
             return ()
-        packed = hdf5.header(path)
+        packed = hdf5.read_header(path)
         rows = packed.split(split, config.limit)
         counts = np.bincount(packed.labels[rows], minlength=len(packed.classes))
         return tuple(counts.tolist()) if packed.classes else ()

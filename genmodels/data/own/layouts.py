@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from genmodels.data.left_out import shown
+from genmodels.data.left_out import printable
 from genmodels.errors import DataError
 
 MAX_CLASSES = 1_000
@@ -99,7 +99,7 @@ def _with_splits(count: int, parts: Parts, marks: Mapping[str, bool]) -> Layout:
 
 def _few_inside(outside: int, inside: int, heads: Iterable[str]) -> str:
     """Why the folders are not classes: too many files are outside them."""
-    some = ", ".join(repr(shown(head)) for head in sorted(heads)[:3])
+    some = ", ".join(repr(printable(head)) for head in sorted(heads)[:3])
     return f"no classes: {outside:,} files are outside the folders {some}, which hold {inside:,}"
 
 
@@ -141,7 +141,7 @@ def _labels(count: int, heads: Mapping[int, str], names: Mapping[str, str]) -> t
     labels = np.full(count, -1, np.int64)
     for row, head in heads.items():
         labels[row] = index[names[head]]
-    return labels, tuple(map(shown, classes))
+    return labels, tuple(map(printable, classes))
 
 
 def _merged(train: frozenset[str], test: frozenset[str]) -> dict[str, str]:

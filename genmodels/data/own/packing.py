@@ -22,10 +22,10 @@ import numpy as np
 
 from genmodels.data.formats.background import Background
 from genmodels.data.formats.zip_files import LOCAL, Limits
-from genmodels.data.left_out import LeftOut, shown
+from genmodels.data.left_out import LeftOut, printable
 from genmodels.data.own import array_files, from_source, hdf5
 from genmodels.data.own.layouts import untrained
-from genmodels.data.own.sources import Source, grouped, read_all
+from genmodels.data.own.sources import Source, group_images, read_all
 from genmodels.data.spec import check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 from genmodels.system import leftovers
@@ -85,19 +85,19 @@ def pack(
     """
     began = time.perf_counter()
     _check_out(out, overwrite)
-    groups = grouped(source)
+    groups = group_images(source)
     chosen = np.sort(np.random.default_rng(0).permutation(len(groups.names))[:limit])
     shape = (1 if grey else 3, size, size)
     check_memory(len(chosen), shape, source.title)
     used: list[int] = []
     skipped: list[str] = []
-    paper, undecoded = Background(background), LeftOut()
+    fill, undecoded = Background(background), LeftOut()
     # Only a dataset of fixed size is contiguous, and the number of readable images is known at the end: spool.
     with _replacing(out) as temporary, tempfile.TemporaryFile(dir=out.parent) as spool:
         names = [groups.names[row] for row in chosen]
-        for done, (name, image) in enumerate(read_all(source, names, size, shape[0], paper), 1):
+        for done, (name, image) in enumerate(read_all(source, names, size, shape[0], fill), 1):
             if isinstance(image, DataError):
-                skipped.append(f"{shown(name)}: {image}")
+                skipped.append(f"{printable(name)}: {image}")
                 undecoded.add(name, str(image))
             else:
                 spool.write(image.tobytes())
@@ -111,7 +111,7 @@ def pack(
         trained = split_rows(len(used), "train", None, test, labels) if len(used) > 1 else np.arange(len(used))
         beyond = len(groups.names) - len(names)
         unpacked = (f"{beyond:,} images beyond the limit of {limit:,} are not in it",) if beyond else ()
-        notes = (*paper.notes(), *unpacked, *groups.notes, *untrained(groups.classes, labels, labels[trained]))
+        notes = (*fill.notes(), *unpacked, *groups.notes, *untrained(groups.classes, labels, labels[trained]))
         attributes = _attributes(
             title or source.title,
             origin or f"packed from {source.title}",
@@ -173,7 +173,7 @@ def repack(path: Path, out: Path, *, title: str, licence: str = "", limits: Limi
     """
     began = time.perf_counter()
     _check_out(out, overwrite=False)
-    packed = hdf5.header(path)
+    packed = hdf5.read_header(path)
     needed = packed.count * int(np.prod(packed.shape))
     if packed.count > limits.entries or needed > limits.total_bytes:
         raise DataError(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from genmodels.data.left_out import LeftOut, is_system
+from genmodels.data.left_out import LeftOut, is_system_file
 from genmodels.errors import DataError
 
 _OUTSIDE = "links to folders outside; copy these folders here, or name the folder itself"
@@ -22,7 +22,7 @@ _SPECIAL = "pipes, sockets or devices instead of files; remove them"
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderListing:
     """Paths of the used files inside the folder, sorted; `linked` of them are links to files outside it."""
 
     names: list[str]
@@ -39,7 +39,7 @@ class _Folder:
     hidden: bool
 
 
-def files_below(root: Path, suffixes: Sequence[str], most: int, what: str) -> Found:
+def list_files(root: Path, suffixes: Sequence[str], most: int, what: str) -> FolderListing:
     """The files below `root` with one of these suffixes; raises DataError if there are more than `most`."""
     if not root.is_dir():
         raise DataError(f"{root} is not a folder")
@@ -58,11 +58,11 @@ def files_below(root: Path, suffixes: Sequence[str], most: int, what: str) -> Fo
                     subfolder = _subfolder(folder, entry, real)
                     if isinstance(subfolder, _Folder):
                         waiting.append(subfolder)
-                    elif folder.hidden or is_system(entry.name):
+                    elif folder.hidden or is_system_file(entry.name):
                         left_out.ignored += 1
                     else:
                         left_out.add(name, subfolder)
-                elif folder.hidden or is_system(entry.name):
+                elif folder.hidden or is_system_file(entry.name):
                     left_out.ignored += 1
                 elif kind != "file":
                     left_out.add(name, kind)
@@ -73,7 +73,7 @@ def files_below(root: Path, suffixes: Sequence[str], most: int, what: str) -> Fo
                         raise DataError(f"{root} holds more than {most:,} {what}, the limit; take a subfolder")
     except OSError as error:
         raise DataError(f"{root} cannot be read: {error}") from error
-    return Found(sorted(PurePosixPath(name).as_posix() for name in names), left_out, linked)
+    return FolderListing(sorted(PurePosixPath(name).as_posix() for name in names), left_out, linked)
 
 
 def _entries(folder: _Folder, left_out: LeftOut) -> list[os.DirEntry[str]]:
@@ -109,7 +109,7 @@ def _subfolder(folder: _Folder, entry: os.DirEntry[str], real: str) -> _Folder |
     identity = _identity(entry.path)
     if link and identity in folder.ancestors:
         return _LOOP
-    hidden = folder.hidden or is_system(entry.name)
+    hidden = folder.hidden or is_system_file(entry.name)
     return _Folder(
         entry.path, f"{folder.name}{entry.name}/", folder.ancestors | {identity}, folder.linked or link, hidden
     )

@@ -12,7 +12,7 @@ import numpy as np
 from genmodels.data.formats import image_files
 from genmodels.data.formats.background import Background
 from genmodels.data.own.layouts import Layout
-from genmodels.data.own.sources import Folder, Zip, grouped
+from genmodels.data.own.sources import Folder, Zip, group_images
 from genmodels.errors import DataError
 
 _MIN_RATIO = 1.5  # width / height; two squares side by side have 2
@@ -22,7 +22,7 @@ class Halves:
     """The halves of each image of a source as separate images, `A/NAME` and `B/NAME`, with the source's splits."""
 
     def __init__(self, source: Folder | Zip) -> None:
-        groups = grouped(source)
+        groups = group_images(source)
         self.title, self.left_out, self._source = source.title, groups.left_out, source
         self.names: Sequence[str] = [f"{half}/{name}" for half in "AB" for name in groups.names]
         test = None if groups.test is None else np.tile(groups.test, 2)

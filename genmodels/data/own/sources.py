@@ -23,9 +23,9 @@ from genmodels.data.formats import image_files
 from genmodels.data.formats.background import Background
 from genmodels.data.formats.image_files import Decoder
 from genmodels.data.formats.zip_files import LOCAL, ZIP_ERRORS, Limits, check_directory
-from genmodels.data.left_out import LeftOut, is_system, shown
+from genmodels.data.left_out import LeftOut, is_system_file, printable
 from genmodels.data.own.layouts import Layout, layout
-from genmodels.data.own.scan import files_below
+from genmodels.data.own.scan import list_files
 from genmodels.errors import DataError
 
 _DRIVE = re.compile(r"[A-Za-z]:")  # a later colon is part of a name: "Screenshot 12:30.png"
@@ -49,15 +49,15 @@ class Source(Protocol):
 
 def is_image(name: str, suffixes: tuple[str, ...] = image_files.SUFFIXES) -> bool:
     """Whether a file name has an image suffix and is not hidden (macOS adds a hidden copy of each file to its zips)."""
-    return not is_system(name) and PurePosixPath(name).suffix.lower() in suffixes
+    return not is_system_file(name) and PurePosixPath(name).suffix.lower() in suffixes
 
 
 class Folder:
     """All images below a folder; `left_out` has its other files."""
 
     def __init__(self, path: Path, limits: Limits = LOCAL) -> None:
-        files = files_below(path, image_files.SUFFIXES, limits.entries, "pictures")
-        self.path, self.title = path, shown(path.name)
+        files = list_files(path, image_files.SUFFIXES, limits.entries, "pictures")
+        self.path, self.title = path, printable(path.name)
         self.names: Sequence[str] = files.names
         self.left_out, self.linked = files.left_out, files.linked
 
@@ -85,7 +85,7 @@ class Zip:
         suffixes: Sequence[str] = image_files.SUFFIXES,
     ) -> None:
         self._decode, self._ratio = decode, limits.ratio
-        self.title = title or (shown(file.stem) if isinstance(file, Path) else "uploaded zip")
+        self.title = title or (printable(file.stem) if isinstance(file, Path) else "uploaded zip")
         try:
             check_directory(file, limits)
             self._zip = zipfile.ZipFile(file)
@@ -97,7 +97,7 @@ class Zip:
         files = [(name, entry) for name, entry in listed if not name.endswith("/")]
         self._check(files, limits)
         for name, entry in files:
-            if (entry.external_attr >> 16) & 0o170000 == _LINK and not is_system(name):
+            if (entry.external_attr >> 16) & 0o170000 == _LINK and not is_system_file(name):
                 self.left_out.add(name, "links, which are not followed in a zip; zip the files themselves")
             elif self.left_out.add_unless_used(name, suffixes):
                 if name in entries:  # the later of two entries of one name counts, as in other programs
@@ -175,7 +175,7 @@ def _entry_name(entry: zipfile.ZipInfo) -> str:
 
 
 @dataclass(frozen=True)
-class Grouped:
+class GroupedImages:
     """The usable images of a source, with class and split; `left_out` has the others by reason."""
 
     names: Sequence[str]
@@ -186,7 +186,7 @@ class Grouped:
     notes: tuple[str, ...]
 
 
-def grouped(source: Source) -> Grouped:
+def group_images(source: Source) -> GroupedImages:
     """A source's images grouped by their folders; raises DataError if there are none, with what is there instead."""
     if not source.names:
         raise DataError(no_images(source))
@@ -201,17 +201,17 @@ def grouped(source: Source) -> Grouped:
     if linked := getattr(source, "linked", 0):
         notes += (f"{linked:,} images are links to files outside the folder",)
     test = None if groups.test is None else groups.test[used]
-    return Grouped(names, groups.classes, groups.labels[used], test, left_out, notes)
+    return GroupedImages(names, groups.classes, groups.labels[used], test, left_out, notes)
 
 
 def no_images(source: Source) -> str:
     """Error message: the source holds no images, and what it holds instead."""
     others = "; ".join(source.left_out.lines())
-    text = f"{source.title} holds no pictures (files ending in {endings(image_files.SUFFIXES)})"
+    text = f"{source.title} holds no pictures (files ending in {join_suffixes(image_files.SUFFIXES)})"
     return f"{text}. It holds: {others}" if others else text
 
 
-def endings(suffixes: Sequence[str]) -> str:
+def join_suffixes(suffixes: Sequence[str]) -> str:
     """Suffixes as part of a sentence: "png, jpg or gif"."""
     plain = [suffix.removeprefix(".") for suffix in suffixes]
     return ", ".join(plain[:-1]) + f" or {plain[-1]}"

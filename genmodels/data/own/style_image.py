@@ -23,7 +23,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _files()))
 
 
-def located(style: str) -> Path | None:
+def locate(style: str) -> Path | None:
     """The file of a name or path, or None."""
     if os.sep in style:
         return Path(style) if Path(style).is_file() else None
@@ -32,7 +32,7 @@ def located(style: str) -> Path | None:
 
 def problem(style: str) -> str | None:
     """None if the file exists, else one sentence."""
-    if located(style):
+    if locate(style):
         return None
     known = ", ".join(names())
     return f"data.style = {style!r} is no picture on this machine; give the path of a file, or one of " + (
@@ -45,7 +45,7 @@ def read(config: DataConfig) -> np.ndarray:
 
     Raises DataError.
     """
-    path = located(config.style or "")
+    path = locate(config.style or "")
     if path is None:
         raise DataError(problem(config.style or "") or "")
     image = read_file(str(path), config.style_size or DEFAULT_SIZE)

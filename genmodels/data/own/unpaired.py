@@ -20,7 +20,7 @@ from genmodels.data.formats.background import Background
 from genmodels.data.left_out import LeftOut
 from genmodels.data.own import from_source
 from genmodels.data.own.side_by_side import Halves
-from genmodels.data.own.sources import Folder, Source, Zip, grouped, no_images
+from genmodels.data.own.sources import Folder, Source, Zip, group_images, no_images
 from genmodels.data.spec import Arrays, DataConfig, DataSpec, Split, check_memory, split_rows
 from genmodels.errors import DataError
 
@@ -95,17 +95,17 @@ class Unpaired(UserData):
 
     def spec(self, config: DataConfig) -> DataSpec:
         """Counted from the file names; raises DataError."""
-        return spec_of(self._opened(config), config)
+        return spec_of(self._domains(config), config)
 
     def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
         """The split, decoded, both domains shuffled together; labels say which. Raises DataError."""
-        return arrays_of(self._opened(config), config, split, first)
+        return arrays_of(self._domains(config), config, split, first)
 
     def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
         """Images of A and of B, counted from the file names."""
-        return tuple(len(rows) for rows in self._opened(config).rows(split, config.limit))
+        return tuple(len(rows) for rows in self._domains(config).rows(split, config.limit))
 
-    def _opened(self, config: DataConfig) -> Domains:
+    def _domains(self, config: DataConfig) -> Domains:
         path = self.path(config)
         if config.path_b is not None:
             pair = {"A": Folder(path), "B": Folder(Path(config.path_b))}
@@ -122,7 +122,7 @@ DATASET = Unpaired("unpaired")
 
 def domains_of(source: Source, titles: tuple[str, str] | None = None) -> Domains:
     """Which of the source's images are A and which B; raises DataError if its folders do not say."""
-    groups = grouped(source)
+    groups = group_images(source)
     marks = [_mark(name) for name in source.names]
     if {(0, "train"), (1, "train")} <= set(marks):
         return _cyclegan_layout(source, titles or ("A", "B"), marks)

@@ -31,8 +31,8 @@ def _decode_folder(request: dict[str, Any], report: Report) -> None:
     ends, rows, skipped, count, last = [], [], [], 0, time.monotonic()
     with Path(request["out"]).open("wb") as out:
         for row, name in enumerate(names):
-            begin, shown = count, name.encode("utf-8", "replace").decode()
-            report({"done": row, "total": len(names), "file": shown})
+            begin, displayed = count, name.encode("utf-8", "replace").decode()
+            report({"done": row, "total": len(names), "file": displayed})
             try:
                 with (folder / name).open("rb") as file:
                     for block in audio_files.blocks(file, rate, request["seconds"]):
@@ -53,7 +53,7 @@ def _decode_folder(request: dict[str, Any], report: Report) -> None:
                 ) from None
             except (DataError, OSError) as error:
                 reason = str(error) if isinstance(error, DataError) else f"cannot be read: {error.strerror or error}"
-                skipped.append(f"{shown}: {reason}")
+                skipped.append(f"{displayed}: {reason}")
                 out.seek(2 * begin)
                 out.truncate()
                 count = begin

@@ -29,7 +29,7 @@ class CelebA(Downloadable):
     def terms(self) -> str:
         return _TERMS
 
-    def located(self) -> Path | None:
+    def locate(self) -> Path | None:
         """The folder of the images if the first and the last image are there, else None."""
         ends = (_NUMBERS["train"][0], _NUMBERS["test"][-1])
         return _folder() if all((_folder() / _name(number)).is_file() for number in ends) else None

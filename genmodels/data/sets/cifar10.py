@@ -42,7 +42,7 @@ _PER_FILE, _RECORD = 10_000, 1 + 3 * 32 * 32  # one byte: the label; then the ch
 
 
 class Cifar10(Downloadable, FixedDataset):
-    def located(self) -> Path | None:
+    def locate(self) -> Path | None:
         """The folder of the binary files, or of the image files, or None."""
         binary, folder = data_root() / _BINARY, data_root() / _FOLDER
         if all((binary / name).is_file() for names in _FILES.values() for name in names):
@@ -113,8 +113,8 @@ class Cifar10(Downloadable, FixedDataset):
         return ImageFileList(groups.labels[order], decode)
 
     def _folder(self) -> Path:
-        folder = self.located()
-        assert folder is not None, "sets are read after located()"
+        folder = self.locate()
+        assert folder is not None, "sets are read after locate()"
         return folder
 
 

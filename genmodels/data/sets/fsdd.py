@@ -51,7 +51,7 @@ _TIMEOUT = 30.0
 
 
 class SpokenDigits(Downloadable, FixedDataset):
-    def located(self) -> Path | None:
+    def locate(self) -> Path | None:
         """The folder that holds all 3,000 files, or None."""
         root = data_root()
         for folder in (root / "fsdd", root / "fsdd" / "recordings", root / "recordings"):
@@ -81,8 +81,8 @@ class SpokenDigits(Downloadable, FixedDataset):
 
     def recordings(self, split: Split) -> Recordings:
         """All recordings of a split, digit by digit; raises DataError if a file is damaged."""
-        folder = self.located()
-        assert folder is not None, "recordings are read after located()"
+        folder = self.locate()
+        assert folder is not None, "recordings are read after locate()"
         indices = range(_TEST) if split == "test" else range(_TEST, _EACH)
         clips, labels, speakers = [], [], []
         for digit in range(SPEC.num_classes):

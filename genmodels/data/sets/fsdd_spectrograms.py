@@ -22,8 +22,8 @@ SPEC = fsdd.SPEC.replace(
 
 
 class Spectrograms(Downloadable, FixedImages):
-    def located(self) -> Path | None:
-        return fsdd.DATASET.located()
+    def locate(self) -> Path | None:
+        return fsdd.DATASET.locate()
 
     def fetch(self) -> None:
         fsdd.DATASET.fetch()
@@ -31,14 +31,14 @@ class Spectrograms(Downloadable, FixedImages):
     def read(self, split: Split) -> Arrays:
         """Images uint8 (N, 1, 32, 32) and digits int64 (N,), in an order that mixes the classes."""
         order = np.random.default_rng(0).permutation(self.size(split))
-        arrays = of(fsdd.DATASET.recordings(split), fsdd.SPEC.sample_rate or 0)
+        arrays = to_spectrograms(fsdd.DATASET.recordings(split), fsdd.SPEC.sample_rate or 0)
         return Arrays(arrays.images[order], arrays.labels[order])
 
 
 DATASET = Spectrograms(SPEC)
 
 
-def of(recordings: Recordings, sample_rate: int) -> Arrays:
+def to_spectrograms(recordings: Recordings, sample_rate: int) -> Arrays:
     """Each recording's spectrogram, stretched over its own length: uint8 (N, 1, 32, 32). 0.3 ms each.
 
     Silence at both ends is trimmed, as before the reference classifier evaluates generated recordings.

@@ -26,7 +26,7 @@ class IdxSet(Downloadable, FixedImages):
         self._torchvision_name, self._short_title = torchvision_name, short_title
         self._other_folders = other_folders
 
-    def located(self) -> Path | None:
+    def locate(self) -> Path | None:
         """The first folder that holds all four files, or None."""
         for folder in (data_root() / self._torchvision_name / "raw", *self._other_folders):
             names = [
@@ -53,8 +53,8 @@ class IdxSet(Downloadable, FixedImages):
 
     def read(self, split: Split) -> Arrays:
         """Images uint8 (N, 1, 28, 28) and labels int64 (N,); raises DataError if a file is damaged."""
-        folder = self.located()
-        assert folder is not None, "read() is called after located()"
+        folder = self.locate()
+        assert folder is not None, "read() is called after locate()"
         count = self.size(split)
         images = _read(folder, f"{_STEMS[split]}-images-idx3-ubyte", (count, 28, 28))
         labels = _read(folder, f"{_STEMS[split]}-labels-idx1-ubyte", (count,))
@@ -71,7 +71,7 @@ def _file(folder: Path, name: str) -> Path | None:
 
 def _read(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     path = _file(folder, name)
-    assert path is not None, "located() has found it"
+    assert path is not None, "locate() has found it"
     size = int(np.prod(shape))
     header = 4 + 4 * len(shape)
     try:

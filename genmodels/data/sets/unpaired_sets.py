@@ -108,8 +108,8 @@ class UnpairedSet(Downloadable):
         """Counted if the set is there, else as its authors describe it; raises DataError."""
         known = self.known
         facts = {"title": known.title, "licence": known.licence, "source": known.source, "download_mb": known.megabytes}
-        if self.located():
-            return unpaired.spec_of(self._opened(), config, known.size).replace(**facts)
+        if self.locate():
+            return unpaired.spec_of(self._domains(), config, known.size).replace(**facts)
         train_a, train_b, test_a, test_b = known.counts
         return DataSpec(
             name=config.name,
@@ -125,13 +125,13 @@ class UnpairedSet(Downloadable):
 
     def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
         """The split, decoded, both domains shuffled together: about a millisecond per image. Raises DataError."""
-        return unpaired.arrays_of(self._opened(), config, split, first, self.known.size)
+        return unpaired.arrays_of(self._domains(), config, split, first, self.known.size)
 
     def class_counts(self, config: DataConfig, split: Split) -> tuple[int, ...]:
         """Images per domain, counted from the file names."""
-        return tuple(len(rows) for rows in self._opened().rows(split, config.limit))
+        return tuple(len(rows) for rows in self._domains().rows(split, config.limit))
 
-    def located(self) -> Path | None:
+    def locate(self) -> Path | None:
         """The folder or the zip of the set, or None."""
         folder, archive = data_root() / self.name, data_root() / f"{self.name}.zip"
         if all((folder / part).is_dir() for part in ("trainA", "trainB")):
@@ -173,11 +173,11 @@ class UnpairedSet(Downloadable):
         if archive.stat().st_size > _MAX_ARCHIVE:
             raise DataError(f"{archive} is larger than {_MAX_ARCHIVE >> 20} MB, so it is not {self.name}; remove it")
 
-    def _opened(self) -> unpaired.Domains:
+    def _domains(self) -> unpaired.Domains:
         return unpaired.domains_of(self._source(self._path()), self.known.domains)
 
     def _path(self) -> Path:
-        path = self.located()
+        path = self.locate()
         if path is None:
             raise DataError(f"{self.known.title} is not there any more; fetch it again")
         return path
@@ -193,7 +193,7 @@ class Flowers(UnpairedSet):
     def url(self) -> str:
         return _FLOWERS
 
-    def located(self) -> Path | None:
+    def locate(self) -> Path | None:
         for folder in (data_root() / "flower_photos", data_root() / "flowers"):
             for below in (folder, folder / "train"):
                 if all((below / flower).is_dir() for flower in _FLOWER_FOLDERS):
@@ -224,7 +224,7 @@ class Flowers(UnpairedSet):
                     os.replace(part, target)
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise DataError(f"{archive} is damaged: {error}. Remove it and fetch it again") from error
-        if self.located() is None:
+        if self.locate() is None:
             raise DataError(f"{archive} holds no folders {' and '.join(_FLOWER_FOLDERS)}; remove it and fetch it again")
 
     def _source(self, path: Path) -> Source:

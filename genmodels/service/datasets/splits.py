@@ -67,13 +67,15 @@ class CachedSplit:
     def _read(self) -> None:
         entry = self._entry
         if entry.uploaded:
-            self._packed = hdf5.header(Path(str(entry.config.path)))
+            self._packed = hdf5.read_header(Path(str(entry.config.path)))
             self._rows = self._packed.split(self._split)
             self.labels = self._packed.labels[self._rows]
         elif files := data.image_file_list(entry.config, self._split):
             self._files, self.labels, self.most = files, files.labels, DECODED
         elif entry.spec is not None and entry.spec.sample_rate is not None:
-            arrays = fsdd_spectrograms.of(data.load_audio(entry.config, self._split), entry.spec.sample_rate)
+            arrays = fsdd_spectrograms.to_spectrograms(
+                data.load_audio(entry.config, self._split), entry.spec.sample_rate
+            )
             self._images, self.labels = arrays.images, arrays.labels
         else:
             first = DECODED if "limit" in data.fields(entry.name) else None

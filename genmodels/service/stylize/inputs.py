@@ -43,7 +43,7 @@ def how_to_get(kind: Kind) -> str:
 def open_work(kind: Kind, name: str) -> ImageFile:
     """A work that is available, as a file; raises UnknownNameError, and DataError if it cannot be read."""
     titles = available(kind)
-    path = style_image.located(name) if name in titles else None
+    path = style_image.locate(name) if name in titles else None
     if path is None:
         raise UnknownNameError(kind, name, titles)
     with style_image.named(str(path)):
