@@ -195,11 +195,12 @@ def download(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -
 
 @app.command()
 def pack(
-    pictures: Annotated[
+    images_path: Annotated[
         Path,
         typer.Argument(
+            metavar="IMAGES",
             help="A folder or zip file of images, or of CSV (label and grey levels per line), idx or .npz files; one "
-            "such file; or the GAN book's HDF5 file of faces."
+            "such file; or the GAN book's HDF5 file of faces.",
         ),
     ],
     out: Annotated[Path, typer.Argument(help="The HDF5 file to write, ending in .h5.")],
@@ -221,8 +222,8 @@ def pack(
     from genmodels.data.own import packing
     from genmodels.data.own.from_source import UNKNOWN_LICENCE
 
-    source = packing.open_source(pictures)
-    done = packing.pack(
+    source = packing.open_source(images_path)
+    report = packing.pack(
         source,
         out,
         size=size,
@@ -234,18 +235,18 @@ def pack(
         origin=origin,
         overwrite=force,
     )
-    for name in done.skipped[:20]:
+    for name in report.skipped[:20]:
         typer.echo(f"left out {name}", err=True)
-    if len(done.skipped) > 20:
-        typer.echo(f"left out {len(done.skipped) - 20:,} more", err=True)
-    for line in (*done.left_out.lines(), *done.notes):
+    if len(report.skipped) > 20:
+        typer.echo(f"left out {len(report.skipped) - 20:,} more", err=True)
+    for line in (*report.left_out.lines(), *report.notes):
         typer.echo(line, err=True)
     typer.echo(
-        f"{done.count:,} images of {'x'.join(map(str, done.shape))} in {len(done.classes)} classes, "
-        f"{len(done.skipped) + done.left_out.count:,} left out, {done.bytes / 1e6:.1f} MB, "
-        f"{done.count / done.seconds:,.0f} images per second"
+        f"{report.count:,} images of {'x'.join(map(str, report.shape))} in {len(report.classes)} classes, "
+        f"{len(report.skipped) + report.left_out.count:,} left out, {report.bytes / 1e6:.1f} MB, "
+        f"{report.count / report.seconds:,.0f} images per second"
     )
-    kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in sorted(done.kinds.items()))
+    kinds = ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, count in sorted(report.kinds.items()))
     typer.echo(f"files used: {kinds}")
     typer.echo(f"train on it: python -m train_jobs submit vae --data hdf5 --set data.path={shlex.quote(str(out))}")
 

@@ -79,8 +79,8 @@ def _column(index: int, infos: dict[str, CheckpointInfo]) -> int | None:
             samples = compare.column(_request(index))
             parameters = samples.parameters
             alt = t(
-                "compare.alt" if samples.pictures > 1 else "compare.alt_one",
-                count=samples.pictures,
+                "compare.alt" if samples.image_count > 1 else "compare.alt_one",
+                count=samples.image_count,
                 name=name,
                 step=f"{step:,}",
                 seed=st.session_state.compare_seed,

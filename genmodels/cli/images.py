@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from genmodels.capabilities import Direction
     from genmodels.images.tiled import Way
 
-Given = Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF of any size.")]
+ImagePath = Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF of any size.")]
 Out = Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")]
 MaxSide = Annotated[
     int | None, typer.Option(min=1, help="Downsample larger images to this side, and upsample the result.")
@@ -25,7 +25,7 @@ Step = Annotated[int | None, typer.Option(min=0, help="A saved step; the newest 
 
 def translate(
     name: Name,
-    picture: Given,
+    image: ImagePath,
     out: Out,
     direction: Annotated[str, typer.Option(help="ab: domain A to domain B; ba: domain B to domain A.")] = "ab",
     max_side: MaxSide = None,
@@ -35,15 +35,15 @@ def translate(
     directions: dict[str, Direction] = {"ab": "a_to_b", "ba": "b_to_a"}
     if direction not in directions:
         raise ConfigError(f"--direction {direction!r} is not allowed: ab, from domain A to domain B, or ba")
-    _translate(name, picture, out, directions[direction], max_side, step)
+    _translate(name, image, out, directions[direction], max_side, step)
 
 
-def stylize(name: Name, picture: Given, out: Out, max_side: MaxSide = None, step: Step = None) -> None:
+def stylize(name: Name, image: ImagePath, out: Out, max_side: MaxSide = None, step: Step = None) -> None:
     """Stylise an image with a fast style network; the size stays."""
-    _translate(name, picture, out, "stylize", max_side, step)
+    _translate(name, image, out, "stylize", max_side, step)
 
 
-def _translate(name: str, picture: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
+def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
     from PIL import Image
 
     from genmodels.cli import inputs
@@ -52,7 +52,7 @@ def _translate(name: str, picture: Path, out: Path, way: Way, max_side: int | No
 
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
-    pixels = inputs.decode_file(picture, image_files.MAX_FILE_BYTES, image_files.decode_whole)
+    pixels = inputs.decode_file(image, image_files.MAX_FILE_BYTES, image_files.decode_whole)
 
     def report(done: int, total: int) -> None:
         if total > 1:

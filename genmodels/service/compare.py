@@ -24,7 +24,7 @@ from genmodels.service.inference import ModelKey, enlarge, model_of, run
 from genmodels.service.requests import ModelRequest
 
 MIN_MODELS, MAX_MODELS, COLUMNS, ROWS = 2, 4, 5, 6
-PICTURES = COLUMNS * ROWS
+IMAGES = COLUMNS * ROWS
 _SIDE = 280
 _GENERATES = frozenset({"sampling", "latent"})
 
@@ -32,7 +32,7 @@ Better = Literal["low", "high", "one", "data", "copies", "none"]
 
 
 class ColumnRequest(ModelRequest):
-    """One column of the comparison: a checkpoint at a step, and the first of its PICTURES seeds."""
+    """One column of the comparison: a checkpoint at a step, and the first of its IMAGES seeds."""
 
     seed: int = Field(0, description="first seed, any integer; the next ones follow it")
 
@@ -41,12 +41,12 @@ class ColumnRequest(ModelRequest):
 class Column:
     """COLUMNS x ROWS samples in one PNG, seeds row by row, and the number of `parameters` used for sampling.
 
-    `pictures` is the number of samples: 1 if a model generates the same image for every seed.
+    `image_count` is the number of samples: 1 if a model generates the same image for every seed.
     """
 
     png: bytes
     parameters: int
-    pictures: int
+    image_count: int
 
 
 @dataclass(frozen=True)
@@ -140,17 +140,17 @@ def column(request: ColumnRequest) -> Column:
 
 
 def _column(model: Model, request: ColumnRequest) -> Column:
-    pictures = preview.samples_of_seeds(model, range(request.seed, request.seed + PICTURES))
-    if pictures is None:
+    images = preview.samples_of_seeds(model, range(request.seed, request.seed + IMAGES))
+    if images is None:
         raise CapabilityError(f"{request.model} generates no pictures; choose a VAE or a GAN")
-    columns = COLUMNS if len(pictures) > 1 else 1
-    image = enlarge(preview.grid(pictures, columns, scale=1, pad=1), _SIDE)
+    columns = COLUMNS if len(images) > 1 else 1
+    image = enlarge(preview.grid(images, columns, scale=1, pad=1), _SIDE)
     parameters = sum(
         parameter.numel()
         for name, parameter in model.named_parameters()
         if name.split(".")[0] not in model.training_only
     )
-    return Column(preview.png(image, compress_level=1), parameters, len(pictures))
+    return Column(preview.png(image, compress_level=1), parameters, len(images))
 
 
 def comparison_png(requests: Sequence[ColumnRequest]) -> bytes:

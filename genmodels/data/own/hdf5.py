@@ -26,7 +26,7 @@ from genmodels.errors import DataError
 VERSION = 1
 MAX_NOTES, MAX_NOTE = 60, 600
 BOOK_GROUP = "img_align_celeba"
-_MAX_BOOK_PICTURES = 500_000
+_MAX_BOOK_IMAGES = 500_000
 _MAX_CHUNK_BYTES = 256 * 2**20
 _MAX_RATIO = 1_100  # more than gzip can reach
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "checksum", 32_000: "lzf"}  # others would load a plugin
@@ -85,8 +85,8 @@ class Book:
             raise DataError(f"{path.name} has no group `{BOOK_GROUP}`, the layout of the book's faces")
         with _translated_errors(path):
             self._group = h5py.File(path, "r", locking="best-effort")[BOOK_GROUP]
-            if len(self._group) > _MAX_BOOK_PICTURES:
-                raise DataError(f"{path.name} holds {len(self._group):,} pictures; the limit is {_MAX_BOOK_PICTURES:,}")
+            if len(self._group) > _MAX_BOOK_IMAGES:
+                raise DataError(f"{path.name} holds {len(self._group):,} pictures; the limit is {_MAX_BOOK_IMAGES:,}")
             self.names: Sequence[str] = sorted(self._group, key=lambda name: (len(name), name))
 
     def read(self, name: str, size: int, channels: int, background: Background | None = None) -> np.ndarray:

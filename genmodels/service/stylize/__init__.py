@@ -175,21 +175,23 @@ def stylize(request: StylizeRequest, file: ImageFile, on_progress: Progress | No
     model, key = run(lambda: _network(request))
 
     def make() -> tuple[Stylized, int]:
-        picture = image_decoders.decode_whole(file.raw)
-        original = picture.shape[1], picture.shape[0]
+        source_image = image_decoders.decode_whole(file.raw)
+        original = source_image.shape[1], source_image.shape[0]
         tiled.check_shape(*original)
         factor = min(1.0, request.longest / max(original))
         size = max(1, round(original[0] * factor)), max(1, round(original[1] * factor))
         size = tiled.working_size(model, *size, TILE)
         if size != original:
-            picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
-        colours, alpha = tiled.split_alpha(picture)
+            source_image = np.asarray(
+                Image.fromarray(source_image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+            )
+        colours, alpha = tiled.split_alpha(source_image)
         began = time.perf_counter()
         pixels = run_tiles(model, colours, "stylize", on_progress)
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         seconds = time.perf_counter() - began
-        return Stylized(shown(picture), shown(pixels), pixels, original, seconds), pixels.nbytes
+        return Stylized(shown(source_image), shown(pixels), pixels, original, seconds), pixels.nbytes
 
     return cached(Stylized, (key, request.longest), file.raw, make)
 

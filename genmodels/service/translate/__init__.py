@@ -120,12 +120,12 @@ def translate(request: TranslationRequest, file: ImageFile, on_progress: Progres
     """
 
     def make(model: Model) -> tuple[Translation, int]:
-        picture = image_decoders.decode_whole(file.raw)
-        before, (height, width) = shown(picture), picture.shape[:2]
-        colours, alpha = tiled.split_alpha(picture)
+        source_image = image_decoders.decode_whole(file.raw)
+        before, (height, width) = shown(source_image), source_image.shape[:2]
+        colours, alpha = tiled.split_alpha(source_image)
         reduced = _reduced(model, request, colours)
         original = colours if tiled.keeps_background(model) else None
-        del picture, colours  # up to 0.2 GB, which most models do not need while the network works for minutes
+        del source_image, colours  # up to 0.2 GB, which most models do not need while the network works for minutes
         one_way = _one_way(request, file, reduced, on_progress)
         pixels = tiled.to_full_size(one_way.translated, one_way.source, original, (width, height))
         if alpha is not None:
@@ -214,9 +214,9 @@ def _one_way(
     def make(model: Model) -> tuple[_OneWay, int]:
         source = reduced
         if source is None:
-            picture = image_decoders.decode_whole(file.raw)
-            source = _reduced(model, request, tiled.split_alpha(picture)[0])
-            del picture
+            source_image = image_decoders.decode_whole(file.raw)
+            source = _reduced(model, request, tiled.split_alpha(source_image)[0])
+            del source_image
         began = time.perf_counter()
         translated = run_tiles(model, source, request.direction, on_progress)
         return _OneWay(source, translated, time.perf_counter() - began), source.nbytes + translated.nbytes

@@ -12,12 +12,12 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import compare
-from genmodels.service.compare import MAX_MODELS, MIN_MODELS, PICTURES
+from genmodels.service.compare import IMAGES, MAX_MODELS, MIN_MODELS
 from pages.components import address
 from pages.components.i18n import t
 from pages.components.theme import plain
 
-LAST_SEED = MAX_PAGE_SEED - PICTURES
+LAST_SEED = MAX_PAGE_SEED - IMAGES
 _MAX_CHARACTERS = 1_000
 
 
