@@ -107,7 +107,7 @@ def race_wgan_gp(length: Length) -> None:
         loader,
         lambda: tutorials.tutorial_wgan_gp_rate(images, steps, spec.train.batch_size),
         target=3,
-        megaflop=megaflop_per_image(spec, loader, steps=int(spec.config["n_critic"])),
+        megaflop=megaflop_per_image(spec, loader, steps=int(spec.model["n_critic"])),
         length=length,
     )
 

@@ -14,7 +14,7 @@ from train_jobs.status import Job
 
 def settings_now(job: Job) -> dict[str, Any]:
     """The model's settings, including changes since it was submitted."""
-    current = dict(job.folder.spec().config)
+    current = dict(job.folder.spec().model)
     for event in job.folder.events():
         if event.get("kind") == "set":
             current[str(event.get("path")).partition(".")[2]] = event.get("new")

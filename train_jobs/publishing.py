@@ -59,7 +59,7 @@ def start(job_id: str, name: str) -> Publication:
 
 def enter(job_id: str, name: str, folder: RunFolder) -> None:
     """Queue the publication. Raises ConfigError if the name is taken, and JobError if the run is being published."""
-    taken = catalog.name_taken(name)
+    taken = catalog.existing_path(name)
     if taken is not None:
         raise ConfigError(f"name = {name!r} is taken by {taken.name} in {taken.parent.name}/. Choose another name")
 

@@ -35,8 +35,8 @@ def new_job(folder: RunFolder, spec: JobSpec, created: float | None = None) -> N
     return NewJob(
         name=spec.run.name,
         title=spec.title,
-        recipe=spec.recipe or spec.model,
-        model=spec.model,
+        recipe=spec.recipe or spec.family,
+        model=spec.family,
         max_steps=spec.train.max_steps or 0,
         data_root=str(data.data_root().absolute()),
         requested_device=spec.run.device,
@@ -51,8 +51,8 @@ def task_of(folder: RunFolder, name: str, kind: Kind, *, subject: str, step: int
     return NewJob(
         name=name,
         title=spec.title,
-        recipe=spec.recipe or spec.model,
-        model=spec.model,
+        recipe=spec.recipe or spec.family,
+        model=spec.family,
         max_steps=0,
         data_root=str(data.data_root().absolute()),
         requested_device="cpu",

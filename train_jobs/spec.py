@@ -57,5 +57,5 @@ def make_spec(
         patch["run"]["name"] = checked_name(run_name)
     spec = recipes.resolve(find_recipe(recipe_or_family), preset=preset, overrides=patch)
     if spec.train.initial_weights is not None:
-        source_of(spec.train.initial_weights, spec.model)
+        source_of(spec.train.initial_weights, spec.family)
     return spec

@@ -187,8 +187,8 @@ def of_folder(path: Path) -> Job:
         name=folder.given_name() or (spec.run.name if spec else None) or path.name,
         title=spec.title if spec else path.name,
         state=state,
-        recipe=(spec.recipe or spec.model) if spec else "",
-        model=spec.model if spec else "",
+        recipe=(spec.recipe or spec.family) if spec else "",
+        model=spec.family if spec else "",
         device=str(status.get("device") or "") or None,
         pid=pid,
         step=step,
@@ -211,7 +211,7 @@ def damage(folder: RunFolder, *, files: bool = True) -> str | None:
     """Why the folder cannot be used, or None. Validates config.json and, with `files`, checks the other files."""
     try:
         spec = folder.spec()
-        registry.config_class(spec.model).parse(spec.config, "model.")
+        registry.config_class(spec.family).parse(spec.model, "model.")
         if files:
             folder.check_files()
     except GenmodelsError as error:

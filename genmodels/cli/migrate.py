@@ -63,10 +63,11 @@ def migrate_folder(folder: Path) -> bool:
 def _converted_spec(spec: Any) -> Any:
     if not isinstance(spec, dict):
         return spec
-    spec, fields = dict(spec), _NAMES["settings"].get(str(spec.get("model")), {})
-    if isinstance(spec.get("config"), dict):
-        settings = {fields.get(name, name): value for name, value in spec["config"].items()}
-        spec["config"] = {name: _converted_value(name, value) for name, value in settings.items()}
+    spec = {_NAMES["spec"].get(name, name): value for name, value in spec.items()}
+    if isinstance(spec.get("model"), dict):
+        fields = _NAMES["settings"].get(str(spec.get("family")), {})
+        settings = {fields.get(name, name): value for name, value in spec["model"].items()}
+        spec["model"] = {name: _converted_value(name, value) for name, value in settings.items()}
     if isinstance(spec.get("expect"), dict):
         spec["expect"] = _converted_metrics(spec["expect"])
     return spec

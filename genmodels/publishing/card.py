@@ -28,7 +28,7 @@ _SHOW_DATA = ("classification", "translation", "stylizing", "encoding")
 def write(target: Path, name: str, command: str) -> None:
     """Write the model card of the checkpoint folder `target`, published as `name` and trained by `command`."""
     spec, info = RunFolder(target).spec(), catalog.describe(target, published=True)
-    settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.config.items())
+    settings = "\n".join(f"- `{key}`: {value}" for key, value in spec.model.items())
     again = f"Train it again: `{command}`{_stopped(info.steps[-1], spec.train.max_steps)}"
     below = f"{_LIMITS}\n{_limits(info, spec)}\n\n## Settings\n\n{settings}\n\n{again}\n"
     _save(target / CARD, _head(target, name, info, spec) + below)
@@ -64,8 +64,8 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
     runtime, initial = config.get("runtime", {}), config.get("initial")
     expectation, time = expectation_of(spec, info.steps[-1]), duration(float(facts(target)["train_seconds"]))
     rows = [
-        ("model", f"`{spec.model}`: {registry.get(spec.model).paper}"),
-        ("recipe", f"`{spec.recipe or spec.model}`" + (f", preset `{spec.preset}`" if spec.preset else "")),
+        ("model", f"`{spec.family}`: {registry.get(spec.family).paper}"),
+        ("recipe", f"`{spec.recipe or spec.family}`" + (f", preset `{spec.preset}`" if spec.preset else "")),
         ("source", recipes.get(spec.recipe).source if spec.recipe in recipes.names() else spec.source),
         ("data", f"{spec.data_spec.title}, {spec.data_spec.train_size:,} training examples. {spec.data_spec.source}"),
         ("licence of the data", spec.data_spec.licence),

@@ -78,7 +78,7 @@ def _settings(recipe: Recipe, sections: Mapping[str, Mapping[str, Any]], spec: S
     """Differing settings of the model, without those that were added after the spec was written."""
     settings = registry.config_class(recipe.family).parse(sections["model"], "model.").model_dump(mode="json")
     return [
-        f"`{key}` {spec.config[key]} instead of {value}"
+        f"`{key}` {spec.model[key]} instead of {value}"
         for key, value in settings.items()
-        if key not in FROM_DATA and key in spec.config and spec.config[key] != value
+        if key not in FROM_DATA and key in spec.model and spec.model[key] != value
     ]

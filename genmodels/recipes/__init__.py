@@ -51,8 +51,8 @@ class Spec(Frozen):
     preset: str | None = None
     title: str = Field(max_length=300)
     source: str = Field("", max_length=2_000)
-    model: str
-    config: dict[str, Any]
+    family: str = Field(description="name of the model family")
+    model: dict[str, Any] = Field(description="settings of the model")
     data: DataConfig
     data_spec: DataSpec
     train: TrainConfig
@@ -170,8 +170,8 @@ def resolve(
         preset=preset,
         title=recipe.title,
         source=recipe.source,
-        model=recipe.family,
-        config=config.model_dump(mode="json"),
+        family=recipe.family,
+        model=config.model_dump(mode="json"),
         data=data_config,
         data_spec=spec,
         train=train,
@@ -198,7 +198,7 @@ def _expected(
 def command_of(spec: Spec) -> str:
     """The command that submits the same experiment again, with `--set` for what differs from its recipe."""
     known = spec.recipe in names()
-    recipe = get(spec.recipe) if known and spec.recipe else family(spec.model)
+    recipe = get(spec.recipe) if known and spec.recipe else family(spec.family)
     # The recipe's batch may exceed a small data set, and its settings may require more steps than this training has.
     train = {"max_steps": 100_000_000, "batch_size": spec.train.batch_size}
     # The name is always set: DataConfig's default is not the recipe's data set.
@@ -211,14 +211,14 @@ def command_of(spec: Spec) -> str:
     if spec.data != DataConfig.parse(plain["data"], "data."):
         words += [f"--set data.{key}={_format_value(value)}" for key, value in patch["data"].items()]
     # A setting added after the spec was written has its default there, whatever the recipe says today.
-    config = registry.config_class(spec.model).parse(spec.config, "model.").model_dump(mode="json")
+    config = registry.config_class(spec.family).parse(spec.model, "model.").model_dump(mode="json")
     words += [
         f"--set model.{key}={_format_value(value)}"
         for key, value in config.items()
-        if key not in FROM_DATA and value != base.config[key]
+        if key not in FROM_DATA and value != base.model[key]
     ]
     lengths = TrainConfig.parse(plain["train"], "train.")
-    size = _epoch_size(spec.model, spec.data_spec)
+    size = _epoch_size(spec.family, spec.data_spec)
     counted = _count_steps(lengths, size, spec.data_spec) if lengths.batch_size == spec.train.batch_size else None
     for key, value in spec.train.model_dump(mode="json").items():
         usual = base.train.model_dump(mode="json")[key]

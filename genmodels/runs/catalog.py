@@ -212,15 +212,15 @@ def _describe(
     folder = RunFolder(path)
     config = folder.config()
     spec = folder.spec()
-    cls = registry.get(spec.model)
-    model_config = cls.Config.parse(spec.config, "model.")
+    cls = registry.get(spec.family)
+    model_config = cls.Config.parse(spec.model, "model.")
     metrics, train_seconds = _measured(path / MEASURED)
     recipe = recipes.get(spec.recipe) if spec.recipe in recipes.names() else None
     description = recipe.description if recipe else cls.title
     return CheckpointInfo(
         name=name,
         path=path,
-        model=spec.model,
+        model=spec.family,
         title=recipe.title if recipe else spec.title,
         description=description,
         modality=cls.modality,

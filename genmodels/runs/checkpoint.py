@@ -113,7 +113,7 @@ def load_model(path: Path, step: int | None = None, device: str | torch.device =
 
 def build(spec: Mapping[str, Any]) -> Model:
     """A new model of a spec, initialised with torch's global generator."""
-    return registry.get(spec["model"]).build(**spec["config"])
+    return registry.get(spec["family"]).build(**spec["model"])
 
 
 def load_weights(model: Model, path: Path, *, raw: bool = False) -> dict[str, Tensor]:

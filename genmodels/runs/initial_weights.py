@@ -12,7 +12,7 @@ def source_of(name: str, model: str) -> tuple[RunFolder, int]:
     field = f"train.initial_weights = {name!r}"
     try:
         source = RunFolder(catalog.find(name))
-        family, steps = source.spec().model, source.steps()
+        family, steps = source.spec().family, source.steps()
     except GenmodelsError as error:
         raise ConfigError(f"{field}: {error}") from error
     if family != model:

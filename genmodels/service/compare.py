@@ -208,7 +208,7 @@ def _data_of(info: CheckpointInfo) -> tuple[str, int, int, int]:
 def _same_levels(infos: Sequence[CheckpointInfo]) -> bool:
     """Whether all models with a likelihood have the same grey levels: fewer levels need fewer bits."""
     specs = [RunFolder(info.path).spec() for info in infos if "likelihood" in info.capabilities]
-    return len({(spec.config.get("levels"), spec.config.get("quantisation")) for spec in specs}) == 1
+    return len({(spec.model.get("levels"), spec.model.get("quantisation")) for spec in specs}) == 1
 
 
 def _value(metric: Metric, info: CheckpointInfo, step: int, parameters: int) -> Value:

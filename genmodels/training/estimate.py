@@ -65,13 +65,13 @@ def outline(spec: Spec) -> Outline:
 
     Raises ConfigError if the config is invalid.
     """
-    return _outline(spec.model, json.dumps(spec.config, sort_keys=True))
+    return _outline(spec.family, json.dumps(spec.model, sort_keys=True))
 
 
 @lru_cache(maxsize=256)
 def _outline(name: str, config: str) -> Outline:
     with torch.device("meta"):
-        model = checkpoint.build({"model": name, "config": json.loads(config)})
+        model = checkpoint.build({"family": name, "model": json.loads(config)})
     counts: dict[str, int] = {}
     for key, parameter in model.trainable().items():
         network = key.split(".")[0]
@@ -103,8 +103,8 @@ def of(spec: Spec) -> Estimate:
     # The inference thread disables gradients.
     with torch.inference_mode(False), torch.enable_grad():
         per_step = _seconds_of_step(
-            spec.model,
-            json.dumps(spec.config, sort_keys=True),
+            spec.family,
+            json.dumps(spec.model, sort_keys=True),
             spec.train.batch_size,
             max(1, spec.data_spec.num_classes),
             spec.data_spec.provides,
@@ -138,7 +138,7 @@ class _Expiring:
 @_Expiring
 def _seconds_of_step(name: str, config: str, batch_size: int, classes: int, provides: tuple[str, ...]) -> Estimate:
     try:
-        model = checkpoint.build({"model": name, "config": json.loads(config)}).train()
+        model = checkpoint.build({"family": name, "model": json.loads(config)}).train()
         return Estimate(_time_step(model, batch_size, classes, provides))
     except Exception as error:  # noqa: BLE001 - the training itself may still work
         return Estimate(None, in_one_line(error))

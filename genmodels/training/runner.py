@@ -144,7 +144,7 @@ def _loader(spec: Spec, recorder: FolderRecorder, where: torch.device) -> Loader
             f"the run was submitted for {spec.data_spec.image_shape}; submit it again"
         )
     recorder.set_examples(to_float(torch.from_numpy(arrays.images[:512].copy())))
-    return loader_for(registry.config_class(spec.model).batch_keys, arrays, batch_size, seed, where)
+    return loader_for(registry.config_class(spec.family).batch_keys, arrays, batch_size, seed, where)
 
 
 def _initialise_from(folder: RunFolder, name: str, model: Model, recorder: FolderRecorder) -> None:

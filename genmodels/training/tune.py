@@ -207,8 +207,8 @@ def _label(runtime: Runtime) -> str:
 def _key(spec: Spec, device: torch.device) -> str:
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     what: dict[str, Any] = {
+        "family": spec.family,
         "model": spec.model,
-        "config": spec.config,
         "train": [spec.train.batch_size, spec.train.precision, spec.train.compile],
         "threads": spec.run.threads or torch.get_num_threads(),
         "kernels": kernels.ENABLED,

@@ -108,7 +108,7 @@ _FIELDS_PER_ROW = 4
 
 def live_settings(job: Job, spec: Spec) -> None:
     """Show the settings that can be changed while the run trains, as number inputs."""
-    settings = registry.config_class(spec.model)
+    settings = registry.config_class(spec.family)
     fields = [field for field in config_form.fields_of(settings) if field.live]
     if job.state != "RUNNING" or not fields or train_jobs.public_mode():
         return

@@ -255,7 +255,7 @@ def _settings(job: Job, spec: Spec) -> None:
             {
                 "recipe": spec.recipe,
                 "preset": spec.preset,
-                "model": {spec.model: spec.config},
+                "model": {spec.family: spec.model},
                 "data": spec.data.name,
                 "train": spec.train.model_dump(mode="json"),
                 "run": spec.run.model_dump(mode="json"),

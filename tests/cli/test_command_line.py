@@ -216,8 +216,8 @@ def test_damaged_and_other_folders_are_reported(trained: RunFolder) -> None:
     weights.unlink()
     with pytest.raises(CheckpointError, match="missing"):
         catalog.load(trained.name)
-    write_json(trained.path / "config.json", {**config, "spec": {**config["spec"], "config": {
-        **config["spec"]["config"], "latent_dim": 5}}})  # fmt: skip
+    write_json(trained.path / "config.json", {**config, "spec": {**config["spec"], "model": {
+        **config["spec"]["model"], "latent_dim": 5}}})  # fmt: skip
     with pytest.raises(CheckpointError, match="do not belong together"):
         catalog.load(trained.name, step=10)
     with pytest.raises(UnknownNameError, match="checkpoints` lists them"):

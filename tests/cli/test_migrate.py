@@ -88,7 +88,8 @@ def test_settings_get_their_new_names(case: dict[str, Any], tmp_path: Path) -> N
     write_json(tmp_path / "config.json", {"format": 1, "spec": spec})
     assert migrate_folder(tmp_path)
     spec = read_json(tmp_path / "config.json")["spec"]
-    assert spec["config"] == case["converted"]
+    assert (spec["family"], spec["model"]) == (case["model"], case["converted"])
+    assert "config" not in spec
     assert set(spec["expect"]) == {"domains/a_as_b", "classes/fraction_3", "labels/agreement"}
 
 

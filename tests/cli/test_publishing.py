@@ -93,8 +93,8 @@ def test_a_recipes_expected_metrics_are_compared_with_the_differing_settings() -
     spec = recipes.resolve(recipes.get("mnist_wgan_gp"), overrides={"data": {"name": "digits"}})
     assert expectation_of(spec, 100) == Expectation(), "nothing is expected on other data"
     spec = spec.replace(data=spec.data.replace(name="mnist"))
-    config = {**spec.config, "gp_weight": 5.0}
-    found = expectation_of(spec.replace(config=config, train=spec.train.replace(batch_size=32)), 12_000)
+    config = {**spec.model, "gp_weight": 5.0}
+    found = expectation_of(spec.replace(model=config, train=spec.train.replace(batch_size=32)), 12_000)
     assert found.bounds == recipes.get("mnist_wgan_gp").expect
     assert found.differences == (
         "12,000 steps instead of 20,000",

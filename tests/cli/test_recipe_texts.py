@@ -72,7 +72,7 @@ def test_a_card_states_the_parameters_that_its_network_has(path: Path) -> None:
         return
     spec = RunFolder(catalog.find(path.name)).spec()
     others = [spec.recipe, *re.findall(r"`(\w+)`", text)]
-    known = counts_of(spec.model, spec.config).union(
+    known = counts_of(spec.family, spec.model).union(
         *(counts_of_recipe(other) for other in others if other in recipes.names())
     )
     assert set(counts) <= known

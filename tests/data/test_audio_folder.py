@@ -260,7 +260,7 @@ def test_a_model_trains_on_it_and_continues_its_recordings(recordings: Path) -> 
         "wavenet", "data.name=audio_folder", f"data.path={recordings}", "data.clip_seconds=0.25", "model.speaker=false",
         "model.parts=0", "train.max_steps=2", "train.max_epochs=null", "train.batch_size=8",
     )  # fmt: skip
-    assert (spec.config["num_classes"], spec.config["sample_rate"], spec.config["clip_samples"]) == (2, 8_000, 2_000)
+    assert (spec.model["num_classes"], spec.model["sample_rate"], spec.model["clip_samples"]) == (2, 8_000, 2_000)
     folder = RunFolder.create(runs_root() / "mine", spec)
     assert runner.train_folder(folder, device="cpu") == "finished"
     config = folder.spec().data
@@ -287,7 +287,7 @@ def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
     app.toggle(key="train_model_conditional").set_value(True).run()
     shown = spec_of_command(command_of(app))
     assert shown.data == config_of(recordings, clip_seconds=0.5)
-    assert (shown.data_spec.classes, shown.train.max_steps, shown.config["conditional"]) == (("high", "low"), 3, True)
+    assert (shown.data_spec.classes, shown.train.max_steps, shown.model["conditional"]) == (("high", "low"), 3, True)
     app.text_input(key="train_data_path").set_value(str(recordings / "low" / "notes.txt")).run()
     assert "is not a folder on this machine" in app.error[0].value
 

@@ -283,7 +283,7 @@ def test_a_vae_trains_on_the_users_images(name: str, tmp_path: Path) -> None:
     )
     size = "data.size=8" if name == "image_folder" else "data.size=null"
     spec = small_spec("vae", f"data.name={name}", f"data.path={path}", size, "train.max_steps=6", "train.batch_size=4")
-    assert spec.config["image_shape"] == [3, 8, 8]
+    assert spec.model["image_shape"] == [3, 8, 8]
     run = RunFolder.create(runs_root() / "own-1", spec)
     assert runner.train_folder(run, device="cpu") == "finished"
     assert run.steps()[-1] == 6

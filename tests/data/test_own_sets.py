@@ -376,5 +376,5 @@ def test_training_on_an_uploaded_set_is_resolved_from_its_path() -> None:
         preset="quick",
         overrides={"data": {"name": "hdf5", "path": path}, "train": {"batch_size": 18}},
     )
-    assert spec.config["image_shape"] == [3, 16, 16]
+    assert spec.model["image_shape"] == [3, 16, 16]
     assert (spec.data_spec.train_size, spec.data_spec.title) == (18, "tiny")

@@ -41,19 +41,19 @@ def test_every_recipe_resolves_with_every_preset(name: str) -> None:
         spec = resolve(recipe, preset=preset, overrides=on_digits)
         assert spec.train.max_steps is not None
         assert spec.train.max_epochs is None
-        assert list(spec.config["image_shape"] or ()) == list(spec.data_spec.image_shape or ())
+        assert list(spec.model["image_shape"] or ()) == list(spec.data_spec.image_shape or ())
         assert recipes.Spec.parse(spec.model_dump(mode="json")) == spec
 
 
 def test_the_texts_settings_are_the_recipes() -> None:
     pattern = resolve(recipes.get("pattern_1010_gan"))
     assert (pattern.train.max_steps, pattern.train.batch_size) == (10_000, 1)
-    assert pattern.config["generator_sizes"] == pattern.config["discriminator_sizes"] == [3]
+    assert pattern.model["generator_sizes"] == pattern.model["discriminator_sizes"] == [3]
     vae = resolve(recipes.get("mnist_vae_20"), overrides={"data": {"name": "digits"}})
-    assert (vae.config["hidden_sizes"], vae.config["latent_dim"], vae.train.batch_size) == ([400], 20, 128)
+    assert (vae.model["hidden_sizes"], vae.model["latent_dim"], vae.train.batch_size) == ([400], 20, 128)
     assert vae.train.max_steps == 30 * (4500 // 128)
     gan = resolve(recipes.get("mnist_gan"), overrides={"data": {"name": "digits"}})
-    assert (gan.config["latent_dim"], gan.config["leaky_slope"], gan.config["layer_norm"]) == (100, 0.02, True)
+    assert (gan.model["latent_dim"], gan.model["leaky_slope"], gan.model["layer_norm"]) == (100, 0.02, True)
     assert gan.train.max_steps == 4 * 4500
 
 
@@ -69,7 +69,7 @@ def test_the_text_of_the_dcgan_keeps_no_average() -> None:
         "discriminator_norm": "none", "dropout": 0.3, "beta1": 0.5, "generator_lr": 2e-4, "discriminator_lr": 2e-4,
         "lr_end": 1, "label_smoothing": 0, "augment": "none", "flip": False, "init_std": None,
     }  # fmt: skip
-    assert {key: spec.config[key] for key in expected} == expected
+    assert {key: spec.model[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_recipe_for_the_users_images_requires_a_folder(name: str, tmp_path: Pa
     for index in range(80):
         Image.new("RGB", (70, 90), (index, 0, 0)).save(tmp_path / f"{index}.png")
     spec = resolve(recipes.get(name), overrides=parse_overrides([f"data.path={tmp_path}"]))
-    assert spec.config["image_shape"] == [3, 64, 64]
+    assert spec.model["image_shape"] == [3, 64, 64]
     assert spec.data_spec.train_size == 72
 
 

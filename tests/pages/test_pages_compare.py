@@ -79,8 +79,8 @@ def test_a_grid_is_the_same_again_and_other_with_other_seeds_or_steps(runs: Path
     )
     one = Image.open(io.BytesIO(compare.column(ColumnRequest(model="constant")).png))
     assert one.width == 2 * one.height, "one picture of 4 x 1 in its frame: the seed changes nothing"
-    assert compare.column(ColumnRequest(model="constant")).pictures == 1
-    assert compare.column(ColumnRequest(model="gan")).pictures == 30
+    assert compare.column(ColumnRequest(model="constant")).image_count == 1
+    assert compare.column(ColumnRequest(model="gan")).image_count == 30
 
 
 def test_all_grids_are_kept_side_by_side(runs: Path) -> None:

@@ -283,6 +283,6 @@ def test_a_set_just_packed_is_trained_on_through_the_train_page(scheduler_ends: 
     done = train_jobs.job(job.id)
     assert (done.state, done.step, done.error) == ("SUCCEEDED", 12, None)
     spec = done.folder.spec()
-    assert (spec.config["image_shape"], spec.data_spec.title) == ([3, 16, 16], "My cats")
+    assert (spec.model["image_shape"], spec.data_spec.title) == ([3, 16, 16], "My cats")
     picture = service.render(Point(model=job.id))
     assert (picture.width, picture.height) == (16, 16)

@@ -94,7 +94,7 @@ def test_the_button_starts_a_job_with_the_visitors_pictures(runs: Path, tmp_path
     slide(app, size=64, iterations=20, content_relu2_2=2.0, tv_weight=0.2)
     folder = begin(app)
     spec = folder.spec()
-    assert {name: spec.config[name] for name in ("content_relu2_2", "tv_weight", "style_weight")} == {
+    assert {name: spec.model[name] for name in ("content_relu2_2", "tv_weight", "style_weight")} == {
         "content_relu2_2": 2.0, "tv_weight": 0.2, "style_weight": 1.0,
     }  # fmt: skip
     assert (spec.train.max_steps, spec.run.name) == (20, "boston like the_scream")

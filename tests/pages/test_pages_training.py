@@ -119,7 +119,7 @@ def test_a_recipe_for_ones_own_pictures_can_be_tried_on_digits_and_leads_to_the_
 def test_a_pair_of_fractions_is_edited_as_text():
     app = open_page("train", recipe="darknet")
     app.text_input(key="train_model_momentum").set_value("0.9, .8").run()
-    assert spec_of_command(command_of(app)).config["momentum"] == [0.9, 0.8]
+    assert spec_of_command(command_of(app)).model["momentum"] == [0.9, 0.8]
     for wrong in ("0.9, nan", "0.9, 1", "0.9", "high, low"):
         app.text_input(key="train_model_momentum").set_value(wrong).run()
         assert "model.momentum" in app.error[0].value
@@ -140,10 +140,10 @@ def test_the_command_shown_resolves_to_what_is_submitted():
     app.run()
     assert not app.exception
     shown = spec_of_command(command_of(app))
-    assert shown.config["generator_sizes"] == [300, 200]
-    assert shown.config["generator_lr"] == pytest.approx(3e-5)
-    assert shown.config["layer_norm"] is False
-    assert shown.config["loss"] == "mse"
+    assert shown.model["generator_sizes"] == [300, 200]
+    assert shown.model["generator_lr"] == pytest.approx(3e-5)
+    assert shown.model["layer_norm"] is False
+    assert shown.model["loss"] == "mse"
     assert (shown.train.keep_last, shown.train.keep_steps, shown.run.name) == (None, (), "it's: 12 #1")
     assert shown.data.name == "digits"
     assert shown.train.max_steps == 45

@@ -49,7 +49,7 @@ def test_a_preset_becomes_the_settings_of_a_job(tmp_path: Path) -> None:
     values = {**stylize.preset("noise"), "tv_weight": 0.2, "style_relu5_1": 0.0, "optimizer": "adam"}
     wanted = stylize.assignments(PaintingSettings(size=64, iterations=120), values)
     spec = make_spec(stylize.RECIPE, None, [*wanted, f"data.path={paths[0]}", f"data.path_b={paths[1]}"])
-    assert spec.config == {**stylize.settings(), **values, "image_shape": [3, 32, 64], "num_classes": 0}
+    assert spec.model == {**stylize.settings(), **values, "image_shape": [3, 32, 64], "num_classes": 0}
     assert (spec.train.max_steps, spec.train.preview_every, spec.data.style_size) == (120, 1, 64)
     assert stylize.assignments(PaintingSettings(), stylize.settings())[0] == "data.size=256", (
         "what is as usual is not said"

@@ -162,4 +162,4 @@ def test_gradients_in_turns_are_those_computed_alone(monkeypatch: pytest.MonkeyP
             pool.submit(compare.column, compare.ColumnRequest(model="mnist_dcgan", seed=4)),
         )
         assert fields.result(PATIENCE) == alone
-        assert column.result(PATIENCE).pictures > 1
+        assert column.result(PATIENCE).image_count > 1

@@ -59,7 +59,7 @@ def config(**changes: Any) -> Damage:
 
     def damage(path: Path) -> None:
         content = json.loads((path / CONFIG).read_text())
-        content["spec"]["config"].update(changes)
+        content["spec"]["model"].update(changes)
         (path / CONFIG).write_text(json.dumps(content))
 
     return damage

@@ -113,7 +113,7 @@ def _search(spec: Spec, generated: Tensor) -> Nearest:
     shape = spec.data_spec.image_shape or (1, 1, 1)
     train = _arrays(spec, "train", _POOL_BYTES // math.prod(shape))
     real = to_float(torch.from_numpy(_arrays(spec, "test", 100).images.copy()))
-    matches = _nearest_rows(torch.cat([generated, real]), train.images, mirrored=bool(spec.config.get("flip")))
+    matches = _nearest_rows(torch.cat([generated, real]), train.images, mirrored=bool(spec.model.get("flip")))
     scale = 2 * math.sqrt(math.prod(shape))  # from |a - b| over pixels 2 wide to a root mean square of 0 to 1
     pairs = [
         Pair(_pair_png(image, _as_float(train.images[index], mirrored)), distance / scale)

@@ -138,4 +138,4 @@ def _autoencoders() -> list[CheckpointInfo]:
 
 
 def _salt(info: CheckpointInfo) -> float:
-    return float(RunFolder(info.path).spec().config.get("salt", 0.0))
+    return float(RunFolder(info.path).spec().model.get("salt", 0.0))

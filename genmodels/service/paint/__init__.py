@@ -113,7 +113,7 @@ def checkpoints() -> tuple[CheckpointInfo, ...]:
 def facts(name: str) -> Facts:
     """The facts of a checkpoint, from its config alone; raises CapabilityError if it does not sample by pixel."""
     spec = RunFolder(catalog.find(plain(name))).spec()
-    config = registry.config_class(spec.model).parse(spec.config, "model.")
+    config = registry.config_class(spec.family).parse(spec.model, "model.")
     if not isinstance(config, PixelSettings):
         raise CapabilityError(f"{name} does not paint pixel by pixel; choose a PixelCNN")
     channels, height, width = config.shape

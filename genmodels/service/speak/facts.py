@@ -34,7 +34,7 @@ class AudioFacts:
 def audio_facts(name: str) -> AudioFacts:
     """The facts of a checkpoint or run; raises UnknownNameError, and CapabilityError if it is a model of images."""
     spec = RunFolder(catalog.find(plain(name))).spec()
-    config = registry.config_class(spec.model).parse(spec.config)
+    config = registry.config_class(spec.family).parse(spec.model)
     data = spec.data_spec
     if data.sample_rate is None:
         raise CapabilityError(f"{name} was trained on pictures, so it cannot speak; choose a model of recordings")
