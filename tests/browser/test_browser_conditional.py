@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from genmodels.runs.files import write_json
-from tests.pages.test_components import NASTY
 from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from tests.support.pages import HOSTILE_MARKDOWN
 from tests.support.runs import save_run
 
 __all__ = ["browser"]
@@ -192,11 +192,11 @@ def test_moving_one_step_leaves_the_other_columns_alone(browser: Browser, server
 
 
 def test_a_strange_name_is_shown_as_it_is_written(server: Server, browser: Browser) -> None:
-    assert len(NASTY) <= 80, "the page shows no more"
-    page = browser.open(f"{server.url}/compare?models={quote(NASTY)}")
+    assert len(HOSTILE_MARKDOWN) <= 80, "the page shows no more"
+    page = browser.open(f"{server.url}/compare?models={quote(HOSTILE_MARKDOWN)}")
     alert = page.get_by_test_id("stAlert")
     expect(alert).to_contain_text("Not found")
-    assert NASTY in alert.inner_text().replace("\u2060", "")
+    assert HOSTILE_MARKDOWN in alert.inner_text().replace("\u2060", "")
     assert alert.locator("a, img, strong, b, .katex, [role=img][aria-label*=home]").count() == 0
     browser.check_console()
 

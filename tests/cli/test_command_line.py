@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,21 +17,10 @@ from genmodels.runs.files import read_json, write_json
 from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.training import runner
 from tests.conftest import small_spec
+from tests.support.command_line import run
 from tests.support.picture_files import packed_photos
 
 ROOT = Path(__file__).parents[2]
-
-
-def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "genmodels", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **env},
-        check=False,
-    )
 
 
 @pytest.fixture

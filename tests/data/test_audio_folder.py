@@ -23,8 +23,7 @@ from genmodels.service import speak
 from genmodels.service.speak import sound
 from genmodels.training import runner
 from tests.conftest import small_spec
-from tests.pages.test_pages_training import command_of, spec_of_command
-from tests.support.pages import open_page
+from tests.support.pages import open_page, spec_of_command, submit_command
 
 pytestmark = pytest.mark.usefixtures("root")
 
@@ -273,7 +272,7 @@ def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
     app = open_page("train", recipe="audio_folder")
     assert app.selectbox(key="train_data").value == "tones"
     assert "is for recordings of your own" in app.info[0].value
-    assert command_of(app)[:3] == ["audio_folder", "--preset", "quick"]
+    assert submit_command(app)[:3] == ["audio_folder", "--preset", "quick"]
     app.selectbox(key="train_preset").select("full").run()
     assert app.selectbox(key="train_data").value == "audio_folder"
     assert "Name the folder" in app.info[0].value
@@ -285,7 +284,7 @@ def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
     app.number_input(key="train_data_sample_rate").set_value(None)
     app.number_input(key="train_train_max_steps").set_value(3)
     app.toggle(key="train_model_conditional").set_value(True).run()
-    shown = spec_of_command(command_of(app))
+    shown = spec_of_command(submit_command(app))
     assert shown.data == config_of(recordings, clip_seconds=0.5)
     assert (shown.data_spec.classes, shown.train.max_steps, shown.model["conditional"]) == (("high", "low"), 3, True)
     app.text_input(key="train_data_path").set_value(str(recordings / "low" / "notes.txt")).run()

@@ -196,7 +196,7 @@ def test_a_folder_or_run_of_any_name_is_trained_on_and_its_command_reads_back(na
     words = ["data.name=image_folder", f"data.path={folder}", "train.max_steps=1", "train.batch_size=2"]
     spec = resolve(recipes.family("vae"), overrides=parse_overrides([*words, f"run.name={name}"]))
     assert (spec.data.path, spec.run.name) == (str(folder), name)
-    command = shlex.split(recipes.command_of(spec))
+    command = shlex.split(recipes.submit_command(spec))
     settings = [value for word, value in itertools.pairwise(command) if word == "--set"]
     assert resolve(recipes.family("vae"), overrides=parse_overrides(settings)).data == spec.data
 
@@ -300,7 +300,7 @@ def test_bytes_are_unchanged_after_conversion_to_float_and_back() -> None:
 )
 def test_a_spec_gives_the_command_that_reproduces_it(recipe: str, preset: str | None, assignments: list[str]) -> None:
     spec = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(assignments))
-    words = shlex.split(recipes.command_of(spec))
+    words = shlex.split(recipes.submit_command(spec))
     assert words[:5] == ["python", "-m", "train_jobs", "submit", recipe]
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
     again = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(settings))

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.components.theme import message
+from tests.support.pages import HOSTILE_MARKDOWN, visible
 
 PAGES = Path(__file__).parents[2] / "pages"
 
@@ -25,19 +26,11 @@ def registered_names() -> list[str]:
     ]
 
 
-def as_read(markdown: str) -> str:
-    """What a reader sees of a text that `pages.components.theme.plain` has made."""
-    return re.sub(r"\\(?=[^\w\s]|_)|\u2060", "", markdown)
-
-
 def test_no_two_components_share_a_name() -> None:
     """The later one would take the earlier one's place on all pages of the server."""
     names = registered_names()
     assert len(names) >= 5
     assert [name for name, count in Counter(names).items() if count > 1] == []
-
-
-NASTY = "[x](http://e.co) ![y](z) $a$ **b** www.e.co a@e.co :material/home: :red[c] <b>"
 
 
 def test_an_error_is_shown_as_it_is_written() -> None:
@@ -46,17 +39,17 @@ def test_an_error_is_shown_as_it_is_written() -> None:
     def page() -> None:
         from genmodels.errors import DataError
         from pages.components.theme import friendly_errors
-        from tests.pages.test_components import NASTY
+        from tests.support.pages import HOSTILE_MARKDOWN
 
         with friendly_errors():
-            raise DataError(NASTY + "\n- one\n1. two\n# three")
+            raise DataError(HOSTILE_MARKDOWN + "\n- one\n1. two\n# three")
 
     (box,) = AppTest.from_function(page).run().error
     heading, _, text = box.value.partition(" ")
     assert heading.startswith("**This")
     lines = text.partition("** ")[2].split("\n")
     assert len(lines) == 4
-    assert [as_read(line).strip() for line in lines] == [NASTY, "- one", "1. two", "# three"]
+    assert [visible(line).strip() for line in lines] == [HOSTILE_MARKDOWN, "- one", "1. two", "# three"]
     # A sign that Markdown knows stands behind a backslash, and what is looked for later is parted.
     assert not re.search(r"(?<!\\)[\[\]*`$<>~#]", text.partition("** ")[2])
     assert not re.search(r"http\\:/|www\.|a@e|:material|:red", text)

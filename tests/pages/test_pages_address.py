@@ -8,10 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.components.address import PARAMETERS
-from tests.pages.test_pages_conditional import _SMALL as CGAN
 from tests.support.pages import open_page
 from tests.support.painting import GATED as GATED
-from tests.support.runs import save_run
+from tests.support.runs import SMALL_CGAN, save_run
 from tests.support.speech import SMALL as WAVENET
 from tests.support.stylizing import save_networks
 from tests.support.translation import SMALL as CYCLEGAN
@@ -51,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_networks(root, "style")
     save_run(runs, "vae", "mnist_vae_20", "data.name=digits")
     save_run(runs, "plane", "mnist_vae_2d", "data.name=digits")
-    save_run(runs, "cgan", "mnist_cgan_embedding", *CGAN)
+    save_run(runs, "cgan", "mnist_cgan_embedding", *SMALL_CGAN)
     grey = ("data.name=digits2inverted", "data.size=null", "model.flip=false")
     save_run(runs, "cyclegan", "flowers_cyclegan", *CYCLEGAN, *grey)
     save_run(runs, "painter", "mnist_gated_pixelcnn", *GATED, "model.levels=16")

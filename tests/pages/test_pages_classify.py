@@ -26,10 +26,9 @@ from genmodels.service.classify.typical import TypicalRequest
 from pages.components.model_choice import option
 from pages.parts.classify import mistakes
 from tests.conftest import digit_batch, small_model
-from tests.pages.test_components import as_read
-from tests.pages.test_pages_manifold import seven, tile, trained_on
-from tests.support.pages import open_page
-from tests.support.runs import save_run
+from tests.support.digits import drawn_seven, to_digit
+from tests.support.pages import open_page, page_text, visible
+from tests.support.runs import save_run, set_training_data
 
 
 @pytest.fixture
@@ -77,8 +76,8 @@ def test_probabilities_are_what_the_loss_squashed(family: str, settings: dict[st
 
 
 def test_all_classifiers_answer_in_one_request(runs: Path) -> None:
-    found = classify.classify(NAMES, ink=seven())
-    x = drawing.to_mnist(seven()).unsqueeze(0)
+    found = classify.classify(NAMES, ink=drawn_seven())
+    x = drawing.to_mnist(drawn_seven()).unsqueeze(0)
     assert [answer.name for answer in found.predictions] == list(NAMES)
     for answer in found.predictions:
         expected = catalog.load(answer.name).probabilities(x)[0]
@@ -87,7 +86,7 @@ def test_all_classifiers_answer_in_one_request(runs: Path) -> None:
         assert answer.top == int(expected.argmax())
     assert found.predictions[-1].total == pytest.approx(1.0, abs=1e-5), "a softmax"
     assert abs(found.predictions[1].total - 1) > 0.1, "ten outputs of their own"
-    assert torch.equal(tile(found.prepared), x.add(1).mul(127.5).round().long())
+    assert torch.equal(to_digit(found.prepared), x.add(1).mul(127.5).round().long())
     assert found.label == ""
 
 
@@ -102,7 +101,7 @@ def test_a_test_digit_comes_with_its_class(runs: Path) -> None:
     arrays = data.load(DataConfig(), "test")
     found = classify.classify(("my_softmax",), index=5)
     assert found.label == str(int(arrays.labels[5]))
-    assert np.array_equal(tile(found.prepared)[0, 0].numpy(), arrays.images[5, 0])
+    assert np.array_equal(to_digit(found.prepared)[0, 0].numpy(), arrays.images[5, 0])
     assert classify.digit_count() == len(arrays.images)
 
 
@@ -121,7 +120,7 @@ def test_what_cannot_be_asked_is_refused(runs: Path) -> None:
 
 def test_only_classifiers_of_digits_are_offered(runs: Path) -> None:
     save_run(runs, "colours", "mnist_mlp_baseline", "data.name=digits", steps=(0,))
-    trained_on(runs, "colours", "cifar10", (3, 32, 32))
+    set_training_data(runs, "colours", "cifar10", (3, 32, 32))
     assert sorted(info.name for info in classify.classifiers()) == sorted(NAMES)
     with pytest.raises(CapabilityError, match="other pictures"):
         classify.classify(("colours",), index=0)
@@ -180,7 +179,7 @@ def test_a_backquery_raises_the_wanted_output(runs: Path, monkeypatch: pytest.Mo
     assert all(typical.own.label == typical.label for typical in found.free), "led by nothing else"
     assert all(typical.judged is None for typical in found.free), "no judge is published here"
     rough, smooth = (
-        torch.cat([tile(typical.png) for typical in row]).float().diff(dim=3).abs().mean()
+        torch.cat([to_digit(typical.png) for typical in row]).float().diff(dim=3).abs().mean()
         for row in (found.free, found.smooth)
     )
     assert smooth < 0.6 * rough
@@ -218,7 +217,7 @@ def test_the_confusion_matrix_counts_every_test_digit(runs: Path) -> None:
     assert [mistake.predicted.probability for mistake in found.worst] == pytest.approx(surest.tolist(), abs=1e-5)
     for mistake in found.worst:
         assert mistake.label == str(int(arrays.labels[mistake.index])) != mistake.predicted.label
-        assert np.array_equal(tile(mistake.png)[0, 0].numpy(), arrays.images[mistake.index, 0])
+        assert np.array_equal(to_digit(mistake.png)[0, 0].numpy(), arrays.images[mistake.index, 0])
 
 
 def luminance(color: str) -> float:
@@ -247,10 +246,6 @@ def test_counts_can_be_read_on_the_strongest_cell(runs: Path, theme: str, page: 
 # ------------------------------------------------------------------------------ the page
 
 
-def texts(app: object) -> str:
-    return " ".join(entry.value for entry in [*app.markdown, *app.info, *app.caption])  # type: ignore[attr-defined]
-
-
 def test_without_a_classifier_the_page_says_what_to_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
@@ -274,7 +269,7 @@ def test_a_test_digit_is_put_to_all_and_the_count_of_right_ones_told(runs: Path)
     app.number_input(key="classify_index").set_value(7).run()
     answers = classify.classify(NAMES, index=7)
     right = sum(str(answer.top) == answers.label for answer in answers.predictions)
-    assert f"It is a **{answers.label}**: {right} of 4 are right." in texts(app)
+    assert f"It is a **{answers.label}**: {right} of 4 are right." in page_text(app)
     app.button(key="classify_another").click().run()
     assert not app.exception
 
@@ -289,8 +284,8 @@ def test_disagreement_is_said(runs: Path) -> None:
     app = open_page("classify")
     app.session_state["classify_canvas_kept"] = {"ink": sent}
     app.run()
-    assert "They disagree" in texts(app)
-    assert "All 4 read" not in texts(app)
+    assert "They disagree" in page_text(app)
+    assert "All 4 read" not in page_text(app)
 
 
 def _sent(png: bytes) -> str:
@@ -308,16 +303,16 @@ def test_nobody_chosen_and_an_upload_that_is_no_picture(runs: Path) -> None:
     refusal = (
         "this picture cannot be read: not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these"
     )
-    assert [refusal in as_read(error.value) for error in app.error] == [True]
+    assert [refusal in visible(error.value) for error in app.error] == [True]
     assert not app.info, "the picture is not missing, it was refused"
     app.multiselect(key="classify_models").set_value([]).run()
     assert not app.exception
-    assert "No classifier selected" in texts(app)
+    assert "No classifier selected" in page_text(app)
 
 
 def test_an_uploaded_digit_is_read(runs: Path) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(255 - seven()).save(buffer, "PNG")
+    Image.fromarray(255 - drawn_seven()).save(buffer, "PNG")
     app = open_page("classify")
     app.segmented_control(key="classify_source").set_value("upload").run()
     app.file_uploader(key="classify_upload").upload("digit.png", buffer.getvalue(), "image/png").run()
@@ -325,14 +320,14 @@ def test_an_uploaded_digit_is_read(runs: Path) -> None:
     same = len(
         {answer.top for answer in classify.classify(NAMES, ink=drawing.from_file(buffer.getvalue())).predictions}
     )
-    assert ("All 4 read" if same == 1 else "They disagree") in texts(app)
+    assert ("All 4 read" if same == 1 else "They disagree") in page_text(app)
 
 
 def test_the_address_names_the_classifier(runs: Path) -> None:
     app = open_page("classify", part="mistakes", model="my_mnist_cnn")
     assert app.selectbox(key="classify_model").value == "my_mnist_cnn"
     accuracy = f"{100 * classify.confusion('my_mnist_cnn').accuracy:.1f} %"
-    assert accuracy in texts(app)
+    assert accuracy in page_text(app)
     gone = open_page("classify", part="mistakes", model="gone")
     assert "gone" in gone.warning[0].value
 
@@ -344,12 +339,12 @@ def test_who_has_met_the_digits_is_not_said_to_be_tested(tmp_path: Path, monkeyp
     assert (classify.is_unseen("mnist_cnn"), classify.is_unseen("held_out")) == (False, True)
     app = open_page("classify", part="mistakes", model="mnist_cnn")
     assert "was trained on these digits" in app.warning[0].value
-    assert "it was trained on are read correctly" in texts(app)
+    assert "it was trained on are read correctly" in page_text(app)
     card = next(info for info in classify.classifiers() if info.name == "mnist_cnn").metrics["accuracy"]
-    assert f"it read **{100 * card:.1f} %** correctly when it was published" in texts(app)
+    assert f"it read **{100 * card:.1f} %** correctly when it was published" in page_text(app)
     own = open_page("classify", part="mistakes", model="held_out")
     assert not own.warning
-    assert "test split." in texts(own)
+    assert "test split." in page_text(own)
 
 
 def test_a_run_is_marked_as_ones_own(runs: Path) -> None:

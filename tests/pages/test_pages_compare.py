@@ -17,11 +17,8 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.runs.files import write_json
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Row
-from tests.pages.test_components import as_read
-from tests.pages.test_pages_classify import texts
-from tests.pages.test_pages_manifold import trained_on
-from tests.support.pages import open_page
-from tests.support.runs import save_run
+from tests.support.pages import open_page, page_text, visible
+from tests.support.runs import save_run, set_training_data
 
 _SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
 
@@ -187,7 +184,7 @@ def test_the_same_photographs_at_another_size_are_other_data() -> None:
 
 def test_the_memory_of_any_pictures_can_be_measured_but_of_one_pattern_not(runs: Path) -> None:
     save_run(runs, "faces", "mnist_gan", "data.name=digits")
-    trained_on(runs, "faces", "cifar10", (3, 32, 32))
+    set_training_data(runs, "faces", "cifar10", (3, 32, 32))
     rows = table(*(catalog.describe(runs / name) for name in ("faces", "constant")))
     for name in ("memory", "copied"):
         assert [value.applies for value in rows[name].values] == [True, False]
@@ -248,7 +245,7 @@ def test_an_address_that_cannot_be_shown_is_said_and_the_rest_kept(
     assert columns(app) == shown
     assert bool(app.warning) == bool(said)
     if said:
-        assert said in as_read(app.warning[0].value)
+        assert said in visible(app.warning[0].value)
         assert len(app.warning[0].value) < 700
 
 
@@ -281,10 +278,10 @@ def test_seeds_are_shuffled_and_what_they_mean_is_said(runs: Path) -> None:
 
 
 def test_what_the_same_seeds_mean_depends_on_who_is_asked_for_classes(runs: Path) -> None:
-    assert "All grids use the same seeds**" in texts(page(models="vae,gan"))
-    assert "All grids begin at the same seed**" in texts(page(models="vae,asked"))
+    assert "All grids use the same seeds**" in page_text(page(models="vae,gan"))
+    assert "All grids begin at the same seed**" in page_text(page(models="vae,asked"))
     save_run(runs, "asked_too", "mnist_cgan_product", *_SMALL)
-    assert "All grids use the same seeds and classes.**" in texts(page(models="asked_too,asked"))
+    assert "All grids use the same seeds and classes.**" in page_text(page(models="asked_too,asked"))
 
 
 def test_the_command_that_measures_is_given_for_what_lacks(runs: Path) -> None:

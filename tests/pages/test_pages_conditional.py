@@ -17,9 +17,7 @@ from genmodels.seeding import MAX_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Cell, ConditionalRequest, PredictedClass, Sheet
 from tests.support.pages import open_page
-from tests.support.runs import save_run
-
-_SMALL = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
+from tests.support.runs import SMALL_CGAN, save_run
 
 
 @pytest.fixture
@@ -30,8 +28,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    save_run(tmp_path / "runs", "asked", "mnist_cgan_embedding", *_SMALL)
-    save_run(tmp_path / "runs", "asked_too", "mnist_cgan_onehot", *_SMALL)
+    save_run(tmp_path / "runs", "asked", "mnist_cgan_embedding", *SMALL_CGAN)
+    save_run(tmp_path / "runs", "asked_too", "mnist_cgan_onehot", *SMALL_CGAN)
     save_run(tmp_path / "runs", "vae", "mnist_vae_20", "data.name=digits")
     return tmp_path / "runs"
 
@@ -219,7 +217,7 @@ def save_kinds(runs: Path, folder: Path, name: str, classes: int) -> None:
         for index in range(3):
             Image.new("L", (8, 8), 10 * number + index).save(folder / f"kind_{number:02}" / f"{index}.png")
     save_run(
-        runs, name, "mnist_cgan_embedding", *_SMALL[1:], "data.name=image_folder", f"data.path={folder}",
+        runs, name, "mnist_cgan_embedding", *SMALL_CGAN[1:], "data.name=image_folder", f"data.path={folder}",
         "data.size=8", "data.channels=1", "train.batch_size=4",
     )  # fmt: skip
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import shlex
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +16,10 @@ from genmodels.data import uploaded_sets
 from genmodels.data.own import hdf5
 from genmodels.runs.folder import runs_root
 from genmodels.service import Point, datasets
-from genmodels.service.datasets import Upload, UploadSettings
 from pages.components.theme import plain as escaped
-from tests.pages.test_components import as_read
-from tests.support.pages import open_page
-from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
+from tests.support.pages import open_page, visible
+from tests.support.picture_files import RED, claimed_png, encoded, plain
+from tests.support.uploads import upload_set, zip_of
 from train_jobs import daemon
 
 
@@ -30,19 +27,6 @@ from train_jobs import daemon
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
-
-
-def bring(title: str = "My cats", count: int = 30, **settings: object) -> str:
-    kinds = (("a", RED), ("b", BLUE))
-    files = {f"{kind}/{n}.png": encoded(plain(colour)) for kind, colour in kinds for n in range(count // 2)}
-    raw = zip_of(files)
-    wanted = UploadSettings.parse({"title": title, "size": 16, **settings})
-    return datasets.upload([Upload("x.zip", io.BytesIO(raw), len(raw))], wanted).name
-
-
-def zip_of(files: dict[str, bytes]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        return zipped(Path(folder, "x.zip"), files).read_bytes()
 
 
 def words(app: AppTest) -> str:
@@ -114,7 +98,7 @@ def test_an_unknown_set_in_the_address_is_said() -> None:
 
 
 def test_a_public_server_says_why_nothing_can_be_fetched_brought_or_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = bring()
+    name = upload_set()
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     app = open_page("data", data="mnist")
     assert "This set is not on this server" in app.info[0].value
@@ -175,11 +159,11 @@ def test_the_background_is_chosen_and_the_report_stays_with_the_set() -> None:
     assert "6 images have transparency; laid on white" in app.warning[0].value
     (reasons,) = [box for box in app.expander if box.label == "Left out, with the reason: 2"]
     for part in ("HEIC, which is not read here", "files outside the class folders"):
-        assert part in as_read(reasons.markdown[0].value), "said at once, with the file's name"
+        assert part in visible(reasons.markdown[0].value), "said at once, with the file's name"
     assert hdf5.read_header(uploaded_sets.path_of("my-pictures")).view().min() == 255
     again = words(open_page("data", data="my-pictures"))
     for part in ("HEIC, which is not read here", "files outside the class folders", "laid on white"):
-        assert part in as_read(again)
+        assert part in visible(again)
 
 
 @pytest.mark.parametrize(
@@ -196,13 +180,13 @@ def test_a_bad_upload_is_said_and_the_form_stays(files: list[tuple[str, bytes]],
     if asked:
         app.button(key="data_pack").click().run()
     assert not app.exception
-    assert reason in as_read(app.error[0].value)
+    assert reason in visible(app.error[0].value)
     assert uploaded_sets.names() == ()
     assert len(app.file_uploader) == 1
 
 
 def test_a_damaged_set_is_said_and_can_be_deleted() -> None:
-    name = bring()
+    name = upload_set()
     uploaded_sets.path_of(name).write_bytes(b"no HDF5")
     app = open_page("data", data=name)
     assert "cannot be read as HDF5" in app.error[0].value
@@ -212,7 +196,7 @@ def test_a_damaged_set_is_said_and_can_be_deleted() -> None:
 
 
 def test_a_set_deleted_elsewhere_is_named_once() -> None:
-    name = bring()
+    name = upload_set()
     app = open_page("data", data=name)
     datasets.remove(name)
     app.run()
@@ -233,30 +217,30 @@ def scheduler_ends() -> Iterator[None]:
     daemon.end(runs_root())
 
 
-def command_of(app: AppTest) -> list[str]:
+def submit_command(app: AppTest) -> list[str]:
     return next(shlex.split(code.value)[4:] for code in app.code if code.value.startswith("python -m train_jobs"))
 
 
 def test_train_on_this_chooses_the_set_and_a_batch_that_it_fills() -> None:
-    name = bring()
+    name = upload_set()
     app = open_page("train", data=name)
     assert app.selectbox(key="train_data").value == name
     assert app.number_input(key="train_train_batch_size").value == 27
     assert not app.error
     path = str(uploaded_sets.path_of(name))
-    command = command_of(app)
+    command = submit_command(app)
     assert command[-2:] == ["--data", "hdf5"]
     assert f"data.path={path}" in command
     assert "train.batch_size=27" in command
     app.selectbox(key="train_recipe").select("mnist_gan").run()
     assert app.selectbox(key="train_data").value == name, "it stays chosen from recipe to recipe"
     app.selectbox(key="train_data").select("digits").run()
-    assert "data.path" not in " ".join(command_of(app))
+    assert "data.path" not in " ".join(submit_command(app))
     assert app.query_params["data"] in ("digits", ["digits"])
 
 
 def test_a_set_deleted_meanwhile_or_unknown_leaves_the_train_page_usable() -> None:
-    name = bring()
+    name = upload_set()
     app = open_page("train", data=name)
     app.switch_page("gallery.py").run()
     datasets.remove(name)
@@ -269,7 +253,7 @@ def test_a_set_deleted_meanwhile_or_unknown_leaves_the_train_page_usable() -> No
 
 @pytest.mark.slow
 def test_a_set_just_packed_is_trained_on_through_the_train_page(scheduler_ends: None) -> None:
-    app = open_page("train", data=bring(), recipe="mnist_vae_20")
+    app = open_page("train", data=upload_set(), recipe="mnist_vae_20")
     app.radio(key="train_length").set_value("max_steps").run()
     app.number_input(key="train_train_max_steps").set_value(12)
     app.text_input(key="train_model_hidden_sizes").set_value("32").run()

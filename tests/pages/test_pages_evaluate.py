@@ -23,10 +23,9 @@ from genmodels.service import evaluate
 from genmodels.service.evaluate import inspection, stored_metrics
 from pages.parts.evaluate import charts, metrics
 from pages.parts.evaluate.metrics_table import Row
-from tests.pages.test_pages_manifold import trained_on
 from tests.support.job_processes import until
-from tests.support.pages import open_page
-from tests.support.runs import save_run
+from tests.support.pages import open_page, page_text
+from tests.support.runs import save_run, set_training_data
 from train_jobs import measuring
 
 
@@ -67,7 +66,7 @@ def test_a_cards_figures_of_an_earlier_step_are_shown_and_more_can_be_measured(r
     assert evaluate.is_incomplete(info, found), "the last step has more"
     app = open_page("evaluate", model="mnist_vae_20")
     app.select_slider(key="evaluate_step").set_value(first).run()
-    assert "was not measured yet" not in texts(app)
+    assert "was not measured yet" not in page_text(app)
     assert app.button(key="evaluate_measure").label == "Measure the missing scores"
     # What was measured here stands only where the card has nothing, and is marked; an error bar comes with its figure.
     measured("mnist_vae_20", first, judge__frechet=1.0, judge__frechet_spread=2.0, judge__recall=0.5)
@@ -87,7 +86,7 @@ def test_what_the_card_lacks_is_not_drawn_as_published(runs: Path) -> None:
     for step in (0, 10):
         measured("gan", step, judge__frechet=50.0 + step, judge__frechet_real=2.0)
     app = open_page("evaluate", model="gan")
-    assert "With 1,000 samples instead of up to 10,000" in texts(app)
+    assert "With 1,000 samples instead of up to 10,000" in page_text(app)
     drawn = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     names = [trace.get("name") for one in drawn for trace in one["data"]]
     assert "measured here (1,000 samples)" in names
@@ -171,7 +170,7 @@ def test_a_cards_figures_over_the_training_are_its_curve(runs: Path) -> None:
 def test_class_shares_are_those_of_the_training_data(runs: Path) -> None:
     labels = data.load(DataConfig(), "train").labels
     assert evaluate.class_fractions("gan") == pytest.approx((np.bincount(labels, minlength=10) / len(labels)).tolist())
-    trained_on(runs, "gan", "fashion_mnist")
+    set_training_data(runs, "gan", "fashion_mnist")
     if data.missing(DataConfig(name="fashion_mnist")):
         assert evaluate.class_fractions("gan") == ()
 
@@ -246,17 +245,13 @@ def test_a_mirrored_copy_is_found_where_training_mirrored() -> None:
 def test_pictures_that_cannot_be_compared_are_explained(runs: Path) -> None:
     with pytest.raises(CapabilityError, match="generates no pictures"):
         inspection.nearest_training("reader")
-    trained_on(runs, "vae", "cifar10", (3, 32, 32))
+    set_training_data(runs, "vae", "cifar10", (3, 32, 32))
     if data.missing(DataConfig(name="cifar10")):
         with pytest.raises(DataError, match="cifar10"):
             inspection.nearest_training("vae")
 
 
 # ------------------------------------------------------------------------------ the page
-
-
-def texts(app: object) -> str:
-    return " ".join(entry.value for entry in [*app.markdown, *app.info, *app.caption])  # type: ignore[attr-defined]
 
 
 def test_without_a_checkpoint_the_page_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,15 +287,15 @@ def test_published_figures_stand_with_their_meaning(runs: Path) -> None:
 
 def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     app = open_page("evaluate", model="reader")
-    assert "was not measured yet" in texts(app)
+    assert "was not measured yet" in page_text(app)
     app.button(key="evaluate_measure").click().run()
     assert [one.active for one in measuring.of("reader")] == [True]
     assert [button for button in app.button if button.key == "evaluate_cancel"]
     assert app.button(key="evaluate_measure").disabled
     until(lambda: measuring.of("reader") == (), 120)
     app.run()
-    assert "Measured on this machine" in texts(app)
-    assert "Measured on this machine with" not in texts(app), "a classifier is measured on the whole test set"
+    assert "Measured on this machine" in page_text(app)
+    assert "Measured on this machine with" not in page_text(app), "a classifier is measured on the whole test set"
     assert row_of("reader", 10, "accuracy").value.endswith("%")
 
 
@@ -327,19 +322,19 @@ def test_a_damaged_queue_does_not_hide_the_known_metrics(runs: Path) -> None:
     (runs / "queue.sqlite").write_bytes(b"this is no database, but long enough to be read as one" * 40)
     app = open_page("evaluate", model="reader")
     assert "is damaged" in app.error[0].value
-    assert "Measured on this machine" in texts(app)
+    assert "Measured on this machine" in page_text(app)
 
 
 def test_another_step_has_no_published_figures_and_two_make_a_curve(runs: Path) -> None:
     app = open_page("evaluate", model="vae")
-    assert "Fewer than two checkpoints are measured" in texts(app)
+    assert "Fewer than two checkpoints are measured" in page_text(app)
     measured("vae", 0, elbo__negative=500.0, elbo__recon=480.0, elbo__kl=20.0)
     measured("vae", 10, elbo__negative=400.0, elbo__recon=390.0, elbo__kl=10.0)
     app.run()
     assert app.selectbox(key="evaluate_figure").value == "elbo/negative"
-    assert "0: 500.0; 10: 400.0" in texts(app)
+    assert "0: 500.0; 10: 400.0" in page_text(app)
     app.select_slider(key="evaluate_step").set_value(5).run()
-    assert "Step 5 was not measured yet" in texts(app)
+    assert "Step 5 was not measured yet" in page_text(app)
 
 
 def test_a_card_shows_its_curve_though_it_keeps_one_steps_weights() -> None:
@@ -347,7 +342,7 @@ def test_a_card_shows_its_curve_though_it_keeps_one_steps_weights() -> None:
     assert len(info_of("mnist_dcgan").steps) == 1
     assert app.selectbox(key="evaluate_figure").value == "judge/frechet"
     early, *_ = read_json(info_of("mnist_dcgan").path / "metrics.json")["over_training"][1:]
-    assert f"{early['step']:,}: {early['judge/frechet']:.1f}; " in texts(app)
+    assert f"{early['step']:,}: {early['judge/frechet']:.1f}; " in page_text(app)
 
 
 @pytest.mark.parametrize("name", ["mnist_dcgan", "mnist_wgan"])  # the WGAN falls that far only seen from real pictures
@@ -379,7 +374,7 @@ def test_every_chart_is_drawn_from_its_figures(runs: Path) -> None:
         measured("gan", step, **shares, **near)
     app = open_page("evaluate", model="gan")
     assert not app.error
-    found = texts(app)
+    found = page_text(app)
     assert "**25.0 times**" in found
     assert "9: 10.0 %" in found
     assert row_of("gan", 10, "FID (classifier features)").value == "50.0\u00a0±\u00a03.0"
@@ -397,7 +392,7 @@ def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
 
 
 def test_the_command_line_measures_a_saved_step(runs: Path) -> None:
-    from tests.cli.test_command_line import run
+    from tests.support.command_line import run
 
     found = run("evaluate", "reader", "--json", "--samples", "500", "--step", "10")
     assert set(json.loads(found.stdout)["metrics"]) == {"accuracy"}

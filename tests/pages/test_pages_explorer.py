@@ -9,8 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.service import Point
 from pages.components import i18n
-from tests.pages.test_components import as_read
-from tests.support.pages import open_page
+from tests.support.pages import open_page, visible
 from tests.support.runs import save_run
 
 FRAME = str(Path(__file__).parents[2] / "pages" / "frame.py")
@@ -43,7 +42,7 @@ def test_the_gallery_shows_published_checkpoints_and_own_runs(tmp_path: Path, mo
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
     save_run(tmp_path, "my_own_run", "pattern_1010_gan")
     app = open_page("gallery")
-    captions = " ".join(as_read(entry.value) for entry in app.caption)
+    captions = " ".join(visible(entry.value) for entry in app.caption)
     assert "mnist_vae_20" in captions
     assert "my_own_run" in captions
     assert any("103" in entry.value or "102" in entry.value for entry in app.markdown if "nats" in entry.value)

@@ -11,9 +11,9 @@ from genmodels.service import classify
 from pages.components.numbers import of_ten, percent
 from pages.parts.classify import mistakes
 from pages.parts.evaluate import metrics
-from tests.pages.test_pages_data import bring
 from tests.support.pages import open_page
 from tests.support.runs import save_run
+from tests.support.uploads import upload_set
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_the_words_about_digits_seen_before_follow_the_numbers() -> None:
 
 def test_a_set_of_ones_own_is_offered_a_recipe_of_its_shape() -> None:
     for size, recipe in ((64, "dcgan_64"), (16, "vae")):
-        app = open_page("data", data=bring(f"Cats of {size}", size=size))
+        app = open_page("data", data=upload_set(f"Cats of {size}", size=size))
         app.button(key="data_train").click().run()
         assert not app.exception
         assert app.query_params["recipe"] in (recipe, [recipe])

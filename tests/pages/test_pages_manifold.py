@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import shutil
 from pathlib import Path
@@ -28,9 +27,9 @@ from genmodels.service import manifold
 from genmodels.service.latent import Point, render
 from genmodels.service.manifold import Place, Plane, Scatter, denoise, encoding, scatter_image
 from genmodels.service.manifold.denoise import Noise
-from tests.pages.test_components import as_read
-from tests.support.pages import open_page
-from tests.support.runs import pixels, save_run
+from tests.support.digits import drawn_seven, to_digit
+from tests.support.pages import open_page, visible
+from tests.support.runs import pixels, save_run, set_training_data
 
 COLORS = tuple(f"#{index:02x}8040" for index in range(0, 250, 25))
 
@@ -47,29 +46,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
-def seven() -> np.ndarray:
-    ink = np.zeros((140, 140), np.uint8)
-    ink[30:42, 30:100] = ink[30:120, 88:100] = 255
-    return ink
-
-
-def trained_on(
-    runs: Path, name: str, data_name: str, shape: tuple[int, int, int] = (1, 28, 28), path: str | None = None
-) -> None:
-    """As if a run had been brought here from a machine that has the data."""
-    file = runs / name / "config.json"
-    config = json.loads(file.read_text())
-    config["spec"]["data"] |= {"name": data_name, "path": path}
-    config["spec"]["data_spec"] |= {"title": data_name, "image_shape": shape}
-    file.write_text(json.dumps(config))
-
-
 def size_of(png: bytes) -> tuple[int, int]:
     return Image.open(io.BytesIO(png)).size
-
-
-def tile(png: bytes) -> torch.Tensor:
-    return torch.tensor(list(pixels(png))).view(1, 1, 28, 28)
 
 
 def as_pixels(images: torch.Tensor) -> torch.Tensor:
@@ -108,7 +86,7 @@ def test_the_scatter_is_the_encoded_test_set(runs: Path) -> None:
 
 
 def test_mnist_missing_the_embedded_digits_take_its_place(runs: Path) -> None:
-    trained_on(runs, "mnist_vae_2d", "mnist")
+    set_training_data(runs, "mnist_vae_2d", "mnist")
     found = manifold.scatter(Plane(model="mnist_vae_2d"))
     assert found.data == data.get_spec(DataConfig()).title
     assert len(found.x) == 500
@@ -118,7 +96,7 @@ def test_mnist_missing_the_embedded_digits_take_its_place(runs: Path) -> None:
 
 def test_a_set_packed_anew_under_the_same_name_is_read_anew(runs: Path, tmp_path: Path) -> None:
     path = tmp_path / "own.h5"
-    trained_on(runs, "mnist_vae_2d", "hdf5", path=str(path))
+    set_training_data(runs, "mnist_vae_2d", "hdf5", path=str(path))
     for shade in (50, 200):
         with h5py.File(path, "w") as file:
             file["images"] = np.full((20, 1, 28, 28), shade, np.uint8)
@@ -130,7 +108,7 @@ def test_a_set_packed_anew_under_the_same_name_is_read_anew(runs: Path, tmp_path
 
 def test_principal_axes_follow_a_set_packed_anew(runs: Path, tmp_path: Path) -> None:
     path = tmp_path / "own.h5"
-    trained_on(runs, "mnist_vae_2d", "hdf5", path=str(path))
+    set_training_data(runs, "mnist_vae_2d", "hdf5", path=str(path))
     point = Point(model="mnist_vae_2d", axes="principal", offsets=(3.0,))
     drawn = []
     for written in (1, 2):
@@ -143,11 +121,11 @@ def test_principal_axes_follow_a_set_packed_anew(runs: Path, tmp_path: Path) -> 
 
 
 def test_a_model_of_other_pictures_has_nothing_to_compare_with(runs: Path) -> None:
-    trained_on(runs, "mnist_vae_2d", "cifar10", (3, 32, 32))
+    set_training_data(runs, "mnist_vae_2d", "cifar10", (3, 32, 32))
     with pytest.raises(DataError, match="cifar10"):
         manifold.scatter(Plane(model="mnist_vae_2d"))
     with pytest.raises(DataError, match="another format"):
-        encoding.encode(Plane(model="mnist_vae_2d"), seven())
+        encoding.encode(Plane(model="mnist_vae_2d"), drawn_seven())
 
 
 def test_a_place_shows_its_picture_and_the_nearest_real_ones(runs: Path) -> None:
@@ -155,32 +133,32 @@ def test_a_place_shows_its_picture_and_the_nearest_real_ones(runs: Path) -> None
     z = (float(found.x[7]), float(found.y[7]))
     drawn = manifold.decode(Place(model="mnist_vae_2d", z=z))
     expected = catalog.load("mnist_vae_2d").decode(torch.tensor([z]))
-    assert torch.equal(tile(drawn.png), as_pixels(expected))
+    assert torch.equal(to_digit(drawn.png), as_pixels(expected))
     distances = np.sort(np.hypot(found.x - z[0], found.y - z[1]))[:5]
     assert [near.distance for near in drawn.neighbours] == pytest.approx(distances.tolist(), abs=1e-6)
-    assert np.array_equal(tile(drawn.neighbours[0].png)[0, 0].numpy(), data.load(DataConfig(), "test").images[7, 0])
+    assert np.array_equal(to_digit(drawn.neighbours[0].png)[0, 0].numpy(), data.load(DataConfig(), "test").images[7, 0])
     assert drawn.neighbours[0].label == str(found.label[7])
 
 
 def test_a_drawing_is_encoded_with_its_spread_and_its_nats(runs: Path) -> None:
     model = catalog.load("mnist_vae_2d")
-    x = drawing.to_mnist(seven()).unsqueeze(0)
+    x = drawing.to_mnist(drawn_seven()).unsqueeze(0)
     mu, logvar = model.posterior(x)
-    found = encoding.encode(Plane(model="mnist_vae_2d"), seven(), draws=3)
+    found = encoding.encode(Plane(model="mnist_vae_2d"), drawn_seven(), draws=3)
     assert found.z == pytest.approx(mu[0].tolist(), abs=1e-5)
     assert found.sigma == pytest.approx((0.5 * logvar[0]).exp().tolist(), rel=1e-4)
     assert found.kl == pytest.approx(float(gaussian_kl(mu, logvar)), rel=1e-3)
     cross_entropy = float(bernoulli_nll(model.decoder(mu), x.add(1).mul(0.5).flatten(1)))
     assert found.nats == pytest.approx(cross_entropy - found.entropy, rel=1e-3)
     assert encoding.nats(x, x) == pytest.approx(0, abs=0.01), "a perfect copy loses nothing"
-    assert torch.equal(tile(found.prepared), as_pixels(x))
+    assert torch.equal(to_digit(found.prepared), as_pixels(x))
     assert len(set(found.samples)) == 3
-    assert encoding.encode(Plane(model="mnist_vae_2d"), seven(), draws=3).samples == found.samples
-    assert encoding.encode(Plane(model="mnist_vae_2d"), seven(), draws=3, seed=1).samples != found.samples
+    assert encoding.encode(Plane(model="mnist_vae_2d"), drawn_seven(), draws=3).samples == found.samples
+    assert encoding.encode(Plane(model="mnist_vae_2d"), drawn_seven(), draws=3, seed=1).samples != found.samples
 
 
 def test_an_autoencoder_answers_with_a_point(runs: Path) -> None:
-    found = encoding.encode(Plane(model="mnist_autoencoder_2d"), seven())
+    found = encoding.encode(Plane(model="mnist_autoencoder_2d"), drawn_seven())
     assert (found.sigma, found.kl, found.samples) == (None, None, ())
 
 
@@ -233,7 +211,7 @@ def test_the_visitors_salt_is_on_what_both_models_see(runs: Path) -> None:
     some = denoise.denoise(("denoiser", "mnist_autoencoder"), Noise(index=3, amount=0.3))
     assert none.noisy == none.clean
     assert none.noise_fraction == 0.0
-    salted, clean = tile(some.noisy), tile(some.clean)
+    salted, clean = to_digit(some.noisy), to_digit(some.clean)
     assert torch.all((salted == clean) | (salted == 255))
     assert some.noise_fraction == pytest.approx(0.3, abs=0.08)
     assert all(a.png != b.png for a, b in zip(none.reconstructions, some.reconstructions, strict=True))
@@ -243,13 +221,13 @@ def test_the_visitors_salt_is_on_what_both_models_see(runs: Path) -> None:
     assert some.reconstructions[0].nats == pytest.approx(encoding.nats(model.decode(model.encode(noisy)), x), rel=1e-3)
     by_hand = np.zeros((140, 140), np.uint8)
     by_hand[:70] = 255
-    assert torch.all(tile(denoise.denoise(("denoiser",), Noise(amount=0.0), salt=by_hand).noisy)[:, :, :14] == 255)
-    own = denoise.denoise(("denoiser",), Noise(amount=0.0), ink=seven())
-    assert torch.equal(tile(own.clean), as_pixels(drawing.to_mnist(seven()).unsqueeze(0)))
+    assert torch.all(to_digit(denoise.denoise(("denoiser",), Noise(amount=0.0), salt=by_hand).noisy)[:, :, :14] == 255)
+    own = denoise.denoise(("denoiser",), Noise(amount=0.0), ink=drawn_seven())
+    assert torch.equal(to_digit(own.clean), as_pixels(drawing.to_mnist(drawn_seven()).unsqueeze(0)))
 
 
 def test_more_salt_covers_what_less_did(runs: Path) -> None:
-    less, more = (tile(denoise.denoise(("denoiser",), Noise(amount=amount)).noisy) for amount in (0.2, 0.5))
+    less, more = (to_digit(denoise.denoise(("denoiser",), Noise(amount=amount)).noisy) for amount in (0.2, 0.5))
     assert torch.all(more[less == 255] == 255)
 
 
@@ -311,7 +289,7 @@ def with_upload(app: AppTest, raw: bytes, name: str = "digit.png") -> AppTest:
 
 def test_an_uploaded_digit_is_encoded(runs: Path) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(255 - seven()).save(buffer, "PNG")
+    Image.fromarray(255 - drawn_seven()).save(buffer, "PNG")
     app = with_upload(open_page("manifold", part="draw"), buffer.getvalue())
     assert not app.error
     assert "KL divergence" in " ".join(entry.value for entry in app.markdown)
@@ -332,7 +310,7 @@ def test_an_uploaded_empty_page_is_explained(runs: Path) -> None:
 
 def test_a_kept_drawing_is_shown_again_and_a_forged_one_refused(runs: Path) -> None:
     app = open_page("manifold", part="draw")
-    app.session_state["manifold_canvas_kept"] = {"ink": base64.b64encode(seven().tobytes()).decode()}
+    app.session_state["manifold_canvas_kept"] = {"ink": base64.b64encode(drawn_seven().tobytes()).decode()}
     app.run()
     assert "KL divergence" in " ".join(entry.value for entry in app.markdown)
     app.session_state["manifold_canvas_kept"] = {"ink": "A" * 999}
@@ -360,10 +338,10 @@ def test_side_by_side_needs_two(runs: Path) -> None:
     assert "**Gaps.**" in text
     assert "**No gaps.**" in text
     assert not app.caption
-    trained_on(runs, "mnist_vae_2d", "mnist")
+    set_training_data(runs, "mnist_vae_2d", "mnist")
     captions = [entry.value for entry in open_page("manifold", part="beside").caption]
     assert len(captions) == 1
-    assert "the training data of mnist_vae_2d is not on this machine" in as_read(captions[0])
+    assert "the training data of mnist_vae_2d is not on this machine" in visible(captions[0])
 
 
 def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:

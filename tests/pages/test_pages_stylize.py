@@ -15,8 +15,7 @@ import train_jobs
 from genmodels.runs.folder import RunFolder
 from genmodels.service import stylize
 from genmodels.training import runner
-from tests.pages.test_pages_translate import unexplained, words
-from tests.support.pages import open_page
+from tests.support.pages import controls_without_help, open_page, page_text
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.stylizing import offer, save_networks
 from tests.support.translation import photo
@@ -49,14 +48,14 @@ def begin(app: AppTest) -> RunFolder:
 
 def test_empty_places_say_what_to_do(runs: Path) -> None:
     app = open_page("stylize")
-    told = words(app)
+    told = page_text(app)
     assert "No fast network yet" in told
     assert "Nothing is running yet" in told
     assert app.segmented_control(key="stylize_content_source").value == "upload", "there is nothing to pick"
     assert app.button(key="stylize_begin").disabled
     app.segmented_control(key="stylize_style_source").set_value("example").run()
-    assert "There are no paintings on this machine" in words(app)
-    assert r"starry\_night\_google.jpg" in words(app)
+    assert "There are no paintings on this machine" in page_text(app)
+    assert r"starry\_night\_google.jpg" in page_text(app)
     assert not app.error
 
 
@@ -103,9 +102,9 @@ def test_the_button_starts_a_job_with_the_visitors_pictures(runs: Path, tmp_path
         assert copied.size == wanted.size
         assert np.array_equal(np.asarray(copied), np.asarray(wanted))
     assert app.query_params["run"] == folder.name
-    assert "The image appears as soon as the run has begun" in words(app)
+    assert "The image appears as soon as the run has begun" in page_text(app)
     again = open_page("stylize", run=folder.name)
-    assert r"boston like the\_scream" in words(again), "the address leads back to it"
+    assert r"boston like the\_scream" in page_text(again), "the address leads back to it"
     assert again.button(key="runs_stop")
 
 
@@ -139,7 +138,7 @@ def test_a_finished_painting_can_be_gone_back_through(runs: Path, tmp_path: Path
     slider.set_value(2).run()
     assert app.select_slider(key="stylize_canvas_step").value == 2
     assert app.get("download_button")[0].key == "stylize_canvas_png"
-    assert "Content 0: exactly" in words(app)
+    assert "Content 0: exactly" in page_text(app)
     assert not app.error
 
 
@@ -164,7 +163,7 @@ def test_weights_of_a_running_painting_can_be_turned(runs: Path, tmp_path: Path)
 def test_a_run_that_is_not_there_is_said_to_be_gone(runs: Path) -> None:
     app = open_page("stylize", run="style_transfer-99")
     assert r"no run called style\_transfer-99" in app.warning[0].value
-    assert "Nothing is running yet" in words(app)
+    assert "Nothing is running yet" in page_text(app)
 
 
 def test_fast_networks_answer_for_the_photograph(runs: Path, tmp_path: Path) -> None:
@@ -175,9 +174,9 @@ def test_fast_networks_answer_for_the_photograph(runs: Path, tmp_path: Path) -> 
     app.multiselect(key="stylize_networks").set_value(["fast", "other"]).run()
     keys = [button.key for button in app.get("download_button")]
     assert keys == ["stylize_png_fast", "stylize_png_other"]
-    assert "fast · 64 x 48 pixels" in words(app)
+    assert "fast · 64 x 48 pixels" in page_text(app)
     app.multiselect(key="stylize_networks").set_value([]).run()
-    assert "Choose a network" in words(app)
+    assert "Choose a network" in page_text(app)
     unknown = open_page("stylize", model="nobody")
     assert "no network called “nobody”" in unknown.warning[0].value
     assert len(unknown.multiselect(key="stylize_networks").value) == 2
@@ -188,11 +187,11 @@ def test_every_control_has_a_help_text(runs: Path, tmp_path: Path) -> None:
     offer(tmp_path / "data", "the_scream", "boston")
     app = open_page("stylize")
     controls = {"selectbox", "select_slider", "multiselect", "button", "button_group", "download_button"}
-    assert unexplained(app, controls) == []
+    assert controls_without_help(app, controls) == []
     app.segmented_control(key="stylize_style_source").set_value("upload").run()
-    assert unexplained(app, {"file_uploader"}) == []
+    assert controls_without_help(app, {"file_uploader"}) == []
     app.segmented_control(key="stylize_content_source").set_value("camera").run()
-    assert unexplained(app, {"camera_input"}) == []
+    assert controls_without_help(app, {"camera_input"}) == []
 
 
 def test_a_public_server_paints_at_once_and_not_slowly(
@@ -202,7 +201,7 @@ def test_a_public_server_paints_at_once_and_not_slowly(
     offer(tmp_path / "data", "boston")
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     app = open_page("stylize")
-    assert "switched off on this public server" in words(app)
+    assert "switched off on this public server" in page_text(app)
     assert [button.key for button in app.button] == []
     assert not app.select_slider(key="stylize_longest").disabled
     assert [button.key for button in app.get("download_button")] == ["stylize_png_fast"]

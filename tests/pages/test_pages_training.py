@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels import data, recipes, registry
@@ -22,8 +20,7 @@ from genmodels.recipes import parse_overrides
 from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.training import estimate
 from pages.components import config_form, run_curves
-from tests.pages.test_components import as_read
-from tests.support.pages import open_page
+from tests.support.pages import open_page, spec_of_command, submit_command, visible
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,21 +38,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def command_of(app: AppTest) -> list[str]:
-    found = [code.value for code in app.code if code.value.startswith("python -m train_jobs submit")]
-    assert len(found) == 1
-    return shlex.split(found[0])[4:]
-
-
-def spec_of_command(arguments: list[str]) -> recipes.Spec:
-    """As the command line reads it."""
-    options: dict[str, list[str]] = {"--set": [], "--preset": [], "--data": []}
-    for flag, value in zip(arguments[1::2], arguments[2::2], strict=True):
-        options[flag].append(value)
-    one = {flag: (values or [None])[0] for flag, values in options.items()}
-    return train_jobs.make_spec(arguments[0], one["--preset"], options["--set"], one["--data"])
-
-
 def finished_run(name: str = "pattern_1010_gan-1", steps: int = 20, metrics: int = 3) -> RunFolder:
     spec = train_jobs.make_spec("pattern_1010_gan", None, [f"train.max_steps={steps}"])
     folder = RunFolder.create(runs_root() / name, spec)
@@ -70,16 +52,16 @@ def finished_run(name: str = "pattern_1010_gan-1", steps: int = 20, metrics: int
 
 def test_train_begins_with_what_needs_no_download():
     app = open_page("train")
-    assert command_of(app) == ["mnist_vae_20", "--preset", "quick"]
+    assert submit_command(app) == ["mnist_vae_20", "--preset", "quick"]
     assert not app.error
 
 
 def test_train_defaults_to_digits_and_says_the_command():
     app = open_page("train", recipe="mnist_vae_20")
     assert app.selectbox(key="train_data").value == "digits"
-    assert command_of(app) == ["mnist_vae_20", "--preset", "quick"]
+    assert submit_command(app) == ["mnist_vae_20", "--preset", "quick"]
     app.selectbox(key="train_preset").select("full").run()
-    assert command_of(app) == ["mnist_vae_20", "--data", "digits"]
+    assert submit_command(app) == ["mnist_vae_20", "--data", "digits"]
     assert open_page("train", recipe="pattern_1010_gan").selectbox(key="train_data").value == "pattern_1010"
 
 
@@ -105,21 +87,21 @@ def test_train_draws_every_field_of_every_recipe_and_family(name):
     if data.missing(DataConfig(name=app.selectbox(key="train_data").value)):
         assert "fetch it with" in app.error[0].value
     else:
-        assert spec_of_command(command_of(app)).model == model
+        assert spec_of_command(submit_command(app)).model == model
 
 
 def test_a_recipe_for_ones_own_pictures_can_be_tried_on_digits_and_leads_to_the_data_page():
     app = open_page("train", recipe="portraits_dcgan_64")
     assert app.selectbox(key="train_data").value == "digits"
     assert "upload them on the Data page" in app.info[0].value
-    assert spec_of_command(command_of(app)).data.name == "digits"
+    assert spec_of_command(submit_command(app)).data.name == "digits"
     assert not app.error
 
 
 def test_a_pair_of_fractions_is_edited_as_text():
     app = open_page("train", recipe="darknet")
     app.text_input(key="train_model_momentum").set_value("0.9, .8").run()
-    assert spec_of_command(command_of(app)).model["momentum"] == [0.9, 0.8]
+    assert spec_of_command(submit_command(app)).model["momentum"] == [0.9, 0.8]
     for wrong in ("0.9, nan", "0.9, 1", "0.9", "high, low"):
         app.text_input(key="train_model_momentum").set_value(wrong).run()
         assert "model.momentum" in app.error[0].value
@@ -139,7 +121,7 @@ def test_the_command_shown_resolves_to_what_is_submitted():
     app.text_input(key="train_run_name").set_value("it's: 12 #1")
     app.run()
     assert not app.exception
-    shown = spec_of_command(command_of(app))
+    shown = spec_of_command(submit_command(app))
     assert shown.model["generator_sizes"] == [300, 200]
     assert shown.model["generator_lr"] == pytest.approx(3e-5)
     assert shown.model["layer_norm"] is False
@@ -158,7 +140,7 @@ def test_the_command_shown_resolves_to_what_is_submitted():
 def test_the_command_shown_is_accepted_by_the_real_command_line(tmp_path):
     app = open_page("train", recipe="pattern_1010_gan")
     app.number_input(key="train_train_max_steps").set_value(7).run()
-    shown = command_of(app)
+    shown = submit_command(app)
     result = subprocess.run(
         [sys.executable, "-m", "train_jobs", "submit", *shown], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
@@ -171,15 +153,15 @@ def test_an_invalid_value_gives_a_message_and_no_start():
     app = open_page("train", recipe="mnist_vae_20")
     app.text_input(key="train_model_hidden_sizes").set_value("400, many").run()
     assert not app.exception
-    assert any("model.hidden_sizes" in as_read(error.value) and "many" in error.value for error in app.error)
+    assert any("model.hidden_sizes" in visible(error.value) and "many" in error.value for error in app.error)
     assert app.button(key="train_start").disabled
     app.text_input(key="train_model_hidden_sizes").set_value("400")
     app.number_input(key="train_train_batch_size").set_value(5000).run()
     assert any(
-        "train.batch_size = 5000" in as_read(error.value) and "4,500" in as_read(error.value) for error in app.error
+        "train.batch_size = 5000" in visible(error.value) and "4,500" in visible(error.value) for error in app.error
     )
     app.number_input(key="train_train_seed").set_value(None).run()
-    assert any("train.seed is empty" in as_read(error.value) for error in app.error)
+    assert any("train.seed is empty" in visible(error.value) for error in app.error)
     app.button(key="train_reset").click().run()
     assert not app.error
     assert not app.button(key="train_start").disabled
@@ -187,10 +169,10 @@ def test_an_invalid_value_gives_a_message_and_no_start():
 
 def test_switching_the_unit_keeps_the_length():
     app = open_page("train", recipe="mnist_vae_20")
-    before = spec_of_command(command_of(app)).train.max_steps
+    before = spec_of_command(submit_command(app)).train.max_steps
     app.radio(key="train_length").set_value("max_steps").run()
     assert app.number_input(key="train_train_max_steps").value == before
-    assert spec_of_command(command_of(app)).train.max_steps == before
+    assert spec_of_command(submit_command(app)).train.max_steps == before
 
 
 def test_missing_mnist_is_said_before_anything_is_queued(tmp_path, monkeypatch):
@@ -226,7 +208,7 @@ def test_public_servers_download_nothing(tmp_path, monkeypatch):
 def test_an_unknown_recipe_in_the_address_is_named():
     app = open_page("train", recipe="mnist_vea_20")
     assert any(
-        "mnist_vea_20" in as_read(warning.value) and "mnist_vae_20" in as_read(warning.value) for warning in app.warning
+        "mnist_vea_20" in visible(warning.value) and "mnist_vae_20" in visible(warning.value) for warning in app.warning
     )
 
 

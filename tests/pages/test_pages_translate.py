@@ -14,8 +14,7 @@ from genmodels.runs.folder import RunFolder
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import TranslationRequest
-from tests.pages.test_components import as_read
-from tests.support.pages import open_page
+from tests.support.pages import controls_without_help, open_page, page_text, visible
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.translation import photo
 from tests.support.translation import runs as runs
@@ -29,10 +28,6 @@ def files(app: AppTest, *uploads: tuple[str, bytes]) -> AppTest:
     return app.file_uploader(key="translate_upload").set_value([(*file, "image/png") for file in uploads]).run()
 
 
-def words(app: AppTest) -> str:
-    return " ".join(entry.value for entry in (*app.markdown, *app.caption, *app.info))
-
-
 def test_without_a_model_the_page_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
@@ -43,14 +38,14 @@ def test_without_a_model_the_page_says_how_to_get_one(tmp_path: Path, monkeypatc
 
 def test_several_files_of_which_one_is_bad(runs: Path) -> None:
     app = page(model="colour")
-    assert "Drop one or more photographs" in words(app)
+    assert "Drop one or more photographs" in page_text(app)
     files(app, ("one.png", encoded(photo(50, 40))), ("bad_*.png", b"text"), ("two.png", encoded(photo(64, 64))))
     assert not app.exception
     assert [error.value for error in app.error] == [
         r"**bad\_\*.png:** not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these"
     ]
-    assert "one.png · 50 x 40 pixels, translated at 40 x 32 and enlarged" in words(app)
-    assert "two.png · 64 x 64 pixels" in words(app)
+    assert "one.png · 50 x 40 pixels, translated at 40 x 32 and enlarged" in page_text(app)
+    assert "two.png · 64 x 64 pixels" in page_text(app)
     keys = [button.key for button in app.get("download_button")]
     assert keys == ["translate_png_0", "translate_png_2", "translate_zip"]
     assert app.get("download_button")[2].label == "All 2 as a zip"
@@ -67,7 +62,7 @@ def test_what_hangs_does_not_hide_the_pictures_after_it(runs: Path, monkeypatch:
     monkeypatch.setattr(translate, "translate", hanging)
     app = files(page(model="colour"), ("one.png", encoded(photo(50, 40))), ("two.png", encoded(photo(64, 64))))
     assert "no picture after 60 s" in app.error[0].value
-    assert "two.png · 64 x 64 pixels" in words(app)
+    assert "two.png · 64 x 64 pixels" in page_text(app)
 
 
 def test_a_kinds_name_is_no_markdown(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,22 +77,12 @@ def test_a_kinds_name_is_no_markdown(runs: Path, monkeypatch: pytest.MonkeyPatch
 def test_every_control_has_a_help_text(runs: Path) -> None:
     app = files(page(model="colour"), *[(f"{name}.png", encoded(photo(50, 40))) for name in ("one", "two")])
     controls = {"selectbox", "select_slider", "button_group", "file_uploader", "toggle", "download_button"}
-    assert unexplained(app, controls) == []
+    assert controls_without_help(app, controls) == []
     app.selectbox(key="translate_model").select("grey").run()
     app.segmented_control(key="translate_source").set_value("example").run()
-    assert unexplained(app, {"number_input", "button"}) == []
+    assert controls_without_help(app, {"number_input", "button"}) == []
     app.segmented_control(key="translate_source").set_value("camera").run()
-    assert unexplained(app, {"camera_input"}) == []
-
-
-def unexplained(app: AppTest, kinds: set[str]) -> list[str]:
-    """Controls of these kinds without a help text, and the kinds of which the page has none."""
-    found = [f"no {kind}" for kind in kinds if not app.get(kind)]
-    for kind in kinds:
-        for element in app.get(kind):
-            if not (element.help if hasattr(element, "help") else element.proto.help):
-                found.append(f"{kind} {element}")
-    return found
+    assert controls_without_help(app, {"camera_input"}) == []
 
 
 def test_more_files_than_are_translated(runs: Path) -> None:
@@ -113,14 +98,14 @@ def test_directions_steps_and_the_way_back(runs: Path) -> None:
     app.toggle(key="translate_trip").set_value(True).run()
     upload = ImageFile("one.png", encoded(photo(50, 40)))
     error = translate.cycle(TranslationRequest(model="colour", step=10), upload).error
-    assert f"Cycle error {error:.3f}" in words(app)
+    assert f"Cycle error {error:.3f}" in page_text(app)
     app.segmented_control(key="translate_direction").set_value("b_to_a").run()
     other = translate.cycle(TranslationRequest(model="colour", step=10, direction="b_to_a"), upload).error
     assert other != error
-    assert f"Cycle error {other:.3f}" in words(app)
+    assert f"Cycle error {other:.3f}" in page_text(app)
     app.select_slider(key="translate_step").set_value(0).run()
     early = translate.cycle(TranslationRequest(model="colour", step=0, direction="b_to_a"), upload).error
-    assert f"Cycle error {early:.3f}" in words(app)
+    assert f"Cycle error {early:.3f}" in page_text(app)
     assert not app.error
 
 
@@ -141,14 +126,14 @@ def test_test_pictures_where_the_data_is_and_a_word_where_it_is_not(runs: Path) 
     app = page(model="grey")
     app.segmented_control(key="translate_source").set_value("example").run()
     app.number_input(key="translate_index").set_value(250).run()
-    assert "0 to 249" in as_read(" ".join(entry.value for entry in app.error))
+    assert "0 to 249" in visible(" ".join(entry.value for entry in app.error))
     app.number_input(key="translate_index").set_value(7).run()
-    assert "test-7.png · 28 x 28 pixels" in words(app)
+    assert "test-7.png · 28 x 28 pixels" in page_text(app)
     app.selectbox(key="translate_model").select("colour").run()
-    assert "The data that the model was trained on** is not on this machine" in words(app)
+    assert "The data that the model was trained on** is not on this machine" in page_text(app)
     assert not app.error
     app.segmented_control(key="translate_source").set_value("camera").run()
-    assert "Take a photograph at the left" in words(app)
+    assert "Take a photograph at the left" in page_text(app)
 
 
 def test_the_gallery_leads_here(runs: Path) -> None:

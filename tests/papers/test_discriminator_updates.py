@@ -14,7 +14,7 @@ from genmodels import recipes, registry
 from genmodels.losses import adversarial_ideal, adversarial_loss
 from genmodels.runs.folder import RunFolder
 from tests.conftest import digit_batch, small_model, small_spec
-from tests.papers.test_resume import train
+from tests.support.training import train
 
 FAMILIES = ("gan", "dcgan", "cgan", "wgan")
 

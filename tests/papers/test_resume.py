@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +13,7 @@ from safetensors.torch import load_file
 from genmodels.errors import CheckpointError, ConfigError
 from genmodels.runs.folder import RunFolder
 from tests.conftest import FAMILIES, small_spec
-
-# Trains folders one after the other in a new process, each up to a step, as a stop request would end it, or to its end.
-CHILD = """
-import os, sys, threading
-import genmodels.training.trainer
-from genmodels.training import runner
-from genmodels.runs.folder import RunFolder
-from genmodels.training.trainer import Trainer
-after = Trainer._after_step
-for path, until in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
-    stop = threading.Event()
-    def stop_then(self, metrics):
-        after(self, metrics)
-        if self.step == until:
-            stop.set()
-    Trainer._after_step = stop_then
-    genmodels.training.trainer._POLL_SECONDS = -1.0 if until else 0.25
-    print(runner.train_folder(RunFolder(path), device="cpu", stop=stop), flush=True)
-os._exit(0)  # as a worker ends: see train_jobs/worker.py
-"""
-
-
-def train(*folders: tuple[RunFolder, int]) -> list[str]:
-    """How each ended; the step to stop at, or 0."""
-    words = [word for folder, until in folders for word in (str(folder.path), str(until))]
-    result = subprocess.run(
-        [sys.executable, "-c", CHILD, *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert result.returncode == 0, result.stderr
-    return [line for line in result.stdout.splitlines() if line in ("finished", "stopped")]
+from tests.support.training import train
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ from genmodels.errors import CapabilityError, DivergedError
 from genmodels.models.style_transfer import StyleTransfer
 from genmodels.runs.folder import RunFolder
 from tests.conftest import small_spec
-from tests.papers.test_resume import train
 from tests.support.style_pictures import SHALLOW, small_canvas, tensor
+from tests.support.training import train
 
 
 def test_lbfgs_needs_fewer_steps_than_adam() -> None:

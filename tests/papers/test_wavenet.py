@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmodels import registry
 from genmodels.capabilities import Condition
 from genmodels.data import DataConfig, load_audio
 from genmodels.data.audio_loader import AudioLoader
@@ -26,23 +25,7 @@ from genmodels.sampling.pixels import sample_levels
 from genmodels.sampling.samples import BatchedQueues
 from genmodels.sampling.samples_compiled import CompiledQueues
 from genmodels.signal import audio
-
-CONDITIONED = {"conditional": True, "speaker": True}
-
-
-def tiny(**settings: Any) -> Any:
-    """A small network whose weights are large enough for its levels to differ."""
-    torch.manual_seed(0)
-    shape = {"sample_rate": 8000, "clip_samples": 60, "num_classes": 3, "num_speakers": 2}
-    small = {"levels": 16, "channels": 6, "skip_channels": 10, "layers": 3, "stacks": 2}
-    model = registry.get("wavenet").build(**{**shape, **small, **settings})
-    for parameter in model.parameters():
-        parameter.data.mul_(2)
-    return model.requires_grad_(False).eval()
-
-
-def condition(n: int) -> Condition:
-    return {"label": torch.arange(n) % 3, "speaker": torch.arange(n) % 2}
+from tests.support.wavenet import CONDITIONAL, condition, small_wavenet
 
 
 def naive(model: Any, x: Tensor, known: Tensor, condition: Condition, seed: int, options: SamplingOptions) -> Tensor:
@@ -143,7 +126,7 @@ def test_the_gate_is_its_formula() -> None:
 def test_the_whole_network_hears_its_receptive_field_and_nothing_later(
     layers: int, stacks: int, conditional: bool
 ) -> None:
-    model = tiny(layers=layers, stacks=stacks, **(CONDITIONED if conditional else {}))
+    model = small_wavenet(layers=layers, stacks=stacks, **(CONDITIONAL if conditional else {}))
     field = model.config.receptive_field
     assert field == stacks * (2**layers - 1) + 2
     slope = model.receptive_field(field + 5)
@@ -159,7 +142,7 @@ def test_the_whole_network_hears_its_receptive_field_and_nothing_later(
 
 
 def test_the_condition_changes_the_logits() -> None:
-    model = tiny(**CONDITIONED)
+    model = small_wavenet(**CONDITIONAL)
     x = torch.rand(1, 40) * 2 - 1
     by = {k: model.logits(x, condition={"label": torch.tensor([k]), "speaker": torch.tensor([0])}) for k in range(3)}
     assert not torch.allclose(by[0], by[1])
@@ -168,12 +151,12 @@ def test_the_condition_changes_the_logits() -> None:
     with pytest.raises(CapabilityError, match="trained with speakers"):
         model.logits(x, condition={"label": torch.tensor([0])})
     with pytest.raises(ConfigError, match=r"model\.speaker=false"):
-        tiny(speaker=True, num_speakers=0)
+        small_wavenet(speaker=True, num_speakers=0)
 
 
 @pytest.mark.parametrize("conditional", [False, True])
 def test_likelihoods_of_all_short_recordings_sum_to_one(conditional: bool) -> None:
-    model = tiny(levels=3, **(CONDITIONED if conditional else {}))
+    model = small_wavenet(levels=3, **(CONDITIONAL if conditional else {}))
     codes = torch.tensor([*itertools.product(range(3), repeat=4)])
     for asked in (condition(1), None) if conditional else (None,):
         total = model.log_prob(audio.mu_law_decode(codes, 3), condition=asked).double().exp().sum()
@@ -181,7 +164,7 @@ def test_likelihoods_of_all_short_recordings_sum_to_one(conditional: bool) -> No
 
 
 def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
-    model = tiny(silence=5, **CONDITIONED)
+    model = small_wavenet(silence=5, **CONDITIONAL)
     x, length = torch.rand(2, 30) * 2 - 1, torch.tensor([30, 12])
     x[1, 12:] = 0
     batch = {"audio": x, "length": length, "label": torch.tensor([2, 0]), "speaker": torch.tensor([1, 0])}
@@ -190,17 +173,17 @@ def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
     loss = model.training_step(batch, model.configure_optimizers(), 0)["loss/total"]
     assert float(loss) == pytest.approx(float(-nats.sum() / (30 + 12 + 10)), rel=1e-5)
 
-    model = tiny(silence=5, **CONDITIONED)
+    model = small_wavenet(silence=5, **CONDITIONAL)
     cut = {**batch, "closes": torch.tensor([False, True])}
     nats = model.log_prob(torch.nn.functional.pad(x, (0, 5)), condition=batch, length=torch.tensor([30, 17]))
     model.requires_grad_(True)
     loss = model.training_step(cut, model.configure_optimizers(), 0)["loss/total"]
     assert float(loss) == pytest.approx(float(-nats.sum() / (30 + 17)), rel=1e-5), "no silence behind a cut"
 
-    model = tiny(silence=5, **CONDITIONED)
+    model = small_wavenet(silence=5, **CONDITIONAL)
     codes = audio.mu_law_encode(x[1:, :12], 16)
     logits = model.logits(
-        x[1:, :12], condition={k: v[1:] for k, v in batch.items() if k in CONDITIONED or k == "label"}
+        x[1:, :12], condition={k: v[1:] for k, v in batch.items() if k in CONDITIONAL or k == "label"}
     )
     by_hand = logits.log_softmax(-1).gather(-1, codes[..., None]).sum()
     own = model.log_prob(x[1:], condition={"label": torch.tensor([0]), "speaker": torch.tensor([0])}, length=length[1:])
@@ -224,7 +207,7 @@ def test_queues_draw_what_the_whole_network_draws(
     streams: int, options: SamplingOptions, start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", streams)
-    model = tiny(condition_dropout=0.1, **CONDITIONED)
+    model = small_wavenet(condition_dropout=0.1, **CONDITIONAL)
     x = torch.zeros(3, 60)
     x[:, :start] = torch.rand(3, start, generator=torch.Generator().manual_seed(1)) * 2 - 1
     known = torch.arange(60) < start
@@ -240,7 +223,7 @@ def test_queues_draw_what_the_whole_network_draws(
 
 def test_condition_dropout_drops_the_condition_of_a_fraction_of_the_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[Tensor] = []
-    model = tiny(condition_dropout=0.25, guidance=2.0, **CONDITIONED).requires_grad_(True)
+    model = small_wavenet(condition_dropout=0.25, guidance=2.0, **CONDITIONAL).requires_grad_(True)
     monkeypatch.setattr(model.network, "biases", lambda h: heard.append(h))
     batch = {"audio": torch.zeros(2_000, 4), "length": torch.full((2_000,), 4), **(condition(2_000) or {})}
     model.training_step(batch, model.configure_optimizers(), 0)
@@ -251,7 +234,7 @@ def test_condition_dropout_drops_the_condition_of_a_fraction_of_the_recordings(m
 
 
 def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
-    model = tiny(condition_dropout=0.1, guidance=3.0, **CONDITIONED)
+    model = small_wavenet(condition_dropout=0.1, guidance=3.0, **CONDITIONAL)
     drawn = {
         guidance: model.sample(
             2,
@@ -268,16 +251,16 @@ def test_guidance_is_the_models_own_unless_asked_otherwise() -> None:
     with pytest.raises(
         ConfigError, match="guidance = 2 is not allowed: 1, for this model was trained without condition dropout"
     ):
-        tiny(**CONDITIONED).sample(1, options=SamplingOptions(guidance=2))
+        small_wavenet(**CONDITIONAL).sample(1, options=SamplingOptions(guidance=2))
     with pytest.raises(ConfigError, match=r"model\.condition_dropout=0\.1"):
-        tiny(guidance=2.0, **CONDITIONED)
+        small_wavenet(guidance=2.0, **CONDITIONAL)
 
 
 @pytest.mark.parametrize("sampler", [CompiledQueues, BatchedQueues])
 @pytest.mark.parametrize("parts", [0, 5])
 def test_queues_have_the_whole_networks_logits(sampler: Any, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wavenet, "_COMPILED_STREAMS", 99 if sampler is CompiledQueues else 0)
-    model = tiny(levels=256, channels=10, parts=parts, **CONDITIONED)
+    model = small_wavenet(levels=256, channels=10, parts=parts, **CONDITIONAL)
     h, utterances = model._h(condition(2), 2), [30, 22]
     codes, start = torch.zeros(2, 40, dtype=torch.int64), 9
     codes[:, :start] = torch.randint(0, 256, (2, start))
@@ -296,7 +279,7 @@ def test_queues_have_the_whole_networks_logits(sampler: Any, parts: int, monkeyp
 
 
 def test_what_was_stopped_is_completed_to_the_same_recording() -> None:
-    model = tiny()
+    model = small_wavenet()
     whole = model.sample(2, generator=torch.Generator().manual_seed(4))
     parts = model.sample_iter(2, generator=torch.Generator().manual_seed(4), every=25)
     first = next(parts)
@@ -320,21 +303,21 @@ def test_what_was_stopped_is_completed_to_the_same_recording() -> None:
 )
 def test_options_have_bounds(options: dict[str, Any], part: str) -> None:
     with pytest.raises(ConfigError, match=part):
-        tiny().sample(1, options=SamplingOptions(**options))
+        small_wavenet().sample(1, options=SamplingOptions(**options))
     with pytest.raises(ConfigError, match="1 to 480,000, which is 60 seconds"):
-        tiny().sample(1, samples=480_001)
+        small_wavenet().sample(1, samples=480_001)
     with pytest.raises(ConfigError, match="samples = 0 is"):
-        tiny().sample(1, samples=0)
+        small_wavenet().sample(1, samples=0)
     with pytest.raises(ConfigError, match="every = 0"):
-        list(tiny().sample_iter(1, samples=20, every=0))
+        list(small_wavenet().sample_iter(1, samples=20, every=0))
     with pytest.raises(DataError, match=r"label = 999 .* 0 to 2"):
-        tiny(conditional=True).sample(1, samples=20, condition={"label": torch.tensor([999])})
+        small_wavenet(conditional=True).sample(1, samples=20, condition={"label": torch.tensor([999])})
     with pytest.raises(DataError, match="cannot be completed"):
-        tiny().complete(torch.zeros(1, 8), torch.zeros(9, dtype=torch.bool))
+        small_wavenet().complete(torch.zeros(1, 8), torch.zeros(9, dtype=torch.bool))
 
 
 def test_bits_of_a_uniform_network_are_counted_per_sample() -> None:
-    model = tiny(levels=256)
+    model = small_wavenet(levels=256)
     for parameter in model.network.head.parameters():
         parameter.zero_()  # every level as probable: 8 bits, whatever the recordings
     rng = np.random.default_rng(0)

@@ -15,12 +15,12 @@ from genmodels.models import wavenet
 from genmodels.sampling.options import SamplingOptions
 from genmodels.sampling.pixels import sample_levels
 from genmodels.signal import audio
-from tests.papers.test_wavenet import CONDITIONED, condition, tiny
+from tests.support.wavenet import CONDITIONAL, condition, small_wavenet
 
 
 def timed(**settings: Any) -> Any:
     """A small network that is told time, and has heard words of 24 to 44 samples."""
-    model = tiny(parts=5, context=8, **{**CONDITIONED, **settings})
+    model = small_wavenet(parts=5, context=8, **{**CONDITIONAL, **settings})
     model.words += 2
     model.words_samples += 2 * torch.tensor([[24, 30], [33, 37], [40, 44]])
     return model
@@ -124,7 +124,7 @@ def test_queues_draw_what_the_whole_network_draws(
 
 
 def test_training_measures_the_words_it_hears() -> None:
-    model = tiny(parts=4, **CONDITIONED)
+    model = small_wavenet(parts=4, **CONDITIONAL)
     nothing = torch.zeros(1, 5)
     assert model.mean_lengths(nothing).tolist() == [60], "the data's usual length, as long as nothing was heard"
     model.requires_grad_(True)
@@ -145,7 +145,7 @@ def test_training_measures_the_words_it_hears() -> None:
 
 
 def test_time_alone_can_be_told() -> None:
-    model = tiny(parts=4)
+    model = small_wavenet(parts=4)
     model.words += 1
     model.words_samples += 12
     slow = model.sample(2, generator=torch.Generator().manual_seed(0), samples=40, options=SamplingOptions(tempo=0.5))
@@ -172,4 +172,4 @@ def test_tempo_has_bounds() -> None:
     with pytest.raises(ConfigError, match=r"tempo = 5 is not allowed: 0\.25 to 4"):
         timed().sample(1, options=SamplingOptions(tempo=5))
     with pytest.raises(ConfigError, match="tempo = 2 is not allowed: 1, for this model has no temporal conditioning"):
-        tiny().sample(1, options=SamplingOptions(tempo=2))
+        small_wavenet().sample(1, options=SamplingOptions(tempo=2))

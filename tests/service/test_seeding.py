@@ -14,7 +14,7 @@ from genmodels.images import preview
 from genmodels.service import Point, compare, conditional, paint, speak
 from genmodels.service.manifold import denoise
 from genmodels.service.seeds import SeedsRequest
-from tests.cli.test_command_line import run
+from tests.support.command_line import run
 from tests.support.pages import open_page
 from tests.support.runs import save_run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import torch
@@ -25,3 +26,17 @@ def save_run(root: Path, name: str, recipe: str, *assignments: str, steps: tuple
 
 def pixels(png: bytes) -> bytes:
     return Image.open(io.BytesIO(png)).tobytes()
+
+
+def set_training_data(
+    runs: Path, name: str, data_name: str, shape: tuple[int, int, int] = (1, 28, 28), path: str | None = None
+) -> None:
+    """As if a run had been brought here from a machine that has the data."""
+    file = runs / name / "config.json"
+    config = json.loads(file.read_text())
+    config["spec"]["data"] |= {"name": data_name, "path": path}
+    config["spec"]["data_spec"] |= {"title": data_name, "image_shape": shape}
+    file.write_text(json.dumps(config))
+
+
+SMALL_CGAN = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
