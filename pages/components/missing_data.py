@@ -8,8 +8,7 @@ import streamlit as st
 
 import train_jobs
 from genmodels import data
-from genmodels.data import DataConfig
-from genmodels.data.own import uploaded
+from genmodels.data import DataConfig, uploaded_sets
 from genmodels.errors import GenmodelsError
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.runs.folder import RunFolder
@@ -39,7 +38,7 @@ def missing_text(info: CheckpointInfo, key: str) -> str:
 
 def offer_download(name: str, page: str) -> None:
     """Show the button `<page>_get_<name>` if the data set `name` is not here and can be downloaded."""
-    config = DataConfig(name=name) if name in data.names() else uploaded.config_of(name)
+    config = DataConfig(name=name) if name in data.names() else uploaded_sets.config_of(name)
     problem = data.missing(config)
     if problem is None:
         return

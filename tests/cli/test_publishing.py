@@ -101,8 +101,8 @@ def test_a_recipes_expected_metrics_are_compared_with_the_differing_settings() -
         "batch size 32 instead of 64",
         "`gp_weight` 5.0 instead of 10.0",
     )
-    said = found.verdict({"classes/min_fraction": 0.005, "classes/kl_uniform": 0.001})
-    assert said.endswith("`gp_weight` 5.0 instead of 10.0. Not reached: rarest digit = 0.005 is outside at least 0.01.")
+    note = found.verdict({"classes/min_fraction": 0.005, "classes/kl_uniform": 0.001})
+    assert note.endswith("`gp_weight` 5.0 instead of 10.0. Not reached: rarest digit = 0.005 is outside at least 0.01.")
     same = expectation_of(spec, 20_000)
     assert same.differences == ()
     assert (
@@ -132,9 +132,9 @@ def test_a_specs_own_expected_metrics_are_not_replaced() -> None:
 )
 def test_every_published_card_compares_with_its_recipes_expected_metrics(name: str) -> None:
     info = catalog.describe(catalog.find(name), published=True)
-    said = expectation_of(RunFolder(info.path).spec(), info.steps[-1]).verdict(info.metrics)
-    assert "reached" in said
-    assert said in info.card
+    note = expectation_of(RunFolder(info.path).spec(), info.steps[-1]).verdict(info.metrics)
+    assert "reached" in note
+    assert note in info.card
 
 
 def test_published_specs_expect_what_their_recipes_do() -> None:

@@ -46,14 +46,18 @@ def test_the_csv_files_of_the_gan_book_give_labels_and_splits(tmp_path: Path) ->
     folder = write_files(tmp_path / "mnist", {
         "mnist_train.csv": csv(IMAGES[:20], LABELS[:20]), "mnist_test.csv": csv(IMAGES[20:], LABELS[20:]),
     })  # fmt: skip
-    done = pack(folder)
-    assert (done.count, done.classes, dict(done.kinds)) == (30, tuple("0123456789"), {".csv": 30})
-    packed = hdf5.read_header(done.path)
+    result = pack(folder)
+    assert (result.count, result.classes, dict(result.kinds)) == (
+        30,
+        tuple("0123456789"),
+        {".csv": 30},
+    )
+    packed = hdf5.read_header(result.path)
     assert packed.test is not None
     order = np.argsort(packed.test, kind="stable")
     assert np.array_equal(packed.view()[order][:, 0], IMAGES)
     assert packed.labels[order].tolist() == LABELS.tolist()
-    spec = data.get_spec(own(done.path))
+    spec = data.get_spec(own(result.path))
     assert (spec.train_size, spec.test_size) == (20, 10)
 
 
@@ -72,9 +76,9 @@ def test_the_csv_files_of_the_gan_book_give_labels_and_splits(tmp_path: Path) ->
 def test_every_csv_dialect_is_read(raw: bytes, tmp_path: Path) -> None:
     for name, content in (("x.csv", raw), ("x.csv.gz", gzip.compress(raw))):
         (tmp_path / name).write_bytes(content)
-        done = pack(tmp_path / name)
-        assert (done.count, done.left_out.count, len(done.classes)) == (30, 0, 10)
-        assert np.array_equal(images_of(done)[:, 0], IMAGES)
+        result = pack(tmp_path / name)
+        assert (result.count, result.left_out.count, len(result.classes)) == (30, 0, 10)
+        assert np.array_equal(images_of(result)[:, 0], IMAGES)
 
 
 def test_csv_with_the_label_last_without_labels_and_with_colour(tmp_path: Path) -> None:
@@ -83,8 +87,8 @@ def test_csv_with_the_label_last_without_labels_and_with_colour(tmp_path: Path) 
     (tmp_path / "last.csv").write_text(header + "\n".join(",".join(map(str, row)) for row in rows))
     assert np.array_equal(images_of(pack(tmp_path / "last.csv"))[:, 0], IMAGES)
     (tmp_path / "none.csv").write_bytes(csv(IMAGES, None))
-    done = pack(tmp_path / "none.csv")
-    assert (done.classes, done.count) == ((), 30)
+    result = pack(tmp_path / "none.csv")
+    assert (result.classes, result.count) == ((), 30)
     colour = RANDOM.integers(0, 256, (6, 28, 28, 3), np.uint8)
     (tmp_path / "rgb.csv").write_bytes(csv(colour, np.arange(6) % 2))
     found = images_of(pack(tmp_path / "rgb.csv", grey=False))
@@ -98,12 +102,12 @@ def test_every_csv_line_is_used_or_counted(tmp_path: Path) -> None:
     lines[9] = b"x" + lines[9][1:]
     lines[11] = b"1,-5," + lines[11].split(b",", 2)[2]
     (tmp_path / "x.csv").write_bytes(b"\n".join(lines))
-    done = pack(tmp_path / "x.csv")
-    assert done.count + done.left_out.count == 30
-    text = "\n".join(done.left_out.lines())
+    result = pack(tmp_path / "x.csv")
+    assert result.count + result.left_out.count == 30
+    text = "\n".join(result.left_out.lines())
     assert "lines with another number of values than the first line: x.csv: line 4" in text
     assert "not grey levels from 0 to 255: x.csv: line 10, x.csv: line 8, x.csv: line 12" in text
-    assert np.array_equal(images_of(done)[:3, 0], IMAGES[:3])
+    assert np.array_equal(images_of(result)[:3, 0], IMAGES[:3])
 
 
 @pytest.mark.parametrize("damaged", [b"x", b"", b"4.5", b"300"])
@@ -111,16 +115,16 @@ def test_a_damaged_first_line_is_not_a_header(damaged: bytes, tmp_path: Path) ->
     lines = csv(IMAGES, LABELS).split(b"\n")[:-1]
     label, _, rest = lines[0].split(b",", 2)
     (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + b"\n".join([b",".join((label, damaged, rest)), *lines[1:]]))
-    done = pack(tmp_path / "x.csv")
-    assert (done.count, *done.left_out.reasons.values()) == (29, ["x.csv: line 1"])
+    result = pack(tmp_path / "x.csv")
+    assert (result.count, *result.left_out.reasons.values()) == (29, ["x.csv: line 1"])
 
 
 def test_numeric_column_names_and_a_byte_order_mark_are_recognised(tmp_path: Path) -> None:
     names = "label," + ",".join(map(str, range(784))) + "\n"
     for header in (names, ""):
         (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + csv(IMAGES, LABELS, header))
-        done = pack(tmp_path / "x.csv")
-        assert (done.count, done.left_out.count) == (30, 0)
+        result = pack(tmp_path / "x.csv")
+        assert (result.count, result.left_out.count) == (30, 0)
 
 
 def test_a_file_without_images_does_not_affect_the_others(tmp_path: Path) -> None:
@@ -128,12 +132,12 @@ def test_a_file_without_images_does_not_affect_the_others(tmp_path: Path) -> Non
         "train.csv": csv(IMAGES, LABELS), "sample_submission.csv": b"ImageId,Label\n1,0\n", "empty.csv": b"",
         "broken.npz": b"PK",
     }  # fmt: skip
-    done = pack(write_files(tmp_path / "x", files))
-    assert (done.count, done.classes) == (30, tuple("0123456789"))
-    assert sorted(name for names in done.left_out.reasons.values() for name in names) == sorted(
+    result = pack(write_files(tmp_path / "x", files))
+    assert (result.count, result.classes) == (30, tuple("0123456789"))
+    assert sorted(name for names in result.left_out.reasons.values() for name in names) == sorted(
         {*files} - {"train.csv"}
     )
-    assert any("has 2 values per line" in reason for reason in done.left_out.reasons)
+    assert any("has 2 values per line" in reason for reason in result.left_out.reasons)
     with pytest.raises(DataError, match="has 2 values per line"):
         pack(write_files(tmp_path / "y", {"sample_submission.csv": files["sample_submission.csv"]}))
 
@@ -188,9 +192,9 @@ def test_idx_files_of_every_naming_are_packed(form: str, kind: str, tmp_path: Pa
     names = [f"{name}/{name}" if form == "nested" else name + ".gz" * form.endswith("gz") for name in names]
     files = idx_files((names[0], names[1], names[2], names[3]))
     path = write_files(tmp_path / "x", files) if kind == "folder" else zipped(tmp_path / "x.zip", files)
-    done = pack(path)
-    packed = hdf5.read_header(done.path)
-    assert (done.count, done.classes, done.left_out.count) == (30, tuple("0123456789"), 0)
+    result = pack(path)
+    packed = hdf5.read_header(result.path)
+    assert (result.count, result.classes, result.left_out.count) == (30, tuple("0123456789"), 0)
     assert packed.test is not None
     assert int(packed.test.sum()) == 10
 
@@ -198,9 +202,9 @@ def test_idx_files_of_every_naming_are_packed(form: str, kind: str, tmp_path: Pa
 def test_a_second_copy_of_idx_files_is_counted_once(tmp_path: Path) -> None:
     one = idx_files(tuple(name.format(".idx") for name in NAMES))  # type: ignore[arg-type]
     other = idx_files(tuple(f"{name.format('-idx')}/{name.format('-idx')}" for name in NAMES))  # type: ignore[arg-type]
-    done = pack(write_files(tmp_path / "archive", one | other | {"readme.txt": b"x"}))
-    assert done.count == 30
-    assert {reason: len(names) for reason, names in done.left_out.reasons.items()} == {
+    result = pack(write_files(tmp_path / "archive", one | other | {"readme.txt": b"x"}))
+    assert result.count == 30
+    assert {reason: len(names) for reason, names in result.left_out.reasons.items()} == {
         "copies of another file of the same split": 4, "files of another kind (.txt)": 1,
     }  # fmt: skip
 
@@ -255,7 +259,7 @@ def test_mnist_is_found_by_the_file_names_of_kaggle(form: str, tmp_path: Path, m
 # --------------------------------------------------------------------- upload, folders, command line
 
 
-def bring(files: dict[str, bytes], **settings: Any) -> datasets.UploadReport:
+def upload_files(files: dict[str, bytes], **settings: Any) -> datasets.UploadReport:
     uploads = [Upload(name, io.BytesIO(raw), len(raw)) for name, raw in files.items()]
     return datasets.upload(uploads, UploadSettings.parse({"title": "Mine", "size": 28, "grey": True, **settings}))
 
@@ -272,8 +276,8 @@ def test_every_format_can_be_uploaded(kind: str, tmp_path: Path, monkeypatch: py
         "zip of npz": {"x.zip": zipped(tmp_path / "x.zip", {"deep/mnist.npz": arrays}).read_bytes()},
         "idx": idx_files(tuple(name.format(".idx") for name in NAMES)),  # type: ignore[arg-type]
     }[kind]
-    taken = bring(files)
-    assert (taken.count, taken.shape, len(taken.classes)) == (30, (1, 28, 28), 10)
+    report = upload_files(files)
+    assert (report.count, report.shape, len(report.classes)) == (30, (1, 28, 28), 10)
     assert datasets.class_counts("mine")["test"] == (1,) * 10
     assert {image.tobytes() for image in hdf5.read_header(uploaded_sets.path_of("mine")).view()} == {
         image.tobytes() for image in IMAGES
@@ -283,9 +287,9 @@ def test_every_format_can_be_uploaded(kind: str, tmp_path: Path, monkeypatch: py
 def test_with_image_files_tables_are_left_out_and_counted(tmp_path: Path) -> None:
     files = {f"{n}.png": encoded(plain()) for n in range(3)} | {"labels.csv": b"a,b\n1,2\n"}
     for path in (write_files(tmp_path / "x", files), zipped(tmp_path / "x.zip", files)):
-        done = pack(path)
-        assert (done.count, done.left_out.count) == (3, 1)
-        assert "tables or arrays, which `python -m genmodels pack` reads if there are no" in done.left_out.lines()[0]
+        result = pack(path)
+        assert (result.count, result.left_out.count) == (3, 1)
+        assert "tables or arrays, which `python -m genmodels pack` reads if there are no" in result.left_out.lines()[0]
 
 
 def test_training_on_a_folder_of_tables_names_the_pack_command(tmp_path: Path) -> None:
@@ -296,9 +300,9 @@ def test_training_on_a_folder_of_tables_names_the_pack_command(tmp_path: Path) -
 
 def test_the_command_packs_tables(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(npz(images=IMAGES, labels=LABELS))
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "genmodels", "pack", str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--size", "28",
          "--grey"], capture_output=True, cwd=ROOT, text=True, check=True,
     )  # fmt: skip
-    assert "30 images of 1x28x28 in 10 classes, 0 left out" in done.stdout
-    assert "files used: 30 .npz" in done.stdout
+    assert "30 images of 1x28x28 in 10 classes, 0 left out" in result.stdout
+    assert "files used: 30 .npz" in result.stdout

@@ -96,7 +96,7 @@ def test_the_note_is_in_the_singular_for_one_image() -> None:
 def test_an_upload_uses_the_chosen_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     files = [Upload(f"{n}.png", io.BytesIO(ink()), len(ink())) for n in range(3)]
-    taken = datasets.upload(files, UploadSettings(title="ink", size=16, background=255))
-    assert taken.notes == ("3 images have transparency; laid on white",)
+    report = datasets.upload(files, UploadSettings(title="ink", size=16, background=255))
+    assert report.notes == ("3 images have transparency; laid on white",)
     assert hdf5.read_header(uploaded_sets.path_of("ink")).view()[0].max() == 255
-    assert datasets.find("ink").spec.notes == taken.notes  # type: ignore[union-attr]
+    assert datasets.find("ink").spec.notes == report.notes  # type: ignore[union-attr]

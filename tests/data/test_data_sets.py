@@ -24,7 +24,7 @@ from genmodels.data.spec import Arrays, check_memory, split_rows
 from genmodels.errors import ConfigError, DataError
 from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.service import datasets
-from genmodels.service.datasets import SheetRequest
+from genmodels.service.datasets import SheetRequest, splits
 from genmodels.training import runner
 from tests.conftest import small_spec
 from tests.support.picture_files import GREEN, ROOT, encoded, own, photos, plain
@@ -210,7 +210,7 @@ def test_cifar10_as_image_files_is_counted_by_name_and_decoded_on_demand(
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
     spec = cifar10.SPEC.model_copy(update={"train_size": 600, "test_size": 20})
     monkeypatch.setattr(cifar10.DATASET, "fixed_spec", spec)
-    monkeypatch.setattr(datasets, "_DECODED", 100)
+    monkeypatch.setattr(splits, "DECODED", 100)
     raw = {
         name: encoded(plain((20 * row, 255 - 20 * row, 0), (32, 32))) for row, name in enumerate(cifar10.SPEC.classes)
     }

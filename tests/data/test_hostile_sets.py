@@ -34,9 +34,9 @@ def test_each_hostile_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
         "b.png": encoded(plain(BLUE, (40, 30))),
     }
     raw = zipped(tmp_path / "set.zip", files).read_bytes()
-    taken = datasets.upload([Upload("set.zip", io.BytesIO(raw), len(raw))], UploadSettings(title="hostile", size=16))
-    assert taken.count == 2
-    reasons = dict(line.split(": ", 1) for line in taken.skipped)
+    report = datasets.upload([Upload("set.zip", io.BytesIO(raw), len(raw))], UploadSettings(title="hostile", size=16))
+    assert report.count == 2
+    reasons = dict(line.split(": ", 1) for line in report.skipped)
     assert reasons.keys() == files.keys() - {"a.png", "b.png"}
     for name, reason in (
         ("entries.png", "claims 2,000 entries"),

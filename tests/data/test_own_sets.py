@@ -34,7 +34,7 @@ def upload_of(name: str, raw: bytes | Path) -> Upload:
     return Upload(name, io.BytesIO(raw), len(raw))
 
 
-def bring(*uploads: Upload, title: str = "My set", size: int = 16, **settings: object) -> datasets.UploadReport:
+def upload_set(*uploads: Upload, title: str = "My set", size: int = 16, **settings: object) -> datasets.UploadReport:
     return datasets.upload(uploads, UploadSettings.parse({"title": title, "size": size, **settings}))
 
 
@@ -57,12 +57,12 @@ def test_files_become_a_set_and_each_file_left_out_is_named(root: Path) -> None:
         upload_of("bomb.png", claimed_png(13_000, 13_000)),
         upload_of("cut.png", encoded(plain())[:60]),
     ]
-    taken = datasets.upload(
+    report = datasets.upload(
         files, UploadSettings(title="  Übung 1! ", size=16, licence="CC0"), lambda *at: seen.append(at)
     )
-    assert (taken.name, taken.count, taken.shape, taken.classes) == ("übung-1", 5, (3, 16, 16), ())
+    assert (report.name, report.count, report.shape, report.classes) == ("übung-1", 5, (3, 16, 16), ())
     assert seen[-1] == (8, 8)
-    skipped = dict(line.split(": ", 1) for line in taken.skipped)
+    skipped = dict(line.split(": ", 1) for line in report.skipped)
     assert set(skipped) == {"text.png", "bomb.png", "cut.png"}
     assert "not a PNG" in skipped["text.png"]
     assert "64,000,000 pixels" in skipped["bomb.png"]
@@ -82,8 +82,8 @@ def test_the_folders_of_a_zip_are_classes_and_splits(tmp_path: Path) -> None:
         for n in range(3)
     }
     files |= {"deep/er/readme.txt": b"hello", "__MACOSX/deep/._0.png": b"shadow"}
-    taken = bring(upload_of("pets.zip", zipped(tmp_path / "x.zip", files)), title="Pets", grey=True)
-    assert (taken.count, taken.shape, taken.classes, taken.others) == (12, (1, 16, 16), ("cat", "dog"), 2)
+    report = upload_set(upload_of("pets.zip", zipped(tmp_path / "x.zip", files)), title="Pets", grey=True)
+    assert (report.count, report.shape, report.classes, report.others) == (12, (1, 16, 16), ("cat", "dog"), 2)
     assert datasets.class_counts("pets") == {"train": (3, 3), "test": (3, 3)}
     assert datasets.find("pets").spec == data.get_spec(uploaded_sets.config_of("pets"))
 
@@ -92,8 +92,8 @@ def test_an_uploaded_packed_file_is_written_again(tmp_path: Path) -> None:
     path = packed_photos(tmp_path, licence="CC0")
     with h5py.File(path, "a") as file:
         file["passenger"] = np.arange(1000)
-    taken = bring(upload_of("any name.h5", path), title="Photos")
-    assert (taken.count, taken.shape, taken.classes) == (12, (3, 8, 8), ("cats", "dogs"))
+    report = upload_set(upload_of("any name.h5", path), title="Photos")
+    assert (report.count, report.shape, report.classes) == (12, (3, 8, 8), ("cats", "dogs"))
     old, new = hdf5.read_header(path), hdf5.read_header(uploaded_sets.path_of("photos"))
     assert np.array_equal(old.view(), new.view())
     assert np.array_equal(old.labels, new.labels)
@@ -106,10 +106,10 @@ def test_a_chunked_file_and_the_books_faces_are_accepted(tmp_path: Path) -> None
     images = np.random.default_rng(0).integers(0, 256, (50, 1, 6, 6), np.uint8)
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=images, chunks=(7, 1, 6, 6), compression="gzip")
-    bring(upload_of("x.h5", tmp_path / "x.h5"), title="Chunked")
+    upload_set(upload_of("x.h5", tmp_path / "x.h5"), title="Chunked")
     assert np.array_equal(hdf5.read_header(uploaded_sets.path_of("chunked")).view(), images)
-    taken = bring(upload_of("faces.h5py", book(tmp_path / "book.h5")), title="Faces")
-    assert (taken.count, taken.shape) == (12, (3, 16, 16))
+    report = upload_set(upload_of("faces.h5py", book(tmp_path / "book.h5")), title="Faces")
+    assert (report.count, report.shape) == (12, (3, 16, 16))
     assert [int(image.mean()) for image in hdf5.read_header(uploaded_sets.path_of("faces")).view()] == [
         20 * n for n in range(12)
     ]
@@ -124,7 +124,7 @@ def test_a_chunked_file_and_the_books_faces_are_accepted(tmp_path: Path) -> None
 def test_a_hostile_hdf5_file_leaves_nothing(kind: str, tmp_path: Path, root: Path) -> None:
     write_hostile_hdf5(tmp_path / "evil.h5", kind)
     with pytest.raises(DataError, match=r"`images`"):
-        bring(upload_of("evil.h5", tmp_path / "evil.h5"))
+        upload_set(upload_of("evil.h5", tmp_path / "evil.h5"))
     assert nothing_is_left(root)
 
 
@@ -132,7 +132,7 @@ def test_an_hdf5_file_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path, 
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("images", data=np.zeros((60_000, 1, 4, 4), np.uint8), chunks=True, compression="gzip")
     with pytest.raises(DataError, match=r"60,000 pictures.*the limit is 50,000 pictures"):
-        bring(upload_of("x.h5", tmp_path / "x.h5"))
+        upload_set(upload_of("x.h5", tmp_path / "x.h5"))
     assert nothing_is_left(root)
 
 
@@ -144,11 +144,11 @@ def test_a_damaged_hdf5_file_is_refused_or_read_correctly_and_never_crashes(
     raw = bytearray(path.read_bytes())
     raw[damage % len(raw) : damage % len(raw) + 40] = np.random.default_rng(damage).bytes(40)
     try:
-        taken = bring(upload_of("x.h5", bytes(raw)))
+        report = upload_set(upload_of("x.h5", bytes(raw)))
     except DataError:
         assert nothing_is_left(root)
     else:
-        assert taken.count == 12
+        assert report.count == 12
 
 
 def test_100_000_entries_bombs_and_path_traversal_are_refused(tmp_path: Path, root: Path) -> None:
@@ -156,16 +156,16 @@ def test_100_000_entries_bombs_and_path_traversal_are_refused(tmp_path: Path, ro
         for number in range(100_000):
             archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
     with pytest.raises(DataError, match=r"holds 100,000 files; the limit is 50,000"):
-        bring(upload_of("many.zip", tmp_path / "many.zip"))
+        upload_set(upload_of("many.zip", tmp_path / "many.zip"))
     bomb = zipped(tmp_path / "bomb.zip", {"a.png": bytes(3_000_000)}).read_bytes()
     bomb = bomb.replace(struct.pack("<I", 3_000_000), struct.pack("<I", 3_000_000_000))
     with pytest.raises(DataError, match=r"unpacks to 3,000 MB; the limit is 2,147 MB"):
-        bring(upload_of("bomb.zip", bomb))
+        upload_set(upload_of("bomb.zip", bomb))
     with pytest.raises(DataError, match="points outside the archive"):
-        bring(upload_of("out.zip", zipped(tmp_path / "out.zip", {"../../evil.png": encoded(plain())})))
+        upload_set(upload_of("out.zip", zipped(tmp_path / "out.zip", {"../../evil.png": encoded(plain())})))
     nested = zipped(tmp_path / "nested.zip", {"inner.zip": zipped(tmp_path / "in.zip", {"a.png": b""}).read_bytes()})
     with pytest.raises(DataError, match="holds no pictures"):
-        bring(upload_of("nested.zip", nested))
+        upload_set(upload_of("nested.zip", nested))
     assert nothing_is_left(root)
 
 
@@ -189,18 +189,18 @@ def test_an_unusable_upload_is_refused_with_the_reason(
     uploads: list[tuple[str, bytes]], reason: str, tmp_path: Path, root: Path
 ) -> None:
     with pytest.raises(DataError, match=reason):
-        bring(*(upload_of(*item) for item in uploads))
+        upload_set(*(upload_of(*item) for item in uploads))
     assert nothing_is_left(root)
 
 
 def test_files_of_other_types_among_images_are_counted_and_skipped(root: Path) -> None:
     files = [(f"{n}.png", encoded(plain())) for n in range(4)]
     files += [("Thumbs.db", b"x"), ("notes.txt", b"x"), ("photo.HEIC", b"x"), ("empty.jpg", b"")]
-    taken = bring(*(upload_of(*item) for item in files))
-    assert (taken.count, taken.others, taken.skipped) == (4, 3, ("empty.jpg: empty: the file has 0 bytes",))
-    assert any("HEIC, which is not read here; export JPEG" in line for line in taken.left_out)
-    assert set(taken.left_out) <= set(datasets.find("my-set").spec.notes)  # type: ignore[union-attr]
-    assert taken.count + len(taken.skipped) + taken.others == len(files)
+    report = upload_set(*(upload_of(*item) for item in files))
+    assert (report.count, report.others, report.skipped) == (4, 3, ("empty.jpg: empty: the file has 0 bytes",))
+    assert any("HEIC, which is not read here; export JPEG" in line for line in report.left_out)
+    assert set(report.left_out) <= set(datasets.find("my-set").spec.notes)  # type: ignore[union-attr]
+    assert report.count + len(report.skipped) + report.others == len(files)
     with pytest.raises(DataError, match=r"'a\.heic' cannot be used: HEIC, which is not read here; export JPEG"):
         upload.kind_of([upload_of("a.heic", b"x")])
 
@@ -213,15 +213,15 @@ def test_an_upload_over_the_size_limit_is_refused_before_reading() -> None:
 @pytest.mark.parametrize("title", ["mnist", "Fashion MNIST", "hdf5", "...", "a\nb", "x" * 61, " "])
 def test_an_unusable_name_is_refused_before_anything_is_written(title: str, root: Path) -> None:
     with pytest.raises(ConfigError):
-        bring(upload_of("a.png", encoded(plain())), upload_of("b.png", encoded(plain())), title=title)
+        upload_set(upload_of("a.png", encoded(plain())), upload_of("b.png", encoded(plain())), title=title)
     assert nothing_is_left(root)
 
 
 def test_a_set_is_not_overwritten_and_can_be_removed(root: Path) -> None:
     pair = [("a.png", encoded(plain())), ("b.png", encoded(plain()))]
-    bring(*(upload_of(*item) for item in pair), title="My cats")
+    upload_set(*(upload_of(*item) for item in pair), title="My cats")
     with pytest.raises(ConfigError, match="'my-cats' already"):
-        bring(*(upload_of(*item) for item in pair), title="my CATS!")
+        upload_set(*(upload_of(*item) for item in pair), title="my CATS!")
     for name in ("../own/my-cats", "/etc/passwd", "..", "mnist"):
         with pytest.raises(UnknownNameError):
             datasets.remove(name)
@@ -304,7 +304,7 @@ def test_a_public_server_accepts_and_deletes_nothing(root: Path, monkeypatch: py
 def test_an_unwritable_folder_raises_an_error(root: Path) -> None:
     root.write_text("a file where the folder of data sets should be")
     with pytest.raises(DataError, match=r"could not be written: .* set GENMODELS_DATA"):
-        bring(*(upload_of(f"{n}.png", encoded(plain())) for n in range(2)))
+        upload_set(*(upload_of(f"{n}.png", encoded(plain())) for n in range(2)))
     assert datasets.listing()[-1].name == data.names()[-1]
 
 
@@ -314,7 +314,7 @@ def test_temporary_folders_of_an_ended_server_are_removed(root: Path) -> None:
         path.mkdir(parents=True)
         (path / "upload.h5").write_bytes(b"x")
     os.utime(old, (time.time() - 90_000,) * 2)
-    bring(*(upload_of(f"{n}.png", encoded(plain())) for n in range(2)))
+    upload_set(*(upload_of(f"{n}.png", encoded(plain())) for n in range(2)))
     assert not old.exists()
     assert young.exists()
 
@@ -353,7 +353,7 @@ def test_the_mean_of_a_class_is_its_mean() -> None:
 
 def test_a_set_replaced_or_damaged_on_disk_is_noticed(root: Path) -> None:
     for colour in (RED, BLUE):
-        bring(*(upload_of(f"{n}.png", encoded(plain(colour))) for n in range(4)), title="same", size=16)
+        upload_set(*(upload_of(f"{n}.png", encoded(plain(colour))) for n in range(4)), title="same", size=16)
         sheet = datasets.sheet(SheetRequest(name="same"))
         assert Image.open(io.BytesIO(sheet.tiles[0].image)).getpixel((3, 3)) == colour
         assert sheet.count == 3
@@ -369,7 +369,7 @@ def test_a_set_replaced_or_damaged_on_disk_is_noticed(root: Path) -> None:
 
 
 def test_training_on_an_uploaded_set_is_resolved_from_its_path() -> None:
-    bring(*(upload_of(f"{n}.png", encoded(plain())) for n in range(20)), title="tiny", size=16)
+    upload_set(*(upload_of(f"{n}.png", encoded(plain())) for n in range(20)), title="tiny", size=16)
     path = str(uploaded_sets.path_of("tiny"))
     spec = recipes.resolve(
         recipes.get("mnist_vae_20"),

@@ -73,16 +73,16 @@ def test_the_text_of_the_dcgan_keeps_no_average() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said"),
+    ("recipe", "shown"),
     [
         ("mnist_cgan_onehot", ("LayerNorm", "sigmoid", "Adam 1e-4", "batch 1,", "Adam 5e-4", "beta1 0.5", "tanh")),
         ("mnist_cgan_embedding", ("names neither optimizer nor length", "dropout 0.4", "Adam 2e-4", "batch 64")),
         ("mnist_cgan_product", ("momentum 0.8", "latent 64", "50,000 steps", "dropout 0.4", "before LeakyReLU")),
     ],
 )
-def test_a_source_tells_what_differs_from_the_text(recipe: str, said: tuple[str, ...]) -> None:
+def test_a_source_tells_what_differs_from_the_text(recipe: str, shown: tuple[str, ...]) -> None:
     source, train = recipes.get(recipe).source, recipes.get(recipe).train
-    for part in (*said, f"{train['max_epochs']} epochs", f"batch {train['batch_size']}"):
+    for part in (*shown, f"{train['max_epochs']} epochs", f"batch {train['batch_size']}"):
         assert part in source
 
 
@@ -196,7 +196,7 @@ def test_a_folder_or_run_of_any_name_is_trained_on_and_its_command_reads_back(na
     words = ["data.name=image_folder", f"data.path={folder}", "train.max_steps=1", "train.batch_size=2"]
     spec = resolve(recipes.family("vae"), overrides=parse_overrides([*words, f"run.name={name}"]))
     assert (spec.data.path, spec.run.name) == (str(folder), name)
-    command = shlex.split(recipes.submit_command(spec))
+    command = shlex.split(recipes.command_of(spec))
     settings = [value for word, value in itertools.pairwise(command) if word == "--set"]
     assert resolve(recipes.family("vae"), overrides=parse_overrides(settings)).data == spec.data
 
@@ -300,7 +300,7 @@ def test_bytes_are_unchanged_after_conversion_to_float_and_back() -> None:
 )
 def test_a_spec_gives_the_command_that_reproduces_it(recipe: str, preset: str | None, assignments: list[str]) -> None:
     spec = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(assignments))
-    words = shlex.split(recipes.submit_command(spec))
+    words = shlex.split(recipes.command_of(spec))
     assert words[:5] == ["python", "-m", "train_jobs", "submit", recipe]
     settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
     again = resolve(recipes.get(recipe), preset=preset, overrides=parse_overrides(settings))

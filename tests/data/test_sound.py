@@ -220,7 +220,7 @@ def test_results_and_errors_of_decoding_are_cached(monkeypatch: pytest.MonkeyPat
 # --------------------------------------------------------------------------- Free Spoken Digits
 
 
-def spoken(folder: Path, samples: int = 400) -> None:
+def write_recordings(folder: Path, samples: int = 400) -> None:
     """A synthetic set: every file has its own constant value after one sample of the peak to which all are scaled."""
     folder.mkdir(parents=True)
     for name in fsdd._NAMES:
@@ -246,7 +246,7 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
     problem = data.missing(config)
     assert problem is not None
     assert "or train on --data tones" in problem
-    spoken(tmp_path / "recordings")
+    write_recordings(tmp_path / "recordings")
     assert data.missing(config) is None
     for split, indices in (("test", range(5)), ("train", range(5, 50))):
         found = data.load_audio(config, split)  # type: ignore[arg-type]
@@ -274,7 +274,7 @@ def test_spoken_digits_are_split_as_their_authors_do(tmp_path: Path, monkeypatch
 def test_an_archive_is_extracted_by_name_and_size_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     source, archive = tmp_path / "top" / "recordings", tmp_path / "a.tar.gz"
-    spoken(source, 10)
+    write_recordings(source, 10)
     (source / "evil.py").write_text("no recording")
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(tmp_path / "top", "free-spoken-digit-dataset-1.0.10")
@@ -331,7 +331,7 @@ def test_generated_digits_are_evaluated_by_the_reference_classifier(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path))
-    spoken(tmp_path / "fsdd", 300)
+    write_recordings(tmp_path / "fsdd", 300)
     spec = small_spec("wavenet", "data.name=fsdd")
     model = small_model("wavenet", num_speakers=6, clip_samples=300)  # a whole second would take a minute
     found = evaluate(model, spec)
@@ -367,20 +367,20 @@ def spoken_run() -> str:
 
 
 def test_a_trained_model_speaks_continues_and_refuses_unknown_labels(spoken_run: str, tmp_path: Path) -> None:
-    wish = synthesis.SpeechRequest({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
-    said = synthesis.synthesise(spoken_run, wish)
-    assert said.samples.shape == (160,)
-    assert torch.equal(said.samples, synthesis.synthesise(spoken_run, wish).samples)
+    request = synthesis.SpeechRequest({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
+    recording = synthesis.synthesise(spoken_run, request)
+    assert recording.samples.shape == (160,)
+    assert torch.equal(recording.samples, synthesis.synthesise(spoken_run, request).samples)
     after = torch.from_numpy(tone(8_000, seconds=0.1)).float()
-    more = [*synthesis.synthesise_iter(spoken_run, wish, after=after, every=40)]
+    more = [*synthesis.synthesise_iter(spoken_run, request, after=after, every=40)]
     assert len(more) == 4
     assert torch.equal(more[-1].samples[:800], after)
     assert more[-1].samples.shape == (960,)
     with pytest.raises(ConfigError, match="label = 'purr' is not allowed: voice knows steady, rising"):
         synthesis.synthesise(spoken_run, synthesis.SpeechRequest({"label": "purr"}))
     with pytest.raises(CapabilityError, match="trained on pictures"):
-        synthesis.synthesise("mnist_vae_20", wish)
+        synthesis.synthesise("mnist_vae_20", request)
     out = tmp_path / "out.wav"
     command = [sys.executable, "-m", "genmodels", "speak", spoken_run, str(out), "--digit", "rising", "--speaker", "1"]
     subprocess.run([*command, "--seed", "3", "--seconds", "0.02"], cwd=ROOT, check=True, capture_output=True)
-    assert out.read_bytes() == said.wav
+    assert out.read_bytes() == recording.wav

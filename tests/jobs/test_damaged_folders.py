@@ -32,12 +32,12 @@ from tests.support.damaged_folders import (
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_each_is_refused_with_the_reason_at_little_cost(case: str) -> None:
-    damage, said = REFUSED[case]
+    damage, text = REFUSED[case]
     copied(damage)
     copied(name="whole")
     process = psutil.Process()
     memory, cpu = process.memory_info().rss, time.process_time()
-    with pytest.raises(GenmodelsError, match=said) as refusal:
+    with pytest.raises(GenmodelsError, match=text) as refusal:
         checkpoint.load_model(runs_root() / "mine")
     assert len(str(refusal.value)) < 2_000
     assert "whole" in {info.name for info in catalog.list_checkpoints()}

@@ -30,7 +30,7 @@ print(samples_compiled.__file__)
 """
 
 
-def drawn(model: Model) -> np.ndarray:
+def sampled(model: Model) -> np.ndarray:
     sample = model.sample(1, generator=torch.Generator().manual_seed(1), samples=300)  # type: ignore[operator]
     found: np.ndarray = sample.numpy()
     return found
@@ -60,32 +60,32 @@ def test_it_is_compiled_where_neither_source_nor_home_can_be_written(tmp_path: P
     done = subprocess.run([sys.executable, "-c", _DRAWN], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "genmodels" / "sampling" / "samples_compiled.py")
-    assert np.array_equal(np.load(tmp_path / "drawn.npy"), drawn(small_model("wavenet")))
+    assert np.array_equal(np.load(tmp_path / "drawn.npy"), sampled(small_model("wavenet")))
 
 
 def test_without_numba_torch_draws_the_same(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     model = small_model("wavenet")
-    wanted = drawn(model)
+    wanted = sampled(model)
     monkeypatch.setitem(sys.modules, "numba", None)
     module = fresh(monkeypatch)
     assert module.njit is None
     with caplog.at_level(logging.WARNING):
-        assert np.array_equal(drawn(model), wanted)
-        assert np.array_equal(drawn(model), wanted)
+        assert np.array_equal(sampled(model), wanted)
+        assert np.array_equal(sampled(model), wanted)
     assert caplog.text.count("numba cannot be used") == 1
 
 
 def test_where_nothing_compiles_torch_draws(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """A full disk, a processor that LLVM does not know: reported at the first call, not at the import."""
     model = small_model("wavenet")
-    wanted = drawn(model)
+    wanted = sampled(model)
     module = fresh(monkeypatch)
 
     def full(x: object) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(module, "_tanh", full)
-    assert np.array_equal(drawn(model), wanted)
+    assert np.array_equal(sampled(model), wanted)
     assert "no space left on device" in caplog.text
 
 
@@ -97,4 +97,4 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_numba(monkeypatch: pytest
 
     monkeypatch.setattr(module, "_tanh", wrong)
     with pytest.raises(TypeError, match="a fault of the kernel"):
-        drawn(small_model("wavenet"))
+        sampled(small_model("wavenet"))

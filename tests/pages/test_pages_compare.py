@@ -227,7 +227,7 @@ def test_without_published_figures_it_shows_what_is_listed_first(runs: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("models", "shown", "said"),
+    ("models", "shown", "text"),
     [
         ("gan,gone", ["gan", "asked"], "gone"),
         ("asked", ["asked", "gan"], ""),
@@ -239,13 +239,13 @@ def test_without_published_figures_it_shows_what_is_listed_first(runs: Path) -> 
     ],
 )
 def test_an_address_that_cannot_be_shown_is_said_and_the_rest_kept(
-    runs: Path, models: str, shown: list[str], said: str
+    runs: Path, models: str, shown: list[str], text: str
 ) -> None:
     app = page(models=models)
     assert columns(app) == shown
-    assert bool(app.warning) == bool(said)
-    if said:
-        assert said in visible(app.warning[0].value)
+    assert bool(app.warning) == bool(text)
+    if text:
+        assert text in visible(app.warning[0].value)
         assert len(app.warning[0].value) < 700
 
 

@@ -43,7 +43,7 @@ def pictures_of(sheet: Sheet) -> torch.Tensor:
     return flat.permute(0, 2, 1, 3)
 
 
-def drawn(seed: int, weights: dict[int, float], step: int | None = None) -> torch.Tensor:
+def decoded(seed: int, weights: dict[int, float], step: int | None = None) -> torch.Tensor:
     label = torch.zeros(1, 10)
     for number, weight in weights.items():
         label[0, number] = weight
@@ -74,7 +74,7 @@ def test_every_class_has_a_column_a_class_and_a_row_a_seed(runs: Path) -> None:
     for row, column in ((0, 0), (0, 9), (9, 4)):
         cell = sheet.cells[10 * row + column]
         assert (cell.seed, cell.label) == (30 + row, column)
-        assert near(pictures[row, column], drawn(30 + row, {column: 1}, step=0))
+        assert near(pictures[row, column], decoded(30 + row, {column: 1}, step=0))
     assert not near(pictures[0, 1], pictures[0, 2]), "same seed, another class"
     assert not near(pictures[0, 1], pictures[1, 1]), "same class, another seed"
 
@@ -83,7 +83,7 @@ def test_one_class_is_drawn_from_twelve_seeds(runs: Path) -> None:
     sheet = conditional.one_class(ConditionalRequest(model="asked", seed=5), 7)
     pictures = pictures_of(sheet)
     assert pictures.shape[:2] == (1, 12)
-    assert near(pictures[0, 11], drawn(16, {7: 1}))
+    assert near(pictures[0, 11], decoded(16, {7: 1}))
     assert {cell.label for cell in sheet.cells} == {7}
     with pytest.raises(ConfigError, match=r"label = 10 is not allowed: .* 10 classes, 0 to 9"):
         conditional.one_class(ConditionalRequest(model="asked"), 10)
@@ -95,7 +95,7 @@ def test_between_two_classes_the_weight_moves_evenly_and_z_stays(runs: Path) -> 
     assert pictures.shape[:2] == (4, 12)
     for row, column in ((0, 0), (1, 5), (3, 11)):
         share = column / 11
-        assert near(pictures[row, column], drawn(2 + row, {4: 1 - share, 9: share}))
+        assert near(pictures[row, column], decoded(2 + row, {4: 1 - share, 9: share}))
     asked = [cell.label for cell in sheet.cells[:12]]
     assert asked == [4, *[None] * 10, 9], "between the ends no class was asked for, so none can be missed"
     same = pictures_of(conditional.between(ConditionalRequest(model="asked"), 3, 3))
@@ -228,9 +228,9 @@ def test_many_classes_are_chosen_from_a_list(runs: Path, tmp_path: Path) -> None
     assert app.selectbox(key="conditional_class").options[13] == "kind_13"
     app.selectbox(key="conditional_class").select_index(13).run()
     assert not app.error
-    said = " ".join(entry.value for entry in (*app.caption, *app.markdown))
-    assert "first 12 of 14" in said
-    assert "so class agreement is not shown here" in said
+    text = " ".join(entry.value for entry in (*app.caption, *app.markdown))
+    assert "first 12 of 14" in text
+    assert "so class agreement is not shown here" in text
     app.selectbox(key="conditional_model").select("asked").run()
     assert not app.exception, "class 13 is not left standing where there are ten"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from genmodels.data.own import hdf5
 from genmodels.runs.folder import runs_root
 from genmodels.service import Point, datasets
 from pages.components.theme import plain as escaped
-from tests.support.pages import open_page, visible
+from tests.support.pages import open_page, submit_command, visible
 from tests.support.picture_files import RED, claimed_png, encoded, plain
 from tests.support.uploads import upload_set, zip_of
 from train_jobs import daemon
@@ -215,10 +214,6 @@ def scheduler_ends() -> Iterator[None]:
         if job.active:
             train_jobs.stop(job.id)
     daemon.end(runs_root())
-
-
-def submit_command(app: AppTest) -> list[str]:
-    return next(shlex.split(code.value)[4:] for code in app.code if code.value.startswith("python -m train_jobs"))
 
 
 def test_train_on_this_chooses_the_set_and_a_batch_that_it_fills() -> None:

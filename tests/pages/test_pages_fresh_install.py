@@ -23,7 +23,7 @@ def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(app: AppTest) -> str:
+def shown_text(app: AppTest) -> str:
     assert not app.exception, [entry.value for entry in app.exception]
     kinds = ("markdown", "caption", "info", "warning", "error", "success")
     return " ".join(entry.value for kind in kinds for entry in app.get(kind))
@@ -61,7 +61,7 @@ def test_missing_data_has_a_download_button_and_no_command(
     for public in (False, True):
         monkeypatch.setenv("GENMODELS_PUBLIC", "1" if public else "0")
         app = PAGES[key]()
-        text = said(app)
+        text = shown_text(app)
         assert app.button(key=key).disabled == public
         assert "python -m" not in text.replace("`python -m genmodels evaluate NAME`", "")
         assert str(tmp_path) not in text
@@ -79,16 +79,16 @@ def test_missing_examples_lead_to_an_upload() -> None:
 
 def test_tones_that_stand_in_for_speech_are_called_so(tmp_path: Path) -> None:
     for part in ("continue", "levels", "fourier"):
-        assert "These are tones, not speech" in said(open_page("speak", part=part, model="fsdd_wavenet"))
+        assert "These are tones, not speech" in shown_text(open_page("speak", part=part, model="fsdd_wavenet"))
     save_run(tmp_path / "runs", "voice", "tones_wavenet", "model.channels=4", "model.skip_channels=8",
              "model.layers=3", "model.stacks=2")  # fmt: skip
-    assert "not speech" not in said(open_page("speak", part="continue", model="voice")), "it learned from tones"
+    assert "not speech" not in shown_text(open_page("speak", part="continue", model="voice")), "it learned from tones"
 
 
 def test_the_words_about_digits_seen_before_follow_the_numbers() -> None:
-    assert "expect fewer" not in said(mistakes_page())
+    assert "expect fewer" not in shown_text(mistakes_page())
     found = classify.confusion("mnist_mlp_baseline")
-    text = said(mistakes_page())
+    text = shown_text(mistakes_page())
     for card, key in ((found.accuracy + 0.1, "better"), (found.accuracy, "alike"), (found.accuracy - 0.1, "worse")):
         assert mistakes._against(card, found) == key
     published = next(info for info in classify.classifiers() if info.name == "mnist_mlp_baseline").metrics["accuracy"]
@@ -124,11 +124,11 @@ def test_figures_are_written_alike_on_evaluate_and_in_the_gallery() -> None:
     assert metrics.value_text("classes/min_fraction", 0.0138) == "1.4\u00a0%"
     assert metrics.value_text("classes/above_1_percent", 10.0) == of_ten(10.0) == "10 of 10"
     assert of_ten(9.6) == "9.6 of 10"
-    assert "10 of 10" in said(open_page("gallery"))
+    assert "10 of 10" in shown_text(open_page("gallery"))
 
 
 def test_digits_of_the_training_data_are_named_only_where_they_are_shown(tmp_path: Path) -> None:
-    text = said(evaluate_page())
+    text = shown_text(evaluate_page())
     assert "The dashed line is 10 %" in text
     assert "compared with the training data" not in text
 
@@ -146,8 +146,8 @@ def test_readings_of_an_untrained_step_are_called_meaningless(page: str, tmp_pat
     app = open_page(page, **model, **({"part": "map"} if page == "manifold" else {}))
     if page == "paint":
         next(found for found in app.button_group if found.key == "paint_pace").set_value("once").run()
-    assert note in said(app)
+    assert note in shown_text(app)
     save_run(runs, "trained", recipe.get(page, "mnist_vae_20"), "data.name=digits", *small, steps=(0, 10))
     app.query_params["model"] = "trained"
     app.run()
-    assert note not in said(app)
+    assert note not in shown_text(app)

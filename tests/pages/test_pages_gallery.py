@@ -25,12 +25,12 @@ def test_the_digit_ladder_stands_in_the_order_of_its_steps() -> None:
 
 
 def test_each_line_to_try_is_shown_on_a_card_or_belongs_to_a_recipe() -> None:
-    said = " ".join(entry.value for entry in open_page("gallery").markdown)
+    shown_text = " ".join(entry.value for entry in open_page("gallery").markdown)
     published = {info.name for info in list_checkpoints() if info.published}
     lines = {key.removeprefix("gallery.try."): text for key, text in texts().items() if key.startswith("gallery.try.")}
     assert lines.keys() <= {*recipes.names(), *published}
     for name in lines.keys() & published:
-        assert lines[name] in said, name
+        assert lines[name] in shown_text, name
 
 
 class _Guessing:

@@ -27,7 +27,7 @@ def painting_of(app: AppTest) -> Painting:
     return found
 
 
-def said(app: AppTest) -> str:
+def shown_text(app: AppTest) -> str:
     return " ".join(
         entry.value for kind in ("markdown", "caption", "info", "warning", "error") for entry in app.get(kind)
     )
@@ -55,7 +55,7 @@ def test_a_painting_begins_by_itself_and_grows_row_by_row(runs: Path) -> None:
     app.run()
     assert painting_of(app) is first
     assert first.rows in (2, 3, 4), "a slow look catches up, but is never the last one at once"
-    assert "What to look for" in said(app)
+    assert "What to look for" in shown_text(app)
     finished(app)
     assert torch.equal(first.canvas, painted(first.request).canvas)
     assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
@@ -193,20 +193,20 @@ def test_the_upper_half_of_a_test_digit_is_completed(runs: Path) -> None:
     assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
     app.button(key="paint_another").click().run()
     group(app, "paint_source").set_value("canvas").run()  # type: ignore[attr-defined]
-    assert "Draw the upper part of a digit" in said(app)
+    assert "Draw the upper part of a digit" in shown_text(app)
     assert not app.error
     assert not app.exception
 
 
 def test_what_a_pixel_sees_follows_the_controls(runs: Path) -> None:
     app = page(model="plain", part="field")
-    assert "blind spot" in said(app)
+    assert "blind spot" in shown_text(app)
     assert app.query_params["part"] == "field"
     row, column = app.slider(key="paint_row"), app.slider(key="paint_column")
     assert [(one.min, one.max, one.value) for one in (row, column)] == [(1, 28, 15)] * 2, "counted from 1, as elsewhere"
-    assert "pixel in the orange frame" in said(app)
+    assert "pixel in the orange frame" in shown_text(app)
     app.slider(key="paint_row").set_value(1).run()
-    assert "outside the picture" in said(app)
+    assert "outside the picture" in shown_text(app)
     app.slider(key="paint_layers").set_value(2).run()
     group(app, "paint_kernel").set_value(7).run()  # type: ignore[attr-defined]
     app.slider(key="paint_column").set_value(28).run()
@@ -216,13 +216,13 @@ def test_what_a_pixel_sees_follows_the_controls(runs: Path) -> None:
 
 def test_surprise_says_nats_bits_and_the_cheapest_class(runs: Path) -> None:
     app = page(model="asked", part="surprise")
-    text = said(app)
+    text = shown_text(app)
     assert "bits per dimension" in text
     assert "conditioned on class" in text
     app.number_input(key="paint_index").set_value(7).run()
-    assert said(app) != text
+    assert shown_text(app) != text
     app.selectbox(key="paint_model").select("binary").run()
-    assert "conditioned on class" not in said(app)
+    assert "conditioned on class" not in shown_text(app)
     assert not app.error
 
 
@@ -268,15 +268,15 @@ _EXPLAINED = (
 def test_every_control_has_a_help_text(runs: Path, tmp_path: Path, model: str) -> None:
     save_colours(runs, tmp_path / "pictures")
     app = finished(page(model=model))
-    met = set()
+    keys = set()
     for part in PARTS:
         group(app, "paint_part").set_value(part).run()  # type: ignore[attr-defined]
         for kind in _EXPLAINED:
             for element in app.get(kind):
                 assert element.help, f"{part}: {kind} {element.key} explains nothing"
-                met.add(element.key)
-    assert {"paint_png", "paint_gif", "paint_before", "paint_condition"} < met
-    assert ("paint_colour" in met) == (model == "colours")
+                keys.add(element.key)
+    assert {"paint_png", "paint_gif", "paint_before", "paint_condition"} < keys
+    assert ("paint_colour" in keys) == (model == "colours")
 
 
 def test_of_the_next_pixel_of_a_colour_picture_only_red_is_offered(runs: Path, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_of_the_next_pixel_of_a_colour_picture_only_red_is_offered(runs: Path, t
     group(app, "paint_colour").set_value(2).run()  # type: ignore[attr-defined]
     app.slider(key="paint_pixel").set_value(following).run()
     assert "paint_colour" not in [found.key for found in app.button_group]
-    assert "Red comes first" in said(app)
+    assert "Red comes first" in shown_text(app)
     app.slider(key="paint_pixel").set_value(following - 1).run()
     assert group(app, "paint_colour").value == 2  # type: ignore[attr-defined]
     assert not app.error
@@ -313,11 +313,11 @@ def test_a_drawing_is_asked_for_only_where_one_can_draw(runs: Path, tmp_path: Pa
     save_colours(runs, tmp_path / "pictures")
     app = page(model="asked", part=part)
     group(app, "paint_source").set_value("canvas").run()  # type: ignore[attr-defined]
-    assert "at the left" in said(app)
+    assert "at the left" in shown_text(app)
     shutil.rmtree(tmp_path / "pictures")
     app.selectbox(key="paint_model").select("colours").run()
-    assert "is not here" in said(app)
-    assert "at the left" not in said(app)
+    assert "is not here" in shown_text(app)
+    assert "at the left" not in shown_text(app)
     assert not app.exception
 
 

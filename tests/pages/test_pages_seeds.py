@@ -50,7 +50,7 @@ def tiles_of(sheet: seeds.Sheet) -> torch.Tensor:
     return rows.permute(1, 0, 2)
 
 
-def drawn(model: str, z: torch.Tensor) -> torch.Tensor:
+def decoded(model: str, z: torch.Tensor) -> torch.Tensor:
     return catalog.load(model).decode(z[None])[0, 0].detach().add(1).mul(127.5).round().long()
 
 
@@ -65,7 +65,7 @@ def test_the_ways_start_and_end_at_the_seeds_and_only_the_straight_one_dips(runs
         assert len(sheet.tiles) == 12
         pictures = tiles_of(sheet)
         for picture, z in zip((pictures[0], pictures[-1]), ends, strict=True):
-            assert (picture - drawn("gan", z)).abs().max() <= 1
+            assert (picture - decoded("gan", z)).abs().max() <= 1
     straight = [tile.norm for tile in seeds.interpolation(study, 1, "linear").tiles]
     curved = [tile.norm for tile in seeds.interpolation(study, 1, "spherical").tiles]
     low, high = sorted(float(z.norm()) for z in ends)
@@ -80,8 +80,8 @@ def test_an_equation_has_its_seeds_and_its_value(runs: Path) -> None:
     assert found.weights == ((12, 1.0), (7, -1.0), (3, 0.5))
     z = latent.z_of_seed(12, 100) - latent.z_of_seed(7, 100) + 0.5 * latent.z_of_seed(3, 100)
     pictures = tiles_of(found.sheet)
-    assert (pictures[-1] - drawn("gan", z)).abs().max() <= 1
-    assert (pictures[1] - drawn("gan", latent.z_of_seed(7, 100))).abs().max() <= 1
+    assert (pictures[-1] - decoded("gan", z)).abs().max() <= 1
+    assert (pictures[1] - decoded("gan", latent.z_of_seed(7, 100))).abs().max() <= 1
     assert found.sheet.tiles[-1].norm == pytest.approx(float(z.norm()), rel=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_renormalising_scales_to_the_root_of_d_and_leaves_zero_alone(runs: Path)
     assert tile.norm > 12
     assert tile.decoded_norm == pytest.approx(10, rel=1e-4)
     direction = latent.z_of_seed(1, 100) + latent.z_of_seed(2, 100)
-    expected = drawn("gan", direction * (10 / direction.norm()))
+    expected = decoded("gan", direction * (10 / direction.norm()))
     assert (tiles_of(seeds.arithmetic(study, "s1 + s2").sheet)[-1] - expected).abs().max() <= 1
     nothing = seeds.arithmetic(study, "s1 - s1").sheet.tiles[-1]
     assert (nothing.norm, nothing.decoded_norm) == (0, 0)
@@ -104,7 +104,7 @@ def test_the_table_is_the_book_s(runs: Path) -> None:
     pictures = tiles_of(sheet)
     assert len(pictures) == 2 * len(seeds.COLUMNS)
     for index, z in enumerate((a, b, (a + b) / 2, a + b, a - b)):
-        assert (pictures[5 + index] - drawn("gan", z)).abs().max() <= 1
+        assert (pictures[5 + index] - decoded("gan", z)).abs().max() <= 1
     assert sheet.tiles[8].norm == pytest.approx(2 * sheet.tiles[7].norm, rel=1e-5)
     assert all(tile.prediction and tile.prediction.label.isdigit() for tile in sheet.tiles)
 
@@ -226,9 +226,9 @@ def test_a_long_expression_in_the_address_is_cut_and_said_so(runs: Path) -> None
 
 def test_the_page_says_where_the_vector_lies(runs: Path) -> None:
     app = seeds_page(model="gan", seeds="1,2", z="s1")
-    said = " ".join(entry.value for entry in app.markdown)
-    assert "inside the 95 % range" in said
-    assert "√100 = 10.0" in said
+    shown_text = " ".join(entry.value for entry in app.markdown)
+    assert "inside the 95 % range" in shown_text
+    assert "√100 = 10.0" in shown_text
     for text, verdict in (("s1 + s2", "larger than nearly all"), ("0.5*s1", "smaller than nearly all")):
         app.text_input(key="seeds_expression").set_value(text).run()
         assert verdict in " ".join(entry.value for entry in app.markdown)
@@ -237,19 +237,19 @@ def test_the_page_says_where_the_vector_lies(runs: Path) -> None:
 
 
 def test_a_small_space_is_not_said_to_have_a_thin_shell(runs: Path) -> None:
-    said = " ".join(entry.value for entry in seeds_page(model="line", seeds="1,2", z="s1").markdown)
-    assert "concentrate only in many dimensions" in said
-    assert "nearly every z has a norm near" not in said
+    shown_text = " ".join(entry.value for entry in seeds_page(model="line", seeds="1,2", z="s1").markdown)
+    assert "concentrate only in many dimensions" in shown_text
+    assert "nearly every z has a norm near" not in shown_text
 
 
 def test_an_autoencoder_is_not_said_to_know_random_vectors(runs: Path) -> None:
     save_run(runs, "codes", "mnist_autoencoder", "data.name=digits")
-    said = {
+    shown_text = {
         name: " ".join(entry.value for entry in seeds_page(model=name, z="s1").markdown) for name in ("gan", "codes")
     }
-    assert "never trained on random z" in said["codes"]
-    assert "trained on z of such norms" not in said["codes"]
-    assert "trained on z of such norms" in said["gan"]
+    assert "never trained on random z" in shown_text["codes"]
+    assert "trained on z of such norms" not in shown_text["codes"]
+    assert "trained on z of such norms" in shown_text["gan"]
 
 
 def test_a_constant_generator_has_nothing_to_do(runs: Path) -> None:

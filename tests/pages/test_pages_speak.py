@@ -33,7 +33,7 @@ def page(part: str, **query: str) -> AppTest:
     return app
 
 
-def said(app: AppTest) -> str:
+def shown_text(app: AppTest) -> str:
     return " ".join(entry.value for entry in (*app.markdown, *app.caption, *app.info))
 
 
@@ -67,9 +67,9 @@ def explained(app: AppTest) -> set[str]:
 def test_every_view_opens_cold_and_each_control_explains_itself(part: str, model: str, runs: Path) -> None:
     app = page(part, model=model)
     assert app.query_params["part"] == part
-    met = explained(app)
+    keys = explained(app)
     if part in ("ask", "continue", "steps"):
-        assert ({"speak_label", "speak_speaker"} <= met) == (model == "voice")
+        assert ({"speak_label", "speak_speaker"} <= keys) == (model == "voice")
 
 
 @pytest.mark.parametrize("part", ["continue", "levels", "fourier"])
@@ -106,14 +106,14 @@ def test_an_address_that_does_not_fit_is_said_and_changes_nothing(runs: Path) ->
 
 def test_what_was_drawn_is_played_and_its_speed_said(runs: Path) -> None:
     app = page("ask", model="voice")
-    assert "press **Speak**" in said(app)
+    assert "press **Speak**" in shown_text(app)
     app.button(key="speak_go_ask").click().run()
     found = drawing(app, "ask")
     app.run()
     assert found.finished
-    assert "samples per second" in said(app)
-    assert "three notes, flute, seed 1" not in said(app)
-    assert "step up, flute, seed 1, step 10" in said(app)
+    assert "samples per second" in shown_text(app)
+    assert "three notes, flute, seed 1" not in shown_text(app)
+    assert "step up, flute, seed 1, step 10" in shown_text(app)
     assert len(app.get("audio")) == 1
     assert "speak_wav_ask" in explained(app)
 
@@ -125,7 +125,7 @@ def test_a_stopped_drawing_goes_on(runs: Path) -> None:
     found = drawing(app, "ask")
     assert 0 < found.fraction < 1
     app.run()
-    assert f"Stopped at {found.sound.seconds:.2f} of 8.00 s" in said(app)
+    assert f"Stopped at {found.sound.seconds:.2f} of 8.00 s" in shown_text(app)
     app.button(key="speak_on_ask").click().run()
     drawing(app, "ask")
     app.run()
@@ -135,7 +135,7 @@ def test_a_stopped_drawing_goes_on(runs: Path) -> None:
 
 def test_a_model_that_is_told_nothing_says_so(runs: Path) -> None:
     app = page("ask", model="mute")
-    assert "This model is unconditional" in said(app)
+    assert "This model is unconditional" in shown_text(app)
     assert not [group for group in app.button_group if group.key in ("speak_label", "speak_speaker")]
     app.button(key="speak_go_ask").click().run()
     assert drawing(app, "ask").finished
@@ -157,7 +157,7 @@ def test_a_real_recording_is_continued_behind_the_seam(runs: Path) -> None:
 def test_what_the_microphone_heard_is_continued(runs: Path) -> None:
     app = page("continue", model="voice")
     pills(app, "speak_source").set_value("microphone").run()  # type: ignore[attr-defined]
-    assert "Record something first" in said(app)
+    assert "Record something first" in shown_text(app)
     assert app.button(key="speak_go_continue").disabled
     buffer = io.BytesIO()
     soundfile.write(buffer, 0.4 * np.sin(np.arange(24_000) / 7), 48_000, format="WAV")  # as a browser records
@@ -190,11 +190,11 @@ def test_one_s_own_file_is_heard_on_few_levels_and_a_bad_one_is_refused(runs: Pa
     app = page("levels", levels="4")
     assert app.select_slider(key="speak_levels").value == 4
     pills(app, "speak_source").set_value("upload").run()
-    assert "Choose a file first" in said(app)
+    assert "Choose a file first" in shown_text(app)
     buffer = io.BytesIO()
     soundfile.write(buffer, 0.4 * np.sin(np.arange(16_000) / 7), 16_000, format="OGG", subtype="VORBIS")
     app.get("file_uploader")[0].set_value(("mine.ogg", buffer.getvalue(), "audio/ogg")).run()
-    assert "4 levels (2 bits): signal-to-noise ratio" in said(app)
+    assert "4 levels (2 bits): signal-to-noise ratio" in shown_text(app)
     assert len(app.get("audio")) == 2
     app.get("file_uploader")[0].set_value(("mine.wav", b"no sound" * 99, "audio/wav")).run()
     assert "not a WAV, FLAC, OGG, MP3 or AIFF file" in app.error[0].value
@@ -207,8 +207,8 @@ def test_steps_are_drawn_side_by_side(runs: Path) -> None:
     for one in app.session_state["speak_steps"]:
         one.wait(60)
     app.run()
-    assert "**Step 0**" in said(app)
-    assert "**Step 10**" in said(app)
+    assert "**Step 0**" in shown_text(app)
+    assert "**Step 10**" in shown_text(app)
     assert len(app.get("audio")) == 2
 
 
@@ -222,8 +222,8 @@ def test_stopped_steps_are_heard_as_far_as_they_are_and_go_on(runs: Path) -> Non
         one.wait(60)
     assert all(0 < one.fraction < 1 for one in found)
     app.run()
-    assert "Stopped. The finished recordings can be played." in said(app)
-    assert said(app).count("of 8.00 s") == 2
+    assert "Stopped. The finished recordings can be played." in shown_text(app)
+    assert shown_text(app).count("of 8.00 s") == 2
     assert len(app.get("audio")) == 2
     assert "speak_on_steps" in explained(app)
     app.button(key="speak_on_steps").click().run()
@@ -236,10 +236,10 @@ def test_stopped_steps_are_heard_as_far_as_they_are_and_go_on(runs: Path) -> Non
 
 def test_steps_of_which_nothing_was_drawn_say_so(runs: Path) -> None:
     app = page("steps", model="voice")
-    wish = speak.SpeakRequest(model="voice", step=10)
-    app.session_state["speak_steps"] = [speak.Generation(wish)]
+    speech_request = speak.SpeakRequest(model="voice", step=10)
+    app.session_state["speak_steps"] = [speak.Generation(speech_request)]
     app.run()
-    assert "Nothing is generated yet" in said(app)
+    assert "Nothing is generated yet" in shown_text(app)
     assert not app.exception
 
 
@@ -247,27 +247,27 @@ def test_one_saved_step_is_one(runs: Path) -> None:
     shutil.rmtree(runs / "mute" / "step-000000")
     app = page("steps", model="mute")
     assert app.button(key="speak_go_steps").label == "Hear this step"
-    assert "Only one step was saved" in said(app)
+    assert "Only one step was saved" in shown_text(app)
 
 
 @pytest.mark.parametrize(("layers", "band"), [(3, ""), (11, "the lowest 3 layers: 256 time steps, 8 samples apart")])
 def test_the_tree_says_what_it_does_not_draw_line_by_line(layers: int, band: str, runs: Path) -> None:
     save_run(runs, "deep", "tones_wavenet", *SMALL[:2], f"model.layers={layers}", "model.stacks=1")
-    text = said(page("past", model="deep"))
+    text = shown_text(page("past", model="deep"))
     assert f"{layers} layers see {2**layers:,} samples, each of them once." in text
     assert band in text
     assert ("The band" in text) == bool(band)
 
 
 def test_the_past_is_stated_in_samples_and_milliseconds(runs: Path) -> None:
-    assert "**6 layers see 16 past samples: 2 ms.**" in said(page("past", model="voice"))
+    assert "**6 layers see 16 past samples: 2 ms.**" in shown_text(page("past", model="voice"))
 
 
 def test_without_a_model_levels_and_fourier_are_still_there(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(runs / "nothing"))
-    assert "No model of sound yet" in said(page("ask"))
-    assert "The Fourier transform" in said(page("fourier"))
-    assert "signal-to-noise" in said(page("levels"))
+    assert "No model of sound yet" in shown_text(page("ask"))
+    assert "The Fourier transform" in shown_text(page("fourier"))
+    assert "signal-to-noise" in shown_text(page("levels"))
 
 
 def test_window_length_and_hop_are_in_the_address(runs: Path) -> None:
@@ -276,10 +276,10 @@ def test_window_length_and_hop_are_in_the_address(runs: Path) -> None:
     assert app.select_slider(key="speak_length").value == 512
     app.select_slider(key="speak_length").set_value(64).run()
     assert app.query_params["length"] == "64"
-    assert "Main lobe of this window: 500.0 Hz" in said(app)
-    assert "about 250.0 Hz apart" in said(app)
+    assert "Main lobe of this window: 500.0 Hz" in shown_text(app)
+    assert "about 250.0 Hz apart" in shown_text(app)
     pills(app, "speak_window").set_value("rectangular").run()
-    assert "about 125.0 Hz apart" in said(app)
+    assert "about 125.0 Hz apart" in shown_text(app)
     assert not app.error
 
 
@@ -305,13 +305,13 @@ def test_a_card_never_plays_a_part_as_if_it_were_whole(runs: Path, monkeypatch: 
 
     monkeypatch.setattr(speak, "_slices", slow)
     app.button(key="gallery_hear_voice").click().run()
-    assert "Not ready yet" in said(app)
+    assert "Not ready yet" in shown_text(app)
     assert not app.get("audio")
     app.run()
-    assert "Not ready yet" in said(app), "another control was moved"
+    assert "Not ready yet" in shown_text(app), "another control was moved"
     gate.set()
     monkeypatch.setattr(speak_card, "_PATIENCE", 60.0)
     app.button(key="gallery_wait_voice").click().run()
     assert len(begun) == 1, "waited for, not drawn twice"
     assert len(app.get("audio")) == 1
-    assert "Not ready yet" not in said(app)
+    assert "Not ready yet" not in shown_text(app)

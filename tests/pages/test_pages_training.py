@@ -87,7 +87,7 @@ def test_train_draws_every_field_of_every_recipe_and_family(name):
     if data.missing(DataConfig(name=app.selectbox(key="train_data").value)):
         assert "fetch it with" in app.error[0].value
     else:
-        assert spec_of_command(submit_command(app)).model == model
+        assert spec_of_command(submit_command(app)).family == model
 
 
 def test_a_recipe_for_ones_own_pictures_can_be_tried_on_digits_and_leads_to_the_data_page():

@@ -33,7 +33,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
-def drawn_with(**change: object) -> np.ndarray:
+def generate_with(**change: object) -> np.ndarray:
     return generated(speak.generate(SpeakRequest.parse({**WISH, **change})))
 
 
@@ -43,7 +43,7 @@ def page(**query: str) -> AppTest:
     return app
 
 
-def asked(app: AppTest) -> SpeakRequest:
+def request_of(app: AppTest) -> SpeakRequest:
     app.button(key="speak_go_ask").click().run()
     found = app.session_state["speak_generation_ask"]
     assert isinstance(found, speak.Generation)
@@ -52,7 +52,7 @@ def asked(app: AppTest) -> SpeakRequest:
     return found.request
 
 
-def said(name: str, out: Path, *more: str) -> bytes:
+def speak_to(name: str, out: Path, *more: str) -> bytes:
     call = ["speak", name, str(out), "--digit", "rising", "--speaker", "reed", "--seconds", "0.1", *more]
     result = CliRunner().invoke(command_line, call)
     assert result.exit_code == 0, result.output
@@ -65,9 +65,9 @@ def test_a_voice_says_whether_it_can_be_guided(runs: Path) -> None:
 
 
 def test_guidance_changes_what_is_drawn_and_its_own_is_the_default(runs: Path) -> None:
-    usual = drawn_with()
-    assert np.array_equal(usual, drawn_with(guidance=2))
-    assert not np.array_equal(usual, drawn_with(guidance=1))
+    usual = generate_with()
+    assert np.array_equal(usual, generate_with(guidance=2))
+    assert not np.array_equal(usual, generate_with(guidance=1))
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_the_page_offers_a_knob_where_it_works(
 ) -> None:
     app = page(model=model, seconds="0.1")
     assert app.select_slider(key=f"speak_{knob}").value == shown
-    assert getattr(asked(app), knob) == usual
+    assert getattr(request_of(app), knob) == usual
     assert knob not in app.query_params
     app.select_slider(key=f"speak_{knob}").set_value(other).run()
     assert app.query_params[knob] == str(other)
-    assert getattr(asked(app), knob) == other
+    assert getattr(request_of(app), knob) == other
     assert f"{knob} {other}" in " ".join(entry.value for entry in (*app.markdown, *app.caption))
     app.selectbox(key="speak_model").set_value("plain").run()
     assert f"speak_{knob}" not in [entry.key for entry in app.select_slider]
-    assert getattr(asked(app), knob) == (1 if knob == "tempo" else None)
+    assert getattr(request_of(app), knob) == (1 if knob == "tempo" else None)
 
 
 def test_the_slider_says_what_the_models_own_guidance_is(runs: Path) -> None:
@@ -106,8 +106,8 @@ def test_the_slider_says_what_the_models_own_guidance_is(runs: Path) -> None:
 
 
 def test_an_address_carries_it(runs: Path) -> None:
-    assert asked(page(model="led", seconds="0.1", guidance="1")).guidance == 1
-    assert asked(page(model="timed", seconds="0.1", tempo="1.5")).tempo == 1.5
+    assert request_of(page(model="led", seconds="0.1", guidance="1")).guidance == 1
+    assert request_of(page(model="timed", seconds="0.1", tempo="1.5")).tempo == 1.5
     app = page(model="led", seconds="0.1", guidance="7")
     assert any("guidance" in entry.value and "7" in entry.value for entry in app.warning)
     assert app.select_slider(key="speak_guidance").value == 2
@@ -115,18 +115,18 @@ def test_an_address_carries_it(runs: Path) -> None:
 
 def test_the_command_line_takes_it(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "said.wav"
-    assert said("led", out) == said("led", out, "--guidance", "2") != said("led", out, "--guidance", "1")
+    assert speak_to("led", out) == speak_to("led", out, "--guidance", "2") != speak_to("led", out, "--guidance", "1")
 
 
 def test_a_tempo_changes_what_is_drawn_where_time_is_told(runs: Path) -> None:
     assert speak.generate(SpeakRequest.parse({**WISH, "model": "timed"})).request.tempo == 1
-    assert not np.array_equal(drawn_with(model="timed", tempo=0.5), drawn_with(model="timed"))
+    assert not np.array_equal(generate_with(model="timed", tempo=0.5), generate_with(model="timed"))
 
 
 def test_a_stopped_drawing_goes_on_to_the_same_recording_at_its_tempo(runs: Path) -> None:
-    wish = SpeakRequest.parse({**WISH, "model": "timed", "tempo": 1.5, "seconds": 0.4})
-    whole = generated(speak.generate(wish))
-    again = speak.Generation(wish)
+    speech_request = SpeakRequest.parse({**WISH, "model": "timed", "tempo": 1.5, "seconds": 0.4})
+    whole = generated(speak.generate(speech_request))
+    again = speak.Generation(speech_request)
     again.samples = whole[:1_300]
     again.start()
     assert np.array_equal(generated(again), whole)
@@ -134,7 +134,7 @@ def test_a_stopped_drawing_goes_on_to_the_same_recording_at_its_tempo(runs: Path
 
 def test_the_command_line_takes_a_tempo(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "said.wav"
-    assert said("timed", out) == said("timed", out, "--tempo", "1") != said("timed", out, "--tempo", "0.5")
+    assert speak_to("timed", out) == speak_to("timed", out, "--tempo", "1") != speak_to("timed", out, "--tempo", "0.5")
 
 
 def test_continuing_says_that_a_timed_voice_ends_with_its_word(runs: Path) -> None:

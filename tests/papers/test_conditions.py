@@ -208,7 +208,7 @@ def test_the_command_line_asks_for_classes(runs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "said"),
+    ("arguments", "error", "text"),
     [
         (("asked", "--label", "ten"), ConfigError, "'ten' is not a class of asked; its classes: 0, 1, 2"),
         (("asked", "--label", "10"), ConfigError, "0 to 9"),
@@ -217,8 +217,8 @@ def test_the_command_line_asks_for_classes(runs: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_label_is_explained(
-    runs: Path, tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], said: str
+    runs: Path, tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], text: str
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=text):
         sampled(tmp_path / "drawn.png", *arguments)
     assert not (tmp_path / "drawn.png").exists()

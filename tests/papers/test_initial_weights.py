@@ -174,12 +174,12 @@ def test_the_command_of_a_run_shorter_than_its_recipe_allows() -> None:
     """A run whose recipe has more warm-up steps than the run has steps."""
     changes = ["data.name=digits2inverted", "data.size=null", "model.discriminator_warmup=0", "train.max_steps=5"]
     spec = make_spec("horse2zebra_attention_128", None, changes)
-    assert "--set train.max_steps=5" in recipes.submit_command(spec)
+    assert "--set train.max_steps=5" in recipes.command_of(spec)
 
 
 def test_the_command_of_a_run_names_its_initial_weights() -> None:
     spec = make_spec("mnist_dcgan", "quick", ["train.initial_weights=mnist_dcgan"])
-    assert "--set train.initial_weights=mnist_dcgan" in recipes.submit_command(spec)
+    assert "--set train.initial_weights=mnist_dcgan" in recipes.command_of(spec)
 
 
 def test_initial_weights_of_recipes_are_published_and_fit() -> None:

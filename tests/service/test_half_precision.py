@@ -23,7 +23,7 @@ def untrained(recipe: str) -> Model:
 
 
 @torch.inference_mode()
-def drawn(model: Model, count: int = 16) -> Tensor:
+def sample(model: Model, count: int = 16) -> Tensor:
     pictures: Tensor = model.sample(count, generator=torch.Generator().manual_seed(1))  # type: ignore[operator]
     return pictures
 
@@ -31,8 +31,8 @@ def drawn(model: Model, count: int = 16) -> Tensor:
 @pytest.mark.parametrize("recipe", CONVOLUTIONAL)
 def test_bfloat16_changes_pixels_by_less_than_is_visible(recipe: str) -> None:
     exact, half = untrained(recipe), with_faster_generator(untrained(recipe), "bf16")
-    difference = (drawn(half) - drawn(exact)).abs()
-    assert drawn(half).dtype == torch.float32
+    difference = (sample(half) - sample(exact)).abs()
+    assert sample(half).dtype == torch.float32
     assert 0 < difference.mean() < GREY_LEVEL / 2, "bfloat16 was not used, or too coarse"
     assert difference.max() < 8 * GREY_LEVEL
 
@@ -44,14 +44,16 @@ def test_the_faster_precision_is_measured_once(recipe: str) -> None:
     (kept,) = precision._faster.values()
     for model in (first, second):
         assert isinstance(model.generator, Bfloat16Network) == (kept == "bf16")
-    assert torch.equal(drawn(first), drawn(second))
+    assert torch.equal(sample(first), sample(second))
     precision._faster[next(iter(precision._faster))] = other = "fp32" if kept == "bf16" else "bf16"
     assert isinstance(with_faster_generator(untrained(recipe)).generator, Bfloat16Network) == (other == "bf16")
     precision._faster.clear()
 
 
 def test_float32_changes_no_bit() -> None:
-    assert torch.equal(drawn(with_faster_generator(untrained("mnist_dcgan"), "fp32")), drawn(untrained("mnist_dcgan")))
+    assert torch.equal(
+        sample(with_faster_generator(untrained("mnist_dcgan"), "fp32")), sample(untrained("mnist_dcgan"))
+    )
 
 
 @pytest.mark.parametrize("recipe", ["mnist_gan", "mnist_cgan_product", "mnist_vae_2d_deep", "mnist_mlp_adam"])

@@ -70,8 +70,8 @@ def test_a_request_out_of_bounds_is_refused_by_name(change: dict[str, float], pa
 
 def test_a_generation_equals_that_of_the_command_line(runs: Path) -> None:
     found = generated(speak.generate(SpeakRequest(**REQUEST)))
-    wish = synthesis.SpeechRequest({"label": "rising", "speaker": "reed"}, 3, 0.2)
-    assert np.array_equal(found, synthesis.synthesise("voice", wish).samples.numpy())
+    request = synthesis.SpeechRequest({"label": "rising", "speaker": "reed"}, 3, 0.2)
+    assert np.array_equal(found, synthesis.synthesise("voice", request).samples.numpy())
     assert not np.array_equal(found, generated(speak.generate(SpeakRequest(**{**REQUEST, "speaker": "flute"}))))
     assert not np.array_equal(found, generated(speak.generate(SpeakRequest(**{**REQUEST, "step": 0}))))
 
@@ -110,8 +110,8 @@ def test_a_generation_continues_its_prefix(runs: Path) -> None:
 
 
 def test_an_unknown_class_is_the_problem_of_the_generation(runs: Path) -> None:
-    for wish, part in (({"label": "purr"}, "label = 'purr' is not allowed"), ({"step": 7}, "7")):
-        drawing = speak.generate(SpeakRequest(**{**REQUEST, **wish}))
+    for request, part in (({"label": "purr"}, "label = 'purr' is not allowed"), ({"step": 7}, "7")):
+        drawing = speak.generate(SpeakRequest(**{**REQUEST, **request}))
         drawing.wait(60)
         assert part in drawing.problem
         assert not drawing.finished
@@ -265,7 +265,7 @@ def test_quantisation_is_that_of_the_model_and_its_noise_is_measured() -> None:
         sound.quantise(shown, 3)
 
 
-def heard(wav: bytes) -> np.ndarray:
+def samples_of(wav: bytes) -> np.ndarray:
     samples, rate = soundfile.read(io.BytesIO(wav))
     assert rate == 8_000
     return np.asarray(samples)
@@ -279,15 +279,15 @@ def test_two_levels_are_played_no_louder_than_the_original() -> None:
     quiet = tone(440, loud=0.05)
     found = sound.quantise(quiet, 2)
     assert np.unique(found.sound.samples).tolist() == [-1, 1]
-    assert rms(heard(found.wav)) == pytest.approx(rms(heard(quiet.played)), rel=1e-3)
+    assert rms(samples_of(found.wav)) == pytest.approx(rms(samples_of(quiet.played)), rel=1e-3)
     silent = sound.quantise(Sound(np.zeros(100, np.float32), 8_000), 2)
-    assert (silent.snr, np.abs(heard(silent.wav)).max()) == (0.0, 0.0)
+    assert (silent.snr, np.abs(samples_of(silent.wav)).max()) == (0.0, 0.0)
 
 
 def test_a_quiet_recording_is_amplified_for_playback_only() -> None:
     quiet, loud, faint = tone(440, loud=0.04), tone(440, loud=0.7), tone(440, loud=0.001)
-    assert np.abs(heard(quiet.played)).max() == pytest.approx(sound.LOUD, rel=1e-2)
-    assert np.abs(heard(quiet.wav)).max() == pytest.approx(0.04, rel=1e-2)
+    assert np.abs(samples_of(quiet.played)).max() == pytest.approx(sound.LOUD, rel=1e-2)
+    assert np.abs(samples_of(quiet.wav)).max() == pytest.approx(0.04, rel=1e-2)
     assert loud.gain == 1
     assert faint.gain == sound.MAX_GAIN
 

@@ -21,7 +21,7 @@ from genmodels.service.stylize import inputs as stylize_inputs
 from tests.support.picture_files import RED, claimed_png, encoded, plain
 from tests.support.runs import save_run
 from tests.support.stylizing import offer, save_networks
-from tests.support.translation import given, photo
+from tests.support.translation import image_file, photo
 from train_jobs.spec import make_spec
 
 
@@ -113,43 +113,43 @@ def test_fast_networks_are_listed_and_canvases_are_not(runs: Path) -> None:
     assert stylize.style_of(infos[0]) == "The Scream, Edvard Munch, 1893"
     for name in ("canvas", "vae"):
         with pytest.raises(CapabilityError, match=f"{name} cannot paint at once"):
-            stylize.stylize(StylizeRequest(model=name), given(plain(RED)))
+            stylize.stylize(StylizeRequest(model=name), image_file(plain(RED)))
     with pytest.raises(UnknownNameError, match="not paths"):
-        stylize.stylize(StylizeRequest(model="../runs/fast"), given(plain(RED)))
+        stylize.stylize(StylizeRequest(model="../runs/fast"), image_file(plain(RED)))
     with pytest.raises(ConfigError, match="longest"):
         StylizeRequest.parse({"model": "fast", "longest": 100_000})
 
 
 def test_a_result_is_that_of_the_network_at_the_size_of_the_image_up_to_the_limit(runs: Path) -> None:
     picture = photo(160, 96)
-    found = stylize.stylize(StylizeRequest(model="fast", step=10), given(picture))
+    found = stylize.stylize(StylizeRequest(model="fast", step=10), image_file(picture))
     assert (found.size, found.original_size) == ((160, 96), (160, 96))
     model = checkpoint.load_model(runs / "fast", 10)
     wanted = translate_image(model, np.asarray(picture), "stylize")
     assert wanted.std() > 5
     assert np.array_equal(found.pixels, wanted)
-    small = stylize.stylize(StylizeRequest(model="fast", step=10, longest=64), given(picture))
+    small = stylize.stylize(StylizeRequest(model="fast", step=10, longest=64), image_file(picture))
     assert (small.size, small.original_size) == ((64, 38), (160, 96))
     reduced = np.asarray(picture.resize((64, 38), Image.Resampling.LANCZOS))
     assert np.array_equal(small.pixels, translate_image(model, reduced, "stylize"))
     assert not np.array_equal(
-        found.pixels, stylize.stylize(StylizeRequest(model="fast", step=0), given(picture)).pixels
+        found.pixels, stylize.stylize(StylizeRequest(model="fast", step=0), image_file(picture)).pixels
     )
-    kept = Image.open(io.BytesIO(stylize.png(StylizeRequest(model="fast", longest=64), given(picture))))
+    kept = Image.open(io.BytesIO(stylize.png(StylizeRequest(model="fast", longest=64), image_file(picture))))
     assert (kept.format, kept.size) == ("PNG", (64, 38))
     assert np.array_equal(np.asarray(kept), small.pixels)
 
 
 def test_transparency_is_kept_and_orientation_is_applied(runs: Path) -> None:
     clear = photo(40, 30, "RGBA")
-    found = stylize.stylize(StylizeRequest(model="fast"), given(clear))
+    found = stylize.stylize(StylizeRequest(model="fast"), image_file(clear))
     assert np.array_equal(found.pixels[..., 3], np.asarray(clear)[..., 3])
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = ImageFile("phone.jpg", encoded(photo(64, 32), "JPEG", exif=exif))
     assert stylize.stylize(StylizeRequest(model="fast"), turned).size == (32, 64)
-    assert stylize.stylize(StylizeRequest(model="fast"), given(photo(1, 1))).size == (1, 1)
-    assert stylize.stylize(StylizeRequest(model="fast"), given(photo(3000, 20))).size == (512, 3)
+    assert stylize.stylize(StylizeRequest(model="fast"), image_file(photo(1, 1))).size == (1, 1)
+    assert stylize.stylize(StylizeRequest(model="fast"), image_file(photo(3000, 20))).size == (512, 3)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_bad_file_is_refused_with_the_reason(runs: Path, raw: bytes, reason: s
 
 
 def test_a_chosen_file_has_a_thumbnail() -> None:
-    small = stylize.thumbnail(given(photo(1000, 500)))
+    small = stylize.thumbnail(image_file(photo(1000, 500)))
     assert (small.width, small.height) == (384, 192)
     with pytest.raises(DataError, match="less narrow"):
-        stylize.thumbnail(given(photo(3000, 20)))
+        stylize.thumbnail(image_file(photo(3000, 20)))

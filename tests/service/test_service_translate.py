@@ -22,7 +22,7 @@ from genmodels.service.translate import TranslationRequest, heat_map
 from genmodels.service.translate import inputs as translate_inputs
 from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain
 from tests.support.runs import save_run
-from tests.support.translation import given, photo, publish_brightness_judge
+from tests.support.translation import image_file, photo, publish_brightness_judge
 from tests.support.translation import runs as runs
 
 
@@ -32,9 +32,9 @@ def test_only_models_that_translate_are_listed_with_their_domains(runs: Path) ->
     assert translate.domains(infos[1]) == ("daisy", "sunflower")
     assert translate.training_side(infos[1]) == 32
     with pytest.raises(CapabilityError, match="vae does not translate"):
-        translate.translate(TranslationRequest(model="vae"), given(plain(RED)))
+        translate.translate(TranslationRequest(model="vae"), image_file(plain(RED)))
     with pytest.raises(UnknownNameError, match="not paths"):
-        translate.translate(TranslationRequest(model="../runs/colour"), given(plain(RED)))
+        translate.translate(TranslationRequest(model="../runs/colour"), image_file(plain(RED)))
     with pytest.raises(ConfigError, match="detail"):
         TranslationRequest.parse({"model": "colour", "detail": -1})
 
@@ -44,17 +44,17 @@ def test_a_translation_is_that_of_the_model_at_the_training_size_and_has_the_siz
     runs: Path, direction: tiled.Direction
 ) -> None:
     picture = photo(160, 96)
-    found = translate.translate(TranslationRequest(model="colour", step=10, direction=direction), given(picture))
+    found = translate.translate(TranslationRequest(model="colour", step=10, direction=direction), image_file(picture))
     assert (found.size, found.working_size, found.probabilities) == ((160, 96), (53, 32), None)
     small = np.asarray(picture.resize((53, 32), Image.Resampling.LANCZOS))
     model = checkpoint.load_model(runs / "colour", 10)
     wanted = tiled.resized(tiled.translate_image(model, small, direction), 160, 96)
     assert wanted.std() > 5
     assert np.array_equal(found.pixels, wanted)
-    first = translate.translate(TranslationRequest(model="colour", step=0, direction=direction), given(picture))
+    first = translate.translate(TranslationRequest(model="colour", step=0, direction=direction), image_file(picture))
     assert not np.array_equal(first.pixels, found.pixels), "another step, another picture"
     whole = translate.translate(
-        TranslationRequest(model="colour", step=10, direction=direction, detail=0), given(picture)
+        TranslationRequest(model="colour", step=10, direction=direction, detail=0), image_file(picture)
     )
     assert whole.working_size == (160, 96)
 
@@ -62,7 +62,7 @@ def test_a_translation_is_that_of_the_model_at_the_training_size_and_has_the_siz
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_a_masked_change_is_upsampled_onto_the_image_and_reported(runs: Path, mode: str) -> None:
     picture = photo(160, 96, mode)
-    found = translate.translate(TranslationRequest(model="attending"), given(picture))
+    found = translate.translate(TranslationRequest(model="attending"), image_file(picture))
     assert found.background_kept
     assert found.working_size == (53, 32)
     colours, alpha = tiled.split_alpha(np.asarray(picture))
@@ -72,11 +72,11 @@ def test_a_masked_change_is_upsampled_onto_the_image_and_reported(runs: Path, mo
     assert np.array_equal(found.pixels[..., :3], wanted)
     assert not np.array_equal(wanted, tiled.resized(there, 160, 96))
     assert alpha is None or np.array_equal(found.pixels[..., 3:], alpha)
-    assert not translate.translate(TranslationRequest(model="colour"), given(picture)).background_kept
+    assert not translate.translate(TranslationRequest(model="colour"), image_file(picture)).background_kept
 
 
 def test_the_cycle_error_is_that_of_the_model(runs: Path) -> None:
-    upload = given(photo(64, 40))
+    upload = image_file(photo(64, 40))
     trip = translate.cycle(TranslationRequest(model="colour"), upload)
     model = checkpoint.load_model(runs / "colour", 10)
     small = np.asarray(photo(64, 40).resize((51, 32), Image.Resampling.LANCZOS))
@@ -106,7 +106,7 @@ def test_the_first_translation_of_a_cycle_is_computed_once(runs: Path, monkeypat
         return run_tiles(model, colours, way, on_progress)
 
     monkeypatch.setattr(translate, "run_tiles", counted)
-    asked, upload = TranslationRequest(model="colour"), given(photo(61, 43))
+    asked, upload = TranslationRequest(model="colour"), image_file(photo(61, 43))
     found = translate.translate(asked, upload)
     trip = translate.cycle(asked, upload)
     assert walked == ["a_to_b", "b_to_a"]
@@ -124,14 +124,14 @@ def test_the_heat_map_is_lighter_for_larger_differences() -> None:
 @pytest.mark.parametrize(
     ("upload", "size", "channels"),
     [
-        (given(plain(RED, (1, 1))), (1, 1), 3),
-        (given(photo(33, 17)), (33, 17), 3),
-        (given(photo(3000, 20)), (3000, 20), 3),
-        (given(photo(20, 3000)), (20, 3000), 3),
-        (given(photo(40, 30, "RGBA")), (40, 30), 4),
-        (given(photo(40, 30).quantize(16)), (40, 30), 3),
-        (given(Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40) * 50)), (40, 30), 3),
-        (given(plain((0, 90, 0, 60), (40, 30), "CMYK"), "c.jpg", "JPEG"), (40, 30), 3),
+        (image_file(plain(RED, (1, 1))), (1, 1), 3),
+        (image_file(photo(33, 17)), (33, 17), 3),
+        (image_file(photo(3000, 20)), (3000, 20), 3),
+        (image_file(photo(20, 3000)), (20, 3000), 3),
+        (image_file(photo(40, 30, "RGBA")), (40, 30), 4),
+        (image_file(photo(40, 30).quantize(16)), (40, 30), 3),
+        (image_file(Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40) * 50)), (40, 30), 3),
+        (image_file(plain((0, 90, 0, 60), (40, 30), "CMYK"), "c.jpg", "JPEG"), (40, 30), 3),
         (
             ImageFile("a.gif", encoded(plain(RED, (40, 30)), "GIF", save_all=True, append_images=[plain(BLUE)])),
             (40, 30),
@@ -186,7 +186,7 @@ def test_a_bad_file_is_refused_with_the_reason(runs: Path, raw: bytes, reason: s
 
 
 def test_other_requests_run_between_the_tiles_of_a_large_image(runs: Path) -> None:
-    asked, upload = TranslationRequest(model="colour", detail=0), given(photo(1300, 700))
+    asked, upload = TranslationRequest(model="colour", detail=0), image_file(photo(1300, 700))
     calls: list[tuple[int, int]] = []
     between: list[str] = []
 
@@ -217,7 +217,7 @@ def test_a_network_without_tiles_reports_its_reduced_working_size(runs: Path) ->
         runs, "deep", "flowers_cyclegan", "model.resnet_channels=2", "model.residual_blocks=24",
         "model.discriminator_channels=[4]", "data.name=digits2inverted", "data.size=null", "model.flip=false",
     )  # fmt: skip
-    found = translate.translate(TranslationRequest(model="deep", detail=0), given(photo(900, 600)))
+    found = translate.translate(TranslationRequest(model="deep", detail=0), image_file(photo(900, 600)))
     assert found.size == (900, 600)
     assert 0.4 * 512**2 < found.working_size[0] * found.working_size[1] <= 512**2
 
@@ -225,10 +225,10 @@ def test_a_network_without_tiles_reports_its_reduced_working_size(runs: Path) ->
 def test_two_large_images_run_at_a_time_and_small_ones_pass_them(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_images, "_LARGE", 50 * 50)
     done, asked = threading.Event(), TranslationRequest(model="colour", detail=0)
-    waiting = threading.Thread(target=lambda: (translate.translate(asked, given(photo(60, 60))), done.set()))
+    waiting = threading.Thread(target=lambda: (translate.translate(asked, image_file(photo(60, 60))), done.set()))
     with large_images._two_large, large_images._two_large:
         waiting.start()
-        translate.translate(asked, given(photo(40, 40)))
+        translate.translate(asked, image_file(photo(40, 40)))
         assert not done.wait(0.2)
     assert done.wait(60)
     waiting.join()
@@ -237,9 +237,9 @@ def test_two_large_images_run_at_a_time_and_small_ones_pass_them(runs: Path, mon
 def test_downloads_are_named_after_their_files(runs: Path) -> None:
     asked = TranslationRequest(model="colour")
     uploads = [
-        given(photo(20, 10), "../evil/my pony!.jpg"),
-        given(photo(10, 20), "my pony!.png"),
-        given(plain(), ".png"),
+        image_file(photo(20, 10), "../evil/my pony!.jpg"),
+        image_file(photo(10, 20), "my pony!.png"),
+        image_file(plain(), ".png"),
     ]
     with zipfile.ZipFile(io.BytesIO(translate.archive(asked, uploads, "sun flower"))) as packed:
         assert packed.namelist() == ["my_pony-sun_flower.png", "my_pony-sun_flower-2.png", "png-sun_flower.png"]
@@ -260,12 +260,14 @@ def test_test_images_are_of_the_requested_domain(runs: Path) -> None:
 
 def test_a_published_classifier_gives_probabilities_of_the_domains(runs: Path, tmp_path: Path) -> None:
     publish_brightness_judge(tmp_path / "checkpoints")
-    found = translate.translate(TranslationRequest(model="grey"), given(plain((0, 0, 0), (40, 60))))
+    found = translate.translate(TranslationRequest(model="grey"), image_file(plain((0, 0, 0), (40, 60))))
     assert found.probabilities is not None
     assert found.probabilities[0] < 0.01, "black is not of the bright kind"
     level = found.pixels.mean() / 255
     assert found.probabilities[1] == pytest.approx(1 / (1 + np.exp(-20 * (level - 0.5))), abs=0.1)
-    back = translate.translate(TranslationRequest(model="grey", direction="b_to_a"), given(plain((0, 0, 0), (40, 60))))
+    back = translate.translate(
+        TranslationRequest(model="grey", direction="b_to_a"), image_file(plain((0, 0, 0), (40, 60)))
+    )
     assert back.probabilities is not None
     assert back.probabilities[0] > 0.99
-    assert translate.translate(TranslationRequest(model="colour"), given(plain())).probabilities is None
+    assert translate.translate(TranslationRequest(model="colour"), image_file(plain())).probabilities is None

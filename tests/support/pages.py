@@ -51,7 +51,7 @@ def submit_command(app: AppTest) -> list[str]:
 
 
 def spec_of_command(arguments: list[str]) -> recipes.Spec:
-    """As the command line reads it."""
+    """The spec that these arguments of `submit` resolve to."""
     options: dict[str, list[str]] = {"--set": [], "--preset": [], "--data": []}
     for flag, value in zip(arguments[1::2], arguments[2::2], strict=True):
         options[flag].append(value)

@@ -31,7 +31,7 @@ def pixels(png: bytes) -> bytes:
 def set_training_data(
     runs: Path, name: str, data_name: str, shape: tuple[int, int, int] = (1, 28, 28), path: str | None = None
 ) -> None:
-    """As if a run had been brought here from a machine that has the data."""
+    """Change the data in a run's config, as if it had been trained on a machine that has the data."""
     file = runs / name / "config.json"
     config = json.loads(file.read_text())
     config["spec"]["data"] |= {"name": data_name, "path": path}

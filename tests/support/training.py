@@ -31,7 +31,7 @@ os._exit(0)  # as a worker ends: see train_jobs/worker.py
 
 
 def train(*folders: tuple[RunFolder, int]) -> list[str]:
-    """How each ended; the step to stop at, or 0."""
+    """Train the folders in a new process, each to its step or, for 0, to its end; returns how each ended."""
     words = [word for folder, until in folders for word in (str(folder.path), str(until))]
     result = subprocess.run(
         [sys.executable, "-c", CHILD, *words],

@@ -49,7 +49,7 @@ def photo(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return Image.fromarray(np.stack(channels, 2).astype(np.uint8), mode)
 
 
-def given(image: Image.Image, name: str = "photo.png", kind: str = "PNG") -> ImageFile:
+def image_file(image: Image.Image, name: str = "photo.png", kind: str = "PNG") -> ImageFile:
     return ImageFile(name, encoded(image, kind))
 
 

@@ -108,7 +108,7 @@ def test_a_candidate_that_raises_is_skipped(monkeypatch: pytest.MonkeyPatch) -> 
     spec = small_spec("mlp_classifier", "train.max_steps=100000000", "train.batch_size=16", "train.precision=auto")
     spec = spec.replace(run=spec.run.replace(threads=None))
     loader = MemoryLoader(data.load(spec.data), 16, 0, torch.device("cpu"))
-    said: list[str] = []
+    message: list[str] = []
 
     def prepare(_: Model, runtime: Runtime) -> None:
         if runtime.threads > 1 or runtime.precision == "bf16":
@@ -116,9 +116,9 @@ def test_a_candidate_that_raises_is_skipped(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(tune, "prepare", prepare)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    runtime = tune._time_candidates(spec, loader, torch.device("cpu"), said.append)
+    runtime = tune._time_candidates(spec, loader, torch.device("cpu"), message.append)
     assert runtime.threads == 1
-    assert sum("is skipped: OSError: no room for that" in line for line in said) == 2
+    assert sum("is skipped: OSError: no room for that" in line for line in message) == 2
     assert "bf16_matmul" in runtime.why
     assert "bf16 1 thread failed (OSError: no room for that)" in runtime.why
 

@@ -59,8 +59,8 @@ class StackedDownload(Downloadable, StackedDigits):
         StackedDigits.__init__(self, spec, base)
         self._base = base
 
-    def located(self) -> Path | None:
-        return self._base.located()
+    def locate(self) -> Path | None:
+        return self._base.locate()
 
     def fetch(self) -> None:
         self._base.fetch()
