@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,7 +37,9 @@ def trained() -> RunFolder:
 def test_a_library_that_aborts_at_the_end_of_the_process_fails_no_command(tmp_path: Path) -> None:
     """As a thread of torch sometimes does; the image is complete by then."""
     (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
-    done = run("sample", "pattern_1010_gan", "--out", str(tmp_path / "a.png"), PYTHONPATH=str(tmp_path))
+    command = [sys.executable, "-m", "genmodels", "sample", "pattern_1010_gan", "--out", str(tmp_path / "a.png")]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").is_file()
 

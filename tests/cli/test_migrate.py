@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +15,10 @@ from genmodels.errors import CheckpointError
 from genmodels.runs import catalog
 from genmodels.runs.files import read_json, write_json
 from genmodels.runs.folder import RunFolder, runs_root
+from tests.support.command_line import run
 
 FORMAT_1 = Path(__file__).parents[1] / "support" / "format_1"
 PUBLISHED = Path(__file__).parents[2] / "checkpoints" / "mnist_pixelcnn_binary"
-
-
-def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "genmodels", *words]
-    return subprocess.run(
-        command,
-        cwd=PUBLISHED.parents[1],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture

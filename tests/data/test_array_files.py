@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import struct
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,8 @@ from genmodels.errors import DataError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.array_files import images_of, npz, pack
-from tests.support.picture_files import ROOT, encoded, own, plain, write_files, zipped
+from tests.support.picture_files import encoded, own, plain, write_files, zipped
+from tests.support.preloaded import python
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (30, 28, 28), np.uint8)
@@ -300,9 +299,7 @@ def test_training_on_a_folder_of_tables_names_the_pack_command(tmp_path: Path) -
 
 def test_the_command_packs_tables(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(npz(images=IMAGES, labels=LABELS))
-    result = subprocess.run(
-        [sys.executable, "-m", "genmodels", "pack", str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--size", "28",
-         "--grey"], capture_output=True, cwd=ROOT, text=True, check=True,
-    )  # fmt: skip
-    assert "30 images of 1x28x28 in 10 classes, 0 left out" in result.stdout
-    assert "files used: 30 .npz" in result.stdout
+    done = python("-m", "genmodels", "pack", str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--size", "28", "--grey")
+    assert done.returncode == 0, done.stderr
+    assert "30 images of 1x28x28 in 10 classes, 0 left out" in done.stdout
+    assert "files used: 30 .npz" in done.stdout

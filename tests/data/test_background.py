@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,8 @@ from genmodels.data.own import hdf5
 from genmodels.errors import ConfigError
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
-from tests.support.picture_files import ROOT, encoded, own, plain
+from tests.support.picture_files import encoded, own, plain
+from tests.support.preloaded import python
 
 
 def ink(mode: str = "RGBA") -> bytes:
@@ -39,8 +39,7 @@ def drawings(tmp_path: Path) -> Path:
 
 
 def pack(root: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "genmodels", "pack", str(root), str(out), "--size", "24", *options]
-    return subprocess.run(command, capture_output=True, cwd=ROOT, text=True, check=False)
+    return python("-m", "genmodels", "pack", str(root), str(out), "--size", "24", *options)
 
 
 def test_the_command_uses_the_chosen_background_and_warns(drawings: Path, tmp_path: Path) -> None:

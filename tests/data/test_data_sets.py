@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,8 @@ from genmodels.service import datasets
 from genmodels.service.datasets import SheetRequest, splits
 from genmodels.training import runner
 from tests.conftest import small_spec
-from tests.support.picture_files import GREEN, ROOT, encoded, own, photos, plain
+from tests.support.picture_files import GREEN, encoded, own, photos, plain
+from tests.support.preloaded import python
 
 
 @pytest.mark.parametrize(
@@ -292,15 +291,7 @@ def test_a_vae_trains_on_the_users_images(name: str, tmp_path: Path) -> None:
 
 
 def pack_command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "genmodels", "pack", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ},
-        check=False,
-    )
+    return python("-m", "genmodels", "pack", *words)
 
 
 def test_the_pack_command_and_its_exit_codes(tmp_path: Path) -> None:

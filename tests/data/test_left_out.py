@@ -21,6 +21,7 @@ from genmodels.data.own import hdf5, packing
 from genmodels.data.own.sources import Folder, Zip, group_images
 from genmodels.errors import DataError
 from tests.support.picture_files import BLUE, RED, ROOT, encoded, own, plain, write_files, zipped
+from tests.support.preloaded import python
 
 PNG = encoded(plain(RED))
 
@@ -235,10 +236,8 @@ def test_every_file_is_used_or_left_out(kind: str, tmp_path: Path) -> None:
 def test_the_command_reports_used_and_left_out_files(tmp_path: Path) -> None:
     files = {f"{kind}/{n}.{suffix}": PNG for kind in "ab" for n in range(2) for suffix in ("png", "jfif")}
     root = write_files(tmp_path / "x", files | {"a/1.heic": b"", "logo.png": PNG, ".DS_Store": b""})
-    done = subprocess.run(
-        [sys.executable, "-m", "genmodels", "pack", str(root), str(tmp_path / "x.h5"), "--size", "8"],
-        capture_output=True, cwd=ROOT, check=True, text=True,
-    )  # fmt: skip
+    done = python("-m", "genmodels", "pack", str(root), str(tmp_path / "x.h5"), "--size", "8")
+    assert done.returncode == 0, done.stderr
     assert "8 images of 3x8x8 in 2 classes, 2 left out" in done.stdout
     assert "files used: 4 .jfif, 4 .png" in done.stdout
     assert "1 left out: HEIC" in done.stderr

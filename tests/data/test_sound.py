@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import subprocess
-import sys
 import tarfile
 import tempfile
 import threading
@@ -32,6 +30,7 @@ from genmodels.service.speak import sound as heard
 from genmodels.signal import audio
 from genmodels.training import runner
 from tests.conftest import small_model, small_spec
+from tests.support.preloaded import python
 
 ROOT = Path(__file__).parents[2]
 
@@ -381,6 +380,7 @@ def test_a_trained_model_speaks_continues_and_refuses_unknown_labels(spoken_run:
     with pytest.raises(CapabilityError, match="trained on pictures"):
         synthesis.synthesise("mnist_vae_20", request)
     out = tmp_path / "out.wav"
-    command = [sys.executable, "-m", "genmodels", "speak", spoken_run, str(out), "--digit", "rising", "--speaker", "1"]
-    subprocess.run([*command, "--seed", "3", "--seconds", "0.02"], cwd=ROOT, check=True, capture_output=True)
+    words = ["speak", spoken_run, str(out), "--digit", "rising", "--speaker", "1", "--seed", "3", "--seconds", "0.02"]
+    done = python("-m", "genmodels", *words)
+    assert done.returncode == 0, done.stderr
     assert out.read_bytes() == recording.wav

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 
-from tests.support.picture_files import ROOT
+from tests.support.preloaded import python
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "genmodels", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **env},
-        check=False,
-    )
+    return python("-m", "genmodels", *words, env=env)

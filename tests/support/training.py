@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 from genmodels.runs.folder import RunFolder
+from tests.support.preloaded import python
 
 # Trains folders one after the other in a new process, each up to a step, as a stop request would end it, or to its end.
 CHILD = """
@@ -33,13 +29,6 @@ os._exit(0)  # as a worker ends: see train_jobs/worker.py
 def train(*folders: tuple[RunFolder, int]) -> list[str]:
     """Train the folders in a new process, each to its step or, for 0, to its end; returns how each ended."""
     words = [word for folder, until in folders for word in (str(folder.path), str(until))]
-    result = subprocess.run(
-        [sys.executable, "-c", CHILD, *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
+    result = python("-c", CHILD, *words)
     assert result.returncode == 0, result.stderr
     return [line for line in result.stdout.splitlines() if line in ("finished", "stopped")]
