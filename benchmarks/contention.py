@@ -29,6 +29,7 @@ from tests.support.websocket_client import Client
 
 TARGET_MS, IDLE_TARGET_S = 300.0, 30.0
 PINS, GIFS, SPEAKERS, MOVES = 24, 4, 12, 60
+SHORT_GIFS, SHORT_SPEAKERS = 2, 3
 _GIF_MODEL, _VOICE, _SLIDER_MODEL = "faces_gan_cnn_gelu", "fsdd_wavenet", "mnist_vae_2d"
 _PAUSE = 0.15  # seconds between two moves of the slider
 _PATIENCE = 600.0
@@ -235,14 +236,16 @@ def measure(
 
 def main() -> int:
     chosen: Length = length(__doc__)
+    gifs, speakers = (SHORT_GIFS, SHORT_SPEAKERS) if chosen.short else (GIFS, SPEAKERS)
     with tempfile.TemporaryDirectory() as folder:
         env = {"GENMODELS_RUNS": folder, "GENMODELS_PUBLIC": "1"}
         with server_of(env, Path(os.environ.get("GENMODELS_SERVER_LOG", os.devnull))) as server:
-            result = measure(server, pins=chosen.of(PINS, 4), moves=chosen.of(MOVES, 5))
+            pins, moves = chosen.of(PINS, 4), chosen.of(MOVES, 5)
+            result = measure(server, pins=pins, gifs=gifs, speakers=speakers, moves=moves)
     print("| slider to image (ms) | median | 95th percentile | slowest |\n|---|---|---|---|")
     for name, times in (
         ("idle server", result.alone),
-        (f"{GIFS} render GIFs, {SPEAKERS} generate speech", result.busy),
+        (f"{gifs} render GIFs, {speakers} generate speech", result.busy),
     ):
         print(f"| {name} | {percentile(times, 0.5):.0f} | {percentile(times):.0f} | {times[-1]:.0f} |")
     print(f"idle {result.idle_after:.0f} s after all had left (target: {IDLE_TARGET_S:.0f} s)")

@@ -31,8 +31,8 @@ class Length:
         return 8 if self.short else 64
 
     def of(self, count: int, least: int = 2) -> int:
-        """`count`, or in the short form a twentieth of it, at least `least`."""
-        return max(least, count // 20) if self.short else count
+        """`count`, or in the short form a sixtieth of it, at least `least`."""
+        return max(least, count // 60) if self.short else count
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

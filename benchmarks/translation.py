@@ -28,7 +28,7 @@ from genmodels.training import tune
 from train_jobs.launchers.local import KEEP_MEMORY
 
 SIDE = 128
-MEGAPIXELS, SHORT_LARGE = (4000, 3000), (300, 200)
+MEGAPIXELS, SHORT_LARGE = (4000, 3000), (300, 40)
 _LARGE = "--large"
 
 

@@ -24,6 +24,7 @@ from genmodels.signal.audio import mu_law_encode
 from genmodels.training import tune
 
 STEPS, BATCH = 2, 8
+SHORT_BATCH, SHORT_SAMPLES = 2, 1_000
 NAIVE = 12  # samples of the naive loop, which takes equally long for each
 
 
@@ -90,8 +91,11 @@ def exact(guidance: float, samples: int) -> None:
 
 
 def training(length: Length) -> None:
-    loader = AudioLoader(data.load_audio(data.DataConfig(name="tones")), BATCH, 0, torch.device("cpu"))
+    size = SHORT_BATCH if length.short else BATCH
+    loader = AudioLoader(data.load_audio(data.DataConfig(name="tones")), size, 0, torch.device("cpu"))
     batches = [loader.batch(step) for step in range(1 if length.short else STEPS)]
+    if length.short:
+        batches = [{**batch, "audio": batch["audio"][:, :SHORT_SAMPLES]} for batch in batches]
     for batch in batches:  # as long as the longest, to which the tutorial pads and ours does not
         batch["length"] = torch.full_like(batch["length"], batch["audio"].shape[1])
     codes = [mu_law_encode(torch.nn.functional.pad(batch["audio"], (0, 800))) for batch in batches]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import psutil
 import pytest
 import torch
 import torch.nn.functional as F
+from streamlit.components.v2 import manifest_scanner
 
 from genmodels import registry
 from genmodels.model import Batch, Model
@@ -79,6 +82,9 @@ def shape_of(name: str) -> dict[str, Any]:
     return {"image_shape": (1, 28, 28), "num_classes": 10}
 
 
+# Streamlit reads the metadata of all installed packages for each AppTest, as it does once at the start of a server.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+
 # The threads of a layer wait for each other: with workers and browsers running, one thread is faster.
 torch.set_num_threads(1)
 
@@ -109,6 +115,12 @@ def small_spec(name: str, *assignments: str) -> Spec:
     patch = parse_overrides(["train.precision=fp32", "train.compile=off", "run.threads=1", *assignments])
     patch["model"] = {**SMALL[name], **patch.get("model", {})}
     return resolve(family(name), overrides=patch)
+
+
+def pytest_collection_finish() -> None:
+    """Freeze what collecting has imported: a full garbage collection would search a million objects each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

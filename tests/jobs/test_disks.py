@@ -18,6 +18,7 @@ import train_jobs
 from genmodels.errors import DataError
 from genmodels.runs.folder import RunFolder
 from tests.support.job_processes import PROJECT, cli, until, until_state
+from tests.support.pages import app_at
 from train_jobs import QueueError, daemon, make_spec, submission
 from train_jobs.store import Store
 
@@ -71,8 +72,7 @@ def read_only(disk: Path) -> None:
 
 
 def runs_page() -> AppTest:
-    app = AppTest.from_file(str(PROJECT / "pages" / "frame.py"), default_timeout=60).run()
-    return app.switch_page("runs.py").run()
+    return app_at("runs").run()
 
 
 def test_runs_on_a_full_disk_are_listed_shown_and_deleted(disk: Path) -> None:

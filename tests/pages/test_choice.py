@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.runs.folder import RunFolder, runs_root
+from tests.support.pages import app_at, open_page
 from tests.support.runs import save_run
 
 ROOT = Path(__file__).parents[2]
@@ -130,9 +131,7 @@ def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ["latent", "seeds", "manifold", "conditional", "paint", "classify", "compare", "evaluate", "runs", "train", "data"],
 )
 def test_no_page_shows_two_options_alike(twins: Path, stem: str):
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=90)
-    app.run()
-    app.switch_page(f"{stem}.py").run()
+    app = app_at(stem, timeout=90).run()
     assert not app.exception, app.exception[0].message
     found = _selecting(app)
     assert found
@@ -145,10 +144,7 @@ def test_a_renamed_run_stays_the_one_that_is_acted_on():
     spec = train_jobs.make_spec("pattern_1010_gan", None, ["train.max_steps=20"])
     for number in (1, 2):
         RunFolder.create(runs_root() / f"pattern_1010_gan-{number}", spec).write_status(phase="finished", step=20)
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
-    app.run()
-    app.query_params["run"] = "pattern_1010_gan-1"
-    app.switch_page("runs.py").run()
+    app = open_page("runs", run="pattern_1010_gan-1")
     before = app.selectbox(key="runs_select").options
     train_jobs.rename("pattern_1010_gan-1", "Anna's")
     app.run()
@@ -163,10 +159,7 @@ def test_a_run_deleted_elsewhere_is_reported_and_no_click_reaches_another_run():
     spec = train_jobs.make_spec("pattern_1010_gan", None, ["train.max_steps=20"])
     for number in (1, 2, 3):
         RunFolder.create(runs_root() / f"pattern_1010_gan-{number}", spec).write_status(phase="finished", step=20)
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=60)
-    app.run()
-    app.query_params["run"] = "pattern_1010_gan-1"
-    app.switch_page("runs.py").run()
+    app = open_page("runs", run="pattern_1010_gan-1")
     train_jobs.delete("pattern_1010_gan-1")
     app.button(key="runs_delete").click().run()
     assert any("pattern" in warning.value and "was deleted" in warning.value for warning in app.warning)

@@ -21,6 +21,7 @@ from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.browser import ROOT
+from tests.support.pages import app_at
 from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
 
 HOSTILE = "![x](x)$x^2$:red[x]<img src=x>`*a*`"
@@ -151,7 +152,7 @@ def test_no_page_shows_a_users_text_as_markdown(
 ) -> None:
     for name, value in folders.items():
         monkeypatch.setenv(name, value)
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=120).run()
+    app = app_at(page, timeout=120)
     found: set[str] = set()
     shown = 0
     for query in queries_of(page):

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from genmodels.runs.folder import CONFIG, STATUS, runs_root
 from tests.support.browser import ROOT
 from tests.support.damaged_folders import LFS, REFUSED, copied, piped, raw_weights, weights_of
+from tests.support.pages import app_at
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem not in ("__init__", "frame"))
 ODD_STATUS = {
@@ -51,7 +51,7 @@ def damaged_runs() -> list[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_works_beside_damaged_runs(page: str) -> None:
     names = damaged_runs()
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=120).run()
+    app = app_at(page, timeout=120)
     queries = [{}] + [{"run" if page == "runs" else "model": name} for name in names] * (page in ("runs", "latent"))
     for query in queries:
         if page != "gallery":
@@ -77,6 +77,6 @@ def test_a_damaged_published_checkpoint_is_named_on_the_gallery(
     (broken.path / CONFIG).write_text("[")
     assert weights_of(broken.path).is_file()
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "none"))
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=120).run()
+    app = app_at("gallery", timeout=120).run()
     assert not app.exception
     assert any("broken" in warning.value and "config" in warning.value for warning in app.warning)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from genmodels.runs.files import write_json
 from genmodels.runs.folder import RunFolder
 from genmodels.system import processes
-from tests.support.job_processes import PROJECT
+from tests.support.pages import app_at
 from train_jobs import make_spec
 from train_jobs.store import NewJob, Store
 
@@ -38,8 +37,7 @@ def test_a_silent_worker_is_shown_as_such(
         if not alive:
             worker.kill()
             os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
-        app = AppTest.from_file(str(PROJECT / "pages" / "frame.py"), default_timeout=60).run()
-        app.switch_page("runs.py").run()
+        app = app_at("runs").run()
         worker.kill()
     assert not app.exception
     assert not app.error

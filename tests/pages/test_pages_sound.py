@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from genmodels import data
 from genmodels.service import compare, evaluate, latent
 from pages.components import i18n
+from tests.support.pages import app_at
 from tests.support.runs import save_run
 
 FRAME = str(Path(__file__).parents[2] / "pages" / "frame.py")
@@ -39,8 +39,7 @@ def test_no_list_of_pictures_has_it(voice: str) -> None:
     "page", ["gallery", "latent", "compare", "evaluate", "conditional", "seeds", "manifold", "classify", "runs"]
 )
 def test_every_page_opens(page: str, voice: str) -> None:
-    app = AppTest.from_file(FRAME, default_timeout=60).run()
-    app.switch_page(f"{page}.py")
+    app = app_at(page)
     if page == "evaluate":
         app.query_params["model"] = voice
     app.run()
@@ -53,8 +52,7 @@ def test_every_page_opens(page: str, voice: str) -> None:
 
 
 def test_its_recordings_are_browsed_and_trained_on() -> None:
-    app = AppTest.from_file(FRAME, default_timeout=60).run()
-    app.switch_page("data.py")
+    app = app_at("data")
     app.query_params["data"] = "tones"
     app.run()
     assert not app.exception

@@ -14,6 +14,7 @@ from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from pages.components import public_errors
 from pages.components.i18n import t, texts
 from tests.support.browser import ROOT
+from tests.support.pages import app_at
 from train_jobs import PublicModeError
 
 _THEIRS = re.compile(r"\byour( own)? runs?\b|\bruns? of your|\(your", re.IGNORECASE)
@@ -75,7 +76,7 @@ def public_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_no_page_shows_a_path_a_command_or_calls_a_run_theirs(page: str, public_runs: Path) -> None:
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=120).run()
+    app = app_at(page, timeout=120)
     queries: list[dict[str, str]] = [{}, {"model": "no-such"}]
     queries += [{"run": "damaged"}, {"run": "mine"}] if page == "runs" else []
     queries += [{"data": "mnist"}, {"recipe": "mnist_vae_20"}] if page in ("train", "data") else []

@@ -33,7 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def on_page(server: Server, page: str) -> Client:
     client = Client(server.url)
-    client.open()
     client.open(page)
     return client
 

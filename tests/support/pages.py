@@ -12,12 +12,18 @@ from genmodels import recipes
 from tests.support.browser import ROOT
 
 
+def app_at(stem: str, timeout: float = 60) -> AppTest:
+    """The app as a link to the page `stem` opens it; not run yet."""
+    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=timeout)
+    return app if stem == "gallery" else app.switch_page(f"{stem}.py")
+
+
 def open_page(stem: str, timeout: float = 60, **query: str) -> AppTest:
     """The page `stem` with these query parameters; fails if it shows an exception."""
-    app = AppTest.from_file(str(ROOT / "pages" / "frame.py"), default_timeout=timeout).run()
+    app = app_at(stem, timeout)
     for name, value in query.items():
         app.query_params[name] = value
-    app.switch_page(f"{stem}.py").run()
+    app.run()
     assert not app.exception, [entry.value for entry in app.exception]
     return app
 

@@ -56,7 +56,7 @@ class Client:
         self.blocks: dict[tuple[int, ...], str] = {}
         self.pages: dict[str, str] = {}
         self.exceptions: list[str] = []
-        self._query, self._page = "", ""
+        self._query, self._page, self._name = "", "", ""
         self.cookie = self._cookie()
         extra = {**({"Cookie": self.cookie} if self.cookie else {}), **(headers or {})}
         self._closing = ExitStack()
@@ -84,17 +84,22 @@ class Client:
 
     def open(self, page: str = "", query: str = "") -> None:
         """Run the page /`page` with the address's query and without any widget state."""
-        if not self.pages:
-            self.run()  # tells the pages
         self.states.clear()
-        self._query, self._page = query, self.pages[page]
+        if self.pages:
+            self._query, self._page = query, self.pages[page]
+            self.run()
+            return
+        # The first page is opened by its name, as a browser does with a link; the server then tells all pages.
+        self._query, self._page, self._name = query, "", page
         self.run()
+        assert self._page == self.pages[page], f"the server has no page {page!r}"
 
     def run(self, *, fragment: str = "", wait: bool = True) -> None:
         """Send the widgets' states, and take in what the server draws until it has finished."""
         message = BackMsg()
         request = message.rerun_script
         request.query_string, request.page_script_hash, request.fragment_id = self._query, self._page, fragment
+        request.page_name = "" if self._page else self._name
         request.widget_states.widgets.extend(self.states.values())
         if not fragment:
             self.elements.clear()

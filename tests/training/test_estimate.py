@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels import registry
 from genmodels.recipes import Spec
 from genmodels.runs import checkpoint
 from genmodels.training import estimate
+from tests.support.pages import app_at
 
 FRAME = Path(__file__).parents[2] / "pages" / "frame.py"
 
@@ -103,8 +103,7 @@ def test_a_trial_step_that_fails_is_a_mild_note_on_the_train_page(monkeypatch: p
         raise RuntimeError("this trial fails")
 
     monkeypatch.setattr(registry.get("vae"), "training_step", fail)
-    app = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    app.switch_page("train.py")
+    app = app_at("train")
     app.query_params["recipe"] = "mnist_vae_20"
     app.query_params["data"] = "digits"
     app.run()
@@ -118,8 +117,7 @@ def test_a_trial_step_that_fails_is_a_mild_note_on_the_train_page(monkeypatch: p
 
 @pytest.mark.parametrize("family", ["cgan", "wgan", "wgan_gp"])
 def test_a_batch_of_one_is_refused_on_the_train_page_without_a_traceback(family: str) -> None:
-    app = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    app.switch_page("train.py")
+    app = app_at("train")
     app.query_params["recipe"] = family
     app.query_params["data"] = "digits"
     app.run()
