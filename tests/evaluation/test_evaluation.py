@@ -126,11 +126,9 @@ def test_sorted_classes_do_not_increase_the_kernel_distance() -> None:
     order = test.labels.argsort(kind="stable")
     sorted_test = Arrays(images=test.images[order], labels=test.labels[order])
     mixed = shuffled(sorted_test)
+    by_class, at_random = (digit_metrics.measure(images[:500], part, train) for part in (sorted_test, mixed))
     for metric in ("judge/kernel", "judge/kernel_real"):
-        by_class, at_random = (
-            digit_metrics.measure(images[:500], part, train)[metric] for part in (sorted_test, mixed)
-        )
-        assert abs(at_random) < 0.1 * abs(by_class), "each fifth is compared with digits of every class"
+        assert abs(at_random[metric]) < 0.1 * abs(by_class[metric]), "each fifth is compared with digits of every class"
 
 
 def test_shuffling_keeps_labels_with_images_and_is_deterministic() -> None:

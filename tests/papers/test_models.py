@@ -197,7 +197,8 @@ def test_overfits_one_tiny_batch(name: str) -> None:
         return float((images - batch["image"][:1]).abs().mean())
 
     before = distance() if is_gan else 0.0
-    steps = 60 if "image_a" in model.batch_keys else 400  # six passes through two generators a step
+    # CycleGAN's step passes six times through two generators, and the perceptual loss falls fast.
+    steps = 60 if "image_a" in model.batch_keys or name == "fast_style" else 400
     losses = [model.training_step(batch, optimizers, step) for step in range(steps)]
     if is_gan:
         assert distance() < 0.5 * before
