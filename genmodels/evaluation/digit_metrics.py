@@ -11,7 +11,6 @@ import math
 import torch
 from torch import Tensor
 
-from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.evaluation import reference_classifier
 from genmodels.evaluation.distances import frechet, kernel_distance, manifold
@@ -34,9 +33,8 @@ def measure(generated: Tensor, test: Arrays, train: Arrays) -> dict[str, float]:
     metrics = with_spreads(_class_fractions, digits)
     if min(len(generated), len(test.images), len(train.images)) < FEWEST:
         return metrics
-    features, real, seen = (
-        reference_classifier.features(part) for part in (generated, _to_tensor(test), _to_tensor(train))
-    )
+    features = reference_classifier.features(generated)
+    real, seen = (reference_classifier.features_of_set(part) for part in (test, train))
     metrics |= with_spreads(lambda part: {"judge/frechet": frechet(part, real)}, features)
     metrics["judge/frechet_real"] = frechet(seen[: len(real)], real)
     metrics["judge/kernel_real"] = _kid(seen, real)["judge/kernel"]
@@ -51,7 +49,7 @@ def _class_fractions(digits: Tensor) -> dict[str, float]:
 
 def fid(generated: Tensor, test: Arrays) -> float:
     """Fréchet distance between the features of generated and of test images."""
-    return frechet(reference_classifier.features(generated), reference_classifier.features(_to_tensor(test)))
+    return frechet(reference_classifier.features(generated), reference_classifier.features_of_set(test))
 
 
 def class_balance(fractions: Tensor) -> dict[str, float]:
@@ -74,10 +72,6 @@ def class_agreement(model: Model, samples: int, seed: int) -> dict[str, float]:
         generated = model.sample(len(label), condition={"label": label}, generator=generator)  # type: ignore[operator]
         correct.append(reference_classifier.predictions(generated.float().cpu()) == label)
     return with_spreads(lambda part: {"labels/agreement": float(part.float().mean())}, torch.cat(correct))
-
-
-def _to_tensor(arrays: Arrays) -> Tensor:
-    return to_float(torch.from_numpy(arrays.images.copy()))
 
 
 def _kid(features: Tensor, real: Tensor) -> dict[str, float]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from genmodels.capabilities import SupportsClassification, SupportsFeatures
-from genmodels.data.spec import DataSpec
+from genmodels.data.loader import to_float
+from genmodels.data.spec import Arrays, DataSpec
 from genmodels.errors import CheckpointError
 from genmodels.runs import catalog
+from genmodels.runs.folder import RunFolder
 
 NAME = "mnist_judge"
 
@@ -46,6 +54,26 @@ def features(images: Tensor) -> Tensor:
         raise CheckpointError(f"checkpoint {NAME!r} has no features; publish it again")
     with torch.inference_mode():
         return torch.cat([classifier.features(part) for part in torch.split(images, 500)])
+
+
+def features_of_set(arrays: Arrays) -> Tensor:
+    """Features (N, 128) of the images of a data set, cached: all steps of a run are compared with the same images."""
+    images = _Images(hashlib.sha256(arrays.images.tobytes()).digest(), arrays.images.shape, arrays.images)
+    return _features_of_set(RunFolder(catalog.find(NAME)).step_key(), images)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Images that are equal if their bytes are."""
+
+    digest: bytes
+    shape: tuple[int, ...]
+    pixels: np.ndarray = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _features_of_set(_classifier: tuple[Path, int, int], images: _Images) -> Tensor:
+    return features(to_float(torch.from_numpy(images.pixels.copy())))
 
 
 def predictions(images: Tensor) -> Tensor:
