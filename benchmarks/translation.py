@@ -68,9 +68,9 @@ def verdict(ratio: float, target: float) -> str:
 class Ours:
     """Training steps of a new model under one runtime; the first step compiles."""
 
-    def __init__(self, side: int, **runtime: Any) -> None:
+    def __init__(self, side: int, channels: int, **runtime: Any) -> None:
         self.runtime = Runtime.parse({"threads": 1, **runtime})
-        self.model = model_of(side, residual_blocks=6).train()
+        self.model = model_of(side, resnet_channels=channels, residual_blocks=6).train()
         tune.prepare(self.model, self.runtime)
         self.optimizers = self.model.configure_optimizers()
 
@@ -82,14 +82,14 @@ class Ours:
 
 
 def training(length: Length) -> None:
-    side = 32 if length.short else SIDE
-    print(f"training step, ResNet of 6 blocks, 64 channels, {side} x {side}, one pair, identity loss")
+    side, channels = (32, 8) if length.short else (SIDE, 64)
+    print(f"training step, ResNet of 6 blocks, {channels} channels, {side} x {side}, one pair, identity loss")
     a, b = torch.rand(2, 1, 3, side, side).mul(2).sub(1)
-    tutorial = Tutorial()
+    tutorial = Tutorial(channels)
     ours = {
-        "float32": Ours(side),
-        "bf16": Ours(side, precision="bf16"),
-        "bf16, channels last": Ours(side, precision="bf16", channels_last=True),
+        "float32": Ours(side, channels),
+        "bf16": Ours(side, channels, precision="bf16"),
+        "bf16, channels last": Ours(side, channels, precision="bf16", channels_last=True),
     }
     tasks: dict[str, Callable[[], object]] = {"tutorial": lambda: tutorial.step(a, b)}
     tasks |= {f"ours, {name}": lambda one=one: one.step(a, b) for name, one in ours.items()}  # type: ignore[misc]

@@ -56,6 +56,7 @@ def test_each_part_runs_without_downloads(part: str, tmp_path: Path) -> None:
     assert re.search(LAST[part], done.stdout), done.stdout
 
 
+@pytest.mark.slow
 def test_named_parts_run_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     done = run("decoding", "packing", "--short")

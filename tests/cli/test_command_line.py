@@ -34,6 +34,7 @@ def trained() -> RunFolder:
     return folder
 
 
+@pytest.mark.slow
 def test_a_library_that_aborts_at_the_end_of_the_process_fails_no_command(tmp_path: Path) -> None:
     """As a thread of torch sometimes does; the image is complete by then."""
     (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
@@ -95,6 +96,7 @@ def test_a_sum_of_seeds_is_decoded_to_one_image(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
 
 
+@pytest.mark.slow
 def test_info_and_evaluate(trained: RunFolder) -> None:
     card = run("info", "mnist_vae_20")
     assert "# VAE on MNIST" in card.stdout

@@ -224,6 +224,7 @@ def test_audio_beyond_the_limit_is_refused_whatever_the_headers_claim(
     )
 
 
+@pytest.mark.slow
 def test_a_file_that_hangs_or_crashes_the_decoder_is_named(tmp_path: Path) -> None:
     write(tmp_path / "x" / "a.wav", tone(300, 0.5))
     os.mkfifo(tmp_path / "x" / "pipe.wav")  # no process writes to it
@@ -268,6 +269,7 @@ def test_a_model_trains_on_it_and_continues_its_recordings(recordings: Path) -> 
     assert sound.recordings_config(config.replace(path=str(recordings / "nowhere"))).name == "tones"
 
 
+@pytest.mark.slow
 def test_the_train_page_asks_for_the_folder(recordings: Path) -> None:
     app = open_page("train", recipe="audio_folder")
     assert app.selectbox(key="train_data").value == "tones"

@@ -151,6 +151,7 @@ def test_a_damaged_hdf5_file_is_refused_or_read_correctly_and_never_crashes(
         assert report.count == 12
 
 
+@pytest.mark.slow
 def test_100_000_entries_bombs_and_path_traversal_are_refused(tmp_path: Path, root: Path) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(100_000):

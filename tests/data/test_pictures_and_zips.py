@@ -156,6 +156,7 @@ def test_a_zip_with_wrong_sizes_gives_no_more_than_it_claims(tmp_path: Path) -> 
     assert "cannot be unpacked" in done.skipped[0]
 
 
+@pytest.mark.slow
 def test_a_zip_of_100_000_entries_is_refused_from_its_directory(tmp_path: Path) -> None:
     path = tmp_path / "many.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -326,6 +326,7 @@ def test_silence_at_the_ends_is_trimmed_and_a_wav_is_lossless() -> None:
 # --------------------------------------------------------------------------- evaluation
 
 
+@pytest.mark.slow
 def test_generated_digits_are_evaluated_by_the_reference_classifier(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,6 +366,7 @@ def spoken_run() -> str:
     return "voice"
 
 
+@pytest.mark.slow
 def test_a_trained_model_speaks_continues_and_refuses_unknown_labels(spoken_run: str, tmp_path: Path) -> None:
     request = synthesis.SpeechRequest({"label": "rising", "speaker": "1"}, seed=3, seconds=0.02)
     recording = synthesis.synthesise(spoken_run, request)

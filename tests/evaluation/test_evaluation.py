@@ -104,6 +104,7 @@ def digits(split: str) -> tuple[Arrays, torch.Tensor]:
     return arrays, to_float(torch.from_numpy(arrays.images.copy()))
 
 
+@pytest.mark.slow
 def test_metrics_distinguish_real_digits_from_noise_and_from_a_single_digit() -> None:
     (test, _), (train, images) = digits("test"), digits("train")
     real = digit_metrics.measure(images[:500], test, train)
@@ -121,6 +122,7 @@ def test_metrics_distinguish_real_digits_from_noise_and_from_a_single_digit() ->
     assert real["classes/fraction_3_spread"] < 0.1
 
 
+@pytest.mark.slow
 def test_sorted_classes_do_not_increase_the_kernel_distance() -> None:
     (test, _), (train, images) = digits("test"), digits("train")
     order = test.labels.argsort(kind="stable")
@@ -182,6 +184,7 @@ def test_equal_distributions_are_covered_for_any_sizes(real: int, generated: int
     assert metrics["judge/density"] == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 def test_only_classes_are_counted_for_few_images() -> None:
     (test, _), (train, images) = digits("test"), digits("train")
     few = replace(test, images=test.images[: digit_metrics.FEWEST - 1], labels=test.labels[: digit_metrics.FEWEST - 1])
@@ -194,6 +197,7 @@ def test_only_classes_are_counted_for_few_images() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_conditional_pixelcnn_samples_with_conditions() -> None:
     spec = small_spec("pixelcnn", "model.conditional=true")
     model = checkpoint.build(spec.model_dump()).eval()

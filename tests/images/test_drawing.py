@@ -62,6 +62,7 @@ def test_digits_at_any_position_and_size_are_classified_correctly(
     assert accuracy(prepared, digits.labels) >= 0.98
 
 
+@pytest.mark.slow
 def test_photographs_of_unevenly_lit_paper_are_classified_correctly(digits: data.Arrays) -> None:
     rng = np.random.default_rng(0)
     down, across = np.mgrid[0:400, 0:400] / 400

@@ -117,6 +117,7 @@ def test_a_request_on_a_full_disk_raises_an_error(disk: Path) -> None:
         train_jobs.request("learns", "save")
 
 
+@pytest.mark.slow
 def test_finished_runs_on_a_read_only_disk_are_listed_and_shown(disk: Path) -> None:
     job_id = stopped_run()
     read_only(disk)

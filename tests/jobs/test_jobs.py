@@ -284,6 +284,7 @@ def test_no_content_of_a_run_folder_breaks_the_list(runs: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_scheduler_survives_a_run_folder_damaged_during_training(runs: Path) -> None:
     broken = start(*ENDLESS)
     healthy = start("train.max_steps=100", "train.precision=fp32", "train.compile=off", "run.threads=1")
@@ -299,6 +300,7 @@ def test_scheduler_survives_a_run_folder_damaged_during_training(runs: Path) -> 
     assert daemon.running_pid(runs) == serving
 
 
+@pytest.mark.slow
 def test_request_is_refused_until_the_job_trains() -> None:
     job = start(*ENDLESS)
     refusals = []
@@ -407,6 +409,7 @@ def test_full_disk_and_unwritable_folder_leave_no_partial_files(runs: Path) -> N
     assert "Traceback" not in blocked.stderr
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_before_anything_is_queued(runs: Path) -> None:
     for arguments, told in (
         (("pattern_1010",), "did you mean 'pattern_1010_gan'"),
@@ -430,6 +433,7 @@ def test_bad_input_is_refused_before_anything_is_queued(runs: Path) -> None:
         train_jobs.job("mnist_gan-9")
 
 
+@pytest.mark.slow
 def test_failure_in_the_worker_reaches_the_row(runs: Path) -> None:
     job = start(*ENDLESS)
     # The metrics file cannot be written: it is a folder.

@@ -35,6 +35,7 @@ def set_(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "train_jobs", "set", *arguments], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_change_is_applied_and_recorded(endless: Job) -> None:
     before = train_jobs.settings_now(endless)
     done = set_(endless.id, "model.generator_lr=0.5")
@@ -48,6 +49,7 @@ def test_a_change_is_applied_and_recorded(endless: Job) -> None:
     assert sum(event["kind"] == "set" for event in endless.folder.events()) == 1
 
 
+@pytest.mark.slow
 def test_an_invalid_change_is_refused_and_changes_nothing(endless: Job) -> None:
     for arguments, message in (
         (["train.max_steps=5"], "train.* cannot be changed while training"),

@@ -27,6 +27,7 @@ def file(width: int, height: int, seed: int) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_a_style_transfer_is_trained_stopped_and_resumed() -> None:
     job = train_jobs.submit_pair(file(60, 40, 0), file(50, 70, 1), assignments=SMALL, name="mine")
     until(lambda: len(train_jobs.job(job.id).folder.previews()) > 2, 60, "previews of the canvas")

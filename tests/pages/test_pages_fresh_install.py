@@ -96,6 +96,7 @@ def test_the_words_about_digits_seen_before_follow_the_numbers() -> None:
     assert words[mistakes._against(published, found)] in text
 
 
+@pytest.mark.slow
 def test_a_set_of_ones_own_is_offered_a_recipe_of_its_shape() -> None:
     for size, recipe in ((64, "dcgan_64"), (16, "vae")):
         app = open_page("data", data=upload_set(f"Cats of {size}", size=size))

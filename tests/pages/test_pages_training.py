@@ -237,6 +237,7 @@ def test_a_finished_run_is_renamed_and_deleted():
     assert app.selectbox(key="runs_select").value == "pattern_1010_gan-2"
 
 
+@pytest.mark.slow
 def test_save_and_knobs_wait_until_the_run_trains():
     settings = ["train.max_steps=5000000", "train.precision=fp32", "train.compile=off", "run.threads=1"]
     job = train_jobs.submit(train_jobs.make_spec("pattern_1010_gan", None, settings))

@@ -66,6 +66,7 @@ def test_curves_show_the_loss_above_the_entropy(name: str, tmp_path: Path) -> No
     assert all(0 < line["loss/recon_above_entropy"] < line["loss/total"] for line in points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "keys"),
     [

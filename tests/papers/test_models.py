@@ -178,6 +178,7 @@ def test_capabilities_return_what_they_declare(name: str) -> None:
     assert set(capabilities.of(model)) == set(capabilities.of_class(type(model)))
 
 
+@pytest.mark.slow
 def test_overfits_one_tiny_batch(name: str) -> None:
     """A network that cannot memorise eight images has a mistake in it."""
     plain = {"cnn_classifier": {"shift": 0, "dropout": 0.0}, "cyclegan": {"zoom": 1.0, "flip": False}}

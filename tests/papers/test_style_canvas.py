@@ -54,6 +54,7 @@ def test_a_loss_that_is_not_finite_stops_lbfgs_before_the_canvas_changes() -> No
     assert torch.equal(model.canvas, before)
 
 
+@pytest.mark.slow
 def test_lbfgs_resumes_exactly_in_a_new_process(tmp_path: Path) -> None:
     spec = small_spec(
         "style_transfer", "train.max_steps=6", "train.log_every=1", "model.optimizer=lbfgs", "model.history=3"

@@ -159,6 +159,7 @@ def test_tiles_equal_one_pass_with_the_same_statistics(kind: str) -> None:
     assert np.abs(result.astype(int) - whole.numpy()).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "radius"),
     [

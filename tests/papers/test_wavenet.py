@@ -221,6 +221,7 @@ def test_queues_draw_what_the_whole_network_draws(
     assert not parts[0][:, start + 10 : 40].any(), "silent where nothing is drawn yet"
 
 
+@pytest.mark.slow
 def test_condition_dropout_drops_the_condition_of_a_fraction_of_the_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[Tensor] = []
     model = small_wavenet(condition_dropout=0.25, guidance=2.0, **CONDITIONAL).requires_grad_(True)

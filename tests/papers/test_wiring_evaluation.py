@@ -86,6 +86,7 @@ def test_the_fid_uses_test_images_and_the_real_fid_training_and_test_images(
     assert brief(model, spec, samples=FEW)["judge/frechet"] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [300, 1500])
 def test_the_requested_number_of_different_samples_is_generated(
     samples: int, spec: Spec, splits: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch

@@ -139,6 +139,7 @@ def test_any_fault_is_the_problem_of_the_generation_and_is_logged(
     assert np.array_equal(generated(drawing), generated(speak.generate(asked))), "tried again, it goes on"
 
 
+@pytest.mark.slow
 def test_the_speed_counts_generation_only(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading and compiling take seconds and are not counted."""
     synthesise_iter = synthesis.synthesise_iter

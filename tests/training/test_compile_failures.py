@@ -137,6 +137,7 @@ def test_an_error_of_the_model_itself_is_raised_with_its_own_message(compile_: s
         tune.choose(spec, loader, torch.device("cpu"), print)
 
 
+@pytest.mark.slow
 def test_an_error_of_the_model_in_a_compiled_run_is_raised_with_its_own_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
