@@ -31,6 +31,7 @@ from genmodels.runs.files import read_json, write_json
 from genmodels.runs.folder import runs_root
 
 _FRACTION = 0.05  # of the estimated training time that tuning may take
+_LEAST_STEPS = 10  # a candidate is only timed if the fraction is at least this many steps
 _MARGIN = 0.95  # a candidate must be faster than this fraction of the best time: 5 % is noise
 # Threads synchronise in every layer. If another process needs a core, each barrier waits for a descheduled thread: a
 # batch-1 GAN slowed down from 713 to 25 steps/s. More than one thread is used only if clearly faster.
@@ -113,7 +114,7 @@ def _time_candidates(spec: Spec, loader: Loader, device: torch.device, say: Call
     if spec.run.threads is None and base.threads < most:
         changes.append({"threads": most})
     for change in changes:
-        if affordable() < 10 * best_time:
+        if affordable() < _LEAST_STEPS * best_time:
             break
         if kernel := change.get("kernels"):
             if candidates.CANDIDATES[kernel].bf16_only and best.precision != "bf16":
@@ -178,7 +179,8 @@ def _seconds_per_step(spec: Spec, runtime: Runtime, loader: Loader, device: torc
 def _seconds_of_base(spec: Spec, base: Runtime, loader: Loader, device: torch.device) -> float:
     """As `_seconds_per_step`. Raises ConfigError if only the compilation that the spec requires fails."""
     try:
-        return _seconds_per_step(spec, base, loader, device, budget=0.5)
+        short = _FRACTION * (spec.train.max_steps or 1) < _LEAST_STEPS  # no candidate will be timed
+        return _seconds_per_step(spec, base, loader, device, budget=0.0 if short else 0.5)
     except GenmodelsError:
         raise
     except Exception as error:

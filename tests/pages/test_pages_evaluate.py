@@ -285,6 +285,7 @@ def test_published_figures_stand_with_their_meaning(runs: Path) -> None:
     assert "upper bound" in row.text
 
 
+@pytest.mark.slow
 def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     app = open_page("evaluate", model="reader")
     assert "was not measured yet" in page_text(app)
@@ -391,6 +392,7 @@ def test_an_unknown_model_in_the_address_is_reported(runs: Path) -> None:
     assert "gone" in open_page("evaluate", model="gone").warning[0].value
 
 
+@pytest.mark.slow
 def test_the_command_line_measures_a_saved_step(runs: Path) -> None:
     from tests.support.command_line import run
 
