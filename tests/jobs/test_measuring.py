@@ -56,6 +56,7 @@ def enter(name: str, step: int) -> None:
 # ------------------------------------------------------------------------------ with the real scheduler
 
 
+@pytest.mark.slow
 def test_a_measurement_is_a_job_and_its_metrics_are_stored_for_exactly_these_weights(models: Path) -> None:
     measuring.start("reader", 10)
     (waiting,) = measuring.of("reader")
@@ -85,6 +86,7 @@ def test_a_measurement_is_a_job_and_its_metrics_are_stored_for_exactly_these_wei
     assert evaluate.metrics_of(catalog.describe(models / "reader", published=False), 10) is None
 
 
+@pytest.mark.slow
 def test_a_measurement_that_fails_says_why_until_it_is_forgotten(models: Path) -> None:
     (models / "reader" / "step-000010" / "model.safetensors").write_bytes(b"not weights")
     measuring.start("reader", 10)
