@@ -105,7 +105,7 @@ def _serve(connection: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             connection.close()
-            _end(_run(*files, path))
+            _end(_run(files[0], files[1:], path))
         for file in files:
             os.close(file)
         connection.send(str(pid).encode())
@@ -113,10 +113,10 @@ def _serve(connection: socket.socket) -> None:
         connection.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _run(text: int, stdin: int, stdout: int, stderr: int, path: list[str]) -> BaseException | None:
+def _run(text: int, streams: list[int], path: list[str]) -> BaseException | None:
     """Be the process that the request describes; returns the exception that ended it."""
-    for file, stream in enumerate((stdin, stdout, stderr)):
-        os.dup2(stream, file)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
         os.close(stream)
     os.lseek(text, 0, os.SEEK_SET)
     with os.fdopen(text) as file:
