@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from genmodels.capabilities import Direction
 from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
 from genmodels.images import tiled
@@ -41,7 +42,7 @@ def test_only_models_that_translate_are_listed_with_their_domains(runs: Path) ->
 
 @pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
 def test_a_translation_is_that_of_the_model_at_the_training_size_and_has_the_size_of_the_image(
-    runs: Path, direction: tiled.Direction
+    runs: Path, direction: Direction
 ) -> None:
     picture = photo(160, 96)
     found = translate.translate(TranslationRequest(model="colour", step=10, direction=direction), image_file(picture))
