@@ -39,12 +39,13 @@ def rows() -> list[Row]:
 
 
 def ended(name: str, step: int, seconds: float = 120.0) -> Row:
-    """The row of a measurement, when it has ended."""
+    """The row of a measurement, when it has ended and its folder is removed."""
 
     def row() -> Row:
         return next(row for row in reversed(rows()) if (row.name, row.step) == (name, step))
 
     until(lambda: row().state not in ("PENDING", "RUNNING"), seconds, f"{name}, step {step}, measured")
+    until(lambda: not (Store().root / row().id).exists(), 20, "its folder is removed")
     return row()
 
 

@@ -59,7 +59,7 @@ def test_it_goes_on_without_the_page_which_shows_the_result_later(run: str, tmp_
         time.sleep(0.02)
     assert (current(run).state, current(run).error) == ("SUCCEEDED", None)
     assert any(0 < fraction < 1 for fraction in fractions), "it reports its progress"
-    assert not [*runs_root().glob(".publish-*")]
+    until(lambda: not [*runs_root().glob(".publish-*")], 20, "its folder is removed")
     assert (tmp_path / "published" / "shown" / "README.md").is_file()
     assert any(message.value.startswith("Published as shown in") for message in open_page("runs", run=run).success)
     with pytest.raises(GenmodelsError, match="is taken by shown"):
@@ -78,7 +78,7 @@ def test_a_cancelled_publication_leaves_nothing(run: str, tmp_path: Path):
     assert ended(run).state == "STOPPED"
     published = tmp_path / "published"
     assert not published.exists() or not list(published.iterdir())
-    assert not [*runs_root().glob(".publish-*")]
+    until(lambda: not [*runs_root().glob(".publish-*")], 20, "its folder is removed")
     assert any("was cancelled. Nothing was changed" in message.value for message in open_page("runs", run=run).info)
     assert [job.id for job in train_jobs.jobs()] == [run]
 
@@ -99,7 +99,7 @@ def test_a_publication_that_is_cancelled_while_it_writes_leaves_nothing(run: str
     until(lambda: not serving.tick())
     assert current(run).state == "STOPPED"
     assert not list((tmp_path / "published").iterdir())
-    assert not [*runs_root().glob(".publish-*")]
+    until(lambda: not [*runs_root().glob(".publish-*")], 20, "its folder is removed")
 
 
 def test_the_error_of_the_command_is_shown(run: str):
