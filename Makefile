@@ -3,16 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8501
-TESTERS ?= 2
+TESTERS ?= 3
 BIN = $(VENV)/bin
-# One thread each: two processes with two threads on two cores wait for one another at every layer.
+# One thread each: two processes with two threads on two cores wait for one another at every layer. Three processes on
+# two cores: tests wait for servers, workers and timers.
 TEST_TOGETHER = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 .PHONY: help setup run test check bench clean FORCE
 
 help:
 	@echo "make run     start the studio on http://$(HOST):$(PORT)"
-	@echo "make test    lint, types and every test (about 23 minutes on two cores)"
+	@echo "make test    lint, types and every test (about 12 minutes on two cores)"
 	@echo "make check   the two-minute loop: lint, types, fast tests"
 	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
 	@echo "make setup   only make the environment"

@@ -45,6 +45,7 @@ def test_a_library_that_aborts_at_the_end_of_the_process_fails_no_command(tmp_pa
     assert (tmp_path / "a.png").is_file()
 
 
+@pytest.mark.slow
 def test_pack_prints_a_command_that_a_shell_reads(tmp_path: Path) -> None:
     folder = tmp_path / "my $HOME pictures; it's"
     folder.mkdir()
@@ -66,6 +67,7 @@ def own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "name"), [("models", "vae"), ("checkpoints", "mnist_vae_20"), ("recipes", "mnist_gan")]
 )

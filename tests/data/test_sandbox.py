@@ -64,6 +64,7 @@ def test_the_result_is_limited_to_the_memory_limit() -> None:
         child.decode("onto", GOOD, size=2_000, channels=3, backgrounds=[0] * 8)
 
 
+@pytest.mark.slow
 def test_the_largest_images_of_each_format_fit_into_the_usual_limits() -> None:
     image = Image.new("RGB", (5_000, 5_000), RED)
     for kind, options in (("JPEG", {"progressive": True}), ("PNG", {"compress_level": 1}), ("WEBP", {"method": 0})):

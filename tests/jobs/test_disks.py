@@ -75,6 +75,7 @@ def runs_page() -> AppTest:
     return app_at("runs").run()
 
 
+@pytest.mark.slow
 def test_runs_on_a_full_disk_are_listed_shown_and_deleted(disk: Path) -> None:
     first, second = stopped_run(), stopped_run()
     fill(disk)
@@ -91,6 +92,7 @@ def test_runs_on_a_full_disk_are_listed_shown_and_deleted(disk: Path) -> None:
     assert sorted(path.name for path in (disk / "runs").iterdir() if path.is_dir()) == [second]
 
 
+@pytest.mark.slow
 def test_a_queued_run_on_a_full_disk_says_why_it_does_not_start(disk: Path) -> None:
     job_id = submission.enter(make_spec("pattern_1010_gan"))
     fill(disk)

@@ -151,6 +151,7 @@ def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path
     assert not job.folder.path.exists()
 
 
+@pytest.mark.slow
 def test_scheduler_ends_when_there_is_nothing_to_do(runs: Path) -> None:
     train_jobs.stop(start(*ENDLESS).id)
     until(lambda: not train_jobs.jobs()[0].active)
@@ -180,6 +181,7 @@ def test_submit_imports_no_torch(runs: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_public_server_refuses_changes_and_starts_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = start(*ENDLESS)
     train_jobs.stop(job.id)

@@ -162,6 +162,7 @@ leave(task_worker.main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "error"),
     [

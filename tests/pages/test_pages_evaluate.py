@@ -300,6 +300,7 @@ def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     assert row_of("reader", 10, "accuracy").value.endswith("%")
 
 
+@pytest.mark.slow
 def test_the_page_cancels_a_measurement_and_shows_why_one_failed(runs: Path) -> None:
     app = open_page("evaluate", model="vae")
     app.button(key="evaluate_measure_steps").click().run()

@@ -73,6 +73,7 @@ def test_expected_figures_are_called_by_their_names():
     assert [metric for metric in sorted(metrics) if "/" in metric_table.name_of(metric)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*recipes.names(), *registry.names()])
 def test_train_draws_every_field_of_every_recipe_and_family(name):
     app = open_page("train", recipe=name)

@@ -190,6 +190,7 @@ def test_the_loss_is_the_cross_entropy_up_to_each_end() -> None:
     assert float(own) == pytest.approx(float(by_hand), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [0, 99])
 @pytest.mark.parametrize(
     "options",

@@ -82,6 +82,7 @@ print(figure("VmRSS:") - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
 @pytest.mark.parametrize("kind", ["16 bit", "transparent", "palette"])
 def test_a_small_file_takes_little_memory(kind: str) -> None:
