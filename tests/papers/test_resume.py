@@ -87,7 +87,7 @@ def _replaying(folder: RunFolder) -> None:
 
 def test_requests_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """set, save, sample and stop, as the Runs page sends them; a refusal is an event, not the end."""
-    from genmodels.training import runner, trainer
+    from genmodels.training import recorder, runner, trainer
 
     monkeypatch.setattr(trainer, "_POLL_SECONDS", -1.0)
     folder = RunFolder.create(tmp_path / "run", small_spec("vae", "train.max_steps=50", "train.preview_every=1000"))
@@ -101,13 +101,13 @@ def test_requests_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             {"action": "stop"},
         ]
     )
-    original = runner.FolderRecorder.requests
+    original = recorder.FolderRecorder.requests
 
-    def requests(self: runner.FolderRecorder) -> list[dict[str, object]]:
+    def requests(self: recorder.FolderRecorder) -> list[dict[str, object]]:
         folder.request(**next(asked, {"action": "stop"}))
         return original(self)
 
-    monkeypatch.setattr(runner.FolderRecorder, "requests", requests)
+    monkeypatch.setattr(recorder.FolderRecorder, "requests", requests)
     assert runner.train_folder(folder, device="cpu") == "stopped"
     events = folder.events()
     assert [event["kind"] for event in events] == ["set", "refused", "refused", "save"]
@@ -203,18 +203,18 @@ def test_a_run_killed_before_its_second_checkpoint_logs_step_0_once(tmp_path: Pa
 
 
 def test_a_preview_on_request_adds_no_second_line_for_its_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from genmodels.training import runner, trainer
+    from genmodels.training import recorder, runner, trainer
 
     monkeypatch.setattr(trainer, "_POLL_SECONDS", -1.0)
     folder = RunFolder.create(tmp_path / "run", small_spec("gan", "train.max_steps=50", "train.preview_every=1"))
     asked = iter([{"action": "sample"}, {"action": "sample"}, {"action": "stop"}, {"action": "sample"}])
-    original = runner.FolderRecorder.requests
+    original = recorder.FolderRecorder.requests
 
-    def requests(self: runner.FolderRecorder) -> list[dict[str, object]]:
+    def requests(self: recorder.FolderRecorder) -> list[dict[str, object]]:
         folder.request(**next(asked, {"action": "stop"}))
         return original(self)
 
-    monkeypatch.setattr(runner.FolderRecorder, "requests", requests)
+    monkeypatch.setattr(recorder.FolderRecorder, "requests", requests)
     assert runner.train_folder(folder, device="cpu") == "stopped"
     assert runner.train_folder(folder, device="cpu") == "stopped"
     steps = [line["step"] for line in folder.metrics()[0] if "preview/diversity" in line]

@@ -12,7 +12,7 @@ from torch import Tensor
 from genmodels.model import Model
 from genmodels.runs import checkpoint
 from genmodels.runs.folder import RunFolder
-from genmodels.training import runner
+from genmodels.training import recorder, runner
 from tests.conftest import small_spec
 
 STEPS, DECAY = 12, 0.5
@@ -35,15 +35,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, dict[i
     )
     folder = RunFolder.create(tmp_path_factory.mktemp("average") / "run", spec)
     previewed: dict[int, dict[str, Tensor]] = {}
-    preview = runner.FolderRecorder.preview
+    preview = recorder.FolderRecorder.preview
 
-    def recorded(self: runner.FolderRecorder, step: int, model: Model) -> None:
+    def recorded(self: recorder.FolderRecorder, step: int, model: Model) -> None:
         previewed[step] = {key: value.clone() for key, value in model.state_dict().items()}
         assert not model.training
         preview(self, step, model)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.FolderRecorder, "preview", recorded)
+        patch.setattr(recorder.FolderRecorder, "preview", recorded)
         assert runner.train_folder(folder, device="cpu") == "finished"
     return folder, previewed
 
