@@ -16,7 +16,7 @@ from genmodels import registry
 from genmodels.capabilities import SupportsTranslation
 from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.images import tiled, tiling
+from genmodels.images import full_size, tiled, tiling
 from genmodels.images.tiled import translate_image
 from genmodels.layers.instance_norm import EPS, InstanceNorm, frozen_copy
 from genmodels.model import Model
@@ -98,7 +98,7 @@ def test_other_translations_are_upsampled(kind: str) -> None:
     model = model_of() if kind == "no mask" else masked(0.0, channels=1)
     result = translate_image(model, image, "b_to_a", max_side=40, precision="fp32")
     translated = translate_image(model, small, "b_to_a", precision="fp32")
-    assert np.array_equal(result, tiled.resized(translated, 160, 96))
+    assert np.array_equal(result, full_size.resized(translated, 160, 96))
 
 
 def test_instance_norm_and_its_gradient_equal_pytorchs_in_both_layouts() -> None:
@@ -207,8 +207,8 @@ def test_a_network_with_a_large_receptive_field_gets_one_downsampled_image() -> 
     assert (width / height, 0.5 * 320**2 < width * height <= 320**2) == (pytest.approx(7 / 4, rel=0.02), True)
     done = translate_image(model, image, "a_to_b", tile=320, precision="fp32", on_progress=lambda *at: calls.append(at))
     assert (done.shape, calls) == (image.shape, [(1, 1)])
-    small = translate_image(model, tiled.resized(image, width, height), "a_to_b", precision="fp32")
-    assert np.array_equal(done, tiled.resized(small, 700, 400))
+    small = translate_image(model, full_size.resized(image, width, height), "a_to_b", precision="fp32")
+    assert np.array_equal(done, full_size.resized(small, 700, 400))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image
 from genmodels.capabilities import Direction
 from genmodels.data.formats import image_files
 from genmodels.errors import CapabilityError, ConfigError, DataError, UnknownNameError
-from genmodels.images import tiled
+from genmodels.images import full_size, tiled
 from genmodels.runs import checkpoint
 from genmodels.service import inference, large_images, translate
 from genmodels.service.large_images import ImageFile
@@ -49,7 +49,7 @@ def test_a_translation_is_that_of_the_model_at_the_training_size_and_has_the_siz
     assert (found.size, found.working_size, found.probabilities) == ((160, 96), (53, 32), None)
     small = np.asarray(picture.resize((53, 32), Image.Resampling.LANCZOS))
     model = checkpoint.load_model(runs / "colour", 10)
-    wanted = tiled.resized(tiled.translate_image(model, small, direction), 160, 96)
+    wanted = full_size.resized(tiled.translate_image(model, small, direction), 160, 96)
     assert wanted.std() > 5
     assert np.array_equal(found.pixels, wanted)
     first = translate.translate(TranslationRequest(model="colour", step=0, direction=direction), image_file(picture))
@@ -66,12 +66,12 @@ def test_a_masked_change_is_upsampled_onto_the_image_and_reported(runs: Path, mo
     found = translate.translate(TranslationRequest(model="attending"), image_file(picture))
     assert found.background_kept
     assert found.working_size == (53, 32)
-    colours, alpha = tiled.split_alpha(np.asarray(picture))
-    small = tiled.resized(colours, 53, 32)
+    colours, alpha = full_size.split_alpha(np.asarray(picture))
+    small = full_size.resized(colours, 53, 32)
     there = tiled.translate_image(checkpoint.load_model(runs / "attending", 10), small, "a_to_b")
-    wanted = tiled.to_full_size(there, small, colours, (160, 96))
+    wanted = full_size.to_full_size(there, small, colours, (160, 96))
     assert np.array_equal(found.pixels[..., :3], wanted)
-    assert not np.array_equal(wanted, tiled.resized(there, 160, 96))
+    assert not np.array_equal(wanted, full_size.resized(there, 160, 96))
     assert alpha is None or np.array_equal(found.pixels[..., 3:], alpha)
     assert not translate.translate(TranslationRequest(model="colour"), image_file(picture)).background_kept
 

@@ -24,7 +24,7 @@ from genmodels.config import FROM_DATA, Frozen
 from genmodels.data.formats import image_files
 from genmodels.data.sandbox import image_decoders
 from genmodels.errors import CapabilityError, GenmodelsError
-from genmodels.images import preview, tiled
+from genmodels.images import full_size, preview, tiled
 from genmodels.images.tiled import Progress
 from genmodels.model import Model
 from genmodels.networks.perceptual_settings import CONTENT_LAYERS, STYLE_LAYERS
@@ -185,7 +185,7 @@ def stylize(request: StylizeRequest, file: ImageFile, on_progress: Progress | No
             source_image = np.asarray(
                 Image.fromarray(source_image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
             )
-        colours, alpha = tiled.split_alpha(source_image)
+        colours, alpha = full_size.split_alpha(source_image)
         began = time.perf_counter()
         pixels = run_tiles(model, colours, "stylize", on_progress)
         if alpha is not None:

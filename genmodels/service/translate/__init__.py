@@ -24,7 +24,7 @@ from genmodels.data.loader import to_float
 from genmodels.data.sandbox import image_decoders
 from genmodels.errors import CapabilityError
 from genmodels.evaluation.translation_metrics import classifier_of, probability_of_b
-from genmodels.images import preview, tiled
+from genmodels.images import full_size, preview, tiled
 from genmodels.images.tiled import Progress
 from genmodels.model import Model
 from genmodels.runs import catalog
@@ -122,12 +122,12 @@ def translate(request: TranslationRequest, file: ImageFile, on_progress: Progres
     def make(model: Model) -> tuple[Translation, int]:
         source_image = image_decoders.decode_whole(file.raw)
         before, (height, width) = shown(source_image), source_image.shape[:2]
-        colours, alpha = tiled.split_alpha(source_image)
+        colours, alpha = full_size.split_alpha(source_image)
         reduced = _reduced(model, request, colours)
         original = colours if tiled.keeps_background(model) else None
         del source_image, colours  # up to 0.2 GB, which most models do not need while the network works for minutes
         one_way = _one_way(request, file, reduced, on_progress)
-        pixels = tiled.to_full_size(one_way.translated, one_way.source, original, (width, height))
+        pixels = full_size.to_full_size(one_way.translated, one_way.source, original, (width, height))
         if alpha is not None:
             pixels = np.concatenate([pixels, alpha], 2)
         size = one_way.source.shape[1], one_way.source.shape[0]
@@ -215,7 +215,7 @@ def _one_way(
         source = reduced
         if source is None:
             source_image = image_decoders.decode_whole(file.raw)
-            source = _reduced(model, request, tiled.split_alpha(source_image)[0])
+            source = _reduced(model, request, full_size.split_alpha(source_image)[0])
             del source_image
         began = time.perf_counter()
         translated = run_tiles(model, source, request.direction, on_progress)
@@ -253,7 +253,7 @@ def _reduced(model: Model, request: TranslationRequest, colours: np.ndarray) -> 
     if request.detail:
         factor = min(factor, request.detail * min(model.config.shape[1:]) / min(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    return tiled.resized(colours, *tiled.working_size(model, *size, TILE))
+    return full_size.resized(colours, *tiled.working_size(model, *size, TILE))
 
 
 def _probabilities(request: TranslationRequest, *images: np.ndarray) -> tuple[float, float] | None:
