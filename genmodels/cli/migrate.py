@@ -13,8 +13,8 @@ from genmodels.errors import CheckpointError, ConfigError
 from genmodels.runs.files import JSON_BYTES, read_json, read_lines, write_json, write_lines
 from genmodels.runs.folder import CONFIG, EVENTS, FORMAT, MEASURED
 
-_NAMES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("format_1.yaml").read_text(encoding="utf-8"))
-"""What format 2 renamed."""
+_NAMES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("renamed.yaml").read_text(encoding="utf-8"))
+"""What formats 2 and 3 renamed."""
 
 
 def migrate(
@@ -40,13 +40,15 @@ def migrate(
 
 
 def migrate_folder(folder: Path) -> bool:
-    """Convert one run folder of format 1; False if it has the current format already. Raises CheckpointError."""
+    """Convert one run folder of format 1 or 2; False if it has the current format already. Raises CheckpointError."""
     config = read_json(folder / CONFIG)
     version = config.get("format") if isinstance(config, dict) else None
     if version == FORMAT:
         return False
-    if version != 1:
-        raise CheckpointError(f"{folder / CONFIG} has format version {version!r}, and only version 1 can be converted")
+    if version not in (1, 2):
+        raise CheckpointError(
+            f"{folder / CONFIG} has format version {version!r}, and only versions 1 and 2 can be converted"
+        )
     if (folder / MEASURED).is_file():
         write_json(folder / MEASURED, _converted_facts(read_json(folder / MEASURED)))
     if (folder / EVENTS).is_file():
@@ -74,7 +76,7 @@ def _converted_spec(spec: Any) -> Any:
 
 
 def _converted_runtime(runtime: Mapping[str, Any]) -> dict[str, Any]:
-    """The runtime with the kernels that format 1 used: two always, convolutions as products if the tuner chose them."""
+    """The runtime with the kernels that formats 1 and 2 used: two always, convolutions as products if the tuner chose them."""
     others = {name: value for name, value in runtime.items() if name != "conv_products"}
     return {**others, "kernels": ["convolution"] * runtime["conv_products"] + ["dropout", "penalised_critic"]}
 

@@ -40,7 +40,7 @@ from genmodels.runs.provenance import git_commit, versions
 from genmodels.system import leftovers, processes
 from genmodels.system.paths import PROJECT
 
-FORMAT = 2
+FORMAT = 3
 """Version of config.json and metrics.json; `python -m genmodels migrate` converts older ones."""
 CONFIG, METRICS, STATUS, CONTROL, EVENTS = (
     "config.json",

@@ -196,7 +196,7 @@ def test_publish_refuses_and_changes_nothing(trained: RunFolder, own_checkpoints
 def test_damaged_and_other_folders_are_reported(trained: RunFolder) -> None:
     config = read_json(trained.path / "config.json")
     write_json(trained.path / "config.json", {**config, "format": 99})
-    with pytest.raises(CheckpointError, match=r"format version 99, this program reads 2\. Update"):
+    with pytest.raises(CheckpointError, match=r"format version 99, this program reads 3\. Update"):
         catalog.load(trained.name)
     assert trained.name not in [info.name for info in catalog.list_checkpoints()]
     (trained.path / "config.json").write_text("{half")

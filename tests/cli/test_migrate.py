@@ -34,7 +34,7 @@ def old() -> RunFolder:
 def test_an_old_run_is_reported_with_the_command_that_converts_it(old: RunFolder) -> None:
     assert old.name not in [info.name for info in catalog.list_checkpoints()]
     wanted = (
-        r"old's run/config\.json has format version 1, this program reads 2\. Convert it: python -m genmodels migrate"
+        r"old's run/config\.json has format version 1, this program reads 3\. Convert it: python -m genmodels migrate"
     )
     with pytest.raises(CheckpointError, match=wanted):
         catalog.load(old.name)
@@ -47,7 +47,7 @@ def test_an_old_run_is_reported_with_the_command_that_converts_it(old: RunFolder
 def test_an_old_run_is_converted_in_place(old: RunFolder, whole: bool) -> None:
     weights = (old.step_path(old.steps()[-1]) / "model.safetensors").stat().st_mtime_ns
     done = run("migrate", str(runs_root() if whole else old.path))
-    assert (done.returncode, done.stdout) == (0, "old's run: converted to format 2\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "old's run: converted to format 3\n"), done.stderr
     for name in ("config.json", "metrics.json"):
         assert read_json(old.path / name) == read_json(PUBLISHED / name)
     assert (old.step_path(old.steps()[-1]) / "model.safetensors").stat().st_mtime_ns == weights
@@ -56,7 +56,7 @@ def test_an_old_run_is_converted_in_place(old: RunFolder, whole: bool) -> None:
     assert own.config.quantisation == "stochastic"
     assert torch.equal(own.sample(1, generator=seeded[0]), published.sample(1, generator=seeded[1]))  # type: ignore[operator]
     again = run("migrate", str(runs_root()))
-    assert (again.returncode, again.stdout) == (0, "old's run: has format 2\n")
+    assert (again.returncode, again.stdout) == (0, "old's run: has format 3\n")
 
 
 def test_an_interrupted_conversion_is_repeated(old: RunFolder) -> None:
@@ -76,6 +76,19 @@ def test_settings_get_their_new_names(case: dict[str, Any], tmp_path: Path) -> N
     assert (spec["family"], spec["model"]) == (case["model"], case["converted"])
     assert "config" not in spec
     assert set(spec["expect"]) == {"domains/a_as_b", "classes/fraction_3", "labels/agreement"}
+
+
+def test_a_run_of_format_2_is_converted_too(tmp_path: Path) -> None:
+    spec = {"model": "wavenet", "config": {"condition_dropout": 0.1}, "expect": {"classes/fraction_3": [0, 1]}}
+    write_json(tmp_path / "config.json", {"format": 2, "spec": spec, "runtime": {"conv_products": False}})
+    assert migrate_folder(tmp_path)
+    config = read_json(tmp_path / "config.json")
+    assert config["format"] == 3
+    assert config["spec"] == {
+        "family": "wavenet",
+        "model": {"condition_dropout": 0.1},
+        "expect": {"classes/fraction_3": [0, 1]},
+    }
 
 
 def test_events_get_their_new_names(old: RunFolder) -> None:
@@ -108,12 +121,12 @@ def test_what_cannot_be_converted_is_named_and_the_others_are_converted(old: Run
     (broken / "config.json").write_text("{half")
     newer = runs_root() / "newer"
     newer.mkdir()
-    write_json(newer / "config.json", {"format": 3})
+    write_json(newer / "config.json", {"format": 4})
     done = run("migrate", str(runs_root()))
     assert done.returncode == 1
     assert "broken: not converted:" in done.stderr
     assert "newer: not converted:" in done.stderr
-    assert "format version 3" in done.stderr
+    assert "format version 4" in done.stderr
     assert "2 of 3 runs could not be converted" in done.stderr
     assert "old's run: converted" in done.stdout
     assert run("migrate", str(tmp_path / "nowhere")).returncode == 2

@@ -231,7 +231,7 @@ def test_foreground_run_is_listed_and_ctrl_c_saves(runs: Path) -> None:
 def test_damaged_and_foreign_folders_do_not_break_the_list(runs: Path) -> None:
     for name in ("damaged", "whole", "trimmed"):
         RunFolder.create(runs / name, make_spec("pattern_1010_gan", None, ["train.max_steps=50"]))
-    (runs / "damaged" / "config.json").write_text('{"format": 2, "spec"')
+    (runs / "damaged" / "config.json").write_text('{"format": 3, "spec"')
     (runs / "whole" / "step-000050").mkdir()
     (runs / "trimmed" / "step-000020").mkdir()
     (runs / "holiday").mkdir()
@@ -295,7 +295,7 @@ def test_scheduler_survives_a_run_folder_damaged_during_training(runs: Path) -> 
     assert pid is not None
     serving = daemon.running_pid(runs)
     os.kill(pid, signal.SIGKILL)
-    (broken.folder.path / "config.json").write_text('{"format": 2, "spec": {"train": {"max_steps": "abc"}}}')
+    (broken.folder.path / "config.json").write_text('{"format": 3, "spec": {"train": {"max_steps": "abc"}}}')
     (broken.folder.path / "status.json").write_text("null")
     assert until_state(broken.id, "FAILED").error
     assert until_state(healthy.id, "SUCCEEDED").step == 100

@@ -278,7 +278,7 @@ def test_a_name_with_markdown_is_shown_as_typed():
 def test_a_damaged_run_shows_its_cause_and_hides_no_other():
     folder = finished_run()
     finished_run("pattern_1010_gan-2")
-    (folder.path / "config.json").write_text('{"format": 2, "spec"')
+    (folder.path / "config.json").write_text('{"format": 3, "spec"')
     app = open_page("runs", run=folder.name)
     assert any("config.json cannot be read" in error.value for error in app.error)
     app.selectbox(key="runs_select").select("pattern_1010_gan-2").run()
@@ -291,7 +291,7 @@ def test_a_damaged_run_shows_its_cause_and_hides_no_other():
     [
         ("status.json", "null"),
         ("status.json", '{"phase": "training", "heartbeat": 9e12, "pid": "zz", "step": "many", "max_steps": "abc"}'),
-        ("config.json", '{"format": 2, "spec": {"title": "x", "train": {"max_steps": "abc"}, "run": {}, "data": {}}}'),
+        ("config.json", '{"format": 3, "spec": {"title": "x", "train": {"max_steps": "abc"}, "run": {}, "data": {}}}'),
         ("events.jsonl", '{"step": 1, "kind": "set", "time": "zz", "path": 5}\n{"step": 2, "kind": 7, "time": null}\n'),
         ("events.jsonl", '{"step": 1, "kind": "set", "time": 5, "path": "model.lr", "old": null, "new": []}\n'),
     ],

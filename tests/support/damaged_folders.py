@@ -120,7 +120,7 @@ REFUSED = {
     "config nested": (written(CONFIG, b"[" * 200_000), "nested"),
     "config nested a little less": (written(CONFIG, b"[" * 900 + b"]" * 900), "nested"),
     "config null": (written(CONFIG, b"null"), "format version None"),
-    "config spec null": (written(CONFIG, b'{"format": 2, "spec": null}'), "damaged"),
+    "config spec null": (written(CONFIG, b'{"format": 3, "spec": null}'), "damaged"),
     "config in Latin-1": (written(CONFIG, '{"format": "ä"}'.encode("latin-1")), "cannot be read"),
     "config of 50 MB": (written(CONFIG, b'{"x":"' + b"a" * 50_000_000 + b'"}'), "larger than"),
     "config a pipe": (piped(CONFIG), "not a regular file"),
