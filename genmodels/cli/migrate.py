@@ -76,7 +76,7 @@ def _converted_spec(spec: Any) -> Any:
 
 
 def _converted_runtime(runtime: Mapping[str, Any]) -> dict[str, Any]:
-    """The runtime with the kernels that formats 1 and 2 used: two always, convolutions as products if the tuner chose them."""
+    """The runtime with the kernels of formats 1 and 2: two always, convolution as products if the tuner chose it."""
     others = {name: value for name, value in runtime.items() if name != "conv_products"}
     return {**others, "kernels": ["convolution"] * runtime["conv_products"] + ["dropout", "penalised_critic"]}
 
