@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -221,11 +221,11 @@ def misses(metrics: Mapping[str, float], expect: Mapping[str, tuple[float | None
     return sentences
 
 
-def range_text(low: float | None, high: float | None) -> str:
-    """The range as text: `at least 0.99`, `at most 103.3`, `0.23 to 0.27`."""
+def range_text(low: float | None, high: float | None, number: Callable[[float], str] = "{:g}".format) -> str:
+    """The range as text: `at least 0.99`, `at most 103.3`, `0.23 to 0.27`; `number` writes a limit."""
     if low is None:
-        return f"at most {high:g}" if high is not None else "anything"
-    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+        return f"at most {number(high)}" if high is not None else "anything"
+    return f"at least {number(low)}" if high is None else f"{number(low)} to {number(high)}"
 
 
 def _batches(arrays: Arrays, size: int = _BATCH) -> list[Tensor]:

@@ -285,6 +285,13 @@ def test_published_figures_stand_with_their_meaning(runs: Path) -> None:
     assert "upper bound" in row.text
 
 
+def test_a_fraction_and_its_expected_range_are_both_percentages(runs: Path) -> None:
+    info = info_of("mnist_cnn")
+    row = row_of("mnist_cnn", info.steps[-1], "accuracy")
+    assert row.value == f"{100 * info.metrics['accuracy']:.1f}\u00a0%"
+    assert row.expected == "at least 96.5\u00a0%"
+
+
 @pytest.mark.slow
 def test_the_button_measures_and_the_figures_appear(runs: Path) -> None:
     app = open_page("evaluate", model="reader")
@@ -353,7 +360,7 @@ def test_a_hundredfold_fall_is_shown_on_a_log_scale_beside_real_against_real(nam
     drawn = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     (curve,) = (one for one in drawn if one["layout"].get("xaxis", {}).get("title", {}).get("text") == "Training step")
     assert curve["layout"]["yaxis"]["type"] == "log"
-    assert curve["layout"]["yaxis"]["title"]["text"] == "FID (classifier features), log scale"
+    assert curve["layout"]["yaxis"]["title"]["text"] == "FID (classifier<br>features), log scale"
     real = info_of(name).metrics["judge/frechet_real"]
     published, line = curve["data"]
     assert (published["name"], line["name"]) == ("published", "real against real")

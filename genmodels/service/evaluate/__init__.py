@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from genmodels import data, evaluation
-from genmodels.evaluation import digit_metrics, range_text, reference_classifier
+from genmodels.evaluation import digit_metrics, reference_classifier
 from genmodels.publishing.expected import Expectation, expectation_of
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
@@ -119,9 +119,9 @@ def steps_to_measure(info: CheckpointInfo) -> tuple[int, ...]:
     return tuple(without[round(index * (len(without) - 1) / (MAX_STEPS - 1))] for index in range(MAX_STEPS))
 
 
-def expected(info: CheckpointInfo, step: int) -> dict[str, str]:
-    """The recipe's expected range of each metric, such as `at least 0.99`; only for the last step."""
-    return {name: range_text(*bounds) for name, bounds in _expectation(info, step).bounds.items()}
+def expected(info: CheckpointInfo, step: int) -> dict[str, tuple[float | None, float | None]]:
+    """The recipe's expected range of each metric, its lower and its upper limit; only for the last step."""
+    return dict(_expectation(info, step).bounds)
 
 
 def differences(info: CheckpointInfo, step: int) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ table { border-collapse: collapse; width: 100%; min-width: calc(9.5rem + var(--c
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th, td { padding: 0.4rem 0.6rem; border-bottom: 1px solid var(--st-border-color); vertical-align: top;
          text-align: left; }
-thead th { font-weight: 600; font-size: 0.82rem; overflow-wrap: anywhere; vertical-align: bottom; }
+thead th { font-weight: 600; font-size: 0.82rem; overflow-wrap: break-word; vertical-align: bottom; }
 tbody th { font-weight: 400; position: sticky; left: 0; background: var(--st-background-color); width: 42%;
            min-width: 8.3rem; max-width: 26rem; }
 summary { cursor: pointer; }
@@ -66,7 +66,12 @@ export default function ({ parentElement, data }) {
   frame.setAttribute("aria-label", data.label);
   table.style.setProperty("--columns", data.heads.length);
   const head = make("tr", "");
-  head.append(make("th", data.corner, { scope: "col" }), ...data.heads.map(text => make("th", text, { scope: "col" })));
+  const heading = text => {                 // a name breaks after an underscore, never inside a word
+    const cell = make("th", "", { scope: "col" });
+    for (const part of text.split(/(?<=_)/)) cell.append(part, document.createElement("wbr"));
+    return cell;
+  };
+  head.append(heading(data.corner), ...data.heads.map(heading));
   const rows = data.rows.map(row => {
     const line = make("tr", ""), name = make("th", "", { scope: "row" }), more = make("details", "");
     more.dataset.name = row.name;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -19,6 +20,7 @@ from pages.components.numbers import percent
 from pages.parts.evaluate.metrics import value_text
 
 _GREY = "#8a9499"
+_TITLE = 24  # characters of an axis title that fit beside a curve below a legend of two lines
 _CONFIG = {"displayModeBar": False}
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
@@ -175,13 +177,14 @@ def over_training(info: CheckpointInfo) -> None:
             hovertemplate="%{y:.2f}",
         )
     axis = axis_of([value for trace in figure.data for value in trace.y])
+    title = t(f"evaluate.curve.{axis}", name=name_of(chosen))
     figure.update_layout(
         height=300,
         margin=_MARGIN,
         legend=_LEGEND,
         showlegend=True,
         xaxis={"title": t("common.step"), "fixedrange": True, "tickformat": ",d"},
-        yaxis={"title": t(f"evaluate.curve.{axis}", name=name_of(chosen)), "fixedrange": True, "type": axis},
+        yaxis={"title": "<br>".join(textwrap.wrap(title, _TITLE)), "fixedrange": True, "type": axis},
     )
     if axis == "log":
         figure.update_yaxes(dtick=1, tickformat="~r")

@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from genmodels.evaluation import metric_table
+from genmodels.evaluation import metric_table, range_text
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
 from genmodels.service.evaluate import Measured
@@ -84,7 +84,7 @@ def rows(info: CheckpointInfo, measured: Measured) -> list[Row]:
         own = [name for name in names if name in measured.metrics]
         if own:
             table.append(Row(t(f"evaluate.group.{group}")))
-            table += [_row(name, measured, expected.get(name, "")) for name in own]
+            table += [_row(name, measured, _range(name, expected.get(name))) for name in own]
     return table
 
 
@@ -95,6 +95,13 @@ def value_text(name: str, value: float) -> str:
     if name == "classes/above_1_percent":
         return of_ten(value)
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _range(name: str, bounds: tuple[float | None, float | None] | None) -> str:
+    """The expected range in the unit of the value: `at least 99 %`, not 0.99, of a fraction; empty if there is none."""
+    if bounds is None:
+        return ""
+    return range_text(*bounds, lambda limit: f"{100 * limit:g}\u00a0%" if _is_fraction(name) else f"{limit:g}")
 
 
 def _is_fraction(name: str) -> bool:

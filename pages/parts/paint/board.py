@@ -38,7 +38,8 @@ _CSS = """
          max-width: calc(var(--columns) * (var(--tile) + 0.6rem)); }
 figure { margin: 0; min-width: 0; text-align: center; display: grid; grid-row: span 3; grid-template-rows: subgrid;
          row-gap: 0.2rem; }
-.above { font-size: 0.85rem; font-weight: 600; line-height: 1.3; align-self: end; grid-row: 1; }
+.above { font-size: 0.85rem; font-weight: 600; line-height: 1.3; align-self: end; grid-row: 1;
+         overflow-wrap: anywhere; }
 .paper { grid-row: 2; }
 figcaption { grid-row: 3; }
 .above:empty, figcaption:empty { display: none; }
@@ -171,7 +172,8 @@ export default function ({ parentElement, data, setStateValue }) {
     const [above, paper, caption] = board.children[index].children;
     const given = paper.querySelector(".given");
     given.hidden = !data.start; given.style.top = `${100 * data.start / (data.width * data.height)}%`;
-    above.textContent = tile.above; caption.textContent = tile.below;
+    above.replaceChildren(...tile.above.split(/(?<=_)/).flatMap(part => [part, document.createElement("wbr")]));
+    caption.textContent = tile.below;
     paper.classList.toggle("pick", data.pick);
     paper.setAttribute("role", data.pick ? "slider" : "img");
     paper.setAttribute("aria-label", tile.alt);
