@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from streamlit.components.v2 import manifest_scanner
 from genmodels import registry
 from genmodels.model import Batch, Model
 from genmodels.recipes import Spec, family, parse_overrides, resolve
-from train_jobs import daemon
+from tests.support.job_processes import end_processes
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
 _SHALLOW = {"style_relu3_1": 0, "content_relu3_2": 0, "content_relu2_2": 1}
@@ -137,9 +136,4 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def runs(own_folders: Path) -> Iterator[Path]:
     """A runs folder whose scheduler and workers end with the test."""
     yield own_folders
-    pid = daemon.running_pid(own_folders)
-    if pid:
-        psutil.Process(pid).kill()
-    for process in psutil.process_iter(["cmdline"]):
-        if any(part.startswith(str(own_folders)) for part in process.info["cmdline"] or []):
-            process.kill()
+    end_processes(own_folders)

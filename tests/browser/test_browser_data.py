@@ -5,33 +5,22 @@ from __future__ import annotations
 import re
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
+from genmodels.data.formats.zip_files import UPLOAD
+from tests.support.browser import Browser, Server, browsing, settle, widget
 from tests.support.hostile_hdf5 import write_hostile_hdf5
 from tests.support.picture_files import BLUE, RED, claimed_png, encoded, plain, zipped
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    root = tmp_path_factory.mktemp("studio")
-    environment = {"GENMODELS_RUNS": str(root / "runs"), "GENMODELS_DATA": str(root / "data")}
-    with server_of(environment, root / "server.log") as found:
-        yield found
-
-
-def upload_view(browser: Browser, server: Server) -> Page:
-    page = browser.open(server.url + "/data")
+def upload_view(page: Page) -> None:
     widget(page, "data_view").get_by_text("Upload your own").click()
     expect(page.locator('input[type="file"]')).to_be_attached()
-    return page
 
 
 def choose(page: Page, *files: Path, title: str) -> None:
@@ -91,7 +80,8 @@ def test_class_folders_in_a_zip_are_uploaded_packed_and_lead_to_a_training(
         for number in range(15)
     }
     files |= {"cats/text.png": b"this is text", "dogs/bomb.png": claimed_png(13_000, 13_000)}
-    page = upload_view(browser, server)
+    page = browser.open(server.url + "/data")
+    upload_view(page)
     choose(page, zipped(tmp_path / "pets.zip", files), title="My pets")
     pack(page)
     expect(page.get_by_text("My pets is ready: 30 pictures")).to_be_visible()
@@ -110,7 +100,8 @@ def test_single_pictures_are_uploaded_and_the_set_deleted(browser: Browser, serv
     paths = [tmp_path / f"{number}.png" for number in range(12)]
     for path in paths:
         path.write_bytes(encoded(plain(RED, (90, 70))))
-    page = upload_view(browser, server)
+    page = browser.open(server.url + "/data")
+    upload_view(page)
     choose(page, *paths, title="Twelve reds")
     pack(page)
     expect(page.get_by_text("Twelve reds is ready: 12 pictures of 64 x 64")).to_be_visible()
@@ -124,18 +115,24 @@ def test_single_pictures_are_uploaded_and_the_set_deleted(browser: Browser, serv
 def test_what_is_hostile_is_refused_with_the_reason(browser: Browser, server: Server, tmp_path: Path) -> None:
     write_hostile_hdf5(tmp_path / "evil.h5", "external storage")
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
-        for number in range(100_000):
+        for number in range(UPLOAD.entries + 1):
             archive.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
     (tmp_path / "fake.zip").write_bytes(b"this is text")
-    for name, reason in (("evil.h5", "keeps its data in other files"), ("many.zip", "holds 100,000 files")):
-        page = upload_view(browser, server)
+    page = browser.open(server.url + "/data")
+    for name, reason in (
+        ("evil.h5", "keeps its data in other files"),
+        ("many.zip", f"holds {UPLOAD.entries + 1:,} files"),
+    ):
+        page.reload()
+        upload_view(page)
         choose(page, tmp_path / name, title="Evil")
         pack(page)
         expect(page.get_by_text(reason)).to_be_visible()
-    page = upload_view(browser, server)
+    page.reload()
+    upload_view(page)
     page.locator('input[type="file"]').set_input_files(str(tmp_path / "fake.zip"))
     expect(page.get_by_text("is neither a zip nor an HDF5 file")).to_be_visible()
-    page = browser.open(server.url + "/data?data=evil")
+    page.goto(server.url + "/data?data=evil")
     expect(page.get_by_text("There is no data set called")).to_be_visible()
     browser.check_console()
 

@@ -7,21 +7,16 @@ import io
 import re
 import wave
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.test_browser_translate import _SMALL as SMALL_CYCLEGAN
-from tests.browser.test_browser_translate import photo
-from tests.support.browser import Browser, Server, browser, server_of, settle, widget
-from tests.support.runs import save_run
-from tests.support.speech import SMALL as SMALL_VOICE
-from tests.support.stylizing import offer, save_networks
+from tests.support.browser import Browser, Server, settle, widget
+from tests.support.picture_files import encoded
+from tests.support.translation import photo
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 _PATIENCE = 60_000
@@ -37,40 +32,12 @@ _PAGES = {
         "conditional_between_gif",
     ],
     "/compare?models=vae,cgan": ["compare_png"],
-    "/paint?model=painter": ["paint_png", "paint_gif"],
+    "/paint?model=plain": ["paint_png", "paint_gif"],
     "/speak?model=voice&seconds=0.2": ["speak_wav_ask"],
     "/translate?model=grey": ["translate_png_0", "translate_png_1", "translate_zip"],
     "/stylize?model=fast&run=canvas": ["stylize_png_fast", "stylize_canvas_png"],
     "/runs?run=vae": ["runs_download"],
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    root = tmp_path_factory.mktemp("downloads")
-    (root / "checkpoints").mkdir()
-    env = {f"GENMODELS_{name.upper()}": str(root / name) for name in ("data", "runs", "checkpoints")}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in env.items():
-            patch.setenv(name, value)
-        vae = save_run(root / "runs", "vae", "mnist_vae_20", "data.name=digits")
-        vae.write_status(phase="finished", step=10)
-        save_run(root / "runs", "cgan", "mnist_cgan_onehot", "data.name=digits")
-        tiny = ("model.channels=4", "model.layers=1", "data.name=digits")
-        save_run(root / "runs", "painter", "mnist_pixelcnn", *tiny)
-        save_run(root / "runs", "voice", "tones_wavenet", *SMALL_VOICE)
-        save_run(root / "runs", "grey", "flowers_cyclegan", *SMALL_CYCLEGAN)
-        offer(root / "data", "boston")
-        save_networks(root, "fast")
-        canvas = save_run(
-            root / "runs", "canvas", "style_transfer", "data.name=striped_digits", "data.size=null",
-            "data.style_size=null", "model.style_relu5_1=0", "model.style_relu4_1=0", steps=(0,),
-        )  # fmt: skip
-        canvas.preview_path(0).parent.mkdir(exist_ok=True)
-        canvas.preview_path(0).write_bytes(photo(32, 32))
-        canvas.write_status(phase="finished", step=int(canvas.spec().train.max_steps or 0))
-    with server_of({**env, "OMP_NUM_THREADS": "1"}, root / "server.log") as found:
-        yield found
 
 
 def _prepare(page: Page, address: str) -> None:
@@ -79,7 +46,7 @@ def _prepare(page: Page, address: str) -> None:
     elif address.startswith("/seeds"):
         widget(page, "seeds_table").get_by_role("button").click()
     elif address.startswith("/translate"):
-        files = [{"name": f"p{n}.png", "mimeType": "image/png", "buffer": photo(n, 40)} for n in (40, 60)]
+        files = [FilePayload(name=f"p{n}.png", mimeType="image/png", buffer=encoded(photo(n, 40))) for n in (40, 60)]
         page.locator('input[type="file"]').set_input_files(files)
     elif address.startswith("/runs"):
         widget(page, "runs_manage").locator("summary").click()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,9 @@ from playwright.sync_api import Page, expect
 
 from genmodels.runs.files import write_json
 from genmodels.runs.folder import STATUS
-from tests.support.browser import Browser, Server, browser, server_of, settle, widget
-from tests.support.runs import save_run
+from tests.support.browser import Browser, Server, browsing, server_of, settle, widget
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def server(runs: Path) -> Iterator[Server]:
-    save_run(runs, "my_vae", "mnist_vae_20", "data.name=digits", steps=(0, 10, 20))
-    with server_of({"GENMODELS_RUNS": str(runs)}, runs.parent / "server.log") as found:
-        yield found
 
 
 def source(page: Page) -> str:
@@ -45,15 +30,14 @@ def changed_from(page: Page, before: str) -> str:
     return source(page)
 
 
-@pytest.mark.parametrize(("path", "title"), [("latent?model=mnist_vae_20", "Latent explorer"), ("train", "Train")])
-def test_a_cold_deep_link_has_its_frame(browser: Browser, tmp_path: Path, path: str, title: str) -> None:
-    with server_of({"GENMODELS_RUNS": str(tmp_path)}) as fresh:
-        page = browser.open(f"{fresh.url}/{path}")
-        expect(page.locator("h1").first).to_contain_text(title)
+def test_a_cold_deep_link_has_its_frame(tmp_path: Path) -> None:
+    """Two more are in `test_browser_runs` and `test_browser_training`: each is the first page of its server."""
+    with server_of({"GENMODELS_RUNS": str(tmp_path)}) as fresh, browsing(fresh=True) as window:
+        page = window.open(f"{fresh.url}/latent?model=mnist_vae_20")
+        expect(page.locator("h1").first).to_contain_text("Latent explorer")
         expect(page.get_by_role("link", name="Gallery")).to_be_visible()
-        if "latent" in path:
-            expect(widget(page, "latent_pad").locator("canvas")).to_be_visible()
-        browser.check_console()
+        expect(widget(page, "latent_pad").locator("canvas")).to_be_visible()
+        window.check_console()
 
 
 @pytest.mark.alone
@@ -127,9 +111,9 @@ def test_a_reload_keeps_the_model_of_the_address(browser: Browser, server: Serve
     assert "model=my_vae" in page.url
 
 
-def test_a_run_whose_training_ends_stays_chosen(browser: Browser, server: Server, runs: Path) -> None:
+def test_a_run_whose_training_ends_stays_chosen(browser: Browser, server: Server, studio: Path) -> None:
     """It is called otherwise in the list then, and what a browser sends of a list are its texts."""
-    status = runs / "my_vae" / STATUS
+    status = studio / "runs" / "my_vae" / STATUS
     write_json(status, {"phase": "training", "heartbeat": time.time() + 600})
     page = browser.open(server.url + "/seeds?model=my_vae")
     chosen = widget(page, "seeds_model").get_by_role("combobox")

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
-from tests.support.painting import save_pixel_models
+from pages.components.i18n import t
+from tests.support.browser import Browser, Server, browsing, settle, widget
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Untrained runs alone."""
-    root = tmp_path_factory.mktemp("painted")
-    save_pixel_models(root / "runs")
-    (root / "checkpoints").mkdir()
-    env = {"GENMODELS_RUNS": str(root / "runs"), "GENMODELS_CHECKPOINTS": str(root / "checkpoints")}
-    with server_of(env, root / "server.log") as found:
-        yield found
 
 
 def seen(page: Page, key: str, picture: int = 0) -> int:
@@ -120,12 +107,15 @@ def test_a_drawn_upper_half_is_completed(browser: Browser, server: Server) -> No
 
 def test_every_part_fits_a_narrow_dark_window(server: Server) -> None:
     with browsing(width=400, height=900, dark=True) as narrow:
+        page = narrow.open(f"{server.url}/paint?model=my_mnist_gated_pixelcnn", wait_for_app=False)
         for part, key in (("generate", "paint_board"), ("field", "paint_field"), ("surprise", "paint_surprise")):
-            page = narrow.open(f"{server.url}/paint?model=asked&part={part}", wait_for_app=False)
+            widget(page, "paint_part").get_by_text(t(f"paint.parts.{part}"), exact=True).click()
             all_painted(page, key)
             settle(page, timeout=60_000)
             wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
             assert wide <= 400, f"{part} is {wide} pixels wide"
+            titles = widget(page, key).locator(".above")
+            assert titles.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length") == 0
         page.get_by_role("slider").first.wait_for()
         spot = widget(page, "paint_surprise").get_by_role("slider").first
         spot.press("ArrowDown")

@@ -5,29 +5,17 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Browser, Server, browser, browsing, server_of, settle, widget
-from tests.support.runs import save_run
+from tests.support.browser import Browser, Server, browsing, settle, widget
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 _SUM = "/seeds?model=mnist_gan&seeds=42,10,30&z=s42 - s10"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    runs = tmp_path_factory.mktemp("runs")
-    save_run(runs, "constant", "pattern_1010_gan")
-    save_run(runs, "line", "mnist_vae_20", "data.name=digits", "model.latent_dim=1")
-    with server_of({"GENMODELS_RUNS": str(runs)}, runs.parent / "server.log") as found:
-        yield found
 
 
 def shown(page: Page, key: str) -> str:
@@ -162,7 +150,7 @@ def test_a_narrow_window_folds_the_ways_and_scrolls_only_down(server: Server) ->
 def test_models_without_and_with_one_dimension(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/seeds?model=constant")
     expect(page.get_by_text("Nothing to do here")).to_be_visible()
-    page = browser.open(server.url + "/seeds?model=line&seeds=1,2&z=s1%2Bs2")
+    page.goto(server.url + "/seeds?model=line&seeds=1,2&z=s1%2Bs2")
     assert len(inks(page, "seeds_equation")) == 3
     browser.check_console()
 

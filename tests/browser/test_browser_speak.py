@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from pages.components.i18n import t
-from tests.support.browser import Browser, Server, browser, browsing, chromium, server_of, settle, widget
-from tests.support.runs import save_run
-from tests.support.speech import SMALL
+from tests.support.browser import Browser, Server, browsing, settle, widget
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 _PATIENCE = 60_000  # the first chart brings five megabytes of Plotly, which a busy core reads slowly
 _ASKED = "/speak?model=voice&say=rising&speaker=reed&seconds=0.8"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    root = tmp_path_factory.mktemp("speaking")
-    (root / "checkpoints").mkdir()
-    save_run(root / "runs", "voice", "tones_wavenet", *SMALL)
-    env = {
-        "GENMODELS_RUNS": str(root / "runs"),
-        "GENMODELS_CHECKPOINTS": str(root / "checkpoints"),
-        "GENMODELS_DATA": str(root / "data"),
-    }
-    with server_of(env, root / "server.log") as found:
-        yield found
 
 
 def speak(page: Page, key: str) -> None:
@@ -84,31 +66,24 @@ def test_a_recording_is_continued_behind_a_seam(browser: Browser, server: Server
 
 def test_what_the_microphone_hears_is_continued(browser: Browser, server: Server) -> None:
     """Chromium's own fake device beeps: it is recorded and encoded as a visitor's voice is."""
-    own = browser.context.browser
-    assert own is not None
-    flags = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with own.browser_type.launch(executable_path=chromium(), args=flags) as hearing:
-        context = hearing.new_context(permissions=["microphone"])
-        context.set_default_timeout(_PATIENCE)
-        page = context.new_page()
-        page.goto(server.url + _ASKED + "&part=continue")
-        settle(page, 2 * _PATIENCE)
-        widget(page, "speak_source").get_by_text(t("speak.source.sources.microphone")).click()
-        widget(page, "speak_microphone").get_by_test_id("stAudioInputActionButton").first.click()
-        page.wait_for_timeout(1_500)
-        widget(page, "speak_microphone").get_by_label("Stop recording").click()
-        # Half of what was recorded is given; until it has been decoded, what was chosen before.
-        for _ in range(60):
-            settle(page)
-            if page.locator("audio").count() and seconds(page) > 0.2:
-                break
-            page.wait_for_timeout(250)
-        assert seconds(page) > 0.2
-        speak(page, "speak_go_continue")
-        assert seconds(page, 1) == pytest.approx(seconds(page) + 0.8, abs=0.02)
+    browser.context.grant_permissions(["microphone"])
+    page = browser.open(server.url + _ASKED + "&part=continue")
+    widget(page, "speak_source").get_by_text(t("speak.source.sources.microphone")).click()
+    widget(page, "speak_microphone").get_by_test_id("stAudioInputActionButton").first.click()
+    page.wait_for_timeout(1_000)
+    widget(page, "speak_microphone").get_by_label("Stop recording").click()
+    # Half of what was recorded is given; until it has been decoded, what was chosen before.
+    for _ in range(60):
+        settle(page)
+        if page.locator("audio").count() and seconds(page) > 0.2:
+            break
+        page.wait_for_timeout(250)
+    assert seconds(page) > 0.2
+    speak(page, "speak_go_continue")
+    assert seconds(page, 1) == pytest.approx(seconds(page) + 0.8, abs=0.02)
 
 
-def test_every_chart_is_drawn_also_where_it_is_dark_and_narrow(browser: Browser, server: Server) -> None:
+def test_every_chart_is_drawn_also_where_it_is_dark_and_narrow(server: Server) -> None:
     charts = {
         "past": ("speak_tree", "speak_receptive_field", "speak_influence"),
         "levels": ("speak_staircase", "speak_snr"),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Browser, browser, server_of, settle, widget
-from tests.support.stylizing import offer, save_networks
+from tests.support.browser import Browser, Server, settle, widget
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 _PATIENCE = 120_000
 """A worker that reads VGG takes some ten seconds to begin; a shared machine gets more."""
@@ -32,47 +29,39 @@ def canvas(page: Page) -> str:
 
 
 @pytest.mark.timeout(400)
-def test_a_painting_comes_and_can_be_gone_back_through(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
-    offer(tmp_path / "data", "boston", "tubingen", "the_scream", "udnie")
-    save_networks(tmp_path, "fast")
-    (tmp_path / "checkpoints").mkdir()
-    env = {f"GENMODELS_{name.upper()}": str(tmp_path / name) for name in ("data", "runs", "checkpoints")}
+def test_a_painting_comes_and_can_be_gone_back_through(browser: Browser, server: Server) -> None:
     browser.context.set_default_timeout(_PATIENCE)
-    with server_of({**env, "OMP_NUM_THREADS": "1"}, tmp_path / "server.log") as server:
-        page = browser.open(server.url + "/stylize", wait_for_app=False)
-        settle(page, _PATIENCE)
-        for key, title in (("content", "Tübingen"), ("style", "Udnie")):
-            choice = widget(page, f"stylize_{key}_pick").get_by_role("combobox")
-            choice.click()
-            page.get_by_role("option", name=title).click()
-            expect(choice).to_have_value(re.compile(title))
-        expect(widget(page, "stylize_content_shown").get_by_role("img")).to_have_attribute(
-            "alt", "The photograph tubingen.png, original."
-        )
-        fast = widget(page, "stylize_compare_fast")
-        expect(fast.get_by_role("slider")).to_have_attribute("aria-valuetext", "50 % of the picture shown painted")
-        slide(page, "stylize_size", "64")
-        slide(page, "stylize_iterations", "20")
-        settle(page, _PATIENCE)
-        widget(page, "stylize_begin").get_by_role("button").click()
+    page = browser.open(server.url + "/stylize?model=fast", wait_for_app=False)
+    settle(page, _PATIENCE)
+    for key, title in (("content", "Tübingen"), ("style", "Udnie")):
+        choice = widget(page, f"stylize_{key}_pick").get_by_role("combobox")
+        choice.click()
+        page.get_by_role("option", name=title).click()
+        expect(choice).to_have_value(re.compile(title))
+    expect(widget(page, "stylize_content_shown").get_by_role("img")).to_have_attribute(
+        "alt", "The photograph tubingen.png, original."
+    )
+    fast = widget(page, "stylize_compare_fast")
+    expect(fast.get_by_role("slider")).to_have_attribute("aria-valuetext", "50 % of the picture shown painted")
+    slide(page, "stylize_size", "64")
+    slide(page, "stylize_iterations", "20")
+    settle(page, _PATIENCE)
+    widget(page, "stylize_begin").get_by_role("button").click()
 
-        shown = widget(page, "stylize_canvas").locator("img")
-        expect(shown).to_be_visible(timeout=_PATIENCE)
-        first = canvas(page)
-        expect(shown).not_to_have_attribute("src", first, timeout=_PATIENCE)
-        expect(page.get_by_text("Finished: all 20 steps")).to_be_visible(timeout=_PATIENCE)
-        expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 20 iterations")
-        last = canvas(page)
+    shown = widget(page, "stylize_canvas").locator("img")
+    expect(shown).to_be_visible(timeout=_PATIENCE)
+    first = canvas(page)
+    expect(shown).not_to_have_attribute("src", first, timeout=_PATIENCE)
+    expect(page.get_by_text("Finished: all 20 steps")).to_be_visible(timeout=_PATIENCE)
+    expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 20 iterations")
+    last = canvas(page)
 
-        handle = widget(page, "stylize_canvas_step").get_by_role("slider")
-        handle.press("Home")
-        expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 0 iterations")
-        assert canvas(page) not in ("", last)
-        handle.press("ArrowRight")
-        expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 1 iterations")
-        size = shown.evaluate("image => [image.naturalWidth, image.naturalHeight]")
-        assert max(size) == 64
-        browser.check_console()
+    handle = widget(page, "stylize_canvas_step").get_by_role("slider")
+    handle.press("Home")
+    expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 0 iterations")
+    assert canvas(page) not in ("", last)
+    handle.press("ArrowRight")
+    expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 1 iterations")
+    size = shown.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert max(size) == 64
+    browser.check_console()

@@ -10,7 +10,7 @@ import pytest
 
 from genmodels.runs.folder import RunFolder
 from pages.components.i18n import texts
-from tests.support.browser import ROOT, Browser, browser, server_of  # noqa: F401 -- browser is a fixture
+from tests.support.browser import ROOT, Browser, server_of
 from train_jobs import make_spec
 
 
@@ -23,7 +23,7 @@ def test_no_text_and_no_code_names_an_address_from_the_root() -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_links_stay_below_the_sub_path(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_links_stay_below_the_sub_path(browser: Browser, tmp_path: Path) -> None:
     spec = make_spec("pattern_1010_gan", None, ["train.max_steps=1"])
     RunFolder.create(tmp_path / "mine", spec)
     with server_of({"GENMODELS_RUNS": str(tmp_path)}, base="a/studio") as server:

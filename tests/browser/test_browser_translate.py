@@ -5,45 +5,23 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
-from tests.support.browser import Browser, Server, browser, browsing, server_of, widget
+from tests.support.browser import Browser, Server, browsing, widget
 from tests.support.picture_files import encoded
-from tests.support.runs import save_run
+from tests.support.translation import photo
 
-__all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-_SMALL = (
-    "data.name=digits2inverted", "data.size=null", "model.flip=false", "model.init_std=null",
-    "model.resnet_channels=4", "model.residual_blocks=1", "model.discriminator_channels=[4]",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    root = tmp_path_factory.mktemp("translated")
-    save_run(root / "runs", "grey", "flowers_cyclegan", *_SMALL)
-    env = {"GENMODELS_RUNS": str(root / "runs"), "GENMODELS_CHECKPOINTS": str(root / "none")}
-    with server_of(env, root / "server.log") as found:
-        yield found
-
-
-def photo(width: int, height: int) -> bytes:
-    y, x = np.mgrid[:height, :width]
-    return encoded(Image.fromarray((np.stack([x * 2, y * 3, x + y], 2) % 256).astype(np.uint8)))
 
 
 def given(page: Page, *sizes: tuple[int, int]) -> None:
-    page.locator('input[type="file"]').set_input_files(
-        [{"name": f"p{width}.png", "mimeType": "image/png", "buffer": photo(width, height)} for width, height in sizes]
-    )
+    files = [FilePayload(name=f"p{size[0]}.png", mimeType="image/png", buffer=encoded(photo(*size))) for size in sizes]
+    page.locator('input[type="file"]').set_input_files(files)
     for index in range(len(sizes)):
         expect(widget(page, f"translate_compare_{index}").locator("img.after")).to_have_attribute(
             "src", re.compile("^data:image/"), timeout=30_000

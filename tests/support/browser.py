@@ -1,12 +1,9 @@
 """For tests in a real browser: the real server on a free port, Chromium, and no error left in its console.
 
-from tests.support.browser import Browser, Server, browser, server_of     # `browser` is a fixture
-
-def test_something(browser, tmp_path):
-    with server_of({"GENMODELS_RUNS": str(tmp_path)}) as server:
-        page = browser.open(server.url + "/train")
-        ...
-        browser.check_console()
+def test_something(browser, server):     # fixtures of tests/browser/conftest.py
+    page = browser.open(server.url + "/train")
+    ...
+    browser.check_console()
 """
 
 from __future__ import annotations
@@ -24,9 +21,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, WebError, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 _PATIENCE_MS = 20_000  # for a click and for what it leads to; a test that promises a time names its own
@@ -43,6 +39,20 @@ _FLAGS = [
 ]
 # On a cold deep link Streamlit itself first looks for its server below /latent/, then at the root.
 _HARMLESS = ("/_stcore/host-config", "/_stcore/health")
+
+
+# Parts of elements' texts that are on two lines, though they have no place to break: a space or the end of "name_".
+BROKEN_WORDS = """elements => elements.flatMap(element => {
+  const broken = [], texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode())
+    for (const word of texts.currentNode.data.matchAll(/[^\\s_]+_?/g)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
+    }
+  return broken;
+})"""
 
 
 @dataclass(frozen=True)
@@ -135,30 +145,58 @@ def _wait_until_healthy(server: Server, timeout: float) -> None:
         time.sleep(0.1)
 
 
-class Browser:
-    """Pages in one Chromium; everything their consoles complain about is collected."""
+@dataclass(frozen=True)
+class _Look:
+    width: int
+    height: int
+    dark: bool
 
-    def __init__(self, context: BrowserContext) -> None:
+
+class Browser:
+    """A window of Chromium and its tabs; everything their consoles complain about is collected."""
+
+    def __init__(self, context: BrowserContext, look: _Look, tab: Page | None = None) -> None:
         self.context = context
         self.complaints: list[str] = []
+        self._look, self._tab = look, tab
+        context.on("console", self._heard)
+        context.on("weberror", self._failed)
 
     def open(self, url: str, *, wait_for_app: bool = True) -> Page:
-        page = self.context.new_page()
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        """Open `url` in another tab, and wait until the app has shown it."""
+        page, self._tab = self._tab or self.context.new_page(), None
+        page.set_viewport_size({"width": self._look.width, "height": self._look.height})
+        page.emulate_media(color_scheme="dark" if self._look.dark else "light")
         page.goto(url)
         if wait_for_app:
             settle(page)
         return page
 
     def check_console(self) -> None:
-        """Fails where a page logged an error."""
+        """Fails if a page logged an error."""
         assert not self.complaints, "the browser's console: " + " | ".join(self.complaints)
+
+    def clear(self) -> None:
+        """Close all tabs but the first, leave its page, and delete cookies and what pages have stored."""
+        first, *others = self.context.pages or [self.context.new_page()]
+        for page in others:
+            page.close()
+        self.context.remove_listener("console", self._heard)
+        self.context.remove_listener("weberror", self._failed)
+        first.evaluate("if (location.protocol.startsWith('http')) { localStorage.clear(); sessionStorage.clear(); }")
+        first.goto("about:blank")
+        first.mouse.move(0, 0)
+        first.set_default_timeout(_PATIENCE_MS)
+        self.context.clear_cookies()
+        self.context.clear_permissions()
 
     def _heard(self, message: ConsoleMessage) -> None:
         source = message.location.get("url", "")
         if message.type == "error" and not source.endswith(_HARMLESS):
             self.complaints.append(f"{message.text} ({source})")
+
+    def _failed(self, error: WebError) -> None:
+        self.complaints.append(str(error.error))
 
 
 def settle(page: Page, timeout: float = 30_000) -> None:
@@ -185,31 +223,43 @@ def _launched() -> Iterator[Chromium]:
 
 
 _shared: list[Chromium] = []
-"""The Chromium of the test module that runs: starting one for every test would cost a second each time."""
+_windows: list[BrowserContext] = []
+"""Windows of `_shared` that no `browsing` uses at the moment: one that has read the app's scripts opens a page in a
+second less."""
 
 
 @contextmanager
-def browsing(*, width: int = 1280, height: int = 900, dark: bool = False) -> Iterator[Browser]:
-    """A window of its own: nothing is kept from another one, neither cookies nor cache."""
+def shared_chromium() -> Iterator[None]:
+    """One Chromium for every `browsing` in the block: starting one for each would cost a second each time."""
+    with _launched() as chrome:
+        _shared.append(chrome)
+        try:
+            yield
+        finally:
+            _shared.clear()
+            _windows.clear()
+
+
+@contextmanager
+def browsing(*, width: int = 1280, height: int = 900, dark: bool = False, fresh: bool = False) -> Iterator[Browser]:
+    """A window that has no cookies and has stored nothing; if it is `fresh`, its cache is empty too."""
+    look = _Look(width, height, dark)
     with ExitStack() as stack:
-        chrome = _shared[0] if _shared else stack.enter_context(_launched())
-        context = chrome.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
-        )
-        stack.callback(context.close)
+        reuse = bool(_shared) and not fresh
+        if reuse and _windows:
+            context = _windows.pop()
+        else:
+            context = (_shared[0] if _shared else stack.enter_context(_launched())).new_context(
+                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            )
         context.set_default_timeout(_PATIENCE_MS)
         expect.set_options(timeout=_PATIENCE_MS)
-        yield Browser(context)
-
-
-@pytest.fixture
-def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    module = request.node.getparent(pytest.Module)
-    if not _shared:
-        stack = ExitStack()
-        _shared.append(stack.enter_context(_launched()))
-        # Not for the whole session: a living Playwright holds this thread's event loop, which other tests may need.
-        module.addfinalizer(stack.close)
-        module.addfinalizer(_shared.clear)
-    with browsing() as found:
-        yield found
+        window = Browser(context, look, context.pages[0] if context.pages else None)
+        try:
+            yield window
+        finally:
+            if reuse:
+                window.clear()
+                _windows.append(context)
+            else:
+                context.close()

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 import train_jobs
 from genmodels.runs.folder import RunFolder
 from train_jobs import daemon, make_spec
@@ -49,6 +51,16 @@ def end_scheduler(runs: Path) -> None:
     until(lambda: bool(daemon.running_pid(runs)))
     daemon.end(runs)
     assert daemon.running_pid(runs) is None
+
+
+def end_processes(runs: Path) -> None:
+    """Kill the scheduler and the workers of a runs folder."""
+    pid = daemon.running_pid(runs)
+    if pid:
+        psutil.Process(pid).kill()
+    for process in psutil.process_iter(["cmdline"]):
+        if any(part.startswith(str(runs)) for part in process.info["cmdline"] or []):
+            process.kill()
 
 
 def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
