@@ -52,8 +52,8 @@ test: $(VENV)/.ready-to-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(TEST_TOGETHER) -m "not alone and not browser"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "alone or browser"
+	$(TEST_TOGETHER) -m "not alone"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m alone
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m benchmarks
