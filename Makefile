@@ -13,7 +13,7 @@ TEST_TOGETHER = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist w
 
 help:
 	@echo "make run     start the studio on http://$(HOST):$(PORT)"
-	@echo "make test    lint, types and every test (about 12 minutes on two cores)"
+	@echo "make test    lint, types and every test (about 11 minutes on two cores)"
 	@echo "make check   the two-minute loop: lint, types, fast tests"
 	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
 	@echo "make setup   only make the environment"

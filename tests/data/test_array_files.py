@@ -263,6 +263,7 @@ def upload_files(files: dict[str, bytes], **settings: Any) -> datasets.UploadRep
     return datasets.upload(uploads, UploadSettings.parse({"title": "Mine", "size": 28, "grey": True, **settings}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "npz", "zip of csv", "zip of npz", "idx"])
 def test_every_format_can_be_uploaded(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))

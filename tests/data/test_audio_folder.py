@@ -91,6 +91,7 @@ def test_a_folder_is_decoded_once_and_every_class_is_in_both_splits(
         data.load(config)
 
 
+@pytest.mark.slow
 def test_sample_rate_limit_and_file_times_are_part_of_the_cache_key(recordings: Path, root: Path) -> None:
     config = config_of(recordings, sample_rate=12_000, limit=6)
     spec = data.get_spec(config)

@@ -118,6 +118,7 @@ def test_a_chunked_file_and_the_books_faces_are_accepted(tmp_path: Path) -> None
 # --------------------------------------------------------------------- refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["external storage", "external link", "soft link", "virtual", "absurd shape", "absurd chunks", "group"]
 )
@@ -136,6 +137,7 @@ def test_an_hdf5_file_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path, 
     assert nothing_is_left(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [900, 1_200, 1_500, 2_000, 3_000])
 def test_a_damaged_hdf5_file_is_refused_or_read_correctly_and_never_crashes(
     damage: int, tmp_path: Path, root: Path

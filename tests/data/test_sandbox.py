@@ -146,6 +146,7 @@ def test_waiting_requests_are_served_in_order_of_arrival() -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_the_process_is_started_again_after_it_was_killed(number: signal.Signals) -> None:
     first = warm()

@@ -36,12 +36,14 @@ def test_modes_of_hand_counted_samples() -> None:
     assert uneven == {"modes/found": 2.0, "modes/kl": pytest.approx(expected)}
 
 
+@pytest.mark.slow
 def test_real_stacks_have_the_modes_of_their_labels() -> None:
     stacked = data.load(DataConfig(name="stacked_digits"), "test")
     found = modes.measure(to_float(torch.from_numpy(stacked.images[:1_000].copy())))["modes/found"]
     assert abs(found - len(np.unique(stacked.labels[:1_000]))) <= 15, "the classifier misreads a few"
 
 
+@pytest.mark.slow
 def test_a_model_of_stacked_digits_is_measured() -> None:
     spec = small_spec("dcgan", "data.name=stacked_digits")
     model = small_model("dcgan", image_shape=(3, 28, 28), num_classes=1_000).eval()

@@ -137,6 +137,7 @@ def test_invalid_names_of_steps_and_previews_are_ignored() -> None:
         folder.preview(1)
 
 
+@pytest.mark.slow
 def test_every_published_checkpoint_passes_the_checks() -> None:
     published = [info for info in catalog.list_checkpoints() if info.published]
     assert len(published) >= 38

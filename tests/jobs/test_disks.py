@@ -181,6 +181,7 @@ def queue_of_version_1(root: Path, column: str, journal: str = "PERSIST") -> str
 COLUMNS = pytest.mark.parametrize("column", ["", ", checkpoints_root TEXT"])
 
 
+@pytest.mark.slow
 @COLUMNS
 @pytest.mark.parametrize("journal", ["WAL", "PERSIST"])
 def test_a_queue_of_version_1_is_read_on_a_read_only_disk(disk: Path, column: str, journal: str) -> None:

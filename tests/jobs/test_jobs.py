@@ -259,6 +259,7 @@ def test_damaged_and_foreign_folders_do_not_break_the_list(runs: Path) -> None:
             train_jobs.delete(name)
 
 
+@pytest.mark.slow
 def test_no_content_of_a_run_folder_breaks_the_list(runs: Path) -> None:
     for name in ("null", "words", "huge", "abc", "whole"):
         folder = RunFolder.create(runs / name, make_spec("pattern_1010_gan", None, ["train.max_steps=50"]))

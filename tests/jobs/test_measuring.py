@@ -101,6 +101,7 @@ def test_a_measurement_that_fails_says_why_until_it_is_forgotten(models: Path) -
     assert rows() == []
 
 
+@pytest.mark.slow
 def test_what_waits_is_not_queued_twice_and_can_be_cancelled(models: Path) -> None:
     measuring.start("vae", 0)
     measuring.start("vae", 5)
@@ -197,6 +198,7 @@ def test_whatever_goes_wrong_ends_one_measurement_and_no_other(
     assert ended("reader", 10).error is None
 
 
+@pytest.mark.slow
 def test_one_measurement_runs_at_a_time_beside_the_trainings(models: Path, tmp_path: Path) -> None:
     for step in (0, 5):
         enter("vae", step)

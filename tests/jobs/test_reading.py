@@ -37,6 +37,7 @@ def replaced(runs: Path, dead: int) -> bool:
     return daemon.running_pid(runs) not in (None, 0, dead)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["none", "PENDING", "RUNNING"])
 def test_reading_starts_no_process(runs: Path, state: str) -> None:
     before = children()

@@ -75,6 +75,7 @@ def reports(app: AppTest) -> list[str]:
     return [entry.value for entry in app.warning if "link_off" in entry.icon]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PARAMETERS)
 def test_a_wrong_value_is_reported_and_removed_and_the_rest_of_the_link_works(runs: Path, page: str) -> None:
     good = GOOD[page]

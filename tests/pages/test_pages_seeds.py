@@ -168,6 +168,7 @@ def test_everything_is_still_there_after_a_look_at_another_page(runs: Path) -> N
     assert app.query_params["z"] == "s4 - s9"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["abc", "--1", "1.5", "1e6", "９", "9" * 5000, "<b>1</b>"])  # noqa: RUF001
 def test_what_is_no_seed_is_refused_and_the_rest_kept(runs: Path, word: str) -> None:
     app = seeds_page(model="gan", seeds="1,2")

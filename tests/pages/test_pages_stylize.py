@@ -87,6 +87,7 @@ def test_mixtures_move_the_sliders_and_sliders_leave_the_mixture(runs: Path) -> 
     assert not app.exception
 
 
+@pytest.mark.slow
 def test_the_button_starts_a_job_with_the_visitors_pictures(runs: Path, tmp_path: Path) -> None:
     offer(tmp_path / "data", "boston", "the_scream")
     app = open_page("stylize")

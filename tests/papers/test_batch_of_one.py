@@ -60,6 +60,7 @@ def test_what_a_config_says_of_its_batch_normalisation_is_what_its_network_does(
     assert model.config.fewest_normalised == measured(model, batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_batch_of_one_is_trained_or_refused_by_its_field(name: str, tmp_path: Path) -> None:
     settings = ["train.batch_size=1", "train.max_steps=6", "train.log_every=1"]

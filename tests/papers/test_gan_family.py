@@ -295,6 +295,7 @@ def test_a_penalised_critic_may_not_mix_images() -> None:
         registry.get("wgan_gp").build(image_shape=(1, 28, 28), discriminator_norm="batch")
 
 
+@pytest.mark.slow
 def test_a_penalised_critic_is_not_compiled_because_its_gradient_is_differentiated() -> None:
     model = registry.get("wgan_gp").build(image_shape=(1, 28, 28))
     tune.prepare(model, Runtime(threads=1, compile=True))

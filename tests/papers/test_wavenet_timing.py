@@ -105,6 +105,7 @@ def naive(model: Any, x: Tensor, known: Tensor, words: Tensor, seed: int, guidan
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [0, 99])
 @pytest.mark.parametrize(("tempo", "guidance"), [(1.0, 1.0), (1.5, 2.5), (0.5, 1.0)])
 @pytest.mark.parametrize("start", [0, 1, 23])

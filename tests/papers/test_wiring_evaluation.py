@@ -71,6 +71,7 @@ def spec() -> Spec:
     return resolve(family("dcgan"))
 
 
+@pytest.mark.slow
 def test_the_fid_uses_test_images_and_the_real_fid_training_and_test_images(
     splits: dict[str, Arrays], spec: Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,7 @@ def test_the_heat_map_is_lighter_for_larger_differences() -> None:
     assert (np.diff(lightness[:5]) > 15).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("upload", "size", "channels"),
     [
