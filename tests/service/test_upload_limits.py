@@ -93,6 +93,9 @@ def test_a_page_without_an_uploader_receives_nothing(server: Server) -> None:
 
 
 def test_a_session_holds_no_more_than_its_uploaders_need_and_frees_it_when_it_leaves(server: Server) -> None:
+    with on_page(server, "translate") as first:  # a first file loads what stays: torch, the model, the decoder
+        first.set("translate_upload", files=[first.upload("small.png", bytes(MB))])
+        first.run()
     until(lambda: kept(server) == 0)
     process = psutil.Process(server.process.pid)
     before = process.memory_info().rss
