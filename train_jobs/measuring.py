@@ -7,7 +7,6 @@ the page is left and when the web server ends. Its metrics are stored in the run
 from __future__ import annotations
 
 import shlex
-import time
 from dataclasses import dataclass
 
 from genmodels.errors import CheckpointError, GenmodelsError
@@ -17,34 +16,19 @@ from genmodels.runs.folder import RunFolder
 from train_jobs import daemon
 from train_jobs.api import ensure_scheduler, refuse_in_public_mode
 from train_jobs.errors import PublicModeError
-from train_jobs.rows import cancel_task, task_of
-from train_jobs.store import Row, State, Store
+from train_jobs.rows import Task, cancel_task, task_of
+from train_jobs.store import Row, Store
 
 MAX_WAITING = 16
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """A measurement that waits, runs or has ended. Times are seconds since 1970."""
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Task):
+    """A measurement of a saved step of the checkpoint `name`."""
 
-    name: str
     step: int
-    state: State
-    started: float | None
-    finished: float | None
     position: int
     """Among the measurements of all visitors, 1 for the next; 0 if it does not wait."""
-    error: str | None
-
-    @property
-    def active(self) -> bool:
-        """Whether it waits or runs."""
-        return self.state in ("PENDING", "RUNNING")
-
-    @property
-    def seconds(self) -> float:
-        """The time since its start."""
-        return 0.0 if self.started is None else max(0.0, (self.finished or time.time()) - self.started)
 
 
 def start(name: str, step: int) -> None:
@@ -93,13 +77,13 @@ def of(name: str) -> tuple[Measurement, ...]:
     problem = daemon.problem(store.root) if waiting else None
     return tuple(
         Measurement(
-            row.name,
-            row.step or 0,
-            row.state,
-            row.started,
-            row.finished,
-            waiting.index(row.id) + 1 if row.id in waiting else 0,
-            problem if row.state == "PENDING" else row.error,
+            name=row.name,
+            state=row.state,
+            started=row.started,
+            finished=row.finished,
+            error=problem if row.state == "PENDING" else row.error,
+            step=row.step or 0,
+            position=waiting.index(row.id) + 1 if row.id in waiting else 0,
         )
         for row in rows
         if row.subject == name and not row.stop_requested

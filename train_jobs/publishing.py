@@ -6,7 +6,6 @@ and leaves no files. Its result stays until the next publication of the same run
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,34 +15,18 @@ from genmodels.runs.folder import RunFolder
 from train_jobs import daemon
 from train_jobs.api import ensure_scheduler, job, refuse_in_public_mode
 from train_jobs.errors import JobError
-from train_jobs.rows import cancel_task, task_of
-from train_jobs.store import Row, State, Store
+from train_jobs.rows import Task, cancel_task, task_of
+from train_jobs.store import Row, Store
 
 
-@dataclass(frozen=True)
-class Publication:
-    """The last publication of a run. Times are seconds since 1970; STOPPED means that it was cancelled."""
+@dataclass(frozen=True, kw_only=True)
+class Publication(Task):
+    """The last publication of a run; STOPPED means that it was cancelled."""
 
     job_id: str
-    name: str
     path: Path
     """The published checkpoint."""
-    state: State
-    started: float | None
-    finished: float | None
     fraction: float
-    error: str | None
-    """Why it failed, or why it waits although no other one runs."""
-
-    @property
-    def active(self) -> bool:
-        """Whether it waits or runs."""
-        return self.state in ("PENDING", "RUNNING")
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since it started, or that it took."""
-        return 0.0 if self.started is None else max(0.0, (self.finished or time.time()) - self.started)
 
 
 def start(job_id: str, name: str) -> Publication:
@@ -83,14 +66,14 @@ def of(job_id: str) -> Publication | None:
         return None
     fraction = 1.0 if row.state == "SUCCEEDED" else RunFolder(store.root / row.id).status().get("fraction")
     return Publication(
-        job_id,
-        row.name,
-        Path(row.checkpoints_root or catalog.checkpoints_root()) / row.name,
-        row.state,
-        row.started,
-        row.finished,
-        min(1.0, max(0.0, float(fraction))) if isinstance(fraction, int | float) else 0.0,
-        daemon.problem(store.root) if row.state == "PENDING" else row.error,
+        name=row.name,
+        state=row.state,
+        started=row.started,
+        finished=row.finished,
+        error=daemon.problem(store.root) if row.state == "PENDING" else row.error,
+        job_id=job_id,
+        path=Path(row.checkpoints_root or catalog.checkpoints_root()) / row.name,
+        fraction=min(1.0, max(0.0, float(fraction))) if isinstance(fraction, int | float) else 0.0,
     )
 
 

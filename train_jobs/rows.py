@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 
@@ -15,6 +16,28 @@ from train_jobs.launchers.local import LocalLauncher
 from train_jobs.spec import JobSpec
 from train_jobs.status import Job, damage
 from train_jobs.store import Kind, NewJob, Row, State, Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A job with an existing run or checkpoint that waits, runs or has ended. Times are seconds since 1970."""
+
+    name: str
+    state: State
+    started: float | None
+    finished: float | None
+    error: str | None
+    """Why it failed, or why it waits although no other one runs."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("PENDING", "RUNNING")
+
+    @property
+    def seconds(self) -> float:
+        """The time since its start, or that it took."""
+        return 0.0 if self.started is None else max(0.0, (self.finished or time.time()) - self.started)
 
 
 def adopt(store: Store, run: Job) -> None:
