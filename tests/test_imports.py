@@ -114,6 +114,17 @@ def test_only_two_modules_know_file_names() -> None:
     assert wrong == []
 
 
+def test_no_test_module_imports_another() -> None:
+    """Tests share helpers through tests/support and fixtures through conftest.py."""
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sources("tests")
+        for module in imported(path)
+        if module.startswith("tests.") and any(part.startswith("test_") for part in module.split("."))
+    ]
+    assert wrong == []
+
+
 def test_pages_do_no_tensor_mathematics() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
