@@ -7,7 +7,11 @@ TESTERS ?= 3
 BIN = $(VENV)/bin
 # One thread each: two processes with two threads on two cores wait for one another at every layer. Three processes on
 # two cores: tests wait for servers, workers and timers.
-TEST_TOGETHER = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
+# Bytecode is stored, whatever the caller's environment says: hundreds of processes import the same modules.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+TEST_TOGETHER = $(PYTEST) -n $(TESTERS) --dist worksteal
+# The files with a test that runs alone: the others need not be imported for it.
+TEST_ALONE = $(PYTEST) $(shell grep -rl --include='test_*.py' 'mark\.alone' tests) -m alone
 
 .PHONY: help setup run test check bench clean FORCE
 
@@ -53,7 +57,7 @@ test: $(VENV)/.ready-to-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(TEST_TOGETHER) -m "not alone"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m alone
+	$(TEST_ALONE)
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m benchmarks
