@@ -20,7 +20,6 @@ from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
 pytestmark = pytest.mark.usefixtures("root")
 
 GOOD = encoded(plain(RED, (40, 30)))
-COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)
 
 
 def test_each_hostile_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
@@ -53,7 +52,7 @@ def test_an_image_over_the_cpu_limit_does_not_affect_the_others() -> None:
     first = decoders.decode_onto(GOOD, 8, 3, (0,))
     for _ in range(2):
         with pytest.raises(DataError, match="takes more than"):
-            decoders.decode_onto(COSTLY, 8, 3, (0,))
+            decoders.decode_onto(bombs.costly(), 8, 3, (0,))
         assert np.array_equal(decoders.decode_onto(GOOD, 8, 3, (0,)), first)
 
 

@@ -23,7 +23,6 @@ from tests.support import job_processes
 from tests.support.picture_files import RED, ROOT, encoded, plain
 
 GOOD = encoded(plain(RED, (40, 30)))
-COSTLY = bombs.png(width=4_990, height=5_000, depth=16, colour=6)  # 0.2 MB, half a second of CPU time
 PATIENT = Limits(cpu_seconds=60, wall_seconds=60)
 until = partial(job_processes.until, seconds=30)
 
@@ -38,7 +37,7 @@ def warm() -> psutil.Process:
 def test_a_file_over_the_cpu_limit_is_ended() -> None:
     with Child(Limits(cpu_seconds=0.1, wall_seconds=60)) as child:
         with pytest.raises(DataError, match=r"takes more than 0\.1 seconds to decode"):
-            child.decode("whole", COSTLY)
+            child.decode("whole", bombs.costly())
         assert 0.05 < child.usage.cpu_seconds < 0.3
         with pytest.raises(DataError, match="could not be decoded"):
             child.decode("whole", GOOD)
@@ -47,14 +46,14 @@ def test_a_file_over_the_cpu_limit_is_ended() -> None:
 def test_a_file_over_the_wall_time_limit_is_ended() -> None:
     with Child(Limits(cpu_seconds=60, wall_seconds=0.05)) as child:
         with pytest.raises(DataError, match="takes more than"):
-            child.decode("whole", COSTLY)
+            child.decode("whole", bombs.costly())
         assert child.usage.cpu_seconds < 0.3
 
 
 def test_a_file_over_the_memory_limit_is_refused_and_the_process_goes_on() -> None:
     with Child(Limits(memory=48 * 2**20, cpu_seconds=60, wall_seconds=60), requests=2) as child:
         with pytest.raises(DataError, match="needs more memory to decode than it may use"):
-            child.decode("whole", COSTLY)
+            child.decode("whole", bombs.costly())
         assert child.usage.peak_bytes < 120 * 2**20
         assert child.decode("whole", GOOD).shape == (30, 40, 3)
 
@@ -78,7 +77,7 @@ def test_the_limits_apply_after_the_client_has_ended() -> None:
     process = warm()
     before = set(process.children())
     child = Child(Limits(cpu_seconds=0.2, wall_seconds=60))
-    busy = threading.Thread(target=lambda: _ignored(child, COSTLY))
+    busy = threading.Thread(target=lambda: _ignored(child, bombs.costly()))
     busy.start()
     until(lambda: bool(set(process.children()) - before))
     (decoding,) = set(process.children()) - before
@@ -114,7 +113,7 @@ def test_other_requests_are_served_during_a_decoding() -> None:
 
     def slow() -> None:
         with contextlib.suppress(DataError):
-            image_decoders.decode("whole", COSTLY, limits=PATIENT)
+            image_decoders.decode("whole", bombs.costly(), limits=PATIENT)
         done.set()
 
     thread = threading.Thread(target=slow)
@@ -161,7 +160,7 @@ def test_a_crash_of_one_child_is_reported_and_affects_no_other() -> None:
         assert other.decode("whole", GOOD).shape == (30, 40, 3)
         threading.Thread(target=lambda: _kill(process, child)).start()
         with pytest.raises(DataError, match=r"crashed the decoder \(exit status -11\)"):
-            child.decode("whole", COSTLY)
+            child.decode("whole", bombs.costly())
     assert warm().pid == process.pid
 
 
@@ -172,13 +171,13 @@ def _kill(process: psutil.Process, child: Child) -> None:
 
 def test_no_file_descriptor_is_left_open() -> None:
     process = warm()
-    for raw in (GOOD, b"text", COSTLY):
+    for raw in (GOOD, b"text", bombs.costly()):
         with contextlib.suppress(DataError):
             image_decoders.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
     until(lambda: not process.children())
     before, within = psutil.Process().num_fds(), process.num_fds()
     for _ in range(5):
-        for raw in (GOOD, b"text", COSTLY):
+        for raw in (GOOD, b"text", bombs.costly()):
             with contextlib.suppress(DataError):
                 image_decoders.decode("whole", raw, limits=Limits(cpu_seconds=0.1))
     until(lambda: not process.children())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import cache
 
 from PIL import Image
 
@@ -24,6 +25,12 @@ def png(
     pixels = b"".join(packer.compress(bytes(row)) for _ in range(height)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return _PNG + chunk(b"IHDR", header) + extra + chunk(b"IDAT", pixels) + after + chunk(b"IEND", b"")
+
+
+@cache
+def costly() -> bytes:
+    """A PNG of 0.2 MB whose decoding takes half a second of processor time."""
+    return png(width=4_990, height=5_000, depth=16, colour=6)
 
 
 def exif(entries: int, size: int, order: str = "<", magic: int = 42) -> bytes:
