@@ -1,4 +1,7 @@
-"""`python -m genmodels translate` and `stylize`: an image file in, a PNG out. torch is imported when they run."""
+"""`python -m genmodels translate` and `stylize`: an image file in, a PNG out; `hard-negatives`: a folder of PNGs.
+
+torch is imported when they run.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ Out = Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")
 MaxSide = Annotated[
     int | None, typer.Option(min=1, help="Downsample larger images to this side, and upsample the result.")
 ]
+Direct = Annotated[str, typer.Option(help="ab: domain A to domain B; ba: domain B to domain A.")]
 Step = Annotated[int | None, typer.Option(min=0, help="A saved step; the newest by default.")]
 
 
@@ -27,20 +31,40 @@ def translate(
     name: Name,
     image: ImagePath,
     out: Out,
-    direction: Annotated[str, typer.Option(help="ab: domain A to domain B; ba: domain B to domain A.")] = "ab",
+    direction: Direct = "ab",
     max_side: MaxSide = None,
     step: Step = None,
 ) -> None:
     """Translate an image to another domain with a model such as a CycleGAN; the size stays."""
-    directions: dict[str, Direction] = {"ab": "a_to_b", "ba": "b_to_a"}
-    if direction not in directions:
-        raise ConfigError(f"--direction {direction!r} is not allowed: ab, from domain A to domain B, or ba")
-    _translate(name, image, out, directions[direction], max_side, step)
+    _translate(name, image, out, _direction(direction), max_side, step)
 
 
 def stylize(name: Name, image: ImagePath, out: Out, max_side: MaxSide = None, step: Step = None) -> None:
     """Stylise an image with a fast style network; the size stays."""
     _translate(name, image, out, "stylize", max_side, step)
+
+
+def hard_negatives(
+    folder: Annotated[Path, typer.Argument(help="The folder to write; it must not exist.")],
+    translators: Annotated[list[str], typer.Argument(help="Checkpoints or runs that translate the same two domains.")],
+    direction: Direct = "ab",
+    limit: Annotated[int, typer.Option(min=1, help="Number of translations of each translator.")] = 500,
+) -> None:
+    """Write translations of training images, each in a subfolder named after the class of its content.
+
+    A classifier trained with them (--set data.extra=FOLDER) learns that a weak translation is not the target class.
+    """
+    from genmodels.images import hard_negatives
+
+    count = hard_negatives.write(folder, translators, _direction(direction), limit)
+    typer.echo(f"{folder}: {count:,} images")
+
+
+def _direction(direction: str) -> Direction:
+    directions: dict[str, Direction] = {"ab": "a_to_b", "ba": "b_to_a"}
+    if direction not in directions:
+        raise ConfigError(f"--direction {direction!r} is not allowed: ab, from domain A to domain B, or ba")
+    return directions[direction]
 
 
 def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:

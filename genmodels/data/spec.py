@@ -35,6 +35,13 @@ class DataConfig(Frozen):
         max_length=4096,
         description="folder with the images of domain B, if path holds only those of domain A",
     )
+    extra: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="folder of further training images for a classifier, one subfolder per class, such as hard "
+        "negatives; the test split does not use them",
+    )
     size: int | None = Field(
         None,
         ge=4,
@@ -73,7 +80,7 @@ class DataConfig(Frozen):
         None, ge=0.1, le=60, description="longer recordings are cut into equal clips of at most this; empty for 2"
     )
 
-    @field_validator("path", "path_b")
+    @field_validator("path", "path_b", "extra")
     @classmethod
     def _absolute(cls, path: str | None) -> str | None:
         # The training worker has another working directory than the shell that submits the job.

@@ -10,7 +10,8 @@ then global average pooling and one linear layer. Training minimises
     -log softmax(logits)[label]
 
 with one cycle of learning rate and momentum (Smith and Topin, arXiv 1708.07120). Training images are shifted and
-optionally mirrored, enlarged, colour-jittered and partly masked (cutout: DeVries and Taylor, arXiv 1708.04552).
+optionally mirrored, enlarged, colour-jittered and partly masked (cutout: DeVries and Taylor, arXiv 1708.04552). With
+hard_negatives a fraction of them is disguised, by painted stripes, noise or blur, and keeps its label.
 
     variable    paper                 meaning
     channels    32                    filters of the first convolution (table 1)
@@ -66,6 +67,13 @@ class DarknetConfig(ModelConfig):
     colour: float = Field(
         0.0, ge=0, le=1, description="strength of colour jitter: brightness, saturation and contrast; 0: none"
     )
+    hard_negatives: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="fraction of the training images that are disguised and keep their class: painted stripes (half of "
+        "them), noise, blur, JPEG blocks, grey or low contrast; 0: none",
+    )
 
     @model_validator(mode="after")
     def _width_is_bounded(self) -> Self:
@@ -106,7 +114,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.errors import ConfigError
-from genmodels.layers import augment
+from genmodels.layers import augment, hard_negatives
 from genmodels.model import Batch, Curve, Metrics, Model, update
 from genmodels.registry import register
 
@@ -191,7 +199,7 @@ class Darknet(Model):
             group["momentum"] = high - (high - low) * min(1.0, max(0.0, height))
 
     def _augment(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) with colour jitter, zoom, mirroring, shift and cutout, as the config says."""
+        """Images (B, C, H, W) with colour jitter, zoom, mirroring, shift, disguises and cutout, as the config says."""
         if self.config.colour:
             x = augment.colour(x, strength=self.config.colour)
         if self.config.zoom > 1:
@@ -202,6 +210,8 @@ class Darknet(Model):
             padded = F.pad(x, (shift, shift, shift, shift), mode="reflect")
             top, left = torch.randint(0, 2 * shift + 1, (2, len(x)), device=x.device)
             x = augment.crop(padded, top, left, (x.shape[2], x.shape[3]))
+        if self.config.hard_negatives:
+            x = hard_negatives.disguise(x, self.config.hard_negatives)
         if self.config.cutout:
             x = augment.cutout(x, size=self.config.cutout)
         return x

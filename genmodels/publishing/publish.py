@@ -31,7 +31,7 @@ from genmodels.runs.folder import CONFIG, MEASURED, PREVIEW, RunFolder, runs_roo
 from genmodels.system import leftovers
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
-_PATHS = ("path", "path_b", "style")
+_PATHS = ("path", "path_b", "style", "extra")
 
 
 def publish(
@@ -235,9 +235,12 @@ def _fill(
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with a user's own files by their name only: their folders are private."""
+    """The config with a user's own files by their name only: their folders are private.
+
+    Without `extra`, which only training reads: the checkpoint's test data is complete without it.
+    """
     spec = config["spec"]
-    names = {key: Path(spec["data"][key]).name for key in _PATHS if spec["data"].get(key)}
+    names = {key: Path(spec["data"][key]).name for key in _PATHS if spec["data"].get(key)} | {"extra": None}
     return {**config, "spec": {**spec, "data": {**spec["data"], **names}}}
 
 

@@ -4,7 +4,7 @@
 folders; or with the same two in `train` and in `val`. Or `path` and `path_b` are one folder each. Or each image holds a
 pair side by side (`side_by_side`). `valA` and `valB` are the test split if there are no `testA` and `testB`. If no
 folder is a test split, a tenth of each domain is held out. The domains are also the classes 0 and 1, so a classifier
-can be trained to tell them apart.
+can be trained to tell them apart. Further training images of such a classifier, hard negatives, are read from `extra`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Domains:
 
 
 class Unpaired(UserData):
-    fields = ("path", "path_b", "size", "channels", "limit", "side_by_side", "background")
+    fields = ("path", "path_b", "size", "channels", "limit", "side_by_side", "background", "extra")
 
     def missing(self, config: DataConfig) -> str | None:
         if config.path is None:
@@ -166,7 +166,7 @@ def spec_of(domains: Domains, config: DataConfig, default_size: int = from_sourc
     counts = {split: [len(rows) for rows in domains.rows(split, config.limit)] for split in ("train", "test")}
     shape = shape_of(config, default_size)
     check_memory(sum(counts["train"]), shape, domains.source.title)
-    return DataSpec(
+    spec = DataSpec(
         name=config.name,
         title=domains.source.title,
         provides=("image", "label", "image_a", "image_b"),
@@ -180,6 +180,34 @@ def spec_of(domains: Domains, config: DataConfig, default_size: int = from_sourc
         source=f"your own pictures: {domains.source.title}",
         notes=domains.notes,
     )
+    return with_extra_counted(spec, config)
+
+
+def with_extra_counted(spec: DataSpec, config: DataConfig) -> DataSpec:
+    """`spec` with the images of `data.extra`, which has no pairs: it is for classifiers. Raises DataError."""
+    if config.extra is None:
+        return spec
+    count = len(_extra(config.extra, spec.classes)[1])
+    return spec.replace(provides=("image", "label"), pairs=0, train_size=spec.train_size + count)
+
+
+def _extra(path: str, classes: Sequence[str]) -> tuple[Folder, list[str], np.ndarray]:
+    """The folder of further training images, its images, and their classes int64 (N,); raises DataError."""
+    if not Path(path).is_dir():
+        raise DataError(
+            f"data.extra = {path!r} is not a folder on this machine; make one with `python -m genmodels "
+            "hard-negatives FOLDER TRANSLATOR`, or set data.extra=null"
+        )
+    folder = Folder(Path(path))
+    of_class = {name: number for number, name in enumerate(classes)}
+    labels = [of_class.get(PurePosixPath(name).parts[0], -1) for name in folder.names]
+    if not labels or min(labels) < 0:
+        strange = next((name for name, label in zip(folder.names, labels, strict=True) if label < 0), "no image")
+        raise DataError(
+            f"data.extra = {path!r} holds {strange}; images in the subfolders {' and '.join(classes)} are expected, "
+            "one per class"
+        )
+    return folder, list(folder.names), np.array(labels, np.int64)
 
 
 def arrays_of(
@@ -195,7 +223,13 @@ def arrays_of(
     from_source.report_skipped(skipped, len(rows), f"{split} pictures in {source.title}")
     if split == "train" and first is None:
         from_source.report_notes(source.title, (*background.notes(), *domains.notes))
-    return Arrays(images=images, labels=domains.domain[rows[used]].astype(np.int64))
+    labels = domains.domain[rows[used]].astype(np.int64)
+    if config.extra is None or split != "train" or first is not None:
+        return Arrays(images=images, labels=labels)
+    folder, names, extra_labels = _extra(config.extra, domains.titles)
+    extra, used, skipped = from_source.gather(folder, names, size, channels, background)
+    from_source.report_skipped(skipped, len(names), f"further pictures in {folder.title}")
+    return Arrays(np.concatenate([images, extra]), np.concatenate([labels, extra_labels[used]]))
 
 
 def shape_of(config: DataConfig, default_size: int) -> tuple[int, int, int]:

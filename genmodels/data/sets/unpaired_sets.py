@@ -94,7 +94,7 @@ _FLOWER_FOLDERS = ("daisy", "sunflowers")
 class UnpairedSet(Downloadable):
     """A set of CycleGAN's authors: a zip, or a folder of the same layout."""
 
-    fields = ("size", "channels", "limit")
+    fields = ("size", "channels", "limit", "extra")
 
     def __init__(self, name: str, known: _Known) -> None:
         super().__init__(name)
@@ -111,7 +111,7 @@ class UnpairedSet(Downloadable):
         if self.locate():
             return unpaired.spec_of(self._domains(), config, known.size).replace(**facts)
         train_a, train_b, test_a, test_b = known.counts
-        return DataSpec(
+        described = DataSpec(
             name=config.name,
             provides=("image", "label", "image_a", "image_b"),
             image_shape=unpaired.shape_of(config, known.size),
@@ -122,6 +122,7 @@ class UnpairedSet(Downloadable):
             pairs=max(train_a, train_b),
             **facts,
         )
+        return unpaired.with_extra_counted(described, config)
 
     def load(self, config: DataConfig, split: Split, first: int | None = None) -> Arrays:
         """The split, decoded, both domains shuffled together: about a millisecond per image. Raises DataError."""
