@@ -23,6 +23,7 @@ from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.browser import ROOT
 from tests.support.pages import app_at
 from tests.support.picture_files import BLUE, RED, encoded, plain, zipped
+from tests.support.runs import link_one_checkpoint_of_each_kind
 
 HOSTILE = "![x](x)$x^2$:red[x]<img src=x>`*a*`"
 """An image, a formula, a colour, a tag, code: also the name of a folder."""
@@ -75,7 +76,8 @@ def hostile_run(source: str, name: str) -> None:
 def folders() -> Iterator[dict[str, str]]:
     """Runs, a failed run and a user's data set, made once for all pages."""
     with tempfile.TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patch:
-        env = {"GENMODELS_RUNS": f"{made}/runs", "GENMODELS_DATA": f"{made}/data"}
+        env = {f"GENMODELS_{name.upper()}": f"{made}/{name}" for name in ("runs", "data", "checkpoints")}
+        link_one_checkpoint_of_each_kind(Path(made, "checkpoints"))
         for name, value in env.items():
             patch.setenv(name, value)
         for number, model in enumerate(MODELS):

@@ -23,6 +23,7 @@ from genmodels.service import datasets
 from genmodels.service.datasets import Upload, UploadSettings
 from tests.support.browser import ROOT, Server, server_of
 from tests.support.picture_files import RED, encoded, plain
+from tests.support.runs import link_one_checkpoint_of_each_kind
 from tests.support.websocket_client import Client
 from train_jobs import measuring, publishing
 
@@ -100,11 +101,12 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
     folder = tmp_path_factory.mktemp("public")
     make_run(folder / "runs")
     make_set(folder / "data")
+    link_one_checkpoint_of_each_kind(folder / "checkpoints")
     env = {
         "GENMODELS_PUBLIC": "1",
         "GENMODELS_RUNS": str(folder / "runs"),
         "GENMODELS_DATA": str(folder / "data"),
-        "GENMODELS_CHECKPOINTS": str(ROOT / "checkpoints"),
+        "GENMODELS_CHECKPOINTS": str(folder / "checkpoints"),
     }
     with server_of(env, folder / "log") as server:
         yield server, folder
@@ -120,7 +122,7 @@ def test_no_click_changes_anything(page: str, public: tuple[Server, Path]) -> No
     """Every button of the page, one after another, also those that are disabled; with every text field filled in."""
     server, folder = public
     before = content(folder / "runs", folder / "data")
-    published = sorted(path.name for path in (ROOT / "checkpoints").iterdir())
+    published = sorted(path.name for path in (folder / "checkpoints").iterdir())
     with Client(server.url, timeout=120) as client:
         client.open(page, PAGES[page])
         buttons = sorted(
@@ -138,7 +140,7 @@ def test_no_click_changes_anything(page: str, public: tuple[Server, Path]) -> No
                 client.click(button)
             assert not client.exceptions
             assert content(folder / "runs", folder / "data") == before, button
-    assert sorted(path.name for path in (ROOT / "checkpoints").iterdir()) == published
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == published
 
 
 @pytest.mark.slow

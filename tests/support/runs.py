@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from genmodels import recipes
-from genmodels.runs import checkpoint
+from genmodels.runs import catalog, checkpoint
 from genmodels.runs.folder import RunFolder
+from tests.support.browser import ROOT
 
 
 def save_run(root: Path, name: str, recipe: str, *assignments: str, steps: tuple[int, ...] = (0, 10)) -> RunFolder:
@@ -22,6 +23,18 @@ def save_run(root: Path, name: str, recipe: str, *assignments: str, steps: tuple
         torch.manual_seed(step)
         checkpoint.save(folder, step, checkpoint.build(spec.model_dump(mode="json")))
     return folder
+
+
+def link_one_checkpoint_of_each_kind(root: Path) -> None:
+    """Links in `root` to published checkpoints: the judge, and one of all those that pages treat alike."""
+    root.mkdir()
+    kinds = {}
+    for path in sorted((ROOT / "checkpoints").glob("*/config.json")):
+        info = catalog.describe(path.parent, published=True)
+        digits, latent = info.image_shape == (1, 28, 28), min(info.latent_dim or 0, 3)
+        kinds[info.modality, info.capabilities, bool(info.conditions), digits, latent] = info.name
+    for name in {*kinds.values(), "mnist_judge"}:
+        (root / name).symlink_to(ROOT / "checkpoints" / name)
 
 
 def pixels(png: bytes) -> bytes:
