@@ -20,7 +20,7 @@ from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
 from pages.components.theme import friendly_errors, plain
-from pages.parts.conditional.image_table import ImageText, image_table
+from pages.components.image_table import ImageText, image_table
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
 
