@@ -18,6 +18,7 @@ from genmodels.sampling.options import SamplingOptions
 
 Condition = Mapping[str, Tensor] | None
 Direction = Literal["a_to_b", "b_to_a"]
+Solver = Literal["euler", "midpoint", "heun"]
 
 
 @runtime_checkable
@@ -189,6 +190,31 @@ class SlowLikelihood(Protocol):
 
 
 @runtime_checkable
+class SupportsFlow(Protocol):
+    """An invertible flow from noise at time 0 to images at time 1."""
+
+    def flow(
+        self,
+        x: Tensor,
+        *,
+        condition: Condition = None,
+        start: float = 0.0,
+        end: float = 1.0,
+        steps: int | None = None,
+        solver: Solver | None = None,
+        guidance: float | None = None,
+    ) -> Iterator[Tensor]:
+        """x (B, C, H, W) after each solver step from time `start` to `end`; None takes the config's value."""
+        ...
+
+    def predicted_image(
+        self, x: Tensor, t: float, *, condition: Condition = None, guidance: float | None = None
+    ) -> Tensor:
+        """The image (B, C, H, W) that the velocity at (x, t) points to."""
+        ...
+
+
+@runtime_checkable
 class SupportsPerceptualLoss(Protocol):
     def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """The losses `content`, `style` and `variation` of images."""
@@ -248,7 +274,29 @@ class SupportsAudioReceptiveField(Protocol):
         ...
 
 
-# Configs of autoregressive models of audio.
+# Configs that pages read without loading weights.
+
+
+@runtime_checkable
+class FlowConfig(Protocol):
+    """Settings of models that integrate a flow: the images' shape, and how the model itself samples."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def solver(self) -> Solver: ...
+
+    @property
+    def guidance(self) -> float: ...
+
+    @property
+    def guidable(self) -> bool:
+        """Whether the condition is dropped for some training examples, so that guidance has a meaning."""
+        ...
 
 
 @runtime_checkable

@@ -14,13 +14,13 @@ from pages.components import judge_note, strip
 from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
+from pages.components.image_table import ImageText, image_table
 from pages.components.model_choice import pick_model_and_step
 from pages.components.numbers import percent, unbroken
 from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
 from pages.components.theme import friendly_errors, plain
-from pages.components.image_table import ImageText, image_table
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
 

@@ -18,6 +18,7 @@ _PAGES = {
         "seeds": ":material/grain:",
         "manifold": ":material/scatter_plot:",
         "conditional": ":material/tune:",
+        "flow": ":material/air:",
     },
     "create": {
         "translate": ":material/swap_horiz:",

@@ -84,7 +84,7 @@ class FlowMatchingConfig(ModelConfig):
 
     @model_validator(mode="after")
     def _guidance_is_trained(self) -> Self:
-        if self.guidance != 1 and not (self.conditional and self.condition_dropout):
+        if self.guidance != 1 and not self.guidable:
             raise ValueError(
                 f"guidance = {self.guidance:g} needs conditional = true and condition_dropout above 0; or leave it at 1"
             )
@@ -93,6 +93,11 @@ class FlowMatchingConfig(ModelConfig):
     @property
     def conditions(self) -> dict[str, int]:
         return {"label": self.num_classes or 0} if self.conditional else {}
+
+    @property
+    def guidable(self) -> bool:
+        """Whether the class is dropped for some training images, so that guidance has a meaning."""
+        return self.conditional and self.condition_dropout > 0
 
     @property
     def latent_size(self) -> int | None:
@@ -304,6 +309,18 @@ class FlowMatching(Model):
                 v = (v + self.velocity(x + h * v, t + h, y, scale)) / 2
             x = x + h * v
             yield x
+
+    def predicted_image(
+        self, x: Tensor, t: float, *, condition: Condition = None, guidance: float | None = None
+    ) -> Tensor:
+        """The image x1 (B, C, H, W) that the velocity at (x, t) points to; x + (1 - t) v for straight paths.
+
+        It solves x = alpha x1 + sigma x0 and v = alpha' x1 + sigma' x0 for x1. Condition and guidance as in `flow`.
+        """
+        scale = (self.config.guidance if guidance is None else guidance) if condition else 1.0
+        v = self.velocity(x, t, self._classes(condition, len(x)), scale)
+        alpha, sigma, d_alpha, d_sigma = self._path(torch.full((len(x),), t, device=x.device))
+        return (d_sigma * x - sigma * v) / (alpha * d_sigma - d_alpha * sigma)
 
     def _classes(self, condition: Condition, count: int) -> Tensor:
         if condition is None or not condition:

@@ -22,6 +22,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "seeds": ("model", "seeds", "z"),
     "manifold": ("part", "model"),
     "conditional": ("model",),
+    "flow": ("part", "model", "seed", "class", "guidance", "steps", "solver"),
     "translate": ("model",),
     "stylize": ("model", "run"),
     "paint": ("part", "model", "seed", "class", "temperature", "levels"),

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 import train_jobs
 from genmodels.runs.folder import RunFolder, runs_root
 from tests.support.pages import app_at, open_page
-from tests.support.runs import save_run
+from tests.support.runs import SMALL_FLOW, save_run
 
 ROOT = Path(__file__).parents[2]
 SELECTING = ("selectbox", "multiselect", "radio", "segmented_control", "pills", "select_slider")
@@ -122,13 +122,29 @@ def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for number in (1, 2):
             folder = save_run(runs_root(), f"{recipe}-{number}", recipe, "data.name=digits", "run.name=test")
             folder.write_status(phase="finished", step=10)
+    for number in (1, 2):
+        flow = save_run(runs_root(), f"mnist_flow-{number}", "mnist_flow", *SMALL_FLOW, "run.name=test")
+        flow.write_status(phase="finished", step=10)
     return tmp_path
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "stem",
-    ["latent", "seeds", "manifold", "conditional", "paint", "classify", "compare", "evaluate", "runs", "train", "data"],
+    [
+        "latent",
+        "seeds",
+        "manifold",
+        "conditional",
+        "flow",
+        "paint",
+        "classify",
+        "compare",
+        "evaluate",
+        "runs",
+        "train",
+        "data",
+    ],
 )
 def test_no_page_shows_two_options_alike(twins: Path, stem: str):
     app = app_at(stem, timeout=90).run()

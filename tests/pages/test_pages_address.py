@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pages.components.address import PARAMETERS
 from tests.support.pages import open_page
 from tests.support.painting import GATED as GATED
-from tests.support.runs import SMALL_CGAN, save_run
+from tests.support.runs import SMALL_CGAN, SMALL_FLOW, save_run
 from tests.support.speech import SMALL as WAVENET
 from tests.support.stylizing import save_networks
 from tests.support.translation import SMALL as CYCLEGAN
@@ -22,6 +22,9 @@ GOOD: dict[str, dict[str, str]] = {
     "seeds": {"model": "vae", "seeds": "4,9", "z": "s4 - s9"},
     "manifold": {"part": "map", "model": "plane"},
     "conditional": {"model": "cgan"},
+    "flow": {
+        "part": "watch", "model": "flow", "seed": "7", "class": "3", "guidance": "2.5", "steps": "3", "solver": "euler"
+    },
     "translate": {"model": "cyclegan"},
     "stylize": {"model": "style", "run": "vae"},
     "paint": {"part": "generate", "model": "painter", "seed": "12", "class": "3", "temperature": "0.6", "levels": "5"},
@@ -51,6 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_run(runs, "vae", "mnist_vae_20", "data.name=digits")
     save_run(runs, "plane", "mnist_vae_2d", "data.name=digits")
     save_run(runs, "cgan", "mnist_cgan_embedding", *SMALL_CGAN)
+    save_run(runs, "flow", "mnist_flow", *SMALL_FLOW)
     grey = ("data.name=digits2inverted", "data.size=null", "model.flip=false")
     save_run(runs, "cyclegan", "flowers_cyclegan", *CYCLEGAN, *grey)
     save_run(runs, "painter", "mnist_gated_pixelcnn", *GATED, "model.levels=16")

@@ -12,7 +12,7 @@ from pages.components.numbers import of_ten, percent
 from pages.parts.classify import mistakes
 from pages.parts.evaluate import metrics
 from tests.support.pages import open_page
-from tests.support.runs import save_run
+from tests.support.runs import SMALL_FLOW, save_run
 from tests.support.uploads import upload_set
 
 
@@ -137,12 +137,14 @@ def test_digits_of_the_training_data_are_named_only_where_they_are_shown(tmp_pat
 # --------------------------------------------------------------------- readings of noise
 
 
-@pytest.mark.parametrize("page", ["latent", "manifold", "conditional", "seeds", "paint"])
+@pytest.mark.parametrize("page", ["latent", "manifold", "conditional", "flow", "seeds", "paint"])
 def test_readings_of_an_untrained_step_are_called_meaningless(page: str, tmp_path: Path) -> None:
     note = "answer means nothing here"
     runs, model = tmp_path / "runs", {"model": "run"}
     recipe = {"manifold": "mnist_vae_2d", "conditional": "mnist_cgan_embedding", "paint": "mnist_pixelcnn"}
+    recipe["flow"] = "mnist_flow"
     small = ("model.channels=6", "model.layers=2", "model.levels=8", "model.kernel_size=3") if page == "paint" else ()
+    small = SMALL_FLOW[1:] if page == "flow" else small
     save_run(runs, "run", recipe.get(page, "mnist_vae_20"), "data.name=digits", *small, steps=(0,))
     app = open_page(page, **model, **({"part": "map"} if page == "manifold" else {}))
     if page == "paint":

@@ -36,7 +36,7 @@ def test_no_list_of_pictures_has_it(voice: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["gallery", "latent", "compare", "evaluate", "conditional", "seeds", "manifold", "classify", "runs"]
+    "page", ["gallery", "latent", "compare", "evaluate", "conditional", "flow", "seeds", "manifold", "classify", "runs"]
 )
 def test_every_page_opens(page: str, voice: str) -> None:
     app = app_at(page)

@@ -85,6 +85,17 @@ def test_each_prediction_is_converted_to_the_same_velocity(prediction: str, path
     torch.testing.assert_close(v, d_alpha * x1 + d_sigma * x0, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("path", ["linear", "cosine"])
+def test_the_predicted_image_is_the_one_in_the_velocity(path: str) -> None:
+    """A network that predicts the image gives the velocity through it, and the predicted image is that one again."""
+    model = flow_model(path=path, prediction="data", guidance=1.0)
+    x, y = torch.randn(2, 1, 28, 28), torch.eye(10)[:2]
+    condition = {"label": torch.arange(2)}
+    for time in (0.0, 0.4, 0.9):
+        exact = model.network(x, torch.full((2,), time), y)
+        torch.testing.assert_close(model.predicted_image(x, time, condition=condition), exact, atol=1e-4, rtol=1e-4)
+
+
 def test_the_loss_is_the_mean_squared_error_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model("flow_matching", conditional=False, guidance=1.0)
     batch = digit_batch(6)

@@ -53,3 +53,4 @@ def set_training_data(
 
 
 SMALL_CGAN = ("data.name=digits", "model.generator_sizes=[32]", "model.discriminator_sizes=[32]", "model.latent_dim=8")
+SMALL_FLOW = ("data.name=digits", "model.channels=[8]", "model.blocks=1", "model.embedding_dim=16")

@@ -1,0 +1,22 @@
+"""Flow matching: noise that becomes images, solvers, guidance, and images that become noise again."""
+
+from __future__ import annotations
+
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.service import flow
+from pages.components.model_choice import pick_model_and_step, pick_part
+from pages.components.page import model_page
+from pages.components.theme import friendly_errors
+from pages.parts.flow import encode, settings, solvers, watch
+
+
+def _page(infos: dict[str, CheckpointInfo]) -> None:
+    info, step = pick_model_and_step("flow", infos)
+    part = pick_part("flow", settings.PARTS)
+    with friendly_errors():
+        facts = flow.facts(info.name)
+        settings.read_address(info, facts)
+        {"watch": watch, "solvers": solvers, "encode": encode}[part].show(info, step, facts)
+
+
+model_page("flow", flow.checkpoints, _page, recipe="mnist_flow")

@@ -1,0 +1,118 @@
+"""One seed by every solver in few and in many steps: images, distance to a fine solution, evaluations, seconds."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from genmodels.runs.catalog import CheckpointInfo
+from genmodels.service.flow import SOLVERS, Facts, solvers
+from genmodels.service.flow.solvers import REFERENCE_STEPS, STEPS, Comparison, SolverRequest
+from pages.components.file_buttons import png_button
+from pages.components.i18n import t
+from pages.components.image_table import ImageText, image_table
+from pages.components.theme import friendly_errors
+from pages.components.tiles import Tile, row
+from pages.parts.flow import settings
+
+_SYMBOLS = {"euler": "circle", "midpoint": "square", "heun": "diamond"}
+
+
+def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
+    """Show the settings on the left, the table of images on the right, chart and numbers below."""
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        request = SolverRequest.parse(
+            {
+                "model": info.name,
+                "step": step,
+                "seed": settings.seed(),
+                "label": settings.one_class(info, 3),
+                "guidance": settings.guidance(facts),
+            }
+        )
+    settings.write_address(info, facts)
+    with right, friendly_errors():
+        st.markdown(t("flow.solving.text"))
+        with st.spinner(t("flow.busy")):
+            comparison = solvers.compare(request)
+        _images(comparison)
+        png_button(
+            "flow.solving.png",
+            lambda: solvers.compare_png(request),
+            f"{info.name}-solvers-{request.seed}.png",
+            key="flow_solvers_png",
+        )
+        chart, numbers = st.columns(2, gap="medium")
+        with chart:
+            _chart(comparison)
+        with numbers:
+            _numbers(comparison)
+
+
+def _images(comparison: Comparison) -> None:
+    texts = [
+        ImageText(
+            t(
+                "flow.solving.alt",
+                solver=t(f"flow.solvers.{one.solver}"),
+                steps=one.steps,
+                evaluations=one.evaluations,
+                error=f"{one.error:.4f}",
+            )
+        )
+        for one in comparison.solutions
+    ]
+    table, reference = st.columns([6, 1], gap="medium")
+    with table:
+        image_table(
+            comparison.png,
+            (comparison.width, comparison.height),
+            texts,
+            heads=[str(steps) for steps in STEPS],
+            rows=[t(f"flow.solvers.{solver}") for solver in SOLVERS],
+            corner=t("flow.solving.corner"),
+            label=t("flow.solving.label"),
+            key="flow_solvers",
+        )
+    with reference:
+        caption = t("flow.solving.reference_caption", steps=REFERENCE_STEPS)
+        above = t("flow.solving.reference")
+        row([Tile(comparison.reference, caption, t("flow.solving.reference_alt"), above)], key="flow_fine", width=110)
+
+
+def _chart(comparison: Comparison) -> None:
+    st.subheader(t("flow.solving.chart_title"), anchor=False)
+    figure = go.Figure()
+    for solver in SOLVERS:
+        points = [one for one in comparison.solutions if one.solver == solver]
+        figure.add_scatter(
+            x=[one.evaluations for one in points],
+            y=[one.error for one in points],
+            name=t(f"flow.solvers.{solver}"),
+            mode="lines+markers",
+            marker={"symbol": _SYMBOLS[solver], "size": 8},
+            hovertemplate=t("flow.solving.hover"),
+        )
+    figure.update_layout(
+        height=320,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        xaxis={"type": "log", "title": t("flow.solving.x"), "fixedrange": True, "dtick": "D2"},
+        yaxis={"type": "log", "title": t("flow.solving.y"), "fixedrange": True, "dtick": 1},
+    )
+    st.plotly_chart(figure, key="flow_errors", config={"displayModeBar": False})
+    st.caption(t("flow.solving.chart_caption"))
+
+
+def _numbers(comparison: Comparison) -> None:
+    st.subheader(t("flow.solving.numbers_title"), anchor=False)
+    names = ("solver", "steps", "evaluations", "error", "seconds")
+    lines = [" | ".join(t(f"flow.solving.columns.{name}") for name in names), "|".join(["---", *["---:"] * 4])]
+    lines += [
+        f"{t(f'flow.solvers.{one.solver}')} | {one.steps} | {one.evaluations} | {one.error:.4f} | {one.seconds:.3f}"
+        for one in comparison.solutions
+    ]
+    with st.container(height=320, key="flow_numbers"):
+        st.markdown("\n".join(f"| {line} |" for line in lines))
+    st.caption(t("flow.solving.numbers_caption"))
