@@ -136,7 +136,7 @@ def test_mistakes_are_one_clear_line(words: list[str], code: int, text: str) -> 
 
 @pytest.mark.slow
 def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_checkpoints: Path) -> None:
-    path = publish(trained.name, "tiny_vae", steps=[0, 30], half=True, samples=500)
+    path = publish(trained.name, "tiny_vae", steps=[0, 30], half=True, samples=100)
     assert path == own_checkpoints / "tiny_vae"
     assert sorted(p.name for p in path.iterdir()) == [
         "README.md", "config.json", "metrics.json", "preview.png", "step-000000", "step-000030",
@@ -157,13 +157,13 @@ def test_publish_trims_measures_and_writes_the_card(trained: RunFolder, own_chec
     assert f"| {last['elbo/negative']:.4g} |" in row
 
     write_json(path / "metrics.json", {**facts, "over_training": [middle]})
-    measure_again("tiny_vae", samples=500)
+    measure_again("tiny_vae", samples=100)
     found = read_json(path / "metrics.json")["over_training"]
     again, *others = found
     assert others == [middle, last]
     assert again == pytest.approx({key: first[key] for key in first if key != "seconds"}, rel=1e-3), "stored as halves"
     assert "\n| 0 |  | " in (path / "README.md").read_text()
-    replaced = publish(trained.name, "tiny_vae", samples=500)
+    replaced = publish(trained.name, "tiny_vae", samples=100)
     assert catalog.describe(replaced, published=True).steps == (30,), "an older one is replaced whole"
     assert not [p for p in own_checkpoints.iterdir() if p.name.startswith(".")]
 
@@ -174,7 +174,7 @@ def test_a_published_run_does_not_reveal_the_folder_of_own_images(tmp_path: Path
     spec = small_spec("vae", "data.name=hdf5", f"data.path={packed}", "train.max_steps=2", "train.batch_size=4")
     folder = RunFolder.create(runs_root() / "pets-1", spec)
     assert runner.train_folder(folder, device="cpu") == "finished"
-    path = publish("pets-1", "pets", samples=500)
+    path = publish("pets-1", "pets", samples=100)
     for text in ("README.md", "config.json", "metrics.json"):
         assert str(tmp_path) not in (path / text).read_text()
     info = catalog.describe(path, published=True)
