@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genmodels import data
-from genmodels.cli import images, measure, migrate
+from genmodels.cli import images, masks, measure, migrate
 from genmodels.cli.measure import AsJson, Name
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runs import catalog
@@ -186,6 +186,7 @@ app.command()(measure.evaluate)
 app.command()(measure.publish)
 app.command()(measure.card)
 app.command()(migrate.migrate)
+app.command()(masks.masks)
 
 
 @app.command()

@@ -135,6 +135,11 @@ class ModelConfig(Frozen):
         return {}
 
     @property
+    def needs_masks(self) -> bool:
+        """Whether training needs object masks of its images (batch keys `mask_a` and `mask_b`)."""
+        return False
+
+    @property
     def fewest_normalised(self) -> int | None:
         """Fewest values per channel that one image gives a batch normalisation; None without batch normalisation."""
         return None

@@ -78,21 +78,27 @@ def gan_curves(kind: Literal["bce", "mse"] = "bce", *, smoothing: float = 0.0) -
     }
 
 
-def least_squares_loss(scores: Tensor, real: bool) -> Tensor:
+def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """sum(weight * values) / sum(weight) in float32; the mean without weights (of the same shape, not all 0)."""
+    values = values.float()
+    return values.mean() if weight is None else (values * weight).sum() / weight.sum()
+
+
+def least_squares_loss(scores: Tensor, real: bool, weight: Tensor | None = None) -> Tensor:
     """mean (D - 1)^2 or mean D^2 over all of a discriminator's scores, of any shape, unbounded (arXiv 1611.04076).
 
     Without a sigmoid over-confident correct scores are penalised too, and gradients do not vanish for wrong ones.
     0.25 if D is 0.5 everywhere.
     """
-    return (scores.float() - float(real)).square().mean()
+    return weighted_mean((scores.float() - float(real)).square(), weight)
 
 
-def hinge_loss(scores: Tensor, real: bool) -> Tensor:
+def hinge_loss(scores: Tensor, real: bool, weight: Tensor | None = None) -> Tensor:
     """mean max(0, 1 - D) or mean max(0, 1 + D): a discriminator's loss (Lim and Ye, arXiv 1705.02894); 1 at D = 0.
 
     A score that is right by a margin of 1 has no gradient. The generator minimises -mean D.
     """
-    return F.relu(1 - scores.float() if real else 1 + scores.float()).mean()
+    return weighted_mean(F.relu(1 - scores.float() if real else 1 + scores.float()), weight)
 
 
 def critic_loss(real: Tensor, fake: Tensor) -> Tensor:

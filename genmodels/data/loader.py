@@ -88,10 +88,11 @@ class UnpairedLoader:
     """Training batches `image_a` and `image_b`, float32 (B, C, H, W) in [-1, 1], each domain shuffled independently.
 
     An epoch contains each image of the larger domain once; a domain is shuffled again whenever it has been used up.
+    If the arrays have object masks: also `mask_a` and `mask_b`, float32 (B, 1, H, W) in [0, 1].
     """
 
     def __init__(self, arrays: Arrays, batch_size: int, seed: int, device: torch.device) -> None:
-        self.domains = [_Domain(arrays.images[arrays.labels == index], seed, index, device) for index in (0, 1)]
+        self.domains = [_Domain(arrays, index, seed, device) for index in (0, 1)]
         most = max(len(domain.images) for domain in self.domains)
         if batch_size > most or not all(len(domain.images) for domain in self.domains):
             counts = " and ".join(f"{len(domain.images):,}" for domain in self.domains)
@@ -103,27 +104,34 @@ class UnpairedLoader:
         self.steps_per_epoch = most // batch_size
 
     def batch(self, step: int) -> Batch:
-        a, b = (domain.images_at(step * self.batch_size, self.batch_size) for domain in self.domains)
-        return {"image_a": a, "image_b": b}
+        batch: dict[str, Tensor] = {}
+        for domain, name in zip(self.domains, "ab", strict=True):
+            rows = domain.rows_at(step * self.batch_size, self.batch_size)
+            batch[f"image_{name}"] = to_float(domain.images.index_select(0, rows))
+            if domain.masks is not None:
+                batch[f"mask_{name}"] = domain.masks.index_select(0, rows).float() / 255
+        return batch
 
 
 class _Domain:
-    """The images of one domain, as an endless sequence of shuffles."""
+    """The images of one domain and their masks, as an endless sequence of shuffles."""
 
-    def __init__(self, images: np.ndarray, seed: int, index: int, device: torch.device) -> None:
-        self.images = _tensor(images).to(device)
+    def __init__(self, arrays: Arrays, index: int, seed: int, device: torch.device) -> None:
+        chosen = arrays.labels == index
+        self.images = _tensor(arrays.images[chosen]).to(device)
+        self.masks = None if arrays.masks is None else _tensor(arrays.masks[chosen]).to(device)
         self.seed, self.index = seed, index
         self._orders: dict[int, Tensor] = {}
 
-    def images_at(self, start: int, count: int) -> Tensor:
-        """Images start, ..., start + count - 1 of the sequence, which may span several shuffles."""
+    def rows_at(self, start: int, count: int) -> Tensor:
+        """Indices of images start, ..., start + count - 1 of the sequence, which may span several shuffles."""
         parts: list[Tensor] = []
         while count:
             shuffle, first = divmod(start, len(self.images))
             rows = self._order(shuffle)[first : first + count]
             parts.append(rows)
             start, count = start + len(rows), count - len(rows)
-        return to_float(self.images.index_select(0, torch.cat(parts)))
+        return torch.cat(parts)
 
     def _order(self, number: int) -> Tensor:
         if number not in self._orders:

@@ -133,12 +133,14 @@ class DataSpec(Frozen):
 class Arrays:
     """One split in memory: images uint8 (N, C, H, W), labels int64 (N,); of two domains, 0 is A and 1 is B.
 
-    `style` uint8 (1, C, h, w) is the style image, if the set has one.
+    `style` uint8 (1, C, h, w) is the style image, if the set has one. `masks` uint8 (N, 1, H, W) are object masks, if
+    the model's settings ask for them: 255 on the objects.
     """
 
     images: np.ndarray
     labels: np.ndarray
     style: np.ndarray | None = None
+    masks: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

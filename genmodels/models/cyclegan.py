@@ -28,6 +28,17 @@ With `discriminator: projected` the discriminators score frozen features of VGG-
 
 With `attention` a generator predicts an image y and a mask m from 0 to 1, and G(x) = x + m (y - x), which preserves the
 background (Tang et al., arXiv 1911.11897).
+
+With `object_masks` each training image has a mask M of its objects, computed without labels (`images/object_masks.py`).
+Means of scores become means weighted with 0.1 + 0.9 M, so that the background is neither judged nor imitated, and
+m follows M where M is certain, below 0.1 or above 0.9:
+
+    generators:      + mask_weight * mean |m - M| [M certain], of both domains
+
+With `generator_warmup` the first steps have no adversarial loss: generators from scratch learn to keep an image and to
+cover its objects, while the discriminators learn what distinguishes the real domains:
+
+    generators:      minimise  mean |G(a) - a| + mean |F(b) - b| + mask_weight * mean |m - M| [M certain]
 """
 
 from __future__ import annotations
@@ -71,6 +82,18 @@ class CycleGANConfig(ModelConfig):
         False,
         description="the generators also predict a mask of where to change an image; the rest stays as it is "
         "(arXiv 1911.11897). Choose a cycle_weight of about 2: changing nothing has no cycle loss",
+    )
+    object_masks: bool = Field(
+        False,
+        description="weigh the losses with masks of the objects, which are computed without labels before the first "
+        "step (a quarter of a second per image) and stored; `python -m genmodels masks` shows and changes them",
+    )
+    mask_weight: float = live(
+        2.0,
+        ge=0,
+        le=1000,
+        description="of attention with object_masks: weight of the loss that makes the generators' mask follow the "
+        "object masks",
     )
     discriminator: Literal["patch", "projected"] = Field(
         "patch",
@@ -118,6 +141,14 @@ class CycleGANConfig(ModelConfig):
         description="discriminator warm-up steps: only the discriminators are trained in the first steps. For "
         "generators that start from pretrained weights, which untrained discriminators would destroy. The steps count "
         "towards max_steps and decay_from",
+    )
+    generator_warmup: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="generator warm-up steps: in the first steps the generators learn to keep their input, and their "
+        "mask to cover the objects, without adversarial loss. For generators from scratch with attention, whose mask "
+        "would close. The steps count towards max_steps and decay_from",
     )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's beta1")
     generator_lr: float = live(2e-4, gt=0, le=1, description="learning rate of both generators")
@@ -168,16 +199,36 @@ class CycleGANConfig(ModelConfig):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _one_warmup(self) -> Self:
+        if self.discriminator_warmup and self.generator_warmup:
+            raise ValueError(
+                f"discriminator_warmup = {self.discriminator_warmup:,} is for pretrained generators, generator_warmup "
+                f"= {self.generator_warmup:,} for generators from scratch: set one of them to 0"
+            )
+        return self
+
+    @property
+    def needs_masks(self) -> bool:
+        return self.object_masks
+
+    @property
+    def warmup(self) -> int:
+        return max(self.discriminator_warmup, self.generator_warmup)
+
     def check_steps(self, max_steps: int) -> None:
-        if self.discriminator_warmup >= max_steps:
+        if self.warmup >= max_steps:
+            field = "discriminator_warmup" if self.discriminator_warmup else "generator_warmup"
             raise ConfigError(
-                f"model.discriminator_warmup = {self.discriminator_warmup:,} leaves no step for the generators: "
+                f"model.{field} = {self.warmup:,} leaves no step for the translation: "
                 f"train.max_steps = {max_steps:,}; choose fewer warm-up steps or more training steps"
             )
 
 
 # Everything above the next line is read without torch (genmodels/registry.py).
+from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -188,11 +239,16 @@ from genmodels.capabilities import Direction
 from genmodels.layers import augment
 from genmodels.layers.image_pool import ImagePool
 from genmodels.layers.instance_norm import InstanceNorm
-from genmodels.losses import hinge_loss, least_squares_loss
+from genmodels.losses import hinge_loss, least_squares_loss, weighted_mean
 from genmodels.model import Batch, Curve, Metrics, Model, constant_then_linear, make_optimizer, update
 from genmodels.models.fast_style import resnet, resnet_radius
 from genmodels.networks.projected_discriminator import ProjectedDiscriminator
 from genmodels.registry import register
+
+_BACKGROUND = 0.1
+"""Weight of a background pixel in the adversarial losses; an object's is 1."""
+_CERTAIN = 0.1
+"""Object masks within this of 0 or 1 are certain."""
 
 # Channels that are normalised next have no bias in a ResNet and in a discriminator: the norm subtracts their mean.
 
@@ -272,7 +328,7 @@ def build_generator(config: CycleGANConfig) -> nn.Module:
 def build_discriminator(config: CycleGANConfig) -> nn.Module:
     """An initialised discriminator of images (B, C, H, W) in [-1, 1].
 
-    patch: -> scores (B, 1, h, w), one per patch. projected: -> a list of such scores, one per layer of VGG-19.
+    patch: -> scores (B, 1, h, w), one per patch. projected: `ProjectedDiscriminator`.
     """
     if config.discriminator == "projected":
         return ProjectedDiscriminator()
@@ -318,6 +374,17 @@ def _initialise(network: nn.Module, std: float | None) -> nn.Module:
     return network
 
 
+class _Domain(NamedTuple):
+    """Images (B, C, H, W), and their object masks (B, 1, H, W) in [0, 1] if there are any."""
+
+    images: Tensor
+    objects: Tensor | None
+
+    @property
+    def weight(self) -> Tensor | None:
+        return None if self.objects is None else _BACKGROUND + (1 - _BACKGROUND) * self.objects
+
+
 @register("cyclegan")
 class CycleGAN(Model):
     Config = CycleGANConfig
@@ -332,7 +399,8 @@ class CycleGAN(Model):
         self.generator_ba = build_generator(config)
         self.discriminator_a = build_discriminator(config)
         self.discriminator_b = build_discriminator(config)
-        pool_size = config.pool_size if config.discriminator == "patch" else 0
+        # A replay buffer keeps no masks: earlier translations would be weighted with those of other images.
+        pool_size = config.pool_size if config.discriminator == "patch" and not config.object_masks else 0
         self.pool_a = ImagePool(pool_size, config.shape)
         self.pool_b = ImagePool(pool_size, config.shape)
 
@@ -355,91 +423,113 @@ class CycleGAN(Model):
 
     @property
     def usual_step(self) -> int:
-        return self.config.discriminator_warmup
+        return self.config.warmup
 
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        real_a, real_b = self._augment(batch["image_a"]), self._augment(batch["image_b"])  # (B, C, H, W) each
-        discriminators = nn.ModuleList([self.discriminator_a, self.discriminator_b])
+        real_a, objects_a = self._augment(batch["image_a"], batch.get("mask_a"))  # (B, C, H, W), (B, 1, H, W) or None
+        real_b, objects_b = self._augment(batch["image_b"], batch.get("mask_b"))
+        a, b = _Domain(real_a, objects_a), _Domain(real_b, objects_b)
         if step < self.config.discriminator_warmup:
             with torch.no_grad():
                 fake_b = self._generate(self.generator_ab, real_a)
                 fake_a = self._generate(self.generator_ba, real_b)
-            discriminator_loss = self._update_discriminators(real_a, real_b, fake_a, fake_b, optimizers)
+            discriminator_loss = self._update_discriminators(a, b, fake_a, fake_b, optimizers)
             return {"loss/discriminator": 0.5 * discriminator_loss}
 
-        # generators: minimise mean (D_B(G(a)) - 1)^2 + mean (D_A(F(b)) - 1)^2
-        #                      + cycle_weight    * ( mean |F(G(a)) - a| + mean |G(F(b)) - b| )
-        #                      + identity_weight * ( mean |G(b) - b|    + mean |F(a) - a|    )
+        discriminators = nn.ModuleList([self.discriminator_a, self.discriminator_b])
         discriminators.requires_grad_(False)  # their gradients would be computed and discarded
-        fake_b, same_b = self._translate_and_keep(self.generator_ab, real_a, real_b)  # G(a), G(b)
-        fake_a, same_a = self._translate_and_keep(self.generator_ba, real_b, real_a)  # F(b), F(a)
-        adversarial = self._adversarial(self.discriminator_b, fake_b) + self._adversarial(self.discriminator_a, fake_a)
-        cycle_a = _l1(self._generate(self.generator_ba, fake_b), real_a)  # mean |F(G(a)) - a|
-        cycle_b = _l1(self._generate(self.generator_ab, fake_a), real_b)  # mean |G(F(b)) - b|
-        loss = adversarial + self.config.cycle_weight * (cycle_a + cycle_b)
+        fake_b, same_b, mask_a = self._translate_and_keep(self.generator_ab, real_a, real_b)  # G(a), G(b), m(a)
+        fake_a, same_a, mask_b = self._translate_and_keep(self.generator_ba, real_b, real_a)  # F(b), F(a), m(b)
         metrics: Metrics = {}
-        if same_a is not None and same_b is not None:
-            identity = _l1(same_b, real_b) + _l1(same_a, real_a)
-            loss = loss + self.config.identity_weight * identity
-            metrics["loss/identity"] = 0.5 * identity.detach()
+        if step < self.config.generator_warmup:
+            # minimise mean |G(a) - a| + mean |F(b) - b|
+            kept = _l1(fake_b, real_a) + _l1(fake_a, real_b)
+            loss, metrics["loss/kept"] = kept, 0.5 * kept.detach()
+        else:
+            # generators: minimise mean (D_B(G(a)) - 1)^2 + mean (D_A(F(b)) - 1)^2
+            #                      + cycle_weight    * ( mean |F(G(a)) - a| + mean |G(F(b)) - b| )
+            #                      + identity_weight * ( mean |G(b) - b|    + mean |F(a) - a|    )
+            on_fake_b = self._adversarial(self.discriminator_b, _Domain(fake_b, objects_a))
+            adversarial = on_fake_b + self._adversarial(self.discriminator_a, _Domain(fake_a, objects_b))
+            cycle_a = _l1(self._generate(self.generator_ba, fake_b), real_a)  # mean |F(G(a)) - a|
+            cycle_b = _l1(self._generate(self.generator_ab, fake_a), real_b)  # mean |G(F(b)) - b|
+            loss = adversarial + self.config.cycle_weight * (cycle_a + cycle_b)
+            if same_a is not None and same_b is not None:
+                identity = _l1(same_b, real_b) + _l1(same_a, real_a)
+                loss = loss + self.config.identity_weight * identity
+                metrics["loss/identity"] = 0.5 * identity.detach()
+            metrics["loss/generator"] = 0.5 * adversarial.detach()
+            metrics |= {"loss/cycle_a": cycle_a.detach(), "loss/cycle_b": cycle_b.detach()}
+        if mask_a is not None and mask_b is not None and objects_a is not None and objects_b is not None:
+            # + mask_weight * mean |m - M| [M certain], of both domains
+            outside = _mask_loss(mask_a, objects_a) + _mask_loss(mask_b, objects_b)
+            loss = loss + self.config.mask_weight * outside
+            metrics["loss/mask"] = 0.5 * outside.detach()
         update(optimizers["generators"], loss)
         discriminators.requires_grad_(True)
 
-        discriminator_loss = self._update_discriminators(real_a, real_b, fake_a, fake_b, optimizers)
-
-        return metrics | {
-            "loss/total": loss.detach(),
-            "loss/discriminator": 0.5 * discriminator_loss,
-            "loss/generator": 0.5 * adversarial.detach(),
-            "loss/cycle_a": cycle_a.detach(),
-            "loss/cycle_b": cycle_b.detach(),
-        }
+        discriminator_loss = self._update_discriminators(a, b, fake_a, fake_b, optimizers)
+        return metrics | {"loss/total": loss.detach(), "loss/discriminator": 0.5 * discriminator_loss}
 
     def _update_discriminators(
-        self, real_a: Tensor, real_b: Tensor, fake_a: Tensor, fake_b: Tensor, optimizers: Mapping[str, Optimizer]
+        self, a: _Domain, b: _Domain, fake_a: Tensor, fake_b: Tensor, optimizers: Mapping[str, Optimizer]
     ) -> Tensor:
         # discriminators: minimise 1/2 ( mean (D_A(a) - 1)^2 + mean D_A(F(b'))^2 )
         #                        + 1/2 ( mean (D_B(b) - 1)^2 + mean D_B(G(a'))^2 )
+        # A translation has its objects where its source has them.
         past_a, past_b = self.pool_a.exchange(fake_a.detach()), self.pool_b.exchange(fake_b.detach())  # F(b'), G(a')
         loss = 0.5 * (
-            self._discriminator_loss(self.discriminator_a, real_a, past_a)
-            + self._discriminator_loss(self.discriminator_b, real_b, past_b)
+            self._discriminator_loss(self.discriminator_a, a, _Domain(past_a, b.objects))
+            + self._discriminator_loss(self.discriminator_b, b, _Domain(past_b, a.objects))
         )
         update(optimizers["discriminators"], loss)
         return loss.detach()
 
-    def _adversarial(self, discriminator: nn.Module, fake: Tensor) -> Tensor:
+    def _adversarial(self, discriminator: nn.Module, fake: _Domain) -> Tensor:
         """mean (D(fake) - 1)^2; projected: - mean D(fake)."""
         if self.config.discriminator == "projected":
-            return torch.stack([-scores.float().mean() for scores in discriminator(fake)]).mean()
-        return least_squares_loss(discriminator(fake), real=True)
+            scored = discriminator(fake.images, fake.weight)
+            return torch.stack([-weighted_mean(scores, weight) for scores, weight in scored]).mean()
+        scores = discriminator(fake.images)
+        return least_squares_loss(scores, real=True, weight=_at_size(fake.weight, scores))
 
-    def _discriminator_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    def _discriminator_loss(self, discriminator: nn.Module, real: _Domain, fake: _Domain) -> Tensor:
         """Real and translated images in one pass: instance norm keeps the images of a batch independent."""
-        images = torch.cat([real, fake.to(real.dtype)])
+        images = torch.cat([real.images, fake.images.to(real.images.dtype)])
+        weight = None if real.weight is None or fake.weight is None else torch.cat([real.weight, fake.weight])
         if self.config.discriminator == "projected":
-            pairs = [scores.chunk(2) for scores in discriminator(images, real=len(real))]  # (B, 1, h, w) each
-            losses = [hinge_loss(on_real, real=True) + hinge_loss(on_fake, real=False) for on_real, on_fake in pairs]
+            losses = [_on_both(hinge_loss, *part) for part in discriminator(images, weight, real=len(real.images))]
             return torch.stack(losses).mean()
-        on_real, on_fake = discriminator(images).chunk(2)  # (B, 1, h, w) each
-        return least_squares_loss(on_real, real=True) + least_squares_loss(on_fake, real=False)
+        scores = discriminator(images)  # (2 B, 1, h, w)
+        return _on_both(least_squares_loss, scores, _at_size(weight, scores))
 
-    def _translate_and_keep(self, generator: nn.Module, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(G(source), G(target)) in one pass; the second is None if the identity loss has no weight."""
-        if not self.config.identity_weight:
-            return self._generate(generator, source), None
-        fake, same = self._generate(generator, torch.cat([source, target])).chunk(2)
-        return fake, same
+    def _translate_and_keep(
+        self, generator: nn.Module, source: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """(G(source), G(target), mask of source): the second is None if the identity loss has no weight.
+
+        One pass for both; the mask is None without attention.
+        """
+        both = bool(self.config.identity_weight)
+        x = torch.cat([source, target]) if both else source
+        output, mask = generator(x), None
+        if self.config.attention:
+            output, mask = apply_mask(output, x)
+            mask = mask[: len(source)]
+        return output[: len(source)], output[len(source) :] if both else None, mask
 
     def _generate(self, generator: nn.Module, x: Tensor) -> Tensor:
         output: Tensor = generator(x)
         return apply_mask(output, x)[0] if self.config.attention else output
 
-    def _augment(self, x: Tensor) -> Tensor:
-        x = augment.zoomed(x, self.config.zoom)
-        return augment.flip(x) if self.config.flip else x
+    def _augment(self, x: Tensor, objects: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """An image and its object mask, zoomed, cropped and flipped alike."""
+        channels = x.shape[1]
+        x = augment.zoomed(x if objects is None else torch.cat([x, objects], 1), self.config.zoom)
+        x = augment.flip(x) if self.config.flip else x
+        return (x, None) if objects is None else (x[:, :channels], x[:, channels:].clamp(0, 1))
 
     # ------------------------------------------------------------- translation
 
@@ -478,6 +568,12 @@ class CycleGAN(Model):
                 "generators, all terms", "The generators' objective. It fluctuates, as in any adversarial training."
             ),
             **(_HINGE_CURVES if self.config.discriminator == "projected" else _LEAST_SQUARES_CURVES),
+            "loss/kept": Curve("warm-up", "Mean absolute change of an image during the warm-up, 0 to 2.", 0.0),
+            "loss/mask": Curve(
+                "mask",
+                "Mean absolute difference of a generator's mask and the object mask where that is certain.",
+                0.0,
+            ),
             "loss/identity": Curve(
                 "identity", "Mean absolute change of images that are already in the target domain, 0 to 2.", 0.0
             ),
@@ -504,6 +600,23 @@ _HINGE_CURVES = {
     ),
     "loss/generator": Curve("adversarial", "Minus the mean score of translations. Positive: they are detected.", 0.0),
 }
+
+
+def _on_both(loss: Callable[..., Tensor], scores: Tensor, weight: Tensor | None) -> Tensor:
+    """`loss` of the first half of the scores, of real images, plus that of the second half, of translations."""
+    on_real, on_fake = scores.chunk(2)
+    of_real, of_fake = (None, None) if weight is None else weight.chunk(2)
+    return loss(on_real, real=True, weight=of_real) + loss(on_fake, real=False, weight=of_fake)
+
+
+def _at_size(weight: Tensor | None, scores: Tensor) -> Tensor | None:
+    return None if weight is None else F.adaptive_avg_pool2d(weight, (scores.shape[2], scores.shape[3]))
+
+
+def _mask_loss(mask: Tensor, objects: Tensor) -> Tensor:
+    """mean |m - M| where M is below 0.1 or above 0.9, 0 elsewhere; both (B, 1, H, W) in [0, 1]."""
+    certain = (objects < _CERTAIN) | (objects > 1 - _CERTAIN)
+    return ((mask - objects).abs() * certain).mean()
 
 
 def _l1(x: Tensor, y: Tensor) -> Tensor:

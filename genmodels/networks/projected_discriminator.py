@@ -8,6 +8,7 @@ generated images are augmented (DiffAugment, arXiv 2006.10738), so that the head
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -25,7 +26,11 @@ _COLOUR = 0.5
 
 
 class ProjectedDiscriminator(nn.Module):
-    """Images (B, C, H, W) in [-1, 1] -> scores by layer, each (B, 1, h, w). VGG is neither trained nor saved."""
+    """Images (B, C, H, W) in [-1, 1] -> scores by layer, each (B, 1, h, w). VGG is neither trained nor saved.
+
+    With a weight per pixel (B, 1, H, W), each layer's scores come with weights (B, 1, h, w): the same translation, and
+    the mean of each cell; else with None.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,13 +41,18 @@ class ProjectedDiscriminator(nn.Module):
             self.register_buffer(f"mean_{layer}", torch.zeros(channels))
             self.register_buffer(f"square_{layer}", torch.zeros(channels))
 
-    def forward(self, x: Tensor, real: int = 0) -> list[Tensor]:
+    def forward(self, x: Tensor, weight: Tensor | None = None, real: int = 0) -> list[tuple[Tensor, Tensor | None]]:
         """The first `real` images are real: until 64 have been seen, they update the statistics of the channels."""
-        x = augment.translate(augment.colour(x.float(), strength=_COLOUR))
+        x = augment.colour(x.float(), strength=_COLOUR)
+        channels = x.shape[1]
+        x = augment.translate(x if weight is None else torch.cat([x, weight], 1))
+        if weight is not None:
+            x, weight = x[:, :channels], x[:, channels:]
         activations = self.features(x, LAYERS)
         if real and self.observed < _OBSERVED:
             self._observe(activations, real)
-        return [head(self._normalised(activations[layer], layer)) for layer, head in self.heads.items()]
+        scores = [head(self._normalised(activations[layer], layer)) for layer, head in self.heads.items()]
+        return [(part, None if weight is None else F.adaptive_avg_pool2d(weight, part.shape[2:])) for part in scores]
 
     @torch.no_grad()
     def _observe(self, activations: dict[str, Tensor], count: int) -> None:

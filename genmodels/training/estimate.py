@@ -210,4 +210,6 @@ def _random_batch(model: Model, size: int, classes: int, provides: tuple[str, ..
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(size, *shape, generator=generator).mul_(2).sub_(1)
     label = torch.randint(classes, (size,), generator=generator)
-    return {"image": image, "label": label, "image_a": image, "image_b": -image}
+    mask = (image[:, :1] + 1) / 2
+    masks = {"mask_a": mask, "mask_b": mask} if model.config.needs_masks else {}
+    return {"image": image, "label": label, "image_a": image, "image_b": -image, **masks}

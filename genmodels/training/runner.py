@@ -10,6 +10,7 @@ import torch
 
 from genmodels import data, registry
 from genmodels.config import Runtime
+from genmodels.data import object_masks
 from genmodels.data.audio_loader import AudioLoader
 from genmodels.data.loader import Loader, loader_for, to_float
 from genmodels.errors import CheckpointError, DataError, GenmodelsError
@@ -135,6 +136,8 @@ def _loader(spec: Spec, recorder: FolderRecorder, where: torch.device) -> Loader
             f"the run was submitted for {spec.data_spec.image_shape}; submit it again"
         )
     recorder.set_examples(to_float(torch.from_numpy(arrays.images[:512].copy())))
+    if registry.config_class(spec.family).parse(spec.model).needs_masks:
+        arrays = object_masks.with_masks(arrays, recorder.say)
     return loader_for(registry.config_class(spec.family).batch_keys, arrays, batch_size, seed, where)
 
 
