@@ -68,7 +68,7 @@ def stored(arrays: Arrays) -> Masks | None:
     """The stored masks of exactly these images; None if there are none, or if their file is damaged."""
     path = _path(arrays)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             parts = object_masks.Parts(torch.from_numpy(file["directions"]), tuple(file["centred"].tolist()))
             masks = Masks(file["masks"], parts, tuple(file["chosen"].tolist()))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):

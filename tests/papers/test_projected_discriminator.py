@@ -12,7 +12,7 @@ from torch import Tensor
 from genmodels import registry
 from genmodels.errors import ConfigError
 from genmodels.losses import hinge_loss
-from genmodels.models.cyclegan import CycleGAN
+from genmodels.models.cyclegan import CycleGAN, _Domain
 from genmodels.networks.projected_discriminator import LAYERS, ProjectedDiscriminator
 from genmodels.networks.vgg import Features
 
@@ -42,11 +42,11 @@ def test_losses_are_means_over_the_layers(monkeypatch: pytest.MonkeyPatch) -> No
     model = built()
     maps = [torch.tensor([0.5, -0.5]).view(2, 1, 1, 1), torch.full((2, 1, 2, 2), -2.0)]  # one real, one translated
 
-    def scores(x: Tensor, real: int = 0) -> list[Tensor]:
-        return [part[: len(x)] for part in maps]
+    def scores(x: Tensor, weight: None, real: int = 0) -> list[tuple[Tensor, None]]:
+        return [(part[: len(x)], None) for part in maps]
 
     monkeypatch.setattr(model.discriminator_a, "forward", scores)
-    image = torch.zeros(1, 3, 32, 32)
+    image = _Domain(torch.zeros(1, 3, 32, 32), None)
     assert float(model._adversarial(model.discriminator_a, image)) == pytest.approx((-0.5 + 2) / 2)
     loss = model._discriminator_loss(model.discriminator_a, image, image)
     assert float(loss) == pytest.approx(((0.5 + 0.5) + (3 + 0)) / 2)
