@@ -33,12 +33,12 @@ With `object_masks` each training image has a mask M of its objects, computed wi
 Means of scores become means weighted with 0.1 + 0.9 M, so that the background is neither judged nor imitated, and
 m follows M where M is certain, below 0.1 or above 0.9:
 
-    generators:      + mask_weight * mean |m - M| [M certain], of both domains
+    generators:      - mask_weight * mean ( M log m + (1 - M) log (1 - m) ) [M certain], of both domains
 
 With `generator_warmup` the first steps have no adversarial loss: generators from scratch learn to keep an image and to
 cover its objects, while the discriminators learn what distinguishes the real domains:
 
-    generators:      minimise  mean |G(a) - a| + mean |F(b) - b| + mask_weight * mean |m - M| [M certain]
+    generators:      minimise  mean |G(a) - a| + mean |F(b) - b| + the same term of the masks
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class CycleGANConfig(ModelConfig):
         "step (a quarter of a second per image) and stored; `python -m genmodels masks` shows and changes them",
     )
     mask_weight: float = live(
-        2.0,
+        1.0,
         ge=0,
         le=1000,
         description="of attention with object_masks: weight of the loss that makes the generators' mask follow the "
@@ -247,6 +247,8 @@ from genmodels.registry import register
 
 _BACKGROUND = 0.1
 """Weight of a background pixel in the adversarial losses; an object's is 1."""
+_LEAST = 1e-3
+"""Added to a mask before its logarithm."""
 _CERTAIN = 0.1
 """Object masks within this of 0 or 1 are certain."""
 
@@ -463,7 +465,7 @@ class CycleGAN(Model):
             metrics["loss/generator"] = 0.5 * adversarial.detach()
             metrics |= {"loss/cycle_a": cycle_a.detach(), "loss/cycle_b": cycle_b.detach()}
         if mask_a is not None and mask_b is not None and objects_a is not None and objects_b is not None:
-            # + mask_weight * mean |m - M| [M certain], of both domains
+            # - mask_weight * mean ( M log m + (1 - M) log (1 - m) ) [M certain], of both domains
             outside = _mask_loss(mask_a, objects_a) + _mask_loss(mask_b, objects_b)
             loss = loss + self.config.mask_weight * outside
             metrics["loss/mask"] = 0.5 * outside.detach()
@@ -571,7 +573,7 @@ class CycleGAN(Model):
             "loss/kept": Curve("warm-up", "Mean absolute change of an image during the warm-up, 0 to 2.", 0.0),
             "loss/mask": Curve(
                 "mask",
-                "Mean absolute difference of a generator's mask and the object mask where that is certain.",
+                "Cross entropy in nats of a generator's mask and the object mask where that is certain.",
                 0.0,
             ),
             "loss/identity": Curve(
@@ -614,9 +616,13 @@ def _at_size(weight: Tensor | None, scores: Tensor) -> Tensor | None:
 
 
 def _mask_loss(mask: Tensor, objects: Tensor) -> Tensor:
-    """mean |m - M| where M is below 0.1 or above 0.9, 0 elsewhere; both (B, 1, H, W) in [0, 1]."""
+    """Cross entropy of m with M where M is below 0.1 or above 0.9, 0 elsewhere; both (B, 1, H, W) in [0, 1].
+
+    Unlike that of |m - M| its gradient does not vanish for a mask that is closed where it should be open.
+    """
     certain = (objects < _CERTAIN) | (objects > 1 - _CERTAIN)
-    return ((mask - objects).abs() * certain).mean()
+    nats = -torch.where(objects > 0.5, mask + _LEAST, 1 - mask + _LEAST).log()
+    return (nats * certain).mean()
 
 
 def _l1(x: Tensor, y: Tensor) -> Tensor:
