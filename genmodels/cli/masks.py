@@ -19,7 +19,7 @@ _SHOWN = 6
 
 
 def masks(
-    name: Annotated[str, typer.Argument(help="Data set of two domains, such as horse2zebra or image_pairs.")],
+    name: Annotated[str, typer.Argument(help="Data set of two domains, such as horse2zebra, or unpaired with --path.")],
     out: Annotated[Path, typer.Argument(help="The PNG to write: images, their parts, and their masks.")],
     size: Annotated[int | None, typer.Option(min=16, max=1024, help="Side of the images, as in the recipe.")] = None,
     path: Annotated[str | None, typer.Option(help="Folder or zip with your own images.")] = None,

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from genmodels import data
 from genmodels.data.root import data_root
-from genmodels.data.spec import Arrays
+from genmodels.data.spec import Arrays, DataConfig
 from genmodels.errors import ConfigError
 from genmodels.images import object_masks
 from genmodels.system import leftovers
@@ -62,6 +63,14 @@ def compute(
         )
     indices = tuple(chosen) or parts.objects
     return Masks(object_masks.masks(arrays.images, parts, indices, report), parts, indices)
+
+
+def for_test(config: DataConfig, test: Arrays) -> np.ndarray:
+    """Masks uint8 (N, 1, H, W) of test images, with the parts of the training images: stored ones, or fitted now."""
+    train = data.load(config)
+    masks = stored(train)
+    parts = object_masks.fit(train.images, train.labels) if masks is None else masks.parts
+    return object_masks.masks(test.images, parts, parts.objects if masks is None else masks.chosen)
 
 
 def stored(arrays: Arrays) -> Masks | None:

@@ -25,6 +25,7 @@ from genmodels.capabilities import (
     SupportsSampling,
     SupportsTranslation,
 )
+from genmodels.data import object_masks
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.evaluation import (
@@ -86,6 +87,9 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
                 metrics["reconstruction/corrupted_above_entropy"] = nats - _entropy(arrays)
         if isinstance(model, SupportsTranslation):
             metrics |= translation_metrics.measure(model, arrays, spec.data_spec)
+            if model.config.needs_masks:
+                masks = object_masks.for_test(spec.data, arrays)
+                metrics |= translation_metrics.outside(model, arrays, masks)
         if isinstance(model, SupportsPerceptualLoss):
             metrics |= _style_metrics(model, arrays)
         if isinstance(model, SupportsSampling):

@@ -26,6 +26,13 @@ TABLE = {
     ),
     "cycle/a": Entry("cycle error, A to B to A", "The cycle error of the test images of domain A."),
     "cycle/b": Entry("cycle error, B to A to B", "The cycle error of the test images of domain B."),
+    "outside/error": Entry(
+        "change outside the objects",
+        "Mean absolute change of test images where there is no object, mean of both domains; 2 is white instead of "
+        "black. A translation should leave the background as it is. The objects are found without labels.",
+    ),
+    "outside/a": Entry("change outside the objects, A to B", "The same for the test images of domain A."),
+    "outside/b": Entry("change outside the objects, B to A", "The same for the test images of domain B."),
     "domains/a_as_b": Entry(
         "A to B translations classified as B",
         "Fraction of translated test images of A that a classifier, trained on real images only, assigns to B.",

@@ -17,6 +17,7 @@ from genmodels.data import object_masks as stored_masks
 from genmodels.data.loader import UnpairedLoader
 from genmodels.data.spec import Arrays
 from genmodels.errors import ConfigError
+from genmodels.evaluation import translation_metrics
 from genmodels.images import object_masks
 from genmodels.losses import hinge_loss, least_squares_loss, weighted_mean
 from genmodels.models.cyclegan import CycleGAN, _Domain, _mask_loss
@@ -214,3 +215,21 @@ def test_wrong_settings_are_refused() -> None:
         built(generator_warmup=10, discriminator_warmup=10)
     with pytest.raises(ConfigError, match=r"generator_warmup = 10 leaves no step"):
         built(generator_warmup=10).config.check_steps(10)
+
+
+def test_the_change_outside_counts_only_the_background() -> None:
+    data = arrays(4)
+    masks = np.zeros((4, 1, 32, 32), np.uint8)
+    masks[..., :16] = 255
+
+    class Brighter:
+        device = torch.device("cpu")
+
+        def translate(self, x: Tensor, direction: str) -> Tensor:
+            change = torch.full_like(x, 0.3)
+            change[..., 16:] = 0.1 if direction == "a_to_b" else 0.2
+            return x + change
+
+    model: Any = Brighter()
+    found = translation_metrics.outside(model, data, masks)
+    assert found == pytest.approx({"outside/a": 0.1, "outside/b": 0.2, "outside/error": 0.15}, abs=1e-5)
