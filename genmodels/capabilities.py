@@ -80,6 +80,34 @@ class SupportsEncoding(Protocol):
 
 
 @runtime_checkable
+class SupportsCodes(Protocol):
+    """A discrete latent: a grid of codes."""
+
+    @property
+    def codebook_size(self) -> int:
+        """Number of codes K; a code is 0 to K - 1."""
+        ...
+
+    @property
+    def codebook(self) -> Tensor:
+        """The vectors of the codes, (K, D)."""
+        ...
+
+    @property
+    def code_shape(self) -> tuple[int, int]:
+        """Height and width of the grid."""
+        ...
+
+    def encode_codes(self, x: Tensor) -> Tensor:
+        """Images -> codes int64 (B, h, w)."""
+        ...
+
+    def decode_codes(self, codes: Tensor) -> Tensor:
+        """Codes int64 (B, h, w) -> images (B, C, H, W)."""
+        ...
+
+
+@runtime_checkable
 class SupportsPosterior(Protocol):
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(mu, logvar), each (B, latent_dim), of images (B, C, H, W): q(z | x) = N(mu, diag(exp(logvar)))."""
@@ -215,6 +243,35 @@ class SupportsFlow(Protocol):
 
 
 @runtime_checkable
+class SupportsCodeSampling(SupportsCodes, Protocol):
+    """Samples a grid of codes in reading order, each from a softmax over the codes, and decodes it."""
+
+    def encode_known(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """(codes, known codes), (B, h, w) each, of images of which only pixels under bool (B, 1, H, W) are given."""
+        ...
+
+    def complete_codes(
+        self,
+        codes: Tensor,
+        known: Tensor,
+        *,
+        condition: Condition = None,
+        generator: Sequence[torch.Generator] | None = None,
+        options: SamplingOptions = ...,
+    ) -> Iterator[Tensor]:
+        """All codes (B, h, w) after each row; `known`, bool (h, w) or (B, h, w), are given."""
+        ...
+
+    def code_logits(self, codes: Tensor, *, condition: Condition = None) -> Tensor:
+        """(B, h, w, K): of each code, from the codes before it."""
+        ...
+
+    def code_log_prob(self, codes: Tensor, *, condition: Condition = None) -> Tensor:
+        """Exact log-likelihood (B,) in nats of codes; it is no likelihood of an image."""
+        ...
+
+
+@runtime_checkable
 class SupportsPerceptualLoss(Protocol):
     def perceived(self, x: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         """The losses `content`, `style` and `variation` of images."""
@@ -346,6 +403,7 @@ _PROTOCOLS: dict[str, type] = {
     "completion": SupportsCompletion,
     "latent": SupportsLatent,
     "encoding": SupportsEncoding,
+    "codes": SupportsCodes,
     "posterior": SupportsPosterior,
     "corruption": SupportsCorruption,
     "elbo": SupportsElbo,

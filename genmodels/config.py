@@ -34,6 +34,11 @@ def _lr_end(how: str) -> Any:
     return Field(1.0, ge=0, le=1, description=description)
 
 
+def checkpoint_name(description: str) -> Any:
+    """Returns a field for the name of a published checkpoint or run, empty by default."""
+    return Field(None, min_length=1, max_length=120, pattern=r"^[^./\\][^/\\]*$", description=description)
+
+
 def live(default: Any, **field: Any) -> Any:
     """Returns a field that may change while a run is training; models read it from `self.config` at every step."""
     return Field(default, json_schema_extra={"live": True}, **field)
@@ -82,8 +87,14 @@ class Frozen(BaseModel):
 
 
 NOT_FILLED = "model.{} is empty; a job fills it from its data set, in code pass it"
+FIRST_STAGE = "first_stage"
+"""Setting of a model that is trained on another one's output: the name of that model's checkpoint or run."""
+FROM_FIRST_STAGE = "first_stage_model"
+"""Setting that the first stage fills when a job is submitted: its own settings."""
 FROM_DATA = ("image_shape", "num_classes", "sample_rate", "clip_samples", "num_speakers")
 """Settings of a model that the data set fills when a job is submitted, if the model has them."""
+FILLED = (*FROM_DATA, FROM_FIRST_STAGE)
+"""All settings of a model that are filled when a job is submitted; users do not set them."""
 
 
 class ModelConfig(Frozen):
@@ -91,6 +102,10 @@ class ModelConfig(Frozen):
 
     batch_keys: ClassVar[tuple[str, ...]] = ("image",)
     """Keys of the batches that the model trains on."""
+    first_stage_family: ClassVar[str | None] = None
+    """Family of the trained model on whose output this one is trained; its name is the setting `first_stage`."""
+    first_stage_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings of that family that define its networks; the setting `first_stage_model` holds them."""
     shape_field: ClassVar[str] = "image_shape"
     """The field, filled by the data, without which no network can be built: `image_shape` or `sample_rate`."""
 
@@ -180,12 +195,8 @@ class TrainConfig(Frozen):
     preview_every: int = Field(500, ge=1, le=10_000_000, description="steps between two preview images")
     save_every: int = Field(1000, ge=1, le=10_000_000, description="steps between two checkpoints")
     keep_last: int | None = Field(3, ge=1, le=10_000, description="checkpoints kept; empty keeps every one")
-    initial_weights: str | None = Field(
-        None,
-        min_length=1,
-        max_length=120,
-        pattern=r"^[^./\\][^/\\]*$",
-        description="fine-tuning: name of a published checkpoint or run of the same family whose weights initialise "
+    initial_weights: str | None = checkpoint_name(
+        "fine-tuning: name of a published checkpoint or run of the same family whose weights initialise "
         "the model; weights it lacks or has in other sizes are initialised from scratch. Empty: all weights are",
     )
     keep_steps: tuple[Annotated[int, Field(ge=0)], ...] = Field(

@@ -60,6 +60,8 @@ class Model(nn.Module, ABC):
     """Submodules that only training needs (discriminators, critics); None if the checkpoint lacks them."""
     pretrained: ClassVar[frozenset[str]] = frozenset()
     """Submodules that are neither trained nor saved (VGG features)."""
+    frozen: ClassVar[frozenset[str]] = frozenset()
+    """Submodules that are saved but not trained: the first stage of a model in two stages."""
     differentiated_twice: ClassVar[frozenset[str]] = frozenset()
     """Submodules whose gradient is part of a loss: torch.compile cannot differentiate a backward pass."""
 
@@ -126,8 +128,9 @@ class Model(nn.Module, ABC):
         return module
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """Parameters by name, without the pretrained ones."""
-        return {name: p for name, p in self.named_parameters() if name.split(".")[0] not in self.pretrained}
+        """Parameters by name, without those of pretrained and frozen parts."""
+        fixed = self.pretrained | self.frozen
+        return {name: p for name, p in self.named_parameters() if name.split(".")[0] not in fixed}
 
 
 def cosine(step: int, max_steps: int, end: float = 0.0) -> float:

@@ -38,6 +38,7 @@ _KEY_METRICS = (
     "reconstruction/above_entropy",
     "reconstruction/corrupted_nats",
     "reconstruction/nats",
+    "reconstruction/squared_error",
     "diversity/samples",
 )
 # The digit classifiers in the order of the text about them: each changes one thing of the first.
@@ -81,6 +82,8 @@ def _kind(info: CheckpointInfo) -> str:
         return "sound"
     if _paints(info):
         return "paint"
+    if "codes" in info.capabilities:
+        return "encoding"
     return next((kind for kind in _KINDS if kind in info.capabilities), "other")
 
 
@@ -123,6 +126,8 @@ def _purpose(info: CheckpointInfo) -> str:
         return "paint"
     if is_fast_style(info):
         return "stylizing"
+    if "codes" in info.capabilities:
+        return "encoding"
     return "translation" if "translation" in info.capabilities else "other"
 
 

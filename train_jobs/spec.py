@@ -8,6 +8,7 @@ from typing import Any
 from genmodels import recipes, registry
 from genmodels.errors import ConfigError, UnknownNameError
 from genmodels.recipes import Spec as JobSpec
+from genmodels.runs import first_stage
 from genmodels.runs.initial_weights import source_of
 
 __all__ = ["JobSpec", "checked_name", "find_recipe", "make_spec"]
@@ -55,7 +56,7 @@ def make_spec(
     run_name = patch.get("run", {}).get("name")
     if isinstance(run_name, str):
         patch["run"]["name"] = checked_name(run_name)
-    spec = recipes.resolve(find_recipe(recipe_or_family), preset=preset, overrides=patch)
+    spec = first_stage.filled(recipes.resolve(find_recipe(recipe_or_family), preset=preset, overrides=patch))
     if spec.train.initial_weights is not None:
         source_of(spec.train.initial_weights, spec.family)
     return spec

@@ -13,6 +13,7 @@ from genmodels import capabilities, data
 from genmodels.capabilities import (
     SlowLikelihood,
     SupportsClassification,
+    SupportsCodes,
     SupportsCompletion,
     SupportsCorruption,
     SupportsDiscriminatorLoss,
@@ -29,6 +30,7 @@ from genmodels.data import object_masks
 from genmodels.data.loader import to_float
 from genmodels.data.spec import Arrays
 from genmodels.evaluation import (
+    code_metrics,
     digit_metrics,
     discriminator_scores,
     likelihood,
@@ -78,6 +80,8 @@ def evaluate(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0)
         if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent) and not lossless:
             metrics["reconstruction/nats"] = _reconstruction(model, _batches(arrays), _batches(arrays))
             metrics["reconstruction/above_entropy"] = metrics["reconstruction/nats"] - _entropy(arrays)
+        if isinstance(model, SupportsCodes):
+            metrics |= code_metrics.measure(model, arrays)
         if isinstance(model, SupportsCorruption):
             noise = generator_of(seed)
             corrupted = [model.corrupt(part, generator=noise) for part in _batches(arrays)]
@@ -116,6 +120,8 @@ def brief(model: Model, spec: Spec, *, samples: int = SAMPLES, seed: int = 0) ->
             metrics |= translation_metrics.measure(model, data.load(spec.data, "test"), spec.data_spec)
         if isinstance(model, SupportsPerceptualLoss):
             metrics |= _style_metrics(model, data.load(spec.data, "test"))
+        if isinstance(model, SupportsCodes):
+            metrics |= code_metrics.measure(model, data.load(spec.data, "test"))
         # Autoregressive models generate one value at a time: thousands of samples would take too long.
         if isinstance(model, SupportsSampling) and not isinstance(model, SupportsCompletion):
             if reference_classifier.applies_to(spec.data_spec) and reference_classifier.published():

@@ -94,6 +94,24 @@ TABLE = {
     "reconstruction/corrupted_above_entropy": Entry(
         "denoising loss above the data's entropy", "The denoising loss in nats; 0 for a perfect result."
     ),
+    "reconstruction/squared_error": Entry(
+        "squared error of reconstructions",
+        "Mean squared difference between the values of a test image, -1 to 1, and of its reconstruction.",
+    ),
+    "codes/used": Entry("codes in use", "Fraction of the codebook that occurs in the codes of the test images."),
+    "codes/perplexity": Entry(
+        "perplexity of the codes",
+        "exp(entropy) of the codes of all test images: the size of the codebook if all codes are equally frequent.",
+    ),
+    "codes/bits_per_code": Entry(
+        "bits per code",
+        "Exact -log₂ p of a code of a test image, given those before it. Compare only priors of the same VQ-VAE.",
+    ),
+    "codes/nats": Entry(
+        "nats of the codes",
+        "Exact -log p of all codes of a test image. It is no likelihood of the image: the loss of the VQ-VAE is not in "
+        "it.",
+    ),
     "judge/frechet": Entry(
         "FID (classifier features)",
         "Fréchet distance between Gaussians fitted to the features of generated and of test images. Lower is better. "

@@ -13,6 +13,7 @@ from torch import Tensor
 from genmodels.capabilities import (
     Direction,
     SupportsClassification,
+    SupportsCodes,
     SupportsEncoding,
     SupportsLatent,
     SupportsPainting,
@@ -33,6 +34,7 @@ MAX_CLASS_COLUMNS = 12
 _RECORDINGS = 10  # in an audio preview: some seconds on one core
 _TRANSLATED = 8  # images of each domain
 _STYLIZED_COLUMNS = 4
+_RECONSTRUCTED_ROWS = 4
 _CLASSIFIED_SIDE = 64  # pixels
 RIGHT, WRONG = (31, 148, 155), (214, 98, 34)
 """Teal and orange, which colour-blind people can distinguish; a check mark and a cross show the same without colour."""
@@ -145,9 +147,10 @@ def columns_of(model: Model, count: int = len(PREVIEW_SEEDS)) -> int:
 def image_preview(model: Model, images: Tensor, labels: Tensor, *, few: bool = False) -> Image.Image | None:
     """A preview of an image model; None if it has nothing to show.
 
-    Samples, with an encoder also reconstructions below their originals; classified images; cycles of a translation
-    model; stylised photographs; or the canvas. `images` (N, C, H, W) in [-1, 1] and `labels` (N,) are test examples.
-    `few` shows fewer photographs, for a model card: 64 of 128 x 128 pixels are three megabytes.
+    Samples, with an encoder also reconstructions below their originals (without a prior, only these); classified
+    images; cycles of a translation model; stylised photographs; or the canvas. `images` (N, C, H, W) in [-1, 1] and
+    `labels` (N,) are test examples. `few` shows fewer photographs, for a model card: 64 of 128 x 128 pixels are
+    three megabytes.
     """
     if isinstance(model, SupportsClassification):
         return _classified(model, images[:64], labels[:64])
@@ -159,17 +162,38 @@ def image_preview(model: Model, images: Tensor, labels: Tensor, *, few: bool = F
         return _stylized(model, images[:_TRANSLATED])
     samples = samples_of_seeds(model)
     if samples is None:
-        return None
+        return _reconstructed(model, images)
     if few and samples.shape[-1] > 64:
         samples = samples[:16]
     columns = columns_of(model, len(samples))
     samples = samples[: len(samples) // columns * columns]
-    if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
-        originals = images[:columns].to(model.device)
-        with torch.inference_mode():
-            recon = model.decode(model.encode(originals)).float().cpu()
-        samples = torch.cat([samples, torch.full_like(samples[:columns], 0.0), originals.cpu(), recon])
+    originals = images[:columns]
+    reconstructions = _reconstructions(model, originals)
+    if reconstructions is not None:
+        samples = torch.cat([samples, torch.full_like(samples[:columns], 0.0), originals.cpu(), reconstructions])
     return grid(samples, columns)
+
+
+def _reconstructions(model: Model, images: Tensor) -> Tensor | None:
+    """Images (N, C, H, W), encoded and decoded; None for a model without an encoder."""
+    with torch.inference_mode():
+        x = images.to(model.device)
+        if isinstance(model, SupportsCodes):
+            return model.decode_codes(model.encode_codes(x)).float().cpu()
+        if isinstance(model, SupportsEncoding) and isinstance(model, SupportsLatent):
+            return model.decode(model.encode(x)).float().cpu()
+    return None
+
+
+def _reconstructed(model: Model, images: Tensor) -> Image.Image | None:
+    """Rows of eight images, with the reconstruction below each; None for a model without an encoder."""
+    images = images[: 8 * _RECONSTRUCTED_ROWS]
+    images = images[: max(8, len(images) // 8 * 8)]
+    reconstructions = _reconstructions(model, images)
+    if reconstructions is None:
+        return None
+    rows = zip(torch.split(images.cpu(), 8), torch.split(reconstructions, 8), strict=True)
+    return grid(torch.cat([part for row in rows for part in row]), min(8, len(images)))
 
 
 def audio_preview(model: Model, seed: int = 0) -> Image.Image | None:

@@ -24,26 +24,15 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import model_validator
 
-from genmodels.networks.pixel_settings import PixelSettings, odd_kernel
+from genmodels.networks.pixel_settings import GatedSettings, PixelSettings
 
 
-class GatedPixelCNNConfig(PixelSettings):
+class GatedPixelCNNConfig(GatedSettings, PixelSettings):
     """A masked convolution, one gated layer for each dilation, and 1x1 convolutions to the levels."""
-
-    channels: int = Field(64, ge=1, le=512, description="channels of each stack, divided among a pixel's colours")
-    dilations: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
-        (1, 2, 1, 4, 1, 2, 1), min_length=1, max_length=32, description="dilation of each gated layer; 1 for none"
-    )
-    kernel_size: int = Field(3, ge=3, le=15, description="kernel size of the convolutions, an odd number")
-    head_channels: int = Field(
-        0, ge=0, le=1024, description="channels of a hidden 1x1 convolution before the levels; 0 for none"
-    )
-
-    _odd = field_validator("kernel_size")(odd_kernel)
 
     @model_validator(mode="after")
     def _channels_fit(self) -> Self:
@@ -78,9 +67,9 @@ def gated(z: Tensor) -> Tensor:
 class GatedLayer(nn.Module):
     """(v, h) -> (v', h'), each (B, C, H, W); the equations above."""
 
-    def __init__(self, config: GatedPixelCNNConfig, dilation: int, classes: int) -> None:
+    def __init__(self, config: GatedSettings, dilation: int, classes: int, colours: int = 1) -> None:
         super().__init__()
-        channels, kernel, colours = config.channels, config.kernel_size, config.colours
+        channels, kernel = config.channels, config.kernel_size
         self.vertical = VerticalConv2d(channels, 2 * channels, kernel, "B", dilation=dilation)
         self.horizontal = HorizontalConv2d(
             channels, 2 * channels, kernel, "B", colours=colours, copies=2, dilation=dilation, bias=False
@@ -109,16 +98,21 @@ class GatedLayer(nn.Module):
 
 
 class GatedNetwork(PixelNetwork):
-    """Both stacks; the levels come from the horizontal one, which has seen all earlier pixels."""
+    """Both stacks; the logits come from the horizontal one, which has seen all earlier pixels.
 
-    def __init__(self, config: GatedPixelCNNConfig) -> None:
+    `shape` (inputs, H, W) is that of the input, `outputs` the number of logits per pixel. For images, `colours` are
+    the inputs, which one pixel's outputs see in order; other inputs of a pixel, such as the embedding of a code, are
+    seen by later pixels only.
+    """
+
+    def __init__(self, config: GatedSettings, shape: tuple[int, int, int], outputs: int, *, colours: int = 1) -> None:
         super().__init__()
-        self.config, colours, channels = config, config.colours, config.channels
-        classes = config.conditions.get("label", 0)
-        self.first_vertical = VerticalConv2d(colours, channels, config.kernel_size, "A")
-        self.first_horizontal = HorizontalConv2d(colours, channels, config.kernel_size, "A", colours=colours)
-        self.layers = nn.ModuleList(GatedLayer(config, dilation, classes) for dilation in config.dilations)
-        widths = [channels, *([config.head_channels] if config.head_channels else []), colours * config.levels]
+        (inputs, _, _), channels = shape, config.channels
+        self.shape, classes = shape, config.conditions.get("label", 0)
+        self.first_vertical = VerticalConv2d(inputs, channels, config.kernel_size, "A")
+        self.first_horizontal = HorizontalConv2d(inputs, channels, config.kernel_size, "A", colours=colours)
+        self.layers = nn.ModuleList(GatedLayer(config, dilation, classes, colours) for dilation in config.dilations)
+        widths = [channels, *([config.head_channels] if config.head_channels else []), outputs]
         self.head = nn.ModuleList(
             MaskedConv2d(inputs, outputs, 1, "B", colours=colours) for inputs, outputs in pairwise(widths)
         )
@@ -130,7 +124,7 @@ class GatedNetwork(PixelNetwork):
             v, h = layer(v, h, y)
         for convolution in self.head:
             h = convolution(F.elu(h))
-        return h  # (B, C * levels, H, W)
+        return h  # (B, outputs, H, W)
 
     def sampler(self, batch: int, y: Tensor | None) -> PixelSampler:
         layers: list[GatedLayer] = list(self.layers)  # type: ignore[arg-type]
@@ -139,7 +133,7 @@ class GatedNetwork(PixelNetwork):
             for layer in layers
         ]
         first, head = (self.first_vertical, self.first_horizontal), list(self.head)
-        return GatedPixelSampler(first, weights, head, batch, self.config.shape)  # type: ignore[arg-type]
+        return GatedPixelSampler(first, weights, head, batch, self.shape)  # type: ignore[arg-type]
 
 
 @register("gated_pixelcnn")
@@ -152,4 +146,4 @@ class GatedPixelCNN(PixelCNN):
 
     def _build(self, config: PixelSettings) -> PixelNetwork:
         assert isinstance(config, GatedPixelCNNConfig)
-        return GatedNetwork(config)
+        return GatedNetwork(config, config.shape, config.colours * config.levels, colours=config.colours)

@@ -66,10 +66,7 @@ from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer
 from genmodels.registry import register
 from genmodels.sampling.masked_pixels import MaskedPixelSampler
 from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions, check_sampling_options
-from genmodels.sampling.pixels import UNKNOWN, PixelSampler, sample_pixels
-
-Randomness = torch.Generator | Sequence[torch.Generator] | None
-"""One generator for all images, or one each: then an image does not depend on the others in its batch."""
+from genmodels.sampling.pixels import UNKNOWN, PixelSampler, Randomness, random_inputs, sample_pixels
 
 _CHUNK = 64  # images whose likelihood is computed at once: 51 MB of logits at 28 x 28 and 256 levels
 _SAMPLED = 128  # images sampled at once: the caches of one take 2 MB for the recipes' networks
@@ -343,16 +340,8 @@ class PixelCNN(Model):
 
     def _random(self, shape: Sequence[int], generator: Randomness) -> tuple[Tensor, Tensor]:
         """A class (B,) for each image of a conditional model, and a number in [0, 1) for each value."""
-        if isinstance(generator, Sequence):
-            if len(generator) != shape[0]:
-                raise DataError(f"{len(generator)} generators for {shape[0]} pictures; give one for all, or one each")
-            each = [self._random((1, *shape[1:]), one) for one in generator]
-            return torch.cat([label for label, _ in each]), torch.cat([uniform for _, uniform in each])
-        device = generator.device if generator is not None else self.device
-        label = torch.zeros(shape[0], dtype=torch.long)
-        if self.config.conditional:
-            label = torch.randint(0, self.config.num_classes or 1, shape[:1], generator=generator, device=device)
-        return label, torch.rand(*shape, generator=generator, device=device).to(self.device)
+        classes = self.config.classes if self.config.conditional else 0
+        return random_inputs(shape, classes, generator, self.device)
 
     def _complete(
         self, x: Tensor, known_mask: Tensor, h: Tensor | None, uniform: Tensor, every: int, options: SamplingOptions

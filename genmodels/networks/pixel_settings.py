@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from genmodels.config import ModelConfig, cosine_end, live
 
@@ -48,6 +48,24 @@ class PixelSettings(ModelConfig):
                 f"model.{field} = {channels} cannot be divided among the {self.colours} colours of a pixel; "
                 f"choose a multiple of {self.colours}, such as {channels + -channels % self.colours}"
             )
+
+
+class GatedSettings(ModelConfig):
+    """A masked convolution, one gated layer for each dilation, and 1x1 convolutions to the logits."""
+
+    channels: int = Field(64, ge=1, le=512, description="channels of each stack, divided among a pixel's colours")
+    dilations: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        (1, 2, 1, 4, 1, 2, 1), min_length=1, max_length=32, description="dilation of each gated layer; 1 for none"
+    )
+    kernel_size: int = Field(3, ge=3, le=15, description="kernel size of the convolutions, an odd number")
+    head_channels: int = Field(
+        0, ge=0, le=1024, description="channels of a hidden 1x1 convolution before the levels; 0 for none"
+    )
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        return odd_kernel(value)
 
 
 def odd_kernel(value: int) -> int:

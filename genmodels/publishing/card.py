@@ -22,7 +22,7 @@ _NOT_STORED = (
     "The discriminator's or critic's output was measured before publishing. Only training needs that network, so it "
     "is not stored."
 )
-_SHOW_DATA = ("classification", "translation", "stylizing", "encoding")
+_SHOW_DATA = ("classification", "translation", "stylizing", "encoding", "codes")
 
 
 def write(target: Path, name: str, command: str) -> None:
@@ -61,7 +61,7 @@ def _save(path: Path, text: str) -> None:
 
 def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> str:
     config = RunFolder(target).config()
-    runtime, initial = config.get("runtime", {}), config.get("initial")
+    runtime, initial, first_stage = config.get("runtime", {}), config.get("initial"), config.get("first_stage")
     expectation, time = expectation_of(spec, info.steps[-1]), duration(float(facts(target)["train_seconds"]))
     rows = [
         ("model", f"`{spec.family}`: {registry.get(spec.family).paper}"),
@@ -71,7 +71,8 @@ def _head(target: Path, name: str, info: catalog.CheckpointInfo, spec: Spec) -> 
         ("licence of the data", spec.data_spec.licence),
         ("licence of the weights", "MIT, as the code; the data's licence applies to outputs that resemble it"),
         ("steps", f"{info.steps[-1]:,} of batch size {spec.train.batch_size}"),
-        *([("initial weights", _initial(initial))] if initial else []),
+        *([("initial weights", _origin(initial))] if initial else []),
+        *([("first stage", _origin(first_stage))] if first_stage else []),
         ("saved steps", ", ".join(map(str, info.steps))),
         ("time", f"{time} on {runtime.get('device', '?')}, CPU threads: {runtime.get('threads', '?')}, "
                  f"{runtime.get('precision', '?')}"),
@@ -112,7 +113,7 @@ stored weights.{note}
 {_table_over_training(target)}"""
 
 
-def _initial(source: dict[str, Any]) -> str:
+def _origin(source: dict[str, Any]) -> str:
     commit = f", commit {source['commit'][:7]}" if source.get("commit") else ""
     return f"`{source['name']}` at step {source['step']:,}{commit}; its steps and time are not included here"
 
@@ -163,6 +164,8 @@ def _outside(info: catalog.CheckpointInfo) -> str:
         return "it translates every image, whatever it shows, best at about the size it was trained on."
     if "classification" in info.capabilities:
         return "it assigns any other image to one of its classes too, often with high confidence."
+    if "codes" in info.capabilities and "sampling" not in info.capabilities:
+        return "other images are reconstructed with the same codebook, whatever they show; it generates none."
     if info.condition_names:
         return "samples are plausible at best; they can be conditioned on a class, and on nothing else."
     return "samples are plausible at best, and unconditional."
@@ -180,7 +183,10 @@ def _caption(info: catalog.CheckpointInfo) -> str:
     if info.modality == "audio":
         return "Spectrograms of samples, class by class: time to the right, low frequencies at the bottom"
     if info.condition_names:
-        return "Conditional samples: one column per class, one row per seed, 0, 1, 2, ..."
-    if "encoding" in info.capabilities:
+        below = "; below the grey row test images and their reconstructions" if "codes" in info.capabilities else ""
+        return f"Conditional samples: one column per class, one row per seed, 0, 1, 2, ...{below}"
+    if "codes" in info.capabilities and "sampling" not in info.capabilities:
+        return "Test images, each above its reconstruction"
+    if "encoding" in info.capabilities or "codes" in info.capabilities:
         return "Samples from seeds 0, 1, 2, ...; below the grey row test images and their reconstructions"
     return "Samples from seeds 0, 1, 2, ..."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genmodels import data, recipes, registry
-from genmodels.config import FROM_DATA, TrainConfig
+from genmodels.config import FILLED, TrainConfig
 from genmodels.evaluation import misses
 from genmodels.recipes import Recipe, Spec
 
@@ -80,5 +80,5 @@ def _settings(recipe: Recipe, sections: Mapping[str, Mapping[str, Any]], spec: S
     return [
         f"`{key}` {spec.model[key]} instead of {value}"
         for key, value in settings.items()
-        if key not in FROM_DATA and key in spec.model and spec.model[key] != value
+        if key not in FILLED and key in spec.model and spec.model[key] != value
     ]

@@ -17,14 +17,19 @@ import yaml
 from pydantic import Field
 
 from genmodels import data, registry
-from genmodels.config import FROM_DATA, Frozen, ModelConfig, RunConfig, TrainConfig, text_fields
+from genmodels.config import FILLED, FIRST_STAGE, FROM_DATA, Frozen, ModelConfig, RunConfig, TrainConfig, text_fields
 from genmodels.data import DataConfig, DataSpec
 from genmodels.errors import ConfigError, DataError, UnknownNameError
 
 FOLDER = Path(__file__).parent
 SECTIONS = ("model", "data", "train", "run")
-_TEXT = {"data": text_fields(DataConfig), "train": text_fields(TrainConfig), "run": text_fields(RunConfig)}
-"""Text fields by section. A model's text fields only take words of a fixed list, none of them a number."""
+_TEXT = {
+    "model": frozenset({FIRST_STAGE}),
+    "data": text_fields(DataConfig),
+    "train": text_fields(TrainConfig),
+    "run": text_fields(RunConfig),
+}
+"""Text fields by section. A model's other text fields only take words of a fixed list, none of them a number."""
 
 
 class Recipe(Frozen):
@@ -215,7 +220,7 @@ def command_of(spec: Spec) -> str:
     words += [
         f"--set model.{key}={_format_value(value)}"
         for key, value in config.items()
-        if key not in FROM_DATA and value != base.model[key]
+        if key not in FILLED and value != base.model[key]
     ]
     lengths = TrainConfig.parse(plain["train"], "train.")
     size = _epoch_size(spec.family, spec.data_spec)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from genmodels import data
 from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
@@ -159,9 +159,9 @@ class RunFolder:
         """Store the name in its own file: a worker may be writing config.json."""
         write_json(self.path / NAME, name)
 
-    def set_initial(self, source: Mapping[str, Any]) -> None:
-        """Store the origin of the initial weights: {"name", "step", "commit"}."""
-        write_json(self.path / CONFIG, {**self.config(), "initial": dict(source)})
+    def set_origin(self, part: Literal["initial", "first_stage"], source: Mapping[str, Any]) -> None:
+        """Store the origin of the initial weights or of the first stage: {"name", "step", "commit"}."""
+        write_json(self.path / CONFIG, {**self.config(), part: dict(source)})
 
     # ------------------------------------------------------------- checkpoints
 

@@ -81,11 +81,11 @@ class GatedPixelSampler(PixelSampler):
         batch: int,
         shape: tuple[int, int, int],
     ) -> None:
-        (self.first, horizontal), (colours, height, width) = first, shape
+        (self.first, horizontal), (inputs, height, width) = first, shape
         device, channels = horizontal.weight.device, horizontal.out_channels
         self.width, self.side = width, self.first.left
-        self.plane = torch.zeros(batch, colours, height + self.side, width + 2 * self.side, device=device)
-        self.pixels = RowBuffer(batch, width, colours, self.side + 1, 1, device)
+        self.plane = torch.zeros(batch, inputs, height + self.side, width + 2 * self.side, device=device)
+        self.pixels = RowBuffer(batch, width, inputs, self.side + 1, 1, device)
         self.own = horizontal.causal_weight()[:, :, 0].permute(2, 1, 0).flatten(0, 1).contiguous()
         self.bias = causal_bias(horizontal)
         self.layers = [_LayerCache(layer, batch, height, width) for layer in layers]

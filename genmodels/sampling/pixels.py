@@ -8,13 +8,17 @@ The logits equal those of the full network except for rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from genmodels.errors import DataError
 from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions
+
+Randomness = torch.Generator | Sequence[torch.Generator] | None
+"""One generator for all images, or one each: then an image does not depend on the others in its batch."""
 
 UNKNOWN = 0.0
 """Value of the pixels that are not sampled yet: grey."""
@@ -65,6 +69,25 @@ class PixelSampler(Protocol):
     def feed_known_row(self, row: int, values: Tensor) -> None:
         """Process a row (B, colours, W) whose values are all known, at once."""
         ...
+
+
+def random_inputs(
+    shape: Sequence[int], classes: int, generator: Randomness, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """A class (B,) for each image, 0 without classes, and a number in [0, 1) for each value: `shape` is (B, ...).
+
+    Raises DataError if there is not one generator for all images, or one each.
+    """
+    if isinstance(generator, Sequence):
+        if len(generator) != shape[0]:
+            raise DataError(f"{len(generator)} generators for {shape[0]} pictures; give one for all, or one each")
+        each = [random_inputs((1, *shape[1:]), classes, one, device) for one in generator]
+        return torch.cat([label for label, _ in each]), torch.cat([uniform for _, uniform in each])
+    source = generator.device if generator is not None else device
+    label = torch.zeros(shape[0], dtype=torch.long)
+    if classes:
+        label = torch.randint(0, classes, tuple(shape[:1]), generator=generator, device=source)
+    return label, torch.rand(*shape, generator=generator, device=source).to(device)
 
 
 def adjusted_logits(logits: Tensor, options: SamplingOptions = DEFAULT_OPTIONS) -> Tensor:

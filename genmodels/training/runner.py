@@ -9,14 +9,14 @@ from typing import Any
 import torch
 
 from genmodels import data, registry
-from genmodels.config import Runtime
+from genmodels.config import FIRST_STAGE, Runtime
 from genmodels.data import object_masks
 from genmodels.data.audio_loader import AudioLoader
 from genmodels.data.loader import Loader, loader_for, to_float
 from genmodels.errors import CheckpointError, DataError, GenmodelsError
 from genmodels.model import Model
 from genmodels.recipes import Spec
-from genmodels.runs import checkpoint, initial_weights
+from genmodels.runs import checkpoint, first_stage, initial_weights
 from genmodels.runs.folder import RunFolder
 from genmodels.seeding import canonical
 from genmodels.training import accelerators, tune
@@ -115,6 +115,8 @@ def _fit(
         raise CompiledStepError(f"step {max(folder.steps(), default=0)}") from error
     if spec.train.initial_weights is not None and not folder.steps():
         _initialise_from(folder, spec.train.initial_weights, model, recorder)
+    if model.frozen and not folder.steps():
+        _load_first_stage(folder, model, recorder)
     trainer = Trainer(model, loader, spec.train, runtime, recorder)
     _resume(folder, trainer, recorder)
     if compile_failure is not None:
@@ -150,11 +152,29 @@ def _initialise_from(folder: RunFolder, name: str, model: Model, recorder: Folde
             f"train.initial_weights = {name!r}: {error}; leave it empty to train from scratch, or use its settings"
         ) from error
     scratch = sorted({key.split(".")[0] for key in missing})
-    folder.set_initial({"name": name, "step": step, "commit": source.config().get("git_commit")})
+    folder.set_origin("initial", {"name": name, "step": step, "commit": source.config().get("git_commit")})
     recorder.event(0, "initialised_from", name=name, at=step, from_scratch=scratch, extended=extended)
     parts = (("from scratch", scratch), ("extended", extended))
     details = "; ".join(f"{what}: {', '.join(names) or 'nothing'}" for what, names in parts)
     recorder.say(f"initialised with {name} at step {step:,}; {details}")
+
+
+def _load_first_stage(folder: RunFolder, model: Model, recorder: FolderRecorder) -> None:
+    """Copy the weights of the first stage, whose newest step is used, into the model; they are saved with it."""
+    name = model.config.first_stage
+    if name is None:
+        return
+    source, step = first_stage.source_of(name, type(model.config))
+    weights, _ = checkpoint.split_state(checkpoint.load_model(source.path, step))
+    try:
+        model.get_submodule(FIRST_STAGE).load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"model.first_stage = {name!r} has changed since this run was submitted ({error}); submit the run again"
+        ) from error
+    folder.set_origin("first_stage", {"name": name, "step": step, "commit": source.config().get("git_commit")})
+    recorder.event(0, "first_stage", name=name, at=step)
+    recorder.say(f"first stage: {name} at step {step:,}")
 
 
 def _resume(folder: RunFolder, trainer: Trainer, recorder: FolderRecorder) -> None:

@@ -81,7 +81,7 @@ class Trainer:
         Raises GenmodelsError, and CompiledStepError if a compiled step raises any other error.
         """
         self.model.train().requires_grad_(True)
-        for part in self.model.pretrained:
+        for part in self.model.pretrained | self.model.frozen:
             getattr(self.model, part).requires_grad_(False).eval()
         self._apply_rates()
         if not self._restored:  # a restored run has done all of this, even at step 0
@@ -265,8 +265,8 @@ def _match_layout(optimizer: Optimizer) -> None:
 
 
 def _averaged(model: Model) -> dict[str, Tensor]:
-    """The floating-point weights that sampling uses."""
-    skip = model.training_only | model.pretrained
+    """The trained floating-point weights that sampling uses."""
+    skip = model.training_only | model.pretrained | model.frozen
     return {k: v for k, v in model.state_dict().items() if v.is_floating_point() and k.split(".")[0] not in skip}
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from genmodels.config import FROM_DATA, Frozen
+from genmodels.config import FILLED, Frozen
 from genmodels.errors import ConfigError
 from genmodels.recipes import parse_overrides
 from pages.components.i18n import has, t
@@ -79,8 +79,8 @@ class Field:
         )
 
 
-def fields_of(settings: type[Frozen], hidden: Collection[str] = FROM_DATA) -> tuple[Field, ...]:
-    """The fields that a user may set, in the order of the class, without `hidden`: those that the data determine."""
+def fields_of(settings: type[Frozen], hidden: Collection[str] = FILLED) -> tuple[Field, ...]:
+    """The fields that a user may set, in the order of the class, without `hidden`: those filled at submission."""
     properties: dict[str, Any] = settings.model_json_schema()["properties"]
     return tuple(_field(name, schema) for name, schema in properties.items() if name not in hidden)
 

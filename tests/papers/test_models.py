@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -77,7 +78,7 @@ def test_one_step_changes_every_trainable_parameter_and_no_pretrained_one(name: 
     frozen_changed = [
         key
         for key, value in model.state_dict().items()
-        if key.split(".")[0] in model.pretrained and not torch.equal(before[key], value)
+        if key.split(".")[0] in model.pretrained | model.frozen and not torch.equal(before[key], value)
     ]
     assert unchanged == []
     assert frozen_changed == []
@@ -181,7 +182,12 @@ def test_capabilities_return_what_they_declare(name: str) -> None:
 @pytest.mark.slow
 def test_overfits_one_tiny_batch(name: str) -> None:
     """A network that cannot memorise eight images has a mistake in it."""
-    plain = {"cnn_classifier": {"shift": 0, "dropout": 0.0}, "cyclegan": {"zoom": 1.0, "flip": False}}
+    plain: dict[str, dict[str, Any]] = {
+        "cnn_classifier": {"shift": 0, "dropout": 0.0},
+        "cyclegan": {"zoom": 1.0, "flip": False},
+        "vqvae": {"downsamplings": 1, "codes": 32},  # noise has 16 patterns of 2x2 pixels, and 65,536 of 4x4
+        "vqvae_prior": {"code_dropout": 0.0},
+    }
     model = small_model(name, **plain.get(name, {})).train()
     optimizers = model.configure_optimizers()
     for optimizer in optimizers.values():

@@ -102,6 +102,9 @@ def of_checkpoint(path: Path) -> dict[str, list[float]]:
             found["sample"] = model.sample(2, condition=condition, generator=seeded())
         if "encoding" in can:
             found["encode"] = model.encode(x)
+        if "codes" in can:
+            codes = model.encode_codes(x)
+            found["codes"], found["decode_codes"] = codes, model.decode_codes(codes)
         if "likelihood" in can:
             found["log_prob"] = model.log_prob(x[:2], condition=condition)
         if "classification" in can:

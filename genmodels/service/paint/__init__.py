@@ -106,7 +106,9 @@ def checkpoints() -> tuple[CheckpointInfo, ...]:
     return tuple(
         info
         for info in catalog.list_checkpoints()
-        if info.modality == "image" and {"progressive_sampling", "completion"} <= set(info.capabilities)
+        if info.modality == "image"
+        and {"progressive_sampling", "completion"} <= set(info.capabilities)
+        and "codes" not in info.capabilities
     )
 
 

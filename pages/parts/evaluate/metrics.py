@@ -28,7 +28,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "reconstruction/nats",
         "reconstruction/corrupted_above_entropy",
         "reconstruction/corrupted_nats",
+        "reconstruction/squared_error",
     ),
+    "codes": ("codes/used", "codes/perplexity", "codes/bits_per_code", "codes/nats"),
     "judge": (
         "judge/frechet",
         "judge/frechet_real",
@@ -50,7 +52,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "pattern": ("pattern/worst_error",),
     "discriminator": ("discriminator/loss", "score/real", "score/fake"),
 }
-_FRACTIONS = ("accuracy", "labels/agreement", "labels/agreement_real", "memory/copied_fraction", "classes/min_fraction")
+_FRACTIONS = (
+    "accuracy",
+    "labels/agreement",
+    "labels/agreement_real",
+    "memory/copied_fraction",
+    "classes/min_fraction",
+    "codes/used",
+)
 _CHARTED = "classes/fraction_"
 
 
