@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genmodels.model import Model
+from genmodels.networks.code_settings import CodeSettings
 from genmodels.networks.pixel_settings import PixelSettings
 from genmodels.sampling.options import SamplingOptions
 
@@ -353,6 +354,16 @@ class FlowConfig(Protocol):
     @property
     def guidable(self) -> bool:
         """Whether the condition is dropped for some training examples, so that guidance has a meaning."""
+        ...
+
+
+@runtime_checkable
+class CodeConfig(Protocol):
+    """Settings of a prior over the codes of another model."""
+
+    @property
+    def code_settings(self) -> CodeSettings:
+        """The settings of the model that has the codes."""
         ...
 
 

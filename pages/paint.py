@@ -6,10 +6,13 @@ import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
+from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
-from pages.parts.paint import complete, field, state, surprise, watch
+from pages.parts.paint import codes, complete, field, state, surprise, watch
+
+_PIXELS_ONLY = ("field", "surprise")
 
 
 def _generate(info: CheckpointInfo, step: int) -> None:
@@ -19,7 +22,7 @@ def _generate(info: CheckpointInfo, step: int) -> None:
         request = state.sampling_options(info, step, facts)
     state.write_address(request)
     with images:
-        watch.show(info, facts, request)
+        (codes if paint.has_codes(info) else watch).show(info, facts, request)
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
@@ -28,7 +31,9 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     state.read_class(info)
     part = pick_part("paint", state.PARTS)
     with friendly_errors():
-        if part == "generate":
+        if part in _PIXELS_ONLY and paint.has_codes(info):
+            st.info(t("paint.codes.pixels_only"), icon=":material/info:")
+        elif part == "generate":
             _generate(info, step)
         else:
             {"complete": complete, "field": field, "surprise": surprise}[part].show(info, step)

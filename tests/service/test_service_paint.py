@@ -211,7 +211,7 @@ def test_files_show_the_painting_and_its_progress(runs: Path) -> None:
     sheet = Image.open(io.BytesIO(files.sheet_png(painting)))
     flat = torch.tensor(list(sheet.tobytes())).view(28, 3, 28).permute(1, 0, 2)
     assert torch.equal(flat, painting.canvas[:, 0].add(1).mul(127.5).round().long())
-    assert Image.open(io.BytesIO(files.grid_png(painting))).width > 400
+    assert Image.open(io.BytesIO(files.grid_png(painting.canvas))).width > 400
     half = painted(PaintRequest(model="asked", count=1), paint_inputs.test_image("asked", 0).pixels, 14)
     animation = Image.open(io.BytesIO(files.gif(half, side=30)))
     assert animation.info["loop"] == 0

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from genmodels import registry
-from genmodels.capabilities import Condition, SupportsPixelSampling
+from genmodels.capabilities import CodeConfig, Condition, SupportsPixelSampling
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
 from genmodels.evaluation import reference_classifier
 from genmodels.evaluation.likelihood import BINARY_SEED
@@ -57,12 +57,17 @@ class PaintRequest(ModelRequest):
 
 @dataclass(frozen=True)
 class Facts:
-    """The shape of a model's images and the number of levels of a value."""
+    """The grid that a model samples, and the number of levels of a value.
+
+    The grid is that of the pixels, or of the codes of a VQ-VAE: then a code is a level, and `cell` the side in pixels
+    of the part of the image that it stands for.
+    """
 
     channels: int
     height: int
     width: int
     levels: int
+    cell: int = 1
 
     @property
     def pixels(self) -> int:
@@ -102,13 +107,11 @@ class Painting:
 
 
 def checkpoints() -> tuple[CheckpointInfo, ...]:
-    """Checkpoints and runs that sample images pixel by pixel, published ones first."""
+    """Checkpoints and runs that sample images pixel by pixel or code by code, published ones first."""
     return tuple(
         info
         for info in catalog.list_checkpoints()
-        if info.modality == "image"
-        and {"progressive_sampling", "completion"} <= set(info.capabilities)
-        and "codes" not in info.capabilities
+        if info.modality == "image" and {"progressive_sampling", "completion"} <= set(info.capabilities)
     )
 
 
@@ -116,10 +119,18 @@ def facts(name: str) -> Facts:
     """The facts of a checkpoint, from its config alone; raises CapabilityError if it does not sample by pixel."""
     spec = RunFolder(catalog.find(plain(name))).spec()
     config = registry.config_class(spec.family).parse(spec.model, "model.")
+    channels, height, width = config.shape
+    if isinstance(config, CodeConfig):
+        rows, columns = config.code_settings.code_shape
+        return Facts(channels, rows, columns, config.code_settings.codes, height // rows)
     if not isinstance(config, PixelSettings):
         raise CapabilityError(f"{name} does not paint pixel by pixel; choose a PixelCNN")
-    channels, height, width = config.shape
     return Facts(channels, height, width, config.levels)
+
+
+def has_codes(info: CheckpointInfo) -> bool:
+    """Whether the model samples the codes of a VQ-VAE instead of pixels."""
+    return "codes" in info.capabilities
 
 
 def max_images(known: Facts) -> int:
@@ -127,14 +138,11 @@ def max_images(known: Facts) -> int:
     return min(MAX_IMAGES, _MAX_PIXELS // known.pixels)
 
 
-# ------------------------------------------------------------------------------ painting
+def checked_facts(request: PaintRequest, known_rows: int) -> Facts:
+    """The facts of the request's model.
 
-
-def begin(request: PaintRequest, image: Tensor | None = None, known_rows: int = 0) -> Painting:
-    """A painting whose first `known_rows` rows are those of `image` (1, C, H, W); nothing is sampled yet.
-
-    Raises UnknownNameError, CheckpointError, CapabilityError, and ConfigError if the class, `top_k` or the number of
-    rows is out of range for the model.
+    Raises UnknownNameError, CapabilityError, and ConfigError if the number of images, `top_k` or `known_rows` is out of
+    range.
     """
     known = facts(request.model)
     most = max_images(known)
@@ -148,11 +156,24 @@ def begin(request: PaintRequest, image: Tensor | None = None, known_rows: int = 
         raise ConfigError(f"top_k = {request.top_k} is not allowed: choose 1 to {known.levels}, or none for all levels")
     if not 0 <= known_rows < known.height:
         raise ConfigError(f"given = {known_rows} rows are not allowed: choose 0 to {known.height - 1}")
+    return known
+
+
+# ------------------------------------------------------------------------------ painting
+
+
+def begin(request: PaintRequest, image: Tensor | None = None, known_rows: int = 0) -> Painting:
+    """A painting whose first `known_rows` rows are those of `image` (1, C, H, W); nothing is sampled yet.
+
+    Raises UnknownNameError, CheckpointError, CapabilityError, and ConfigError if the class, `top_k` or the number of
+    rows is out of range for the model.
+    """
+    known = checked_facts(request, known_rows)
     canvas = torch.full((request.count, known.channels, known.height, known.width), UNKNOWN)
 
     def task() -> Painting:
         model = sampler_of(request)
-        labels = _labels(model, request)
+        labels = labels_of(model, request)
         if image is not None:
             canvas[:, :, :known_rows] = on_levels(model, image)[:, :, :known_rows]
         return Painting(request, canvas, known_rows, labels, known_rows)
@@ -194,11 +215,18 @@ def stop(painting: Painting) -> None:
 
 def predictions(painting: Painting) -> tuple[PredictedClass | None, ...]:
     """What the reference classifier reads in each image; None without one, or while the images are not finished."""
-    if not painting.done or not has_judge(painting.request.model):
+    if not painting.done:
         return (None,) * len(painting.canvas)
+    return predictions_of(painting.request.model, painting.canvas)
+
+
+def predictions_of(name: str, canvas: Tensor) -> tuple[PredictedClass | None, ...]:
+    """What the reference classifier reads in each image (N, C, H, W) of model `name`; None without a classifier."""
+    if not has_judge(name):
+        return (None,) * len(canvas)
 
     def task() -> tuple[PredictedClass, ...]:
-        best, index = reference_classifier.probabilities(painting.canvas).max(1)
+        best, index = reference_classifier.probabilities(canvas).max(1)
         return tuple(PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
 
     return run(task)
@@ -236,19 +264,20 @@ def condition_for(model: SupportsPixelSampling, labels: tuple[int, ...] | None) 
     return None if labels is None else condition_of(model, labels)
 
 
-def _generators(request: PaintRequest) -> list[torch.Generator]:
+def generators_of(request: PaintRequest) -> list[torch.Generator]:
+    """The generator of each seed."""
     return [generator_of(request.seed + index) for index in range(request.count)]
 
 
-def _labels(model: SupportsPixelSampling, request: PaintRequest) -> tuple[int, ...] | None:
+def labels_of(model: object, request: PaintRequest) -> tuple[int, ...] | None:
     """The classes of the images; without a requested class, those that the model itself would sample for the seeds."""
-    classes = model.config.conditions.get("label", 0)
+    assert isinstance(model, Model)
+    classes = model.conditions.get("label", 0)
     if request.label is not None:
-        assert isinstance(model, Model)
         return tuple(preview.requested_labels(model, [request.label] * request.count))
     if not classes:
         return None
-    return tuple(int(torch.randint(0, classes, (1,), generator=generator)) for generator in _generators(request))
+    return tuple(int(torch.randint(0, classes, (1,), generator=generator)) for generator in generators_of(request))
 
 
 def _rows(painting: Painting) -> Iterator[Tensor]:
@@ -259,6 +288,6 @@ def _rows(painting: Painting) -> Iterator[Tensor]:
         painting.canvas,
         known,
         condition=condition_for(model, painting.labels),
-        generator=_generators(request),
+        generator=generators_of(request),
         options=request.options,
     )

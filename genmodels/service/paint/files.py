@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from genmodels.images import preview
 from genmodels.sampling.pixels import UNKNOWN
@@ -22,17 +23,17 @@ def sheet_png(painting: Painting) -> bytes:
     return preview.png(preview.grid(painting.canvas, len(painting.canvas), scale=1, pad=0), compress_level=1)
 
 
-def grid_png(painting: Painting, side: int = 168) -> bytes:
-    """The images in rows, each about `side` pixels wide."""
-    columns = _columns(painting)
-    return preview.png(enlarge(preview.grid(painting.canvas, columns, scale=1, pad=1), side * columns))
+def grid_png(canvas: Tensor, side: int = 168) -> bytes:
+    """Images (N, C, H, W) in [-1, 1] in rows, each about `side` pixels wide."""
+    columns = _columns(canvas)
+    return preview.png(enlarge(preview.grid(canvas, columns, scale=1, pad=1), side * columns))
 
 
 def gif(painting: Painting, side: int = 112, milliseconds: int = 70) -> bytes:
     """A looping GIF of the sampling, pixel by pixel; pixels that are not sampled yet are grey."""
     height, width = painting.canvas.shape[2:]
     first, last = painting.known_rows * width, painting.rows * width
-    columns = _columns(painting)
+    columns = _columns(painting.canvas)
     order = torch.arange(height * width).view(height, width)
 
     def frames() -> Iterator[Image.Image]:
@@ -46,5 +47,5 @@ def gif(painting: Painting, side: int = 112, milliseconds: int = 70) -> bytes:
         return encode(frames(), one_palette=painting.canvas.shape[1] == 3, duration=durations, loop=0)
 
 
-def _columns(painting: Painting) -> int:
-    return min(len(painting.canvas), 4 if len(painting.canvas) <= 8 else 8)
+def _columns(canvas: Tensor) -> int:
+    return min(len(canvas), 4 if len(canvas) <= 8 else 8)

@@ -90,13 +90,14 @@ function create(board) {
     figure.classList.toggle("chosen", !!here && data.tiles.length > 1 && !data.every);
     mark.hidden = !(here || every);
     if (mark.hidden) return;
-    Object.assign(mark.style, { left: `${100 * (self.at.column + 0.5) / data.width}%`,
-      top: `${100 * (self.at.row + 0.5) / data.height}%`, width: `${100 / data.width}%`,
-      height: `${100 / data.height}%` });
+    const middle = position => (Math.floor(position / data.cell) + 0.5) * data.cell;
+    Object.assign(mark.style, { left: `${100 * middle(self.at.column) / data.width}%`,
+      top: `${100 * middle(self.at.row) / data.height}%`, width: `${100 * data.cell / data.width}%`,
+      height: `${100 * data.cell / data.height}%` });
     const paper = figure.querySelector(".paper");
     paper.setAttribute("aria-valuenow", self.at.row * data.width + self.at.column + 1);
-    paper.setAttribute("aria-valuetext", data.spoken.replace("{row}", self.at.row + 1)
-      .replace("{column}", self.at.column + 1));
+    paper.setAttribute("aria-valuetext", data.spoken.replace("{row}", Math.floor(self.at.row / data.cell) + 1)
+      .replace("{column}", Math.floor(self.at.column / data.cell) + 1));
   });
   const report = () => {
     clearTimeout(self.timer);
@@ -137,7 +138,7 @@ function create(board) {
       event.preventDefault();
       const from = self.at && (self.at.image === index || self.data.every) ? self.at
         : { row: self.data.height >> 1, column: self.data.width >> 1 };
-      const stride = event.shiftKey ? 5 : 1;
+      const stride = (event.shiftKey ? 5 : 1) * self.data.cell;
       move(index, from.row + stride * direction[0], from.column + stride * direction[1]);
     });
     return figure;
@@ -212,13 +213,14 @@ def board(
     at: Spot | None = None,
     moved: int = 0,
     every: bool = False,
+    cell: int = 1,
     on_pick: Callable[[], None] | None = None,
 ) -> None:
     """Show `painted` pixels of each image of a sheet, side by side; `size` is the (width, height) of an image.
 
     With `animate` pixels appear one by one after `start`, which a line marks, and from there again for a new `run`.
     `spoken` is the text of the mark's position, with {row} and {column}. The mark moves to `at` only if `moved` has
-    changed; with `every` it is shown in all images.
+    changed; with `every` it is shown in all images. Its side is `cell` pixels, which the arrow keys move it by.
     """
     width, height = size
     data = {
@@ -237,6 +239,7 @@ def board(
         "at": None if at is None else asdict(at),
         "moved": moved,
         "every": every,
+        "cell": cell,
         "pick": on_pick is not None,
     }
     _component(key=key, data=data, on_at_change=on_pick or _ignore)

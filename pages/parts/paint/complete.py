@@ -11,7 +11,7 @@ from pages.components import source_picker
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
-from pages.parts.paint import source, state, watch
+from pages.parts.paint import codes, source, state, watch
 
 
 def show(info: CheckpointInfo, step: int) -> None:
@@ -32,7 +32,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             help=t("paint.complete.rows_help"),
             persist_state="session",
         )
-        chosen = source.choose(info, guide=known_rows)
+        chosen = source.choose(info, guide=known_rows * facts.cell)
         is_waiting = chosen is None and source.is_canvas(info)
         if chosen is not None and source_picker.picked("paint") == "example":
             original = Tile(
@@ -48,4 +48,4 @@ def show(info: CheckpointInfo, step: int) -> None:
         if chosen is None or request is None:
             return  # the left column shows the reason
         st.markdown(t("paint.complete.text"))
-        watch.show(info, facts, request, chosen.image, known_rows, chosen.key)
+        (codes if paint.has_codes(info) else watch).show(info, facts, request, chosen.image, known_rows, chosen.key)

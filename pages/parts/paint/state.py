@@ -17,12 +17,17 @@ from pages.components.seed_input import seed_input
 
 PARTS = ("generate", "complete", "field", "surprise")
 ANY, OWN = -1, -2
+MAX_TOP_K = 256
 LAST_SEED = MAX_PAGE_SEED - paint.MAX_IMAGES
 
 
 def read_address() -> None:
     """Read the parameters that do not depend on the model."""
-    seeds, temperatures, levels = (MIN_PAGE_SEED, LAST_SEED), (paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE), (1, 256)
+    seeds, temperatures, levels = (
+        (MIN_PAGE_SEED, LAST_SEED),
+        (paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE),
+        (1, MAX_TOP_K),
+    )
     parameters: tuple[tuple[str, str, Callable[[str], float], str, float], ...] = (
         ("seed", "paint_seed", address.integer(*seeds), address.between(*seeds), 0),
         ("temperature", "paint_temperature", address.number(*temperatures), address.between(*temperatures), 1.0),
@@ -71,21 +76,22 @@ def sampling_options(
         help=t("paint.temperature_help"),
         persist_state="session",
     )
-    memory.paint_top_k = min(memory.paint_top_k, facts.levels)
-    if facts.levels > 2:
+    levels = min(facts.levels, MAX_TOP_K)
+    memory.paint_top_k = min(memory.paint_top_k, levels)
+    if levels > 2:
         memory.paint_top_k = max(memory.paint_top_k, 1)
         st.slider(
             t("paint.top_k"),
             1,
-            facts.levels,
+            levels,
             key="paint_top_k",
-            help=t("paint.top_k_help", levels=facts.levels),
+            help=t("paint.codes.top_k_help" if facts.cell > 1 else "paint.top_k_help", levels=levels),
             persist_state="session",
         )
     label = condition(info, own is not None) if completing else _class(info, "paint_label", [])
     if label == OWN and own is not None:
         label = own
-    top_k = memory.paint_top_k if 2 < facts.levels > memory.paint_top_k else None
+    top_k = memory.paint_top_k if 2 < levels > memory.paint_top_k else None
     return PaintRequest.parse(
         {
             "model": info.name,

@@ -186,7 +186,7 @@ def _files(info: CheckpointInfo, painting: Painting) -> None:
     row = st.container(horizontal=True)
     png_button(
         "paint.png",
-        lambda: files.grid_png(painting),
+        lambda: files.grid_png(painting.canvas),
         f"{info.name}-seed-{painting.request.seed}.png",
         key="paint_png",
         place=row,

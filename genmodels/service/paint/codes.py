@@ -1,0 +1,218 @@
+"""Priors over the codes of a VQ-VAE on the Paint page: sampled and completed codes, code maps, edits of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from genmodels.capabilities import SupportsCodeSampling
+from genmodels.errors import CapabilityError, ConfigError
+from genmodels.images import preview
+from genmodels.model import Model
+from genmodels.service.fair_queue import background
+from genmodels.service.inference import condition_of, model_of, run
+from genmodels.service.paint import PaintRequest, checked_facts, generators_of, labels_of
+
+_ATTEMPT = 1_000_003  # seeds between two attempts to sample the rest of an image
+Codes = tuple[tuple[int, ...], ...]
+"""The codes of one image, row by row."""
+
+
+@dataclass(frozen=True, eq=False)
+class CodeImages:
+    """Codes int64 (N, h, w), the decoded images (N, C, H, W) in [-1, 1], and the classes, None if unconditional.
+
+    The codes of the first `known_rows` rows are those of a given image.
+    """
+
+    request: PaintRequest
+    codes: Tensor
+    canvas: Tensor
+    labels: tuple[int, ...] | None
+    known_rows: int
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(range(self.request.seed, self.request.seed + len(self.codes)))
+
+
+class Alternative(NamedTuple):
+    """A code, and its probability given the codes before it."""
+
+    code: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The most probable codes of one position, and the image with each of them as PNG, not enlarged."""
+
+    alternatives: tuple[Alternative, ...]
+    pngs: tuple[bytes, ...]
+    current: Alternative
+
+
+def sample(request: PaintRequest, image: Tensor | None = None, known_rows: int = 0) -> CodeImages:
+    """Images of the request's seeds; with `image` (1, C, H, W) its first `known_rows` rows of codes are kept.
+
+    What the image has below them has no influence. Raises UnknownNameError, CheckpointError,
+    CapabilityError, and ConfigError if the class, `top_k`, the number of images or of rows is out of range.
+    """
+    known = checked_facts(request, known_rows)
+
+    def task() -> CodeImages:
+        model = _model(request)
+        labels = labels_of(model, request)
+        shape = (request.count, known.height, known.width)
+        codes, mask = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape, dtype=torch.bool)
+        if image is not None and known_rows:
+            pixels = torch.zeros_like(image[:, :1], dtype=torch.bool)
+            pixels[:, :, : known_rows * known.cell] = True
+            given, known_codes = model.encode_known(image.to(_device(model)), pixels.to(_device(model)))
+            codes, mask = (part.cpu().expand(shape) for part in (given, known_codes))
+        codes = _completed(model, request, codes, mask, labels)
+        return CodeImages(request, codes, _decoded(model, codes), labels, known_rows)
+
+    with background():
+        return run(task)
+
+
+def resampled(images: CodeImages, index: int, codes: Codes, row: int, column: int, attempt: int = 0) -> Codes:
+    """The codes of image `index`, with all that follow (row, column) sampled again.
+
+    `attempt` 0 uses the numbers of the image's seed; each other attempt has its own.
+    """
+    _check_position(codes, row, column)
+    request = images.request
+
+    def task() -> Codes:
+        model = _model(request)
+        grid = torch.tensor([codes])
+        order = torch.arange(grid[0].numel()).view(1, *grid.shape[1:])
+        labels = None if images.labels is None else images.labels[index : index + 1]
+        one = request.replace(seed=images.seeds[index] + _ATTEMPT * attempt, count=1)
+        after = _completed(model, one, grid, order <= row * grid.shape[2] + column, labels)
+        return as_codes(after[0])
+
+    with background():
+        return run(task)
+
+
+def changed(codes: Codes, row: int, column: int, code: int, size: int) -> Codes:
+    """The codes with one of them replaced. Raises ConfigError if there is no such position or code."""
+    _check_position(codes, row, column)
+    if not 0 <= code < size:
+        raise ConfigError(f"code = {code} is not allowed: choose 0 to {size - 1}")
+    rows = [list(line) for line in codes]
+    rows[row][column] = code
+    return tuple(map(tuple, rows))
+
+
+def choice(images: CodeImages, index: int, codes: Codes, row: int, column: int, count: int = 8) -> Choice:
+    """The `count` most probable codes of a position of image `index`, given the codes before it."""
+    _check_position(codes, row, column)
+    request = images.request
+
+    def task() -> Choice:
+        model = _model(request)
+        grid = torch.tensor([codes])
+        condition = None if images.labels is None else condition_of(model, images.labels[index : index + 1])  # type: ignore[arg-type]
+        logits = model.code_logits(grid.to(_device(model)), condition=condition)[0, row, column].cpu()
+        probabilities = logits.softmax(0)
+        best = probabilities.topk(min(count, len(probabilities))).indices
+        variants = grid.repeat(len(best), 1, 1)
+        variants[:, row, column] = best
+        alternatives = tuple(Alternative(int(code), float(probabilities[code])) for code in best)
+        own = int(grid[0, row, column])
+        pngs = tuple(_sheet(image[None]) for image in _decoded(model, variants))
+        return Choice(alternatives, pngs, Alternative(own, float(probabilities[own])))
+
+    with background():
+        return run(task)
+
+
+def sheet_png(images: CodeImages) -> bytes:
+    """All images side by side, not enlarged."""
+    return _sheet(images.canvas)
+
+
+def pair_png(request: PaintRequest, codes: Codes) -> bytes:
+    """The decoded image and its code map side by side, not enlarged: similar vectors have similar colours."""
+
+    def task() -> bytes:
+        model = _model(request)
+        grid = torch.tensor([codes])
+        image = _decoded(model, grid)[0].expand(3, -1, -1)
+        colours = code_colours(_codebook(model)).mul(2).sub(1)
+        cell = image.shape[1] // grid.shape[1]
+        code_map = colours[grid[0]].permute(2, 0, 1).repeat_interleave(cell, 1).repeat_interleave(cell, 2)
+        return _sheet(torch.stack([image, code_map]))
+
+    with background():
+        return run(task)
+
+
+def code_colours(codebook: Tensor) -> Tensor:
+    """Colours (K, 3) in [0, 1] of the vectors (K, D): their first three principal components, by rank."""
+    centred = codebook - codebook.mean(0)
+    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
+    components = centred @ directions[:3].T  # (K, up to 3)
+    rank = components.argsort(0).argsort(0).float() / max(1, len(codebook) - 1)
+    missing = torch.full((len(rank), 3 - rank.shape[1]), 0.5)
+    return torch.cat([rank, missing], 1)
+
+
+def as_codes(grid: Tensor) -> Codes:
+    """Codes int64 (h, w) as a tuple."""
+    return tuple(map(tuple, grid.tolist()))
+
+
+# ------------------------------------------------------------------------------ on the inference thread
+
+
+def _model(request: PaintRequest) -> SupportsCodeSampling:
+    model = model_of(request.model, request.step)[0]
+    if not isinstance(model, SupportsCodeSampling):
+        raise CapabilityError(f"{request.model} does not sample codes; choose the prior of a VQ-VAE")
+    return model
+
+
+def _device(model: SupportsCodeSampling) -> torch.device:
+    assert isinstance(model, Model)
+    return model.device
+
+
+def _codebook(model: SupportsCodeSampling) -> Tensor:
+    return model.codebook.detach().cpu()
+
+
+def _decoded(model: SupportsCodeSampling, codes: Tensor) -> Tensor:
+    return model.decode_codes(codes.to(_device(model))).float().cpu()
+
+
+def _completed(
+    model: SupportsCodeSampling, request: PaintRequest, codes: Tensor, known: Tensor, labels: Sequence[int] | None
+) -> Tensor:
+    assert isinstance(model, Model)
+    *_, last = model.complete_codes(
+        codes,
+        known,
+        condition=None if labels is None else condition_of(model, labels),
+        generator=generators_of(request),
+        options=request.options,
+    )
+    return last.cpu()
+
+
+def _check_position(codes: Codes, row: int, column: int) -> None:
+    for name, value, most in (("row", row, len(codes)), ("column", column, len(codes[0]))):
+        if not 0 <= value < most:
+            raise ConfigError(f"{name} = {value} is not allowed: choose 0 to {most - 1}")
+
+
+def _sheet(images: Tensor) -> bytes:
+    return preview.png(preview.grid(images, len(images), scale=1, pad=0), compress_level=1)
