@@ -218,9 +218,13 @@ class CycleGANConfig(ModelConfig):
 
     def check_steps(self, max_steps: int) -> None:
         if self.warmup >= max_steps:
-            field = "discriminator_warmup" if self.discriminator_warmup else "generator_warmup"
+            names = (
+                ("discriminator_warmup", "generators")
+                if self.discriminator_warmup
+                else ("generator_warmup", "translation")
+            )
             raise ConfigError(
-                f"model.{field} = {self.warmup:,} leaves no step for the translation: "
+                f"model.{names[0]} = {self.warmup:,} leaves no step for the {names[1]}: "
                 f"train.max_steps = {max_steps:,}; choose fewer warm-up steps or more training steps"
             )
 
@@ -570,12 +574,8 @@ class CycleGAN(Model):
                 "generators, all terms", "The generators' objective. It fluctuates, as in any adversarial training."
             ),
             **(_HINGE_CURVES if self.config.discriminator == "projected" else _LEAST_SQUARES_CURVES),
-            "loss/kept": Curve("warm-up", "Mean absolute change of an image during the warm-up, 0 to 2.", 0.0),
-            "loss/mask": Curve(
-                "mask",
-                "Cross entropy in nats of a generator's mask and the object mask where that is certain.",
-                0.0,
-            ),
+            **({"loss/kept": _KEPT_CURVE} if self.config.generator_warmup else {}),
+            **({"loss/mask": _MASK_CURVE} if self.config.object_masks and self.config.attention else {}),
             "loss/identity": Curve(
                 "identity", "Mean absolute change of images that are already in the target domain, 0 to 2.", 0.0
             ),
@@ -584,6 +584,10 @@ class CycleGAN(Model):
         }
 
 
+_KEPT_CURVE = Curve("warm-up", "Mean absolute change of an image during the warm-up, 0 to 2.", 0.0)
+_MASK_CURVE = Curve(
+    "mask", "Cross entropy in nats of a generator's mask with the object mask where that is certain.", 0.0
+)
 _LEAST_SQUARES_CURVES = {
     "loss/discriminator": Curve(
         "discriminators",
