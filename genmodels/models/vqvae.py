@@ -13,7 +13,8 @@ paper's appendix): with n_j vectors z of the batch assigned to code j,
     N_j <- gamma N_j + (1 - gamma) n_j,    m_j <- gamma m_j + (1 - gamma) sum z,    e_j = m_j / N'_j
 
 where N'_j is N_j with Laplace smoothing, so that a code without vectors does not divide by zero. A code that hardly
-gets any, N_j < `restart_below`, restarts at a random output of the encoder.
+gets any, N_j < `restart_below`, restarts at a random output of the encoder. Outputs far from their code are more
+probable, as in k-means++: most of a digit's grid is background, where a second code would never be the nearest.
 
     variable       paper      meaning
     z_e            z_e(x)     encoder's output (B, D, h, w)
@@ -31,7 +32,6 @@ learns it and generates images.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -70,7 +70,7 @@ from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer
 from genmodels.registry import register
 
 _SMOOTHING = 1e-5
-"""Pseudo-count of every code in the Laplace smoothing."""
+"""Pseudo-count of every code in the Laplace smoothing; least weight of a vector that a code may restart at."""
 _DEVIATION = 0.1
 """Standard deviation of a Gaussian p(x|z): 13 of 255 grey levels."""
 
@@ -165,10 +165,10 @@ class VQVAE(Model):
 
     @torch.no_grad()
     def start(self, batch: Batch) -> None:
-        """Places every code at a random output of the encoder."""
+        """Places every code at a random output of the encoder; those far from the mean are more probable."""
         z = _vectors(self.encoder(batch["image"]).float())
         self.running_count.fill_(self._fresh_count)
-        self.running_sum.copy_(z[_choice(z, self.config.codes)] * self.running_count[:, None])
+        self.running_sum.copy_(_choice(z, self.config.codes, (z - z.mean(0)).square().sum(1)) * self._fresh_count)
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         x = augment.flip(batch["image"]) if self.config.flip else batch["image"]  # (B, C, H, W)
@@ -203,11 +203,13 @@ class VQVAE(Model):
         Returns the number of codes that restarted, a tensor without dimensions.
         """
         config, gamma = self.config, self.config.decay
+        candidates = _choice(z, config.codes, (z - self.codebook[index]).square().sum(1))
         count = torch.zeros_like(self.running_count).index_add_(0, index, torch.ones_like(z[:, 0]))
         total = torch.zeros_like(self.running_sum).index_add_(0, index, z)
         self.running_count.mul_(gamma).add_(count, alpha=1 - gamma)
         self.running_sum.mul_(gamma).add_(total, alpha=1 - gamma)
-        dead, fresh = self.running_count < config.restart_below, z[_choice(z, config.codes)]
+        dead = self.running_count < config.restart_below
+        fresh = candidates[(dead.cumsum(0) - 1).clamp_min(0)]  # what was drawn first is mostly far off
         self.running_sum.copy_(torch.where(dead[:, None], fresh * self._fresh_count, self.running_sum))
         self.running_count.copy_(torch.where(dead, self._fresh_count, self.running_count))
         return dead.float().sum()
@@ -282,7 +284,6 @@ def _vectors(z: Tensor) -> Tensor:
     return z.permute(0, 2, 3, 1).flatten(0, 2)
 
 
-def _choice(z: Tensor, count: int) -> Tensor:
-    """`count` random rows of z (N, D) as indices, distinct if there are enough."""
-    order = torch.randperm(len(z), device=z.device)
-    return order.repeat(math.ceil(count / len(z)))[:count]
+def _choice(z: Tensor, count: int, weight: Tensor) -> Tensor:
+    """`count` random rows of z (N, D), with probabilities proportional to weight (N,); distinct if there are enough."""
+    return z[torch.multinomial(weight + _SMOOTHING, count, replacement=len(z) < count)]

@@ -127,6 +127,18 @@ def test_a_dead_code_restarts_at_an_output_of_the_encoder() -> None:
     assert float(without.update_codebook(z, torch.tensor([0, 2]))) == 0
 
 
+def test_codes_restart_where_the_codebook_fits_worst() -> None:
+    """Of many copies of a vector that has a code already, and one that has none, the latter is chosen."""
+    model = vqvae(codes=3, code_dim=2, decay=0.5, restart_below=1.0)
+    model.running_count.copy_(torch.tensor([6.0, 0.1, 0.1]))
+    model.running_sum.copy_(torch.tensor([[6.0, 6.0], [9.0, 9.0], [9.0, 9.0]]))
+    z = torch.ones(500, 2)
+    z[77] = torch.tensor([4.0, -2.0])
+    model.update_codebook(z, torch.zeros(500, dtype=torch.int64))
+    distances = (model.codebook - z[77]).norm(dim=1)
+    assert float(distances.min()) < 1e-3
+
+
 def test_training_begins_with_outputs_of_the_encoder_as_codebook() -> None:
     model, batch = vqvae(codes=16).requires_grad_(False), digit_batch(8)
     model.start(batch)
