@@ -132,6 +132,7 @@ def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
 
 
 app.command()(images.translate)
+app.command()(images.translations)
 app.command()(images.stylize)
 app.command(name="hard-negatives")(images.hard_negatives)
 

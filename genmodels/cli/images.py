@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genmodels.cli.measure import Name
-from genmodels.errors import ConfigError
+from genmodels.errors import CapabilityError, ConfigError
 from genmodels.runs import catalog
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ MaxSide = Annotated[
     int | None, typer.Option(min=1, help="Downsample larger images to this side, and upsample the result.")
 ]
 Direct = Annotated[str, typer.Option(help="ab: domain A to domain B; ba: domain B to domain A.")]
+_COLUMNS = 8
+"""Columns of `translations`: four images with their translations."""
 Step = Annotated[int | None, typer.Option(min=0, help="A saved step; the newest by default.")]
 
 
@@ -37,6 +39,42 @@ def translate(
 ) -> None:
     """Translate an image to another domain with a model such as a CycleGAN; the size stays."""
     _translate(name, image, out, _direction(direction), max_side, step)
+
+
+def translations(
+    name: Name,
+    out: Out,
+    count: Annotated[int, typer.Option("-n", min=1, max=1000, help="Number of test images.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed chooses other test images.")] = 0,
+    direction: Direct = "ab",
+    step: Step = None,
+) -> None:
+    """Write randomly chosen test images of a translation model, each with its translation at its right."""
+    import numpy as np
+    import torch
+
+    from genmodels import data
+    from genmodels.capabilities import SupportsTranslation
+    from genmodels.data.loader import to_float
+    from genmodels.images import preview
+    from genmodels.runs.folder import RunFolder
+
+    chosen = _direction(direction)
+    _check_png(out)
+    model = catalog.load(name, step)
+    if not isinstance(model, SupportsTranslation):
+        raise CapabilityError(f"{name} does not translate images; `python -m genmodels models` lists families that do")
+    arrays = data.load(RunFolder(catalog.find(name)).spec().data, "test")
+    rows = np.flatnonzero(arrays.labels == (0 if chosen == "a_to_b" else 1))
+    rows = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
+    images = to_float(torch.from_numpy(arrays.images[rows]))
+    with torch.inference_mode():
+        translated = torch.cat(
+            [model.translate(part.to(model.device), chosen).cpu() for part in torch.split(images, 8)]
+        )
+    pairs = torch.stack([images, translated], 1).flatten(0, 1)
+    out.write_bytes(preview.png(preview.grid(pairs, min(_COLUMNS, len(pairs)), scale=1)))
+    typer.echo(out)
 
 
 def stylize(name: Name, image: ImagePath, out: Out, max_side: MaxSide = None, step: Step = None) -> None:
@@ -67,6 +105,11 @@ def _direction(direction: str) -> Direction:
     return directions[direction]
 
 
+def _check_png(out: Path) -> None:
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
+
+
 def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
     from PIL import Image
 
@@ -74,8 +117,7 @@ def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None
     from genmodels.data.formats import image_files
     from genmodels.images import preview, tiled
 
-    if out.suffix.lower() != ".png":
-        raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
+    _check_png(out)
     pixels = inputs.decode_file(image, image_files.MAX_FILE_BYTES, image_files.decode_whole)
 
     def report(done: int, total: int) -> None:

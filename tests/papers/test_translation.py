@@ -382,3 +382,20 @@ def test_the_command_line_translates_a_file(
     assert run(str(tmp_path / "none.jpg"), str(out)) == 1
     assert run(str(tmp_path / "text.png"), str(out)) == 1
     assert "text.png' cannot be used: not a PNG" in capsys.readouterr().err
+
+
+def test_the_command_line_shows_random_test_images_with_their_translations(tmp_path: Path) -> None:
+    spec = small_spec("cyclegan", "train.max_steps=1", "train.batch_size=2")
+    folder = RunFolder.create(runs_root() / "tiny", spec)
+    checkpoint.save(folder, 1, checkpoint.build(spec.model_dump()))
+    _, height, width = spec.data_spec.image_shape or (0, 0, 0)
+    first, again, other = (tmp_path / f"{name}.png" for name in ("first", "again", "other"))
+    command_line.images.translations("tiny", first, count=5)
+    command_line.images.translations("tiny", again, count=5)
+    command_line.images.translations("tiny", other, count=5, seed=1)
+    assert first.read_bytes() == again.read_bytes()
+    assert first.read_bytes() != other.read_bytes()
+    with Image.open(first) as image:
+        assert image.size == (8 * (width + 2) + 2, 2 * (height + 2) + 2), "four images and their translations per row"
+    with pytest.raises(CapabilityError, match="does not translate images"):
+        command_line.images.translations("mnist_vae_2d", first)
