@@ -1,4 +1,4 @@
-"""Time to generate 64 samples with every MNIST GAN, on the inference thread as for a page."""
+"""Time to generate 64 samples with every MNIST GAN, and 16 with mnist_flow, on the inference thread as for a page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import torch
 from benchmarks import options
 from genmodels import recipes
 from genmodels.capabilities import SupportsSampling
+from genmodels.kernels.precision import Precision
 from genmodels.model import Model
 from genmodels.runs import catalog, checkpoint
 from genmodels.service import half_precision, inference
 
 SAMPLES, ROUNDS, TARGET_MS = 64, 50, 20.0
+FLOW_SAMPLES, FLOW_ROUNDS, FLOW_TARGET_MS = 16, 10, 250.0
 
 
 def networks() -> list[tuple[str, str, Model]]:
@@ -54,14 +56,40 @@ def milliseconds(model: Model, rounds: int) -> list[float]:
     return [inference.run(lambda seed=seed: timed(seed)) for seed in range(rounds + 5)][5:]  # type: ignore[misc]
 
 
+def flow_milliseconds(precision: Precision, rounds: int) -> list[float]:
+    """CPU time of each sample of mnist_flow's network with random weights; the first of `rounds` + 1 is not counted.
+
+    A sample takes long enough to be interrupted by other work on the machine, which CPU time does not include.
+    """
+    spec = recipes.resolve(recipes.get("mnist_flow"), overrides={"data": {"name": "digits"}})
+    model = checkpoint.build(spec.model_dump()).eval().requires_grad_(False)
+
+    def timed(seed: int) -> float:
+        assert isinstance(model, SupportsSampling)
+        start = time.thread_time()
+        model.sample(FLOW_SAMPLES, generator=torch.Generator().manual_seed(seed))
+        return 1e3 * (time.thread_time() - start)
+
+    inference.run(lambda: half_precision.with_faster_generator(model, precision))
+    return [inference.run(lambda seed=seed: timed(seed)) for seed in range(rounds + 1)][1:]  # type: ignore[misc]
+
+
 def main() -> None:
-    rounds = options.length(__doc__).of(ROUNDS)
+    length = options.length(__doc__)
+    rounds = length.of(ROUNDS)
     print(f"{SAMPLES} samples, one thread, {rounds} times each; target: median under {TARGET_MS:g} ms")
     for name, state, model in networks():
         times = milliseconds(model, rounds)
         median = statistics.median(times)
         verdict = "reached" if median < TARGET_MS else "missed"
         print(f"  {name:22} {state:10} {median:6.2f} ms (slowest {max(times):6.2f}): {verdict}", flush=True)
+    print(f"{FLOW_SAMPLES} samples of mnist_flow, 8 Heun steps with guidance; target: under {FLOW_TARGET_MS:g} ms")
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
+    for precision in precisions:
+        times = flow_milliseconds(precision, length.of(FLOW_ROUNDS))
+        median = statistics.median(times)
+        verdict = "reached" if median < FLOW_TARGET_MS else "missed"
+        print(f"  {precision:22} {'untrained':10} {median:6.0f} ms (slowest {max(times):6.0f}): {verdict}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from genmodels.service import flow
 from pages.components.model_choice import pick_model_and_step, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
-from pages.parts.flow import encode, settings, solvers, watch
+from pages.parts.flow import encode, guidance, settings, solvers, watch
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
@@ -16,7 +16,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     with friendly_errors():
         facts = flow.facts(info.name)
         settings.read_address(info, facts)
-        {"watch": watch, "solvers": solvers, "encode": encode}[part].show(info, step, facts)
+        {"watch": watch, "solvers": solvers, "guidance": guidance, "encode": encode}[part].show(info, step, facts)
 
 
 model_page("flow", flow.checkpoints, _page, recipe="mnist_flow")

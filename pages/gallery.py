@@ -15,6 +15,7 @@ from genmodels.images.preview import png
 from genmodels.runs.catalog import CheckpointInfo, damaged_checkpoints, list_checkpoints
 from genmodels.runs.files import read_png
 from genmodels.runs.folder import RunFolder
+from genmodels.service.flow import has_flow
 from genmodels.service.speak import can_speak
 from genmodels.service.stylize import is_fast_style
 from pages.components.i18n import has, t
@@ -52,7 +53,7 @@ _LADDER = (
     "mnist_cnn",
 )
 # Cards are grouped by what a visitor can do with the model.
-_KINDS = ("encoding", "latent", "paint", "translation", "stylizing", "sound", "classification", "other")
+_KINDS = ("encoding", "latent", "flow", "paint", "translation", "stylizing", "sound", "classification", "other")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -84,6 +85,8 @@ def _kind(info: CheckpointInfo) -> str:
         return "paint"
     if "codes" in info.capabilities:
         return "encoding"
+    if has_flow(info):
+        return "flow"
     return next((kind for kind in _KINDS if kind in info.capabilities), "other")
 
 
@@ -116,6 +119,8 @@ def _hint(info: CheckpointInfo) -> str:
 
 
 def _purpose(info: CheckpointInfo) -> str:
+    if has_flow(info):
+        return "flow"
     if info.condition_names and "latent" in info.capabilities:
         return "conditional"
     if "latent" in info.capabilities:
@@ -155,6 +160,8 @@ def _target_of(info: CheckpointInfo) -> _Target:
     part = _manifold_part(info)
     if part is not None:
         return _Target(f"open_{part}", "bubble_chart", "manifold.py", {"model": info.name, "part": part})
+    if has_flow(info):
+        return _Target("open_flow", "air", "flow.py", {"model": info.name})
     if _purpose(info) == "conditional":
         return _Target("open_conditional", "tune", "conditional.py", {"model": info.name})
     if "latent" in info.capabilities and not info.latent_dim:

@@ -9,6 +9,7 @@ from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
+from genmodels.service.flow import has_flow
 from pages.components import judge_note, pad
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
@@ -88,16 +89,19 @@ def _pad_controls(names: list[str]) -> None:
 
 
 def _sliders(names: list[str]) -> None:
-    st.segmented_control(
-        t("latent.axes"),
-        ("first", "principal"),
-        format_func=lambda axes: t(f"latent.axes_{axes}"),
-        required=True,
-        key="latent_axes",
-        on_change=state.axes_changed,
-        help=t("latent.axes_help"),
-        persist_state="session",
-    )
+    if st.session_state.latent_axes == "seeds":
+        st.caption(t("latent.axes_seeds"))
+    else:
+        st.segmented_control(
+            t("latent.axes"),
+            ("first", "principal"),
+            format_func=lambda axes: t(f"latent.axes_{axes}"),
+            required=True,
+            key="latent_axes",
+            on_change=state.axes_changed,
+            help=t("latent.axes_help"),
+            persist_state="session",
+        )
     columns = st.columns(2)
     half = -(-len(names) // 2)
     for index, name in enumerate(names):
@@ -230,6 +234,7 @@ def _explorer(chosen: CheckpointInfo) -> None:
         info = catalog.describe(chosen.path, published=chosen.published)
         state.prepare()
         state.settle()
+        state.choose_axes(has_flow(info))
         step = pick_step("latent", info)
         if info.latent_dim == 0:
             st.info(t("latent.nothing_to_move"), icon=":material/info:")

@@ -72,8 +72,14 @@ def card(
     measure: Annotated[bool, typer.Option("--measure", help="Measure the metrics again first.")] = False,
     samples: Samples = 10_000,
     path: Annotated[str | None, typer.Option(help="Folder of your own data, for a checkpoint trained on it.")] = None,
+    guidance: Annotated[
+        bool, typer.Option("--guidance", help="Measure only class agreement, precision and recall by guidance scale.")
+    ] = False,
 ) -> None:
     """Write the card of a published checkpoint again; the text from "Limits" on stays."""
-    from genmodels.publishing.publish import measure_again, rewrite_card
+    from genmodels.publishing.publish import measure_again, measure_guidance, rewrite_card
 
+    if guidance and not measure:
+        typer.echo(measure_guidance(name))
+        return
     typer.echo(measure_again(name, samples=samples, path=path) if measure else rewrite_card(name))

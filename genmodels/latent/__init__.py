@@ -15,6 +15,9 @@ from genmodels.errors import CapabilityError
 from genmodels.model import Model
 from genmodels.seeding import generator_of
 
+_FIRST_DIRECTION = 2**40
+"""Seed of the first direction of `seed_directions`: none that a page shows."""
+
 
 def z_of_seed(seed: int, dim: int) -> Tensor:
     """The latent vector z (dim,) ~ N(0, I) of a seed (any integer), independent of all other seeds."""
@@ -74,6 +77,12 @@ def seed_at(column: int, row: int) -> int:
 def axis_directions(dim: int) -> Tensor:
     """Axis-aligned unit directions (dim, dim): row i changes z[i]."""
     return torch.eye(dim)
+
+
+def seed_directions(dim: int, count: int, length: float) -> Tensor:
+    """Directions (count, dim) towards the z of further seeds; `length` times a direction has the norm sqrt(dim)."""
+    towards = z_of_seeds(range(_FIRST_DIRECTION, _FIRST_DIRECTION + count), dim)
+    return torch.mul(towards, math.sqrt(dim) / (length * towards.norm(dim=1, keepdim=True)))
 
 
 def principal_directions(model: Model, images: Tensor | None = None, count: int = 10) -> Tensor:

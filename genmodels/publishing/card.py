@@ -110,7 +110,7 @@ stored weights.{note}
 {_metrics(info, expectation)}
 
 {expectation.verdict(info.metrics)}
-{_table_over_training(target)}"""
+{_table_over_training(target)}{_table_of_guidance(target)}"""
 
 
 def _origin(source: dict[str, Any]) -> str:
@@ -144,6 +144,19 @@ def _table_over_training(target: Path) -> str:
     ]
     head = f"| step | seconds | {' | '.join(map(name_of, keys))} |\n|{'---|' * (len(keys) + 2)}"
     return f"\n### Over training\n\n{head}\n" + "\n".join(lines) + "\n"
+
+
+def _table_of_guidance(target: Path) -> str:
+    found = facts(target).get("guidance")
+    if not found:
+        return ""
+    rows = [
+        f"| {row['scale']:g} | {row['agreement']:.4g} | {row['precision']:.4g} | {row['recall']:.4g} |"
+        for row in found["points"]
+    ]
+    head = "| guidance scale | class agreement | precision | recall |\n|---|---|---|---|"
+    text = f"`python -m genmodels card {target.name} --guidance`, {found['samples']:,} samples per scale."
+    return f"\n### Over guidance scales\n\n{text}\n\n{head}\n" + "\n".join(rows) + "\n"
 
 
 def _limits(info: catalog.CheckpointInfo, spec: Spec) -> str:

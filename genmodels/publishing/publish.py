@@ -16,8 +16,8 @@ from PIL.Image import Image
 
 from genmodels import capabilities, data, evaluation, recipes
 from genmodels.data.loader import to_float
-from genmodels.errors import CheckpointError, ConfigError, DataError, PublicModeError
-from genmodels.evaluation import SAMPLES, discriminator_scores, evaluate
+from genmodels.errors import CapabilityError, CheckpointError, ConfigError, DataError, PublicModeError
+from genmodels.evaluation import SAMPLES, discriminator_scores, evaluate, guidance
 from genmodels.evaluation.splits import shuffled
 from genmodels.images import preview
 from genmodels.model import Model
@@ -141,7 +141,22 @@ def measure_again(name: str, *, samples: int = SAMPLES, path: str | None = None)
         newest = rows.get(last, {"step": last, "seconds": facts["train_seconds"]})
         rows[last] = newest | {key: metrics[key] for key in columns if key in metrics}
     over = [rows[step] for step in sorted(rows)]
-    write_json(target / MEASURED, {**facts, "metrics": metrics, "samples": samples, "over_training": over})
+    curve = guidance.stored(checkpoint.load_model(target), spec, min(samples, guidance.SAMPLES))
+    write_json(target / MEASURED, {**facts, **curve, "metrics": metrics, "samples": samples, "over_training": over})
+    card.rewrite(target)
+    return target
+
+
+def measure_guidance(name: str) -> Path:
+    """Measure only the curve over guidance scales of a published checkpoint, and rewrite its card.
+
+    Raises UnknownNameError, CheckpointError, CapabilityError for a model without guidance, or DataError.
+    """
+    target = _published(name)
+    spec, model = RunFolder(target).spec(), checkpoint.load_model(target)
+    if not guidance.applies_to(model, spec):
+        raise CapabilityError(f"{name} has no guidance to measure: choose a flow of digits with condition dropout")
+    write_json(target / MEASURED, {**card.facts(target), **guidance.stored(model, spec)})
     card.rewrite(target)
     return target
 
@@ -214,6 +229,7 @@ def _fill(
             metrics = discriminator_scores.measure(whole, shuffled(data.load(spec.data, "test"))) | metrics
     seconds = training_seconds(lines)
     facts = {
+        **guidance.stored(model, spec, min(samples, guidance.SAMPLES)),
         "metrics": metrics,
         "samples": samples,
         "train_seconds": seconds,

@@ -69,7 +69,8 @@ def every_class(request: ConditionalRequest) -> Sheet:
 
 def one_class(request: ConditionalRequest, label: int) -> Sheet:
     """STEPS images of one class, one per seed; also raises ConfigError if the model does not have the class."""
-    return run(lambda: _sheet(request, *_one_class(request, label)))
+    with background():
+        return run(lambda: _sheet(request, *_one_class(request, label)), divided=True)
 
 
 def between(request: ConditionalRequest, start: int, end: int) -> Sheet:

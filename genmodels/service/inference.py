@@ -34,7 +34,7 @@ from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import Ticket
 from genmodels.service.half_precision import with_faster_generator
 
-MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 128, 60.0
+MODELS_KEPT, EXACT_MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 4, 128, 60.0
 
 T = TypeVar("T")
 ModelKey = tuple[Path, int, int]
@@ -133,12 +133,19 @@ def in_slices(items: Iterator[T]) -> Iterator[T]:
 
 
 _models: LRU[ModelKey, Model] = LRU(MODELS_KEPT)
+_exact_models: LRU[ModelKey, Model] = LRU(EXACT_MODELS_KEPT)
 
 
 def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
     """The model and its key, on the inference threads only. The key changes if the step is rewritten."""
     key = RunFolder(catalog.find(plain(name))).step_key(step)
     return _models.get_or_compute(key, lambda: with_faster_generator(checkpoint.load_model(key[0], key[1]))), key
+
+
+def exact_model_of(name: str, step: int | None) -> Model:
+    """As `model_of`, always in float32: for results that bfloat16 would make visibly less precise."""
+    key = RunFolder(catalog.find(plain(name))).step_key(step)
+    return _exact_models.get_or_compute(key, lambda: checkpoint.load_model(key[0], key[1]))
 
 
 def plain(name: str) -> str:

@@ -51,16 +51,21 @@ MAX_AXES, AXIS_RANGE, MAX_TRUNCATION, MAX_PINS = 10, 3.0, 1.5, 24
 Offset = Annotated[float, Field(ge=-AXIS_RANGE, le=AXIS_RANGE)]
 PlaneCoordinate = Annotated[float, Field(ge=MIN_PAGE_SEED, le=MAX_PAGE_SEED)]
 
+Axes = Literal["first", "principal", "seeds"]
+
 
 class Point(ModelRequest):
-    """A point in a model's latent space: z = truncation * z_base + sum(offset_i * direction_i)."""
+    """A point in a model's latent space: z = truncation * z_base + sum(offset_i * direction_i).
+
+    With `axes` "seeds", the directions lead to the z of other seeds, and z keeps the norm of truncation * z_base.
+    """
 
     seed: int = Field(0, description="any integer; z_base is this seed's sample of N(0, I)")
     plane: tuple[PlaneCoordinate, PlaneCoordinate] | None = Field(
         None, description="column and row in the seed plane; z_base is interpolated from the four seeds around it"
     )
     truncation: float = Field(1.0, ge=0, le=MAX_TRUNCATION, description="factor of z_base; 0 is the origin")
-    axes: Literal["first", "principal"] = Field("first", description="directions of the offsets")
+    axes: Axes = Field("first", description="directions of the offsets")
     offsets: tuple[Offset, ...] = Field((), max_length=MAX_AXES, description="distance along each direction")
     label: int | None = Field(None, ge=0, lt=10_000, description="class, counted from 0; empty takes class 0")
 
@@ -169,7 +174,7 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
         return run(task, divided=True)
 
 
-def axes_count(name: str, step: int | None, axes: Literal["first", "principal"]) -> int:
+def axes_count(name: str, step: int | None, axes: Axes) -> int:
     """The number of sliders: at most MAX_AXES, fewer if z or the first layer has fewer directions."""
     point = Point(model=name, step=step, axes=axes)
     examples = _examples_for(point)
@@ -198,7 +203,8 @@ def _z(model: Model, key: ModelKey, point: Point, examples: Tensor | None) -> Te
     if any(point.offsets):
         directions = _directions(model, key, point.axes, examples)
         offsets = torch.tensor(point.offsets[: len(directions)])
-        z = z + offsets @ directions[: len(offsets)]
+        moved = z + offsets @ directions[: len(offsets)]
+        z = moved * (z.norm() / moved.norm()) if point.axes == "seeds" else moved
     return z
 
 
@@ -218,6 +224,8 @@ def _directions(model: Model, key: ModelKey, axes: str, examples: Tensor | None)
     if axes == "first":
         dim = latent_dim(model)
         return latent.axis_directions(dim)[:MAX_AXES]
+    if axes == "seeds":
+        return latent.seed_directions(latent_dim(model), MAX_AXES, AXIS_RANGE)
     # The entry holds the examples, so no other tensor can have their id while the entry is cached.
     named = key, None if examples is None else id(examples)
     return _principal_directions.get_or_compute(

@@ -25,19 +25,20 @@ _CSS = """
 :host { display: block; }
 .frame { font-family: var(--st-font); color: var(--st-text-color); }
 table { border-collapse: separate; border-spacing: 2px; table-layout: fixed; width: 100%;
-        max-width: calc(var(--columns) * 4.2rem + 3rem); margin: 0; }
+        max-width: calc(var(--columns) * 4.2rem + var(--names) + 0.4rem); margin: 0; }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th { font-weight: 600; font-size: 0.85rem; line-height: 1.2; text-align: center; padding: 0 0 0.15rem;
      overflow: hidden; text-overflow: ellipsis; font-variant-numeric: tabular-nums; }
 tbody th { font-weight: 400; font-size: 0.75rem; text-align: right; padding: 0 0.3rem 0 0; }
-.corner { width: 2.6rem; font-weight: 400; font-size: 0.7rem; text-align: right; padding-right: 0.3rem; }
+.corner { width: var(--names); font-weight: 400; font-size: 0.7rem; text-align: right; padding-right: 0.3rem; }
 td { padding: 0; position: relative; }
 canvas { display: block; width: 100%; image-rendering: pixelated; background: #000; box-sizing: border-box;
          border-radius: 2px; }
 .marked canvas { outline: 2px solid #e8730c; outline-offset: -2px; }
 .mark { position: absolute; right: 0; bottom: 0; background: #e8730c; color: #000; font-size: 0.72rem; font-weight: 700;
         line-height: 1; padding: 0.1rem 0.22rem; border-radius: 3px 0 2px 0; }
-@media (max-width: 640px) { th { font-size: 0.7rem; } .corner { width: 1.7rem; } tbody th { font-size: 0.65rem; }
+@media (max-width: 640px) { th { font-size: 0.7rem; } .corner { width: calc(var(--names) * 0.75); }
+  tbody th { font-size: 0.65rem; }
   .mark { font-size: 0.6rem; padding: 0.05rem 0.12rem; } }
 """
 _JS = """
@@ -54,6 +55,8 @@ export default async function ({ parentElement, data }) {
   const make = (tag, text, values) => Object.assign(document.createElement(tag), { textContent: text, ...values });
   const columns = data.heads.length;
   table.style.setProperty("--columns", columns);
+  const longest = Math.max(data.corner.length, ...data.rows.map(name => name.length));
+  table.style.setProperty("--names", `${Math.max(2.6, 0.9 + 0.42 * longest)}rem`);
   const head = make("tr", "");
   head.append(make("th", data.corner, { className: "corner", scope: "col" }),
               ...data.heads.map(text => make("th", text, { scope: "col", title: text })));

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from genmodels.service.flow import guidance
+from tests.support.flows import save_flow
 from tests.support.pages import controls_without_help, open_page, page_text
-from tests.support.runs import SMALL_FLOW, save_run
+from tests.support.runs import save_run
 
 
 @pytest.fixture
@@ -18,8 +20,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    save_run(tmp_path / "runs", "flow", "mnist_flow", *SMALL_FLOW, "model.steps=4", "model.solver=midpoint")
-    save_run(tmp_path / "runs", "plain", "flowers_flow_64", "data.name=digits", "data.size=null", *SMALL_FLOW[1:])
+    save_flow(tmp_path / "runs", "flow", "model.steps=4", "model.solver=midpoint")
+    save_flow(tmp_path / "runs", "plain", "data.size=null", recipe="flowers_flow_64")
     return tmp_path / "runs"
 
 
@@ -58,9 +60,10 @@ def test_settings_begin_as_the_models_own_and_stay_in_the_address(runs: Path) ->
 
 def test_every_part_has_help_texts_and_works_without_classes(runs: Path) -> None:
     for model in ("flow", "plain"):
-        for part in ("watch", "solvers", "encode"):
+        for part in ("watch", "solvers", "guidance", "encode"):
             app = page(model=model, part=part)
-            assert controls_without_help(app, {"selectbox", "select_slider", "button", "button_group"}) == []
+            assert controls_without_help(app, {"selectbox", "select_slider", "button_group"}) == []
+            assert all(button.help for button in app.button)
 
 
 def test_a_drawing_is_encoded_as_the_class_that_the_judge_reads(runs: Path) -> None:
@@ -71,3 +74,46 @@ def test_a_drawing_is_encoded_as_the_class_that_the_judge_reads(runs: Path) -> N
     source = next(group for group in app.button_group if group.key == "flow_source")
     source.set_value("canvas").run()
     assert "Draw or upload a digit" in page_text(app)
+
+
+def test_a_curve_over_guidance_scales_is_measured_on_a_click_but_not_on_a_public_server(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guidance, "SAMPLES", 40)
+    app = page(model="flow", part="guidance")
+    app.button(key="flow_measure").click().run()
+    assert not app.error
+    assert "only 40 digits per scale" in page_text(app)
+    assert "| Guidance scale | Class agreement |" in page_text(app)
+    app.select_slider(key="flow_step").set_value(0).run()
+    assert "flow_measure" in keys(app, "button"), "another step has another curve"
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    app = page(model="flow", part="guidance").select_slider(key="flow_step").set_value(0).run()
+    assert "flow_measure" not in keys(app, "button")
+    assert "switched off on this public server" in page_text(app)
+    assert "has no guidance" in page_text(page(model="plain", part="guidance"))
+
+
+def test_the_pages_of_latent_models_suit_a_flow(runs: Path) -> None:
+    """Its z is a whole image: the explorer moves it towards other noise instead of along single numbers."""
+    app = open_page("latent", model="flow")
+    assert not app.error
+    assert "whole picture of noise" in page_text(app)
+    assert app.slider(key="latent_axis_0").label == "Noise 1"
+    assert "latent_axes" not in keys(app, "button_group")
+    app.slider(key="latent_axis_0").set_value(2.0).run()
+    assert not app.error
+    save_run(runs, "vae", "mnist_vae_2d", "data.name=digits")
+    app.query_params["model"] = "vae"
+    app.run()
+    assert app.slider(key="latent_axis_0").label == "z 1"
+    assert app.slider(key="latent_axis_0").value == 0, "the same offset in another direction would be a jump"
+    assert "latent_axes" in keys(app, "button_group")
+    for stem in ("seeds", "conditional"):
+        assert not open_page(stem, model="flow").error
+
+
+def test_the_gallery_leads_to_the_page(runs: Path) -> None:
+    app = open_page("gallery")
+    labels = {button.key: button.label for button in app.button}
+    assert labels["gallery_open_flow"] == labels["gallery_open_plain"] == "Watch it flow"

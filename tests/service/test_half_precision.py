@@ -12,7 +12,8 @@ from genmodels.model import Model
 from genmodels.runs import checkpoint
 from genmodels.service.half_precision import Bfloat16Network, with_faster_generator
 
-CONVOLUTIONAL = ["mnist_dcgan", "mnist_cgan_conv", "mnist_wgan_gp"]
+CONVOLUTIONAL = ["mnist_dcgan", "mnist_cgan_conv", "mnist_wgan_gp", "mnist_flow"]
+PART = {"mnist_flow": "network"}
 GREY_LEVEL = 2 / 255
 
 
@@ -40,13 +41,14 @@ def test_bfloat16_changes_pixels_by_less_than_is_visible(recipe: str) -> None:
 @pytest.mark.parametrize("recipe", CONVOLUTIONAL)
 def test_the_faster_precision_is_measured_once(recipe: str) -> None:
     precision._faster.clear()
+    part = PART.get(recipe, "generator")
     first, second = with_faster_generator(untrained(recipe)), with_faster_generator(untrained(recipe))
     (kept,) = precision._faster.values()
     for model in (first, second):
-        assert isinstance(model.generator, Bfloat16Network) == (kept == "bf16")
+        assert isinstance(getattr(model, part), Bfloat16Network) == (kept == "bf16")
     assert torch.equal(sample(first), sample(second))
     precision._faster[next(iter(precision._faster))] = other = "fp32" if kept == "bf16" else "bf16"
-    assert isinstance(with_faster_generator(untrained(recipe)).generator, Bfloat16Network) == (other == "bf16")
+    assert isinstance(getattr(with_faster_generator(untrained(recipe)), part), Bfloat16Network) == (other == "bf16")
     precision._faster.clear()
 
 

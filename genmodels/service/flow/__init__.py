@@ -28,6 +28,7 @@ from genmodels.service.inference import (
     PredictedClass,
     condition_of,
     enlarge,
+    exact_model_of,
     has_judge,
     model_of,
     plain,
@@ -179,9 +180,12 @@ def film_gif(request: FlowRequest, side: int = 84) -> bytes:
 # ------------------------------------------------------------------------------ on the inference threads
 
 
-def flow_of(name: str, step: int | None) -> tuple[SupportsFlow, Model, FlowConfig]:
-    """The model, twice with its two types, and its config; raises CapabilityError if it has no flow."""
-    model, _ = model_of(name, step)
+def flow_of(name: str, step: int | None, *, exact: bool = False) -> tuple[SupportsFlow, Model, FlowConfig]:
+    """The model, twice with its two types, and its config; `exact`: in float32.
+
+    Raises CapabilityError if it has no flow.
+    """
+    model = exact_model_of(name, step) if exact else model_of(name, step)[0]
     if not isinstance(model, SupportsFlow) or not isinstance(model.config, FlowConfig):
         raise CapabilityError(f"{name} integrates no flow; choose a flow matching model")
     return model, model, model.config

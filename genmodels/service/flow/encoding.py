@@ -95,7 +95,7 @@ def read(image: Tensor) -> int:
 
 def _encode(request: EncodeRequest, image: Tensor, judged: bool) -> Encoded:
     flow, noise = _noise(request, image)
-    model = flow_of(request.model, request.step)[1]
+    model = flow_of(request.model, request.step, exact=True)[1]
     again = _integrate(flow, request, noise, condition_for(model, _label(request)), 0.0, 1.0, 1.0).clamp(-1, 1)
     images = _classes(flow, request, noise)
     sheet = preview.png(preview.grid(images, len(images), scale=1, pad=0), compress_level=1) if len(images) else b""
@@ -115,7 +115,7 @@ def _encode(request: EncodeRequest, image: Tensor, judged: bool) -> Encoded:
 
 
 def _noise(request: EncodeRequest, image: Tensor) -> tuple[SupportsFlow, Tensor]:
-    flow, model, config = flow_of(request.model, request.step)
+    flow, model, config = flow_of(request.model, request.step, exact=True)
     check_guidance(request.model, config, request.guidance)
     condition = condition_for(model, _label(request))
     return flow, _integrate(flow, request, image.to(model.device), condition, 1.0, 0.0, 1.0)
@@ -123,7 +123,7 @@ def _noise(request: EncodeRequest, image: Tensor) -> tuple[SupportsFlow, Tensor]
 
 def _classes(flow: SupportsFlow, request: EncodeRequest, noise: Tensor) -> Tensor:
     """The noise decoded as each class (K, C, H, W) on the CPU; K is 0 for an unconditional model."""
-    model = flow_of(request.model, request.step)[1]
+    model = flow_of(request.model, request.step, exact=True)[1]
     labels = preview.requested_labels(model)[:MAX_CLASSES]
     if not labels:
         return torch.empty(0, *noise.shape[1:])

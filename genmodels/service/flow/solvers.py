@@ -119,7 +119,7 @@ def _images(request: SolverRequest) -> list[tuple[Tensor, float]]:
 
 
 def _solve(request: SolverRequest, solver: Solver, steps: int) -> tuple[Tensor, float]:
-    flow, model, config = flow_of(request.model, request.step)
+    flow, model, config = flow_of(request.model, request.step, exact=True)
     check_guidance(request.model, config, request.guidance)
     condition = condition_for(model, None if request.label is None else [request.label])
     x = noise_of([request.seed], config, model.device)

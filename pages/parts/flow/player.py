@@ -78,7 +78,7 @@ function create(root) {
   range.addEventListener("input", () => { pause(); show(Number(range.value)); });
   button.addEventListener("click", () => self.timer ? pause() : play());
   self.update = async data => {
-    const last = self.data ? self.frame / (self.data.times.length - 1) : 1;
+    const last = self.data ? self.frame / (self.data.times.length - 1) : 0.5;
     self.data = data;
     pause();
     range.max = data.times.length - 1;
@@ -150,7 +150,7 @@ def player(
             "width": size[0],
             "height": size[1],
             "tiles": [asdict(tile) for tile in tiles],
-            "times": [f"{time:.2f}" for time in times],
+            "times": [f"{time:.3g}" for time in times],
             **texts,
         },
     )

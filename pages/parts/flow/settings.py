@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -16,7 +18,7 @@ from pages.components.i18n import t
 from pages.components.seed_input import seed_input
 from pages.components.theme import plain
 
-PARTS = ("watch", "solvers", "encode")
+PARTS = ("watch", "solvers", "guidance", "encode")
 ANY = -1
 LAST_SEED = MAX_PAGE_SEED - flow.MAX_IMAGES
 _MAX_BUTTONS = 12
@@ -68,6 +70,7 @@ def class_or_any(info: CheckpointInfo) -> int | None:
     if not names:
         return None
     few = len(names) <= _MAX_BUTTONS
+    wrap: dict[str, Any] = {"wrap": True} if few else {}
     label = choice.choose(
         t("flow.class"),
         (ANY, *range(len(names))),
@@ -76,6 +79,7 @@ def class_or_any(info: CheckpointInfo) -> int | None:
         kind="pills" if few else "selectbox",
         help=t("flow.class_help"),
         persist_state="session",
+        **wrap,
     )
     return None if label == ANY else label
 

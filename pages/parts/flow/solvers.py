@@ -63,7 +63,7 @@ def _images(comparison: Comparison) -> None:
         )
         for one in comparison.solutions
     ]
-    table, reference = st.columns([6, 1], gap="medium")
+    table, reference, _ = st.columns([19, 5, 14], gap="medium")
     with table:
         image_table(
             comparison.png,
@@ -113,6 +113,6 @@ def _numbers(comparison: Comparison) -> None:
         f"{t(f'flow.solvers.{one.solver}')} | {one.steps} | {one.evaluations} | {one.error:.4f} | {one.seconds:.3f}"
         for one in comparison.solutions
     ]
-    with st.container(height=320, key="flow_numbers"):
+    with st.container(height=320, border=False, key="flow_numbers"):
         st.markdown("\n".join(f"| {line} |" for line in lines))
     st.caption(t("flow.solving.numbers_caption"))

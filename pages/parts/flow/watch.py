@@ -80,7 +80,7 @@ def _strip(film: Film, request: FlowRequest) -> None:
     st.subheader(t("flow.watch.strip_title", seed=request.seed), anchor=False)
     st.markdown(t("flow.watch.strip_text"))
     png, times = flow.strip_png(request, _STRIP)
-    heads = [f"{time:.2f}" for time in times]
+    heads = [f"{time:.3g}" for time in times]
     texts = [
         ImageText(t(f"flow.watch.strip_alt_{kind}", seed=request.seed, time=time))
         for kind in ("image", "end")

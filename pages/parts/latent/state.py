@@ -46,6 +46,14 @@ def settle() -> None:
         state.latent_drag = None
 
 
+def choose_axes(noise: bool) -> None:
+    """Directions that suit the model: if z is an image of `noise`, a single one of its numbers changes nothing."""
+    state = st.session_state
+    if noise != (state.latent_axes == "seeds"):
+        state.latent_axes = "seeds" if noise else "first"
+        _center()
+
+
 def label(classes: int) -> int | None:
     """The chosen one of so many classes; None for an unconditional model."""
     if st.session_state.latent_label not in range(classes):
