@@ -14,6 +14,7 @@ from genmodels.runs.folder import CONFIG, RunFolder, runs_root
 from pages.components import public_errors
 from pages.components.i18n import t, texts
 from tests.support.browser import ROOT
+from tests.support.flows import save_flow
 from tests.support.pages import app_at
 from train_jobs import PublicModeError
 
@@ -60,7 +61,7 @@ def drawn(app: AppTest) -> str:
 
 @pytest.fixture
 def public_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A whole run and a damaged one, without any data set on the disk."""
+    """Whole runs, of which one is a flow, and a damaged one, without any data set on the disk."""
     whole = RunFolder(runs_root() / "mine")
     source = RunFolder(ROOT / "checkpoints" / "mnist_vae_2d")
     shutil.copytree(source.step_path(source.steps()[-1]), whole.step_path(source.steps()[-1]))
@@ -68,6 +69,7 @@ def public_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (whole.path / "worker.log").write_text(f"reading {tmp_path}\n")
     shutil.copytree(whole.path, runs_root() / "damaged")
     (runs_root() / "damaged" / CONFIG).write_text("[")
+    save_flow(runs_root(), "flowing", steps=(0,))
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "none"))
     monkeypatch.setenv("GENMODELS_PUBLIC", "1")
     return tmp_path
