@@ -1,4 +1,4 @@
-"""Compare: samples of two to four checkpoints from the same seeds, side by side, and their metrics."""
+"""Compare: samples and metrics of two to four checkpoints from the same seeds, or all digit models in one table."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from genmodels.service.compare import ColumnRequest, Metric, Value
 from pages.components import choice, tiles
 from pages.components.file_buttons import png_button
 from pages.components.i18n import has, t
+from pages.components.model_choice import pick_part
 from pages.components.numbers import percent, unbroken
 from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.theme import friendly_errors, plain
-from pages.parts.compare import state
+from pages.parts.compare import families, state
 from pages.parts.compare.metrics_table import MetricText, ValueText, metrics_table
 
 _MAX_WIDTH = 320
+_PARTS = ("samples", "families")
 
 
 def _actions(infos: dict[str, CheckpointInfo]) -> None:
@@ -214,6 +216,13 @@ def _how_to_measure(chosen: list[CheckpointInfo], steps: list[int], values: list
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
+    if pick_part("compare", _PARTS) == "families":
+        families.show()
+    else:
+        _samples(infos)
+
+
+def _samples(infos: dict[str, CheckpointInfo]) -> None:
     state.read_address(infos)
     _actions(infos)
     parameters = _columns(infos)

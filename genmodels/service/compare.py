@@ -177,7 +177,9 @@ def table(infos: Sequence[CheckpointInfo], steps: Sequence[int], parameters: Seq
     same_data = not different_data(infos)
     rows = []
     for metric in METRICS:
-        values = [_value(metric, info, step, count) for info, step, count in zip(infos, steps, parameters, strict=True)]
+        values = [
+            value_of(metric, info, step, count) for info, step, count in zip(infos, steps, parameters, strict=True)
+        ]
         if any(value.applies for value in values):
             known = (info.metrics[metric.real] for info in infos if metric.real in info.metrics)
             real = next(known, None) if same_data else None
@@ -211,7 +213,8 @@ def _same_levels(infos: Sequence[CheckpointInfo]) -> bool:
     return len({(spec.model.get("levels"), spec.model.get("quantisation")) for spec in specs}) == 1
 
 
-def _value(metric: Metric, info: CheckpointInfo, step: int, parameters: int) -> Value:
+def value_of(metric: Metric, info: CheckpointInfo, step: int, parameters: int) -> Value:
+    """One value of the table; metrics are known for the newest step only."""
     newest = step == info.steps[-1]
     if metric.name == "parameters":
         return Value(float(parameters))

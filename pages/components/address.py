@@ -31,7 +31,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
         *("levels", "window", "length", "hop"),
     ),
     "classify": ("part", "model"),
-    "compare": ("models",),
+    "compare": ("part", "models"),
     "evaluate": ("model",),
     "data": ("data",),
     "train": ("recipe", "data", "run"),
