@@ -198,3 +198,25 @@ def test_a_narrow_window_scrolls_only_down(server: Server, address: str, dark: b
             assert widget(page, "compare_table").locator("thead th").evaluate_all(BROKEN_WORDS) == []
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 400
         chrome.check_console()
+
+
+def test_digit_models_are_sorted_by_a_heading_and_rows_without_a_value_come_last(
+    browser: Browser, server: Server
+) -> None:
+    page = browser.open(server.url + "/compare?part=families")
+    table = widget(page, "compare_families").locator("table")
+    expect(table.locator("th[aria-sort]")).to_have_text("FID ▲")
+    for direction in ("ascending", "descending"):
+        table.get_by_role("button", name="Sort by FID").focus()
+        if direction == "descending":
+            page.keyboard.press("Enter")
+        expect(table.locator("th[aria-sort]")).to_have_attribute("aria-sort", direction)
+        texts = table.locator("tbody tr td:nth-child(2) > span:first-child").all_inner_texts()
+        known = [float(text.replace(",", "")) for text in texts if text != "\u2013"]
+        assert len(known) > 1
+        assert known == sorted(known, reverse=direction == "descending")
+        assert texts[len(known) :] == ["\u2013"] * (len(texts) - len(known))
+    link = table.get_by_role("link", name="mnist_vae_20", exact=True)
+    link.click()
+    page.wait_for_url("**/evaluate?model=mnist_vae_20")
+    browser.check_console()

@@ -34,7 +34,7 @@ GOOD: dict[str, dict[str, str]] = {
         "length": "128", "hop": "2",
     },
     "classify": {"part": "ask", "model": "digits"},
-    "compare": {"models": "vae,cgan@0"},
+    "compare": {"part": "samples", "models": "vae,cgan@0"},
     "evaluate": {"model": "vae"},
     "data": {"data": "digits"},
     "train": {"recipe": "mnist_gan", "data": "digits", "run": "vae"},
