@@ -27,6 +27,7 @@ PARTS = (
     "contention",
     "packing",
     "decoding",
+    "gpu",
 )
 
 

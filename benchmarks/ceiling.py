@@ -7,13 +7,16 @@ import time
 import torch
 
 
-def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 7) -> float:
+def matmul_rate(dtype: torch.dtype, size: int = 2048, repeats: int = 7, device: torch.device | str = "cpu") -> float:
     """FLOP/s of a size x size matrix product of random data, the best of `repeats`."""
-    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    wait = torch.cuda.synchronize if a.is_cuda else lambda: None
     best = float("inf")
     for _ in range(repeats):
+        wait()
         start = time.perf_counter()
         a @ b
+        wait()
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best
 

@@ -15,7 +15,7 @@ from benchmarks import options, tutorials
 from benchmarks.options import Length
 from benchmarks.training import race
 from genmodels import data, recipes
-from genmodels.data.loader import MemoryLoader, to_float
+from genmodels.data.loader import Loader, MemoryLoader, to_float
 from genmodels.recipes import Spec
 from genmodels.runs import checkpoint
 
@@ -48,7 +48,7 @@ class FlopCount(TorchDispatchMode):
         return out
 
 
-def megaflop_per_image(spec: Spec, loader: MemoryLoader, steps: int = 1) -> float:
+def megaflop_per_image(spec: Spec, loader: Loader, steps: int = 1) -> float:
     """MFLOP per image of convolutions and matrix products, forward and backward, counted over `steps` steps."""
     model = checkpoint.build(spec.model_dump()).train()
     optimizers = model.configure_optimizers()

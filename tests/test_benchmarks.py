@@ -31,6 +31,7 @@ LAST = {
     "page_cost": r"an open page costs -?\d",
     "contention": r"idle \d+ s after all had left",
     "packing": r"packed, batches of 64 \| \d",
+    "gpu": r"no GPU that torch can use .*\n.*--device cpu --short|horse2zebra_cyclegan_resnet9: \w+",
     "decoding": r"1 megapixel \| .* \| \d+ \| \d+ \|",
 }
 BROWSER = {"interface", "manifold", "page_cost"}
@@ -54,6 +55,31 @@ def test_each_part_runs_without_downloads(part: str, tmp_path: Path) -> None:
     done = python("-m", f"benchmarks.{part}", "--short", env={"GENMODELS_DATA": str(tmp_path / "data")}, timeout=170)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(LAST[part], done.stdout), done.stdout
+
+
+@pytest.mark.slow
+def test_the_gpu_part_is_rehearsed_on_the_cpu_and_goes_on_with_its_trainings(tmp_path: Path) -> None:
+    words = ("-m", "benchmarks.gpu", "--device", "cpu", "--short", "--runs", str(tmp_path))
+    environment = {"GENMODELS_DATA": str(tmp_path / "data"), "GENMODELS_RUNS": str(tmp_path)}
+    steps = []
+    for _ in range(2):
+        done = python(*words, env=environment, timeout=170)
+        assert done.returncode == 0, done.stdout + done.stderr
+        for recipe in ("dcgan_64", "mnist_wgan_gp", "horse2zebra_cyclegan_resnet9", "cifar10_darknet"):
+            assert re.search(rf"\| `{recipe}` \| bf16 \| [\d,.]+ \| [\d.e-]+ \| \d+\.\d+% \|", done.stdout), done.stdout
+        found = re.search(r"cifar10_darknet: \w+ at step ([\d,]+) of .*\n  accuracy: 0\.\d+", done.stdout)
+        assert found is not None, done.stdout
+        assert re.search(r"horse2zebra_cyclegan_resnet9: \w+ at step", done.stdout), done.stdout
+        steps.append(int(found[1].replace(",", "")))
+    assert steps[1] > steps[0] > 0
+
+
+def test_a_device_that_is_not_there_and_too_much_time_are_refused() -> None:
+    for words, text in ((("--device", "cuda:99"), "--device = 'cuda:99' is not on this machine"),
+                        (("--minutes", "0"), "--minutes 0 is not allowed")):  # fmt: skip
+        done = python("-m", "benchmarks.gpu", *words, timeout=100)
+        assert done.returncode != 0
+        assert text in done.stderr
 
 
 @pytest.mark.slow

@@ -154,16 +154,18 @@ def resolve(
     *,
     preset: str | None = None,
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    require_data: bool = True,
 ) -> Spec:
     """The Spec of a recipe, updated by the preset and then by overrides such as `{"train": {"max_steps": 500}}`.
 
-    Raises ConfigError with the field, its value and the allowed range, and DataError if the data is missing: before
-    a job is queued, not in the worker.
+    Without `require_data`, the data may be missing: a model can be built and timed, not trained. Raises ConfigError
+    with the field, its value and the allowed range, and DataError if the data is missing: before a job is queued, not
+    in the worker.
     """
     sections = merge(recipe, preset, overrides)
     data_config = DataConfig.parse(sections["data"], "data.")
     spec = data.get_spec(data_config)
-    problem = data.missing(data_config)
+    problem = data.missing(data_config) if require_data else None
     if problem:
         raise DataError(problem)
     config = _fit_to_data(recipe.family, sections["model"], spec)
