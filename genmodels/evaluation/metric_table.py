@@ -35,7 +35,7 @@ TABLE = {
     "outside/b": Entry("change outside the objects, B to A", "The same for the test images of domain B."),
     "domains/a_as_b": Entry(
         "A to B translations classified as B",
-        "Fraction of translated test images of A that a classifier, trained on real images only, assigns to B.",
+        "Fraction of translated test images of A that the reference classifier of this data assigns to B.",
     ),
     "domains/b_as_a": Entry("B to A translations classified as A", "The same for the other direction."),
     "domains/judge": Entry(
