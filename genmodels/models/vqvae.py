@@ -71,8 +71,6 @@ from genmodels.registry import register
 
 _SMOOTHING = 1e-5
 """Pseudo-count of every code in the Laplace smoothing; least weight of a vector that a code may restart at."""
-_DEVIATION = 0.1
-"""Standard deviation of a Gaussian p(x|z): 13 of 255 grey levels."""
 
 
 class ResidualBlock(nn.Module):
@@ -194,7 +192,8 @@ class VQVAE(Model):
         """-log p(x|z) in nats per image (B,), up to a constant if it is Gaussian; `output` is the decoder's."""
         if self.config.likelihood == "bernoulli":
             return bernoulli_nll(output.flatten(1), x.add(1).mul(0.5).flatten(1))
-        return (output.float() - x).square().flatten(1).sum(1) / (2 * _DEVIATION**2)
+        # Unit variance: with a smaller one, the encoder's outputs grow faster than the codebook follows.
+        return (output.float() - x).square().flatten(1).sum(1) / 2
 
     @torch.no_grad()
     def update_codebook(self, z: Tensor, index: Tensor) -> Tensor:

@@ -47,7 +47,8 @@ def test_codes_are_edited_sampled_again_and_restored() -> None:
     assert again != edited
     assert again[:3] == edited[:3]
     app.number_input(key="paint_code_number").set_value((code + 1) % CODES).run()
-    assert current(app)[3][3] == (code + 1) % CODES
+    assert current(app) == codes.changed(again, 3, 3, (code + 1) % CODES, CODES)
+    assert f"code **{(code + 1) % CODES}**" in shown(app)
     for expected in (again, edited, first):
         app.button(key="paint_code_undo").click().run()
         assert current(app) == expected

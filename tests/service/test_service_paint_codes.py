@@ -59,6 +59,8 @@ def test_a_completion_keeps_the_codes_of_the_given_rows_and_sees_nothing_else() 
     changed = image.clone()
     changed[:, :, 16:] = 1
     request = PaintRequest(model="codes", seed=1, count=2)
+    model = catalog.load("codes")
+    assert not torch.equal(model.encode_codes(image)[:, :4], model.encode_codes(changed)[:, :4])  # type: ignore[operator]
     one, two = codes.sample(request, image, 4), codes.sample(request, changed, 4)
     assert torch.equal(one.codes, two.codes)
     assert torch.equal(one.codes[0, :4], one.codes[1, :4])
