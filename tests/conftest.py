@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import pytest
-import torch
-import torch.nn.functional as F
-from streamlit.components.v2 import manifest_scanner
+gc.disable()  # imports create objects that stay: searching them for garbage takes a fifth of the imports' time
 
-from genmodels import registry
-from genmodels.model import Batch, Model
-from genmodels.recipes import Spec, family, parse_overrides, resolve
-from tests.support.job_processes import end_processes
+from collections.abc import Iterator  # noqa: E402
+from functools import cache  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from streamlit.components.v2 import manifest_scanner  # noqa: E402
+
+from genmodels import registry  # noqa: E402
+from genmodels.model import Batch, Model  # noqa: E402
+from genmodels.recipes import Spec, family, parse_overrides, resolve  # noqa: E402
+from tests.support.job_processes import end_processes  # noqa: E402
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
 _SHALLOW = {"style_relu3_1": 0, "content_relu3_2": 0, "content_relu2_2": 1}
@@ -134,6 +137,7 @@ def pytest_collection_finish() -> None:
     """Freeze what collecting has imported: a full garbage collection would search a million objects each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
