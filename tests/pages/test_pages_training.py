@@ -87,6 +87,10 @@ def test_train_draws_every_field_of_every_recipe_and_family(name):
         assert f"train_train_{field.name}" in keys or field.name in ("max_steps", "max_epochs")
     if data.missing(DataConfig(name=app.selectbox(key="train_data").value)):
         assert "fetch it with" in app.error[0].value
+    elif registry.config_class(model).first_stage_family and app.error:  # the first stage is not published, or unnamed
+        assert "model.first_stage" in app.error[0].value.replace("\\", "")  # its text is escaped Markdown
+        assert not app.get("exception")
+        assert app.button(key="train_start").disabled
     else:
         assert spec_of_command(submit_command(app)).family == model
 
