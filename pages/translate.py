@@ -78,4 +78,4 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     _studio(info, step)
 
 
-model_page("translate", translate.checkpoints, _page, recipe="horse2zebra_cyclegan_128")
+model_page("translate", translate.checkpoints, _page, recipe="horse2zebra_projected_128")

@@ -123,8 +123,7 @@ def test_a_specs_own_expected_metrics_are_not_replaced() -> None:
         "fast_style_starry_night",
         "fast_style_the_scream",
         "flowers_dcgan_64",
-        "horse2zebra_attention_128",
-        "horse2zebra_cyclegan_128",
+        "horse2zebra_projected_128",
         "mnist_dcgan",
         "mnist_wgan_gp",
         "portraits_dcgan_64",
@@ -183,7 +182,7 @@ def test_published_cards_name_the_features_of_a_fid() -> None:
 
 
 def test_cards_that_show_data_state_its_licence() -> None:
-    for name in ("horse2zebra_judge", "horse2zebra_cyclegan_128", "horse2zebra_attention_128"):
+    for name in ("horse2zebra_judge", "horse2zebra_projected_128"):
         text = catalog.describe(catalog.find(name), published=True).card
         above, _ = text.split("\n## Measured")
         assert "Licence of the test images above: ImageNet's photographs: non-commercial research" in above

@@ -30,7 +30,7 @@ HOSTILE = "![x](x)$x^2$:red[x]<img src=x>`*a*`"
 DANGEROUS = ("![x](", "$x^2$", ":red[x]")
 TAG = "<img src=x>"
 MODELS = ("mnist_vae_2d", "mnist_cgan_product", "mnist_cnn", "mnist_mlp_adam", "mnist_pixelcnn_binary", "fsdd_wavenet")
-MODELS += ("horse2zebra_attention_128", "fast_style_the_scream", "pattern_1010_gan", "mnist_denoising_autoencoder")
+MODELS += ("horse2zebra_projected_128", "fast_style_the_scream", "pattern_1010_gan", "mnist_denoising_autoencoder")
 # Fields that the browser shows as they are; all other text fields may be Markdown.
 VERBATIM = {"id", "url", "alt", "options", "placeholder", "value", "default", "json_data", "mixed_data", "arrow_data"}
 VERBATIM |= {

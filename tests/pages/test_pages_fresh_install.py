@@ -30,7 +30,7 @@ def shown_text(app: AppTest) -> str:
 
 
 def translate_page() -> AppTest:
-    app = open_page("translate", model="horse2zebra_cyclegan_128")
+    app = open_page("translate", model="horse2zebra_projected_128")
     return app.segmented_control(key="translate_source").set_value("example").run()
 
 

@@ -32,7 +32,7 @@ def test_without_a_model_the_page_says_how_to_get_one(tmp_path: Path, monkeypatc
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     app = page()
-    assert "horse2zebra_cyclegan_128" in app.info[0].value
+    assert "horse2zebra_projected_128" in app.info[0].value
     assert not app.selectbox
 
 

@@ -172,8 +172,8 @@ def test_a_submission_with_invalid_initial_weights_is_refused(
 
 def test_the_command_of_a_run_shorter_than_its_recipe_allows() -> None:
     """A run whose recipe has more warm-up steps than the run has steps."""
-    changes = ["data.name=digits2inverted", "data.size=null", "model.discriminator_warmup=0", "train.max_steps=5"]
-    spec = make_spec("horse2zebra_attention_128", None, changes)
+    changes = ["data.name=digits2inverted", "data.size=null", "model.generator_warmup=0", "train.max_steps=5"]
+    spec = make_spec("horse2zebra_projected_128", None, changes)
     assert "--set train.max_steps=5" in recipes.command_of(spec)
 
 
@@ -183,15 +183,22 @@ def test_the_command_of_a_run_names_its_initial_weights() -> None:
 
 
 def test_initial_weights_of_recipes_are_published_and_fit() -> None:
-    fine_tuning = {name: recipes.get(name) for name in recipes.names() if "initial_weights" in recipes.get(name).train}
-    assert "horse2zebra_attention_128" in fine_tuning
-    for name, recipe in fine_tuning.items():
-        source, step = source_of(recipe.train["initial_weights"], recipe.family)
-        shape = source.spec().data_spec.image_shape
-        model = registry.get(recipe.family).build(**{**recipe.model, "image_shape": shape, "num_classes": 2})
-        scratch, extended = checkpoint.take_weights(model, source.step_path(step))
-        assert {key.split(".")[0] for key in scratch} <= model.training_only, name
-        assert len(extended) == 4
+    found = set()
+    for name in recipes.names():
+        recipe = recipes.get(name)
+        for preset in (None, *recipe.presets):
+            merged = recipes.merge(recipe, preset)
+            initial = merged["train"].get("initial_weights")
+            if initial is None:
+                continue
+            found.add((name, preset))
+            source, step = source_of(initial, recipe.family)
+            shape = source.spec().data_spec.image_shape
+            model = registry.get(recipe.family).build(**{**merged["model"], "image_shape": shape, "num_classes": 2})
+            scratch, extended = checkpoint.take_weights(model, source.step_path(step))
+            assert {key.split(".")[0] for key in scratch} <= model.training_only, name
+            assert extended == [], name
+    assert ("horse2zebra_projected_128", "further") in found
 
 
 def test_a_run_with_other_initial_weights_has_no_expected_metrics() -> None:
