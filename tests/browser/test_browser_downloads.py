@@ -37,6 +37,7 @@ _PAGES = {
     "/flow?model=flow&part=encode": ["flow_classes_png"],
     "/compare?models=vae,cgan": ["compare_png"],
     "/paint?model=plain": ["paint_png", "paint_gif"],
+    "/paint?model=codes": ["paint_codes_png"],
     "/speak?model=voice&seconds=0.2": ["speak_wav_ask"],
     "/translate?model=grey": ["translate_png_0", "translate_png_1", "translate_zip"],
     "/stylize?model=fast&run=canvas": ["stylize_png_fast", "stylize_canvas_png"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from genmodels.runs.files import write_json
+from tests.support.codes import save_code_models
 from tests.support.flows import save_flow
 from tests.support.painting import GATED, save_pixel_models
 from tests.support.picture_files import encoded
@@ -50,6 +51,7 @@ def _save_runs(root: Path) -> None:
     save_run(runs, "cgan", "mnist_cgan_embedding", "data.name=digits", *small)
     save_run(runs, "gan", "mnist_gan", "data.name=digits")
     save_flow(runs, "flow", "model.steps=4")
+    save_code_models(runs)
     save_pixel_models(runs)  # with `vae`
     save_run(runs, "my_mnist_gated_pixelcnn", "mnist_gated_pixelcnn", *GATED, "model.levels=16")  # a long name
     for name, (frechet, spread) in _METRICS.items():
