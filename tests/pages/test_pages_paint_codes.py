@@ -49,6 +49,12 @@ def test_codes_are_edited_sampled_again_and_restored() -> None:
     app.number_input(key="paint_code_number").set_value((code + 1) % CODES).run()
     assert current(app) == codes.changed(again, 3, 3, (code + 1) % CODES, CODES)
     assert f"code **{(code + 1) % CODES}**" in shown(app)
+    app.number_input(key="paint_code_number").set_value(CODES).run()
+    assert current(app) == codes.changed(again, 3, 3, (code + 1) % CODES, CODES), "no code has this number"
+    assert f"0 to {CODES - 1}" in app.error[0].value
+    app.number_input(key="paint_code_number").set_value((code + 1) % CODES).run()
+    assert not app.error
+    app.button(key="paint_code_undo").click().run()  # the same code once more
     for expected in (again, edited, first):
         app.button(key="paint_code_undo").click().run()
         assert current(app) == expected

@@ -14,6 +14,7 @@ from genmodels.service.paint.inputs import KnownImage
 from pages.components import judge_note
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
+from pages.components.number_field import whole_number
 from pages.components.numbers import percent, unbroken
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, flow
@@ -166,16 +167,18 @@ def _alternatives(facts: Facts, images: CodeImages, current: Codes, row: int, co
             on_click=_set,
             args=(code, facts.levels),
         )
-    memory.paint_code_number = choice.current.code
-    st.number_input(
-        t("paint.codes.number", last=facts.levels - 1),
-        0,
-        facts.levels - 1,
-        key="paint_code_number",
-        help=t("paint.codes.number_help"),
-        on_change=_set_number,
-        args=(facts.levels,),
-    )
+    if _is_code(memory.get("paint_code_number", 0), facts.levels):
+        memory.paint_code_number = choice.current.code
+    with friendly_errors():
+        whole_number(
+            t("paint.codes.number", last=facts.levels - 1),
+            0,
+            facts.levels - 1,
+            key="paint_code_number",
+            help=t("paint.codes.number_help"),
+            on_change=_set_number,
+            args=(facts.levels,),
+        )
 
 
 # ------------------------------------------------------------------------------ the state of the editor
@@ -198,7 +201,12 @@ def _set(code: int, size: int) -> None:
 
 
 def _set_number(size: int) -> None:
-    _set(int(st.session_state.paint_code_number), size)
+    if _is_code(number := st.session_state.paint_code_number, size):
+        _set(int(number), size)
+
+
+def _is_code(number: int | None, size: int) -> bool:
+    return number is not None and 0 <= number < size
 
 
 def _sample_rest() -> None:
