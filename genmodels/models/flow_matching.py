@@ -30,12 +30,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from genmodels.config import ModelConfig, cosine_end, live
+from genmodels.config import cosine_end, live
+from genmodels.networks.conditional_settings import ClassConditional
 
 Solver = Literal["euler", "midpoint", "heun"]
 
 
-class FlowMatchingConfig(ModelConfig):
+class FlowMatchingConfig(ClassConditional):
     """A U-Net on patches, conditioned on time and class; the paths; and how images are sampled."""
 
     patch_size: Literal[1, 2, 4] = Field(
@@ -46,7 +47,6 @@ class FlowMatchingConfig(ModelConfig):
     )
     blocks: int = Field(2, ge=1, le=8, description="residual blocks per resolution, on the way down and on the way up")
     embedding_dim: int = Field(128, ge=8, le=2048, description="dimension of the embedding of time and class")
-    conditional: bool = Field(False, description="condition the network on the class of each image")
     condition_dropout: float = Field(
         0.1, ge=0, lt=1, description="fraction of training images without their class; guidance needs more than 0"
     )
@@ -68,10 +68,6 @@ class FlowMatchingConfig(ModelConfig):
 
     @model_validator(mode="after")
     def _fits_the_data(self) -> Self:
-        if self.conditional and self.num_classes is not None and self.num_classes < 1:
-            raise ValueError(
-                "conditional = true needs data with classes, for example --data digits; set model.conditional=false"
-            )
         multiple = self.patch_size * 2 ** (len(self.channels) - 1)
         if self.image_shape is not None and any(side % multiple for side in self.image_shape[1:]):
             height, width = self.image_shape[1:]
@@ -89,10 +85,6 @@ class FlowMatchingConfig(ModelConfig):
                 f"guidance = {self.guidance:g} needs conditional = true and condition_dropout above 0; or leave it at 1"
             )
         return self
-
-    @property
-    def conditions(self) -> dict[str, int]:
-        return {"label": self.num_classes or 0} if self.conditional else {}
 
     @property
     def guidable(self) -> bool:

@@ -24,7 +24,7 @@ above, a wedge of earlier pixels never reaches the value, however many layers fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -59,14 +59,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.conditions import condition_weights
-from genmodels.errors import ConfigError, DataError
 from genmodels.layers.masked import MaskedConv2d
-from genmodels.model import Batch, Curve, Metrics, Model, cosine, make_optimizer, update
+from genmodels.model import Batch, Curve, Metrics, cosine, make_optimizer, update
 from genmodels.registry import register
+from genmodels.sampling.completion import CompletionModel
 from genmodels.sampling.masked_pixels import MaskedPixelSampler
 from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions, check_sampling_options
-from genmodels.sampling.pixels import UNKNOWN, PixelSampler, Randomness, random_inputs, sample_pixels
+from genmodels.sampling.pixels import UNKNOWN, PixelSampler, Randomness, sample_pixels
 
 _CHUNK = 64  # images whose likelihood is computed at once: 51 MB of logits at 28 x 28 and 256 levels
 _SAMPLED = 128  # images sampled at once: the caches of one take 2 MB for the recipes' networks
@@ -141,7 +140,7 @@ class MaskedNetwork(PixelNetwork):
 
 
 @register("pixelcnn")
-class PixelCNN(Model):
+class PixelCNN(CompletionModel):
     Config: ClassVar[type[ModelConfig]] = PixelCNNConfig
     title = "PixelCNN"
     paper = "van den Oord et al. 2016, arXiv 1601.06759"
@@ -154,6 +153,10 @@ class PixelCNN(Model):
     def _build(self, config: PixelSettings) -> PixelNetwork:
         assert isinstance(config, PixelCNNConfig)
         return MaskedNetwork(config)
+
+    @property
+    def choices(self) -> int:
+        return self.config.levels
 
     def learning_rates(self) -> dict[str, float]:
         return {"model": self.config.lr}
@@ -168,7 +171,7 @@ class PixelCNN(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         index = self._index(batch["image"], stochastic=self.config.quantisation == "stochastic")  # (B, C, H, W)
-        h = self._h(batch, len(index))  # (B, K)
+        h = self.class_weights(batch, len(index))  # (B, K)
 
         # loss = -1/N sum_i log p(x_i | x_1 ... x_(i-1)), the mean over values and images
         loss = self._cross_entropy(index, h).mean()
@@ -220,17 +223,11 @@ class PixelCNN(Model):
         """The value in [-1, 1] of each level, (levels,)."""
         return torch.linspace(-1, 1, self.config.levels, device=device)
 
-    def _h(self, condition: Condition, batch: int) -> Tensor | None:
-        """Class weights (B, K); None for an unconditional model. Raises CapabilityError or DataError."""
-        if not self.config.conditional:
-            return None
-        return condition_weights(condition, self.config.conditions, batch, self.device, broadcast=True)
-
     # -------------------------------------------------------------- likelihood
 
     def logits(self, x: Tensor, *, condition: Condition = None) -> Tensor:
         """(B, C, H, W, levels): of each value, from the earlier values of images (B, C, H, W) in [-1, 1]."""
-        h = self._h(condition, len(x))
+        h = self.class_weights(condition, len(x))
         return self._by_value(self.network(self._values(x.device)[self._index(x)], h)).float()
 
     def receptive_field(self, row: int, column: int, colour: int = 0, *, pictures: int = 4) -> Tensor:
@@ -255,10 +252,8 @@ class PixelCNN(Model):
         For a conditional model without a condition: log of the mean over the classes.
         """
         if self.config.conditional and condition is None:
-            classes = self.config.classes
-            each = [self.log_prob(x, condition={"label": torch.full((len(x),), k)}) for k in range(classes)]
-            return torch.stack(each).logsumexp(0) - math.log(classes)
-        parts, h = torch.split(self._index(x), _CHUNK), self._h(condition, len(x))
+            return self.over_classes(lambda label: self.log_prob(x, condition=label), len(x))
+        parts, h = torch.split(self._index(x), _CHUNK), self.class_weights(condition, len(x))
         each_h = [None] * len(parts) if h is None else torch.split(h, _CHUNK)
         pairs = zip(parts, each_h, strict=True)
         return torch.cat([-self._cross_entropy(part, own).flatten(1).sum(1) for part, own in pairs])
@@ -273,80 +268,35 @@ class PixelCNN(Model):
         generator: Randomness = None,
         options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Tensor:
-        """Images (n, C, H, W), of classes sampled uniformly if no condition is given. The model must be in eval mode.
-
-        The images that `sample_iter` ends with, computed in chunks that bound the memory.
-        """
         check_sampling_options(options, self.config.levels)
         shape = self.config.shape
-        label, uniform = self._random((n, *shape), generator)
-        h = self._h(condition or {"label": label}, n)
-        canvas, known = torch.full((n, *shape), UNKNOWN), torch.zeros(shape[1:], dtype=torch.bool)
+        h, uniform = self.random_inputs((n, *shape), condition, generator)
+        canvas = torch.full((n, *shape), UNKNOWN, device=self.device)
+        known = torch.zeros(n, 1, *shape[1:], dtype=torch.bool, device=self.device)
         parts = []
         for start in range(0, n, _SAMPLED):
             rows = slice(start, start + _SAMPLED)
             own = None if h is None else h[rows]
-            *_, last = self._complete(canvas[rows], known, own, uniform[rows], shape[1], options)
+            *_, last = self._complete(canvas[rows], known[rows], own, uniform[rows], shape[1], options)
             parts.append(last)
         return torch.cat(parts)
 
-    def sample_each(self, generators: Sequence[torch.Generator], *, condition: Condition = None) -> Tensor:
-        """An image for each generator, (B, C, H, W), independent of the others."""
-        return self.sample(len(generators), condition=condition, generator=generators)
-
-    def sample_iter(
-        self,
-        n: int,
-        *,
-        condition: Condition = None,
-        generator: Randomness = None,
-        every: int = 1,
-        options: SamplingOptions = DEFAULT_OPTIONS,
-    ) -> Iterator[Tensor]:
-        """The canvas after each `every` rows and at the end; unknown pixels are 0 (grey)."""
-        canvas = torch.full((n, *self.config.shape), UNKNOWN, device=self.device)
-        known = torch.zeros(self.config.shape[1:], dtype=torch.bool)
-        return self.complete(canvas, known, condition=condition, generator=generator, every=every, options=options)
-
-    def complete(
+    def _steps(
         self,
         x: Tensor,
-        known_mask: Tensor,
-        *,
-        condition: Condition = None,
-        generator: Randomness = None,
-        every: int = 1,
-        options: SamplingOptions = DEFAULT_OPTIONS,
+        known: Tensor,
+        condition: Condition,
+        generator: Randomness,
+        every: int,
+        options: SamplingOptions,
     ) -> Iterator[Tensor]:
-        """Sample what `known_mask`, bool (H, W) or (B, 1, H, W), leaves open in images (B, C, H, W); as `sample_iter`.
-
-        Known pixels are returned unchanged; the network gets them quantised. Each value has its own number from
-        `generator`: an interrupted sample, completed with the same generator, is the same sample. Raises DataError if
-        shapes do not fit, ConfigError if an option is out of range.
-        """
-        check_sampling_options(options, self.config.levels)
-        shape = self.config.shape
-        fits = known_mask.shape in (shape[1:], (1, *shape[1:]), (1, 1, *shape[1:]), (len(x), 1, *shape[1:]))
-        if x.shape[1:] != shape or not fits:
-            raise DataError(
-                f"images of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
-                f"give (N, {', '.join(map(str, shape))}) and a mask ({shape[1]}, {shape[2]})"
-            )
-        if every < 1:
-            raise ConfigError(f"every = {every} is not allowed: choose 1 or more rows")
-        label, uniform = self._random(x.shape, generator)
-        h = self._h(condition or {"label": label}, len(x))
-        return self._complete(x, known_mask, h, uniform, every, options)
-
-    def _random(self, shape: Sequence[int], generator: Randomness) -> tuple[Tensor, Tensor]:
-        """A class (B,) for each image of a conditional model, and a number in [0, 1) for each value."""
-        classes = self.config.classes if self.config.conditional else 0
-        return random_inputs(shape, classes, generator, self.device)
+        h, uniform = self.random_inputs(x.shape, condition, generator)
+        return self._complete(x, known, h, uniform, every, options)
 
     def _complete(
-        self, x: Tensor, known_mask: Tensor, h: Tensor | None, uniform: Tensor, every: int, options: SamplingOptions
+        self, x: Tensor, known: Tensor, h: Tensor | None, uniform: Tensor, every: int, options: SamplingOptions
     ) -> Iterator[Tensor]:
-        x, known = x.to(self.device), known_mask.to(self.device).expand(len(x), 1, *x.shape[2:]).bool()
+        """Known pixels are returned unchanged; the network gets them quantised."""
         values = self._values(self.device)
         canvas = torch.where(known, values[self._index(x)], UNKNOWN)
         with torch.inference_mode():

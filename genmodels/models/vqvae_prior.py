@@ -21,17 +21,18 @@ Images are (B, C, H, W) in [-1, 1].
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from genmodels.config import ModelConfig, checkpoint_name, cosine_end, live
 from genmodels.networks.code_settings import CodeSettings
+from genmodels.networks.conditional_settings import ClassConditional
 from genmodels.networks.pixel_settings import GatedSettings
 
 
-class VQVAEPriorConfig(GatedSettings):
+class VQVAEPriorConfig(ClassConditional, GatedSettings):
     """The first stage, and a gated PixelCNN over its codes."""
 
     first_stage_family: ClassVar[str | None] = "vqvae"
@@ -47,26 +48,13 @@ class VQVAEPriorConfig(GatedSettings):
         0.0, ge=0, lt=1, description="fraction of the input codes hidden in training, against memorising few images"
     )
     flip: bool = Field(False, description="mirror half of the training images; not for digits and letters")
-    conditional: bool = Field(False, description="condition the prior on the class of each image")
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
     lr_end: float = cosine_end()
-
-    @model_validator(mode="after")
-    def _has_classes(self) -> Self:
-        if self.conditional and self.num_classes is not None and self.num_classes < 1:
-            raise ValueError(
-                "conditional = true needs data with classes, for example --data digits; set model.conditional=false"
-            )
-        return self
 
     @property
     def code_settings(self) -> CodeSettings:
         """The settings of the first stage, for these images; raises ConfigError if their size does not fit."""
         return (self.first_stage_model or CodeSettings()).replace(image_shape=self.image_shape)
-
-    @property
-    def conditions(self) -> dict[str, int]:
-        return {"label": self.num_classes or 0} if self.conditional else {}
 
 
 # Everything above the next line is read without torch (genmodels/registry.py).
@@ -76,22 +64,22 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genmodels.capabilities import Condition
-from genmodels.conditions import condition_weights
 from genmodels.errors import ConfigError, DataError
 from genmodels.layers import augment
-from genmodels.model import Batch, Curve, Metrics, Model, cosine, update
+from genmodels.model import Batch, Curve, Metrics, cosine, update
 from genmodels.models.gated_pixelcnn import GatedNetwork
 from genmodels.models.vqvae import VQVAE, VQVAEConfig
 from genmodels.registry import register
 from genmodels.sampling.codes import sample_codes
+from genmodels.sampling.completion import CompletionModel
 from genmodels.sampling.options import DEFAULT_OPTIONS, SamplingOptions, check_sampling_options
-from genmodels.sampling.pixels import UNKNOWN, Randomness, random_inputs
+from genmodels.sampling.pixels import UNKNOWN, Randomness
 
 _CHUNK = 256  # images sampled, or measured, at once
 
 
 @register("vqvae_prior")
-class VQVAEPrior(Model):
+class VQVAEPrior(CompletionModel):
     Config: ClassVar[type[ModelConfig]] = VQVAEPriorConfig
     title = "Prior of a VQ-VAE"
     paper = "van den Oord et al. 2017, arXiv 1711.00937"
@@ -104,6 +92,10 @@ class VQVAEPrior(Model):
         self.embedding = nn.Embedding(settings.codes, config.channels)
         self.network = GatedNetwork(config, (config.channels, *settings.code_shape), settings.codes)
         self.first_stage = VQVAE(VQVAEConfig.parse(settings.model_dump())).requires_grad_(False)
+
+    @property
+    def choices(self) -> int:
+        return self.codebook_size
 
     @property
     def codebook_size(self) -> int:
@@ -138,7 +130,7 @@ class VQVAEPrior(Model):
             embedded = embedded * (torch.rand(codes.shape, device=codes.device) >= self.config.code_dropout)[:, None]
 
         # loss = -1/N sum_i log p(k_i | k_1 ... k_(i-1), y), the mean over codes and images
-        logits = self.network(embedded, self._y(batch, len(codes))).float()  # (B, K, h, w)
+        logits = self.network(embedded, self.class_weights(batch, len(codes))).float()  # (B, K, h, w)
         loss = F.cross_entropy(logits, codes)
         update(optimizers["model"], loss)
         loss = loss.detach()
@@ -152,12 +144,6 @@ class VQVAEPrior(Model):
         """Codes (B, h, w) -> (B, channels, h, w)."""
         embedded: Tensor = self.embedding(codes)
         return embedded.permute(0, 3, 1, 2)
-
-    def _y(self, condition: Condition, batch: int) -> Tensor | None:
-        """Class weights (B, K); None for an unconditional model. Raises CapabilityError or DataError."""
-        if not self.config.conditional:
-            return None
-        return condition_weights(condition, self.config.conditions, batch, self.device, broadcast=True)
 
     def curves(self) -> dict[str, Curve]:
         return {
@@ -173,7 +159,7 @@ class VQVAEPrior(Model):
 
     def code_logits(self, codes: Tensor, *, condition: Condition = None) -> Tensor:
         """(B, h, w, K): of each code, from the earlier codes of `codes` int64 (B, h, w)."""
-        logits: Tensor = self.network(self._embedded(codes), self._y(condition, len(codes)))
+        logits: Tensor = self.network(self._embedded(codes), self.class_weights(condition, len(codes)))
         return logits.float().permute(0, 2, 3, 1)
 
     def code_log_prob(self, codes: Tensor, *, condition: Condition = None) -> Tensor:
@@ -182,11 +168,7 @@ class VQVAEPrior(Model):
         For a conditional model without a condition: log of the mean over the classes.
         """
         if self.config.conditional and condition is None:
-            classes = self.config.classes
-            each = [
-                self.code_log_prob(codes, condition={"label": torch.full((len(codes),), k)}) for k in range(classes)
-            ]
-            return torch.stack(each).logsumexp(0) - math.log(classes)
+            return self.over_classes(lambda label: self.code_log_prob(codes, condition=label), len(codes))
         log_p = self.code_logits(codes, condition=condition).log_softmax(3)
         return log_p.gather(3, codes[..., None]).flatten(1).sum(1)
 
@@ -218,10 +200,8 @@ class VQVAEPrior(Model):
         generator: Randomness = None,
         options: SamplingOptions = DEFAULT_OPTIONS,
     ) -> Tensor:
-        """Images (n, C, H, W), of classes sampled uniformly if no condition is given."""
         shape = (n, *self.code_shape)
-        label, uniform = random_inputs(shape, self.config.conditions.get("label", 0), generator, self.device)
-        y = self._y(condition or {"label": label}, n)
+        y, uniform = self.random_inputs(shape, condition, generator)
         parts = []
         for start in range(0, n, _CHUNK):
             rows = slice(start, start + _CHUNK)
@@ -231,46 +211,17 @@ class VQVAEPrior(Model):
             parts.append(self.decode_codes(codes))
         return torch.cat(parts)
 
-    def sample_each(self, generators: Sequence[torch.Generator], *, condition: Condition = None) -> Tensor:
-        """An image for each generator, (B, C, H, W), independent of the others."""
-        return self.sample(len(generators), condition=condition, generator=generators)
-
-    def sample_iter(
-        self,
-        n: int,
-        *,
-        condition: Condition = None,
-        generator: Randomness = None,
-        every: int = 1,
-        options: SamplingOptions = DEFAULT_OPTIONS,
-    ) -> Iterator[Tensor]:
-        """The images after each `every` rows of codes and at the end; what is not sampled yet is 0 (grey)."""
-        x = torch.full((n, *self.config.shape), UNKNOWN, device=self.device)
-        known = torch.zeros(self.config.shape[1:], dtype=torch.bool)
-        return self.complete(x, known, condition=condition, generator=generator, every=every, options=options)
-
-    def complete(
+    def _steps(
         self,
         x: Tensor,
-        known_mask: Tensor,
-        *,
-        condition: Condition = None,
-        generator: Randomness = None,
-        every: int = 1,
-        options: SamplingOptions = DEFAULT_OPTIONS,
+        known: Tensor,
+        condition: Condition,
+        generator: Randomness,
+        every: int,
+        options: SamplingOptions,
     ) -> Iterator[Tensor]:
-        """Sample what `known_mask`, bool (H, W) or (B, 1, H, W), leaves open in images (B, C, H, W); as `sample_iter`.
-
-        Known pixels are returned unchanged; `encode_known` says which codes they determine. Raises DataError if shapes
-        do not fit, ConfigError if an option is out of range.
-        """
-        shape, size = self.config.shape, 2**self.config.code_settings.downsamplings
-        if x.shape[1:] != shape or known_mask.shape not in (shape[1:], (len(x), 1, *shape[1:])):
-            raise DataError(
-                f"images of shape {tuple(x.shape)} with a mask of {tuple(known_mask.shape)} cannot be completed; "
-                f"give (N, {', '.join(map(str, shape))}) and a mask ({shape[1]}, {shape[2]})"
-            )
-        x, known = x.to(self.device), known_mask.to(self.device).expand(len(x), 1, *shape[1:]).bool()
+        """`encode_known` says which codes the known pixels determine."""
+        size = 2**self.config.code_settings.downsamplings
         codes, known_codes = self.encode_known(x, known)
         steps = self.complete_codes(
             codes, known_codes, condition=condition, generator=generator, every=every, options=options
@@ -304,9 +255,7 @@ class VQVAEPrior(Model):
             )
         if every < 1:
             raise ConfigError(f"every = {every} is not allowed: choose 1 or more rows")
-        classes = self.config.conditions.get("label", 0)
-        label, uniform = random_inputs(codes.shape, classes, generator, self.device)
-        y = self._y(condition or {"label": label}, len(codes))
+        y, uniform = self.random_inputs(codes.shape, condition, generator)
         rows = self._complete(codes, known.to(self.device).expand_as(codes), y, uniform, options)
         for count, current in enumerate(rows, start=1):
             if count % every == 0 or count == shape[0]:

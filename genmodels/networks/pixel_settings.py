@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from genmodels.config import ModelConfig, cosine_end, live
+from genmodels.networks.conditional_settings import ClassConditional
 
 
-class PixelSettings(ModelConfig):
-    """Quantisation of pixel values, class conditioning, and the learning rate."""
+class PixelSettings(ClassConditional):
+    """Quantisation of pixel values, and the learning rate."""
 
     levels: int = Field(
         256, ge=2, le=256, description="levels of a pixel value, evenly spaced from black to white; 2 for binary images"
@@ -20,26 +21,13 @@ class PixelSettings(ModelConfig):
         description="how a grey value becomes one of the levels: nearest, or stochastic: rounded up with a probability "
         "equal to its distance from the level below, sampled again for each batch",
     )
-    conditional: bool = Field(False, description="condition the network on the class of each image")
     lr: float = live(1e-3, gt=0, le=1, description="learning rate of Adam")
     lr_end: float = cosine_end()
-
-    @model_validator(mode="after")
-    def _has_classes(self) -> Self:
-        if self.conditional and self.num_classes is not None and self.num_classes < 1:
-            raise ValueError(
-                "conditional = true needs data with classes, for example --data digits; set model.conditional=false"
-            )
-        return self
 
     @property
     def colours(self) -> int:
         """Values per pixel: 1 (grey) or 3, sampled in the order red, green, blue."""
         return (self.image_shape or (1,))[0]
-
-    @property
-    def conditions(self) -> dict[str, int]:
-        return {"label": self.num_classes or 0} if self.conditional else {}
 
     def check_channels(self, field: str, channels: int) -> None:
         """Raises ValueError if `channels` is not a multiple of the number of colours."""
