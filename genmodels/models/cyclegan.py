@@ -29,9 +29,9 @@ With `discriminator: projected` the discriminators score frozen features of VGG-
 With `attention` a generator predicts an image y and a mask m from 0 to 1, and G(x) = x + m (y - x), which preserves the
 background (Tang et al., arXiv 1911.11897).
 
-With `object_masks` each training image has a mask M of its objects, computed without labels (`images/object_masks.py`).
-Means of scores become means weighted with 0.1 + 0.9 M, so that the background is neither judged nor imitated, and
-m follows M where M is certain, below 0.1 or above 0.9:
+With `object_masks` each training image has a mask M of its objects, computed without labels (`images/object_masks.py`,
+`networks/object_weighting.py`). Means of scores become means weighted with 0.1 + 0.9 M, so that the background is
+neither judged nor imitated, and m follows M where M is certain, below 0.1 or above 0.9:
 
     generators:      - mask_weight * mean ( M log m + (1 - M) log (1 - m) ) [M certain], of both domains
 
@@ -230,9 +230,7 @@ class CycleGANConfig(ModelConfig):
 
 
 # Everything above the next line is read without torch (genmodels/registry.py).
-from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -246,64 +244,12 @@ from genmodels.layers.instance_norm import InstanceNorm
 from genmodels.losses import hinge_loss, least_squares_loss, weighted_mean
 from genmodels.model import Batch, Curve, Metrics, Model, constant_then_linear, make_optimizer, update
 from genmodels.models.fast_style import resnet, resnet_radius
+from genmodels.networks.object_weighting import WeightedImages, at_size, mask_loss, on_both
 from genmodels.networks.projected_discriminator import ProjectedDiscriminator
+from genmodels.networks.unet_generator import UNet
 from genmodels.registry import register
 
-_BACKGROUND = 0.1
-"""Weight of a background pixel in the adversarial losses; an object's is 1."""
-_LEAST = 1e-3
-"""Added to a mask before its logarithm."""
-_CERTAIN = 0.1
-"""Object masks within this of 0 or 1 are certain."""
-
 # Channels that are normalised next have no bias in a ResNet and in a discriminator: the norm subtracts their mean.
-
-
-class UNet(nn.Module):
-    """Downsampling by strided convolutions, then upsampling with skip connections at equal resolution.
-
-    Ronneberger et al., arXiv 1505.04597. Shape: (B, channels, H, W) -> (B, outputs, H, W) in [-1, 1]; H and W are
-    multiples of 2 ** len(config.unet_channels).
-    """
-
-    def __init__(self, config: CycleGANConfig, channels: int, outputs: int) -> None:
-        super().__init__()
-        widths = config.unet_channels
-        self.down = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(config.leaky_slope, inplace=True), InstanceNorm()
-            )
-            for before, after in pairwise([channels, *widths])
-        )
-        self.up = nn.ModuleList()
-        incoming = widths[-1]
-        for after in reversed(widths[:-1]):
-            self.up.append(
-                nn.Sequential(
-                    nn.Upsample(scale_factor=2, mode="nearest"),
-                    nn.ZeroPad2d((1, 2, 1, 2)),  # an even kernel has no centre: one more row and column at the end
-                    nn.Conv2d(incoming, after, 4),
-                    nn.ReLU(inplace=True),
-                    InstanceNorm(),
-                )
-            )
-            incoming = 2 * after  # its own channels and those of the skip connection
-        self.last = nn.Sequential(
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.ZeroPad2d((1, 2, 1, 2)),
-            nn.Conv2d(incoming, outputs, 4),
-            nn.Tanh(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        maps = []
-        for down in self.down:
-            x = down(x)  # level i: (B, unet_channels[i], H / 2^(i+1), W / 2^(i+1))
-            maps.append(x)
-        for up, skip in zip(self.up, reversed(maps[:-1]), strict=True):
-            x = torch.cat([up(x), skip], 1)  # (B, 2 * skip channels, twice the size)
-        y: Tensor = self.last(x)  # (B, outputs, H, W)
-        return y
 
 
 def build_generator(config: CycleGANConfig) -> nn.Module:
@@ -323,7 +269,7 @@ def build_generator(config: CycleGANConfig) -> nn.Module:
             transposed=config.upsample == "transposed",
         )
         if config.generator == "resnet"
-        else UNet(config, channels, outputs)
+        else UNet(channels, config.unet_channels, outputs, leaky_slope=config.leaky_slope)
     )
     _initialise(network, config.init_std)
     if config.attention:
@@ -380,17 +326,6 @@ def _initialise(network: nn.Module, std: float | None) -> nn.Module:
     return network
 
 
-class _Domain(NamedTuple):
-    """Images (B, C, H, W), and their object masks (B, 1, H, W) in [0, 1] if there are any."""
-
-    images: Tensor
-    objects: Tensor | None
-
-    @property
-    def weight(self) -> Tensor | None:
-        return None if self.objects is None else _BACKGROUND + (1 - _BACKGROUND) * self.objects
-
-
 @register("cyclegan")
 class CycleGAN(Model):
     Config = CycleGANConfig
@@ -436,7 +371,7 @@ class CycleGAN(Model):
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         real_a, objects_a = self._augment(batch["image_a"], batch.get("mask_a"))  # (B, C, H, W), (B, 1, H, W) or None
         real_b, objects_b = self._augment(batch["image_b"], batch.get("mask_b"))
-        a, b = _Domain(real_a, objects_a), _Domain(real_b, objects_b)
+        a, b = WeightedImages(real_a, objects_a), WeightedImages(real_b, objects_b)
         if step < self.config.discriminator_warmup:
             with torch.no_grad():
                 fake_b = self._generate(self.generator_ab, real_a)
@@ -457,8 +392,8 @@ class CycleGAN(Model):
             # generators: minimise mean (D_B(G(a)) - 1)^2 + mean (D_A(F(b)) - 1)^2
             #                      + cycle_weight    * ( mean |F(G(a)) - a| + mean |G(F(b)) - b| )
             #                      + identity_weight * ( mean |G(b) - b|    + mean |F(a) - a|    )
-            on_fake_b = self._adversarial(self.discriminator_b, _Domain(fake_b, objects_a))
-            adversarial = on_fake_b + self._adversarial(self.discriminator_a, _Domain(fake_a, objects_b))
+            on_fake_b = self._adversarial(self.discriminator_b, WeightedImages(fake_b, objects_a))
+            adversarial = on_fake_b + self._adversarial(self.discriminator_a, WeightedImages(fake_a, objects_b))
             cycle_a = _l1(self._generate(self.generator_ba, fake_b), real_a)  # mean |F(G(a)) - a|
             cycle_b = _l1(self._generate(self.generator_ab, fake_a), real_b)  # mean |G(F(b)) - b|
             loss = adversarial + self.config.cycle_weight * (cycle_a + cycle_b)
@@ -470,7 +405,7 @@ class CycleGAN(Model):
             metrics |= {"loss/cycle_a": cycle_a.detach(), "loss/cycle_b": cycle_b.detach()}
         if mask_a is not None and mask_b is not None and objects_a is not None and objects_b is not None:
             # - mask_weight * mean ( M log m + (1 - M) log (1 - m) ) [M certain], of both domains
-            outside = _mask_loss(mask_a, objects_a) + _mask_loss(mask_b, objects_b)
+            outside = mask_loss(mask_a, objects_a) + mask_loss(mask_b, objects_b)
             loss = loss + self.config.mask_weight * outside
             metrics["loss/mask"] = 0.5 * outside.detach()
         update(optimizers["generators"], loss)
@@ -480,36 +415,36 @@ class CycleGAN(Model):
         return metrics | {"loss/total": loss.detach(), "loss/discriminator": 0.5 * discriminator_loss}
 
     def _update_discriminators(
-        self, a: _Domain, b: _Domain, fake_a: Tensor, fake_b: Tensor, optimizers: Mapping[str, Optimizer]
+        self, a: WeightedImages, b: WeightedImages, fake_a: Tensor, fake_b: Tensor, optimizers: Mapping[str, Optimizer]
     ) -> Tensor:
         # discriminators: minimise 1/2 ( mean (D_A(a) - 1)^2 + mean D_A(F(b'))^2 )
         #                        + 1/2 ( mean (D_B(b) - 1)^2 + mean D_B(G(a'))^2 )
         # A translation has its objects where its source has them.
         past_a, past_b = self.pool_a.exchange(fake_a.detach()), self.pool_b.exchange(fake_b.detach())  # F(b'), G(a')
         loss = 0.5 * (
-            self._discriminator_loss(self.discriminator_a, a, _Domain(past_a, b.objects))
-            + self._discriminator_loss(self.discriminator_b, b, _Domain(past_b, a.objects))
+            self._discriminator_loss(self.discriminator_a, a, WeightedImages(past_a, b.objects))
+            + self._discriminator_loss(self.discriminator_b, b, WeightedImages(past_b, a.objects))
         )
         update(optimizers["discriminators"], loss)
         return loss.detach()
 
-    def _adversarial(self, discriminator: nn.Module, fake: _Domain) -> Tensor:
+    def _adversarial(self, discriminator: nn.Module, fake: WeightedImages) -> Tensor:
         """mean (D(fake) - 1)^2; projected: - mean D(fake)."""
         if self.config.discriminator == "projected":
             scored = discriminator(fake.images, fake.weight)
             return torch.stack([-weighted_mean(scores, weight) for scores, weight in scored]).mean()
         scores = discriminator(fake.images)
-        return least_squares_loss(scores, real=True, weight=_at_size(fake.weight, scores))
+        return least_squares_loss(scores, real=True, weight=at_size(fake.weight, scores))
 
-    def _discriminator_loss(self, discriminator: nn.Module, real: _Domain, fake: _Domain) -> Tensor:
+    def _discriminator_loss(self, discriminator: nn.Module, real: WeightedImages, fake: WeightedImages) -> Tensor:
         """Real and translated images in one pass: instance norm keeps the images of a batch independent."""
         images = torch.cat([real.images, fake.images.to(real.images.dtype)])
         weight = None if real.weight is None or fake.weight is None else torch.cat([real.weight, fake.weight])
         if self.config.discriminator == "projected":
-            losses = [_on_both(hinge_loss, *part) for part in discriminator(images, weight, real=len(real.images))]
+            losses = [on_both(hinge_loss, *part) for part in discriminator(images, weight, real=len(real.images))]
             return torch.stack(losses).mean()
         scores = discriminator(images)  # (2 B, 1, h, w)
-        return _on_both(least_squares_loss, scores, _at_size(weight, scores))
+        return on_both(least_squares_loss, scores, at_size(weight, scores))
 
     def _translate_and_keep(
         self, generator: nn.Module, source: Tensor, target: Tensor
@@ -606,27 +541,6 @@ _HINGE_CURVES = {
     ),
     "loss/generator": Curve("adversarial", "Minus the mean score of translations. Positive: they are detected.", 0.0),
 }
-
-
-def _on_both(loss: Callable[..., Tensor], scores: Tensor, weight: Tensor | None) -> Tensor:
-    """`loss` of the first half of the scores, of real images, plus that of the second half, of translations."""
-    on_real, on_fake = scores.chunk(2)
-    of_real, of_fake = (None, None) if weight is None else weight.chunk(2)
-    return loss(on_real, real=True, weight=of_real) + loss(on_fake, real=False, weight=of_fake)
-
-
-def _at_size(weight: Tensor | None, scores: Tensor) -> Tensor | None:
-    return None if weight is None else F.adaptive_avg_pool2d(weight, (scores.shape[2], scores.shape[3]))
-
-
-def _mask_loss(mask: Tensor, objects: Tensor) -> Tensor:
-    """Cross entropy of m with M where M is below 0.1 or above 0.9, 0 elsewhere; both (B, 1, H, W) in [0, 1].
-
-    Unlike that of |m - M| its gradient does not vanish for a mask that is closed where it should be open.
-    """
-    certain = (objects < _CERTAIN) | (objects > 1 - _CERTAIN)
-    nats = -torch.where(objects > 0.5, mask + _LEAST, 1 - mask + _LEAST).log()
-    return (nats * certain).mean()
 
 
 def _l1(x: Tensor, y: Tensor) -> Tensor:

@@ -8,11 +8,11 @@ generated images are augmented (DiffAugment, arXiv 2006.10738), so that the head
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from genmodels.layers import augment
+from genmodels.networks.object_weighting import at_size
 from genmodels.networks.vgg import Features
 
 LAYERS = {"relu2_2": 128, "relu3_2": 256, "relu4_2": 512}
@@ -52,7 +52,7 @@ class ProjectedDiscriminator(nn.Module):
         if real and self.observed < _OBSERVED:
             self._observe(activations, real)
         scores = [head(self._normalised(activations[layer], layer)) for layer, head in self.heads.items()]
-        return [(part, None if weight is None else F.adaptive_avg_pool2d(weight, part.shape[2:])) for part in scores]
+        return [(part, at_size(weight, part)) for part in scores]
 
     @torch.no_grad()
     def _observe(self, activations: dict[str, Tensor], count: int) -> None:

@@ -20,7 +20,8 @@ from genmodels.errors import ConfigError
 from genmodels.evaluation import translation_metrics
 from genmodels.images import object_masks
 from genmodels.losses import hinge_loss, least_squares_loss, weighted_mean
-from genmodels.models.cyclegan import CycleGAN, _Domain, _mask_loss
+from genmodels.models.cyclegan import CycleGAN
+from genmodels.networks.object_weighting import WeightedImages, mask_loss
 
 
 def discs(count: int, side: int = 48) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +127,7 @@ def test_the_mask_loss_is_zero_where_the_object_mask_is_uncertain() -> None:
     mask = torch.tensor([0.5, 0.5, 0.5, 1.0]).view(1, 1, 2, 2)
     objects = torch.tensor([0.0, 0.4, 1.0, 0.95]).view(1, 1, 2, 2)
     expected = 2 * math.log(2) / 4
-    assert float(_mask_loss(mask, objects)) == pytest.approx(expected, abs=2e-3)
+    assert float(mask_loss(mask, objects)) == pytest.approx(expected, abs=2e-3)
 
 
 def built(**settings: Any) -> CycleGAN:
@@ -169,7 +170,7 @@ def test_the_background_is_not_judged(discriminator: str) -> None:
         objects[..., columns] = 1.0
         fake = batch(0)["image_a"].requires_grad_(True)
         torch.manual_seed(1)
-        model._adversarial(model.discriminator_b, _Domain(fake, objects)).backward()
+        model._adversarial(model.discriminator_b, WeightedImages(fake, objects)).backward()
         assert fake.grad is not None
         ratios.append(float(fake.grad[..., :8].abs().sum() / fake.grad[..., 24:].abs().sum()))
     assert ratios[0] > 2 * ratios[1], "instance norm spreads some of the gradient over the whole image"

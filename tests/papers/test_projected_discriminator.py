@@ -12,7 +12,8 @@ from torch import Tensor
 from genmodels import registry
 from genmodels.errors import ConfigError
 from genmodels.losses import hinge_loss
-from genmodels.models.cyclegan import CycleGAN, _Domain
+from genmodels.models.cyclegan import CycleGAN
+from genmodels.networks.object_weighting import WeightedImages
 from genmodels.networks.projected_discriminator import LAYERS, ProjectedDiscriminator
 from genmodels.networks.vgg import Features
 
@@ -46,7 +47,7 @@ def test_losses_are_means_over_the_layers(monkeypatch: pytest.MonkeyPatch) -> No
         return [(part[: len(x)], None) for part in maps]
 
     monkeypatch.setattr(model.discriminator_a, "forward", scores)
-    image = _Domain(torch.zeros(1, 3, 32, 32), None)
+    image = WeightedImages(torch.zeros(1, 3, 32, 32), None)
     assert float(model._adversarial(model.discriminator_a, image)) == pytest.approx((-0.5 + 2) / 2)
     loss = model._discriminator_loss(model.discriminator_a, image, image)
     assert float(loss) == pytest.approx(((0.5 + 0.5) + (3 + 0)) / 2)
