@@ -13,14 +13,22 @@ from torch import Tensor
 from genmodels import latent
 from genmodels.capabilities import SupportsLatent
 from genmodels.errors import CapabilityError
-from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import gif
 from genmodels.service.fair_queue import background, queued
-from genmodels.service.inference import PredictedClass, condition_of, enlarge, has_judge, model_of, run, to_image
+from genmodels.service.inference import (
+    PredictedClass,
+    condition_of,
+    enlarge,
+    has_judge,
+    model_of,
+    predictions_of,
+    run,
+    to_image,
+)
 from genmodels.service.requests import ModelRequest
 
 MAX_CLASSES, SEEDS, STEPS, MORPH_SEEDS = preview.MAX_CLASS_COLUMNS, 10, 12, 4
@@ -174,10 +182,7 @@ def _decode(request: ConditionalRequest, seeds: Sequence[int], weights: Tensor) 
 
 def _sheet(request: ConditionalRequest, cells: Cells, weights: Tensor, columns: int) -> Sheet:
     images = _decode(request, [seed for seed, _ in cells], weights)
-    predictions: list[PredictedClass | None] = [None] * len(cells)
-    if has_judge(request.model):
-        best, index = reference_classifier.probabilities(images).max(1)
-        predictions = [PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
+    predictions = predictions_of(images) if has_judge(request.model) else (None,) * len(cells)
     image = preview.grid(images, columns, scale=1, pad=0)
     results = tuple(Cell(*cell, prediction) for cell, prediction in zip(cells, predictions, strict=True))
     first = to_image(images[:1])

@@ -177,8 +177,14 @@ def latent_dim(model: Model) -> int:
 
 def predict(pixels: Tensor) -> PredictedClass:
     """The most probable class of one image (1, 1, 28, 28) in [-1, 1] under the reference classifier."""
-    probability, index = reference_classifier.probabilities(pixels).max(1)
-    return PredictedClass(str(int(index)), float(probability))
+    (predicted,) = predictions_of(pixels)
+    return predicted
+
+
+def predictions_of(images: Tensor) -> tuple[PredictedClass, ...]:
+    """The most probable class of each image (N, 1, 28, 28) in [-1, 1] under the reference classifier."""
+    best, index = reference_classifier.probabilities(images).max(1)
+    return tuple(PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
 
 
 def to_image(pixels: Tensor) -> Image.Image:

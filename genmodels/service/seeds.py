@@ -14,12 +14,20 @@ from torch import Tensor
 from genmodels import latent
 from genmodels.capabilities import SupportsLatent
 from genmodels.errors import CapabilityError, GenmodelsError
-from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.latent.expression import combine
 from genmodels.model import Model
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import PredictedClass, condition_of, enlarge, has_judge, latent_dim, model_of, run
+from genmodels.service.inference import (
+    PredictedClass,
+    condition_of,
+    enlarge,
+    has_judge,
+    latent_dim,
+    model_of,
+    predictions_of,
+    run,
+)
 from genmodels.service.latent import Point, walk_gif
 from genmodels.service.requests import ModelRequest
 
@@ -177,10 +185,7 @@ def _decode(request: SeedsRequest, z: Tensor) -> tuple[Tensor, Tensor]:
 def _sheet(request: SeedsRequest, z: Tensor) -> Sheet:
     used, images = _decode(request, z)
     image = preview.grid(images, len(images), scale=1, pad=0)
-    predictions: list[PredictedClass | None] = [None] * len(z)
-    if has_judge(request.model):
-        best, index = reference_classifier.probabilities(images).max(1)
-        predictions = [PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True)]
+    predictions = predictions_of(images) if has_judge(request.model) else (None,) * len(z)
     rows = zip(z.norm(dim=1).tolist(), used.norm(dim=1).tolist(), predictions, strict=True)
     return Sheet(
         preview.png(image, compress_level=1), image.width // len(z), image.height, tuple(Tile(*row) for row in rows)

@@ -14,7 +14,6 @@ from torch import Tensor
 from genmodels import latent, registry
 from genmodels.capabilities import Condition, FlowConfig, Solver, SupportsFlow
 from genmodels.errors import CapabilityError, ConfigError
-from genmodels.evaluation import reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runs import catalog
@@ -32,6 +31,7 @@ from genmodels.service.inference import (
     has_judge,
     model_of,
     plain,
+    predictions_of,
     run,
 )
 from genmodels.service.requests import ModelRequest
@@ -208,12 +208,6 @@ def noise_of(seeds: Sequence[int], config: FlowConfig, device: torch.device) -> 
 def condition_for(model: Model, labels: Sequence[int] | None) -> Condition:
     """The condition of these classes; None for an unconditional flow."""
     return None if labels is None else condition_of(model, labels)
-
-
-def predictions_of(images: Tensor) -> tuple[PredictedClass, ...]:
-    """What the reference classifier reads in images (N, 1, 28, 28) in [-1, 1]."""
-    best, index = reference_classifier.probabilities(images).max(1)
-    return tuple(PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
 
 
 def _film(request: FlowRequest, judged: bool) -> Film:

@@ -21,9 +21,8 @@ from genmodels.service.flow import (
     condition_for,
     facts,
     flow_of,
-    predictions_of,
 )
-from genmodels.service.inference import PredictedClass, enlarge, has_judge, run
+from genmodels.service.inference import PredictedClass, enlarge, has_judge, predict, predictions_of, run
 from genmodels.service.requests import ModelRequest
 
 MAX_CLASSES = preview.MAX_CLASS_COLUMNS
@@ -87,7 +86,7 @@ def classes_png(request: EncodeRequest, image: Tensor, side: int = 112) -> bytes
 
 def read(image: Tensor) -> int:
     """The class that the reference classifier reads in one image (1, 1, 28, 28)."""
-    return run(lambda: int(predictions_of(image)[0].label))
+    return run(lambda: int(predict(image).label))
 
 
 # ------------------------------------------------------------------------------ on the inference threads

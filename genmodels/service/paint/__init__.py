@@ -18,7 +18,6 @@ from torch import Tensor
 from genmodels import registry
 from genmodels.capabilities import CodeConfig, Condition, SupportsPixelSampling
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError
-from genmodels.evaluation import reference_classifier
 from genmodels.evaluation.likelihood import BINARY_SEED
 from genmodels.images import preview
 from genmodels.model import Model
@@ -31,7 +30,7 @@ from genmodels.sampling.pixels import UNKNOWN
 from genmodels.seeding import generator_of
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import PredictedClass, condition_of, has_judge, model_of, plain, run
+from genmodels.service.inference import PredictedClass, condition_of, has_judge, model_of, plain, predictions_of, run
 from genmodels.service.requests import ModelRequest
 
 MAX_IMAGES, MIN_TEMPERATURE, MAX_TEMPERATURE = 16, 0.1, 2.0
@@ -217,19 +216,14 @@ def predictions(painting: Painting) -> tuple[PredictedClass | None, ...]:
     """What the reference classifier reads in each image; None without one, or while the images are not finished."""
     if not painting.done:
         return (None,) * len(painting.canvas)
-    return predictions_of(painting.request.model, painting.canvas)
+    return read(painting.request.model, painting.canvas)
 
 
-def predictions_of(name: str, canvas: Tensor) -> tuple[PredictedClass | None, ...]:
+def read(name: str, canvas: Tensor) -> tuple[PredictedClass | None, ...]:
     """What the reference classifier reads in each image (N, C, H, W) of model `name`; None without a classifier."""
     if not has_judge(name):
         return (None,) * len(canvas)
-
-    def task() -> tuple[PredictedClass, ...]:
-        best, index = reference_classifier.probabilities(canvas).max(1)
-        return tuple(PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
-
-    return run(task)
+    return run(lambda: predictions_of(canvas))
 
 
 # ------------------------------------------------------------------------------ on the inference thread

@@ -62,7 +62,7 @@ def _view(info: CheckpointInfo, facts: Facts) -> None:
 
 def _overview(info: CheckpointInfo, facts: Facts, images: CodeImages) -> None:
     memory = st.session_state
-    predictions = paint.predictions_of(info.name, images.canvas)
+    predictions = paint.read(info.name, images.canvas)
     judge_note.untrained(
         info.steps[-1] if images.request.step is None else images.request.step, next(iter(predictions), None)
     )
