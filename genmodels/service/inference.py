@@ -156,11 +156,14 @@ def plain(name: str) -> str:
     return name
 
 
-def condition_of(model: Model, labels: Sequence[int | None]) -> dict[str, Tensor] | None:
+def condition_of(model: Model, labels: Sequence[int | None] | None) -> dict[str, Tensor] | None:
     """The condition of these classes as weights (len(labels), K), which can be blended; None is class 0.
 
-    None for an unconditional model; raises ConfigError or CapabilityError for a class that the model does not have.
+    None for an unconditional model, and without `labels`. Raises ConfigError or CapabilityError for a class that the
+    model does not have.
     """
+    if labels is None:
+        return None
     requested = preview.requested_labels(model, [label for label in labels if label is not None] or None)
     count = len(preview.requested_labels(model)) if requested else 0
     if not count:

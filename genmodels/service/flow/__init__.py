@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from genmodels import latent, registry
-from genmodels.capabilities import Condition, FlowConfig, Solver, SupportsFlow
+from genmodels.capabilities import FlowConfig, Solver, SupportsFlow
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.images import preview
 from genmodels.model import Model
@@ -205,11 +205,6 @@ def noise_of(seeds: Sequence[int], config: FlowConfig, device: torch.device) -> 
     return latent.z_of_seeds(seeds, torch.Size(shape).numel()).view(-1, *shape).to(device)
 
 
-def condition_for(model: Model, labels: Sequence[int] | None) -> Condition:
-    """The condition of these classes; None for an unconditional flow."""
-    return None if labels is None else condition_of(model, labels)
-
-
 def _film(request: FlowRequest, judged: bool) -> Film:
     frames, times, labels = _frames(request)
     sheet = preview.grid(frames.flatten(0, 2), len(times), scale=1, pad=0)
@@ -226,7 +221,7 @@ def _frames(request: FlowRequest) -> tuple[Tensor, tuple[float, ...], tuple[int,
     if request.count > most:
         raise ConfigError(f"count = {request.count} pictures of this size are too many; choose 1 to {most}")
     labels = _labels(model, request)
-    condition, guidance, steps = condition_for(model, labels), request.guidance, request.steps
+    condition, guidance, steps = condition_of(model, labels), request.guidance, request.steps
     x = noise_of(range(request.seed, request.seed + request.count), config, model.device)
     states = [x, *flow.flow(x, condition=condition, steps=steps, solver=request.solver, guidance=guidance)]
     shown = spread(steps + 1, MAX_FRAMES)

@@ -18,11 +18,10 @@ from genmodels.service.flow import (
     MAX_GUIDANCE,
     MAX_STEPS,
     check_guidance,
-    condition_for,
     facts,
     flow_of,
 )
-from genmodels.service.inference import PredictedClass, enlarge, has_judge, predict, predictions_of, run
+from genmodels.service.inference import PredictedClass, condition_of, enlarge, has_judge, predict, predictions_of, run
 from genmodels.service.requests import ModelRequest
 
 MAX_CLASSES = preview.MAX_CLASS_COLUMNS
@@ -95,7 +94,7 @@ def read(image: Tensor) -> int:
 def _encode(request: EncodeRequest, image: Tensor, judged: bool) -> Encoded:
     flow, noise = _noise(request, image)
     model = flow_of(request.model, request.step, exact=True)[1]
-    again = _integrate(flow, request, noise, condition_for(model, _label(request)), 0.0, 1.0, 1.0).clamp(-1, 1)
+    again = _integrate(flow, request, noise, condition_of(model, _label(request)), 0.0, 1.0, 1.0).clamp(-1, 1)
     images = _classes(flow, request, noise)
     sheet = preview.png(preview.grid(images, len(images), scale=1, pad=0), compress_level=1) if len(images) else b""
     return Encoded(
@@ -116,7 +115,7 @@ def _encode(request: EncodeRequest, image: Tensor, judged: bool) -> Encoded:
 def _noise(request: EncodeRequest, image: Tensor) -> tuple[SupportsFlow, Tensor]:
     flow, model, config = flow_of(request.model, request.step, exact=True)
     check_guidance(request.model, config, request.guidance)
-    condition = condition_for(model, _label(request))
+    condition = condition_of(model, _label(request))
     return flow, _integrate(flow, request, image.to(model.device), condition, 1.0, 0.0, 1.0)
 
 
@@ -127,7 +126,7 @@ def _classes(flow: SupportsFlow, request: EncodeRequest, noise: Tensor) -> Tenso
     if not labels:
         return torch.empty(0, *noise.shape[1:])
     repeated = noise.expand(len(labels), -1, -1, -1)
-    images = _integrate(flow, request, repeated, condition_for(model, labels), 0.0, 1.0, request.guidance)
+    images = _integrate(flow, request, repeated, condition_of(model, labels), 0.0, 1.0, request.guidance)
     return images.clamp(-1, 1).float().cpu()
 
 

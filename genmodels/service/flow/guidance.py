@@ -23,8 +23,8 @@ from genmodels.runs.folder import MEASURED, RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import test_images
 from genmodels.service.fair_queue import queued
-from genmodels.service.flow import check_guidance, condition_for, facts, flow_of, noise_of
-from genmodels.service.inference import ModelKey, enlarge, has_judge, model_of, run
+from genmodels.service.flow import check_guidance, facts, flow_of, noise_of
+from genmodels.service.inference import ModelKey, condition_of, enlarge, has_judge, model_of, run
 from genmodels.service.requests import ModelRequest
 
 SAMPLES, ROWS = 200, 6
@@ -134,7 +134,7 @@ def _samples(request: ScalesRequest) -> Tensor:
         flow, model, config = flow_of(request.model, request.step)
         check_guidance(request.model, config, scale)
         x = noise_of(range(request.seed, request.seed + rows), config, model.device)
-        *_, end = flow.flow(x, condition=condition_for(model, [request.label] * rows), guidance=scale)
+        *_, end = flow.flow(x, condition=condition_of(model, [request.label] * rows), guidance=scale)
         return end.clamp(-1, 1).float().cpu()
 
     with queued():

@@ -17,12 +17,11 @@ from genmodels.service.flow import (
     MAX_GUIDANCE,
     SOLVERS,
     check_guidance,
-    condition_for,
     evaluations,
     flow_of,
     noise_of,
 )
-from genmodels.service.inference import ModelKey, enlarge, model_of, run
+from genmodels.service.inference import ModelKey, condition_of, enlarge, model_of, run
 from genmodels.service.requests import ModelRequest
 
 STEPS = (1, 2, 4, 8, 16, 50)
@@ -121,7 +120,7 @@ def _images(request: SolverRequest) -> list[tuple[Tensor, float]]:
 def _solve(request: SolverRequest, solver: Solver, steps: int) -> tuple[Tensor, float]:
     flow, model, config = flow_of(request.model, request.step, exact=True)
     check_guidance(request.model, config, request.guidance)
-    condition = condition_for(model, None if request.label is None else [request.label])
+    condition = condition_of(model, None if request.label is None else [request.label])
     x = noise_of([request.seed], config, model.device)
     began = time.thread_time()
     *_, x = flow.flow(x, condition=condition, steps=steps, solver=solver, guidance=request.guidance)

@@ -252,10 +252,10 @@ def device_of(model: SupportsPixelSampling) -> torch.device:
     return model.device
 
 
-def condition_for(model: SupportsPixelSampling, labels: tuple[int, ...] | None) -> Condition:
+def condition_for(model: object, labels: tuple[int, ...] | None) -> Condition:
     """The condition of these classes; None without classes."""
     assert isinstance(model, Model)
-    return None if labels is None else condition_of(model, labels)
+    return condition_of(model, labels)
 
 
 def generators_of(request: PaintRequest) -> list[torch.Generator]:

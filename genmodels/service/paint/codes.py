@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,8 +13,8 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import condition_of, model_of, run
-from genmodels.service.paint import PaintRequest, checked_facts, generators_of, labels_of
+from genmodels.service.inference import model_of, run
+from genmodels.service.paint import PaintRequest, checked_facts, condition_for, generators_of, labels_of
 
 _ATTEMPT = 1_000_003  # seeds between two attempts to sample the rest of an image
 Codes = tuple[tuple[int, ...], ...]
@@ -93,9 +92,8 @@ def resampled(images: CodeImages, index: int, codes: Codes, row: int, column: in
         model = _model(request)
         grid = torch.tensor([codes])
         order = torch.arange(grid[0].numel()).view(1, *grid.shape[1:])
-        labels = None if images.labels is None else images.labels[index : index + 1]
         one = request.replace(seed=images.seeds[index] + _ATTEMPT * attempt, count=1)
-        after = _completed(model, one, grid, order <= row * grid.shape[2] + column, labels)
+        after = _completed(model, one, grid, order <= row * grid.shape[2] + column, _labels(images, index))
         return as_codes(after[0])
 
     with background():
@@ -120,7 +118,7 @@ def choice(images: CodeImages, index: int, codes: Codes, row: int, column: int, 
     def task() -> Choice:
         model = _model(request)
         grid = torch.tensor([codes])
-        condition = None if images.labels is None else condition_of(model, images.labels[index : index + 1])  # type: ignore[arg-type]
+        condition = condition_for(model, _labels(images, index))
         logits = model.code_logits(grid.to(_device(model)), condition=condition)[0, row, column].cpu()
         probabilities = logits.softmax(0)
         best = probabilities.topk(min(count, len(probabilities))).indices
@@ -181,6 +179,10 @@ def _model(request: PaintRequest) -> SupportsCodeSampling:
     return model
 
 
+def _labels(images: CodeImages, index: int) -> tuple[int, ...] | None:
+    return None if images.labels is None else images.labels[index : index + 1]
+
+
 def _device(model: SupportsCodeSampling) -> torch.device:
     assert isinstance(model, Model)
     return model.device
@@ -195,13 +197,12 @@ def _decoded(model: SupportsCodeSampling, codes: Tensor) -> Tensor:
 
 
 def _completed(
-    model: SupportsCodeSampling, request: PaintRequest, codes: Tensor, known: Tensor, labels: Sequence[int] | None
+    model: SupportsCodeSampling, request: PaintRequest, codes: Tensor, known: Tensor, labels: tuple[int, ...] | None
 ) -> Tensor:
-    assert isinstance(model, Model)
     *_, last = model.complete_codes(
         codes,
         known,
-        condition=None if labels is None else condition_of(model, labels),
+        condition=condition_for(model, labels),
         generator=generators_of(request),
         options=request.options,
     )
