@@ -27,7 +27,7 @@ from genmodels.service.inference import (
     model_of,
     predictions_of,
     run,
-    to_image,
+    sheet_png,
 )
 from genmodels.service.requests import ModelRequest
 
@@ -183,10 +183,9 @@ def _decode(request: ConditionalRequest, seeds: Sequence[int], weights: Tensor) 
 def _sheet(request: ConditionalRequest, cells: Cells, weights: Tensor, columns: int) -> Sheet:
     images = _decode(request, [seed for seed, _ in cells], weights)
     predictions = predictions_of(images) if has_judge(request.model) else (None,) * len(cells)
-    image = preview.grid(images, columns, scale=1, pad=0)
     results = tuple(Cell(*cell, prediction) for cell, prediction in zip(cells, predictions, strict=True))
-    first = to_image(images[:1])
-    return Sheet(preview.png(image, compress_level=1), first.width, first.height, columns, results)
+    *_, height, width = images.shape
+    return Sheet(sheet_png(images, columns), width, height, columns, results)
 
 
 def _large_png(request: ConditionalRequest, cells: Cells, weights: Tensor, columns: int, side: int) -> bytes:

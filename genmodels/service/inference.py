@@ -195,6 +195,11 @@ def to_image(pixels: Tensor) -> Image.Image:
     return preview.grid(pixels, 1, scale=1, pad=0)
 
 
+def sheet_png(images: Tensor, columns: int) -> bytes:
+    """Images (N, C, H, W) in [-1, 1] in rows of `columns`, in one PNG that is not enlarged."""
+    return preview.png(preview.grid(images, columns, scale=1, pad=0), compress_level=1)
+
+
 def enlarge(image: Image.Image, side: int) -> Image.Image:
     """The image enlarged by an integer factor without smoothing, about `side` pixels wide."""
     scale = max(1, side // image.width)

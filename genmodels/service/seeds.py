@@ -27,6 +27,7 @@ from genmodels.service.inference import (
     model_of,
     predictions_of,
     run,
+    sheet_png,
 )
 from genmodels.service.latent import Point, walk_gif
 from genmodels.service.requests import ModelRequest
@@ -184,12 +185,10 @@ def _decode(request: SeedsRequest, z: Tensor) -> tuple[Tensor, Tensor]:
 
 def _sheet(request: SeedsRequest, z: Tensor) -> Sheet:
     used, images = _decode(request, z)
-    image = preview.grid(images, len(images), scale=1, pad=0)
     predictions = predictions_of(images) if has_judge(request.model) else (None,) * len(z)
     rows = zip(z.norm(dim=1).tolist(), used.norm(dim=1).tolist(), predictions, strict=True)
-    return Sheet(
-        preview.png(image, compress_level=1), image.width // len(z), image.height, tuple(Tile(*row) for row in rows)
-    )
+    *_, height, width = images.shape
+    return Sheet(sheet_png(images, len(images)), width, height, tuple(Tile(*row) for row in rows))
 
 
 def _large_png(request: SeedsRequest, z: Tensor, columns: int, side: int) -> bytes:

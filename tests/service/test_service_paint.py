@@ -20,6 +20,7 @@ from genmodels.runs import catalog
 from genmodels.sampling.options import SamplingOptions
 from genmodels.sampling.pixels import adjusted_logits, sample_levels
 from genmodels.service import paint
+from genmodels.service.inference import sheet_png
 from genmodels.service.paint import Painting, PaintRequest, distribution, files, receptive_field
 from genmodels.service.paint import inputs as paint_inputs
 from genmodels.service.paint.receptive_field import ReceptiveFieldRequest
@@ -208,7 +209,7 @@ def test_the_reference_classifier_reads_finished_digits_only(runs: Path) -> None
 
 def test_files_show_the_painting_and_its_progress(runs: Path) -> None:
     painting = painted(PaintRequest(model="asked", count=3))
-    sheet = Image.open(io.BytesIO(files.sheet_png(painting)))
+    sheet = Image.open(io.BytesIO(sheet_png(painting.canvas, len(painting.canvas))))
     flat = torch.tensor(list(sheet.tobytes())).view(28, 3, 28).permute(1, 0, 2)
     assert torch.equal(flat, painting.canvas[:, 0].add(1).mul(127.5).round().long())
     assert Image.open(io.BytesIO(files.grid_png(painting.canvas))).width > 400

@@ -12,6 +12,7 @@ from PIL import Image
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.runs import catalog
 from genmodels.service import paint
+from genmodels.service.inference import sheet_png
 from genmodels.service.paint import PaintRequest, codes, files
 from genmodels.service.paint import inputs as paint_inputs
 from tests.support.codes import CODES, save_code_models
@@ -50,7 +51,7 @@ def test_images_are_those_of_the_library() -> None:
     torch.testing.assert_close(model.decode_codes(images.codes), images.canvas, atol=1e-5, rtol=0)  # type: ignore[operator]
     sevens = codes.sample(PaintRequest(model="codes", seed=5, count=3, label=7))
     assert sevens.labels == (7, 7, 7)
-    assert Image.open(io.BytesIO(codes.sheet_png(images))).size == (3 * 28, 28)
+    assert Image.open(io.BytesIO(sheet_png(images.canvas, 3))).size == (3 * 28, 28)
     assert Image.open(io.BytesIO(files.grid_png(images.canvas))).width > 400
 
 

@@ -33,6 +33,7 @@ from genmodels.service.inference import (
     plain,
     predictions_of,
     run,
+    sheet_png,
 )
 from genmodels.service.requests import ModelRequest
 
@@ -207,10 +208,9 @@ def noise_of(seeds: Sequence[int], config: FlowConfig, device: torch.device) -> 
 
 def _film(request: FlowRequest, judged: bool) -> Film:
     frames, times, labels = _frames(request)
-    sheet = preview.grid(frames.flatten(0, 2), len(times), scale=1, pad=0)
     *_, height, width = frames.shape
     predictions = predictions_of(frames[:, 0, -1]) if judged else None
-    return Film(preview.png(sheet, compress_level=1), width, height, times, labels, predictions)
+    return Film(sheet_png(frames.flatten(0, 2), len(times)), width, height, times, labels, predictions)
 
 
 def _frames(request: FlowRequest) -> tuple[Tensor, tuple[float, ...], tuple[int, ...] | None]:

@@ -21,7 +21,16 @@ from genmodels.service.flow import (
     facts,
     flow_of,
 )
-from genmodels.service.inference import PredictedClass, condition_of, enlarge, has_judge, predict, predictions_of, run
+from genmodels.service.inference import (
+    PredictedClass,
+    condition_of,
+    enlarge,
+    has_judge,
+    predict,
+    predictions_of,
+    run,
+    sheet_png,
+)
 from genmodels.service.requests import ModelRequest
 
 MAX_CLASSES = preview.MAX_CLASS_COLUMNS
@@ -96,7 +105,7 @@ def _encode(request: EncodeRequest, image: Tensor, judged: bool) -> Encoded:
     model = flow_of(request.model, request.step, exact=True)[1]
     again = _integrate(flow, request, noise, condition_of(model, _label(request)), 0.0, 1.0, 1.0).clamp(-1, 1)
     images = _classes(flow, request, noise)
-    sheet = preview.png(preview.grid(images, len(images), scale=1, pad=0), compress_level=1) if len(images) else b""
+    sheet = sheet_png(images, len(images)) if len(images) else b""
     return Encoded(
         tile_png(image),
         tile_png(noise.clamp(-1, 1)),

@@ -20,6 +20,7 @@ from genmodels.model import Model
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.runs.files import read_json
 from genmodels.runs.folder import MEASURED, RunFolder
+from genmodels.service import inference
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import test_images
 from genmodels.service.fair_queue import queued
@@ -67,8 +68,8 @@ def sheet(request: ScalesRequest) -> Sheet:
 
     def compute() -> Sheet:
         images = _samples(request)
-        png = preview.png(preview.grid(images, len(SCALES), scale=1, pad=0), compress_level=1)
-        return Sheet(png, images.shape[3], images.shape[2], len(images) // len(SCALES))
+        rows, columns = len(images) // len(SCALES), len(SCALES)
+        return Sheet(inference.sheet_png(images, columns), images.shape[3], images.shape[2], rows)
 
     return _sheets.get_or_compute((run(lambda: model_of(request.model, request.step)[1]), request), compute)
 

@@ -21,7 +21,7 @@ from genmodels.service.flow import (
     flow_of,
     noise_of,
 )
-from genmodels.service.inference import ModelKey, condition_of, enlarge, model_of, run
+from genmodels.service.inference import ModelKey, condition_of, enlarge, model_of, run, sheet_png
 from genmodels.service.requests import ModelRequest
 
 STEPS = (1, 2, 4, 8, 16, 50)
@@ -94,11 +94,9 @@ def _compare(request: SolverRequest) -> Comparison:
     for (image, seconds), (solver, steps) in zip(images, _cells(), strict=True):
         error = float((image - reference).square().mean().sqrt())
         solutions.append(Solution(solver, steps, evaluations(solver, steps), error, seconds))
-    sheet = preview.grid(torch.cat([image for image, _ in images]), len(STEPS), scale=1, pad=0)
-    single = preview.grid(reference, 1, scale=1, pad=0)
-    return Comparison(
-        preview.png(sheet, compress_level=1), preview.png(single), single.width, single.height, tuple(solutions)
-    )
+    sheet = sheet_png(torch.cat([image for image, _ in images]), len(STEPS))
+    *_, height, width = reference.shape
+    return Comparison(sheet, sheet_png(reference, 1), width, height, tuple(solutions))
 
 
 def _cells() -> list[tuple[Solver, int]]:

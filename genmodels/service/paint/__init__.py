@@ -246,7 +246,7 @@ def on_levels(model: SupportsPixelSampling, image: Tensor) -> Tensor:
     return model.to_levels(image, generator=torch.Generator().manual_seed(BINARY_SEED))
 
 
-def device_of(model: SupportsPixelSampling) -> torch.device:
+def device_of(model: object) -> torch.device:
     """The device of the model's weights."""
     assert isinstance(model, Model)
     return model.device

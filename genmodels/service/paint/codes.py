@@ -10,11 +10,9 @@ from torch import Tensor
 
 from genmodels.capabilities import SupportsCodeSampling
 from genmodels.errors import CapabilityError, ConfigError
-from genmodels.images import preview
-from genmodels.model import Model
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import model_of, run
-from genmodels.service.paint import PaintRequest, checked_facts, condition_for, generators_of, labels_of
+from genmodels.service.inference import model_of, run, sheet_png
+from genmodels.service.paint import PaintRequest, checked_facts, condition_for, device_of, generators_of, labels_of
 
 _ATTEMPT = 1_000_003  # seeds between two attempts to sample the rest of an image
 Codes = tuple[tuple[int, ...], ...]
@@ -71,7 +69,7 @@ def sample(request: PaintRequest, image: Tensor | None = None, known_rows: int =
         if image is not None and known_rows:
             pixels = torch.zeros_like(image[:, :1], dtype=torch.bool)
             pixels[:, :, : known_rows * known.cell] = True
-            given, known_codes = model.encode_known(image.to(_device(model)), pixels.to(_device(model)))
+            given, known_codes = model.encode_known(image.to(device_of(model)), pixels.to(device_of(model)))
             codes, mask = (part.cpu().expand(shape) for part in (given, known_codes))
         codes = _completed(model, request, codes, mask, labels)
         return CodeImages(request, codes, _decoded(model, codes), labels, known_rows)
@@ -119,23 +117,18 @@ def choice(images: CodeImages, index: int, codes: Codes, row: int, column: int, 
         model = _model(request)
         grid = torch.tensor([codes])
         condition = condition_for(model, _labels(images, index))
-        logits = model.code_logits(grid.to(_device(model)), condition=condition)[0, row, column].cpu()
+        logits = model.code_logits(grid.to(device_of(model)), condition=condition)[0, row, column].cpu()
         probabilities = logits.softmax(0)
         best = probabilities.topk(min(count, len(probabilities))).indices
         variants = grid.repeat(len(best), 1, 1)
         variants[:, row, column] = best
         alternatives = tuple(Alternative(int(code), float(probabilities[code])) for code in best)
         own = int(grid[0, row, column])
-        pngs = tuple(_sheet(image[None]) for image in _decoded(model, variants))
+        pngs = tuple(sheet_png(image[None], 1) for image in _decoded(model, variants))
         return Choice(alternatives, pngs, Alternative(own, float(probabilities[own])))
 
     with background():
         return run(task)
-
-
-def sheet_png(images: CodeImages) -> bytes:
-    """All images side by side, not enlarged."""
-    return _sheet(images.canvas)
 
 
 def pair_png(request: PaintRequest, codes: Codes) -> bytes:
@@ -145,10 +138,10 @@ def pair_png(request: PaintRequest, codes: Codes) -> bytes:
         model = _model(request)
         grid = torch.tensor([codes])
         image = _decoded(model, grid)[0].expand(3, -1, -1)
-        colours = code_colours(_codebook(model)).mul(2).sub(1)
+        colours = code_colours(model.codebook.detach().cpu()).mul(2).sub(1)
         cell = image.shape[1] // grid.shape[1]
         code_map = colours[grid[0]].permute(2, 0, 1).repeat_interleave(cell, 1).repeat_interleave(cell, 2)
-        return _sheet(torch.stack([image, code_map]))
+        return sheet_png(torch.stack([image, code_map]), 2)
 
     with background():
         return run(task)
@@ -183,17 +176,8 @@ def _labels(images: CodeImages, index: int) -> tuple[int, ...] | None:
     return None if images.labels is None else images.labels[index : index + 1]
 
 
-def _device(model: SupportsCodeSampling) -> torch.device:
-    assert isinstance(model, Model)
-    return model.device
-
-
-def _codebook(model: SupportsCodeSampling) -> Tensor:
-    return model.codebook.detach().cpu()
-
-
 def _decoded(model: SupportsCodeSampling, codes: Tensor) -> Tensor:
-    return model.decode_codes(codes.to(_device(model))).float().cpu()
+    return model.decode_codes(codes.to(device_of(model))).float().cpu()
 
 
 def _completed(
@@ -213,7 +197,3 @@ def _check_position(codes: Codes, row: int, column: int) -> None:
     for name, value, most in (("row", row, len(codes)), ("column", column, len(codes[0]))):
         if not 0 <= value < most:
             raise ConfigError(f"{name} = {value} is not allowed: choose 0 to {most - 1}")
-
-
-def _sheet(images: Tensor) -> bytes:
-    return preview.png(preview.grid(images, len(images), scale=1, pad=0), compress_level=1)

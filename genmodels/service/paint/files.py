@@ -18,11 +18,6 @@ from genmodels.service.paint import Painting
 _FRAMES, _PAUSE = 48, 1_500  # frames of an animation, and how long the last one is shown in milliseconds
 
 
-def sheet_png(painting: Painting) -> bytes:
-    """All images side by side, not enlarged."""
-    return preview.png(preview.grid(painting.canvas, len(painting.canvas), scale=1, pad=0), compress_level=1)
-
-
 def grid_png(canvas: Tensor, side: int = 168) -> bytes:
     """Images (N, C, H, W) in [-1, 1] in rows, each about `side` pixels wide."""
     columns = _columns(canvas)

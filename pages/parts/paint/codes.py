@@ -8,6 +8,7 @@ import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
+from genmodels.service.inference import sheet_png
 from genmodels.service.paint import Facts, PaintRequest, codes, files
 from genmodels.service.paint.codes import CodeImages, Codes
 from genmodels.service.paint.inputs import KnownImage
@@ -76,7 +77,7 @@ def _overview(info: CheckpointInfo, facts: Facts, images: CodeImages) -> None:
         tiles.append(BoardTile(t("paint.codes.image_alt", note=below), "", below))
     row, column = memory.paint_code_at
     board(
-        codes.sheet_png(images),
+        sheet_png(images.canvas, len(images.codes)),
         (facts.width * facts.cell, facts.height * facts.cell),
         tiles,
         label=t("paint.codes.board"),

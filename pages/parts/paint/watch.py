@@ -11,6 +11,7 @@ import streamlit as st
 from genmodels.errors import GenmodelsError
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
+from genmodels.service.inference import sheet_png
 from genmodels.service.paint import Facts, Painting, PaintRequest, files
 from genmodels.service.paint.inputs import KnownImage
 from pages.components import judge_note
@@ -164,7 +165,7 @@ def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | No
     if at is not None and memory.get("paint_before"):
         shown = at.row * facts.width + at.column
     board(
-        files.sheet_png(painting),
+        sheet_png(painting.canvas, len(painting.canvas)),
         (facts.width, facts.height),
         tiles,
         label=t("paint.board"),
