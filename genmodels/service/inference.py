@@ -136,15 +136,20 @@ _models: LRU[ModelKey, Model] = LRU(MODELS_KEPT)
 _exact_models: LRU[ModelKey, Model] = LRU(EXACT_MODELS_KEPT)
 
 
+def key_of(name: str, step: int | None) -> ModelKey:
+    """The key of a saved step, from the catalog alone; it changes if the step is rewritten."""
+    return RunFolder(catalog.find(plain(name))).step_key(step)
+
+
 def model_of(name: str, step: int | None) -> tuple[Model, ModelKey]:
-    """The model and its key, on the inference threads only. The key changes if the step is rewritten."""
-    key = RunFolder(catalog.find(plain(name))).step_key(step)
+    """The model and its key, on the inference threads only."""
+    key = key_of(name, step)
     return _models.get_or_compute(key, lambda: with_faster_generator(checkpoint.load_model(key[0], key[1]))), key
 
 
 def exact_model_of(name: str, step: int | None) -> Model:
     """As `model_of`, always in float32: for results that bfloat16 would make visibly less precise."""
-    key = RunFolder(catalog.find(plain(name))).step_key(step)
+    key = key_of(name, step)
     return _exact_models.get_or_compute(key, lambda: checkpoint.load_model(key[0], key[1]))
 
 

@@ -29,6 +29,7 @@ from genmodels.service.inference import (
     enlarge,
     exact_model_of,
     has_judge,
+    key_of,
     model_of,
     plain,
     predictions_of,
@@ -138,7 +139,7 @@ def film(request: FlowRequest) -> Film:
         with queued():
             return run(lambda: _film(request, judged), divided=True)
 
-    return _films.get_or_compute((run(lambda: model_of(request.model, request.step)[1]), request), compute)
+    return _films.get_or_compute((key_of(request.model, request.step), request), compute)
 
 
 def strip_png(request: FlowRequest, columns: int) -> tuple[bytes, tuple[float, ...]]:

@@ -25,7 +25,7 @@ from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import test_images
 from genmodels.service.fair_queue import queued
 from genmodels.service.flow import check_guidance, facts, flow_of, noise_of
-from genmodels.service.inference import ModelKey, condition_of, enlarge, has_judge, model_of, run
+from genmodels.service.inference import ModelKey, condition_of, enlarge, has_judge, key_of, model_of, run
 from genmodels.service.requests import ModelRequest
 
 SAMPLES, ROWS = 200, 6
@@ -71,7 +71,7 @@ def sheet(request: ScalesRequest) -> Sheet:
         rows, columns = len(images) // len(SCALES), len(SCALES)
         return Sheet(inference.sheet_png(images, columns), images.shape[3], images.shape[2], rows)
 
-    return _sheets.get_or_compute((run(lambda: model_of(request.model, request.step)[1]), request), compute)
+    return _sheets.get_or_compute((key_of(request.model, request.step), request), compute)
 
 
 def sheet_png(request: ScalesRequest, side: int = 84) -> bytes:
@@ -89,7 +89,7 @@ def curve(info: CheckpointInfo, step: int) -> Curve | None:
     """The published curve of the newest step, or the one that was measured since the server started; None without."""
     if step == info.steps[-1] and (published := _published(info)) is not None:
         return published
-    return _curves.get(run(lambda: model_of(info.name, step)[1]))
+    return _curves.get(key_of(info.name, step))
 
 
 def measure(info: CheckpointInfo, step: int, report: Callable[[float], None] = lambda done: None) -> Curve:
@@ -111,8 +111,7 @@ def measure(info: CheckpointInfo, step: int, report: Callable[[float], None] = l
                 parts.append(run(_batch(info.name, step, scale, first), divided=True))
                 report((index + (first + _BATCH) / SAMPLES) / len(SCALES))
             points.append(run(lambda scale=scale, parts=parts: guidance.point(scale, torch.cat(parts), real)))  # type: ignore[misc]
-        key = run(lambda: model_of(info.name, step)[1])
-    return _curves.get_or_compute(key, lambda: Curve(tuple(points), SAMPLES, published=False))
+    return _curves.get_or_compute(key_of(info.name, step), lambda: Curve(tuple(points), SAMPLES, published=False))
 
 
 # ------------------------------------------------------------------------------ on the inference threads

@@ -21,7 +21,7 @@ from genmodels.service.flow import (
     flow_of,
     noise_of,
 )
-from genmodels.service.inference import ModelKey, condition_of, enlarge, model_of, run, sheet_png
+from genmodels.service.inference import ModelKey, condition_of, enlarge, key_of, run, sheet_png
 from genmodels.service.requests import ModelRequest
 
 STEPS = (1, 2, 4, 8, 16, 50)
@@ -72,9 +72,7 @@ def compare(request: SolverRequest) -> Comparison:
     Raises UnknownNameError, CheckpointError, CapabilityError, and ConfigError for a class or a guidance scale that the
     model does not have.
     """
-    return _comparisons.get_or_compute(
-        (run(lambda: model_of(request.model, request.step)[1]), request), lambda: _compare(request)
-    )
+    return _comparisons.get_or_compute((key_of(request.model, request.step), request), lambda: _compare(request))
 
 
 def compare_png(request: SolverRequest, side: int = 112) -> bytes:

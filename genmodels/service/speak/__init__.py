@@ -26,7 +26,7 @@ from genmodels.sampling.options import SamplingOptions
 from genmodels.service import fair_queue, sessions
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import Ticket
-from genmodels.service.inference import plain, run
+from genmodels.service.inference import key_of, plain, run
 from genmodels.service.requests import ModelRequest
 from genmodels.service.sessions import Session
 from genmodels.service.speak import compilation
@@ -205,7 +205,7 @@ _finished: LRU[tuple[object, ...], tuple[np.ndarray, float]] = LRU(64)
 
 
 def _key(generation: Generation) -> tuple[object, ...]:
-    key = RunFolder(catalog.find(plain(generation.request.model))).step_key(generation.request.step)
+    key = key_of(generation.request.model, generation.request.step)
     return *key, generation.request, hashlib.sha256(generation.prefix.tobytes()).digest()
 
 
