@@ -14,9 +14,9 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, step = pick_model_and_step("flow", infos)
     part = pick_part("flow", settings.PARTS)
     with friendly_errors():
-        facts = flow.facts(info.name)
-        settings.read_address(info, facts)
-        {"watch": watch, "solvers": solvers, "guidance": guidance, "encode": encode}[part].show(info, step, facts)
+        config = flow.config_of(info.name)
+        settings.read_address(info, config)
+        {"watch": watch, "solvers": solvers, "guidance": guidance, "encode": encode}[part].show(info, step, config)
 
 
 model_page("flow", flow.checkpoints, _page, recipe="mnist_flow")

@@ -58,10 +58,10 @@ def assert_near(a: torch.Tensor, b: torch.Tensor, most: int = 1) -> None:
 
 def test_only_flows_are_listed(runs: Path) -> None:
     assert [info.name for info in flow.checkpoints()] == ["flow", "kept", "plain"]
-    assert flow.facts("flow").guidable
-    assert not flow.facts("kept").guidable
+    assert flow.config_of("flow").guidable
+    assert not flow.config_of("kept").guidable
     with pytest.raises(CapabilityError, match="vae integrates no flow"):
-        flow.facts("vae")
+        flow.config_of("vae")
     with pytest.raises(CapabilityError, match="vae integrates no flow"):
         flow.film(FlowRequest(model="vae"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,23 +57,6 @@ class FlowRequest(ModelRequest):
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Shape of a model's images, its own sampling settings, and whether guidance has a meaning."""
-
-    shape: tuple[int, int, int]
-    steps: int
-    solver: Solver
-    guidance: float
-    guidable: bool
-
-    @property
-    def max_images(self) -> int:
-        """The number of images that one film may have."""
-        channels, height, width = self.shape
-        return max(1, min(MAX_IMAGES, _MAX_VALUES // (2 * MAX_FRAMES * channels * height * width)))
-
-
-@dataclass(frozen=True)
 class Film:
     """Images at several times of the flow, in one PNG that is not enlarged.
 
@@ -101,13 +85,18 @@ def has_flow(info: CheckpointInfo) -> bool:
     return info.modality == "image" and issubclass(registry.get(info.model), SupportsFlow)
 
 
-def facts(name: str) -> Facts:
-    """The facts of a checkpoint, from its config alone; raises CapabilityError if it has no flow."""
+def config_of(name: str) -> FlowConfig:
+    """The config of a checkpoint, without loading weights; raises CapabilityError if it has no flow."""
     spec = RunFolder(catalog.find(plain(name))).spec()
     config = registry.config_class(spec.family).parse(spec.model, "model.")
     if not isinstance(config, FlowConfig):
         raise CapabilityError(f"{name} integrates no flow; choose a flow matching model")
-    return Facts(config.shape, config.steps, config.solver, config.guidance, config.guidable)
+    return config
+
+
+def max_images(config: FlowConfig) -> int:
+    """The number of images that one film may have."""
+    return max(1, min(MAX_IMAGES, _MAX_VALUES // (2 * MAX_FRAMES * math.prod(config.shape))))
 
 
 def evaluations(solver: Solver, steps: int) -> int:
@@ -218,7 +207,7 @@ def _frames(request: FlowRequest) -> tuple[Tensor, tuple[float, ...], tuple[int,
     """Images and predicted ends (count, 2, times, C, H, W) in [-1, 1] on the CPU; the times; the classes."""
     flow, model, config = flow_of(request.model, request.step)
     check_guidance(request.model, config, request.guidance)
-    most = facts(request.model).max_images
+    most = max_images(config)
     if request.count > most:
         raise ConfigError(f"count = {request.count} pictures of this size are too many; choose 1 to {most}")
     labels = _labels(model, request)

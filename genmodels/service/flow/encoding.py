@@ -18,7 +18,7 @@ from genmodels.service.flow import (
     MAX_GUIDANCE,
     MAX_STEPS,
     check_guidance,
-    facts,
+    config_of,
     flow_of,
 )
 from genmodels.service.inference import (
@@ -72,7 +72,7 @@ def encode(request: EncodeRequest, image: Tensor) -> Encoded:
     Encoding and reconstruction use no guidance: guided velocities depend on the class twice, so there the way back is
     another one. Raises DataError for another shape of image, and what `flow.film` raises.
     """
-    shape = facts(request.model).shape
+    shape = config_of(request.model).shape
     if image.shape[1:] != shape:
         raise DataError(f"{request.model} has pictures of {' x '.join(map(str, shape))}; choose another picture")
     judged = has_judge(request.model)

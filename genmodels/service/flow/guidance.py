@@ -24,7 +24,7 @@ from genmodels.service import inference
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import test_images
 from genmodels.service.fair_queue import queued
-from genmodels.service.flow import check_guidance, facts, flow_of, noise_of
+from genmodels.service.flow import check_guidance, config_of, flow_of, max_images, noise_of
 from genmodels.service.inference import ModelKey, condition_of, enlarge, has_judge, key_of, model_of, run
 from genmodels.service.requests import ModelRequest
 
@@ -97,7 +97,7 @@ def measure(info: CheckpointInfo, step: int, report: Callable[[float], None] = l
 
     `report` is called with the finished fraction. Raises CapabilityError if the model cannot be measured.
     """
-    if not (can_measure(info) and facts(info.name).guidable):
+    if not (can_measure(info) and config_of(info.name).guidable):
         raise CapabilityError(
             f"the guidance of {info.name} cannot be measured: it needs a model of the ten digits with condition "
             "dropout, and the reference classifier"
@@ -127,8 +127,7 @@ def _batch(name: str, step: int, scale: float, first: int) -> Callable[[], Tenso
 
 def _samples(request: ScalesRequest) -> Tensor:
     """The images (ROWS x len(SCALES), C, H, W) in [-1, 1], row by row; fewer rows of large images."""
-    known = facts(request.model)
-    rows = min(ROWS, known.max_images)
+    rows = min(ROWS, max_images(config_of(request.model)))
 
     def column(scale: float) -> Tensor:
         flow, model, config = flow_of(request.model, request.step)

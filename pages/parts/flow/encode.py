@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from genmodels.capabilities import FlowConfig
 from genmodels.images import drawing
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.service.flow import Facts, encoding
+from genmodels.service.flow import encoding
 from genmodels.service.flow.encoding import Encoded, EncodeRequest
 from genmodels.service.inference import has_judge
 from genmodels.service.paint import inputs
@@ -25,7 +26,7 @@ from pages.parts.flow import settings
 _AUTO, _NONE = -2, -3
 
 
-def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
+def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     """Show the source of the image and the settings on the left, the noise and what it decodes to on the right."""
     left, right = st.columns([4, 6], gap="large")
     known: KnownImage | None = None
@@ -34,9 +35,9 @@ def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
         known = _source(info)
     with left:
         number = _condition(info)
-        guidance = settings.guidance(facts) if info.condition_names else 1.0
-        steps, solver = settings.steps_and_solver(facts)
-    settings.write_address(info, facts)
+        guidance = settings.guidance(config) if info.condition_names else 1.0
+        steps, solver = settings.steps_and_solver(config)
+    settings.write_address(info, config)
     with right, friendly_errors():
         if known is None:
             st.info(t("flow.encode.empty"), icon=":material/draw:")

@@ -6,10 +6,11 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from genmodels.capabilities import FlowConfig
 from genmodels.evaluation.guidance import SCALES
 from genmodels.public import public_mode
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.service.flow import Facts, guidance
+from genmodels.service.flow import guidance
 from genmodels.service.flow.guidance import Curve, ScalesRequest
 from pages.components import judge_note
 from pages.components.file_buttons import png_button
@@ -23,17 +24,17 @@ _METRICS = ("agreement", "precision", "recall")
 _SYMBOLS = {"agreement": "circle", "precision": "square", "recall": "diamond"}
 
 
-def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
+def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     """Show samples over the scales, and below them the curves or a button that measures them."""
-    if not facts.guidable:
+    if not config.guidable:
         st.info(t("flow.scales.not_guidable", name=plain(info.name)), icon=":material/info:")
-        settings.write_address(info, facts)
+        settings.write_address(info, config)
         return
     left, right = st.columns([1, 3], gap="large")
     with left:
         label = settings.one_class(info, 3)
         request = ScalesRequest.parse({"model": info.name, "step": step, "seed": settings.seed(), "label": label})
-    settings.write_address(info, facts)
+    settings.write_address(info, config)
     with right, friendly_errors():
         _samples(info, request)
         st.subheader(t("flow.scales.curve_title"), anchor=False)
@@ -42,7 +43,7 @@ def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
             return
         curve = guidance.curve(info, step) or _measured(info, step)
         if curve is not None:
-            _curve(curve, facts, step)
+            _curve(curve, config, step)
 
 
 def _samples(info: CheckpointInfo, request: ScalesRequest) -> None:
@@ -98,7 +99,7 @@ def _report(bar: DeltaGenerator, done: float, texts: dict[str, int]) -> None:
     bar.progress(done, t("flow.scales.progress", percent=f"{100 * done:.0f}", **texts))
 
 
-def _curve(curve: Curve, facts: Facts, step: int) -> None:
+def _curve(curve: Curve, config: FlowConfig, step: int) -> None:
     figure = go.Figure()
     for metric in _METRICS:
         figure.add_scatter(
@@ -109,7 +110,7 @@ def _curve(curve: Curve, facts: Facts, step: int) -> None:
             marker={"symbol": _SYMBOLS[metric], "size": 8},
             hovertemplate=t("flow.scales.hover"),
         )
-    figure.add_vline(facts.guidance, line={"dash": "dash", "width": 1.5, "color": "#8a9499"})
+    figure.add_vline(config.guidance, line={"dash": "dash", "width": 1.5, "color": "#8a9499"})
     figure.update_layout(
         height=340,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
@@ -119,7 +120,7 @@ def _curve(curve: Curve, facts: Facts, step: int) -> None:
     )
     st.plotly_chart(figure, key="flow_curve", config={"displayModeBar": False})
     source = "published" if curve.published else "measured"
-    st.caption(t(f"flow.scales.{source}", samples=f"{curve.samples:,}", own=f"{facts.guidance:g}"))
+    st.caption(t(f"flow.scales.{source}", samples=f"{curve.samples:,}", own=f"{config.guidance:g}"))
     judge_note.untrained(step, curve)
     lines = [" | ".join([t("flow.guidance"), *(t(f"flow.scales.metrics.{metric}") for metric in _METRICS)])]
     lines.append("|".join(["---:"] * 4))

@@ -7,11 +7,11 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from genmodels.capabilities import Solver
+from genmodels.capabilities import FlowConfig, Solver
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import flow
-from genmodels.service.flow import MAX_GUIDANCE, MAX_STEPS, SOLVERS, Facts
+from genmodels.service.flow import MAX_GUIDANCE, MAX_STEPS, SOLVERS
 from pages.components import address, choice
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
@@ -24,37 +24,37 @@ LAST_SEED = MAX_PAGE_SEED - flow.MAX_IMAGES
 _MAX_BUTTONS = 12
 
 
-def read_address(info: CheckpointInfo, facts: Facts) -> None:
+def read_address(info: CheckpointInfo, config: FlowConfig) -> None:
     """Read the parameters; another model starts with its own steps, solver and guidance scale."""
     memory = st.session_state
     if memory.get("flow_settings_of") != info.name:
         memory.update(
             flow_settings_of=info.name,
-            flow_steps=min(facts.steps, MAX_STEPS),
-            flow_solver=facts.solver,
-            flow_guidance=min(facts.guidance, MAX_GUIDANCE),
+            flow_steps=min(config.steps, MAX_STEPS),
+            flow_solver=config.solver,
+            flow_guidance=min(config.guidance, MAX_GUIDANCE),
         )
     seeds, last = (MIN_PAGE_SEED, LAST_SEED), len(info.condition_names) - 1
     _bind("seed", "flow_seed", address.integer(*seeds), address.between(*seeds), 0)
     classes = address.between(0, last) if info.condition_names else t("flow.class_none")
     _bind("class", "flow_label", address.integer(0, last), classes, ANY)
-    scales = (0.0, MAX_GUIDANCE) if facts.guidable else (1.0, 1.0)
-    _bind("guidance", "flow_guidance", address.number(*scales, digits=2), address.between(*scales), facts.guidance)
-    _bind("steps", "flow_steps", address.integer(1, MAX_STEPS), address.between(1, MAX_STEPS), facts.steps)
-    _bind("solver", "flow_solver", address.option(SOLVERS), address.one_of(SOLVERS), facts.solver)
+    scales = (0.0, MAX_GUIDANCE) if config.guidable else (1.0, 1.0)
+    _bind("guidance", "flow_guidance", address.number(*scales, digits=2), address.between(*scales), config.guidance)
+    _bind("steps", "flow_steps", address.integer(1, MAX_STEPS), address.between(1, MAX_STEPS), config.steps)
+    _bind("solver", "flow_solver", address.option(SOLVERS), address.one_of(SOLVERS), config.solver)
 
 
 def _bind(name: str, key: str, parse: object, allowed: str, default: object) -> None:
     address.bind("flow", name, key, parse, address.problem(name, allowed), default=default)  # type: ignore[arg-type]
 
 
-def write_address(info: CheckpointInfo, facts: Facts) -> None:
+def write_address(info: CheckpointInfo, config: FlowConfig) -> None:
     """Write the settings to the address: those of every part, so that a link restores all of them."""
     memory = st.session_state
     label = memory.flow_label if 0 <= memory.flow_label < len(info.condition_names) else None
     address.write("flow", "seed", str(memory.flow_seed))
     address.write("flow", "class", None if label is None else str(label))
-    address.write("flow", "guidance", f"{memory.flow_guidance:g}" if facts.guidable else None)
+    address.write("flow", "guidance", f"{memory.flow_guidance:g}" if config.guidable else None)
     address.write("flow", "steps", str(memory.flow_steps))
     address.write("flow", "solver", str(memory.flow_solver))
 
@@ -97,9 +97,9 @@ def one_class(info: CheckpointInfo, default: int) -> int | None:
     )
 
 
-def guidance(facts: Facts) -> float:
+def guidance(config: FlowConfig) -> float:
     """Show the slider of the guidance scale and return it; 1 for a model without guidance."""
-    if not facts.guidable:
+    if not config.guidable:
         return 1.0
     return float(
         st.slider(
@@ -108,20 +108,20 @@ def guidance(facts: Facts) -> float:
             MAX_GUIDANCE,
             step=0.25,
             key="flow_guidance",
-            help=t("flow.guidance_help", own=f"{facts.guidance:g}"),
+            help=t("flow.guidance_help", own=f"{config.guidance:g}"),
             persist_state="session",
         )
     )
 
 
-def steps_and_solver(facts: Facts) -> tuple[int, Solver]:
+def steps_and_solver(config: FlowConfig) -> tuple[int, Solver]:
     """Show both and return them."""
     steps = st.slider(
         t("flow.steps"),
         1,
         MAX_STEPS,
         key="flow_steps",
-        help=t("flow.steps_help", own=facts.steps),
+        help=t("flow.steps_help", own=config.steps),
         persist_state="session",
     )
     solver = st.segmented_control(
@@ -136,9 +136,9 @@ def steps_and_solver(facts: Facts) -> tuple[int, Solver]:
     return int(steps), next(name for name in SOLVERS if name == solver)
 
 
-def count(facts: Facts) -> int:
+def count(config: FlowConfig) -> int:
     """Show the number of images and return it."""
-    counts = [number for number in (1, 2, 4, 8) if number <= facts.max_images]
+    counts = [number for number in (1, 2, 4, 8) if number <= flow.max_images(config)]
     if st.session_state.get("flow_count") not in counts:
         st.session_state.flow_count = counts[-1]
     if len(counts) > 1:

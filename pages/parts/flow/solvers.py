@@ -5,8 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
+from genmodels.capabilities import FlowConfig
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.service.flow import SOLVERS, Facts, solvers
+from genmodels.service.flow import SOLVERS, solvers
 from genmodels.service.flow.solvers import REFERENCE_STEPS, STEPS, Comparison, SolverRequest
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
@@ -18,7 +19,7 @@ from pages.parts.flow import settings
 _SYMBOLS = {"euler": "circle", "midpoint": "square", "heun": "diamond"}
 
 
-def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
+def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     """Show the settings on the left, the table of images on the right, chart and numbers below."""
     left, right = st.columns([1, 3], gap="large")
     with left:
@@ -28,10 +29,10 @@ def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
                 "step": step,
                 "seed": settings.seed(),
                 "label": settings.one_class(info, 3),
-                "guidance": settings.guidance(facts),
+                "guidance": settings.guidance(config),
             }
         )
-    settings.write_address(info, facts)
+    settings.write_address(info, config)
     with right, friendly_errors():
         st.markdown(t("flow.solving.text"))
         with st.spinner(t("flow.busy")):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from genmodels.capabilities import FlowConfig
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import flow
-from genmodels.service.flow import Facts, Film, FlowRequest
+from genmodels.service.flow import Film, FlowRequest
 from pages.components import judge_note
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
@@ -19,7 +20,7 @@ from pages.parts.flow.player import FilmTile, player
 _STRIP = 11  # columns of the film strip
 
 
-def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
+def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     """Show the settings on the left, the film on the right, and the film strip below."""
     left, right = st.columns([1, 3], gap="large")
     with left:
@@ -29,12 +30,12 @@ def show(info: CheckpointInfo, step: int, facts: Facts) -> None:
                 "step": step,
                 "seed": settings.seed(),
                 "label": settings.class_or_any(info),
-                "guidance": settings.guidance(facts),
-                **dict(zip(("steps", "solver"), settings.steps_and_solver(facts), strict=True)),
-                "count": settings.count(facts),
+                "guidance": settings.guidance(config),
+                **dict(zip(("steps", "solver"), settings.steps_and_solver(config), strict=True)),
+                "count": settings.count(config),
             }
         )
-    settings.write_address(info, facts)
+    settings.write_address(info, config)
     with right, friendly_errors():
         st.markdown(t("flow.watch.text"))
         with st.spinner(t("flow.busy")):
