@@ -151,6 +151,16 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def only_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of published checkpoints with the reference classifier alone, in use."""
+    root = tmp_path / "checkpoints"
+    root.mkdir()
+    (root / "mnist_judge").symlink_to(Path(__file__).parents[1] / "checkpoints" / "mnist_judge")
+    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
+    return root
+
+
+@pytest.fixture
 def runs(own_folders: Path) -> Iterator[Path]:
     """A runs folder whose scheduler and workers end with the test."""
     yield own_folders

@@ -22,17 +22,12 @@ from tests.support.flows import save_flow
 
 
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def published(only_judge: Path) -> Path:
     """Untrained flows of two steps each, in the folder of published checkpoints, and the reference classifier."""
-    root = tmp_path / "checkpoints"
-    root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     few = ("model.steps=1", "model.solver=euler")
-    save_flow(root, "flow", *few)
-    save_flow(root, "kept", *few, "model.condition_dropout=0", "model.guidance=1")
-    return root
+    save_flow(only_judge, "flow", *few)
+    save_flow(only_judge, "kept", *few, "model.condition_dropout=0", "model.guidance=1")
+    return only_judge
 
 
 def test_real_digits_in_order_agree_and_lie_inside_the_real_distribution() -> None:

@@ -21,17 +21,12 @@ from tests.support.runs import SMALL_CGAN, save_run
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runs(only_judge: Path, own_folders: Path) -> Path:
     """Untrained runs beside the published judge alone."""
-    root = tmp_path / "checkpoints"
-    root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    save_run(tmp_path / "runs", "asked", "mnist_cgan_embedding", *SMALL_CGAN)
-    save_run(tmp_path / "runs", "asked_too", "mnist_cgan_onehot", *SMALL_CGAN)
-    save_run(tmp_path / "runs", "vae", "mnist_vae_20", "data.name=digits")
-    return tmp_path / "runs"
+    save_run(own_folders, "asked", "mnist_cgan_embedding", *SMALL_CGAN)
+    save_run(own_folders, "asked_too", "mnist_cgan_onehot", *SMALL_CGAN)
+    save_run(own_folders, "vae", "mnist_vae_20", "data.name=digits")
+    return own_folders
 
 
 def pictures_of(sheet: Sheet) -> torch.Tensor:

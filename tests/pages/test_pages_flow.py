@@ -14,15 +14,10 @@ from tests.support.runs import save_run
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = tmp_path / "checkpoints"
-    root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    save_flow(tmp_path / "runs", "flow", "model.steps=4", "model.solver=midpoint")
-    save_flow(tmp_path / "runs", "plain", "data.size=null", recipe="flowers_flow_64")
-    return tmp_path / "runs"
+def runs(only_judge: Path, own_folders: Path) -> Path:
+    save_flow(own_folders, "flow", "model.steps=4", "model.solver=midpoint")
+    save_flow(own_folders, "plain", "data.size=null", recipe="flowers_flow_64")
+    return own_folders
 
 
 def page(**query: str) -> AppTest:

@@ -22,21 +22,16 @@ from tests.support.runs import save_run
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runs(only_judge: Path, own_folders: Path) -> Path:
     """Untrained runs beside the published judge alone."""
-    root = tmp_path / "checkpoints"
-    root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
     for name, recipe, *assignments in (
         ("gan", "mnist_gan", "data.name=digits"),
         ("constant", "pattern_1010_gan"),
         ("flat", "mnist_vae_20", "data.name=digits", "model.latent_dim=2"),
         ("line", "mnist_vae_20", "data.name=digits", "model.latent_dim=1"),
     ):
-        save_run(tmp_path / "runs", name, recipe, *assignments)
-    return tmp_path / "runs"
+        save_run(own_folders, name, recipe, *assignments)
+    return own_folders
 
 
 def seeds_page(**query: str) -> AppTest:

@@ -23,18 +23,13 @@ from tests.support.runs import save_run
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runs(only_judge: Path, own_folders: Path) -> Path:
     """Untrained flows, and a model without one, beside the published reference classifier."""
-    root = tmp_path / "checkpoints"
-    root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    save_flow(tmp_path / "runs", "flow")
-    save_flow(tmp_path / "runs", "plain", "data.size=null", recipe="flowers_flow_64")
-    save_flow(tmp_path / "runs", "kept", "model.condition_dropout=0", "model.guidance=1")
-    save_run(tmp_path / "runs", "vae", "mnist_vae_2d", "data.name=digits")
-    return tmp_path / "runs"
+    save_flow(own_folders, "flow")
+    save_flow(own_folders, "plain", "data.size=null", recipe="flowers_flow_64")
+    save_flow(own_folders, "kept", "model.condition_dropout=0", "model.guidance=1")
+    save_run(own_folders, "vae", "mnist_vae_2d", "data.name=digits")
+    return own_folders
 
 
 def pictures(png: bytes, columns: int, rows: int) -> torch.Tensor:

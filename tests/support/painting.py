@@ -37,15 +37,10 @@ def save_colours(root: Path, folder: Path) -> None:
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runs(only_judge: Path, own_folders: Path) -> Path:
     """Untrained runs, and the published reference classifier as the only checkpoint."""
-    root = tmp_path / "checkpoints"
-    root.mkdir()
-    (root / "mnist_judge").symlink_to(Path(__file__).parents[2] / "checkpoints" / "mnist_judge")
-    monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(root))
-    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    save_pixel_models(tmp_path / "runs")
-    return tmp_path / "runs"
+    save_pixel_models(own_folders)
+    return own_folders
 
 
 def painted(request: PaintRequest, image: torch.Tensor | None = None, known_rows: int = 0) -> Painting:
