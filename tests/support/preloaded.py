@@ -135,6 +135,7 @@ def _run(text: int, streams: list[int], path: list[str]) -> BaseException | None
             runpy.run_module(what, run_name="__main__", alter_sys=True)
         else:
             sys.modules["__main__"] = module = types.ModuleType("__main__")
+            # runpy runs modules and files only; from a temporary file, __main__ and sys.argv would name that file.
             exec(compile(what, "<string>", "exec"), module.__dict__)
     except BaseException as error:  # noqa: BLE001  # the process ends with it
         return error
