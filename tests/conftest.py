@@ -23,6 +23,7 @@ from tests.support.job_processes import end_processes  # noqa: E402
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
 _SHALLOW = {"style_relu3_1": 0, "content_relu3_2": 0, "content_relu2_2": 1}
+_VQVAE = {"codes": 16, "code_dim": 4, "hidden_channels": 8, "residual_blocks": 1, "residual_channels": 4}
 SMALL: dict[str, dict[str, Any]] = {
     "autoencoder": {"hidden_sizes": [32], "latent_dim": 4, "salt": 0.25},
     "vae": {"hidden_sizes": [32], "latent_dim": 4},
@@ -48,15 +49,9 @@ SMALL: dict[str, dict[str, Any]] = {
         "guidance": 1.5,
         "steps": 2,
     },
-    "vqvae": {"codes": 16, "code_dim": 4, "hidden_channels": 8, "residual_blocks": 1, "residual_channels": 4},
+    "vqvae": _VQVAE,
     "vqvae_prior": {
-        "first_stage_model": {
-            "codes": 16,
-            "code_dim": 4,
-            "hidden_channels": 8,
-            "residual_blocks": 1,
-            "residual_channels": 4,
-        },
+        "first_stage_model": _VQVAE,
         "channels": 8,
         "dilations": [1, 2],
         "code_dropout": 0.1,

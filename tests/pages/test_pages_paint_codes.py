@@ -9,17 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 from genmodels.service.paint import codes
 from tests.support.codes import CODES, save_code_models
-from tests.support.pages import open_page
+from tests.support.pages import open_page, page_text
 from tests.support.painting import runs as runs
 
 
 @pytest.fixture(autouse=True)
 def models(runs: Path) -> None:
     save_code_models(runs)
-
-
-def shown(app: AppTest) -> str:
-    return " ".join(entry.value for kind in ("markdown", "caption", "info") for entry in app.get(kind))
 
 
 def current(app: AppTest) -> codes.Codes:
@@ -33,7 +29,7 @@ def test_codes_are_edited_sampled_again_and_restored() -> None:
     assert not app.error
     assert not app.exception
     first = current(app)
-    assert "code **" + str(first[3][3]) in shown(app)
+    assert "code **" + str(first[3][3]) in page_text(app)
     free = next(
         button for button in app.button if button.key in {f"paint_code_{r}" for r in range(8)} and not button.disabled
     )
@@ -41,14 +37,14 @@ def test_codes_are_edited_sampled_again_and_restored() -> None:
     free.click().run()
     edited = current(app)
     assert edited == codes.changed(first, 3, 3, code, CODES)
-    assert f"code **{code}**" in shown(app)
+    assert f"code **{code}**" in page_text(app)
     app.button(key="paint_code_rest").click().run()
     again = current(app)
     assert again != edited
     assert again[:3] == edited[:3]
     app.number_input(key="paint_code_number").set_value((code + 1) % CODES).run()
     assert current(app) == codes.changed(again, 3, 3, (code + 1) % CODES, CODES)
-    assert f"code **{(code + 1) % CODES}**" in shown(app)
+    assert f"code **{(code + 1) % CODES}**" in page_text(app)
     app.number_input(key="paint_code_number").set_value(CODES).run()
     assert current(app) == codes.changed(again, 3, 3, (code + 1) % CODES, CODES), "no code has this number"
     assert f"0 to {CODES - 1}" in app.error[0].value
@@ -77,7 +73,7 @@ def test_half_a_digit_is_completed() -> None:
 @pytest.mark.parametrize("part", ["field", "surprise"])
 def test_views_of_pixels_say_that_this_model_has_codes(part: str) -> None:
     app = open_page("paint", model="codes", part=part)
-    assert "samples codes, not pixels" in shown(app)
+    assert "samples codes, not pixels" in page_text(app)
     assert not app.exception
 
 

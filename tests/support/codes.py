@@ -12,10 +12,11 @@ from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
 from genmodels.models.vqvae import VQVAE
 from genmodels.runs import checkpoint
+from tests.conftest import SMALL
 from tests.support.runs import save_run
 
-CODES = 16
-STAGE = {"codes": CODES, "code_dim": 4, "hidden_channels": 8, "residual_blocks": 1, "residual_channels": 4}
+STAGE = SMALL["vqvae"]
+CODES: int = STAGE["codes"]
 
 
 def save_code_models(root: Path) -> None:
