@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 
+from pages.components import table_parts
 from pages.components.tiles import data_url
 
 
@@ -22,11 +23,8 @@ class ImageText:
 
 
 _CSS = """
-:host { display: block; }
-.frame { font-family: var(--st-font); color: var(--st-text-color); }
 table { border-collapse: separate; border-spacing: 2px; table-layout: fixed; width: 100%;
         max-width: calc(var(--columns) * 4.2rem + var(--names) + 0.4rem); margin: 0; }
-caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th { font-weight: 600; font-size: 0.85rem; line-height: 1.2; text-align: center; padding: 0 0 0.15rem;
      overflow: hidden; text-overflow: ellipsis; font-variant-numeric: tabular-nums; }
 tbody th { font-weight: 400; font-size: 0.75rem; text-align: right; padding: 0 0.3rem 0 0; }
@@ -52,7 +50,6 @@ export default async function ({ parentElement, data }) {
   sheet.src = data.src;
   await sheet.decode();
   if (calls.get(table) !== call) return;       // a newer message came while this sheet was decoded
-  const make = (tag, text, values) => Object.assign(document.createElement(tag), { textContent: text, ...values });
   const columns = data.heads.length;
   table.style.setProperty("--columns", columns);
   const longest = Math.max(data.corner.length, ...data.rows.map(name => name.length));
@@ -81,15 +78,15 @@ export default async function ({ parentElement, data }) {
     }));
     return line;
   });
-  const top = make("thead", ""), body = make("tbody", "");
-  top.append(head);
-  body.append(...rows);
-  table.replaceChildren(make("caption", data.label), top, body);
+  fill(table, data.label, head, rows);
   table.dataset.src = data.src;
 }
 """
 _component = st.components.v2.component(
-    "genmodels_image_table", html='<div class="frame"><table></table></div>', css=_CSS, js=_JS
+    "genmodels_image_table",
+    html='<div class="frame"><table></table></div>',
+    css=table_parts.CSS + _CSS,
+    js=table_parts.JS + _JS,
 )
 
 

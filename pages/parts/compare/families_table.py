@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 
+from pages.components import table_parts
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -33,11 +35,9 @@ class Cell:
 
 
 _CSS = """
-:host { display: block; }
-.frame { overflow-x: auto; position: relative; font-family: var(--st-font); color: var(--st-text-color); }
+.frame { overflow-x: auto; position: relative; }
 .frame:focus-visible { outline: 2px solid var(--st-primary-color); }
 table { border-collapse: collapse; width: 100%; min-width: 62rem; font-size: 0.86rem; }
-caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th, td { padding: 0.35rem 0.5rem; border-bottom: 1px solid var(--st-border-color); vertical-align: top;
          text-align: left; font-variant-numeric: tabular-nums; }
 tbody th, thead th:first-child { position: sticky; left: 0; background: var(--st-background-color); z-index: 1;
@@ -49,12 +49,10 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--st-primary-colo
 a { color: var(--st-link-color, var(--st-primary-color)); }
 .small, .missing { font-size: 0.76rem; opacity: 0.75; }
 .small { display: block; }
-.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 """
 _JS = """
 export default function ({ parentElement, data }) {
   const frame = parentElement.querySelector(".frame"), table = frame.querySelector("table");
-  const make = (tag, text, values) => Object.assign(document.createElement(tag), { textContent: text, ...values });
   frame.setAttribute("aria-label", data.label);
   table.sorting ??= { column: 1, up: true };
   const draw = () => {
@@ -91,10 +89,7 @@ export default function ({ parentElement, data }) {
       }));
       return line;
     });
-    const top = make("thead", ""), body = make("tbody", "");
-    top.append(head);
-    body.append(...rows);
-    table.replaceChildren(make("caption", data.label), top, body);
+    fill(table, data.label, head, rows);
   };
   draw();
 }
@@ -102,8 +97,8 @@ export default function ({ parentElement, data }) {
 _component = st.components.v2.component(
     "genmodels_families",
     html='<div class="frame" tabindex="0" role="region"><table></table></div>',
-    css=_CSS,
-    js=_JS,
+    css=table_parts.CSS + _CSS,
+    js=table_parts.JS + _JS,
 )
 
 

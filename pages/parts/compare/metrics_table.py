@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 
 import streamlit as st
 
+from pages.components import table_parts
+
 
 @dataclass(frozen=True)
 class ValueText:
@@ -35,11 +37,9 @@ class MetricText:
 
 
 _CSS = """
-:host { display: block; }
-.frame { overflow-x: auto; position: relative; font-family: var(--st-font); color: var(--st-text-color); }
+.frame { overflow-x: auto; position: relative; }
 .frame:focus-visible { outline: 2px solid var(--st-primary-color); }
 table { border-collapse: collapse; width: 100%; min-width: calc(9.5rem + var(--columns) * 6.2rem); font-size: 0.9rem; }
-caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th, td { padding: 0.4rem 0.6rem; border-bottom: 1px solid var(--st-border-color); vertical-align: top;
          text-align: left; }
 thead th { font-weight: 600; font-size: 0.82rem; overflow-wrap: break-word; vertical-align: bottom; }
@@ -55,14 +55,12 @@ td .small { display: block; font-size: 0.76rem; opacity: 0.75; }
 td.muted { font-size: 0.82rem; } td.muted > span { opacity: 0.75; }
 td.best > .number { font-weight: 700; color: var(--st-green-text-color, #157a3a); }
 .star { margin-left: 0.25rem; }
-.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 640px) { th, td { padding: 0.35rem 0.4rem; } }
 """
 _JS = """
 export default function ({ parentElement, data }) {
   const frame = parentElement.querySelector(".frame"), table = frame.querySelector("table");
   const open = new Set([...table.querySelectorAll("details[open]")].map(one => one.dataset.name));
-  const make = (tag, text, values) => Object.assign(document.createElement(tag), { textContent: text, ...values });
   frame.setAttribute("aria-label", data.label);
   table.style.setProperty("--columns", data.heads.length);
   const head = make("tr", "");
@@ -94,17 +92,14 @@ export default function ({ parentElement, data }) {
     }));
     return line;
   });
-  const top = make("thead", ""), body = make("tbody", "");
-  top.append(head);
-  body.append(...rows);
-  table.replaceChildren(make("caption", data.label), top, body);
+  fill(table, data.label, head, rows);
 }
 """
 _component = st.components.v2.component(
     "genmodels_compared_metrics",
     html='<div class="frame" tabindex="0" role="region"><table></table></div>',
-    css=_CSS,
-    js=_JS,
+    css=table_parts.CSS + _CSS,
+    js=table_parts.JS + _JS,
 )
 
 
