@@ -16,10 +16,11 @@ from pages.components import judge_note
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
-from pages.components.numbers import percent, unbroken
+from pages.components.numbers import percent
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, flow
 from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint.caption import image_caption
 
 
 def show(
@@ -69,11 +70,8 @@ def _overview(info: CheckpointInfo, facts: Facts, images: CodeImages) -> None:
     )
     tiles = []
     for index, seed in enumerate(images.seeds):
-        below = t("paint.seed_of", seed=seed)
-        if images.labels is not None:
-            below += " · " + t("paint.of_class", label=info.condition_names[images.labels[index]])
-        if prediction := predictions[index]:
-            below += " · " + t("paint.reads", label=prediction.label, percent=unbroken(percent(prediction.probability)))
+        label = None if images.labels is None else images.labels[index]
+        below = image_caption(info, seed, label, predictions[index])
         tiles.append(BoardTile(t("paint.codes.image_alt", note=below), "", below))
     row, column = memory.paint_code_at
     board(

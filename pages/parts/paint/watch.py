@@ -17,9 +17,9 @@ from genmodels.service.paint.inputs import KnownImage
 from pages.components import judge_note
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
-from pages.components.numbers import percent, unbroken
 from pages.components.theme import error_box, friendly_errors
 from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint.caption import image_caption
 from pages.parts.paint.pixel_chart import pixel_chart
 
 _TICK, _MAX_MISSED = 0.15, 3  # seconds between two updates; the most that one update catches up with
@@ -151,11 +151,8 @@ def _board(info: CheckpointInfo, facts: Facts, painting: Painting, at: Spot | No
     predictions = memory.paint_predictions if painting.done else [None] * len(painting.canvas)
     tiles = []
     for index, seed in enumerate(painting.seeds):
-        below = t("paint.seed_of", seed=seed)
-        if painting.labels is not None:
-            below += " · " + t("paint.of_class", label=info.condition_names[painting.labels[index]])
-        if prediction := predictions[index]:
-            below += " · " + t("paint.reads", label=prediction.label, percent=unbroken(percent(prediction.probability)))
+        label = None if painting.labels is None else painting.labels[index]
+        below = image_caption(info, seed, label, predictions[index])
         kind = "completed" if painting.known_rows else "generated"
         alt = t(f"paint.{kind}_alt", seed=seed, done=painting.rows, all=facts.height, note=below)
         tiles.append(BoardTile(alt, "", below))
