@@ -36,6 +36,7 @@ def show(
     if memory.get("paint_codes_asked") != key:
         with friendly_errors():
             memory.paint_codes = codes.sample(request, image.pixels if image else None, known_rows)
+            memory.paint_code_predictions = paint.read(info.name, memory.paint_codes.canvas)
             memory.paint_codes_asked, memory.paint_code_edits = key, {}
             memory.paint_moved = memory.get("paint_moved", 0) + 1
         if memory.get("paint_codes_asked") != key:
@@ -57,14 +58,14 @@ def _view(info: CheckpointInfo, facts: Facts) -> None:
     current = _current(images)
     with left, friendly_errors():
         _pair(facts, images, current, Spot(0, row * facts.cell, column * facts.cell))
-        _actions(images)
+        _actions()
     with right, friendly_errors():
         _alternatives(facts, images, current, row, column)
 
 
 def _overview(info: CheckpointInfo, facts: Facts, images: CodeImages) -> None:
     memory = st.session_state
-    predictions = paint.read(info.name, images.canvas)
+    predictions = memory.paint_code_predictions
     judge_note.untrained(
         info.steps[-1] if images.request.step is None else images.request.step, next(iter(predictions), None)
     )
@@ -120,7 +121,7 @@ def _pair(facts: Facts, images: CodeImages, current: Codes, at: Spot) -> None:
     st.caption(t("paint.codes.look"))
 
 
-def _actions(images: CodeImages) -> None:
+def _actions() -> None:
     row = st.container(horizontal=True, key="paint_code_actions")
     row.button(
         t("paint.codes.rest"),
@@ -134,7 +135,7 @@ def _actions(images: CodeImages) -> None:
         key="paint_code_undo",
         icon=":material/undo:",
         help=t("paint.codes.undo_help"),
-        disabled=not _edits(images),
+        disabled=not _edits(),
         on_click=_undo,
     )
 
@@ -183,20 +184,20 @@ def _alternatives(facts: Facts, images: CodeImages, current: Codes, row: int, co
 # ------------------------------------------------------------------------------ the state of the editor
 
 
-def _edits(images: CodeImages) -> list[Codes]:
+def _edits() -> list[Codes]:
     """The codes of the chosen image after each edit, of this session."""
     edits: list[Codes] = st.session_state.paint_code_edits.setdefault(st.session_state.paint_image, [])
     return edits
 
 
 def _current(images: CodeImages) -> Codes:
-    edits = _edits(images)
+    edits = _edits()
     return edits[-1] if edits else codes.as_codes(images.codes[st.session_state.paint_image])
 
 
 def _set(code: int, size: int) -> None:
     images, (row, column) = st.session_state.paint_codes, st.session_state.paint_code_at
-    _edits(images).append(codes.changed(_current(images), row, column, code, size))
+    _edits().append(codes.changed(_current(images), row, column, code, size))
 
 
 def _set_number(size: int) -> None:
@@ -211,12 +212,12 @@ def _is_code(number: int | None, size: int) -> bool:
 def _sample_rest() -> None:
     memory = st.session_state
     images: CodeImages = memory.paint_codes
-    edits, (row, column) = _edits(images), memory.paint_code_at
+    edits, (row, column) = _edits(), memory.paint_code_at
     edits.append(codes.resampled(images, memory.paint_image, _current(images), row, column, attempt=len(edits) + 1))
 
 
 def _undo() -> None:
-    _edits(st.session_state.paint_codes).pop()
+    _edits().pop()
 
 
 def _picked_image() -> None:
