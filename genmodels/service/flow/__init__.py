@@ -45,15 +45,20 @@ _MAX_VALUES = 2**21  # of all frames of a film, which one message carries
 _FRAME_MS, _LAST_MS = 120, 1_500
 
 
-class FlowRequest(ModelRequest):
-    """A model, the seeds (seed, seed + 1, ...), a class, the guidance scale, and how the flow is integrated."""
+class IntegrationRequest(ModelRequest):
+    """A model, the guidance scale, and how the flow is integrated."""
+
+    guidance: float = Field(1.0, ge=0, le=MAX_GUIDANCE, description="classifier-free guidance scale; 1: none")
+    steps: int = Field(8, ge=1, le=MAX_STEPS, description="solver steps")
+    solver: Solver = Field("heun", description="solver of the differential equation")
+
+
+class FlowRequest(IntegrationRequest):
+    """Also the seeds (seed, seed + 1, ...) and a class."""
 
     seed: int = Field(0, description="first seed, any integer; the next ones follow it")
     count: int = Field(MAX_IMAGES, ge=1, le=MAX_IMAGES, description="number of images")
     label: int | None = Field(None, ge=0, lt=10_000, description="class; empty: the classes in turn")
-    guidance: float = Field(1.0, ge=0, le=MAX_GUIDANCE, description="classifier-free guidance scale; 1: none")
-    steps: int = Field(8, ge=1, le=MAX_STEPS, description="solver steps")
-    solver: Solver = Field("heun", description="solver of the differential equation")
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genmodels.capabilities import Condition, Solver, SupportsFlow
+from genmodels.capabilities import Condition, SupportsFlow
 from genmodels.errors import DataError
 from genmodels.images import preview
 from genmodels.service.dataset_images import tile_png
 from genmodels.service.fair_queue import queued
 from genmodels.service.flow import (
-    MAX_GUIDANCE,
-    MAX_STEPS,
+    IntegrationRequest,
     check_guidance,
     config_of,
     flow_of,
@@ -31,18 +30,14 @@ from genmodels.service.inference import (
     run,
     sheet_png,
 )
-from genmodels.service.requests import ModelRequest
 
 MAX_CLASSES = preview.MAX_CLASS_COLUMNS
 
 
-class EncodeRequest(ModelRequest):
-    """A model, the class to encode the image with, and how the flow is integrated."""
+class EncodeRequest(IntegrationRequest):
+    """Also the class to encode the image with; the guidance scale is that of the decoded classes."""
 
     label: int | None = Field(None, ge=0, lt=10_000, description="class of the image; empty: no class")
-    guidance: float = Field(1.0, ge=0, le=MAX_GUIDANCE, description="guidance scale of the decoded classes; 1: none")
-    steps: int = Field(8, ge=1, le=MAX_STEPS, description="solver steps")
-    solver: Solver = Field("heun", description="solver of the differential equation")
 
 
 @dataclass(frozen=True)
