@@ -36,7 +36,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     with left:
         number = _condition(info)
         guidance = settings.guidance(config) if info.condition_names else 1.0
-        steps, solver = settings.steps_and_solver(config)
+        steps, solver = settings.steps(config), settings.solver()
     settings.write_address(info, config)
     with right, friendly_errors():
         if known is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -18,10 +17,9 @@ from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
 from pages.components.numbers import percent
 from pages.components.theme import friendly_errors, plain
-from pages.parts.flow import settings
+from pages.parts.flow import charts, settings
 
 _METRICS = ("agreement", "precision", "recall")
-_SYMBOLS = {"agreement": "circle", "precision": "square", "recall": "diamond"}
 
 
 def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
@@ -86,11 +84,7 @@ def _measured(info: CheckpointInfo, step: int) -> Curve | None:
     if not clicked:
         return None
     bar = place.progress(0.0, t("flow.scales.progress", percent="0", **texts))
-    curve = guidance.measure(
-        info,
-        step,
-        lambda done: _report(bar, done, texts),
-    )
+    curve = guidance.measure(info, step, lambda done: _report(bar, done, texts))
     place.empty()
     return curve
 
@@ -100,25 +94,19 @@ def _report(bar: DeltaGenerator, done: float, texts: dict[str, int]) -> None:
 
 
 def _curve(curve: Curve, config: FlowConfig, step: int) -> None:
-    figure = go.Figure()
-    for metric in _METRICS:
-        figure.add_scatter(
-            x=[point.scale for point in curve.points],
-            y=[100 * getattr(point, metric) for point in curve.points],
-            name=t(f"flow.scales.metrics.{metric}"),
-            mode="lines+markers",
-            marker={"symbol": _SYMBOLS[metric], "size": 8},
-            hovertemplate=t("flow.scales.hover"),
-        )
-    figure.add_vline(config.guidance, line={"dash": "dash", "width": 1.5, "color": "#8a9499"})
-    figure.update_layout(
+    scales = [point.scale for point in curve.points]
+    figure = charts.lines(
+        [
+            (t(f"flow.scales.metrics.{metric}"), scales, [100 * getattr(point, metric) for point in curve.points])
+            for metric in _METRICS
+        ],
+        hover=t("flow.scales.hover"),
         height=340,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": t("flow.guidance"), "fixedrange": True},
-        yaxis={"ticksuffix": " %", "fixedrange": True, "rangemode": "tozero"},
+        xaxis={"title": t("flow.guidance")},
+        yaxis={"ticksuffix": " %", "rangemode": "tozero"},
     )
-    st.plotly_chart(figure, key="flow_curve", config={"displayModeBar": False})
+    figure.add_vline(config.guidance, line={"dash": "dash", "width": 1.5, "color": "#8a9499"})
+    st.plotly_chart(figure, key="flow_curve", config=charts.CONFIG)
     source = "published" if curve.published else "measured"
     st.caption(t(f"flow.scales.{source}", samples=f"{curve.samples:,}", own=f"{config.guidance:g}"))
     judge_note.untrained(step, curve)

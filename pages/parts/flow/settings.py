@@ -114,9 +114,9 @@ def guidance(config: FlowConfig) -> float:
     )
 
 
-def steps_and_solver(config: FlowConfig) -> tuple[int, Solver]:
-    """Show both and return them."""
-    steps = st.slider(
+def steps(config: FlowConfig) -> int:
+    """Show the slider of the solver steps and return their number."""
+    chosen = st.slider(
         t("flow.steps"),
         1,
         MAX_STEPS,
@@ -124,7 +124,12 @@ def steps_and_solver(config: FlowConfig) -> tuple[int, Solver]:
         help=t("flow.steps_help", own=config.steps),
         persist_state="session",
     )
-    solver = st.segmented_control(
+    return int(chosen)
+
+
+def solver() -> Solver:
+    """Show the choice of the solver and return it."""
+    chosen = st.segmented_control(
         t("flow.solver"),
         SOLVERS,
         format_func=lambda name: t(f"flow.solvers.{name}"),
@@ -133,7 +138,7 @@ def steps_and_solver(config: FlowConfig) -> tuple[int, Solver]:
         help=t("flow.solver_help"),
         persist_state="session",
     )
-    return int(steps), next(name for name in SOLVERS if name == solver)
+    return next(name for name in SOLVERS if name == chosen)
 
 
 def count(config: FlowConfig) -> int:

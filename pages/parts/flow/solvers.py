@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from genmodels.capabilities import FlowConfig
@@ -14,9 +13,7 @@ from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
-from pages.parts.flow import settings
-
-_SYMBOLS = {"euler": "circle", "midpoint": "square", "heun": "diamond"}
+from pages.parts.flow import charts, settings
 
 
 def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
@@ -84,25 +81,19 @@ def _images(comparison: Comparison) -> None:
 
 def _chart(comparison: Comparison) -> None:
     st.subheader(t("flow.solving.chart_title"), anchor=False)
-    figure = go.Figure()
+    series = []
     for solver in SOLVERS:
         points = [one for one in comparison.solutions if one.solver == solver]
-        figure.add_scatter(
-            x=[one.evaluations for one in points],
-            y=[one.error for one in points],
-            name=t(f"flow.solvers.{solver}"),
-            mode="lines+markers",
-            marker={"symbol": _SYMBOLS[solver], "size": 8},
-            hovertemplate=t("flow.solving.hover"),
-        )
-    figure.update_layout(
+        name = t(f"flow.solvers.{solver}")
+        series.append((name, [one.evaluations for one in points], [one.error for one in points]))
+    figure = charts.lines(
+        series,
+        hover=t("flow.solving.hover"),
         height=320,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"type": "log", "title": t("flow.solving.x"), "fixedrange": True, "dtick": "D2"},
-        yaxis={"type": "log", "title": t("flow.solving.y"), "fixedrange": True, "dtick": 1},
+        xaxis={"type": "log", "title": t("flow.solving.x"), "dtick": "D2"},
+        yaxis={"type": "log", "title": t("flow.solving.y"), "dtick": 1},
     )
-    st.plotly_chart(figure, key="flow_errors", config={"displayModeBar": False})
+    st.plotly_chart(figure, key="flow_errors", config=charts.CONFIG)
     st.caption(t("flow.solving.chart_caption"))
 
 

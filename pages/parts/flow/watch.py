@@ -31,7 +31,8 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
                 "seed": settings.seed(),
                 "label": settings.class_or_any(info),
                 "guidance": settings.guidance(config),
-                **dict(zip(("steps", "solver"), settings.steps_and_solver(config), strict=True)),
+                "steps": settings.steps(config),
+                "solver": settings.solver(),
                 "count": settings.count(config),
             }
         )
