@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +13,14 @@ from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, CheckpointError
 from genmodels.evaluation import guidance, reference_classifier
 from genmodels.evaluation.splits import shuffled
+from genmodels.latent import z_of_seeds
 from genmodels.publishing.publish import measure_guidance
 from genmodels.runs import catalog
 from genmodels.runs.files import read_json, write_json
 from genmodels.runs.folder import CARD, MEASURED, RunFolder
 from genmodels.service.flow import guidance as service
 from genmodels.service.flow.guidance import ScalesRequest
-from tests.support.flows import save_flow
+from tests.support.flows import assert_near, grey, pictures, save_flow
 
 
 @pytest.fixture
@@ -109,4 +111,10 @@ def test_a_run_is_measured_on_request(published: Path, monkeypatch: pytest.Monke
 def test_a_sheet_has_a_column_per_scale_and_a_row_per_seed(published: Path) -> None:
     sheet = service.sheet(ScalesRequest(model="flow", seed=3, label=7))
     assert (sheet.width, sheet.height, sheet.rows) == (28, 28, 6)
+    model: Any = catalog.load("flow")
+    z, condition = z_of_seeds(range(3, 9), 784).view(6, 1, 28, 28), {"label": torch.full((6,), 7)}
+    shown = pictures(sheet.png, len(guidance.SCALES), 6)
+    for column, scale in enumerate(guidance.SCALES):
+        *_, end = model.flow(z, condition=condition, guidance=scale)
+        assert_near(shown[:, column], grey(end), most=16)
     assert len(service.sheet_png(ScalesRequest(model="flow", seed=3, label=7))) > len(sheet.png)

@@ -18,7 +18,7 @@ from genmodels.service.flow import FlowRequest, encoding, solvers
 from genmodels.service.flow.encoding import EncodeRequest
 from genmodels.service.flow.solvers import SolverRequest
 from genmodels.service.paint import inputs
-from tests.support.flows import save_flow
+from tests.support.flows import assert_near, grey, pictures, save_flow
 from tests.support.runs import save_run
 
 
@@ -30,25 +30,6 @@ def runs(only_judge: Path, own_folders: Path) -> Path:
     save_flow(own_folders, "kept", "model.condition_dropout=0", "model.guidance=1")
     save_run(own_folders, "vae", "mnist_vae_2d", "data.name=digits")
     return own_folders
-
-
-def pictures(png: bytes, columns: int, rows: int) -> torch.Tensor:
-    """(rows, columns, 28, 28), numbers from 0 to 255."""
-    image = Image.open(io.BytesIO(png))
-    assert image.size == (28 * columns, 28 * rows)
-    return torch.tensor(list(image.tobytes())).view(rows, 28, columns, 28).transpose(1, 2)
-
-
-def grey(pixels: torch.Tensor) -> torch.Tensor:
-    """Pixels in [-1, 1] as numbers from 0 to 255."""
-    return pixels.clamp(-1, 1).add(1).mul(127.5).round().long().view(-1, 28, 28)
-
-
-def assert_near(a: torch.Tensor, b: torch.Tensor, most: int = 1) -> None:
-    """Equal but for rounding: in another batch the last bit of a sum may differ, in bfloat16 some of 256 levels."""
-    difference = (a - b).abs().float()
-    assert difference.max() <= most
-    assert difference.mean() < 1
 
 
 def test_only_flows_are_listed(runs: Path) -> None:

@@ -1,10 +1,12 @@
-"""Untrained flows whose images depend on class and time."""
+"""Untrained flows whose images depend on class and time, and their images in the sheets of a page."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import nn
 
 from genmodels import recipes
@@ -31,3 +33,22 @@ def save_flow(
                 nn.init.normal_(parameter, std=0.1)
         checkpoint.save(folder, step, model)
     return folder
+
+
+def pictures(png: bytes, columns: int, rows: int) -> torch.Tensor:
+    """(rows, columns, 28, 28), numbers from 0 to 255."""
+    image = Image.open(io.BytesIO(png))
+    assert image.size == (28 * columns, 28 * rows)
+    return torch.tensor(list(image.tobytes())).view(rows, 28, columns, 28).transpose(1, 2)
+
+
+def grey(pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels in [-1, 1] as numbers from 0 to 255."""
+    return pixels.clamp(-1, 1).add(1).mul(127.5).round().long().view(-1, 28, 28)
+
+
+def assert_near(a: torch.Tensor, b: torch.Tensor, most: int = 1) -> None:
+    """Equal but for rounding: in another batch the last bit of a sum may differ, in bfloat16 some of 256 levels."""
+    difference = (a - b).abs().float()
+    assert difference.max() <= most
+    assert difference.mean() < 1
