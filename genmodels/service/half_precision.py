@@ -23,7 +23,8 @@ _TIMED_PIXELS = 64 * 28 * 28
 class Float32GroupNorm(nn.Module):
     """Group normalisation computed in float32, with an output of the input's type.
 
-    On the CPU, that of bfloat16 maps in channels-last format takes up to seven times as long.
+    On the CPU, that of bfloat16 maps in channels-last format is slower: one evaluation of `mnist_flow` for 64 digits
+    takes 58 ms on one thread instead of 45.
     """
 
     def __init__(self, norm: nn.GroupNorm) -> None:
