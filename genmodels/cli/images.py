@@ -60,7 +60,7 @@ def translations(
     from genmodels.runs.folder import RunFolder
 
     chosen = _direction(direction)
-    _check_png(out)
+    check_png(out)
     model = catalog.load(name, step)
     if not isinstance(model, SupportsTranslation):
         raise CapabilityError(f"{name} does not translate images; `python -m genmodels models` lists families that do")
@@ -105,7 +105,8 @@ def _direction(direction: str) -> Direction:
     return directions[direction]
 
 
-def _check_png(out: Path) -> None:
+def check_png(out: Path) -> None:
+    """Raises ConfigError for a file to write that is no PNG."""
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
 
@@ -117,7 +118,7 @@ def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None
     from genmodels.data.formats import image_files
     from genmodels.images import preview, tiled
 
-    _check_png(out)
+    check_png(out)
     pixels = inputs.decode_file(image, image_files.MAX_FILE_BYTES, image_files.decode_whole)
 
     def report(done: int, total: int) -> None:

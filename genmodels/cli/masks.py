@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genmodels.cli.images import check_png
 from genmodels.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def masks(
     from genmodels.data import object_masks
     from genmodels.data.spec import DataConfig
 
-    if out.suffix.lower() != ".png":
-        raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
+    check_png(out)
     chosen = _indices(parts)
     settings = {"name": name, "size": size, "path": path, "path_b": path_b, "limit": limit}
     config = DataConfig.parse({key: value for key, value in settings.items() if value is not None})
