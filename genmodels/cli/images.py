@@ -15,6 +15,8 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.runs import catalog
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from genmodels.capabilities import Direction
     from genmodels.images.tiled import Way
 
@@ -73,8 +75,7 @@ def translations(
             [model.translate(part.to(model.device), chosen).cpu() for part in torch.split(images, 8)]
         )
     pairs = torch.stack([images, translated], 1).flatten(0, 1)
-    out.write_bytes(preview.png(preview.grid(pairs, min(_COLUMNS, len(pairs)), scale=1)))
-    typer.echo(out)
+    write_png(out, preview.grid(pairs, min(_COLUMNS, len(pairs)), scale=1))
 
 
 def stylize(name: Name, image: ImagePath, out: Out, max_side: MaxSide = None, step: Step = None) -> None:
@@ -111,12 +112,23 @@ def check_png(out: Path) -> None:
         raise ConfigError(f"{str(out)!r} does not end in .png, the only output format")
 
 
+def write_png(out: Path, image: Image) -> None:
+    """Write the image and print the name of its file; raises ConfigError if it cannot be written."""
+    from genmodels.images import preview
+
+    try:
+        out.write_bytes(preview.png(image))
+    except OSError as error:
+        raise ConfigError(f"{str(out)!r} cannot be written: {error}") from error
+    typer.echo(out)
+
+
 def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None, step: int | None) -> None:
-    from PIL import Image
+    from PIL.Image import fromarray
 
     from genmodels.cli import inputs
     from genmodels.data.formats import image_files
-    from genmodels.images import preview, tiled
+    from genmodels.images import tiled
 
     check_png(out)
     pixels = inputs.decode_file(image, image_files.MAX_FILE_BYTES, image_files.decode_whole)
@@ -130,8 +142,4 @@ def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None
     working = tiled.working_size(model, width, height, max_side=max_side)
     if working != (width, height):
         typer.echo(f"processed at {working[0]} x {working[1]} pixels and upsampled", err=True)
-    try:
-        out.write_bytes(preview.png(Image.fromarray(result)))
-    except OSError as error:
-        raise ConfigError(f"{str(out)!r} cannot be written: {error}") from error
-    typer.echo(out)
+    write_png(out, fromarray(result))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genmodels.cli.images import check_png
+from genmodels.cli.images import check_png, write_png
 from genmodels.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def masks(
     if found is None or (chosen and chosen != found.chosen):
         found = object_masks.compute(arrays, chosen, report, parts=found.parts if found else None)
         typer.echo(f"stored: {object_masks.store(arrays, found)}")
-    Image.fromarray(_overview(arrays.images, arrays.labels, found)).save(out)
+    write_png(out, Image.fromarray(_overview(arrays.images, arrays.labels, found)))
     for index, ratio in enumerate(found.parts.centred):
         mark = "  object" if index in found.chosen else ""
         typer.echo(f"part {index}: {ratio:.2f} times as active in the centre as at the border{mark}")

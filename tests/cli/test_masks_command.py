@@ -33,6 +33,9 @@ def test_it_stores_and_shows_masks_and_takes_other_parts(
     (file,) = (tmp_path / "masks").iterdir()
     with Image.open(out) as image:
         assert image.width == 28 * (1 + 8 + 2), "the image, its parts, the mask, and the image inside the mask"
+    with pytest.raises(ConfigError, match=r"none/overview\.png' cannot be written"):
+        masks("unpaired", tmp_path / "none" / "overview.png", **options)
+    capsys.readouterr()
     masks("unpaired", out, **options, parts="1,2")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines if line.endswith("object")] == ["part 1", "part 2"]
