@@ -12,6 +12,7 @@ from torch import Tensor
 from genmodels.capabilities import Condition, SupportsFlow
 from genmodels.errors import DataError
 from genmodels.images import preview
+from genmodels.model import Model
 from genmodels.service.dataset_images import tile_png
 from genmodels.service.fair_queue import queued
 from genmodels.service.flow import (
@@ -79,8 +80,8 @@ def classes_png(request: EncodeRequest, image: Tensor, side: int = 112) -> bytes
     """The decoded classes as a file, images about `side` pixels wide."""
 
     def task() -> bytes:
-        flow, noise = _noise(request, image)
-        images = _classes(flow, request, noise)
+        flow, model, noise = _noise(request, image)
+        images = _classes(flow, model, request, noise)
         return preview.png(enlarge(preview.grid(images, len(images), scale=1), side * len(images)))
 
     with queued():
@@ -96,10 +97,9 @@ def read(image: Tensor) -> int:
 
 
 def _encode(request: EncodeRequest, image: Tensor, judged: bool) -> Encoded:
-    flow, noise = _noise(request, image)
-    model = flow_of(request.model, request.step, exact=True)[1]
+    flow, model, noise = _noise(request, image)
     again = _integrate(flow, request, noise, condition_of(model, _label(request)), 0.0, 1.0, 1.0).clamp(-1, 1)
-    images = _classes(flow, request, noise)
+    images = _classes(flow, model, request, noise)
     sheet = sheet_png(images, len(images)) if len(images) else b""
     return Encoded(
         tile_png(image),
@@ -116,16 +116,16 @@ def _encode(request: EncodeRequest, image: Tensor, judged: bool) -> Encoded:
     )
 
 
-def _noise(request: EncodeRequest, image: Tensor) -> tuple[SupportsFlow, Tensor]:
+def _noise(request: EncodeRequest, image: Tensor) -> tuple[SupportsFlow, Model, Tensor]:
+    """The model, twice with its two types, and the encoded image (1, C, H, W)."""
     flow, model, config = flow_of(request.model, request.step, exact=True)
     check_guidance(request.model, config, request.guidance)
     condition = condition_of(model, _label(request))
-    return flow, _integrate(flow, request, image.to(model.device), condition, 1.0, 0.0, 1.0)
+    return flow, model, _integrate(flow, request, image.to(model.device), condition, 1.0, 0.0, 1.0)
 
 
-def _classes(flow: SupportsFlow, request: EncodeRequest, noise: Tensor) -> Tensor:
+def _classes(flow: SupportsFlow, model: Model, request: EncodeRequest, noise: Tensor) -> Tensor:
     """The noise decoded as each class (K, C, H, W) on the CPU; K is 0 for an unconditional model."""
-    model = flow_of(request.model, request.step, exact=True)[1]
     labels = preview.requested_labels(model)[:MAX_CLASSES]
     if not labels:
         return torch.empty(0, *noise.shape[1:])
