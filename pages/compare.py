@@ -14,12 +14,12 @@ from pages.components import choice, tiles
 from pages.components.file_buttons import png_button
 from pages.components.i18n import has, t
 from pages.components.model_choice import pick_part
-from pages.components.numbers import percent, unbroken
 from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.theme import friendly_errors, plain
 from pages.parts.compare import families, state
 from pages.parts.compare.metrics_table import MetricText, ValueText, metrics_table
+from pages.parts.compare.value_text import value_text
 
 _MAX_WIDTH = 320
 _PARTS = ("samples", "families")
@@ -136,16 +136,8 @@ def _same_seeds(chosen: list[CheckpointInfo]) -> None:
 def _value_text(metric: Metric, value: Value) -> ValueText:
     if value.value is None:
         return ValueText(t("compare.not_measured" if value.applies else "compare.not_applicable"), muted=True)
-    if metric.name == "seconds":
-        unit = "seconds" if value.value < 120 else "minutes"
-        return ValueText(
-            t(f"compare.{unit}", count=f"{value.value / (1 if unit == 'seconds' else 60):.0f}"), "", value.best
-        )
-    text = t(f"compare.metric.{metric.name}.value", value=value.value, percent=unbroken(percent(value.value)))
-    if value.spread is None:
-        return ValueText(text, "", value.best)
-    small = t(f"compare.metric.{metric.name}.value", value=value.spread, percent=unbroken(percent(value.spread)))
-    return ValueText(text, f"± {small}", value.best)
+    small = "" if value.spread is None else f"± {value_text(metric.name, value.spread)}"
+    return ValueText(value_text(metric.name, value.value), small, value.best)
 
 
 def _capitalised(text: str) -> str:
@@ -166,9 +158,7 @@ def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
         key = f"compare.metric.{row.metric.name}"
         direction = t(f"compare.direction.{row.metric.better}")
         if row.real is not None:
-            direction += t(
-                "compare.table.real", value=t(f"{key}.value", value=row.real, percent=unbroken(percent(row.real)))
-            )
+            direction += t("compare.table.real", value=value_text(row.metric.name, row.real))
         lines.append(
             MetricText(
                 _capitalised(name_of(row.metric.key)) if row.metric.key else t(f"{key}.name"),

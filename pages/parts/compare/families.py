@@ -11,9 +11,9 @@ from genmodels.evaluation.metric_table import meaning_of
 from genmodels.service import compare, families
 from genmodels.service.families import COLUMNS, TIMED, FamilyRow
 from pages.components.i18n import has, t
-from pages.components.numbers import percent, unbroken
 from pages.components.theme import friendly_errors, plain
 from pages.parts.compare.families_table import Cell, Heading, families_table
+from pages.parts.compare.value_text import value_text
 
 _HEADS = ("model", *COLUMNS, "sample", "limits")
 _KEYS = {metric.name: metric.key for metric in compare.METRICS}
@@ -87,11 +87,7 @@ def _value(name: str, row: FamilyRow) -> Cell:
         return Cell(t(f"compare.families.missing.{reason}"), reason=t(f"compare.families.missing.why_{reason}"))
     if name == "elbo":
         return Cell(t("compare.families.nats", value=value.value), value.value)
-    if name == "seconds":
-        unit, scale = ("seconds", 1) if value.value < 120 else ("minutes", 60)
-        return Cell(t(f"compare.{unit}", count=f"{value.value / scale:.0f}"), value.value)
-    text = t(f"compare.metric.{name}.value", value=value.value, percent=unbroken(percent(value.value)))
-    return Cell(text, value.value)
+    return Cell(value_text(name, value.value), value.value)
 
 
 def _time(seconds: float | None) -> Cell:
