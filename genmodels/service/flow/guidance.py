@@ -157,7 +157,7 @@ def _published(info: CheckpointInfo) -> Curve | None:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not hold a curve over guidance scales ({error!r}); measure it again with "
-            f"`python -m genmodels card {info.path.name} --measure`"
+            f"`python -m genmodels card {info.path.name} --guidance`"
         ) from error
 
 
