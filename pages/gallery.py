@@ -155,27 +155,26 @@ class _Target(NamedTuple):
     primary: bool = True
 
 
+_TARGETS = {
+    "flow": ("open_flow", "air", "flow.py"),
+    "conditional": ("open_conditional", "tune", "conditional.py"),
+    "constant": ("open_steps", "history", "latent.py"),
+    "latent": ("open_latent", "open_with", "latent.py"),
+    "paint": ("open_paint", "brush", "paint.py"),
+    "translation": ("open_translate", "swap_horiz", "translate.py"),
+    "stylizing": ("open_stylize", "palette", "stylize.py"),
+    "sound": ("open_speak", "record_voice_over", "speak.py"),
+}
+"""Label, icon and page by purpose."""
+
+
 def _target_of(info: CheckpointInfo) -> _Target:
     """The page that suits the model best."""
     part = _manifold_part(info)
     if part is not None:
         return _Target(f"open_{part}", "bubble_chart", "manifold.py", {"model": info.name, "part": part})
-    if has_flow(info):
-        return _Target("open_flow", "air", "flow.py", {"model": info.name})
-    if _purpose(info) == "conditional":
-        return _Target("open_conditional", "tune", "conditional.py", {"model": info.name})
-    if "latent" in info.capabilities and not info.latent_dim:
-        return _Target("open_steps", "history", "latent.py", {"model": info.name})
-    if "latent" in info.capabilities:
-        return _Target("open_latent", "open_with", "latent.py", {"model": info.name})
-    if _paints(info):
-        return _Target("open_paint", "brush", "paint.py", {"model": info.name})
-    if "translation" in info.capabilities:
-        return _Target("open_translate", "swap_horiz", "translate.py", {"model": info.name})
-    if is_fast_style(info):
-        return _Target("open_stylize", "palette", "stylize.py", {"model": info.name})
-    if can_speak(info):
-        return _Target("open_speak", "record_voice_over", "speak.py", {"model": info.name})
+    if (purpose := _purpose(info)) in _TARGETS:
+        return _Target(*_TARGETS[purpose], {"model": info.name})
     if "classification" in info.capabilities and info.image_shape == (1, 28, 28) and len(info.classes) == 10:
         return _Target("open_classify", "draw", "classify.py", {"model": info.name})
     if info.published and info.recipe:
