@@ -155,6 +155,7 @@ class _Target(NamedTuple):
     primary: bool = True
 
 
+# Label, icon and page by purpose. A comment: Streamlit would draw a string that stands alone.
 _TARGETS = {
     "flow": ("open_flow", "air", "flow.py"),
     "conditional": ("open_conditional", "tune", "conditional.py"),
@@ -165,7 +166,6 @@ _TARGETS = {
     "stylizing": ("open_stylize", "palette", "stylize.py"),
     "sound": ("open_speak", "record_voice_over", "speak.py"),
 }
-"""Label, icon and page by purpose."""
 
 
 def _target_of(info: CheckpointInfo) -> _Target:
