@@ -193,6 +193,20 @@ class SupportsStylizing(Protocol):
 
 
 @runtime_checkable
+class SupportsOnePassStylizing(SupportsStylizing, Protocol):
+    """A style network, which is trained for one style. The canvas of an optimisation is not one."""
+
+    @property
+    def training_side(self) -> int:
+        """Longer side of the training images in pixels: the scale at which images are stylised by default."""
+        ...
+
+    def stylize_full_size(self, content: Tensor) -> Tensor:
+        """Content (B, C, H, W) of any size, stylised in one pass at its own size."""
+        ...
+
+
+@runtime_checkable
 class SupportsPainting(Protocol):
     def painting(self) -> Tensor:
         """The image (1, C, H, W) in [-1, 1] that training optimises, in its current state."""

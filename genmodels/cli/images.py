@@ -25,6 +25,14 @@ Out = Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")
 MaxSide = Annotated[
     int | None, typer.Option(min=1, help="Downsample larger images to this side, and upsample the result.")
 ]
+StyleSide = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Downsample larger images to this side, and upsample the result; by default the side of the training "
+        "images. With the image's own side or more, the strokes keep their size in pixels.",
+    ),
+]
 Direct = Annotated[str, typer.Option(help="ab: domain A to domain B; ba: domain B to domain A.")]
 _COLUMNS = 8
 """Columns of `translations`: four images with their translations."""
@@ -78,7 +86,7 @@ def translations(
     write_png(out, preview.grid(pairs, min(_COLUMNS, len(pairs)), scale=1))
 
 
-def stylize(name: Name, image: ImagePath, out: Out, max_side: MaxSide = None, step: Step = None) -> None:
+def stylize(name: Name, image: ImagePath, out: Out, max_side: StyleSide = None, step: Step = None) -> None:
     """Stylise an image with a fast style network; the size stays."""
     _translate(name, image, out, "stylize", max_side, step)
 
@@ -139,7 +147,7 @@ def _translate(name: str, image: Path, out: Path, way: Way, max_side: int | None
 
     model, (height, width) = catalog.load(name, step), pixels.shape[:2]
     result = tiled.translate_image(model, pixels, way, max_side=max_side, on_progress=report)
-    working = tiled.working_size(model, width, height, max_side=max_side)
+    working = tiled.working_size(model, width, height, max_side=tiled.side_limit(model, way, max_side))
     if working != (width, height):
         typer.echo(f"processed at {working[0]} x {working[1]} pixels and upsampled", err=True)
     write_png(out, fromarray(result))

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genmodels.capabilities import Direction, SupportsPainting, SupportsStylizing, SupportsTranslation
+from genmodels.capabilities import Direction, SupportsOnePassStylizing, SupportsTranslation
 from genmodels.data.formats.image_files import MAX_PIXELS
 from genmodels.data.loader import to_float, to_uint8
 from genmodels.errors import CapabilityError, ConfigError, DataError
@@ -56,18 +56,18 @@ def translate_image(
 ) -> np.ndarray:
     """`image`, uint8 (H, W, 3) or (H, W, 4) with transparency, translated or stylised: uint8 of the same shape.
 
-    It is translated at `working_size` and resized with `to_full_size`. Transparent pixels count as white, and stay
+    It is translated at `working_size`, with sides of at most `side_limit`, and resized with `to_full_size`: a style
+    network works at its scale of training unless `max_side` is larger. Transparent pixels count as white, and stay
     transparent. `on_progress(done, total)` is called after each tile. `auto` times float32 and bfloat16 once per model.
     Raises CapabilityError if the model cannot do this, ConfigError for a `max_side` below 1, DataError for another
     array or an image that is too narrow or too large.
     """
-    if max_side is not None and max_side < 1:
-        raise ConfigError(f"max_side = {max_side} is not allowed: at least 1 pixel, or none for the full size")
     _check_capability(model, way)
+    limit = side_limit(model, way, max_side)
     colours, alpha = split_alpha(image)
     height, width = colours.shape[:2]
     check_shape(width, height)
-    working = resized(colours, *working_size(model, width, height, tile, max_side))
+    working = resized(colours, *working_size(model, width, height, tile, limit))
     tiles = translate_tiles(model, working, way, tile=tile, precision=precision)
     with torch.inference_mode():
         translated = _drain(tiles, on_progress)
@@ -103,6 +103,20 @@ def translate_tiles(
         translated = yield from _run_tiles(network, pixels, way, tile)
     cropped = translated[:, :height, :width].permute(1, 2, 0)
     return (cropped.expand(-1, -1, 3) if grey else cropped).contiguous().numpy()
+
+
+def side_limit(model: Model, way: Way, max_side: int | None = None) -> int | None:
+    """The longest side in pixels at which the network gets an image: `max_side` if it is set.
+
+    By default None, no limit, for a translation, and the side of the training images for a style network: its strokes
+    have a fixed size in pixels. Raises ConfigError for a `max_side` below 1.
+    """
+    if max_side is not None and max_side < 1:
+        raise ConfigError(f"max_side = {max_side} is not allowed: at least 1 pixel, or none for the default")
+    if max_side is None and way == "stylize":
+        assert isinstance(model, SupportsOnePassStylizing)
+        return model.training_side
+    return max_side
 
 
 def check_shape(width: int, height: int) -> None:
@@ -159,20 +173,20 @@ def _drain(tiles: Generator[tuple[int, int], None, np.ndarray], on_progress: Pro
 def _check_capability(model: Model, way: Way) -> None:
     """Raises CapabilityError if the model has no such network."""
     if way == "stylize":
-        if not isinstance(model, SupportsStylizing) or isinstance(model, SupportsPainting):
+        if not isinstance(model, SupportsOnePassStylizing):
             raise CapabilityError(f"{model.title} cannot stylise an image in one pass; choose a fast style network")
     elif not isinstance(model, SupportsTranslation):
         raise CapabilityError(f"{model.title} cannot translate images; choose a model that can, such as a CycleGAN")
 
 
 def _multiple(model: Model) -> int:
-    assert isinstance(model, SupportsTranslation | SupportsStylizing)
+    assert isinstance(model, SupportsTranslation | SupportsOnePassStylizing)
     return model.multiple
 
 
 def _core_and_overlap(model: Model, tile: int) -> tuple[int, int] | None:
     """Side of a tile's core and width of the overlap around it, in pixels; None if the receptive field is too large."""
-    assert isinstance(model, SupportsTranslation | SupportsStylizing)
+    assert isinstance(model, SupportsTranslation | SupportsOnePassStylizing)
     multiple = model.multiple
     overlap = round_up(max(_MIN_OVERLAP, model.receptive_radius), multiple)
     core = (tile - 2 * overlap) // multiple * multiple
@@ -229,8 +243,8 @@ def _run(model: Model, pixels: np.ndarray, way: Way) -> Tensor:
     x = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
     x = to_float(x.to(model.device)).to(next(model.parameters()).dtype)
     if way == "stylize":
-        assert isinstance(model, SupportsStylizing)
-        return next(iter(model.stylize(x)))
+        assert isinstance(model, SupportsOnePassStylizing)
+        return model.stylize_full_size(x)
     assert isinstance(model, SupportsTranslation)
     return model.translate(x, way)
 

@@ -195,14 +195,33 @@ class FastStyle(Model):
     def receptive_radius(self) -> int:
         return resnet_radius(self.config.residual_blocks, self.config.kernel)
 
+    @property
+    def training_side(self) -> int:
+        """Longer side of the training images in pixels."""
+        return max(self.config.shape[1:])
+
     def stylize(self, content: Tensor, style: Tensor | None = None, *, steps: int = 1) -> Iterator[Tensor]:
         """Yields `content` stylised, float32, the same shape: one image, as one pass is all, whatever `steps` is.
 
-        Shape: (B, C, H, W) in [-1, 1], any size. Raises CapabilityError if a style is given.
+        Larger images go through the network at the scale of training, `training_side`, and the result is upsampled:
+        brush strokes and swirls then have the same size in the image as in training. `stylize_full_size` keeps their
+        size in pixels instead. Shape: (B, C, H, W) in [-1, 1], any size. Raises CapabilityError if a style is given.
         """
         if style is not None:
             raise CapabilityError(f"{self.title} has only the style it was trained for; leave the style out")
-        yield self._forward(content, _MARGIN).float()
+        height, width = content.shape[2:]
+        factor = min(1.0, self.training_side / max(height, width))
+        if factor == 1:
+            yield self.stylize_full_size(content)
+            return
+        size = max(1, round(height * factor)), max(1, round(width * factor))
+        small = F.interpolate(content, size, mode="bicubic", antialias=True).clamp(-1, 1)
+        stylized = self.stylize_full_size(small)
+        yield F.interpolate(stylized, (height, width), mode="bicubic").clamp(-1, 1)
+
+    def stylize_full_size(self, content: Tensor) -> Tensor:
+        """`content` stylised in one pass at its own size, float32. Shape: (B, C, H, W) in [-1, 1], any size."""
+        return self._forward(content, _MARGIN).float()
 
     # ----------------------------------------------------------------- metrics
 

@@ -165,8 +165,8 @@ def _limits(info: catalog.CheckpointInfo, spec: Spec) -> str:
     if "stylizing" in info.capabilities:
         side = max(spec.data_spec.image_shape or (0,))
         return (
-            f"It stylises any photograph, in one style only. It was trained on images of {side} pixels, and its "
-            "brush strokes keep that size in pixels: fine on a large photograph, coarser on a downscaled one."
+            f"It stylises any photograph, in one style only. It was trained on images of {side} pixels. Larger "
+            "photographs are reduced to that by default: at their own size the brush strokes are finer."
         )
     return f"Trained on {spec.data_spec.title} only: {_outside(info)}"
 

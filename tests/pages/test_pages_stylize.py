@@ -175,7 +175,7 @@ def test_fast_networks_answer_for_the_photograph(runs: Path, tmp_path: Path) -> 
     app.multiselect(key="stylize_networks").set_value(["fast", "other"]).run()
     keys = [button.key for button in app.get("download_button")]
     assert keys == ["stylize_png_fast", "stylize_png_other"]
-    assert "fast · 64 x 48 pixels" in page_text(app)
+    assert "fast · 32 x 24 pixels, reduced from 64 x 48" in page_text(app)
     app.multiselect(key="stylize_networks").set_value([]).run()
     assert "Choose a network" in page_text(app)
     unknown = open_page("stylize", model="nobody")
@@ -206,6 +206,9 @@ def test_a_public_server_paints_at_once_and_not_slowly(
     assert [button.key for button in app.button] == []
     assert not app.select_slider(key="stylize_longest").disabled
     assert [button.key for button in app.get("download_button")] == ["stylize_png_fast"]
+    assert "32 x 26 pixels, reduced from 60 x 48" in page_text(app), "the scale of training by default"
+    app.select_slider(key="stylize_longest").set_value(256).run()
+    assert "fast · 60 x 48 pixels" in page_text(app)
 
 
 def test_the_gallery_leads_here(runs: Path, tmp_path: Path) -> None:

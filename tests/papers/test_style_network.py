@@ -33,13 +33,34 @@ def test_the_result_has_the_size_of_the_image(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     model = FastStyle.build(image_shape=(3, 32, 32), width=4, residual_blocks=1).requires_grad_(False).eval()
     photo = picture(*size)
-    stylized = translate_image(model, photo, "stylize", precision="fp32")
-    assert stylized.shape == photo.shape
-    assert stylized.dtype == np.uint8
-    (direct,) = model.stylize(torch.zeros(2, 3, size[1], size[0]))
-    assert direct.shape == (2, 3, size[1], size[0])
+    for max_side in (None, 3000):  # at the scale of training, and at the image's own size
+        stylized = translate_image(model, photo, "stylize", max_side=max_side, precision="fp32")
+        assert stylized.shape == photo.shape
+        assert stylized.dtype == np.uint8
+    zeros = torch.zeros(2, 3, size[1], size[0])
+    (direct,) = model.stylize(zeros)
+    assert direct.shape == model.stylize_full_size(zeros).shape == zeros.shape
     transparent = np.concatenate([photo, np.full((*photo.shape[:2], 1), 9, np.uint8)], 2)
     assert np.array_equal(translate_image(model, transparent, "stylize", precision="fp32")[..., 3], transparent[..., 3])
+
+
+def test_a_large_image_is_stylised_at_the_scale_of_training() -> None:
+    """By default, by the model's method and as a file; a larger `max_side` keeps the image's own size."""
+    torch.manual_seed(0)
+    model = FastStyle.build(image_shape=(3, 24, 32), width=4, residual_blocks=1).requires_grad_(False).eval()
+    assert model.training_side == 32
+    photo = picture(128, 64)
+    small = np.asarray(Image.fromarray(photo).resize((32, 16), Image.Resampling.LANCZOS))
+    stylized = Image.fromarray(translate_image(model, small, "stylize", precision="fp32"))
+    wanted = np.asarray(stylized.resize((128, 64), Image.Resampling.LANCZOS)).astype(int)
+    assert np.array_equal(translate_image(model, photo, "stylize", precision="fp32"), wanted)
+    whole = translate_image(model, photo, "stylize", max_side=128, precision="fp32").astype(int)
+    assert np.abs(whole - wanted).mean() > 4
+
+    (direct,) = model.stylize(tensor(128, 64))
+    errors = [np.abs(direct[0].permute(1, 2, 0).add(1).mul(127.5).numpy() - x).mean() for x in (wanted, whole)]
+    assert errors[0] < 0.3 * errors[1]  # the two ways of downsampling differ a little
+    assert torch.equal(next(model.stylize(tensor(32, 24))), model.stylize_full_size(tensor(32, 24)))
 
 
 def test_the_border_is_stylised_like_the_middle() -> None:
@@ -62,7 +83,8 @@ def test_tiles_of_a_large_image_have_no_seam() -> None:
     model = FastStyle.build(image_shape=(3, 32, 32), width=4, residual_blocks=1).requires_grad_(False).eval()
     photo = picture(500, 420)
     whole, tiled = (
-        translate_image(model, photo, "stylize", tile=tile, precision="fp32").astype(int) for tile in (768, 320)
+        translate_image(model, photo, "stylize", max_side=500, tile=tile, precision="fp32").astype(int)
+        for tile in (768, 320)
     )
     across = np.abs(np.diff(tiled, axis=1)).mean((0, 2))
     assert across.max() < 1.5 * np.abs(np.diff(whole, axis=1)).mean((0, 2)).max()
@@ -94,6 +116,11 @@ def test_the_command_line_stylises_a_file(
         "stylize",
     )
     assert np.abs(np.asarray(Image.open(out)).astype(int) - stylized).max() <= 1
+    at_scale = np.asarray(Image.open(out)).astype(int)
+    assert "processed at 28 x 19 pixels and upsampled" in capsys.readouterr().err
+    assert run("fast_style", str(photo), str(out), "--max-side", "45") == 0
+    assert "upsampled" not in capsys.readouterr().err
+    assert np.abs(np.asarray(Image.open(out)) - at_scale).mean() > 1
     assert run("style_transfer", str(photo), str(out)) == 1
     assert "cannot stylise an image in one pass; choose a fast style network" in capsys.readouterr().err
 

@@ -122,34 +122,42 @@ def test_fast_networks_are_listed_and_canvases_are_not(runs: Path) -> None:
 
 def test_a_result_is_that_of_the_network_at_the_size_of_the_image_up_to_the_limit(runs: Path) -> None:
     picture = photo(160, 96)
-    found = stylize.stylize(StylizeRequest(model="fast", step=10), image_file(picture))
+    found = stylize.stylize(StylizeRequest(model="fast", step=10, longest=512), image_file(picture))
     assert (found.size, found.original_size) == ((160, 96), (160, 96))
     model = checkpoint.load_model(runs / "fast", 10)
-    wanted = translate_image(model, np.asarray(picture), "stylize")
+    wanted = translate_image(model, np.asarray(picture), "stylize", max_side=512)
     assert wanted.std() > 5
     assert np.array_equal(found.pixels, wanted)
     small = stylize.stylize(StylizeRequest(model="fast", step=10, longest=64), image_file(picture))
     assert (small.size, small.original_size) == ((64, 38), (160, 96))
     reduced = np.asarray(picture.resize((64, 38), Image.Resampling.LANCZOS))
-    assert np.array_equal(small.pixels, translate_image(model, reduced, "stylize"))
+    assert np.array_equal(small.pixels, translate_image(model, reduced, "stylize", max_side=64))
     assert not np.array_equal(
-        found.pixels, stylize.stylize(StylizeRequest(model="fast", step=0), image_file(picture)).pixels
+        found.pixels, stylize.stylize(StylizeRequest(model="fast", step=0, longest=512), image_file(picture)).pixels
     )
     kept = Image.open(io.BytesIO(stylize.png(StylizeRequest(model="fast", longest=64), image_file(picture))))
     assert (kept.format, kept.size) == ("PNG", (64, 38))
     assert np.array_equal(np.asarray(kept), small.pixels)
 
 
+def test_by_default_a_result_has_the_size_of_the_training_images(runs: Path) -> None:
+    found = stylize.stylize(StylizeRequest(model="fast"), image_file(photo(160, 96)))
+    assert checkpoint.load_model(runs / "fast", 10).config.shape == (3, 32, 32)
+    assert (found.size, found.original_size) == ((32, 19), (160, 96))
+    small = stylize.stylize(StylizeRequest(model="fast"), image_file(photo(30, 20)))
+    assert small.size == small.original_size == (30, 20)
+
+
 def test_transparency_is_kept_and_orientation_is_applied(runs: Path) -> None:
     clear = photo(40, 30, "RGBA")
-    found = stylize.stylize(StylizeRequest(model="fast"), image_file(clear))
+    found = stylize.stylize(StylizeRequest(model="fast", longest=512), image_file(clear))
     assert np.array_equal(found.pixels[..., 3], np.asarray(clear)[..., 3])
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = ImageFile("phone.jpg", encoded(photo(64, 32), "JPEG", exif=exif))
-    assert stylize.stylize(StylizeRequest(model="fast"), turned).size == (32, 64)
+    assert stylize.stylize(StylizeRequest(model="fast", longest=512), turned).size == (32, 64)
     assert stylize.stylize(StylizeRequest(model="fast"), image_file(photo(1, 1))).size == (1, 1)
-    assert stylize.stylize(StylizeRequest(model="fast"), image_file(photo(3000, 20))).size == (512, 3)
+    assert stylize.stylize(StylizeRequest(model="fast", longest=512), image_file(photo(3000, 20))).size == (512, 3)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from PIL import Image
 from pydantic import Field
 
 from genmodels import recipes, registry
-from genmodels.capabilities import SupportsPainting, SupportsStylizing
+from genmodels.capabilities import SupportsOnePassStylizing
 from genmodels.config import FROM_DATA, Frozen
 from genmodels.data.formats import image_files
 from genmodels.data.sandbox import image_decoders
@@ -67,7 +67,12 @@ class PaintingSettings(Frozen):
 class StylizeRequest(ModelRequest):
     """A fast network, and the size of its result."""
 
-    longest: int = Field(512, ge=16, le=FAST_SIZES[-1], description="longer side in pixels; larger images are reduced")
+    longest: int | None = Field(
+        None,
+        ge=16,
+        le=FAST_SIZES[-1],
+        description="longer side in pixels; larger images are reduced. Empty: the side of the training images",
+    )
 
 
 @dataclass(frozen=True)
@@ -166,19 +171,20 @@ def style_of(info: CheckpointInfo) -> str | None:
 
 
 def stylize(request: StylizeRequest, file: ImageFile, on_progress: Progress | None = None) -> Stylized:
-    """A file's image in the network's style, at its own size up to `longest`; cached.
+    """A file's image in the network's style, at its own size up to `longest`, by default its scale of training; cached.
 
     The EXIF orientation is applied. Transparent images are stylized on white and keep their transparency.
     `on_progress(done, total)` is called after each tile, on the caller's thread. Raises DataError if the file is not an
     image or too large, CapabilityError if the model is not a fast style network, UnknownNameError and CheckpointError.
     """
-    model, key = run(lambda: _network(request))
+    model, key, training_side = run(lambda: _network(request))
+    longest = request.longest or training_side
 
     def make() -> tuple[Stylized, int]:
         source_image = image_decoders.decode_whole(file.raw)
         original = source_image.shape[1], source_image.shape[0]
         tiled.check_shape(*original)
-        factor = min(1.0, request.longest / max(original))
+        factor = min(1.0, longest / max(original))
         size = max(1, round(original[0] * factor)), max(1, round(original[1] * factor))
         size = tiled.working_size(model, *size, TILE)
         if size != original:
@@ -193,7 +199,7 @@ def stylize(request: StylizeRequest, file: ImageFile, on_progress: Progress | No
         seconds = time.perf_counter() - began
         return Stylized(shown(source_image), shown(pixels), pixels, original, seconds), pixels.nbytes
 
-    return cached(Stylized, (key, request.longest), file.raw, make)
+    return cached(Stylized, (key, longest), file.raw, make)
 
 
 def png(request: StylizeRequest, file: ImageFile) -> bytes:
@@ -201,8 +207,9 @@ def png(request: StylizeRequest, file: ImageFile) -> bytes:
     return preview.png(Image.fromarray(stylize(request, file).pixels), compress_level=3)
 
 
-def _network(request: StylizeRequest) -> tuple[Model, ModelKey]:
+def _network(request: StylizeRequest) -> tuple[Model, ModelKey, int]:
+    """The network, its key in the cache, and the longer side of its training images."""
     model, key = model_of(request.model, request.step)
-    if not isinstance(model, SupportsStylizing) or isinstance(model, SupportsPainting):
+    if not isinstance(model, SupportsOnePassStylizing):
         raise CapabilityError(f"{request.model} cannot paint at once; choose a fast style network, which has one style")
-    return model, key
+    return model, key, model.training_side

@@ -17,6 +17,8 @@ from pages.components.page import by_name, no_models
 from pages.components.theme import friendly_errors, plain
 from pages.components.tile_progress import tile_progress
 
+_TRAINING = 0
+"""The size of each network's training images, as an option next to the sizes in pixels."""
 _MAX_NETWORKS = 4
 """Networks that can be chosen together: each takes about a second for a photograph of 512 pixels."""
 
@@ -36,14 +38,16 @@ def show(content: ImageFile | None) -> None:
 
 def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> None:
     names = _pick(infos)
-    st.session_state.setdefault("stylize_longest", StylizeRequest(model="any").longest)
-    longest = st.select_slider(
+    st.session_state.setdefault("stylize_longest", _TRAINING)
+    chosen = st.select_slider(
         t("stylize.fast.longest"),
-        stylize.FAST_SIZES,
+        (_TRAINING, *stylize.FAST_SIZES),
+        format_func=lambda size: t("stylize.fast.longest_training") if size == _TRAINING else str(size),
         key="stylize_longest",
         help=t("stylize.fast.longest_help"),
         persist_state="session",
     )
+    longest = None if chosen == _TRAINING else chosen
     if content is None:
         st.info(t("stylize.fast.waiting"), icon=":material/add_photo_alternate:")
     elif not names:
@@ -51,7 +55,7 @@ def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> Non
     else:
         for name in names:
             with friendly_errors():
-                _result(infos[name], content, int(longest))
+                _result(infos[name], content, longest)
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
@@ -80,7 +84,7 @@ def _title(info: CheckpointInfo) -> str:
     return t(f"stylize.fast.option.{'published' if info.published else 'run'}", style=style, name=info.name)
 
 
-def _result(info: CheckpointInfo, content: ImageFile, longest: int) -> None:
+def _result(info: CheckpointInfo, content: ImageFile, longest: int | None) -> None:
     request = StylizeRequest.parse({"model": info.name, "step": info.steps[-1], "longest": longest})
     place = st.empty()
     result = stylize.stylize(request, content, tile_progress(place, plain(info.name)))
