@@ -17,6 +17,7 @@ PARTS = (
     "wavenet",
     "translation",
     "style",
+    "style_distance",
     "tiny_judge",
     "sampling",
     "quality",

@@ -22,6 +22,7 @@ LAST = {
     "wavenet": r"best against the tutorial's: \d",
     "translation": r"300 x 40.*GB peak memory",
     "style": r"SSIM with the same in float32: 0\.\d+",
+    "style_distance": r"mean ratio: relu3_1 \d+\.\d+, relu4_1 \d+\.\d+",
     "tiny_judge": r"mean \d+\.\d+ % of 500 test digits",
     "sampling": r"mnist_wgan_gp +published +\d",
     "quality": r"pattern_1010_gan +largest error +0\.\d+ +0 to 0\.15: reached",
