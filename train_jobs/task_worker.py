@@ -18,6 +18,7 @@ from pathlib import Path
 from genmodels.errors import GenmodelsError
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
+from genmodels.system.imports import without_collections
 from genmodels.system.processes import leave
 from train_jobs.worker import FAILED, FINISHED
 
@@ -42,8 +43,9 @@ def execute(report: RunFolder, task: Callable[[], object]) -> int:
 
 def measure(name: str, step: int) -> None:
     """Measure a saved step of a checkpoint and store the metrics."""
-    from genmodels import evaluation
-    from genmodels.service.evaluate import SAMPLES, stored_metrics
+    with without_collections():
+        from genmodels import evaluation
+        from genmodels.service.evaluate import SAMPLES, stored_metrics
 
     path = catalog.find(name)
     metrics = evaluation.evaluate(catalog.load(path, step), RunFolder(path).spec(), samples=SAMPLES)
@@ -52,7 +54,8 @@ def measure(name: str, step: int) -> None:
 
 def publish(report: RunFolder, run: Path, name: str) -> None:
     """Publish a run and report the fraction that is done."""
-    from genmodels.publishing.publish import publish as publish_run
+    with without_collections():
+        from genmodels.publishing.publish import publish as publish_run
 
     publish_run(run, name, report=lambda done, total: report.write_status(phase="publishing", fraction=done / total))
 

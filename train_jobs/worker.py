@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from genmodels.system.imports import without_collections
 from genmodels.system.processes import leave
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
@@ -54,8 +55,10 @@ def execute(
     run = RunFolder(folder)
     try:
         with _sole_worker(folder):
-            from genmodels.training.runner import train_folder
+            with without_collections():
+                import torch._dynamo  # torch's first optimizer imports it, even if nothing is compiled
 
+                from genmodels.training.runner import train_folder
             outcome = train_folder(run, device=device, stop=stop, on_report=on_report)
     except GenmodelsError as error:
         log.error("error: %s", error)

@@ -93,9 +93,11 @@ def python(
 
 def _serve(connection: socket.socket) -> None:
     """Import the libraries; then fork for each request, and answer with the pid and the exit code."""
+    gc.disable()
     for name in _LIBRARIES:
         __import__(name)
     gc.collect()
+    gc.enable()
     gc.freeze()  # a fork neither searches these objects nor copies their memory
     path = sys.path[1:]  # without the folder of this file
     while True:
