@@ -56,7 +56,7 @@ def execute(
     try:
         with _sole_worker(folder):
             with without_collections():
-                import torch._dynamo  # torch's first optimizer imports it, even if nothing is compiled
+                import torch._dynamo  # noqa: F401 - torch's first optimizer imports it, even if nothing is compiled
 
                 from genmodels.training.runner import train_folder
             outcome = train_folder(run, device=device, stop=stop, on_report=on_report)
