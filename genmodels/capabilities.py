@@ -14,12 +14,12 @@ from torch import Tensor
 
 from genmodels.model import Model
 from genmodels.networks.code_settings import CodeSettings
+from genmodels.networks.flow_settings import Solver
 from genmodels.networks.pixel_settings import PixelSettings
 from genmodels.sampling.options import SamplingOptions
 
 Condition = Mapping[str, Tensor] | None
 Direction = Literal["a_to_b", "b_to_a"]
-Solver = Literal["euler", "midpoint", "heun"]
 
 
 @runtime_checkable
@@ -363,7 +363,17 @@ class FlowConfig(Protocol):
     def solver(self) -> Solver: ...
 
     @property
+    def solvers(self) -> tuple[Solver, ...]:
+        """The solvers that the model has."""
+        ...
+
+    @property
     def guidance(self) -> float: ...
+
+    @property
+    def trained_guidance(self) -> float | None:
+        """The guidance scale that training built into the velocity; None if it is chosen when sampling."""
+        ...
 
     @property
     def guidable(self) -> bool:

@@ -102,6 +102,8 @@ class ModelConfig(Frozen):
 
     batch_keys: ClassVar[tuple[str, ...]] = ("image",)
     """Keys of the batches that the model trains on."""
+    initial_families: ClassVar[tuple[str, ...]] = ()
+    """Other families whose checkpoints can initialise this one: their networks are part of its own."""
     first_stage_family: ClassVar[str | None] = None
     """Family of the trained model on whose output this one is trained; its name is the setting `first_stage`."""
     first_stage_settings: ClassVar[tuple[str, ...]] = ()
@@ -196,8 +198,9 @@ class TrainConfig(Frozen):
     save_every: int = Field(1000, ge=1, le=10_000_000, description="steps between two checkpoints")
     keep_last: int | None = Field(3, ge=1, le=10_000, description="checkpoints kept; empty keeps every one")
     initial_weights: str | None = checkpoint_name(
-        "fine-tuning: name of a published checkpoint or run of the same family whose weights initialise "
-        "the model; weights it lacks or has in other sizes are initialised from scratch. Empty: all weights are",
+        "fine-tuning: name of a published checkpoint or run of the same family (mean_flow: or of flow_matching) whose "
+        "weights initialise the model; weights it lacks or has in other sizes are initialised from scratch. Empty: all "
+        "weights are",
     )
     keep_steps: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (0,),

@@ -63,7 +63,7 @@ class Model(nn.Module, ABC):
     frozen: ClassVar[frozenset[str]] = frozenset()
     """Submodules that are saved but not trained: the first stage of a model in two stages."""
     differentiated_twice: ClassVar[frozenset[str]] = frozenset()
-    """Submodules whose gradient is part of a loss: torch.compile cannot differentiate a backward pass."""
+    """Submodules whose derivative is part of a loss, which torch.compile does not support."""
 
     config: Any  # each subclass narrows the type to its Config
 

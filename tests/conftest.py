@@ -49,6 +49,15 @@ SMALL: dict[str, dict[str, Any]] = {
         "guidance": 1.5,
         "steps": 2,
     },
+    "mean_flow": {
+        "channels": [8, 16],
+        "blocks": 1,
+        "embedding_dim": 16,
+        "conditional": True,
+        "trained_guidance": 1.5,
+        "time_rate": 25,
+        "steps": 2,
+    },
     "vqvae": _VQVAE,
     "vqvae_prior": {
         "first_stage_model": _VQVAE,

@@ -80,6 +80,7 @@ BUILDS_ON = {
     "cyclegan": {"fast_style"},
     "fast_style": {"style_transfer"},
     "gated_pixelcnn": {"pixelcnn"},
+    "mean_flow": {"flow_matching"},
     "vqvae_prior": {"gated_pixelcnn", "vqvae"},
 }
 """The papers whose networks a model's file imports; a model that is not named imports none."""

@@ -26,57 +26,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from genmodels.config import cosine_end, live
-from genmodels.networks.conditional_settings import ClassConditional
-
-Solver = Literal["euler", "midpoint", "heun"]
+from genmodels.networks.flow_settings import ODE_SOLVERS, FlowSettings, OdeSolver, Solver
 
 
-class FlowMatchingConfig(ClassConditional):
-    """A U-Net on patches, conditioned on time and class; the paths; and how images are sampled."""
+class FlowMatchingConfig(FlowSettings):
+    """The U-Net of `FlowSettings`; the paths; and how images are sampled."""
 
-    patch_size: Literal[1, 2, 4] = Field(
-        2, description="side of the patches in pixels; each becomes one position of the network"
-    )
-    channels: tuple[Annotated[int, Field(ge=8, le=1024)], ...] = Field(
-        (64, 128), min_length=1, max_length=5, description="channels of each resolution, the highest resolution first"
-    )
-    blocks: int = Field(2, ge=1, le=8, description="residual blocks per resolution, on the way down and on the way up")
-    embedding_dim: int = Field(128, ge=8, le=2048, description="dimension of the embedding of time and class")
-    condition_dropout: float = Field(
-        0.1, ge=0, lt=1, description="fraction of training images without their class; guidance needs more than 0"
-    )
+    solvers: ClassVar[tuple[Solver, ...]] = ODE_SOLVERS
+    trained_guidance: ClassVar[None] = None  # the guidance scale is chosen when sampling
+
     path: Literal["linear", "cosine"] = Field(
         "linear", description="path from noise to image: a straight line, or a quarter of a circle as in diffusion"
     )
     prediction: Literal["velocity", "noise", "data"] = Field(
         "velocity", description="what the network predicts: the velocity, the noise x0 (DDPM), or the image x1"
     )
-    times: Literal["logit_normal", "uniform"] = Field(
-        "logit_normal", description="distribution of the training times; logit-normal prefers the middle of the path"
-    )
     steps: int = Field(8, ge=1, le=1000, description="solver steps of a sample")
-    solver: Solver = Field("heun", description="solver of a sample; midpoint and heun evaluate the network twice")
+    solver: OdeSolver = Field("heun", description="solver of a sample; midpoint and heun evaluate the network twice")
     guidance: float = Field(1.0, ge=0, le=20, description="classifier-free guidance scale of a sample; 1: none")
-    lr: float = live(2e-3, gt=0, le=1, description="learning rate of AdamW")
-    lr_end: float = cosine_end()
-    weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay of AdamW")
-
-    @model_validator(mode="after")
-    def _fits_the_data(self) -> Self:
-        multiple = self.patch_size * 2 ** (len(self.channels) - 1)
-        if self.image_shape is not None and any(side % multiple for side in self.image_shape[1:]):
-            height, width = self.image_shape[1:]
-            raise ValueError(
-                f"images of {height}x{width} do not fit patches of {self.patch_size} pixels at {len(self.channels)} "
-                f"resolutions: both sides must be multiples of {multiple}; choose a smaller patch_size, fewer "
-                "channels, or another data.size"
-            )
-        return self
 
     @model_validator(mode="after")
     def _guidance_is_trained(self) -> Self:
@@ -89,11 +60,7 @@ class FlowMatchingConfig(ClassConditional):
     @property
     def guidable(self) -> bool:
         """Whether the class is dropped for some training images, so that guidance has a meaning."""
-        return self.conditional and self.condition_dropout > 0
-
-    @property
-    def latent_size(self) -> int | None:
-        return None if self.image_shape is None else math.prod(self.image_shape)
+        return self.learns_without_class
 
 
 # Everything above the next line is read without torch (genmodels/registry.py).
@@ -139,7 +106,7 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """(x_t, t, y) -> prediction of x_t's shape (Ronneberger et al., arXiv 1505.04597), on patches of the image."""
 
-    def __init__(self, config: FlowMatchingConfig) -> None:
+    def __init__(self, config: FlowSettings) -> None:
         super().__init__()
         self.patch, widths, embedding = config.patch_size, config.channels, config.embedding_dim
         values = config.shape[0] * self.patch**2
@@ -161,7 +128,10 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         """x (B, C, H, W), t (B,), y (B, K): one-hot weights, zeros for no class -> (B, C, H, W)."""
-        embedding = self.time(_frequencies(t, self.width))  # (B, E)
+        return self.predict(x, self.time(time_features(t, self.width)), y)
+
+    def predict(self, x: Tensor, embedding: Tensor, y: Tensor) -> Tensor:
+        """As `forward`, with the embedding (B, E) of the time."""
         if self.label is not None:
             embedding = embedding + self.label(y)
         embedding = F.silu(embedding)
@@ -185,6 +155,7 @@ class UNet(nn.Module):
 @register("flow_matching")
 class FlowMatching(Model):
     Config = FlowMatchingConfig
+    Network: ClassVar[type[UNet]] = UNet
     title = "Flow matching"
     paper = "Lipman et al. 2022, arXiv 2210.02747"
     config: FlowMatchingConfig
@@ -193,7 +164,7 @@ class FlowMatching(Model):
 
     def __init__(self, config: FlowMatchingConfig) -> None:
         super().__init__(config)
-        self.network = UNet(config)
+        self.network = self.Network(config)
 
     @property
     def latent_dim(self) -> int:
@@ -212,9 +183,7 @@ class FlowMatching(Model):
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
-        image = batch["image"]  # (B, C, H, W)
-        # Uniform dequantisation (Theis et al., arXiv 1511.01844): grey levels become intervals, so a density exists.
-        x1 = image + (torch.rand_like(image) - 0.5) * _LEVEL
+        x1 = self._dequantised(batch["image"])  # (B, C, H, W)
         x0 = torch.randn_like(x1)
         t = self._times(len(x1))  # (B,)
         alpha, sigma, d_alpha, d_sigma = self._path(t)
@@ -225,6 +194,10 @@ class FlowMatching(Model):
         loss = F.mse_loss(self.network(x_t, t, self._training_classes(batch)).float(), target)
         update(optimizers["model"], loss)
         return {"loss/total": loss.detach()}
+
+    def _dequantised(self, image: Tensor) -> Tensor:
+        """Uniform dequantisation (Theis et al., arXiv 1511.01844): grey levels become intervals; a density exists."""
+        return image + (torch.rand_like(image) - 0.5) * _LEVEL
 
     def _times(self, count: int) -> Tensor:
         if self.config.times == "uniform":
@@ -283,12 +256,14 @@ class FlowMatching(Model):
         """x (B, C, H, W) after each of `steps` solver steps from time `start` to `end`; noise is at 0, images at 1.
 
         What is None is the config's. Without a condition the flow is the unconditional one. Raises CapabilityError or
-        DataError for a wrong condition, ConfigError for steps below 1.
+        DataError for a wrong condition, ConfigError for steps below 1 or another solver.
         """
         config = self.config
         steps, solver = config.steps if steps is None else steps, solver or config.solver
         if steps < 1:
             raise ConfigError(f"steps = {steps} is not allowed: 1 or more")
+        if solver not in ODE_SOLVERS:
+            raise ConfigError(f"solver = {solver!r} is not allowed: {', '.join(ODE_SOLVERS)}")
         scale = (config.guidance if guidance is None else guidance) if condition else 1.0
         y = self._classes(condition, len(x))
         h = (end - start) / steps
@@ -389,9 +364,15 @@ def _group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
-def _frequencies(t: Tensor, width: int) -> Tensor:
-    """Sines and cosines (B, width) of times (B,) at frequencies from 1 to 1,000 (arXiv 1706.03762)."""
+def time_features(t: Tensor, width: int, highest: float = 1000) -> Tensor:
+    """Sines and cosines (B, width) of times (B,) at frequencies from 1 to 1,000 (arXiv 1706.03762).
+
+    Features of frequencies above `highest` are 0.
+    """
     half = width // 2
     rates = torch.exp(torch.linspace(0, math.log(1000), half, device=t.device))
     angles = t[:, None] * rates
-    return F.pad(torch.cat([angles.sin(), angles.cos()], 1), (0, width % 2))
+    features = torch.cat([angles.sin(), angles.cos()], 1)
+    if highest < 1000:
+        features = features * (rates <= highest).repeat(2)
+    return F.pad(features, (0, width % 2))

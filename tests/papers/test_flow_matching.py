@@ -13,8 +13,7 @@ from genmodels import registry
 from genmodels.errors import CapabilityError, ConfigError, DataError
 from genmodels.models.flow_matching import Block, FlowMatching
 from tests.conftest import digit_batch, small_model
-
-MEAN, DEVIATION = 0.3, 0.5
+from tests.support.flows import DEVIATION, MEAN, GaussianFlow
 
 
 def flow_model(**settings: Any) -> FlowMatching:
@@ -24,18 +23,6 @@ def flow_model(**settings: Any) -> FlowMatching:
         if isinstance(module, Block):  # it begins as its skip connection: time and class would have no effect
             nn.init.normal_(module.conv2.weight, std=0.1)
     return model.requires_grad_(False).eval()
-
-
-class GaussianFlow(nn.Module):
-    """The exact velocity between N(0, I) and N(MEAN, DEVIATION^2 I) along straight paths.
-
-    x_t has mean t MEAN and variance s2 = (1 - t)^2 + t^2 DEVIATION^2, so v = MEAN + (d s2 / dt) / (2 s2) (x - t MEAN).
-    """
-
-    def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        t = t[:, None, None, None]
-        s2 = (1 - t) ** 2 + t**2 * DEVIATION**2
-        return MEAN + (t * DEVIATION**2 - (1 - t)) / s2 * (x - t * MEAN)
 
 
 def gaussian_model(**settings: Any) -> FlowMatching:

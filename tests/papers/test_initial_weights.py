@@ -157,6 +157,8 @@ def test_weights_of_which_none_fits_are_refused(first: RunFolder) -> None:
         ("mnist_dcgan", "nothing", ConfigError, r"train\.initial_weights = 'nothing': unknown checkpoint"),
         ("mnist_dcgan", "mnist_gan", ConfigError, "is of the family 'gan', not 'dcgan'"),
         ("mnist_dcgan", "empty", ConfigError, "has no saved step yet"),
+        ("mnist_flow_few_steps", "mnist_gan", ConfigError, "'gan', not 'mean_flow' or 'flow_matching'"),
+        ("mnist_flow", "few", ConfigError, "'mean_flow', not 'flow_matching'"),
         ("mnist_dcgan", "../mnist_dcgan", ConfigError, "train.initial_weights"),
         ("mnist_dcgan", "..", ConfigError, "train.initial_weights"),
     ],
@@ -166,6 +168,7 @@ def test_a_submission_with_invalid_initial_weights_is_refused(
 ) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
     RunFolder.create(runs_root() / "empty", small_spec("dcgan", *QUICK))
+    RunFolder.create(runs_root() / "few", small_spec("mean_flow"))
     with pytest.raises(error, match=message):
         make_spec(recipe, "quick", [f"train.initial_weights={name}"])
 
@@ -182,6 +185,10 @@ def test_the_command_of_a_run_names_its_initial_weights() -> None:
     assert "--set train.initial_weights=mnist_dcgan" in recipes.command_of(spec)
 
 
+NEW_PARTS = {"mnist_flow_few_steps": {f"network.interval.{n}.{part}" for n in (0, 2) for part in ("weight", "bias")}}
+"""Weights of a recipe's model that its initial weights, of another family, do not have."""
+
+
 def test_initial_weights_of_recipes_are_published_and_fit() -> None:
     found = set()
     for name in recipes.names():
@@ -193,12 +200,14 @@ def test_initial_weights_of_recipes_are_published_and_fit() -> None:
                 continue
             found.add((name, preset))
             source, step = source_of(initial, recipe.family)
-            shape = source.spec().data_spec.image_shape
-            model = registry.get(recipe.family).build(**{**merged["model"], "image_shape": shape, "num_classes": 2})
+            data = source.spec().data_spec
+            filled = {"image_shape": data.image_shape, "num_classes": data.num_classes}
+            model = registry.get(recipe.family).build(**{**merged["model"], **filled})
             scratch, extended = checkpoint.take_weights(model, source.step_path(step))
-            assert {key.split(".")[0] for key in scratch} <= model.training_only, name
+            new = {key for key in scratch if key.split(".")[0] not in model.training_only}
+            assert new == NEW_PARTS.get(name, set()), name
             assert extended == [], name
-    assert ("horse2zebra_projected_128", "further") in found
+    assert {("horse2zebra_projected_128", "further"), ("mnist_flow_few_steps", None)} <= found
 
 
 def test_a_run_with_other_initial_weights_has_no_expected_metrics() -> None:

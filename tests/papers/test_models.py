@@ -185,6 +185,7 @@ def test_overfits_one_tiny_batch(name: str) -> None:
     plain: dict[str, dict[str, Any]] = {
         "cnn_classifier": {"shift": 0, "dropout": 0.0},
         "cyclegan": {"zoom": 1.0, "flip": False},
+        "mean_flow": {"intervals": 0, "guidance_mix": 0, "trained_guidance": 1, "loss_power": 0},  # a fixed target
         "vqvae": {"downsamplings": 1, "codes": 32},  # noise has 16 patterns of 2x2 pixels, and 65,536 of 4x4
         "vqvae_prior": {"code_dropout": 0.0},
     }

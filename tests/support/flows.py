@@ -1,4 +1,4 @@
-"""Untrained flows whose images depend on class and time, and their images in the sheets of a page."""
+"""The exact flow between two Gaussians; untrained flows that depend on class and time, and their images in sheets."""
 
 from __future__ import annotations
 
@@ -7,12 +7,26 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from genmodels import recipes
 from genmodels.runs import checkpoint
 from genmodels.runs.folder import RunFolder
 from tests.support.runs import SMALL_FLOW
+
+MEAN, DEVIATION = 0.3, 0.5
+
+
+class GaussianFlow(nn.Module):
+    """The exact velocity between N(0, I) and N(MEAN, DEVIATION^2 I) along straight paths.
+
+    x_t has mean t MEAN and variance s2 = (1 - t)^2 + t^2 DEVIATION^2, so v = MEAN + (d s2 / dt) / (2 s2) (x - t MEAN).
+    """
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        t = t[:, None, None, None]
+        s2 = (1 - t) ** 2 + t**2 * DEVIATION**2
+        return MEAN + (t * DEVIATION**2 - (1 - t)) / s2 * (x - t * MEAN)
 
 
 def save_flow(
@@ -29,7 +43,7 @@ def save_flow(
         torch.manual_seed(step)
         model = checkpoint.build(spec.model_dump(mode="json"))
         for key, parameter in model.named_parameters():
-            if key.endswith("conv2.weight"):
+            if key.endswith(("conv2.weight", "interval.2.weight")):
                 nn.init.normal_(parameter, std=0.1)
         checkpoint.save(folder, step, model)
     return folder

@@ -13,10 +13,11 @@ from pydantic import Field
 from torch import Tensor
 
 from genmodels import latent, registry
-from genmodels.capabilities import FlowConfig, Solver, SupportsFlow
+from genmodels.capabilities import FlowConfig, SupportsFlow
 from genmodels.errors import CapabilityError, ConfigError
 from genmodels.images import preview
 from genmodels.model import Model
+from genmodels.networks.flow_settings import ODE_SOLVERS, Solver
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.runs.folder import RunFolder
@@ -40,7 +41,8 @@ from genmodels.service.inference import (
 from genmodels.service.requests import ModelRequest
 
 MAX_IMAGES, MAX_STEPS, MAX_GUIDANCE, MAX_FRAMES = 8, 50, 10.0, 26
-SOLVERS: tuple[Solver, ...] = ("euler", "midpoint", "heun")
+SOLVERS = ODE_SOLVERS
+"""The solvers of every flow; a model of average velocities has a further one."""
 _MAX_VALUES = 2**21  # of all frames of a film, which one message carries
 _FRAME_MS, _LAST_MS = 120, 1_500
 
@@ -105,8 +107,8 @@ def max_images(config: FlowConfig) -> int:
 
 
 def evaluations(solver: Solver, steps: int) -> int:
-    """How often a solver evaluates the velocity in so many steps."""
-    return steps if solver == "euler" else 2 * steps
+    """How often a solver evaluates the network in so many steps."""
+    return steps if solver in ("average", "euler") else 2 * steps
 
 
 def spread(count: int, most: int) -> list[int]:
@@ -125,7 +127,7 @@ def film(request: FlowRequest) -> Film:
     """The images of the seeds at up to MAX_FRAMES times, each with the end that is predicted there; cached.
 
     Raises UnknownNameError, CheckpointError, CapabilityError, and ConfigError for a class, a number of images or a
-    guidance scale that the model does not have.
+    guidance scale or solver that the model does not have.
     """
     judged = has_judge(request.model)
 
@@ -190,9 +192,19 @@ def flow_of(name: str, step: int | None, *, exact: bool = False) -> tuple[Suppor
 def check_guidance(name: str, config: FlowConfig, guidance: float) -> None:
     """Raises ConfigError for a guidance scale that has no meaning for the model."""
     if guidance != 1 and not config.guidable:
-        raise ConfigError(
-            f"guidance = {guidance:g} is not allowed for {name}: it was trained without condition dropout; use 1"
+        scale = config.trained_guidance
+        reason = (
+            "it was trained without condition dropout"
+            if scale is None
+            else f"it learned the velocity of guidance scale {scale:g}, which cannot be changed"
         )
+        raise ConfigError(f"guidance = {guidance:g} is not allowed for {name}: {reason}; use 1")
+
+
+def check_solver(name: str, config: FlowConfig, solver: Solver) -> None:
+    """Raises ConfigError for a solver that the model does not have."""
+    if solver not in config.solvers:
+        raise ConfigError(f"solver = {solver!r} is not allowed for {name}; choose {', '.join(config.solvers)}")
 
 
 def noise_of(seeds: Sequence[int], config: FlowConfig, device: torch.device) -> Tensor:
@@ -212,6 +224,7 @@ def _frames(request: FlowRequest) -> tuple[Tensor, tuple[float, ...], tuple[int,
     """Images and predicted ends (count, 2, times, C, H, W) in [-1, 1] on the CPU; the times; the classes."""
     flow, model, config = flow_of(request.model, request.step)
     check_guidance(request.model, config, request.guidance)
+    check_solver(request.model, config, request.solver)
     most = max_images(config)
     if request.count > most:
         raise ConfigError(f"count = {request.count} pictures of this size are too many; choose 1 to {most}")

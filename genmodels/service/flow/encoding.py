@@ -18,6 +18,7 @@ from genmodels.service.fair_queue import queued
 from genmodels.service.flow import (
     IntegrationRequest,
     check_guidance,
+    check_solver,
     config_of,
     flow_of,
 )
@@ -33,6 +34,8 @@ from genmodels.service.inference import (
 )
 
 MAX_CLASSES = preview.MAX_CLASS_COLUMNS
+ENCODING_STEPS = 16
+"""Fewest steps from image to noise, by Heun's method, of a model that decodes by its average velocity."""
 
 
 class EncodeRequest(IntegrationRequest):
@@ -120,6 +123,9 @@ def _noise(request: EncodeRequest, image: Tensor) -> tuple[SupportsFlow, Model, 
     """The model, twice with its two types, and the encoded image (1, C, H, W)."""
     flow, model, config = flow_of(request.model, request.step, exact=True)
     check_guidance(request.model, config, request.guidance)
+    check_solver(request.model, config, request.solver)
+    if request.solver == "average":  # it only leads from noise to image
+        request = request.replace(solver="heun", steps=max(ENCODING_STEPS, request.steps))
     condition = condition_of(model, _label(request))
     return flow, model, _integrate(flow, request, image.to(model.device), condition, 1.0, 0.0, 1.0)
 

@@ -9,14 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from genmodels.capabilities import Solver
 from genmodels.images import preview
+from genmodels.networks.flow_settings import Solver
 from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import queued
 from genmodels.service.flow import (
     MAX_GUIDANCE,
-    SOLVERS,
     check_guidance,
+    config_of,
     evaluations,
     flow_of,
     noise_of,
@@ -54,7 +54,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row per solver, one column per number of steps, in a PNG that is not enlarged; the reference apart."""
+    """One row per solver of the model, one column per number of steps, in a PNG not enlarged; the reference apart."""
 
     png: bytes
     reference: bytes
@@ -89,7 +89,7 @@ def _compare(request: SolverRequest) -> Comparison:
         reference, _ = run(lambda: _solve(request, _REFERENCE, REFERENCE_STEPS), divided=True)
         images = _images(request)
     solutions = []
-    for (image, seconds), (solver, steps) in zip(images, _cells(), strict=True):
+    for (image, seconds), (solver, steps) in zip(images, _cells(request.model), strict=True):
         error = float((image - reference).square().mean().sqrt())
         solutions.append(Solution(solver, steps, evaluations(solver, steps), error, seconds))
     sheet = sheet_png(torch.cat([image for image, _ in images]), len(STEPS))
@@ -97,8 +97,8 @@ def _compare(request: SolverRequest) -> Comparison:
     return Comparison(sheet, sheet_png(reference, 1), width, height, tuple(solutions))
 
 
-def _cells() -> list[tuple[Solver, int]]:
-    return [(solver, steps) for solver in SOLVERS for steps in STEPS]
+def _cells(name: str) -> list[tuple[Solver, int]]:
+    return [(solver, steps) for solver in config_of(name).solvers for steps in STEPS]
 
 
 def _images(request: SolverRequest) -> list[tuple[Tensor, float]]:
@@ -107,7 +107,7 @@ def _images(request: SolverRequest) -> list[tuple[Tensor, float]]:
     def task(solver: Solver, steps: int) -> tuple[Tensor, float]:
         return run(lambda: _solve(request, solver, steps), divided=True)
 
-    return [task(solver, steps) for solver, steps in _cells()]
+    return [task(solver, steps) for solver, steps in _cells(request.model)]
 
 
 # ------------------------------------------------------------------------------ on the inference threads
