@@ -108,6 +108,30 @@ def test_the_pages_of_latent_models_suit_a_flow(runs: Path) -> None:
         assert not open_page(stem, model="flow").error
 
 
+def test_a_mean_flow_has_a_solver_of_its_own_and_no_guidance_to_choose(runs: Path) -> None:
+    save_flow(runs, "few", "train.initial_weights=null", recipe="mnist_flow_few_steps")
+    for part in ("watch", "solvers", "guidance", "encode"):
+        app = page(model="few", part=part)
+        text = page_text(app)
+        assert "flow_guidance" not in keys(app, "slider")
+        assert "flow_measure" not in keys(app, "button")
+        learned = "learned the velocity of scale 1.5" if part == "guidance" else "Guidance scale 1.5 is part of what"
+        assert learned in text
+        assert controls_without_help(app, {"selectbox", "select_slider", "button_group"}) == []
+        if part == "watch":
+            assert app.slider(key="flow_steps").value == 2
+            assert "2 steps, 2 evaluations" in text
+            assert "one step of the average velocity would reach" in text
+        elif part == "solvers":
+            assert "| Average velocity | 50 | 50 |" in text
+        elif part == "encode":
+            assert "16 Heun steps encoded the picture" in text
+    app = page(model="few")
+    app.selectbox(key="flow_model").select("flow").run()
+    assert not app.error
+    assert "4 steps, 8 evaluations" in page_text(app), "another model begins with a solver of its own"
+
+
 def test_the_gallery_leads_to_the_page(runs: Path) -> None:
     app = open_page("gallery")
     labels = {button.key: button.label for button in app.button}

@@ -28,12 +28,13 @@ def runs(only_judge: Path, own_folders: Path) -> Path:
     save_flow(own_folders, "flow")
     save_flow(own_folders, "plain", "data.size=null", recipe="flowers_flow_64")
     save_flow(own_folders, "kept", "model.condition_dropout=0", "model.guidance=1")
+    save_flow(own_folders, "few", "train.initial_weights=null", recipe="mnist_flow_few_steps")
     save_run(own_folders, "vae", "mnist_vae_2d", "data.name=digits")
     return own_folders
 
 
 def test_only_flows_are_listed(runs: Path) -> None:
-    assert [info.name for info in flow.checkpoints()] == ["flow", "kept", "plain"]
+    assert [info.name for info in flow.checkpoints()] == ["few", "flow", "kept", "plain"]
     assert flow.config_of("flow").guidable
     assert not flow.config_of("kept").guidable
     with pytest.raises(CapabilityError, match="vae integrates no flow"):
@@ -161,3 +162,41 @@ def test_the_explorer_moves_z_towards_other_noise_and_keeps_its_norm(runs: Path)
     assert_near(pictures(image.png, 1, 1)[0], grey(model.decode(z, condition={"label": torch.tensor([2])})), most=16)
     assert not torch.allclose(z[0], base, atol=0.1)
     assert service.axes_count("flow", None, "seeds") == service.MAX_AXES
+
+
+def test_a_mean_flow_steps_by_its_average_velocity_and_compares_it_with_solvers(runs: Path) -> None:
+    model: Any = catalog.load("few")
+    z, condition = latent.z_of_seeds([7], 784).view(1, 1, 28, 28), {"label": torch.tensor([3])}
+    u = model.average_velocity(z, 0.0, 1.0, torch.eye(10)[3:4])
+    comparison = solvers.compare(SolverRequest(model="few", seed=7, label=3))
+    found = [(one.solver, one.steps, one.evaluations) for one in comparison.solutions]
+    assert found[:6] == [("average", steps, steps) for steps in solvers.STEPS]
+    assert [solver for solver, *_ in found[6::6]] == list(flow.SOLVERS)
+    sheet = pictures(comparison.png, 6, 4)
+    assert_near(sheet[0, 0], grey(z + u)[0])
+    *_, euler = model.flow(z, condition=condition, steps=1, solver="euler")
+    assert_near(sheet[1, 0], grey(euler)[0])
+    film = flow.film(FlowRequest(model="few", seed=7, count=1, label=3, steps=2, solver="average"))
+    assert_near(pictures(film.png, 3, 2)[1, 0], grey(z + u)[0], most=16)
+
+
+def test_a_mean_flow_encodes_by_its_velocity_and_decodes_by_its_average(runs: Path) -> None:
+    image = inputs.test_image("few", 3).pixels
+    encoded = encoding.encode(EncodeRequest(model="few", label=4, steps=1, solver="average"), image)
+    model: Any = catalog.load("few")
+    condition = {"label": torch.tensor([4])}
+    *_, z = model.flow(image, condition=condition, start=1.0, end=0.0, steps=encoding.ENCODING_STEPS, solver="heun")
+    *_, again = model.flow(z, condition=condition, steps=1)
+    assert encoded.norm == pytest.approx(float(z.norm()), rel=1e-4)
+    assert encoded.cycle_error == pytest.approx(float((again.clamp(-1, 1) - image).abs().mean()), abs=1e-4)
+
+
+def test_what_a_mean_flow_learned_cannot_be_chosen(runs: Path) -> None:
+    config = flow.config_of("few")
+    assert (config.guidable, config.guidance, config.trained_guidance) == (False, 1.0, 1.5)
+    with pytest.raises(ConfigError, match=r"guidance = 2 .* few: it learned the velocity of guidance scale 1\.5"):
+        flow.film(FlowRequest(model="few", guidance=2.0))
+    with pytest.raises(ConfigError, match="solver = 'average' is not allowed for flow; choose euler, midpoint, heun"):
+        flow.film(FlowRequest(model="flow", solver="average"))
+    with pytest.raises(ConfigError, match="solver = 'average' is not allowed for flow"):
+        encoding.encode(EncodeRequest(model="flow", solver="average"), inputs.test_image("flow", 3).pixels)

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 CONFIG = {"displayModeBar": False}
-_SYMBOLS = ("circle", "square", "diamond")
+_SYMBOLS = ("circle", "square", "diamond", "cross")
 
 
 def lines(
@@ -19,7 +19,7 @@ def lines(
     xaxis: dict[str, Any],
     yaxis: dict[str, Any],
 ) -> go.Figure:
-    """A figure of up to three series (name, x, y), each with its own marker; `hover` is the text of a point."""
+    """A figure of up to four series (name, x, y), each with its own marker; `hover` is the text of a point."""
     figure = go.Figure()
     for (name, x, y), symbol in zip(series, _SYMBOLS, strict=False):
         marker = {"symbol": symbol, "size": 8}

@@ -36,7 +36,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     with left:
         number = _condition(info)
         guidance = settings.guidance(config) if info.condition_names else 1.0
-        steps, solver = settings.steps(config), settings.solver()
+        steps, solver = settings.steps(config), settings.solver(config)
     settings.write_address(info, config)
     with right, friendly_errors():
         if known is None:
@@ -49,6 +49,8 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
         with st.spinner(t("flow.busy")):
             encoded = encoding.encode(request, known.pixels)
         _noise(info, encoded, label)
+        if request.solver == "average":
+            st.caption(t("flow.encode.average", steps=max(encoding.ENCODING_STEPS, request.steps)))
         if encoded.count:
             _classes(info, request, encoded, known)
 

@@ -25,7 +25,13 @@ _METRICS = ("agreement", "precision", "recall")
 def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     """Show samples over the scales, and below them the curves or a button that measures them."""
     if not config.guidable:
-        st.info(t("flow.scales.not_guidable", name=plain(info.name)), icon=":material/info:")
+        name, own = plain(info.name), config.trained_guidance
+        text = (
+            t("flow.scales.not_guidable", name=name)
+            if own in (None, 1)
+            else t("flow.scales.trained", name=name, own=f"{own:g}")
+        )
+        st.info(text, icon=":material/info:")
         settings.write_address(info, config)
         return
     left, right = st.columns([1, 3], gap="large")

@@ -7,11 +7,12 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from genmodels.capabilities import FlowConfig, Solver
+from genmodels.capabilities import FlowConfig
+from genmodels.networks.flow_settings import Solver
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import flow
-from genmodels.service.flow import MAX_GUIDANCE, MAX_STEPS, SOLVERS
+from genmodels.service.flow import MAX_GUIDANCE, MAX_STEPS
 from pages.components import address, choice
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
@@ -41,7 +42,7 @@ def read_address(info: CheckpointInfo, config: FlowConfig) -> None:
     scales = (0.0, MAX_GUIDANCE) if config.guidable else (1.0, 1.0)
     _bind("guidance", "flow_guidance", address.number(*scales, digits=2), address.between(*scales), config.guidance)
     _bind("steps", "flow_steps", address.integer(1, MAX_STEPS), address.between(1, MAX_STEPS), config.steps)
-    _bind("solver", "flow_solver", address.option(SOLVERS), address.one_of(SOLVERS), config.solver)
+    _bind("solver", "flow_solver", address.option(config.solvers), address.one_of(config.solvers), config.solver)
 
 
 def _bind(name: str, key: str, parse: object, allowed: str, default: object) -> None:
@@ -98,8 +99,10 @@ def one_class(info: CheckpointInfo, default: int) -> int | None:
 
 
 def guidance(config: FlowConfig) -> float:
-    """Show the slider of the guidance scale and return it; 1 for a model without guidance."""
+    """Show the slider of the guidance scale and return it; 1 for a model without guidance, or with a trained one."""
     if not config.guidable:
+        if config.trained_guidance not in (None, 1):
+            st.caption(t("flow.guidance_trained", own=f"{config.trained_guidance:g}"))
         return 1.0
     return float(
         st.slider(
@@ -127,18 +130,18 @@ def steps(config: FlowConfig) -> int:
     return int(chosen)
 
 
-def solver() -> Solver:
+def solver(config: FlowConfig) -> Solver:
     """Show the choice of the solver and return it."""
     chosen = st.segmented_control(
         t("flow.solver"),
-        SOLVERS,
+        config.solvers,
         format_func=lambda name: t(f"flow.solvers.{name}"),
         required=True,
         key="flow_solver",
-        help=t("flow.solver_help"),
+        help=t("flow.solver_help_average" if "average" in config.solvers else "flow.solver_help"),
         persist_state="session",
     )
-    return next(name for name in SOLVERS if name == chosen)
+    return next(name for name in config.solvers if name == chosen)
 
 
 def count(config: FlowConfig) -> int:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.capabilities import FlowConfig
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.service.flow import SOLVERS, solvers
+from genmodels.service.flow import solvers
 from genmodels.service.flow.solvers import REFERENCE_STEPS, STEPS, Comparison, SolverRequest
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
@@ -32,9 +32,11 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     settings.write_address(info, config)
     with right, friendly_errors():
         st.markdown(t("flow.solving.text"))
+        if "average" in config.solvers:
+            st.markdown(t("flow.solving.average"))
         with st.spinner(t("flow.busy")):
             comparison = solvers.compare(request)
-        _images(comparison)
+        _images(comparison, config)
         png_button(
             "flow.solving.png",
             lambda: solvers.compare_png(request),
@@ -43,12 +45,12 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
         )
         chart, numbers = st.columns(2, gap="medium")
         with chart:
-            _chart(comparison)
+            _chart(comparison, config)
         with numbers:
             _numbers(comparison)
 
 
-def _images(comparison: Comparison) -> None:
+def _images(comparison: Comparison, config: FlowConfig) -> None:
     texts = [
         ImageText(
             t(
@@ -68,7 +70,7 @@ def _images(comparison: Comparison) -> None:
             (comparison.width, comparison.height),
             texts,
             heads=[str(steps) for steps in STEPS],
-            rows=[t(f"flow.solvers.{solver}") for solver in SOLVERS],
+            rows=[t(f"flow.solvers.{solver}") for solver in config.solvers],
             corner=t("flow.solving.corner"),
             label=t("flow.solving.label"),
             key="flow_solvers",
@@ -79,10 +81,10 @@ def _images(comparison: Comparison) -> None:
         row([Tile(comparison.reference, caption, t("flow.solving.reference_alt"), above)], key="flow_fine", width=110)
 
 
-def _chart(comparison: Comparison) -> None:
+def _chart(comparison: Comparison, config: FlowConfig) -> None:
     st.subheader(t("flow.solving.chart_title"), anchor=False)
     series = []
-    for solver in SOLVERS:
+    for solver in config.solvers:
         points = [one for one in comparison.solutions if one.solver == solver]
         name = t(f"flow.solvers.{solver}")
         series.append((name, [one.evaluations for one in points], [one.error for one in points]))

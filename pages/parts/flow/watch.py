@@ -32,13 +32,13 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
                 "label": settings.class_or_any(info),
                 "guidance": settings.guidance(config),
                 "steps": settings.steps(config),
-                "solver": settings.solver(),
+                "solver": settings.solver(config),
                 "count": settings.count(config),
             }
         )
     settings.write_address(info, config)
     with right, friendly_errors():
-        st.markdown(t("flow.watch.text"))
+        st.markdown(t("flow.watch.text_average" if request.solver == "average" else "flow.watch.text"))
         with st.spinner(t("flow.busy")):
             film = flow.film(request)
         judge_note.untrained(step, film.predictions)
