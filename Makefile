@@ -52,11 +52,11 @@ check: $(VENV)/.ready-to-test
 	$(BIN)/python -m mypy
 	$(TEST_TOGETHER) -q -m "not slow and not browser and not alone"
 
+# The types are checked while the first tests run: mypy uses one core.
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m mypy
-	$(TEST_TOGETHER) -m "not alone"
+	$(BIN)/python -m mypy & types=$$!; $(TEST_TOGETHER) -m "not alone"; tests=$$?; wait $$types && exit $$tests
 	$(TEST_ALONE)
 
 bench: $(VENV)/.ready-to-test
