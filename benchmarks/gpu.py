@@ -179,7 +179,10 @@ def stopping_after(seconds: float) -> Iterator[threading.Event]:
 
 
 def train(recipe: str, root: Path, device: torch.device, seconds: float, short: bool) -> None:
-    """Train the recipe for about `seconds`, or go on with its run in `root`, and print its metrics."""
+    """Train the recipe for about `seconds`, or go on with its run in `root`, and print its metrics.
+
+    The short form stops at the first report of further steps.
+    """
     spec = spec_of(recipe, short)
     problem = data.missing(spec.data)
     if problem is not None:
@@ -188,7 +191,8 @@ def train(recipe: str, root: Path, device: torch.device, seconds: float, short: 
     if seconds < 1:
         print(f"{recipe}: not trained: the time is over")
         return
-    rate = images_per_second(spec, RUNTIMES["bf16" if device.type == "cuda" else "float32"], device, 1.0)
+    runtime = RUNTIMES["bf16" if device.type == "cuda" else "float32"]
+    rate = images_per_second(spec, runtime, device, 0.1 if short else 1.0)
     every = max(1, round(60 * rate / spec.train.batch_size))  # steps per minute
     path = root / f"gpu-{recipe}{'-short' if short else ''}"
     if path.exists():
@@ -196,9 +200,15 @@ def train(recipe: str, root: Path, device: torch.device, seconds: float, short: 
     else:
         settings = {"save_every": every, "preview_every": every, "keep_last": 2}
         folder = RunFolder.create(path, spec_of(recipe, short, **settings))
+    first = max(folder.steps(), default=0)
     with stopping_after(seconds) as stop:
+
+        def stop_early(report: dict[str, Any]) -> None:
+            if short and report["phase"] == "training" and report["step"] > first:
+                stop.set()
+
         began = time.monotonic()
-        outcome = runner.train_folder(folder, device=str(device), stop=stop)
+        outcome = runner.train_folder(folder, device=str(device), stop=stop, on_report=stop_early)
     step = folder.steps()[-1]
     print(
         f"{recipe}: {outcome} at step {step:,} of {folder.spec().train.max_steps:,}, trained for "
@@ -230,7 +240,7 @@ def main() -> None:
     root = parsed.runs or runs_root()
     root.mkdir(parents=True, exist_ok=True)
     for number, recipe in enumerate(TRAININGS):
-        seconds = 5.0 if parsed.short else max(0.0, budget.left() - 30) / (len(TRAININGS) - number)
+        seconds = 60.0 if parsed.short else max(0.0, budget.left() - 30) / (len(TRAININGS) - number)
         train(recipe, root, device, seconds, parsed.short)
 
 
