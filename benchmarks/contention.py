@@ -224,13 +224,17 @@ def measure(
     gifs: int = GIFS,
     speakers: int = SPEAKERS,
     moves: int = MOVES,
+    idle_moves: int = MOVES,
     settled_after: float = 2.0,
 ) -> Result:
-    """`settled_after` is the time in seconds from the first messages of the load to the first measured move."""
+    """`settled_after` is the time in seconds from the first messages of the load to the first measured move.
+
+    `idle_moves` of the slider are measured on the idle server, `moves` under load.
+    """
     with Visitor(server.url) as visitor:
         visitor.open("latent", f"model={_SLIDER_MODEL}")
         slide(visitor, 3)  # loads the model
-        alone = slide(visitor, moves)
+        alone = slide(visitor, idle_moves)
         load = Load(server.url, pins, gifs, speakers)
         try:
             load.begin()
@@ -248,7 +252,15 @@ def main() -> int:
         env = {"GENMODELS_RUNS": folder, "GENMODELS_PUBLIC": "1"}
         with server_of(env, Path(os.environ.get("GENMODELS_SERVER_LOG", os.devnull))) as server:
             pins, moves, settled_after = chosen.of(PINS), chosen.of(MOVES), 0.2 if chosen.short else 2.0
-            result = measure(server, pins=pins, gifs=gifs, speakers=speakers, moves=moves, settled_after=settled_after)
+            result = measure(
+                server,
+                pins=pins,
+                gifs=gifs,
+                speakers=speakers,
+                moves=moves,
+                idle_moves=moves,
+                settled_after=settled_after,
+            )
     print("| slider to image (ms) | median | 95th percentile | slowest |\n|---|---|---|---|")
     for name, times in (
         ("idle server", result.alone),
