@@ -9,17 +9,17 @@ gc.disable()  # imports create objects that stay: searching them for garbage tak
 from collections.abc import Iterator  # noqa: E402
 from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import pytest  # noqa: E402
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from streamlit.components.v2 import manifest_scanner  # noqa: E402
 
 from genmodels import registry  # noqa: E402
-from genmodels.model import Batch, Model  # noqa: E402
 from genmodels.recipes import Spec, family, parse_overrides, resolve  # noqa: E402
+from tests.support import preloaded  # noqa: E402
 from tests.support.job_processes import end_processes  # noqa: E402
+
+if TYPE_CHECKING:  # a process that only distributes tests to others needs no torch
+    from genmodels.model import Batch, Model
 
 # A family's smallest sensible configuration, so that the matrix stays fast; defaults are built once, in their test.
 _SHALLOW = {"style_relu3_1": 0, "content_relu3_2": 0, "content_relu2_2": 1}
@@ -102,20 +102,18 @@ def shape_of(name: str) -> dict[str, Any]:
     return {"image_shape": (1, 28, 28), "num_classes": 10}
 
 
-# Streamlit reads the metadata of all installed packages for each AppTest, as it does once at the start of a server.
-manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
-
-# The threads of a layer wait for each other: with workers and browsers running, one thread is faster.
-torch.set_num_threads(1)
-
-
 def small_model(name: str, **settings: Any) -> Model:
+    import torch
+
     torch.manual_seed(0)
     values = {**shape_of(name), **SMALL[name], **settings}
     return registry.get(name).build(**values)
 
 
 def digit_batch(count: int = 8) -> Batch:
+    import torch
+    import torch.nn.functional as F
+
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(count, 1, 28, 28, generator=generator) * 2 - 1
     label = torch.randint(0, 10, (count,), generator=generator)
@@ -137,8 +135,22 @@ def small_spec(name: str, *assignments: str) -> Spec:
     return resolve(family(name), overrides=patch)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Before a process that distributes tests starts others, start what they share."""
+    if config.getoption("numprocesses", None):
+        preloaded.share()
+
+
 def pytest_collection_finish() -> None:
-    """Freeze what collecting has imported: a full garbage collection would search a million objects each time."""
+    """Prepare the process that runs the tests."""
+    import torch
+    from streamlit.components.v2 import manifest_scanner
+
+    # The threads of a layer wait for each other: with workers and browsers running, one thread is faster.
+    torch.set_num_threads(1)
+    # Streamlit reads the metadata of all installed packages for each AppTest, as it does once at the start of a server.
+    manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+    # A full garbage collection would search the million objects that collecting has imported each time.
     gc.collect()
     gc.freeze()
     gc.enable()

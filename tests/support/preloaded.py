@@ -16,6 +16,7 @@ import json
 import os
 import random
 import runpy
+import select
 import socket
 import subprocess
 import sys
@@ -38,14 +39,9 @@ _LIBRARIES = (
 class _Interpreter:
     """A process that forks: each request names what the fork runs, with three files as its standard streams."""
 
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-            self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()], env=environment
-            )
-        self._socket = ours
+    def __init__(self, name: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.connect("\0" + name)
 
     def run(self, request: bytes, files: list[int], timeout: float) -> int:
         """The exit code as `subprocess` gives it; raises TimeoutError after ending the process."""
@@ -53,7 +49,7 @@ class _Interpreter:
             text.write(request)
             text.flush()
             socket.send_fds(self._socket, [b"run"], [text.fileno(), *files])
-            pid = int(self._answer(60))
+            pid = int(self._answer(max(60, timeout)))  # it may still import
             try:
                 return int(self._answer(timeout))
             except TimeoutError:
@@ -64,11 +60,30 @@ class _Interpreter:
     def _answer(self, timeout: float) -> bytes:
         self._socket.settimeout(timeout)
         if not (answer := self._socket.recv(64)):
-            raise RuntimeError(f"the preloaded interpreter ended with {self._process.wait()}")
+            raise RuntimeError("the preloaded interpreter has ended")
         return answer
 
 
 _interpreters: list[_Interpreter] = []
+_started: list[subprocess.Popen[bytes]] = []
+_SHARED = "GENMODELS_TEST_INTERPRETERS"
+
+
+def share() -> None:
+    """Start both interpreters for the processes that this one starts, each of which would otherwise start two."""
+    os.environ[_SHARED] = f"{_start()} {_start()}"
+
+
+def _start() -> str:
+    """Start an interpreter that ends with this process, and return the name of its socket."""
+    name = f"genmodels-tests-{os.getpid()}-{len(_started)}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind("\0" + name)
+        listener.listen()
+        command, inherited = [sys.executable, __file__, str(listener.fileno())], [listener.fileno()]
+        _started.append(subprocess.Popen(command, pass_fds=inherited, env=environment, stdin=subprocess.PIPE))
+    return name
 
 
 def python(
@@ -76,7 +91,8 @@ def python(
 ) -> subprocess.CompletedProcess[str]:
     """Like subprocess.run([sys.executable, *words], capture_output=True, text=True) with `env` added; no input."""
     if len(_interpreters) < 2:
-        _interpreters.append(_Interpreter())
+        shared = os.environ.get(_SHARED, "").split()
+        _interpreters.append(_Interpreter(shared[len(_interpreters)] if shared else _start()))
     else:
         _interpreters.reverse()
     request = json.dumps({"words": words, "env": {**os.environ, **(env or {})}, "cwd": str(cwd)}).encode()
@@ -91,14 +107,27 @@ def python(
         return subprocess.CompletedProcess([sys.executable, *words], code, out.read().decode(), err.read().decode())
 
 
-def _serve(connection: socket.socket) -> None:
-    """Import the libraries; then fork for each request, and answer with the pid and the exit code."""
+def _listen(listener: socket.socket) -> NoReturn:
+    """Import the libraries; then fork for each connection, until the standard input ends with the tests."""
     gc.disable()
     for name in _LIBRARIES:
         __import__(name)
     gc.collect()
     gc.enable()
     gc.freeze()  # a fork neither searches these objects nor copies their memory
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
+            os._exit(0)
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            _serve(connection)
+        connection.close()
+
+
+def _serve(connection: socket.socket) -> NoReturn:
+    """Fork for each request of a connection, and answer with the pid and the exit code."""
     path = sys.path[1:]  # without the folder of this file
     while True:
         message, files, _, _ = socket.recv_fds(connection, 64, 4)
@@ -162,5 +191,5 @@ def _end(error: BaseException | None) -> NoReturn:
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as _connection:
-        _serve(_connection)
+    with socket.socket(fileno=int(sys.argv[1])) as _listener:
+        _listen(_listener)
