@@ -23,6 +23,7 @@ _DRAWN = """
 import numpy, torch
 from genmodels.sampling import samples_compiled
 from tests.conftest import small_model
+torch.set_num_threads(1)
 assert samples_compiled.njit is not None and samples_compiled._usable()
 drawn = small_model("wavenet").sample(1, generator=torch.Generator().manual_seed(1), samples=300)
 numpy.save("drawn.npy", drawn.numpy())

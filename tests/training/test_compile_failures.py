@@ -30,6 +30,7 @@ from genmodels.data.loader import MemoryLoader
 from genmodels.errors import ConfigError
 from genmodels.runs.folder import RunFolder
 
+torch.set_num_threads(1)
 folder, pinned = RunFolder(sys.argv[1]), RunFolder(sys.argv[2])
 spec = folder.spec()
 loader = MemoryLoader(data.load(spec.data), spec.train.batch_size, 0, torch.device("cpu"))
