@@ -152,7 +152,7 @@ def _press(page: Page, count: int) -> None:
 
 def measure(*, during_training: bool, memory_too: bool, length: Length) -> dict[str, Any]:
     count = length.of(60)
-    with tempfile.TemporaryDirectory() as folder, browsing(height=1000) as browser:
+    with tempfile.TemporaryDirectory() as folder, browsing(height=1000, animated=not length.short) as browser:
         runs = Path(folder)
         start = time.perf_counter()
         with server_of({"GENMODELS_RUNS": folder}) as server:

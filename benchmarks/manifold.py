@@ -95,7 +95,7 @@ def expression_milliseconds(page: Page, count: int) -> list[float]:
 def main() -> None:
     length = options.length(__doc__)
     openings = 1 if length.short else OPENINGS
-    with tempfile.TemporaryDirectory() as folder, browsing(height=1000) as browser:
+    with tempfile.TemporaryDirectory() as folder, browsing(height=1000, animated=not length.short) as browser:
         with server_of({"GENMODELS_RUNS": folder}) as server:
             page = browser.open(server.url + "/manifold?part=map")
             widget(page, "manifold_scatter").locator(".nsewdrag").first.wait_for()

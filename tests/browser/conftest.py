@@ -29,9 +29,9 @@ def _share_chromium(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A window with nothing in its cache and no cookies."""
-    with browsing() as window:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A window with nothing in its cache and no cookies; an animated one for a test that measures time."""
+    with browsing(animated=request.node.get_closest_marker("alone") is not None) as window:
         yield window
 
 
