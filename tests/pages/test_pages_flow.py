@@ -38,7 +38,7 @@ def test_without_a_model_the_page_says_what_to_train(runs: Path, monkeypatch: py
 def test_settings_begin_as_the_models_own_and_stay_in_the_address(runs: Path) -> None:
     app = page(model="flow")
     assert app.slider(key="flow_steps").value == 4
-    assert app.slider(key="flow_guidance").value == 1.5
+    assert app.slider(key="flow_guidance").value == 1.3
     assert "4 steps, 8 evaluations" in page_text(app)
     app.slider(key="flow_guidance").set_value(3.0)
     app.slider(key="flow_steps").set_value(9).run()

@@ -119,6 +119,16 @@ def test_solvers_converge_at_their_order(solver: Any, order: int) -> None:
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.15)
 
 
+@pytest.mark.parametrize(("solver", "count"), [("euler", 3), ("midpoint", 6), ("heun", 5)])
+def test_no_solver_evaluates_the_velocity_of_an_image(solver: Any, count: int) -> None:
+    """Training hardly sees t = 1: the velocity there would leave noise in the image."""
+    model, times = gaussian_model(), []
+    model.network.forward = lambda x, t, y: times.append(float(t[0])) or x  # type: ignore[method-assign, func-returns-value]
+    list(model.flow(torch.zeros(1, 1, 28, 28), steps=3, solver=solver))
+    assert len(times) == count
+    assert max(times) < 1
+
+
 def test_the_flow_backwards_is_its_inverse() -> None:
     model = flow_model(conditional=False, guidance=1.0, steps=10)
     x = digit_batch(4)["image"]

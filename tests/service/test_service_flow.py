@@ -88,7 +88,7 @@ def test_solvers_come_near_the_reference(runs: Path) -> None:
     comparison = solvers.compare(SolverRequest(model="flow", label=3, guidance=1.5))
     found = {(one.solver, one.steps): one for one in comparison.solutions}
     assert [one.evaluations for one in comparison.solutions[:6]] == list(solvers.STEPS)
-    assert found["heun", 8].evaluations == 16
+    assert (found["midpoint", 8].evaluations, found["heun", 8].evaluations) == (16, 15)
     for solver in flow.SOLVERS:
         assert found[solver, 50].error < found[solver, 4].error / 4
         assert found[solver, 50].seconds > 0

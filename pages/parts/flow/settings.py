@@ -109,7 +109,7 @@ def guidance(config: FlowConfig) -> float:
             t("flow.guidance"),
             0.0,
             MAX_GUIDANCE,
-            step=0.25,
+            step=0.1,
             key="flow_guidance",
             help=t("flow.guidance_help", own=f"{config.guidance:g}"),
             persist_state="session",
