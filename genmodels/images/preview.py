@@ -159,7 +159,8 @@ def image_preview(model: Model, images: Tensor, labels: Tensor, *, few: bool = F
     if isinstance(model, SupportsPainting):
         return grid(model.painting().cpu(), 1, scale=1, pad=0)
     if isinstance(model, SupportsStylizing):
-        return _stylized(model, images[:_TRANSLATED])
+        large = few and images.shape[-1] > 128
+        return _stylized(model, images[: _TRANSLATED // 2 if large else _TRANSLATED])
     samples = samples_of_seeds(model)
     if samples is None:
         return _reconstructed(model, images)
