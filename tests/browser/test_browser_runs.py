@@ -88,6 +88,7 @@ def test_the_run_that_is_shown_is_the_one_that_is_renamed_and_deleted(
     for run in (newer, older):  # two runs of one name: each can be chosen
         pick(page, run)
         page.wait_for_url(re.compile(f"run={run}$"))
+    settle(page)
 
     widget(page, "runs_manage").locator("summary").click()
     name = widget(page, f"runs_name_{older}").locator("input")
