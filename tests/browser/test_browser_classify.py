@@ -81,7 +81,7 @@ def test_measuring_shows_how_far_it_is_and_then_the_figures(browser: Browser, se
 def test_a_measurement_does_not_hold_up_another_visitor(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/classify")
     draw(page, SEVEN, key="classify_canvas")
-    other = browser.open(server.url + "/evaluate?model=my_mnist_cnn")
+    other = browser.open(server.url + "/evaluate?model=my_gan")  # each step takes seconds: 10,000 samples
     other.get_by_role("button", name="Measure saved steps").first.click()
     expect(other.get_by_text(re.compile("Measuring step"))).to_be_visible()
     page.bring_to_front()
