@@ -100,7 +100,7 @@ def test_one_step_adds_the_average_velocity_of_the_whole_interval() -> None:
     model = mean_flow(steps=1)
     z, y = torch.randn(3, 1, 28, 28), torch.eye(10)[:3]
     u = model.network(z, torch.zeros(3), y, torch.ones(3))
-    assert not torch.allclose(u, model.network(z, torch.zeros(3), y), atol=1e-2), "the network heeds the interval"
+    assert not torch.allclose(u, model.network(z, torch.zeros(3), y), atol=1e-2), "the network uses the interval"
     *states, end = model.flow(z, condition={"label": torch.arange(3)})
     assert states == []
     assert torch.equal(end, z + u)
