@@ -123,7 +123,7 @@ def test_a_mean_flow_has_a_solver_of_its_own_and_no_guidance_to_choose(runs: Pat
             assert "2 steps, 2 evaluations" in text
             assert "one step of the average velocity would reach" in text
         elif part == "solvers":
-            assert "| Average velocity | 50 | 50 |" in text
+            assert "| Average | 50 | 50 |" in text
         elif part == "encode":
             assert "16 Heun steps encoded the picture" in text
     app = page(model="few")
