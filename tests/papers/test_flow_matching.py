@@ -11,17 +11,15 @@ from torch import Tensor, nn
 
 from genmodels import registry
 from genmodels.errors import CapabilityError, ConfigError, DataError
-from genmodels.models.flow_matching import Block, FlowMatching
+from genmodels.models.flow_matching import FlowMatching
 from tests.conftest import digit_batch, small_model
-from tests.support.flows import DEVIATION, MEAN, GaussianFlow
+from tests.support.flows import DEVIATION, MEAN, GaussianFlow, depend_on_time_and_class
 
 
 def flow_model(**settings: Any) -> FlowMatching:
     model = small_model("flow_matching", **settings)
     assert isinstance(model, FlowMatching)
-    for module in model.modules():
-        if isinstance(module, Block):  # it begins as its skip connection: time and class would have no effect
-            nn.init.normal_(module.conv2.weight, std=0.1)
+    depend_on_time_and_class(model)
     return model.requires_grad_(False).eval()
 
 

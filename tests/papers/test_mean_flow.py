@@ -11,18 +11,15 @@ from torch import Tensor, nn
 
 from genmodels import registry
 from genmodels.errors import ConfigError
-from genmodels.models.flow_matching import Block
 from genmodels.models.mean_flow import MeanFlow
 from tests.conftest import digit_batch, small_model
-from tests.support.flows import DEVIATION, MEAN, GaussianFlow
+from tests.support.flows import DEVIATION, MEAN, GaussianFlow, depend_on_time_and_class
 
 
 def mean_flow(**settings: Any) -> MeanFlow:
     model = small_model("mean_flow", **settings)
     assert isinstance(model, MeanFlow)
-    for module in model.modules():
-        if isinstance(module, Block):  # it begins as its skip connection: time and class would have no effect
-            nn.init.normal_(module.conv2.weight, std=0.1)
+    depend_on_time_and_class(model)
     nn.init.normal_(model.network.interval[2].weight, std=0.5)  # type: ignore[index, union-attr, arg-type]
     return model.requires_grad_(False).eval()
 
@@ -197,9 +194,7 @@ def test_the_loss_of_each_image_is_divided_by_a_power_of_itself() -> None:
 def test_it_starts_as_the_flow_whose_weights_it_takes() -> None:
     """With the whole range of time features; without the fast ones, nearly."""
     flow = small_model("flow_matching")
-    for module in flow.modules():
-        if isinstance(module, Block):
-            nn.init.normal_(module.conv2.weight, std=0.1)
+    depend_on_time_and_class(flow)
     x, t, r, y = torch.randn(3, 1, 28, 28), torch.rand(3), torch.ones(3), torch.eye(10)[:3]
     for rate, exact in ((1000, True), (25, False)):
         model = small_model("mean_flow", time_rate=rate)
