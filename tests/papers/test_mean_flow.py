@@ -191,6 +191,25 @@ def test_the_loss_of_each_image_is_divided_by_a_power_of_itself() -> None:
     torch.testing.assert_close(gradients[1], gradients[0] / (error + 1e-3), rtol=1e-4, atol=1e-7)
 
 
+def test_the_loss_of_training_by_hand() -> None:
+    """For u = 3 t: du/dt = 3, so the target is x1 - x0 + 3 (r - t), and the error 3 t minus that."""
+    batch = digit_batch(4)
+    model = small_model("mean_flow", conditional=False, trained_guidance=1.0, intervals=1.0)
+    shift = nn.Parameter(torch.zeros(1))
+    model.network.forward = (  # type: ignore[method-assign]
+        lambda x, t, y, r=None: 0.0 * x + 3 * t[:, None, None, None] + shift
+    )
+    model.shift = shift
+    t, r = torch.full((4,), 0.25), torch.full((4,), 0.75)
+    model._intervals = lambda count: (t, r, count)  # type: ignore[method-assign, assignment]
+    torch.manual_seed(4)
+    loss = model.training_step(batch, model.configure_optimizers(), 0)["loss/total"]
+    torch.manual_seed(4)
+    x1 = batch["image"] + (torch.rand_like(batch["image"]) - 0.5) * 2 / 255
+    straight = x1 - torch.randn_like(x1)
+    torch.testing.assert_close(loss, (3 * 0.25 - straight - 3 * 0.5).square().mean(), rtol=1e-4, atol=1e-5)
+
+
 def test_it_starts_as_the_flow_whose_weights_it_takes() -> None:
     """With the whole range of time features; without the fast ones, nearly."""
     flow = small_model("flow_matching")
