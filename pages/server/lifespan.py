@@ -1,4 +1,4 @@
-"""What runs as long as the server: the threads of downloads, and a thread that keeps queued jobs going."""
+"""What runs as long as the server: download threads, a thread for queued jobs, and one that prepares speech."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import train_jobs
 from pages.server.downloads import download_threads
 
 _INTERVAL = 2.0  # seconds between two checks; one costs 0.3 ms
+_WARM_UP_AFTER = 5.0  # seconds from the start, so that the first page comes first
 
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """The lifespan of the server."""
-    with watched_scheduler():
+    with watched_scheduler(), warmed_up_speech():
         async with download_threads(app):
             yield
 
@@ -32,6 +33,26 @@ def watched_scheduler() -> Iterator[None]:
         yield
     finally:
         end.set()
+
+
+@contextmanager
+def warmed_up_speech() -> Iterator[None]:
+    """Compile the speech sampler in the background, a few seconds after the start."""
+    end = threading.Event()
+    thread = threading.Thread(target=_warm_up, args=(end,), name="warm-up", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+
+
+def _warm_up(end: threading.Event) -> None:
+    if end.wait(_WARM_UP_AFTER):
+        return
+    from genmodels.service.speak import compilation  # numba takes half a second to import
+
+    compilation.warm_up(end)
 
 
 def _watch(end: threading.Event) -> None:

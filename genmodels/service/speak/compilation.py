@@ -1,4 +1,4 @@
-"""Compiles WaveNet's sampler once per machine, without delaying other requests.
+"""Compiles WaveNet's sampler once per machine, without delaying other requests: after the server's start, or on demand.
 
 Numba takes 10 to 30 s and holds the interpreter's lock for much of that time. So a separate process with low priority
 compiles the sampler, and this process reads the result from disk. If the disk cache cannot be written, the thread that
@@ -44,6 +44,20 @@ def prepare() -> None:
             _lock.release()
 
 
+def warm_up(end: threading.Event) -> None:
+    """Do the work of `prepare` before the first request; returns early when `end` is set.
+
+    It does nothing on a machine that cannot store compiled code: compiling in this process would delay other requests.
+    """
+    with _lock:
+        if samples_compiled.compiled() or samples_compiled.cached() is None:
+            return
+        if not samples_compiled.cached():
+            _compile_elsewhere(end)
+        if not end.is_set() and samples_compiled.cached():
+            compile_here()  # reads what is stored: 0.4 s
+
+
 def compile_here() -> None:
     """Compile by generating three samples with the smallest WaveNet."""
     torch.set_num_threads(1)  # of this thread
@@ -54,7 +68,8 @@ def compile_here() -> None:
     model.sample(1, generator=torch.Generator().manual_seed(0), samples=3)  # type: ignore[call-arg]
 
 
-def _compile_elsewhere() -> None:
+def _compile_elsewhere(end: threading.Event | None = None) -> None:
+    """Compile in a process of its own, which is ended if `end` is set or the request that needs it is cancelled."""
     ticket = fair_queue.held()
     command = [sys.executable, "-c", "from genmodels.service.speak import compilation; compilation.compile_here()"]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -64,6 +79,9 @@ def _compile_elsewhere() -> None:
             while True:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(fair_queue.POLL)
+                    return
+                if end is not None and end.is_set():
+                    process.kill()
                     return
                 if ticket is not None:
                     ticket.check()
