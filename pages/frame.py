@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components import address, theme, upload_limits, waiting
+from pages.components import address, layout, theme, upload_limits, waiting
 from pages.components.i18n import t
 
 _PAGES = {
@@ -55,7 +55,7 @@ sys.setswitchinterval(0.001)
 # Called again below with the page's name; the layout must be set before any element.
 st.set_page_config(page_title=t("common.app"), page_icon=theme.icon(), layout="wide")
 st.logo(theme.logo(), size="large")
-st.html(theme.STYLE)
+st.html(theme.STYLE + layout.STYLE)
 _pages = {
     t(f"common.nav.{section}") if section else "": [
         st.Page(

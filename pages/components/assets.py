@@ -14,6 +14,7 @@ LIST = FOLDER / "README.md"
 LICENCES = {
     "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "CC BY 2.0": "https://creativecommons.org/licenses/by/2.0/",
+    "CC BY-SA 4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
     "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/",
 }
 """Licences that a credit links to, by the name in the list."""

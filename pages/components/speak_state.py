@@ -103,22 +103,20 @@ def request(
     info: CheckpointInfo,
     audio: AudioFacts,
     condition: tuple[str | None, str | None],
+    more: DeltaGenerator,
     *,
     with_step: bool = True,
     with_tempo: bool = True,
-) -> tuple[SpeakRequest, DeltaGenerator]:
-    """Show seed, step, length, temperature, top-k, guidance and tempo; return the request and a container.
-
-    The container, for the buttons that start the generation, is next to the settings that are changed most often.
-    """
+) -> SpeakRequest:
+    """Show the seed, and in `more` step, length, temperature, top-k, guidance and tempo; return the request."""
     memory = st.session_state
     memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(audio.mean_seconds, 2))))
     memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
     memory.setdefault("speak_top_k", TOP_KS[-1])
     seed = seed_input("speak", shuffle="shuffle", default=1)
-    actions = st.container()
-    step = pick_step("speak", info) if with_step else info.steps[-1]
-    left, right = st.columns(2)
+    with more:
+        step = pick_step("speak", info) if with_step else info.steps[-1]
+        left, right = st.columns(2)
     with left:
         st.select_slider(
             t("speak.temperature"),
@@ -148,7 +146,7 @@ def request(
         )
         guidance = _guidance(audio)
     top_k = None if memory.speak_top_k >= audio.levels else memory.speak_top_k
-    parsed = SpeakRequest.parse(
+    return SpeakRequest.parse(
         {
             "model": info.name,
             "step": step,
@@ -162,7 +160,6 @@ def request(
             "tempo": tempo,
         }
     )
-    return parsed, actions
 
 
 def _guidance(audio: AudioFacts) -> float | None:

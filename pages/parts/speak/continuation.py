@@ -11,6 +11,7 @@ from genmodels.service.speak import facts, sound
 from genmodels.service.speak.sound import Sound
 from pages.components import speak_state
 from pages.components.i18n import t
+from pages.components.layout import workspace
 from pages.components.theme import friendly_errors, plain
 from pages.parts.speak import progress, source
 
@@ -20,9 +21,9 @@ _SHORTEST = 0.05
 def show(info: CheckpointInfo) -> None:
     """Show the recording and the settings on the left, the result on the right."""
     st.markdown(t("speak.continue.text"))
-    left, right = st.columns([4, 6], gap="large")
+    parts = workspace("speak")
     audio = facts.audio_facts(info.name)
-    with left, friendly_errors():
+    with parts.controls, friendly_errors():
         speak_state.read_model_address(audio)
         training_set = speak.data_of(info.name)
         config = sound.recordings_config(training_set)
@@ -32,16 +33,18 @@ def show(info: CheckpointInfo) -> None:
             st.caption(t("speak.continue.timed"))
         condition = speak_state.condition(audio)
         # Positions within the word are counted from the given part, so another tempo would change them.
-        request, actions = speak_state.request(info, audio, condition, with_tempo=False)
+        request = speak_state.request(info, audio, condition, parts.more, with_tempo=False)
         speak_state.write_address(request)
-        with actions:
-            progress.buttons("continue", request, beginning, disabled=beginning is None)
-    with right, friendly_errors():
+        progress.buttons("continue", request, beginning, disabled=beginning is None)
+    with parts.result, friendly_errors():
         if beginning is not None:
             what = plain(beginning.title or t("speak.source.own"))
             st.markdown(f"**{t('speak.continue.beginning', what=what, seconds=f'{beginning.seconds:.2f}')}**")
             st.audio(beginning.played, "audio/wav", alt=t("speak.continue.beginning_alt"))
-        progress.result("continue")
+        if (generation := progress.current("continue")) is None:
+            st.info(t("speak.empty_continue"), icon=":material/hearing:")
+        else:
+            progress.result("continue", generation)
 
 
 def _beginning(recording: Sound) -> Sound:

@@ -59,12 +59,8 @@ def _continue(generation: Generation) -> None:
         st.session_state.speak_refused = str(error)
 
 
-def result(part: str) -> None:
+def result(part: str, generation: Generation) -> None:
     """Show the recording of a part of the page, updated twice a second while it is generated."""
-    generation = current(part)
-    if generation is None:
-        st.info(t(f"speak.empty_{part}"), icon=":material/hearing:")
-        return
     running, waiting = generation.running, generation.position > 0
 
     def tick() -> None:

@@ -10,6 +10,7 @@ from genmodels.service import speak
 from genmodels.service.speak import Generation, SpeakRequest, facts
 from pages.components import speak_state
 from pages.components.i18n import t
+from pages.components.layout import workspace
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, friendly_errors, plain
 from pages.components.waiting import line_text
@@ -25,25 +26,24 @@ def show(info: CheckpointInfo) -> None:
     steps = speak.comparison_steps(info)
     if len(steps) < 2:
         st.info(t("speak.steps.one"), icon=":material/history:")
-    left, right = st.columns([4, 6], gap="large")
+    parts = workspace("speak")
     audio = facts.audio_facts(info.name)
-    with left, friendly_errors():
+    with parts.controls, friendly_errors():
         speak_state.read_model_address(audio)
-        request, actions = speak_state.request(info, audio, speak_state.condition(audio), with_step=False)
+        request = speak_state.request(info, audio, speak_state.condition(audio), parts.more, with_step=False)
         speak_state.write_address(request)
-        with actions:
-            st.button(
-                t("speak.steps.go", count=len(steps)) if len(steps) > 1 else t("speak.steps.go_one"),
-                key="speak_go_steps",
-                type="primary",
-                icon=":material/history:",
-                on_click=_start,
-                args=(request, steps),
-                help=t("speak.steps.go_help"),
-            )
-            if refusal := st.session_state.pop("speak_refused", ""):
-                error_box(refusal)
-    with right, friendly_errors():
+        st.button(
+            t("speak.steps.go", count=len(steps)) if len(steps) > 1 else t("speak.steps.go_one"),
+            key="speak_go_steps",
+            type="primary",
+            icon=":material/history:",
+            on_click=_start,
+            args=(request, steps),
+            help=t("speak.steps.go_help"),
+        )
+        if refusal := st.session_state.pop("speak_refused", ""):
+            error_box(refusal)
+    with parts.result, friendly_errors():
         _result()
 
 

@@ -8,21 +8,24 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.speak import facts
 from pages.components import speak_state
 from pages.components.i18n import t
+from pages.components.layout import workspace
 from pages.components.theme import friendly_errors
-from pages.parts.speak import progress
+from pages.parts.speak import example, progress
 
 
 def show(info: CheckpointInfo) -> None:
-    """Show controls on the left, the recording on the right."""
-    st.markdown(t("speak.ask.text"))
-    left, right = st.columns([4, 6], gap="large")
+    """Show controls on the left, the recording on the right: a bundled one until the first one is generated."""
+    parts = workspace("speak")
     audio = facts.audio_facts(info.name)
-    with left, friendly_errors():
+    with parts.controls, friendly_errors():
         speak_state.read_model_address(audio)
         condition = speak_state.condition(audio)
-        request, actions = speak_state.request(info, audio, condition)
+        request = speak_state.request(info, audio, condition, parts.more)
         speak_state.write_address(request)
-        with actions:
-            progress.buttons("ask", request)
-    with right, friendly_errors():
-        progress.result("ask")
+        progress.buttons("ask", request)
+    with parts.result, friendly_errors():
+        if (generation := progress.current("ask")) is None:
+            example.show()
+        else:
+            progress.result("ask", generation)
+        st.markdown(t("speak.ask.text"))

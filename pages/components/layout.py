@@ -1,0 +1,39 @@
+"""The layout of pages that compute something: main controls, the result, and secondary controls.
+
+Wide screens show all controls at the left of the result. On narrow ones the result comes before the secondary controls,
+so that it is near the button that was pressed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+# Streamlit wraps each container in an element of its own: the three children of the keyed one are these wrappers.
+STYLE = """<style>
+.stVerticalBlock[class*="_workspace"] {
+  display: grid; grid-template-columns: minmax(0, 4fr) minmax(0, 6fr); grid-template-rows: auto 1fr;
+  column-gap: 3rem; align-items: start;
+}
+.stVerticalBlock[class*="_workspace"] > :nth-child(2) { grid-column: 2; grid-row: 1 / span 2; }
+@media (max-width: 767px) {
+  .stVerticalBlock[class*="_workspace"] { display: flex; }
+}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Three containers, to be filled in any order."""
+
+    controls: DeltaGenerator
+    result: DeltaGenerator
+    more: DeltaGenerator
+
+
+def workspace(name: str) -> Workspace:
+    """The three containers of the page or part `name`, inside the container `<name>_workspace`."""
+    with st.container(key=f"{name}_workspace"):
+        return Workspace(st.container(), st.container(), st.container())
