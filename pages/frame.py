@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components import address, layout, theme, upload_limits, waiting
+from pages.components import address, layout, share, theme, upload_limits, waiting
 from pages.components.i18n import t
 
 _PAGES = {
@@ -77,8 +77,13 @@ _pages[""].append(
 )
 _page = st.navigation(_pages, position="top")
 st.set_page_config(page_title=t("common.window_title", page=_page.title, app=t("common.app")))
-address.enter(_page.url_path or "gallery")
+if _page is _gallery:
+    address.follow()
+_name = _page.url_path or "gallery"
+address.enter(_name)
+_share = share.begin()
 upload_limits.begin_run()
 _page.run()
 upload_limits.end_run()
+share.show(_share, _name)
 _freeze_loaded_objects("torch" in sys.modules)

@@ -9,8 +9,7 @@ from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
-from genmodels.service.flow import has_flow
-from pages.components import judge_note, pad
+from pages.components import judge_note, pad, share
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
@@ -19,12 +18,11 @@ from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.numbers import percent
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
-from pages.parts.latent import state
+from pages.parts.latent import link, state
 from pages.parts.latent.image_view import image_view
 
 _POLL_SECONDS = 3
 _PREFERRED = "mnist_vae_20"  # every slider has a visible effect, and step 0 is saved
-_PIN_PIXELS = 84
 
 
 def _show_image(info: CheckpointInfo, point: Point, step: int) -> None:
@@ -169,7 +167,7 @@ def _actions(current: dict[str, Point], pins: list[tuple[Point, bytes]]) -> None
         t("latent.pin"),
         key="latent_pin",
         icon=":material/push_pin:",
-        on_click=lambda: pins.append((current["point"], service.render_enlarged(current["point"], _PIN_PIXELS))),
+        on_click=lambda: pins.append((current["point"], service.render_enlarged(current["point"], state.PIN_PIXELS))),
         disabled=len(pins) >= service.MAX_PINS,
         help=t("latent.pin_help", count=service.MAX_PINS),
     )
@@ -192,8 +190,8 @@ def _show_pins(pins: list[tuple[Point, bytes]]) -> None:
         return
     row = st.container(horizontal=True, key="latent_pins_row")
     for index, (pinned, png) in enumerate(pins):
-        with row.container(width=_PIN_PIXELS + 32, border=True, gap="xsmall", key=f"latent_pin_card_{index}"):
-            st.image(png, width=_PIN_PIXELS, alt=t("latent.pin_alt", number=index + 1))
+        with row.container(width=state.PIN_PIXELS + 32, border=True, gap="xsmall", key=f"latent_pin_card_{index}"):
+            st.image(png, width=state.PIN_PIXELS, alt=t("latent.pin_alt", number=index + 1))
             buttons = st.container(horizontal=True, gap="xsmall")
             buttons.button(
                 "",
@@ -220,6 +218,7 @@ def _stage(info: CheckpointInfo, step: int, names: list[str], current: dict[str,
     """Show image and pad: everything that is updated while the pad is dragged."""
     with friendly_errors():
         current["point"] = state.point(info.name, step, len(names), len(info.condition_names))
+        share.offer_code(link.program(current["point"]))
         left, right = st.columns(2, gap="medium")
         with left:
             _show_image(info, current["point"], step)
@@ -234,16 +233,21 @@ def _explorer(chosen: CheckpointInfo) -> None:
         info = catalog.describe(chosen.path, published=chosen.published)
         state.prepare()
         state.settle()
-        state.choose_axes(has_flow(info))
+        link.read(info)
+        state.choose_axes(info)
         step = pick_step("latent", info)
         if info.latent_dim == 0:
+            link.read_offsets(info, 0)
+            link.write(info, step, 0)
             st.info(t("latent.nothing_to_move"), icon=":material/info:")
             _show_image(info, Point.parse({"model": info.name, "step": step}), step)
             return
         count = service.axes_count(info.name, step, st.session_state.latent_axes)
         names = [t(f"latent.axis_{st.session_state.latent_axes}", number=index + 1) for index in range(count)]
+        link.read_offsets(info, count)
         for key in ("latent_pad_x", "latent_pad_y"):
             st.session_state[key] = min(st.session_state[key], count - 1)
+        link.write(info, step, count)
         pins = state.pins(info.name)
         # Set by the stage: pin and downloads use the image that is shown, also after a drag.
         current: dict[str, Point] = {}

@@ -6,7 +6,7 @@ left, because some pages rerun by themselves and a report shown once would vanis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TypeVar
 
 import streamlit as st
@@ -17,8 +17,8 @@ from pages.components.theme import plain
 
 T = TypeVar("T")
 PARAMETERS: dict[str, tuple[str, ...]] = {
-    "gallery": (),
-    "latent": ("model",),
+    "gallery": ("page",),
+    "latent": ("model", "step", "seed", "plane", "class", "truncation", "axes", "z", "pad", "pins"),
     "seeds": ("model", "seeds", "z"),
     "manifold": ("part", "model"),
     "conditional": ("model",),
@@ -62,12 +62,26 @@ class _Report:
             self._place.empty()
 
 
+_PAGES = [name for name in PARAMETERS if name != "gallery"]
+
+
+def follow() -> None:
+    """Open the page that `/?page=` names, with the other parameters of the address; return if there is none.
+
+    A host that shows the app in a frame, such as a Space, passes on only the query of its own address.
+    """
+    if (page := st.query_params.get("page")) in _PAGES:
+        rest = {name: value for name, value in st.query_params.to_dict().items() if name != "page"}
+        st.switch_page(f"{page}.py", query_params=rest)
+
+
 def enter(page: str) -> None:
     """Start a run of `page`: drop the reports of another page, and report parameters that this page does not have."""
     memory = st.session_state
     if memory.get("address_page") != page:
         memory["address_page"] = page
         memory.pop(_REPORTS, None)
+    memory.address_bare = not any(name in st.query_params for name in PARAMETERS[page])
     for name in [name for name in st.query_params if not name.startswith(_FOREIGN_PREFIXES)]:
         if name in PARAMETERS[page]:
             continue
@@ -80,6 +94,8 @@ def enter(page: str) -> None:
     for name, report in _reports().items():
         if name not in PARAMETERS[page]:
             report.show()
+    if page == "gallery":  # a right name would have been followed
+        requested(page, "page", member(_PAGES), problem("page", one_of(_PAGES)))
 
 
 def bind(
@@ -146,19 +162,40 @@ def refuse(page: str, name: str, text: str) -> None:
 
 def write(page: str, name: str, value: str | None) -> None:
     """Set `?name=` to what the page shows; None removes it. A change of the value ends the report."""
-    if value is None:
-        st.query_params.pop(name, None)
+    write_view(page, {name: value})
+
+
+def write_view(page: str, values: Mapping[str, str | None]) -> None:
+    """Set several parameters like `write`, as one step of the browser's history."""
+    before = st.query_params.to_dict()
+    after = {**before, **values}
+    if {name: value for name, value in after.items() if value is not None} != before:
+        st.query_params.from_dict({name: value for name, value in after.items() if value is not None})
+    for name, value in values.items():
+        if value is None:
+            st.session_state.pop(_key(page, name), None)
+        else:
+            st.session_state[_key(page, name)] = value
+        if report := _reports().get(name):
+            if not report.replaced:
+                report.replaced, report.by = True, value
+            elif report.by != value:
+                report.hide()
+                _reports().pop(name)
+
+
+def left_out(page: str, names: Iterable[str]) -> list[str]:
+    """Those of `names` that the page wrote and that are no longer in an address with other parameters of the page.
+
+    The user went back to a view in which they had their defaults, or followed a link that leaves defaults out. An
+    address without any parameter of the page is the page's menu entry: there the page shows what it showed last.
+    """
+    if st.session_state.get("address_bare"):
+        return []
+    missing = [name for name in names if written(page, name) is not None and name not in st.query_params]
+    for name in missing:
         st.session_state.pop(_key(page, name), None)
-    else:
-        if st.query_params.get(name) != value:
-            st.query_params[name] = value
-        st.session_state[_key(page, name)] = value
-    if report := _reports().get(name):
-        if not report.replaced:
-            report.replaced, report.by = True, value
-        elif report.by != value:
-            report.hide()
-            _reports().pop(name)
+    return missing
 
 
 def written(page: str, name: str) -> str | None:

@@ -67,10 +67,15 @@ def check_model(page: str, infos: Mapping[str, CheckpointInfo]) -> None:
 def pick_step(page: str, info: CheckpointInfo) -> int:
     """Show a slider over the saved steps, or a caption if there is only one, and return the chosen step.
 
-    Another model starts at its newest step. While the newest step is chosen, the slider follows a run that adds steps.
+    Another model starts at its newest step, or at `?step=` if the page has this parameter. While the newest step is
+    chosen, the slider follows a run that adds steps.
     """
     steps, memory, key = info.steps, st.session_state, f"{page}_step"
     name, newest = memory.get(f"{page}_newest", (info.name, None))
+    if "step" in address.PARAMETERS[page]:
+        problem = address.problem("step", address.one_of(steps))
+        if (linked := address.requested(page, "step", address.option(steps), problem)) is not None:
+            memory[key], name, newest = linked, info.name, None
     if memory.get(key) not in steps or name != info.name or newest == memory[key]:
         memory[key] = steps[-1]
     memory[f"{page}_newest"] = (info.name, steps[-1])

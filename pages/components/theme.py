@@ -23,6 +23,9 @@ STYLE = """<style>
 body:has([data-testid="stButton"] button:focus:not(:focus-visible):hover) [data-testid="stTooltipContent"] {
   display: none;
 }
+[data-testid="stLayoutWrapper"]:has(> .st-key-share_place) { position: relative; height: 0; margin-bottom: -1rem; }
+.st-key-share_place { position: absolute; right: 0; top: 1.4rem; width: auto; z-index: 2; }
+@media (max-width: 640px) { [data-testid="stHeading"] h1 { padding-right: 5.5rem; } }
 </style>"""
 
 

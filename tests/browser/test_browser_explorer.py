@@ -94,6 +94,31 @@ def test_a_slider_and_reset_change_the_picture(browser: Browser, server: Server)
     browser.check_console()
 
 
+def test_a_shared_link_shows_the_same_picture_and_going_back_the_one_before(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=mnist_vae_20")
+    first = source(page)
+    widget(page, "latent_randomize").get_by_role("button").first.click()
+    random = changed_from(page, first)
+    widget(page, "latent_pad").locator(".pad").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    moved = changed_from(page, random)
+    expect(page).to_have_url(re.compile("z=0.5"))
+    widget(page, "share").get_by_test_id("stPopoverButton").first.click()
+    box = page.get_by_test_id("stPopoverBody")
+    link = box.get_by_test_id("stCode").first.inner_text().replace("\n", "").strip()
+    expect(box.locator("img")).to_have_attribute("alt", "QR code of the link above.")
+    page.keyboard.press("Escape")
+    assert link == page.url
+    with browsing(fresh=True) as window:
+        visitor = window.open(link)
+        expect(widget(visitor, "latent_picture").locator("img")).to_have_attribute("src", moved)
+    page.go_back()
+    assert changed_from(page, moved) == random
+    page.go_back()
+    assert changed_from(page, random) == first
+    browser.check_console()
+
+
 def test_the_step_slider_of_a_run_goes_back_in_time(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/latent?model=my_vae")
     before = source(page)

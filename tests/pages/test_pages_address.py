@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.components.address import PARAMETERS
+from pages.components.i18n import t
 from tests.support.pages import open_page
 from tests.support.painting import GATED as GATED
 from tests.support.runs import SMALL_CGAN, SMALL_FLOW, save_run
@@ -18,7 +19,10 @@ from tests.support.translation import SMALL as CYCLEGAN
 NONSENSE = "zzz-9"
 GOOD: dict[str, dict[str, str]] = {
     "gallery": {},
-    "latent": {"model": "vae"},
+    "latent": {
+        "model": "cgan", "step": "0", "seed": "7", "plane": "3.5_2", "class": "3", "truncation": "0.8", "axes": "first",
+        "z": "0.5_-1.25", "pad": "3_1", "pins": "s5~n0~t0.5~a1~c2~z0_1~~s9",
+    },
     "seeds": {"model": "vae", "seeds": "4,9", "z": "s4 - s9"},
     "manifold": {"part": "map", "model": "plane"},
     "conditional": {"model": "cgan"},
@@ -83,7 +87,7 @@ def reports(app: AppTest) -> list[str]:
 @pytest.mark.parametrize("page", PARAMETERS)
 def test_a_wrong_value_is_reported_and_removed_and_the_rest_of_the_link_works(runs: Path, page: str) -> None:
     good = GOOD[page]
-    assert good.keys() == set(PARAMETERS[page]), "each parameter is tested"
+    assert good.keys() == set(PARAMETERS[page]) - {"page"}, "each parameter is tested"
     app = open_page(page, **good)
     assert not reports(app)
     assert address(app).items() >= good.items(), "a link stays what it was"
@@ -110,6 +114,39 @@ def test_a_parameter_that_the_page_does_not_have_is_reported_and_removed(runs: P
     app.switch_page("classify.py" if page == "data" else "data.py")
     app.query_params.clear()
     assert not reports(app.run()), "another page begins without them"
+
+
+def test_a_host_that_passes_on_only_the_query_opens_each_page(runs: Path) -> None:
+    app = open_page("gallery", page="seeds", **GOOD["seeds"], utm_source="mail")
+    assert app.title[0].value == t("seeds.title")
+    assert not reports(app)
+    assert address(app).items() >= {**GOOD["seeds"], "utm_source": "mail"}.items()
+    assert "page" not in address(app)
+    app = open_page("gallery", page=NONSENSE)
+    (report,) = reports(app)
+    assert NONSENSE in report
+    assert all(f"`{page}`" in report for page in PARAMETERS if page != "gallery")
+    assert "page" not in address(app)
+
+
+def test_a_view_without_a_parameter_has_its_default_and_the_menu_shows_the_last_view(runs: Path) -> None:
+    app = open_page("latent", **GOOD["latent"])
+    pinned = [point for point, _ in app.session_state["latent_pins"]["cgan"]]
+    assert [(pin.seed, pin.axes, pin.label, pin.offsets) for pin in pinned] == [
+        (5, "principal", 2, (0.0, 1.0)),
+        (9, "first", 0, ()),
+    ]
+    app.query_params.clear()
+    app.run()
+    assert address(app).items() >= GOOD["latent"].items(), "the menu's entry has no parameters"
+    app.query_params.clear()
+    app.query_params["model"] = "cgan"
+    app.query_params["z"] = "1"
+    app.run()
+    assert address(app) == {"model": "cgan", "step": "10", "z": "1"}, "back to an earlier view"
+    assert app.number_input(key="latent_seed").value == 0
+    assert app.slider(key="latent_axis_0").value == 1
+    assert not app.session_state["latent_pins"]["cgan"]
 
 
 def test_the_gallery_drops_what_other_pages_left_in_its_address(runs: Path) -> None:

@@ -6,17 +6,25 @@ knob is in `latent_drag` until `settle` copies it to the sliders.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
+from genmodels import service
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import MAX_AXES, Point
+from genmodels.service.flow import has_flow
+from genmodels.service.latent import Axes
 from pages.components import pad
 from pages.components.seed_input import random_number
 
 SEEDS_PER_ROW, LIMIT = 100, 3.0
-_DEFAULTS: dict[str, Any] = {
-    "latent_axes": "first",
+PIN_PIXELS = 84
+DEFAULTS: dict[str, Any] = {
+    "latent_axes": None,
+    "latent_axes_chosen": False,
+    "latent_axes_model": None,
     "latent_pad_mode": "directions",
     "latent_pad_x": 0,
     "latent_pad_y": 1,
@@ -33,7 +41,7 @@ _DEFAULTS: dict[str, Any] = {
 
 def prepare() -> None:
     """Set the defaults that are missing in a new session or after another page."""
-    for key, value in _DEFAULTS.items():
+    for key, value in DEFAULTS.items():
         st.session_state.setdefault(key, value)
 
 
@@ -46,12 +54,27 @@ def settle() -> None:
         state.latent_drag = None
 
 
-def choose_axes(noise: bool) -> None:
-    """Directions that suit the model: if z is an image of `noise`, a single one of its numbers changes nothing."""
+def default_axes(info: CheckpointInfo) -> Axes:
+    """The directions a model starts with: in a GAN's z no single number stands for anything.
+
+    If z is an image of noise, the sliders lead to other noise.
+    """
+    if has_flow(info):
+        return "seeds"
+    return "first" if "encoding" in info.capabilities else "principal"
+
+
+def choose_axes(info: CheckpointInfo) -> None:
+    """Set the directions that suit a newly shown model, unless the user has chosen one of two kinds."""
     state = st.session_state
-    if noise != (state.latent_axes == "seeds"):
-        state.latent_axes = "seeds" if noise else "first"
-        _center()
+    axes = default_axes(info)
+    stays = state.latent_axes_chosen or state.latent_axes_model == info.name
+    if stays and "seeds" not in (axes, state.latent_axes):
+        axes = state.latent_axes
+    if axes != state.latent_axes:
+        state.latent_axes = axes
+        center()
+    state.latent_axes_model = info.name
 
 
 def label(classes: int) -> int | None:
@@ -92,26 +115,27 @@ def seed_changed() -> None:
 
 
 def axes_changed() -> None:
+    st.session_state.latent_axes_chosen = True
     # The same offsets along other directions would be an unwanted jump.
-    _center()
+    center()
     touched()
 
 
 def reset() -> None:
-    _center()
+    center()
     st.session_state.update(latent_truncation=1.0, latent_seed=0, latent_plane=None)
     touched()
 
 
 def randomize() -> None:
-    _center()
+    center()
     st.session_state.update(latent_seed=random_number(), latent_plane=None)
     touched()
 
 
 def go_to(pinned: Point) -> None:
     """Set every control to a pinned point."""
-    _center()
+    center()
     state = st.session_state
     state.update(
         latent_truncation=pinned.truncation,
@@ -132,11 +156,17 @@ def pins(model: str) -> list[tuple[Point, bytes]]:
     return points
 
 
+def set_pins(model: str, points: Sequence[Point]) -> None:
+    """Replace the pinned points of a model."""
+    pins(model)[:] = [(point, service.render_enlarged(point, PIN_PIXELS)) for point in points]
+
+
 def unpin(model: str, index: int) -> None:
     del pins(model)[index]
 
 
-def _center() -> None:
+def center() -> None:
+    """Set all sliders to 0."""
     st.session_state.latent_drag = None
     for index in range(MAX_AXES):
         st.session_state[f"latent_axis_{index}"] = 0.0

@@ -1,0 +1,73 @@
+"""The button in the frame that shares what a page shows: link, QR code, and the code that computes it."""
+
+from __future__ import annotations
+
+import io
+import os
+from urllib.parse import urlencode
+
+import segno
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.components.i18n import t
+
+_CODE = "share_code"
+_MAX_QR = 1_200  # characters; a longer link makes modules too small for a telephone's camera
+_QR_PIXELS = 240
+
+
+def begin() -> DeltaGenerator:
+    """Start a page's run, and return the place of the button above the page's title."""
+    st.session_state.pop(_CODE, None)
+    return st.container(horizontal_alignment="right", key="share_place")
+
+
+def offer_code(python: str) -> None:
+    """The Python program that computes what the page shows, for this run of the page."""
+    st.session_state[_CODE] = python
+
+
+def show(place: DeltaGenerator, page: str) -> None:
+    """Show the button; its content is made when it is opened, after the page has written its address."""
+    box = place.popover(
+        t("common.share.button"),
+        key="share",
+        icon=":material/share:",
+        type="tertiary",
+        help=t("common.share.help"),
+        on_change="rerun",
+    )
+    if not box.open:
+        return
+    with box:
+        link = address_of(page)
+        st.markdown(t("common.share.link"))
+        st.code(link, language=None, wrap_lines=True)
+        if len(link) <= _MAX_QR:
+            st.image(_qr(link), width=_QR_PIXELS, alt=t("common.share.qr_alt"))
+        else:
+            st.caption(t("common.share.too_long"))
+        if program := st.session_state.get(_CODE):
+            st.markdown(t("common.share.code"))
+            st.code(program, language="python", wrap_lines=True)
+
+
+def address_of(page: str) -> str:
+    """The address of the view that `page` shows; on a Space, that of the Space, which passes on only its query."""
+    query = {name: value for name, value in st.query_params.to_dict().items() if not name.startswith("_")}
+    if space := os.environ.get("SPACE_ID"):
+        parameters = {**({} if page == "gallery" else {"page": page}), **query}
+        return _with_query(f"https://huggingface.co/spaces/{space}", parameters)
+    return _with_query(st.context.url or "", query)
+
+
+def _with_query(address: str, parameters: dict[str, str]) -> str:
+    return f"{address}?{urlencode(parameters)}" if parameters else address
+
+
+def _qr(link: str) -> bytes:
+    """The link as a PNG; black on white in both themes, as cameras expect it."""
+    file = io.BytesIO()
+    segno.make(link, error="l", boost_error=True, micro=False).save(file, kind="png", scale=6, border=4)
+    return file.getvalue()
