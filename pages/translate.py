@@ -9,6 +9,7 @@ from genmodels.service import translate
 from genmodels.service.translate import TranslationRequest
 from pages.components import choice, source_picker
 from pages.components.i18n import t
+from pages.components.layout import workspace
 from pages.components.model_choice import pick_model_and_step
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
@@ -27,6 +28,7 @@ def _pick_direction(info: CheckpointInfo) -> str:
             "translate.direction_name", start=plain(names[direction][0]), end=plain(names[direction][1])
         ),
         key="translate_direction",
+        fallback=_DIRECTIONS[source.first_domain(info)],
         kind="segmented_control",
         help=t("translate.direction_help"),
         persist_state="session",
@@ -55,22 +57,26 @@ def _pick_detail(info: CheckpointInfo) -> int:
 
 @st.fragment
 def _studio(info: CheckpointInfo, step: int) -> None:
-    left, right = st.columns([3, 7], gap="large")
-    with left, friendly_errors():
+    source.enter(info)
+    parts = workspace("translate")
+    with parts.controls, friendly_errors():
         direction = _pick_direction(info)
         uploads = source.uploads(info, _DIRECTIONS.index(direction))
+    with parts.more, friendly_errors():
         detail = _pick_detail(info)
         with_cycle = st.toggle(
             t("translate.cycle.toggle"), key="translate_trip", help=t("translate.cycle.help"), persist_state="session"
         )
-    with right, friendly_errors():
+    with parts.result, friendly_errors():
         if uploads:
             request = TranslationRequest.parse(
                 {"model": info.name, "step": step, "direction": direction, "detail": detail}
             )
             result.show(info, request, uploads, with_cycle=with_cycle)
         else:
-            st.info(t(f"translate.waiting.{source_picker.picked('translate')}"), icon=":material/add_photo_alternate:")
+            kind = source_picker.picked("translate")
+            if not (kind == "example" and result.stored(info)):
+                st.info(t(f"translate.waiting.{kind}"), icon=":material/add_photo_alternate:")
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:

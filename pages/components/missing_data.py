@@ -32,8 +32,8 @@ def explain(info: CheckpointInfo, page: str, text: str, problem: str = "") -> No
 
 
 def missing_text(info: CheckpointInfo, key: str) -> str:
-    """The text `key`, which says what the page needs the data set {data} for."""
-    return t(key, data=plain(info.data))
+    """The text `key`, which says what the page needs the data set {data} of {licence} for."""
+    return t(key, data=plain(info.data), licence=plain(info.licence.strip(".")))
 
 
 def offer_download(name: str, page: str) -> None:

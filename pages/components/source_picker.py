@@ -1,4 +1,4 @@
-"""Where the input of a page comes from: an example of a data set, a canvas, files, the camera or the microphone.
+"""Where a page's input comes from: a bundled file, an example of a data set, a canvas, files, camera or microphone.
 
 In each function `key` begins the widget keys, `text` begins the keys of the texts, and `values` fill these texts.
 """
@@ -21,7 +21,7 @@ from pages.components.seed_input import set_random
 
 T = TypeVar("T")
 
-Source = Literal["example", "canvas", "upload", "camera", "microphone"]
+Source = Literal["bundled", "example", "canvas", "upload", "camera", "microphone"]
 
 _MAX_MB = 20  # of one file, if the page has no other limit
 
@@ -56,6 +56,18 @@ def picked(key: str) -> Source | None:
     """The source chosen last with `pick(key, ...)`; None if there was no choice yet."""
     source: Source | None = st.session_state.get(f"{key}_source")
     return source
+
+
+def upload_instead(key: str, text: str) -> None:
+    """Show the button `<key>_bring`, which chooses the source of files."""
+    st.button(
+        t(f"{text}.upload_instead"),
+        key=f"{key}_bring",
+        icon=":material/upload:",
+        on_click=st.session_state.__setitem__,
+        args=(f"{key}_source", "upload"),
+        help=t("common.upload_instead_help"),
+    )
 
 
 def example_index(

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def given(page: Page, *sizes: tuple[int, int]) -> None:
+    widget(page, "translate_source").get_by_role("radio", name="Upload").click()
     files = [FilePayload(name=f"p{size[0]}.png", mimeType="image/png", buffer=encoded(photo(*size))) for size in sizes]
     page.locator('input[type="file"]').set_input_files(files)
     for index in range(len(sizes)):

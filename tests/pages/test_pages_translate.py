@@ -14,6 +14,7 @@ from genmodels.runs.folder import RunFolder
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile
 from genmodels.service.translate import TranslationRequest
+from pages.components import assets
 from tests.support.pages import controls_without_help, open_page, page_text, visible
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.translation import photo
@@ -25,6 +26,7 @@ def page(**query: str) -> AppTest:
 
 
 def files(app: AppTest, *uploads: tuple[str, bytes]) -> AppTest:
+    app.segmented_control(key="translate_source").set_value("upload").run()
     return app.file_uploader(key="translate_upload").set_value([(*file, "image/png") for file in uploads]).run()
 
 
@@ -38,6 +40,7 @@ def test_without_a_model_the_page_says_how_to_get_one(tmp_path: Path, monkeypatc
 
 def test_several_files_of_which_one_is_bad(runs: Path) -> None:
     app = page(model="colour")
+    app.segmented_control(key="translate_source").set_value("upload").run()
     assert "Drop one or more photographs" in page_text(app)
     files(app, ("one.png", encoded(photo(50, 40))), ("bad_*.png", b"text"), ("two.png", encoded(photo(64, 64))))
     assert not app.exception
@@ -95,6 +98,7 @@ def test_more_files_than_are_translated(runs: Path) -> None:
 def test_directions_steps_and_the_way_back(runs: Path) -> None:
     app = files(page(model="colour"), ("one.png", encoded(photo(50, 40))))
     assert app.segmented_control(key="translate_direction").options == ["daisy to sunflower", "sunflower to daisy"]
+    app.segmented_control(key="translate_direction").set_value("a_to_b").run()
     app.toggle(key="translate_trip").set_value(True).run()
     upload = ImageFile("one.png", encoded(photo(50, 40)))
     error = translate.cycle(TranslationRequest(model="colour", step=10), upload).error
@@ -124,16 +128,55 @@ def test_a_run_that_learns_on_is_shown_at_its_newest_step(runs: Path) -> None:
 
 def test_test_pictures_where_the_data_is_and_a_word_where_it_is_not(runs: Path) -> None:
     app = page(model="grey")
-    app.segmented_control(key="translate_source").set_value("example").run()
+    assert app.segmented_control(key="translate_source").options == ["Upload", "Camera", "Test picture"]
+    assert "test-0.png · 28 x 28 pixels" in page_text(app), "the page opens with one"
     app.number_input(key="translate_index").set_value(250).run()
     assert "0 to 249" in visible(" ".join(entry.value for entry in app.error))
     app.number_input(key="translate_index").set_value(7).run()
     assert "test-7.png · 28 x 28 pixels" in page_text(app)
     app.selectbox(key="translate_model").select("colour").run()
+    app.segmented_control(key="translate_source").set_value("example").run()
     assert "The data that the model was trained on** is not on this machine" in page_text(app)
+    assert "There is no test picture to show" in page_text(app), "a run has no stored results"
     assert not app.error
     app.segmented_control(key="translate_source").set_value("camera").run()
     assert "Take a photograph at the left" in page_text(app)
+
+
+def test_the_page_opens_with_a_bundled_photograph(runs: Path) -> None:
+    app = page(model="colour")
+    assert app.segmented_control(key="translate_source").value == "bundled"
+    assert app.segmented_control(key="translate_direction").value == "b_to_a", "a dahlia is more like a sunflower"
+    assert "dahlia.jpg · 640 x 427 pixels" in page_text(app)
+    assert assets.asset("dahlia.jpg").credit() in [entry.value for entry in app.caption]
+    app.selectbox(key="translate_bundled").select("pagoda.jpg").run()
+    assert "pagoda.jpg · 640 x 427 pixels" in page_text(app)
+    assert assets.asset("pagoda.jpg").credit() in [entry.value for entry in app.caption]
+    app.selectbox(key="translate_model").select("grey").run()
+    assert app.segmented_control(key="translate_direction").value == "a_to_b"
+    assert "test-0.png" in page_text(app), "the model has other domains, so the photograph does not stay"
+    files(app, ("one.png", encoded(photo(50, 40))))
+    app.selectbox(key="translate_model").select("colour").run()
+    assert app.segmented_control(key="translate_source").value == "upload", "what a visitor brought stays"
+    assert not app.error
+
+
+def test_without_its_data_the_published_horse_model_shows_what_it_stores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    app = page(model="horse2zebra_projected_128")
+    assert "ImageNet's photographs: non-commercial research" in visible(page_text(app))
+    assert "Stored results, until you choose a photograph" in page_text(app)
+    assert app.button(key="translate_get_horse2zebra").label == "Get Horses and zebras (117 MB)"
+    assert controls_without_help(app, {"button", "button_group"}) == []
+    app.button(key="translate_bring").click().run()
+    assert app.segmented_control(key="translate_source").value == "upload"
+    assert app.file_uploader(key="translate_upload")
+    app.segmented_control(key="translate_source").set_value("bundled").run()
+    assert "None of these is of domain “horse” or “zebra”" in page_text(app)
+    assert not app.error
 
 
 def test_the_gallery_leads_here(runs: Path) -> None:

@@ -52,14 +52,7 @@ def _example(kind: Kind, name: str, offered: dict[str, str]) -> ImageFile | None
         # A public server does not show what its owner can do about it.
         hint = "" if public_mode() else f" {message(inputs.how_to_get(kind).capitalize())}."
         st.info(f"{t(f'stylize.{name}.none')}{hint}", icon=":material/folder_off:")
-        st.button(
-            t(f"stylize.{name}.upload_instead"),
-            key=f"stylize_{name}_bring",
-            icon=":material/upload:",
-            on_click=st.session_state.__setitem__,
-            args=(f"stylize_{name}_source", "upload"),
-            help=t("stylize.upload_instead_help"),
-        )
+        source_picker.upload_instead(f"stylize_{name}", f"stylize.{name}")
         return None
     chosen = choice.choose(
         t(f"stylize.{name}.pick"),

@@ -18,7 +18,10 @@ from pages.components.i18n import t
 from pages.components.numbers import percent
 from pages.components.theme import error_box, plain
 from pages.components.tile_progress import tile_progress
-from pages.components.tiles import Tile, flow
+from pages.components.tiles import Tile, flow, row
+from pages.parts.translate import source
+
+_STORED_WIDTH = 780  # pixels
 
 
 def show(info: CheckpointInfo, request: TranslationRequest, uploads: Sequence[ImageFile], *, with_cycle: bool) -> None:
@@ -46,6 +49,16 @@ def show(info: CheckpointInfo, request: TranslationRequest, uploads: Sequence[Im
         )
 
 
+def stored(info: CheckpointInfo) -> bool:
+    """Show the results that a published checkpoint stores; False if there are none."""
+    if not info.published or info.preview is None:
+        return False
+    alt = t("translate.stored_alt", name=info.name)
+    row([Tile(info.preview.read_bytes(), "", alt)], width=_STORED_WIDTH, key="translate_stored", smooth=True)
+    st.caption(t("translate.stored"))
+    return True
+
+
 def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, index: int, *, with_cycle: bool) -> None:
     names, place = _names(info, request), st.empty()
     result = translate.translate(request, upload, tile_progress(place, _short(upload.name)))
@@ -54,16 +67,17 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
         report = tile_progress(place, _short(upload.name), "translate.tiles_cycle")
         cycle = translate.cycle(request, upload, report)
     place.empty()
+    photograph = source.bundled(upload)
+    start = names[0] if photograph is None else photograph.title  # which may be of neither domain
     before_after(
-        Side(result.before.image, result.before.kind, names[0], t("translate.before_alt", name=upload.name)),
+        Side(result.before.image, result.before.kind, start, t("translate.before_alt", name=upload.name)),
         Side(result.after.image, result.after.kind, names[1], t("translate.after_alt", domain=names[1])),
         (result.before.width, result.before.height),
         label=t("translate.slider", name=upload.name),
         value_text=t("translate.slider_at", domain=names[1]),
         key=f"translate_compare_{index}",
     )
-    row = st.container(horizontal=True, vertical_alignment="center")
-    with row:
+    with st.container(horizontal=True, vertical_alignment="center"):
         png_button(
             "translate.png",
             lambda: translate.png(request, upload),
@@ -71,6 +85,8 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
             key=f"translate_png_{index}",
         )
         st.caption(_summary(upload, result))
+    if photograph is not None:
+        st.caption(photograph.credit())
     if result.probabilities is not None:
         before, after = (percent(probability) for probability in result.probabilities)
         st.markdown(t("translate.judged", domain=plain(names[1]), before=before, after=after))
