@@ -1,0 +1,63 @@
+"""The map at the top of the gallery: it moves by itself until it is touched, then it is a pad.
+
+The browser blends the four decoded codes around the ring, so it moves at the display's rate without the server, and
+without torch: the map is a file of `pages/assets`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from genmodels.runs import catalog
+from genmodels.runs.folder import CONFIG
+from pages import assets
+from pages.assets import latent_map
+from pages.components.i18n import t
+
+_PATH = (
+    (3, 3), (14, 4), (17, 8), (15, 2), (22, 3), (20, 9), (23, 14), (21.5, 21), (16.5, 19),
+    (12, 12.5), (8, 15), (6.5, 21), (3.5, 22), (0.8, 16), (1.2, 11), (6, 10),
+)  # fmt: skip
+"""Points (column, row) of the map that the ring passes, each in the middle of a region of clear digits."""
+
+_HTML = """<section class="hero">
+  <div class="stage"><canvas class="digit" role="img"></canvas></div>
+  <div class="pad" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="100" aria-valuenow="0">
+    <canvas class="map"></canvas>
+  </div>
+  <div class="words">
+    <p class="lead"></p>
+    <div class="buttons"><button class="open" type="button"></button><button class="play" type="button"></button></div>
+    <details><summary></summary><p class="note"></p></details>
+  </div>
+</section>"""
+_JS = Path(__file__).with_name("hero.js").read_text(encoding="utf-8")
+_CSS = Path(__file__).with_name("hero.css").read_text(encoding="utf-8")
+_component = st.components.v2.component("genmodels_hero", html=_HTML, css=_CSS, js=_JS)
+
+
+def show() -> None:
+    """Show the map; its button opens the latent explorer at the same place, if the model is on this server."""
+    texts = {name: t(f"gallery.hero.{name}") for name in ("lead", "how", "note", "pad", "digit", "value", "play", "pause")}
+    has_model = (catalog.checkpoints_root() / latent_map.MODEL / CONFIG).is_file()
+    data = {
+        "sprite": assets.data_url(latent_map.FILE),
+        "side": latent_map.SIDE,
+        "pixels": latent_map.PIXELS,
+        "axis": latent_map.AXIS,
+        "path": _PATH,
+        "texts": texts | {"open": t("gallery.hero.open") if has_model else "", "open_help": t("gallery.hero.open_help")},
+    }
+    opened = _component(key="gallery_hero", data=data, on_open_change=lambda: None).open
+    if opened:
+        _open(float(opened["x"]), float(opened["y"]))
+
+
+def _open(x: float, y: float) -> None:
+    """Open the latent explorer at z = (x, y): truncation 0 leaves only what the sliders add."""
+    st.session_state.update(
+        latent_truncation=0.0, latent_axes="first", latent_axis_0=round(x, 2), latent_axis_1=round(y, 2)
+    )
+    st.switch_page("latent.py", query_params={"model": latent_map.MODEL})
