@@ -26,7 +26,7 @@ _PAGES = {
         "paint": ":material/brush:",
         "speak": ":material/record_voice_over:",
     },
-    "judge": {
+    "test": {
         "classify": ":material/quiz:",
         "compare": ":material/compare:",
         "evaluate": ":material/analytics:",

@@ -17,7 +17,7 @@ from pages.components.theme import plain
 
 T = TypeVar("T")
 PARAMETERS: dict[str, tuple[str, ...]] = {
-    "gallery": ("page", "kind", "dataset"),
+    "gallery": ("page", "kind", "dataset", "runs"),
     "latent": ("model", "step", "seed", "plane", "class", "truncation", "axes", "z", "pad", "pins"),
     "seeds": ("model", "seeds", "z"),
     "manifold": ("part", "model"),

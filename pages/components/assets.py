@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ LIST = FOLDER / "README.md"
 LICENCES = {
     "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "CC BY 2.0": "https://creativecommons.org/licenses/by/2.0/",
+    "CC BY-SA 3.0": "https://creativecommons.org/licenses/by-sa/3.0/",
     "CC BY-SA 4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
     "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/",
 }
@@ -56,6 +58,12 @@ def assets() -> dict[str, Asset]:
         asset = Asset(cells[0].strip("`"), *cells[1:])
         found[asset.file] = asset
     return found
+
+
+@cache
+def data_url(file: str) -> str:
+    """A bundled WebP image as a data URL, which a page shows without another request."""
+    return "data:image/webp;base64," + base64.b64encode(asset(file).read()).decode("ascii")
 
 
 def asset(file: str) -> Asset:

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from genmodels.runs.files import write_json
 from genmodels.runs.folder import STATUS
+from pages.components.i18n import t
 from tests.support.browser import Browser, Server, browsing, server_of, settle, widget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -152,7 +153,7 @@ def test_a_run_whose_training_ends_stays_chosen(browser: Browser, server: Server
 
 
 def test_the_gallery_leads_to_the_explorer(browser: Browser, server: Server) -> None:
-    page = browser.open(server.url)
+    page = browser.open(server.url + "/?runs=all")
     for image in page.locator('[data-testid="stImage"] img').all():
         assert image.get_attribute("alt")
     widget(page, "gallery_open_my_vae").get_by_role("button").first.click()
@@ -164,7 +165,7 @@ def test_the_gallery_leads_to_the_explorer(browser: Browser, server: Server) -> 
 def test_the_gallery_is_found_under_its_name_too(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/gallery")
     expect(page).to_have_url(server.url + "/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Gallery")
+    expect(page.get_by_role("heading", level=1)).to_have_text(t("gallery.title"))
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 

@@ -33,8 +33,8 @@ def test_the_window_is_named_after_each_page(browser: Browser, server: Server) -
 
 def test_going_back_to_the_gallery_leaves_the_parameters_behind(browser: Browser, server: Server) -> None:
     page = browser.open(server.url)
-    widget(page, "gallery_open_my_mnist_vae_2d").get_by_role("button").click()
-    expect(page).to_have_url(re.compile(r"/manifold\?.*model=my_mnist_vae_2d"))
+    widget(page, "gallery_open_grey").get_by_role("button").click()
+    expect(page).to_have_url(re.compile(r"/translate\?.*model=grey"))
     settle(page)
     page.go_back()
     expect(page.locator("h1").first).to_have_text(t("gallery.title"))

@@ -18,7 +18,7 @@ from tests.support.translation import SMALL as CYCLEGAN
 
 NONSENSE = "zzz-9"
 GOOD: dict[str, dict[str, str]] = {
-    "gallery": {},
+    "gallery": {"kind": "latent", "dataset": "5,000 MNIST digits (no download)", "runs": "all"},
     "latent": {
         "model": "cgan", "step": "0", "seed": "7", "plane": "3.5_2", "class": "3", "truncation": "0.8", "axes": "first",
         "z": "0.5_-1.25", "pad": "3_1", "pins": "s5~n0~t0.5~a1~c2~z0_1~~s9",

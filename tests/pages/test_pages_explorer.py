@@ -41,7 +41,7 @@ def test_an_empty_gallery_says_what_to_do(empty: Path) -> None:
 def test_the_gallery_shows_published_checkpoints_and_own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path))
     save_run(tmp_path, "my_own_run", "pattern_1010_gan")
-    app = open_page("gallery")
+    app = open_page("gallery", kind="all")
     captions = " ".join(visible(entry.value) for entry in app.caption)
     assert "mnist_vae_20" in captions
     assert "my_own_run" in captions
@@ -163,7 +163,7 @@ def test_texts_are_found_by_key_and_a_missing_one_is_an_error() -> None:
 
 
 def test_each_card_leads_to_the_page_that_suits_its_model() -> None:
-    app = open_page("gallery")
+    app = open_page("gallery", kind="all")
     labels = {button.key: button.label for button in app.button}
     assert labels["gallery_open_mnist_vae_2d"] == "See its manifold"
     assert labels["gallery_open_mnist_denoising_autoencoder"] == "Denoise a digit"

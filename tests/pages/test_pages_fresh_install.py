@@ -125,7 +125,7 @@ def test_figures_are_written_alike_on_evaluate_and_in_the_gallery() -> None:
     assert metrics.value_text("classes/min_fraction", 0.0138) == "1.4\u00a0%"
     assert metrics.value_text("classes/above_1_percent", 10.0) == of_ten(10.0) == "10 of 10"
     assert of_ten(9.6) == "9.6 of 10"
-    assert "10 of 10" in shown_text(open_page("gallery"))
+    assert "10 of 10" in shown_text(open_page("gallery", kind="all"))
 
 
 def test_digits_of_the_training_data_are_named_only_where_they_are_shown(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ from tests.support.pages import open_page
 
 def test_the_digit_ladder_stands_in_the_order_of_its_steps() -> None:
     start = "gallery_open_mnist_mlp_"
-    keys = [button.key or "" for button in open_page("gallery").button]
+    keys = [button.key or "" for button in open_page("gallery", kind="all").button]
     names = [key.removeprefix(start) for key in keys if key.startswith(start)]
     assert names == ["baseline", "bce", "leaky_relu", "adam", "layer_norm", "combined"]
 
 
 def test_each_line_to_try_is_shown_on_a_card_or_belongs_to_a_recipe() -> None:
-    shown_text = " ".join(entry.value for entry in open_page("gallery").markdown)
+    shown_text = " ".join(entry.value for entry in open_page("gallery", kind="all").markdown)
     published = {info.name for info in list_checkpoints() if info.published}
     lines = {key.removeprefix("gallery.try."): text for key, text in texts().items() if key.startswith("gallery.try.")}
     assert lines.keys() <= {*recipes.names(), *published}

@@ -17,10 +17,9 @@ from pages.parts.gallery.thumbnails import thumbnail
 
 def cards(infos: Sequence[CheckpointInfo], key: str) -> None:
     """Show the cards of these models in a grid; `key` names its container."""
-    with st.container(key=key):
-        with st.container(key=f"gallery_grid_{key}"):
-            for info in infos:
-                _card(info)
+    with st.container(key=key), st.container(key=f"gallery_grid_{key}"):
+        for info in infos:
+            _card(info)
 
 
 def _card(info: CheckpointInfo) -> None:

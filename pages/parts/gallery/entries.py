@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import assets
+from pages.components import assets
 from pages.components.i18n import t
 
 # Name, page, parameters of its address, icon of the page.
@@ -21,9 +21,7 @@ def show() -> None:
     with st.container(key="gallery_entries"):
         for name, page, query, icon in _ENTRIES:
             with st.container(border=True, key=f"gallery_entry_{name}", gap=None):
-                st.image(
-                    assets.data_url(f"entry_{name}.webp"), width="stretch", alt=t(f"gallery.entry.{name}.alt")
-                )
+                st.image(assets.data_url(f"entry_{name}.webp"), width="stretch", alt=t(f"gallery.entry.{name}.alt"))
                 st.page_link(
                     page,
                     label=t(f"gallery.entry.{name}.title"),

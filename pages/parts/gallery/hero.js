@@ -208,7 +208,7 @@ function create(root) {
     const at = z(), { texts, side } = self.data;
     pad.setAttribute("aria-valuenow", Math.round(100 * self.x / (side - 1)));
     pad.setAttribute("aria-valuetext", texts.value.replace("{x}", at.x.toFixed(2)).replace("{y}", at.y.toFixed(2)));
-    play.textContent = self.playing ? texts.pause : texts.play;
+    play.textContent = self.playing ? texts.pause : texts.play; play.title = texts.play_help;
   }
 
   function setPlaying(playing) {

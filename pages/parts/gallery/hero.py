@@ -12,15 +12,17 @@ import streamlit as st
 
 from genmodels.runs import catalog
 from genmodels.runs.folder import CONFIG
-from pages import assets
-from pages.assets import latent_map
+from pages.components import assets
 from pages.components.i18n import t
+from pages.parts.gallery import latent_map
 
 _PATH = (
     (3, 3), (14, 4), (17, 8), (15, 2), (22, 3), (20, 9), (23, 14), (21.5, 21), (16.5, 19),
     (12, 12.5), (8, 15), (6.5, 21), (3.5, 22), (0.8, 16), (1.2, 11), (6, 10),
 )  # fmt: skip
 """Points (column, row) of the map that the ring passes, each in the middle of a region of clear digits."""
+
+_TEXTS = ("lead", "how", "note", "pad", "digit", "value", "play", "play_help", "pause", "open", "open_help")
 
 _HTML = """<section class="hero">
   <div class="stage"><canvas class="digit" role="img"></canvas></div>
@@ -40,15 +42,16 @@ _component = st.components.v2.component("genmodels_hero", html=_HTML, css=_CSS, 
 
 def show() -> None:
     """Show the map; its button opens the latent explorer at the same place, if the model is on this server."""
-    texts = {name: t(f"gallery.hero.{name}") for name in ("lead", "how", "note", "pad", "digit", "value", "play", "pause")}
-    has_model = (catalog.checkpoints_root() / latent_map.MODEL / CONFIG).is_file()
+    texts = {name: t(f"gallery.hero.{name}") for name in _TEXTS}
+    if not (catalog.checkpoints_root() / latent_map.MODEL / CONFIG).is_file():
+        texts["open"] = ""  # hides the button
     data = {
         "sprite": assets.data_url(latent_map.FILE),
         "side": latent_map.SIDE,
         "pixels": latent_map.PIXELS,
         "axis": latent_map.AXIS,
         "path": _PATH,
-        "texts": texts | {"open": t("gallery.hero.open") if has_model else "", "open_help": t("gallery.hero.open_help")},
+        "texts": texts,
     }
     opened = _component(key="gallery_hero", data=data, on_open_change=lambda: None).open
     if opened:

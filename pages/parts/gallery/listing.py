@@ -35,7 +35,7 @@ def show() -> None:
     for name, reason in damaged_checkpoints().items():
         st.warning(t("gallery.damaged", name=plain(name), reason=message(reason)), icon=":material/broken_image:")
     if not own:
-        st.caption(t("gallery.own_empty"))
+        st.markdown(t("gallery.own_empty"))
 
 
 def _written(info: CheckpointInfo) -> int:
@@ -44,13 +44,14 @@ def _written(info: CheckpointInfo) -> int:
 
 
 def _filters(infos: Sequence[CheckpointInfo]) -> tuple[str, str]:
-    """Show the two filters, bound to `?kind=` and `?dataset=`, and return their values."""
+    """Show the two filters, bound to `?kind=` and `?dataset=`, and return their values; read `?runs=` too."""
     kinds = {models.kind(info) for info in infos}
     choices = (_SELECTION, _ALL, *(kind for kind in models.KINDS if kind in kinds))
     titles = sorted({info.data for info in infos})
     usual = _ALL if st.query_params.get("dataset") else _SELECTION
     _bind("kind", choices, address.written("gallery", "kind") or usual)
     _bind("dataset", titles, address.written("gallery", "dataset") or _ALL)
+    _bind("runs", (_ALL,), "")
     with st.container(horizontal=True, vertical_alignment="bottom", key="gallery_filters"):
         st.header(t("gallery.models"), anchor=False)
         dataset = choice.choose(
@@ -101,13 +102,14 @@ def _matching(infos: Sequence[CheckpointInfo], kind: str, dataset: str) -> list[
 def _own_runs(infos: list[CheckpointInfo]) -> None:
     """The newest runs, and a button that shows the others too."""
     st.header(t("gallery.own"), anchor=False)
-    everything = st.session_state.get("gallery_every_run", False)
+    everything = st.session_state.get("gallery_runs") == _ALL
+    address.write("gallery", "runs", _ALL if everything else None)
     cards(infos if everything else infos[:_NEWEST], "gallery_own")
     if len(infos) > _NEWEST and not everything:
         st.button(
             t("gallery.every_run", count=f"{len(infos):,}"),
-            key="gallery_every_run_button",
+            key="gallery_every_run",
             icon=":material/expand_more:",
-            on_click=lambda: st.session_state.update(gallery_every_run=True),
+            on_click=lambda: st.session_state.update(gallery_runs=_ALL),
             help=t("gallery.every_run_help"),
         )
