@@ -60,7 +60,5 @@ def show() -> None:
 
 def _open(x: float, y: float) -> None:
     """Open the latent explorer at z = (x, y): truncation 0 leaves only what the sliders add."""
-    st.session_state.update(
-        latent_truncation=0.0, latent_axes="first", latent_axis_0=round(x, 2), latent_axis_1=round(y, 2)
-    )
-    st.switch_page("latent.py", query_params={"model": latent_map.MODEL})
+    place = {"truncation": "0", "axes": "first", "z": f"{x:.2f}_{y:.2f}"}
+    st.switch_page("latent.py", query_params={"model": latent_map.MODEL, **place})
