@@ -6,6 +6,7 @@ import gc
 
 gc.disable()  # imports create objects that stay: searching them for garbage takes a fifth of the imports' time
 
+import subprocess  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -150,6 +151,7 @@ def pytest_collection_finish() -> None:
     torch.set_num_threads(1)
     # Streamlit reads the metadata of all installed packages for each AppTest, as it does once at the start of a server.
     manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+    subprocess.Popen = preloaded.Popen
     # A full garbage collection would search the million objects that collecting has imported each time.
     gc.collect()
     gc.freeze()
@@ -164,6 +166,12 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("GENMODELS_PUBLIC", "GENMODELS_HOSTS", "SPACE_ID", "SPACE_HOST"):
         monkeypatch.delenv(variable, raising=False)
     return runs
+
+
+@pytest.fixture
+def real_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts schedulers and workers as in use, instead of forking them from an interpreter that has imported torch."""
+    monkeypatch.setattr(subprocess, "Popen", preloaded.UsualPopen)
 
 
 @pytest.fixture

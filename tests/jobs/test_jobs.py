@@ -113,6 +113,7 @@ def test_worker_killed_before_its_first_checkpoint_can_start_again() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_starts")
 def test_next_scheduler_adopts_the_worker_and_a_second_one_is_refused(runs: Path) -> None:
     job = start(*ENDLESS)
     waiting = start(*ENDLESS)
@@ -353,6 +354,7 @@ def test_real_time_signal_is_named_by_its_number() -> None:
     assert f"ended by signal {signal.SIGRTMIN + 3}" in error
 
 
+@pytest.mark.usefixtures("real_starts")
 def test_relative_runs_folder_is_the_same_folder_for_scheduler_and_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def enter(name: str, step: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_starts")
 def test_a_measurement_is_a_job_and_its_metrics_are_stored_for_exactly_these_weights(models: Path) -> None:
     measuring.start("reader", 10)
     (waiting,) = measuring.of("reader")

@@ -257,6 +257,7 @@ def test_the_environment_of_workers_contains_no_secrets() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_starts")
 def test_each_worker_gets_its_submitters_folders_and_no_secret(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -57,10 +58,12 @@ def end_processes(runs: Path) -> None:
     """Kill the scheduler and the workers of a runs folder."""
     pid = daemon.running_pid(runs)
     if pid:
-        psutil.Process(pid).kill()
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()
     for process in psutil.process_iter(["cmdline"]):
         if any(part.startswith(str(runs)) for part in process.info["cmdline"] or []):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                process.kill()
 
 
 def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

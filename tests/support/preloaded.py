@@ -1,22 +1,26 @@
-"""Runs `python -m MODULE` and `python -c PROGRAM` in new processes that need not import torch again.
+"""Runs `python -m MODULE` and `python -c PROGRAM` in new processes that need not import torch and Streamlit again.
 
 Each is forked from an interpreter that has imported third-party libraries, but nothing of this project. It has its own
-arguments, environment, folder, standard streams and exit code, and imports the project itself. Two such interpreters
+command line, environment, folder, standard streams and exit code, and imports the project itself. Two such interpreters
 take turns, so that consecutive processes hash strings differently, as independent ones do.
 
-A test of the start of a process (memory settings, `sitecustomize`, what is imported), or of its command line as other
-processes see it, needs a real start: `subprocess.run([sys.executable, ...])`.
+Schedulers, workers and Streamlit's servers are started in this way by everything that runs in the tests' process or in
+such a fork; what a usual `python -m train_jobs` starts is usual, too. A test of the start of a process (memory
+settings, `sitecustomize`, what is imported, /proc/PID/environ) needs a real start: the fixture `real_starts`, or
+`subprocess.run([sys.executable, ...])` of another module.
 """
 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import json
 import os
 import random
 import runpy
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -24,54 +28,106 @@ import tempfile
 import threading
 import traceback
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[2]
-# What commands and trainings import sooner or later: torch._dynamo with the first optimiser.
+# What commands, trainings and servers import sooner or later: torch._dynamo with the first optimiser.
 _LIBRARIES = (
     "torch._dynamo", "torch.nn.functional", "safetensors.torch", "numpy", "pydantic", "typer", "yaml", "PIL.Image",
-    "PIL.PngImagePlugin", "h5py", "soundfile", "psutil",
+    "PIL.PngImagePlugin", "h5py", "soundfile", "psutil", "streamlit.web.cli", "streamlit.web.bootstrap", "pandas",
+    "uvicorn.protocols.http.h11_impl", "starlette.applications", "starlette.middleware.sessions", "websockets.server",
+    "streamlit.components.v2.manifest_scanner",
 )  # fmt: skip
+FORKED = {"streamlit", "train_jobs.scheduler", "train_jobs.worker", "train_jobs.task_worker"}
+_COMMAND_LINE = 4000  # bytes for the command line that a fork shows
+UsualPopen = subprocess.Popen
 
 
-class _Interpreter:
-    """A process that forks: each request names what the fork runs, with three files as its standard streams."""
+class Popen(subprocess.Popen):
+    """A subprocess.Popen whose process is forked, if it runs a module of `FORKED` or `always`; else a usual one.
 
-    def __init__(self, name: str) -> None:
+    The process is no child of the caller: it goes on, and nobody has to reap it, when the caller has ended.
+    """
+
+    def __init__(self, args: Sequence[str], *more: Any, always: bool = False, **settings: Any) -> None:
+        forked = not isinstance(args, str) and [*args[:2]] == [sys.executable, "-m"] and args[2] in FORKED
+        self._forked = always or (forked and settings.get("preexec_fn") is None and not settings.get("pass_fds"))
+        self._socket: socket.socket | None = None
+        super().__init__(args, *more, **settings)
+
+    # subprocess.Popen passes its arguments by position.
+    def _execute_child(self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, *more):  # type: ignore[no-untyped-def]
+        if not self._forked:
+            super()._execute_child(args, executable, preexec_fn, close_fds, pass_fds, cwd, env, *more)
+            return
+        _startupinfo, _flags, _shell, *pipes = more[:9]
+        new_session = more[14]
+        streams = [theirs if theirs != -1 else number for number, theirs in enumerate(_theirs(pipes))]
+        request = {"words": [*args[1:]], "env": {**(os.environ if env is None else env)}, "cwd": str(cwd or Path.cwd())}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.connect("\0" + name)
-
-    def run(self, request: bytes, files: list[int], timeout: float) -> int:
-        """The exit code as `subprocess` gives it; raises TimeoutError after ending the process."""
+        self._socket.connect("\0" + _turn())
         with tempfile.TemporaryFile() as text:
-            text.write(request)
+            text.write(json.dumps({**request, "session": bool(new_session)}).encode())
             text.flush()
-            socket.send_fds(self._socket, [b"run"], [text.fileno(), *files])
-            pid = int(self._answer(max(60, timeout)))  # it may still import
-            try:
-                return int(self._answer(timeout))
-            except TimeoutError:
-                os.kill(pid, 9)
-                self._answer(60)
-                raise
+            socket.send_fds(self._socket, [b"run"], [text.fileno(), *streams])
+        self._socket.settimeout(60)  # the interpreter may still import
+        self.pid = int(self._socket.recv(64))
+        self._socket.settimeout(None)
+        self._socket.send(b"go on")
+        self._child_created = True
+        self._close_pipe_fds(*pipes)
 
-    def _answer(self, timeout: float) -> bytes:
-        self._socket.settimeout(timeout)
-        if not (answer := self._socket.recv(64)):
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if self._socket is None:
+            return super()._try_wait(wait_flags)
+        try:
+            answer = self._socket.recv(64, socket.MSG_DONTWAIT if wait_flags else 0)
+        except BlockingIOError:
+            return 0, 0
+        if not answer:
             raise RuntimeError("the preloaded interpreter has ended")
-        return answer
+        self._socket.close()
+        return self.pid, int(answer)
+
+    def _internal_poll(self, *more: Any, **settings: Any) -> int | None:
+        if self._socket is None:
+            return super()._internal_poll(*more, **settings)
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
+            try:
+                if self.returncode is None:
+                    pid, status = self._try_wait(os.WNOHANG)
+                    if pid:
+                        self._handle_exitstatus(status)
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
 
 
-_interpreters: list[_Interpreter] = []
+def _theirs(pipes: Sequence[int]) -> tuple[int, int, int]:
+    """The child's standard streams, of (p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)."""
+    return pipes[0], pipes[3], pipes[5]
+
+
 _started: list[subprocess.Popen[bytes]] = []
 _SHARED = "GENMODELS_TEST_INTERPRETERS"
+_turns = count()
 
 
 def share() -> None:
-    """Start both interpreters for the processes that this one starts, each of which would otherwise start two."""
+    """Start both interpreters for this process and those that it starts, each of which would otherwise start two."""
     os.environ[_SHARED] = f"{_start()} {_start()}"
+
+
+def _turn() -> str:
+    """The name of the socket of the interpreter whose turn it is."""
+    if _SHARED not in os.environ:
+        share()
+    names = os.environ[_SHARED].split()
+    return names[next(_turns) % len(names)]
 
 
 def _start() -> str:
@@ -81,8 +137,8 @@ def _start() -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind("\0" + name)
         listener.listen()
-        command, inherited = [sys.executable, __file__, str(listener.fileno())], [listener.fileno()]
-        _started.append(subprocess.Popen(command, pass_fds=inherited, env=environment, stdin=subprocess.PIPE))
+        command = [sys.executable, __file__, str(listener.fileno()), " " * _COMMAND_LINE]
+        _started.append(UsualPopen(command, pass_fds=[listener.fileno()], env=environment, stdin=subprocess.PIPE))
     return name
 
 
@@ -90,18 +146,22 @@ def python(
     *words: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Like subprocess.run([sys.executable, *words], capture_output=True, text=True) with `env` added; no input."""
-    if len(_interpreters) < 2:
-        shared = os.environ.get(_SHARED, "").split()
-        _interpreters.append(_Interpreter(shared[len(_interpreters)] if shared else _start()))
-    else:
-        _interpreters.reverse()
-    request = json.dumps({"words": words, "env": {**os.environ, **(env or {})}, "cwd": str(cwd)}).encode()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, Path(os.devnull).open("rb") as empty:
-        streams = [file.fileno() for file in (empty, out, err)]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = Popen(
+            [sys.executable, *words],
+            always=True,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+        )
         try:
-            code = _interpreters[-1].run(request, streams, timeout)
-        except TimeoutError as error:
-            raise subprocess.TimeoutExpired([*words], timeout) from error
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess([sys.executable, *words], code, out.read().decode(), err.read().decode())
@@ -115,6 +175,7 @@ def _listen(listener: socket.socket) -> NoReturn:
     gc.collect()
     gc.enable()
     gc.freeze()  # a fork neither searches these objects nor copies their memory
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
         if sys.stdin in ready:
@@ -127,24 +188,26 @@ def _listen(listener: socket.socket) -> NoReturn:
 
 
 def _serve(connection: socket.socket) -> NoReturn:
-    """Fork for each request of a connection, and answer with the pid and the exit code."""
-    path = sys.path[1:]  # without the folder of this file
-    while True:
-        message, files, _, _ = socket.recv_fds(connection, 64, 4)
-        if not message:
-            os._exit(0)  # the tests have ended
-        pid = os.fork()
-        if pid == 0:
-            connection.close()
-            _end(_run(files[0], files[1:], path))
-        for file in files:
-            os.close(file)
-        connection.send(str(pid).encode())
-        _, status = os.waitpid(pid, 0)
-        connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+    """Fork what a connection requests, which answers with its pid; when it has ended, answer with its exit status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, files, _, _ = socket.recv_fds(connection, 64, 4)
+    if not message:
+        os._exit(0)  # the caller has ended
+    pid = os.fork()
+    if pid == 0:
+        _end(_run(connection, files[0], files[1:]))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
+    for file in files:
+        os.close(file)
+    _, status = os.waitpid(pid, 0)
+    with suppress(OSError):  # the caller has ended
+        connection.send(str(status).encode())
+    os._exit(0)
 
 
-def _run(text: int, streams: list[int], path: list[str]) -> BaseException | None:
+def _run(connection: socket.socket, text: int, streams: list[int]) -> BaseException | None:
     """Be the process that the request describes; returns the exception that ended it."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -152,6 +215,15 @@ def _run(text: int, streams: list[int], path: list[str]) -> BaseException | None
     os.lseek(text, 0, os.SEEK_SET)
     with os.fdopen(text) as file:
         request = json.load(file)
+    if request["session"]:
+        os.setsid()
+    _show_command_line([sys.executable, *request["words"]])
+    known = b""
+    with connection, suppress(OSError):
+        connection.send(str(os.getpid()).encode())
+        known = connection.recv(64)
+    if not known:
+        os._exit(0)  # the caller was killed before it knew of this process
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
@@ -160,7 +232,8 @@ def _run(text: int, streams: list[int], path: list[str]) -> BaseException | None
     kind, what, *arguments = request["words"]
     sys.argv = [kind, *arguments]
     added = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    sys.path[:] = [request["cwd"] if kind == "-m" else "", *added, *path]
+    sys.path[:] = [request["cwd"] if kind == "-m" else "", *added, *sys.path[1:]]  # without the folder of this file
+    subprocess.Popen = Popen  # its processes are forked, too
     try:
         if kind == "-m":
             runpy.run_module(what, run_name="__main__", alter_sys=True)
@@ -171,6 +244,15 @@ def _run(text: int, streams: list[int], path: list[str]) -> BaseException | None
     except BaseException as error:  # noqa: BLE001  # the process ends with it
         return error
     return None
+
+
+def _show_command_line(words: Sequence[str]) -> None:
+    """Let other processes see this command line, over the one this interpreter was started with."""
+    # Fields 48 and 49 of proc(5); the second field, the program's name, may contain spaces.
+    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
+    text = "\0".join(words).encode()[: end - start - 1]
+    ctypes.memset(start, 0, end - start)
+    ctypes.memmove(start, text, len(text))
 
 
 def _end(error: BaseException | None) -> NoReturn:
