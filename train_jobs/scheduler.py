@@ -85,7 +85,8 @@ class Scheduler:
         """Find the worker of a row without pid: a scheduler ended, or the disk was full, before the pid was stored."""
         process = self.launcher.find(self.store.root / row.id)
         if process is None:
-            self.store.unclaim(row.id)
+            if not self.store.unclaim(row.id):
+                self.store.finish(row.id, None, "STOPPED", None, None)
         else:
             self.store.set_process(row.id, *process)
 

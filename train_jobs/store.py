@@ -208,9 +208,10 @@ class Store:
         )
 
     def unclaim(self, job_id: str) -> bool:
-        """RUNNING -> PENDING, for a job whose worker was never started."""
+        """RUNNING -> PENDING, for a job whose worker was never started; not if it was requested to stop meanwhile."""
         return self._update(
-            "state = 'PENDING', device = NULL, started = NULL WHERE id = ? AND state = 'RUNNING' AND pid IS NULL",
+            "state = 'PENDING', device = NULL, started = NULL "
+            "WHERE id = ? AND state = 'RUNNING' AND pid IS NULL AND stop_requested IS NULL",
             (job_id,),
         )
 

@@ -18,6 +18,8 @@ from tests.support.browser import server_of
 from tests.support.job_processes import ENDLESS, cli, until, until_state
 from tests.support.pages import open_page
 from train_jobs import daemon, make_spec, submission
+from train_jobs.launchers.local import LocalLauncher
+from train_jobs.scheduler import Scheduler
 from train_jobs.store import Store
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -39,6 +41,7 @@ def replaced(runs: Path, dead: int) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("state", ["none", "PENDING", "RUNNING"])
+@pytest.mark.usefixtures("real_starts")
 def test_reading_starts_no_process(runs: Path, state: str) -> None:
     before = children()
     job_id = "" if state == "none" else queued()
@@ -86,6 +89,17 @@ def test_a_command_that_waits_replaces_a_scheduler_that_has_died(runs: Path, com
     if command[0] == "stop":
         assert done.returncode == 0, done.stderr
         until_state(second, "RUNNING")
+
+
+def test_a_stop_outlives_a_scheduler_that_died_before_it_started_the_worker(runs: Path) -> None:
+    job_id, store = queued(), Store()
+    assert store.claim(job_id, "cpu")
+    assert store.request_stop(job_id)
+    serving = Scheduler(store, LocalLauncher())
+    until(lambda: not serving.tick())
+    row = store.row(job_id)
+    assert row is not None
+    assert (row.state, row.error) == ("STOPPED", None)
 
 
 @pytest.mark.slow
