@@ -7,10 +7,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.seeding import MAX_PAGE_SEED
+from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Cell, ConditionalRequest, Sheet
-from pages.components import judge_note, strip
+from pages.components import address, judge_note, strip, view
 from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
@@ -21,8 +21,33 @@ from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
 from pages.components.theme import friendly_errors, plain
+from pages.components.view import Field
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
+_CLASS = 7
+
+
+def _fields(info: CheckpointInfo) -> list[Field]:
+    """The page's view in its address."""
+    count = len(info.condition_names)
+    start, end = _between_defaults(count)
+    return [
+        Field(
+            "seed",
+            "conditional_seed",
+            address.integer(MIN_PAGE_SEED, _LAST_SEED),
+            address.between(MIN_PAGE_SEED, _LAST_SEED),
+            0,
+        ),
+        view.class_of("class", "conditional_class", count, _CLASS),
+        view.class_of("from", "conditional_from", count, start),
+        view.class_of("to", "conditional_to", count, end),
+    ]
+
+
+def _between_defaults(count: int) -> tuple[int, int]:
+    """4 and 9 differ by one stroke; of fewer classes the first and the last."""
+    return (4, 9) if count > 9 else (0, count - 1)
 
 
 def _next_seeds() -> None:
@@ -32,6 +57,7 @@ def _next_seeds() -> None:
 
 def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, ConditionalRequest]:
     info, step = pick_model_and_step("conditional", infos)
+    view.read("conditional", _fields(info))
     row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
     seed = seed_input("conditional", shuffle="other_seeds", last=_LAST_SEED, place=row, width=180)
     return info, ConditionalRequest.parse({"model": info.name, "step": step, "seed": seed})
@@ -114,8 +140,9 @@ def _one_class(info: CheckpointInfo, names: tuple[str, ...], request: Conditiona
             key="conditional_class",
             label=t("conditional.one.pick"),
             help_text=t("conditional.one.pick_help"),
-            default=7,
+            default=_CLASS,
         )
+        view.write("conditional", _fields(info))
         sheet = conditional.one_class(request, label)
         tiles = [
             TileText(
@@ -156,8 +183,6 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
     with friendly_errors():
         with left:
             st.markdown(t("conditional.between.text"))
-            # 4 and 9 differ by one stroke; of fewer classes the first and the last
-            defaults = (4, 9) if len(names) > 9 else (0, len(names) - 1)
             start, end = (
                 class_picker(
                     names,
@@ -166,7 +191,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
                     help_text=t("conditional.between.pick_help"),
                     default=default,
                 )
-                for which, default in zip(("from", "to"), defaults, strict=True)
+                for which, default in zip(("from", "to"), _between_defaults(len(names)), strict=True)
             )
             row = st.container(horizontal=True)
             with row:
@@ -179,6 +204,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
                     place=row,
                 )
         with right:
+            view.write("conditional", _fields(info))
             sheet = conditional.between(request, start, end)
             percentages = [f"{100 * index / (sheet.columns - 1):.0f}" for index in range(sheet.columns)]
             texts = []
@@ -202,6 +228,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, request = _controls(infos)
+    view.write("conditional", _fields(info), step=view.step_text(info, request.step or 0))
     names = info.condition_names
     _every_class(info, names, request)
     _one_class(info, names, request)

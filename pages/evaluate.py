@@ -6,6 +6,7 @@ import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
+from pages.components import address, view
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
 from pages.components.page import model_page
@@ -17,6 +18,7 @@ _PREFERRED = "mnist_cgan_conv"  # has the most metrics
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, step = pick_model_and_step("evaluate", infos, _PREFERRED, columns=[6, 4])
+    address.write("evaluate", "step", view.step_text(info, step))
     st.caption(t("evaluate.data", data=plain(info.data)))
     with friendly_errors():
         measured = evaluate.metrics_of(info, step)

@@ -83,7 +83,10 @@ _name = _page.url_path or "gallery"
 address.enter(_name)
 _share = share.begin()
 upload_limits.begin_run()
-_page.run()
+try:
+    _page.run()
+finally:  # also if the user's next action ends this run
+    address.leave()
 upload_limits.end_run()
 share.show(_share, _name)
 _freeze_loaded_objects("torch" in sys.modules)

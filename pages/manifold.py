@@ -8,16 +8,26 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane, Spacing, denoise
 from genmodels.service.manifold.scatter_image import with_ticks
-from pages.components import address
+from pages.components import address, view
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model_and_step, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, row
+from pages.components.view import Field
 from pages.parts.manifold import comparison, denoising, latent_map, own_digit, scatter_plot
 
 _PARTS = ("grid", "map", "draw", "beside", "denoise")
 _ONE_MODEL = ("grid", "map", "draw")
+
+
+def _fields() -> list[Field]:
+    """What the parts of one model show, in the address."""
+    return [
+        view.choice_of("spacing", "manifold_spacing", ("even", "quantiles"), "even"),
+        view.choice_of("mode", "manifold_mode", latent_map.MODES, "click"),
+        latent_map.place_field(),
+    ]
 
 
 def _grid(info: CheckpointInfo, step: int) -> None:
@@ -27,7 +37,6 @@ def _grid(info: CheckpointInfo, step: int) -> None:
         chosen = st.segmented_control(
             t("manifold.grid.spacing"),
             ("even", "quantiles"),
-            default="even",
             format_func=lambda name: t(f"manifold.grid.{name}"),
             required=True,
             key="manifold_spacing",
@@ -44,6 +53,13 @@ def _grid(info: CheckpointInfo, step: int) -> None:
 
 
 def _one_model(part: str, info: CheckpointInfo, step: int) -> None:
+    memory = st.session_state
+    before = memory.get("manifold_z")
+    view.read("manifold", _fields())
+    if memory.manifold_z != before:
+        memory.manifold_moved = memory.get("manifold_moved", 0) + 1
+    if not latent_map.is_dragged():
+        view.write("manifold", _fields(), step=view.step_text(info, step))
     with friendly_errors():
         if part == "grid":
             _grid(info, step)

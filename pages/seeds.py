@@ -11,7 +11,7 @@ from genmodels.latent.norms import NormDistribution, norm_distribution
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedsRequest
-from pages.components import judge_note
+from pages.components import judge_note, view
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
@@ -27,6 +27,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     left, right = st.columns(2, gap="medium")
     with left:
         info = pick_model("seeds", infos, state.PREFERRED)
+        view.read("seeds", state.fields(info))
     with right:
         chosen = st.session_state.seeds_list
         st.multiselect(
@@ -65,7 +66,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
     return info
 
 
-def _pair(study: SeedsRequest) -> int:
+def _pair(info: CheckpointInfo, study: SeedsRequest) -> int:
     """Show the picker of two consecutive seeds and return its index."""
     pairs = {f"{first},{second}": t("seeds.pair_option", first=first, second=second)
              for first, second in pairwise(study.seeds)}  # fmt: skip
@@ -80,16 +81,17 @@ def _pair(study: SeedsRequest) -> int:
         help=t("seeds.pair_help"),
         persist_state="session",
     )
+    view.write("seeds", state.fields(info))
     return list(pairs).index(chosen)
 
 
 @st.fragment
-def _between(study: SeedsRequest, norms: NormDistribution, newest: int) -> None:
-    """Show linear and spherical interpolation, their norms and downloads; `newest` is the training step used."""
+def _between(info: CheckpointInfo, study: SeedsRequest, norms: NormDistribution) -> None:
+    """Show linear and spherical interpolation, their norms and downloads."""
     st.header(t("seeds.between"), anchor=False)
     st.markdown(t("seeds.between_text"))
     with friendly_errors():
-        pair = _pair(study)
+        pair = _pair(info, study)
         first, second = study.seeds[pair : pair + 2]
         lengths = {}
         judged = False
@@ -106,7 +108,7 @@ def _between(study: SeedsRequest, norms: NormDistribution, newest: int) -> None:
             lengths[name] = [tile.norm for tile in sheet.tiles]
             judged = sheet.tiles[0].prediction is not None
         st.caption(t("seeds.judge_note", judge=t("seeds.judge_note_judge") if judged else ""))
-        judge_note.untrained(newest, judged)
+        judge_note.untrained(info.steps[-1], judged)
         left, right = st.columns([3, 2], gap="medium")
         with left:
             st.subheader(t("seeds.norms_title"), anchor=False)
@@ -169,7 +171,7 @@ def _table(study: SeedsRequest, norms: NormDistribution) -> None:
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     state.read_address()
     info = _controls(infos)
-    state.write_address()
+    state.write_address(info)
     if not info.latent_dim:
         st.info(t("seeds.constant", name=plain(info.name)), icon=":material/info:")
         st.page_link(
@@ -192,7 +194,7 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
         }
     )
     norms = norm_distribution(info.latent_dim)
-    _between(study, norms, info.steps[-1])
+    _between(info, study, norms)
     arithmetic.show(study, norms, "sampling" in info.capabilities)
     _table(study, norms)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.components.i18n import t
 from pages.components.theme import plain
@@ -19,9 +20,9 @@ T = TypeVar("T")
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "gallery": ("page", "kind", "dataset", "runs"),
     "latent": ("model", "step", "seed", "plane", "class", "truncation", "axes", "z", "pad", "pins"),
-    "seeds": ("model", "seeds", "z"),
-    "manifold": ("part", "model"),
-    "conditional": ("model",),
+    "seeds": ("model", "seeds", "class", "norm", "pair", "z"),
+    "manifold": ("part", "model", "step", "spacing", "mode", "z"),
+    "conditional": ("model", "step", "seed", "class", "from", "to"),
     "flow": ("part", "model", "seed", "class", "guidance", "steps", "solver"),
     "translate": ("model",),
     "stylize": ("model", "run"),
@@ -31,8 +32,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
         *("levels", "window", "length", "hop"),
     ),
     "classify": ("part", "model"),
-    "compare": ("part", "models"),
-    "evaluate": ("model",),
+    "compare": ("part", "models", "seed"),
+    "evaluate": ("model", "step"),
     "data": ("data",),
     "train": ("recipe", "data", "run"),
     "runs": ("run",),
@@ -40,7 +41,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 _FOREIGN_PREFIXES = ("__", "utm_")
 """Parameters that hosts and links of other sites add; they are ignored."""
 _MAX_SHOWN = 80
-_REPORTS = "address_reports"
+_REPORTS, _COLLECTED, _RECENT = "address_reports", "address_collected", "address_recent"
+_MAX_RECENT = 16
 
 
 class _Report:
@@ -81,6 +83,10 @@ def enter(page: str) -> None:
     if memory.get("address_page") != page:
         memory["address_page"] = page
         memory.pop(_REPORTS, None)
+        memory[_RECENT] = []
+    memory[_COLLECTED] = {}
+    if not _is_stale():
+        _remember()
     memory.address_bare = not any(name in st.query_params for name in PARAMETERS[page])
     for name in [name for name in st.query_params if not name.startswith(_FOREIGN_PREFIXES)]:
         if name in PARAMETERS[page]:
@@ -96,6 +102,28 @@ def enter(page: str) -> None:
             report.show()
     if page == "gallery":  # a right name would have been followed
         requested(page, "page", member(_PAGES), problem("page", one_of(_PAGES)))
+
+
+def _is_stale() -> bool:
+    """Whether the browser sent an address that this page has replaced since.
+
+    It does if the user acts before the browser has received the new address. Such an address requests nothing; an
+    earlier address that the user went back to does.
+    """
+    recent = st.session_state.get(_RECENT, [])
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        return False
+    now = st.query_params.to_dict()
+    return now in recent and now != recent[-1]
+
+
+def _remember() -> None:
+    recent = st.session_state.get(_RECENT)
+    now = st.query_params.to_dict()
+    if recent is not None and (not recent or recent[-1] != now):
+        recent.append(now)
+        del recent[:-_MAX_RECENT]
 
 
 def bind(
@@ -132,7 +160,10 @@ def requested(
     If `parse` raises ValueError, the value is removed from the address and `problem` makes a report of its Markdown.
     With `recheck`, a value that the page wrote is parsed too, because what it names may have been deleted.
     """
-    value, own = st.query_params.get(name), st.session_state.get(_key(page, name))
+    collected = st.session_state.get(_COLLECTED, {})
+    value, own = collected.get(name, st.query_params.get(name)), st.session_state.get(_key(page, name))
+    if value != own and _is_stale():
+        value = own
     if value and (recheck or value != own):
         try:
             parsed = parse(value)
@@ -141,7 +172,7 @@ def requested(
             if value != own:
                 refuse(page, name, text)
             else:  # deleted while the page shows it; the page replaces it in this run
-                st.query_params.pop(name)
+                st.query_params.pop(name, None)
                 st.warning(text, icon=":material/link_off:")
             return None
         if value != own:
@@ -166,11 +197,11 @@ def write(page: str, name: str, value: str | None) -> None:
 
 
 def write_view(page: str, values: Mapping[str, str | None]) -> None:
-    """Set several parameters like `write`, as one step of the browser's history."""
-    before = st.query_params.to_dict()
-    after = {**before, **values}
-    if {name: value for name, value in after.items() if value is not None} != before:
-        st.query_params.from_dict({name: value for name, value in after.items() if value is not None})
+    """Set several parameters like `write`. All that a run of the page writes is one step of the browser's history."""
+    if _COLLECTED in st.session_state:
+        st.session_state[_COLLECTED].update(values)
+    else:  # a fragment runs without the rest of the page
+        _apply(values)
     for name, value in values.items():
         if value is None:
             st.session_state.pop(_key(page, name), None)
@@ -184,13 +215,26 @@ def write_view(page: str, values: Mapping[str, str | None]) -> None:
                 _reports().pop(name)
 
 
+def leave() -> None:
+    """End a run of the page: what it has written goes to the browser."""
+    _apply(st.session_state.pop(_COLLECTED, {}))
+
+
+def _apply(values: Mapping[str, str | None]) -> None:
+    before = st.query_params.to_dict()
+    after = {name: value for name, value in {**before, **values}.items() if value is not None}
+    if after != before:
+        st.query_params.from_dict(after)
+    _remember()
+
+
 def left_out(page: str, names: Iterable[str]) -> list[str]:
     """Those of `names` that the page wrote and that are no longer in an address with other parameters of the page.
 
     The user went back to a view in which they had their defaults, or followed a link that leaves defaults out. An
     address without any parameter of the page is the page's menu entry: there the page shows what it showed last.
     """
-    if st.session_state.get("address_bare"):
+    if st.session_state.get("address_bare") or _is_stale():
         return []
     missing = [name for name in names if written(page, name) is not None and name not in st.query_params]
     for name in missing:

@@ -73,6 +73,8 @@ def pick_step(page: str, info: CheckpointInfo) -> int:
     steps, memory, key = info.steps, st.session_state, f"{page}_step"
     name, newest = memory.get(f"{page}_newest", (info.name, None))
     if "step" in address.PARAMETERS[page]:
+        if address.left_out(page, ["step"]):
+            memory.pop(key, None)
         problem = address.problem("step", address.one_of(steps))
         if (linked := address.requested(page, "step", address.option(steps), problem)) is not None:
             memory[key], name, newest = linked, info.name, None

@@ -99,9 +99,10 @@ def test_seeds_are_added_and_removed_by_keyboard(browser: Browser, server: Serve
     before = shown(page, "seeds_strip_linear")
     widget(page, "seeds_pair").get_by_text("10 → 30").click()
     after = changed(page, "seeds_strip_linear", before)
+    page.wait_for_url(re.compile(r"pair=2"))
     page.reload()
     settle(page)
-    assert shown(page, "seeds_strip_linear") == before != after
+    assert shown(page, "seeds_strip_linear") == after != before
     browser.check_console()
 
 

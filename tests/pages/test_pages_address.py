@@ -23,9 +23,11 @@ GOOD: dict[str, dict[str, str]] = {
         "model": "cgan", "step": "0", "seed": "7", "plane": "3.5_2", "class": "3", "truncation": "0.8", "axes": "first",
         "z": "0.5_-1.25", "pad": "3_1", "pins": "s5~n0~t0.5~a1~c2~z0_1~~s9",
     },
-    "seeds": {"model": "vae", "seeds": "4,9", "z": "s4 - s9"},
-    "manifold": {"part": "map", "model": "plane"},
-    "conditional": {"model": "cgan"},
+    "seeds": {"model": "cgan", "seeds": "4,9,2", "class": "3", "norm": "1", "pair": "2", "z": "s4 - s9"},
+    "manifold": {
+        "part": "map", "model": "plane", "step": "0", "spacing": "quantiles", "mode": "drag", "z": "0.5_-1.25"
+    },
+    "conditional": {"model": "cgan", "step": "0", "seed": "12", "class": "3", "from": "1", "to": "8"},
     "flow": {
         "part": "watch", "model": "flow", "seed": "7", "class": "3", "guidance": "2.5", "steps": "3", "solver": "euler"
     },
@@ -38,8 +40,8 @@ GOOD: dict[str, dict[str, str]] = {
         "length": "128", "hop": "2",
     },
     "classify": {"part": "ask", "model": "digits"},
-    "compare": {"part": "samples", "models": "vae,cgan@0"},
-    "evaluate": {"model": "vae"},
+    "compare": {"part": "samples", "models": "vae,cgan@0", "seed": "7"},
+    "evaluate": {"model": "vae", "step": "0"},
     "data": {"data": "digits"},
     "train": {"recipe": "mnist_gan", "data": "digits", "run": "vae"},
     "runs": {"run": "cgan"},
@@ -127,6 +129,20 @@ def test_a_host_that_passes_on_only_the_query_opens_each_page(runs: Path) -> Non
     assert NONSENSE in report
     assert all(f"`{page}`" in report for page in PARAMETERS if page != "gallery")
     assert "page" not in address(app)
+
+
+def test_an_address_that_the_page_has_replaced_requests_nothing(runs: Path) -> None:
+    """A browser sends it if the user acts before it has received the new one."""
+    app = open_page("conditional", model="cgan", seed="5")
+    before = dict(app.query_params)
+    app.number_input(key="conditional_seed").set_value(6).run()
+    assert address(app)["seed"] == "6"
+    app.query_params.clear()
+    for name, value in before.items():
+        app.query_params[name] = value
+    app.button(key="conditional_more").click().run()
+    assert address(app)["seed"] == str(6 + 12)
+    assert app.number_input(key="conditional_seed").value == 18
 
 
 def test_a_view_without_a_parameter_has_its_default_and_the_menu_shows_the_last_view(runs: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from genmodels.runs.folder import CONFIG, STATUS, runs_root
 from tests.support.browser import ROOT
 from tests.support.damaged_folders import LFS, REFUSED, copied, piped, raw_weights, weights_of
-from tests.support.pages import app_at
+from tests.support.pages import app_at, open_page
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem not in ("__init__", "frame"))
 ODD_STATUS = {
@@ -61,8 +61,7 @@ def test_every_page_works_beside_damaged_runs(page: str) -> None:
         app.run()
         assert not app.exception, (query, app.exception[0].message)
     if page == "latent":
-        app.query_params["model"] = "pointer"
-        app.run()
+        app = open_page(page, model="pointer")
         assert any("git lfs pull" in error.value for error in app.error)
     if page == "gallery":
         assert any("git lfs pull" in warning.value for warning in app.warning)

@@ -10,19 +10,28 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.seeding import MAX_PAGE_SEED
+from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import compare
 from genmodels.service.compare import IMAGES, MAX_MODELS, MIN_MODELS
-from pages.components import address
+from pages.components import address, view
 from pages.components.i18n import t
 from pages.components.theme import plain
+from pages.components.view import Field
 
 LAST_SEED = MAX_PAGE_SEED - IMAGES
 _MAX_CHARACTERS = 1_000
+_SEED = Field(
+    "seed",
+    "compare_seed",
+    address.integer(MIN_PAGE_SEED, LAST_SEED),
+    address.between(MIN_PAGE_SEED, LAST_SEED),
+    0,
+)
 
 
 def read_address(infos: Mapping[str, CheckpointInfo]) -> None:
     """Read the columns from the address, and set what is missing."""
+    view.read("compare", [_SEED])
     state = st.session_state
     requested = address.requested("compare", "models", lambda text: _parsed(text, infos), str)
     if requested is not None:
@@ -44,7 +53,7 @@ def write_address(infos: Mapping[str, CheckpointInfo]) -> None:
         name if step == infos[name].steps[-1] else f"{name}@{step}"
         for name, step in (chosen(i) for i in range(count()))
     )
-    address.write("compare", "models", text)
+    view.write("compare", [_SEED], models=text)
 
 
 def count() -> int:

@@ -20,10 +20,11 @@ from genmodels.service.flow import has_flow
 from pages.components import address
 from pages.components.address import between, integer, number, one_of, option, problem, requested
 from pages.components.i18n import t
-from pages.components.model_choice import is_learning
+from pages.components.view import step_text
 from pages.parts.latent import state
 
 _PAGE = "latent"
+_NAMES = ("seed", "plane", "class", "truncation", "axes", "z", "pad", "pins")
 _AXES = ("first", "principal")
 _SEEDS = "seeds"
 _PART = re.compile(r"(?P<kind>[sntacxz])(?P<value>.*)", re.ASCII | re.DOTALL)
@@ -33,7 +34,7 @@ _MAX_LENGTH = 4_000  # of the pins; longer addresses are cut by mail programs an
 def read(info: CheckpointInfo) -> None:
     """Set the controls above the sliders to what the address requests, and those it leaves out to their defaults."""
     memory = st.session_state
-    for name in address.left_out(_PAGE, address.PARAMETERS[_PAGE]):
+    for name in address.left_out(_PAGE, _NAMES):
         _forget(name, info)
     seeds = problem("seed", between(MIN_PAGE_SEED, MAX_PAGE_SEED))
     if (seed := requested(_PAGE, "seed", integer(MIN_PAGE_SEED, MAX_PAGE_SEED), seeds)) is not None:
@@ -74,7 +75,6 @@ def read_offsets(info: CheckpointInfo, count: int) -> None:
 def write(info: CheckpointInfo, step: int, count: int) -> None:
     """Write the view to the address; the newest step of a run that still trains is left out."""
     memory = st.session_state
-    follows = is_learning(info) and step == info.steps[-1]
     current = state.point(info.name, None, count, len(info.condition_names))
     axes = current.axes if current.axes in _AXES and current.axes != state.default_axes(info) else None
     pad = "seeds" if memory.latent_pad_mode == "seeds" else f"{memory.latent_pad_x + 1}_{memory.latent_pad_y + 1}"
@@ -82,7 +82,7 @@ def write(info: CheckpointInfo, step: int, count: int) -> None:
     address.write_view(
         _PAGE,
         {
-            "step": None if follows else str(step),
+            "step": step_text(info, step),
             "seed": str(current.seed) if current.seed else None,
             "plane": _numbers(current.plane, 3) if current.plane else None,
             "class": str(current.label) if current.label else None,
@@ -122,8 +122,6 @@ def _forget(name: str, info: CheckpointInfo) -> None:
         memory.update(latent_pad_mode="directions", latent_pad_x=0, latent_pad_y=1)
     elif name == "pins":
         state.pins(info.name).clear()
-    elif name == "step":
-        memory.pop("latent_step", None)
     elif name == "axes":
         memory.latent_axes, memory.latent_axes_chosen = state.default_axes(info), False
     else:

@@ -8,20 +8,38 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Place, Plane, Scatter
 from genmodels.service.manifold.scatter_image import map_png
-from pages.components import judge_note, pad
+from pages.components import address, judge_note, pad
 from pages.components.i18n import t
 from pages.components.numbers import percent
 from pages.components.theme import is_dark, plain
 from pages.components.tiles import Tile, data_url, row
+from pages.components.view import Field
 from pages.parts.manifold import scatter_plot
 
-_MODES = ("click", "drag")
+MODES = ("click", "drag")
+_PAD = "manifold_pad"
+
+
+def _place(text: str) -> tuple[float, float]:
+    limit = manifold.PLACE_LIMIT
+    x, y = (address.number(-limit, limit, digits=3)(value) for value in text.split("_", 2))
+    return x, y
+
+
+def place_field() -> Field:
+    """The chosen place in the address."""
+    allowed = t("manifold.map.place", limit=f"{manifold.PLACE_LIMIT:g}")
+    return Field("z", "manifold_z", _place, allowed, (0.0, 0.0), lambda z: "_".join(f"{value:g}" for value in z))
+
+
+def is_dragged() -> bool:
+    """Whether the pad is being dragged; only the place where it is released goes into the address."""
+    return pad.position(_PAD) is not None and not pad.is_released(_PAD)
 
 
 def show(info: CheckpointInfo, step: int) -> None:
     """Show the codes on the left; the decoded image at the chosen place and its nearest real images on the right."""
     memory = st.session_state
-    memory.setdefault("manifold_z", (0.0, 0.0))
     memory.setdefault("manifold_moved", 0)
     plane = Plane.parse({"model": info.name, "step": step})
     scatter = manifold.scatter(plane)
@@ -29,8 +47,7 @@ def show(info: CheckpointInfo, step: int) -> None:
     with left:
         mode = st.segmented_control(
             t("manifold.map.mode"),
-            _MODES,
-            default="click",
+            MODES,
             format_func=lambda name: t(f"manifold.map.{name}"),
             required=True,
             key="manifold_mode",
@@ -87,11 +104,11 @@ def _pad(plane: Plane, scatter: Scatter) -> None:
         backdrop=data_url(map_png(plane, scatter_plot.colors(), scatter_plot.ink())),
     )
     memory = st.session_state
-    pad.pad(view, memory.manifold_z, key="manifold_pad", on_move=_dragged, moved=memory.manifold_moved)
+    pad.pad(view, memory.manifold_z, key=_PAD, on_move=_dragged, moved=memory.manifold_moved)
 
 
 def _dragged() -> None:
-    at = pad.position("manifold_pad")
+    at = pad.position(_PAD)
     if at is not None:
         st.session_state.manifold_z = (_bounded(at[0]), _bounded(at[1]))
 

@@ -1,19 +1,22 @@
-"""The state of the Seeds page, and its address: `?model=`, `?seeds=12,7,3`, `?z=s12 - s7`."""
+"""The state of the Seeds page, and its address: `?model=`, `?seeds=12,7,3`, `?pair=2`, `?z=s12 - s7`."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 import streamlit as st
 
 from genmodels.latent.expression import MAX_LENGTH
+from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import canonical
 from genmodels.service.seeds import MAX_SEEDS
-from pages.components import address
+from pages.components import address, view
 from pages.components.i18n import t
 from pages.components.theme import plain
+from pages.components.view import Field
 
 PREFERRED = "mnist_gan"
 DEFAULT_SEEDS = ("14", "7", "23", "5")  # clear digits of PREFERRED: 4, 0, 3 and 9
@@ -43,6 +46,25 @@ def read_address() -> None:
         state.seeds_expression = last_z or f"s{first} - s{second} + 0.5*s{third}"
 
 
+def fields(info: CheckpointInfo) -> list[Field]:
+    """The controls that depend on the model and on the seeds."""
+    pairs = [",".join(pair) for pair in pairwise(st.session_state.seeds_list)]
+    count = len(pairs)
+    shown = [view.switch("norm", "seeds_renormalise")]
+    if info.condition_names:
+        shown.append(view.class_of("class", "seeds_label", len(info.condition_names)))
+    if pairs:
+
+        def pair(text: str) -> str:
+            return pairs[address.integer(1, count)(text) - 1]
+
+        def number(pair: str) -> str:
+            return str(pairs.index(pair) + 1) if pair in pairs else "1"
+
+        shown.append(Field("pair", "seeds_pair", pair, address.between(1, count), pairs[0], number))
+    return shown
+
+
 def _listed(text: str) -> tuple[list[str], list[str]]:
     """The seeds in `?seeds=`, and the invalid words. Raises ValueError if there is no seed."""
     good, bad = _parsed([text[: 20 * MAX_SEEDS]])
@@ -56,11 +78,11 @@ def named(words: Iterable[str]) -> str:
     return ", ".join(f"“{plain(word)}”" for word in words)
 
 
-def write_address() -> None:
-    """Write the seeds to the address."""
+def write_address(info: CheckpointInfo) -> None:
+    """Write the seeds and the controls to the address."""
     state = st.session_state
     state.seeds_kept = list(state.seeds_list)
-    address.write("seeds", "seeds", ",".join(state.seeds_list))
+    view.write("seeds", fields(info), seeds=",".join(state.seeds_list))
 
 
 def write_expression() -> None:
