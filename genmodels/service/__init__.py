@@ -2,28 +2,34 @@
 
 One module or folder per page, named like the page. Shared: `inference` (threads and model cache), `fair_queue`,
 `sessions`, `requests`, `cache`, `gif`, `dataset_images` and `large_images`. Nothing here depends on the interface.
+
+The names of this package are imported when they are first used: some modules of it do not need torch.
 """
 
 from __future__ import annotations
 
-from genmodels.service.inference import PredictedClass
-from genmodels.service.latent import (
-    AXIS_RANGE,
-    MAX_AXES,
-    MAX_PINS,
-    MAX_TRUNCATION,
-    Point,
-    RenderedImage,
-    axes_count,
-    estimate_of,
-    estimate_seconds,
-    latent_checkpoints,
-    render,
-    render_enlarged,
-    thumbnail,
-    walk_gif,
-    walk_of_seeds,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genmodels.service.inference import PredictedClass
+    from genmodels.service.latent import (
+        AXIS_RANGE,
+        MAX_AXES,
+        MAX_PINS,
+        MAX_TRUNCATION,
+        Point,
+        RenderedImage,
+        axes_count,
+        estimate_of,
+        estimate_seconds,
+        latent_checkpoints,
+        render,
+        render_enlarged,
+        thumbnail,
+        walk_gif,
+        walk_of_seeds,
+    )
 
 __all__ = [
     "AXIS_RANGE",
@@ -43,3 +49,9 @@ __all__ = [
     "walk_gif",
     "walk_of_seeds",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("genmodels.service.latent"), name)
