@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from benchmarks.options import Length
 from genmodels.runs.folder import RunFolder
-from tests.support.browser import browsing, server_of, settle, widget
+from tests.support.browser import browsing, server_of, settle, shared_chromium, widget
 from tests.support.runs import save_run
 
 RUNS = 120
@@ -43,7 +43,11 @@ def measure(length: Length) -> dict[str, Any]:
     """Times of a new server without runs, and then with copies of a small run."""
     results: dict[str, Any] = {}
     count = length.of(RUNS)
-    with tempfile.TemporaryDirectory() as folder, server_of({"GENMODELS_RUNS": folder}) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        shared_chromium(),
+        server_of({"GENMODELS_RUNS": folder}) as server,
+    ):
         for state in ("cold", "warm"):
             with browsing(fresh=True, animated=True) as browser:
                 page = browser.context.new_page()
