@@ -10,7 +10,7 @@ from genmodels.evaluation.metric_table import meaning_of, name_of
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import compare
 from genmodels.service.compare import ColumnRequest, Metric, Value
-from pages.components import choice, tiles
+from pages.components import choice, share, tiles
 from pages.components.file_buttons import png_button
 from pages.components.i18n import has, t
 from pages.components.model_choice import pick_part
@@ -222,6 +222,7 @@ def _samples(infos: dict[str, CheckpointInfo]) -> None:
     requests = [_request(index) for index in range(state.count())]
     counts = [number for number in parameters if number is not None]
     if len(counts) == len(chosen):
+        share.offer_code(compare.comparison_png, requests, file="compared.png")
         png_button("compare.png", lambda: compare.comparison_png(requests), "compared.png", key="compare_png")
         _table(chosen, counts)
 

@@ -10,7 +10,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import conditional
 from genmodels.service.conditional import Cell, ConditionalRequest, Sheet
-from pages.components import address, judge_note, strip, view
+from pages.components import address, judge_note, share, strip, view
 from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
@@ -229,6 +229,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, request = _controls(infos)
     view.write("conditional", _fields(info), step=view.step_text(info, request.step or 0))
+    share.offer_code(conditional.every_class_png, request, file=f"{info.name}-every.png")
     names = info.condition_names
     _every_class(info, names, request)
     _one_class(info, names, request)

@@ -218,7 +218,8 @@ def _stage(info: CheckpointInfo, step: int, names: list[str], current: dict[str,
     """Show image and pad: everything that is updated while the pad is dragged."""
     with friendly_errors():
         current["point"] = state.point(info.name, step, len(names), len(info.condition_names))
-        share.offer_code(link.program(current["point"]))
+        point = link.trimmed(current["point"])
+        share.offer_code(service.render_enlarged, point, file=f"{info.name}.png")
         left, right = st.columns(2, gap="medium")
         with left:
             _show_image(info, current["point"], step)

@@ -8,7 +8,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Plane, Spacing, denoise
 from genmodels.service.manifold.scatter_image import with_ticks
-from pages.components import address, view
+from pages.components import address, share, view
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model_and_step, pick_part
 from pages.components.page import model_page
@@ -45,7 +45,9 @@ def _grid(info: CheckpointInfo, step: int) -> None:
         )
     spacing: Spacing = "quantiles" if chosen == "quantiles" else "even"
     with left:
-        png = manifold.grid_png(Plane.parse({"model": info.name, "step": step}), spacing)
+        plane = Plane.parse({"model": info.name, "step": step})
+        share.offer_code(manifold.grid_png, plane, spacing, file=f"{info.name}-grid.png")
+        png = manifold.grid_png(plane, spacing)
         if spacing == "even":
             png = with_ticks(png, manifold.GRID_WINDOW, scatter_plot.ink())
         alt = t("manifold.grid.alt", name=info.name, step=f"{step:,}")

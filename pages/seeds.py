@@ -11,7 +11,7 @@ from genmodels.latent.norms import NormDistribution, norm_distribution
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedsRequest
-from pages.components import judge_note, view
+from pages.components import judge_note, share, view
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
@@ -93,6 +93,7 @@ def _between(info: CheckpointInfo, study: SeedsRequest, norms: NormDistribution)
     with friendly_errors():
         pair = _pair(info, study)
         first, second = study.seeds[pair : pair + 2]
+        share.offer_code(seeds.interpolations_png, study, pair, file=f"{study.model}-{first}-{second}.png")
         lengths = {}
         judged = False
         for kind in ("linear", "spherical"):

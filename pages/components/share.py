@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import segno
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from genmodels.service.requests import ModelRequest
 from pages.components.i18n import t
 
 _CODE = "share_code"
@@ -23,9 +26,39 @@ def begin() -> DeltaGenerator:
     return st.container(horizontal_alignment="right", key="share_place")
 
 
-def offer_code(python: str) -> None:
-    """The Python program that computes what the page shows, for this run of the page."""
-    st.session_state[_CODE] = python
+def offer_code(function: Callable[..., Any], *arguments: Any, file: str, result: str = "") -> None:
+    """Offer the program that writes what the page shows, until its next run: `function(*arguments)` as `file`.
+
+    The first argument is a request, or a list of requests; `result` is the attribute of the function's result to write.
+    """
+    st.session_state[_CODE] = program(function, *arguments, file=file, result=result)
+
+
+def program(function: Callable[..., Any], *arguments: Any, file: str, result: str = "") -> str:
+    """The program of `offer_code`. Settings of a request at their default are left out."""
+    first, *others = arguments
+    requests = first if isinstance(first, list) else [first]
+    variable = "requests" if isinstance(first, list) else "request"
+    names: dict[str, list[str]] = {}
+    for thing in (type(requests[0]), function):
+        names.setdefault(thing.__module__, []).append(thing.__name__)
+    imports = "\n".join(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names))
+    texts = [_request(request) for request in requests]
+    value = f"[{', '.join(texts)}]" if isinstance(first, list) else texts[0]
+    call = f"{function.__name__}({', '.join([variable, *map(repr, others)])}){result and f'.{result}'}"
+    return f"""from pathlib import Path
+
+{imports}
+
+{variable} = {value}
+Path({file!r}).write_bytes({call})
+"""
+
+
+def _request(request: ModelRequest) -> str:
+    fields = type(request).model_fields
+    values = {name: value for name, value in request.model_dump().items() if value != fields[name].default}
+    return f"{type(request).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 def show(place: DeltaGenerator, page: str) -> None:

@@ -8,7 +8,7 @@ from genmodels.capabilities import FlowConfig
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import flow
 from genmodels.service.flow import Film, FlowRequest
-from pages.components import judge_note
+from pages.components import judge_note, share
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
@@ -37,6 +37,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
             }
         )
     settings.write_address(info, config)
+    share.offer_code(flow.film_png, request, file=f"{info.name}-flow-{request.seed}.png")
     with right, friendly_errors():
         st.markdown(t("flow.watch.text_average" if request.solver == "average" else "flow.watch.text"))
         with st.spinner(t("flow.busy")):

@@ -95,23 +95,12 @@ def write(info: CheckpointInfo, step: int, count: int) -> None:
     )
 
 
-def program(point: Point) -> str:
-    """A Python program that writes the image at `point` as the page's download does."""
-    values = {
-        name: value for name, value in point.model_dump().items() if value != type(point).model_fields[name].default
-    }
-    while values.get("offsets") and values["offsets"][-1] == 0:
-        values["offsets"] = values["offsets"][:-1]
-    if not values.get("offsets"):
-        values.pop("offsets", None)
-    settings = ", ".join(f"{name}={value!r}" for name, value in values.items())
-    return f"""from pathlib import Path
-
-from genmodels.service import Point, render_enlarged
-
-point = Point({settings})
-Path({point.model + ".png"!r}).write_bytes(render_enlarged(point))
-"""
+def trimmed(point: Point) -> Point:
+    """The point without trailing offsets of 0."""
+    offsets = list(point.offsets)
+    while offsets and offsets[-1] == 0:
+        offsets.pop()
+    return point.replace(offsets=tuple(offsets))
 
 
 def _forget(name: str, info: CheckpointInfo) -> None:

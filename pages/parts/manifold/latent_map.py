@@ -8,7 +8,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import manifold
 from genmodels.service.manifold import Place, Plane, Scatter
 from genmodels.service.manifold.scatter_image import map_png
-from pages.components import address, judge_note, pad
+from pages.components import address, judge_note, pad, share
 from pages.components.i18n import t
 from pages.components.numbers import percent
 from pages.components.theme import is_dark, plain
@@ -120,6 +120,7 @@ def _bounded(value: float) -> float:
 
 
 def _answer(place: Place) -> None:
+    share.offer_code(manifold.decode, place, file=f"{place.model}.png", result="png")
     decoded = manifold.decode(place)
     x, y = (f"{value:.2f}" for value in place.z)
     caption = t("manifold.map.decoded", x=x, y=y)
