@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import flow
+from pages.components import address, view
 from pages.components.model_choice import pick_model_and_step, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
@@ -13,6 +14,7 @@ from pages.parts.flow import encode, guidance, settings, solvers, watch
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     info, step = pick_model_and_step("flow", infos)
     part = pick_part("flow", settings.PARTS)
+    address.write("flow", "step", view.step_text(info, step))
     with friendly_errors():
         config = flow.config_of(info.name)
         settings.read_address(info, config)

@@ -23,7 +23,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "seeds": ("model", "seeds", "class", "norm", "pair", "z"),
     "manifold": ("part", "model", "step", "spacing", "mode", "z"),
     "conditional": ("model", "step", "seed", "class", "from", "to"),
-    "flow": ("part", "model", "seed", "class", "guidance", "steps", "solver"),
+    "flow": ("part", "model", "step", "seed", "class", "guidance", "steps", "solver", "count"),
     "translate": ("model",),
     "stylize": ("model", "run"),
     "paint": ("part", "model", "seed", "class", "temperature", "levels"),

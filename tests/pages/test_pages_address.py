@@ -29,7 +29,8 @@ GOOD: dict[str, dict[str, str]] = {
     },
     "conditional": {"model": "cgan", "step": "0", "seed": "12", "class": "3", "from": "1", "to": "8"},
     "flow": {
-        "part": "watch", "model": "flow", "seed": "7", "class": "3", "guidance": "2.5", "steps": "3", "solver": "euler"
+        "part": "watch", "model": "flow", "step": "0", "seed": "7", "class": "3", "guidance": "2.5", "steps": "3",
+        "solver": "euler", "count": "2",
     },
     "translate": {"model": "cyclegan"},
     "stylize": {"model": "style", "run": "vae"},

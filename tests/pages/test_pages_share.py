@@ -12,7 +12,8 @@ from genmodels import service
 from genmodels.service import Point, compare, conditional, flow, manifold, seeds
 from genmodels.service.compare import ColumnRequest
 from genmodels.service.conditional import ConditionalRequest
-from genmodels.service.flow import FlowRequest
+from genmodels.service.flow import FlowRequest, solvers
+from genmodels.service.flow.solvers import SolverRequest
 from genmodels.service.manifold import Place, Plane
 from genmodels.service.seeds import SeedsRequest
 from pages.components import share
@@ -75,14 +76,16 @@ VIEWS: dict[str, tuple[str, dict[str, str], Callable[[], bytes]]] = {
     ),
     "flow": (
         "flow",
-        {"model": "flow", "seed": "7", "class": "3", "guidance": "2.5", "steps": "3", "solver": "euler"},
+        {"model": "flow", "step": "0", "seed": "7", "class": "3", "guidance": "2.5", "steps": "3", "solver": "euler",
+         "count": "2"},
         lambda: flow.film_png(
-            FlowRequest(
-                model="flow", step=10, seed=7, label=3, guidance=2.5, steps=3, solver="euler", count=flow.max_images(
-                    flow.config_of("flow")
-                )
-            )
+            FlowRequest(model="flow", step=0, seed=7, label=3, guidance=2.5, steps=3, solver="euler", count=2)
         ),
+    ),
+    "flow, solvers": (
+        "flow",
+        {"part": "solvers", "model": "flow", "step": "0", "seed": "7", "class": "3", "guidance": "2.5"},
+        lambda: solvers.compare_png(SolverRequest(model="flow", step=0, seed=7, label=3, guidance=2.5)),
     ),
 }  # fmt: skip
 

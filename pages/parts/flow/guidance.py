@@ -11,7 +11,7 @@ from genmodels.public import public_mode
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.flow import guidance
 from genmodels.service.flow.guidance import Curve, ScalesRequest
-from pages.components import judge_note
+from pages.components import judge_note, share
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
@@ -39,6 +39,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
         label = settings.one_class(info, 3)
         request = ScalesRequest.parse({"model": info.name, "step": step, "seed": settings.seed(), "label": label})
     settings.write_address(info, config)
+    share.offer_code(guidance.sheet_png, request, file=f"{info.name}-guidance.png")
     with right, friendly_errors():
         _samples(info, request)
         st.subheader(t("flow.scales.curve_title"), anchor=False)

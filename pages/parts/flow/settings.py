@@ -1,4 +1,4 @@
-"""The settings of the Flow page, and its address: `?model=&part=&seed=&class=&guidance=&steps=&solver=`."""
+"""The settings of the Flow page, and its address: `?model=&part=&seed=&class=&guidance=&steps=&solver=&count=`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def read_address(info: CheckpointInfo, config: FlowConfig) -> None:
     scales = (0.0, MAX_GUIDANCE) if config.guidable else (1.0, 1.0)
     _bind("guidance", "flow_guidance", address.number(*scales, digits=2), address.between(*scales), config.guidance)
     _bind("steps", "flow_steps", address.integer(1, MAX_STEPS), address.between(1, MAX_STEPS), config.steps)
+    counts = _counts(config)
+    _bind("count", "flow_count", address.option(counts), address.one_of(counts), counts[-1])
     _bind("solver", "flow_solver", address.option(config.solvers), address.one_of(config.solvers), config.solver)
 
 
@@ -58,6 +60,7 @@ def write_address(info: CheckpointInfo, config: FlowConfig) -> None:
     address.write("flow", "guidance", f"{memory.flow_guidance:g}" if config.guidable else None)
     address.write("flow", "steps", str(memory.flow_steps))
     address.write("flow", "solver", str(memory.flow_solver))
+    address.write("flow", "count", str(memory.flow_count) if memory.flow_count in _counts(config)[:-1] else None)
 
 
 def seed(place: DeltaGenerator | None = None) -> int:
@@ -144,9 +147,13 @@ def solver(config: FlowConfig) -> Solver:
     return next(name for name in config.solvers if name == chosen)
 
 
+def _counts(config: FlowConfig) -> list[int]:
+    return [number for number in (1, 2, 4, 8) if number <= flow.max_images(config)]
+
+
 def count(config: FlowConfig) -> int:
     """Show the number of images and return it."""
-    counts = [number for number in (1, 2, 4, 8) if number <= flow.max_images(config)]
+    counts = _counts(config)
     if st.session_state.get("flow_count") not in counts:
         st.session_state.flow_count = counts[-1]
     if len(counts) > 1:

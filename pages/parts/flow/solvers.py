@@ -8,6 +8,7 @@ from genmodels.capabilities import FlowConfig
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.flow import solvers
 from genmodels.service.flow.solvers import REFERENCE_STEPS, STEPS, Comparison, SolverRequest
+from pages.components import share
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
@@ -30,6 +31,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
             }
         )
     settings.write_address(info, config)
+    share.offer_code(solvers.compare_png, request, file=f"{info.name}-solvers-{request.seed}.png")
     with right, friendly_errors():
         st.markdown(t("flow.solving.text"))
         if "average" in config.solvers:
