@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
 from genmodels.data.formats import image_files
@@ -28,6 +29,7 @@ _SIDE, _BOX = 28, 20
 _FINE = 10
 _PHOTO_SIDE = 280
 _MAX_SIDE = 4096
+_SMOOTH = 4  # strokes are drawn at this multiple of the canvas's resolution
 # Stroke widths in MNIST's pixels: 1 % of its test digits are thinner than 1.5, 1 % wider than 5.1.
 _THIN, _WIDE = 1.6, 6.0
 # Ink below this fraction of the strongest is paper grain, the shadow of a hand, or the soft edge of a stroke.
@@ -54,6 +56,25 @@ def from_canvas(text: str) -> np.ndarray:
     if len(raw) != length:
         raise DataError(f"a drawing has {CANVAS_SIDE} x {CANVAS_SIDE} = {length:,} pixels, not {len(raw):,}")
     return np.frombuffer(raw, dtype=np.uint8).reshape(CANVAS_SIDE, CANVAS_SIDE)
+
+
+def from_strokes(strokes: Sequence[Sequence[tuple[float, float]]], width: float) -> np.ndarray:
+    """Strokes through points in [0, 1] x [0, 1], as uint8 (140, 140), white ink on black.
+
+    `width` is a fraction of the side. As on the canvas, ends are round, and quadratic curves connect the middles of
+    neighbouring points.
+    """
+    side = CANVAS_SIDE * _SMOOTH
+    image = Image.new("L", (side, side))
+    pen, radius = ImageDraw.Draw(image), (width * side - 1) / 2  # Pillow's ellipse includes both borders
+    for stroke in strokes:
+        points = np.array(stroke) * side  # (n, 2)
+        middles = np.concatenate([points[:1], (points[1:] + points[:-1]) / 2, points[-1:]])
+        for start, bend, end in zip(middles, points, middles[1:], strict=False):
+            for t in np.linspace(0, 1, _SMOOTH * 16):
+                x, y = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
+                pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return np.asarray(image.resize((CANVAS_SIDE, CANVAS_SIDE), Image.Resampling.BOX))
 
 
 def ink_png(ink: np.ndarray) -> bytes:

@@ -44,8 +44,9 @@ function create(root) {
   const find = name => root.querySelector(name);
   const paper = find(".paper"), canvas = find("canvas"), hint = find(".hint"), status = find(".status");
   const undo = find(".undo"), clear = find(".clear");
-  const self = { strokes: [], open: null, base: null, under: null, brush: [0.5, 0.5], inking: false, keys: false,
-                 data: null, send: null, timer: 0, last: 0, cleared: null };
+  const self = { strokes: [], open: null, base: null, under: null, example: null, touched: false,
+                 brush: [0.5, 0.5], inking: false, keys: false, data: null, send: null, timer: 0, last: 0,
+                 cleared: null };
 
   const stroke = (context, points, size) => {
     // Quadratic curves between the midpoints of neighbouring points: no corners, no lag.
@@ -78,15 +79,16 @@ function create(root) {
       context.imageSmoothingEnabled = false; context.drawImage(self.under, 0, 0, size, size);
       context.imageSmoothingEnabled = true;
     }
+    if (self.example) context.drawImage(self.example, 0, 0, size, size);
     ink(context, size);
     if (self.keys) {
       const [x, y] = self.brush.map(value => value * size), radius = Math.max(6, self.data.brush * size / 2 + 2);
       context.strokeStyle = self.inking ? "#f2965a" : "#4cc3c8"; context.lineWidth = 2;
       context.beginPath(); context.arc(x, y, radius, 0, 2 * Math.PI); context.stroke();
     }
-    hint.hidden = !isEmpty() || !!self.under;
+    hint.hidden = !isEmpty() || !!self.under || !!self.example;
     hint.style.display = hint.hidden ? "none" : "flex";
-    undo.disabled = !self.strokes.length; clear.disabled = isEmpty();
+    undo.disabled = !self.strokes.length; clear.disabled = isEmpty() && !self.example;
   };
 
   const pixels = () => {
@@ -108,7 +110,7 @@ function create(root) {
     self.last = performance.now();
     self.send("ink", pixels());
   };
-  const changed = () => { self.draw(); report(); };
+  const changed = () => { self.touched = true; self.example = null; self.draw(); report(); };
   const place = event => {
     const box = canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
@@ -184,6 +186,8 @@ export default function ({ parentElement, data, setStateValue }) {
     self.cleared = data.cleared;
     // A drawing from before the page was left is restored as an image, whose strokes cannot be undone.
     if (data.before) image(data.before, loaded => { self.base = loaded; self.draw(); });
+    // The first stroke replaces the example, which is no part of the drawing.
+    if (data.example) image(data.example, loaded => { if (!self.touched) { self.example = loaded; self.draw(); } });
   }
   self.data = data;
   self.send = setStateValue;
@@ -224,13 +228,15 @@ def canvas(
     hint: str,
     brush: float = BRUSH,
     under: bytes | None = None,
+    example: np.ndarray | None = None,
     cleared: int = 0,
     on_draw: Callable[[], None] | None = None,
 ) -> np.ndarray | None:
     """Show the canvas and return the drawing, uint8 (140, 140), white on black; None if it is empty.
 
-    `under` is a PNG shown below the ink and not part of it. A changed `cleared` clears the canvas. Use one key per
-    canvas of a session: the drawing is kept when the page is left. Raises DataError if a browser sends invalid data.
+    `under` is a PNG shown below the ink and not part of it. `example`, uint8 (140, 140), is shown and returned until
+    the first stroke, which replaces it. A changed `cleared` clears the canvas. Use one key per canvas of a session: the
+    drawing is kept when the page is left. Raises DataError if a browser sends invalid data.
     """
     memory = _memory(key)
     if st.session_state.get(f"{key}_cleared", cleared) != cleared:
@@ -244,6 +250,7 @@ def canvas(
         "cleared": cleared,
         "under": data_url(under) if under else "",
         "before": _before(key),
+        "example": "" if example is None or _is_touched(key) else data_url(drawing.ink_png(example)),
         "texts": {**texts, "label": f"{label} {t('common.canvas.keys')}", "hint": hint},
     }
 
@@ -253,7 +260,7 @@ def canvas(
             on_draw()
 
     _component(key=key, data=data, on_ink_change=changed)
-    return ink(key)
+    return ink(key) if _is_touched(key) else example
 
 
 def ink(key: str) -> np.ndarray | None:
@@ -268,6 +275,11 @@ def _store(key: str) -> None:
     state = st.session_state.get(key)
     if state and state.get("ink") is not None:
         _memory(key)["ink"] = state["ink"]
+
+
+def _is_touched(key: str) -> bool:
+    """Whether the visitor has drawn on the canvas or cleared it."""
+    return "ink" in _memory(key)
 
 
 def _memory(key: str) -> dict[str, str]:

@@ -58,18 +58,6 @@ def picked(key: str) -> Source | None:
     return source
 
 
-def upload_instead(key: str, text: str) -> None:
-    """Show the button `<key>_bring`, which chooses the source of files."""
-    st.button(
-        t(f"{text}.upload_instead"),
-        key=f"{key}_bring",
-        icon=":material/upload:",
-        on_click=st.session_state.__setitem__,
-        args=(f"{key}_source", "upload"),
-        help=t("common.upload_instead_help"),
-    )
-
-
 def example_index(
     key: str, text: str, count: int, *, width: int | None = None, help_text: str = "index_help", **values: str
 ) -> int:
@@ -100,9 +88,13 @@ def example_index(
     return index
 
 
-def draw_digit(key: str) -> np.ndarray | None:
-    """Show the canvas `<key>_canvas` for one digit and return its ink; None if nothing is drawn."""
-    return canvas(key=f"{key}_canvas", label=t("common.canvas.digit"), hint=t("common.canvas.digit_hint"))
+def draw_digit(key: str, example: np.ndarray | None = None) -> np.ndarray | None:
+    """Show the canvas `<key>_canvas` for one digit and return its ink; None if nothing is drawn.
+
+    `example` is the ink that it shows until the first stroke.
+    """
+    label, hint = t("common.canvas.digit"), t("common.canvas.digit_hint")
+    return canvas(key=f"{key}_canvas", label=label, hint=hint, example=example)
 
 
 def upload_file(

@@ -23,7 +23,12 @@ def heights(page: Page) -> list[str]:
 
 def test_a_drawn_digit_gives_each_classifier_a_chart(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/classify")
+    charts = widget(page, "classify_charts").locator(".plot")
+    expect(charts).to_have_count(len(CLASSIFIERS) + 1)  # an example is drawn and classified
+    clear = widget(page, "classify_canvas").get_by_role("button", name="Clear")
+    clear.click()
     expect(page.get_by_text("Nothing is drawn yet")).to_be_visible()
+    expect(clear).to_be_disabled()
     draw(page, SEVEN, key="classify_canvas")
     charts = widget(page, "classify_charts").locator(".plot")
     expect(charts).to_have_count(len(CLASSIFIERS) + 1)  # and the published reference classifier

@@ -217,3 +217,19 @@ def test_ink_png_shows_the_same_ink_on_black() -> None:
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
     shown = Image.alpha_composite(black, image.convert("RGBA")).convert("L")
     assert np.array_equal(np.asarray(shown), ink)
+
+
+def test_strokes_are_drawn_through_their_points_with_round_ends() -> None:
+    side = drawing.CANVAS_SIDE
+    ink = drawing.from_strokes([[(0.2, 0.5), (0.8, 0.5)], [(0.5, 0.9)]], 0.1)
+    assert (ink.shape, ink.dtype) == ((side, side), np.uint8)
+    column = ink[: round(0.7 * side), side // 2]
+    assert column.astype(float).sum() / 255 == pytest.approx(0.1 * side, abs=1), "as wide as wanted"
+    row = ink[side // 2].astype(float) / 255
+    assert row.sum() == pytest.approx(0.7 * side, abs=1), "half the width beyond either end"
+    dot = ink[round(0.8 * side) :].astype(float).sum() / 255
+    assert dot == pytest.approx(np.pi * (0.05 * side) ** 2, rel=0.05), "one point is a dot"
+    bent = drawing.from_strokes([[(0.2, 0.8), (0.5, 0.2), (0.8, 0.8)]], 0.05)
+    top = np.flatnonzero(bent.max(1) > 127)[0]
+    # Between (0.35, 0.5) and (0.65, 0.5) the curve with control point (0.5, 0.2) rises to 0.35, less half its width.
+    assert top == pytest.approx(0.325 * side, abs=1)

@@ -264,7 +264,6 @@ def test_every_part_opens_from_its_address(runs: Path, part: str) -> None:
 
 def test_a_test_digit_is_put_to_all_and_the_count_of_right_ones_told(runs: Path) -> None:
     app = open_page("classify")
-    assert "Nothing is drawn yet" in app.info[0].value
     app.segmented_control(key="classify_source").set_value("example").run()
     app.number_input(key="classify_index").set_value(7).run()
     answers = classify.classify(NAMES, index=7)
@@ -272,6 +271,20 @@ def test_a_test_digit_is_put_to_all_and_the_count_of_right_ones_told(runs: Path)
     assert f"It is a **{answers.label}**: {right} of 4 are right." in page_text(app)
     app.button(key="classify_another").click().run()
     assert not app.exception
+
+
+def test_the_page_opens_with_a_digit_that_a_stroke_or_clearing_replaces(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
+    app = open_page("classify")
+    assert "All 8 read **3**" in page_text(app)
+    assert not app.info
+    app.session_state["classify_canvas_kept"] = {"ink": ""}
+    assert "Nothing is drawn yet" in app.run().info[0].value, "cleared"
+    seven = base64.b64encode(drawn_seven().tobytes()).decode()
+    app.session_state["classify_canvas_kept"] = {"ink": seven}
+    assert "read **7**" in page_text(app.run())
 
 
 def test_disagreement_is_said(runs: Path) -> None:

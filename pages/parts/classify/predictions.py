@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import streamlit as st
@@ -12,21 +13,30 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Prediction, Predictions
 from pages.components import choice, source_picker
+from pages.components.canvas import BRUSH
 from pages.components.i18n import t
+from pages.components.layout import workspace
 from pages.components.numbers import percent
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
 from pages.parts.classify.bars import Panel, bars
 
+# A three, drawn on the canvas until the visitor draws.
+_EXAMPLE = (
+    ((0.30, 0.25), (0.37, 0.18), (0.48, 0.15), (0.59, 0.18), (0.65, 0.26), (0.64, 0.36), (0.57, 0.44), (0.45, 0.48)),
+    ((0.45, 0.48), (0.58, 0.50), (0.67, 0.57), (0.70, 0.67), (0.66, 0.77), (0.56, 0.84), (0.43, 0.85), (0.30, 0.78)),
+)
+
 
 def show(infos: dict[str, CheckpointInfo]) -> None:
-    """Show the digit on the left, a chart per classifier on the right."""
-    names = _pick(infos)
-    left, right = st.columns([3, 7], gap="large")
+    """Show the digit and the choice of classifiers on the left, a chart per classifier on the right."""
+    parts = workspace("classify")
+    with parts.more:
+        names = _pick(infos)
     ink, index, refused = None, None, True
-    with left, friendly_errors():
+    with parts.controls, friendly_errors():
         (ink, index), refused = _pick_digit(), False
-    with right, friendly_errors():
+    with parts.result, friendly_errors():
         if not names:
             st.info(t("classify.ask.none"), icon=":material/info:")
         elif ink is not None or index is not None:
@@ -57,11 +67,16 @@ def _pick_digit() -> tuple[np.ndarray | None, int | None]:
         "classify",
         "classify.ask",
         {
-            "canvas": lambda: (source_picker.draw_digit("classify"), None),
+            "canvas": lambda: (source_picker.draw_digit("classify", _example()), None),
             "upload": lambda: (_uploaded_digit(), None),
             "example": lambda: (None, _pick_index()),
         },
     )
+
+
+@cache
+def _example() -> np.ndarray:
+    return drawing.from_strokes(_EXAMPLE, BRUSH)
 
 
 def _uploaded_digit() -> np.ndarray | None:
@@ -78,13 +93,13 @@ def _pick_index() -> int:
 def _predictions(infos: dict[str, CheckpointInfo], predictions: Predictions) -> None:
     common = Counter(answer.top for answer in predictions.predictions).most_common()
     majority = common[0][0] if len(common) == 1 or common[0][1] > common[1][1] else None
+    st.markdown(_verdict(infos, predictions))
     image, text = st.columns([1, 3], gap="medium", vertical_alignment="center")
     with image:
         caption = t("classify.ask.label_known", label=predictions.label) if predictions.label else ""
         prepared = Tile(predictions.prepared, caption, t("classify.ask.prepared_alt"), t("classify.ask.prepared"))
         row([prepared], key="classify_prepared", width=140)
     with text:
-        st.markdown(_verdict(infos, predictions))
         st.caption(t("classify.ask.bars_note"))
     bars(
         [
