@@ -52,6 +52,7 @@ def _prepare(page: Page, address: str) -> None:
         widget(page, "seeds_table").get_by_role("button").click()
     elif address.startswith("/translate"):
         files = [FilePayload(name=f"p{n}.png", mimeType="image/png", buffer=encoded(photo(n, 40))) for n in (40, 60)]
+        widget(page, "translate_source").get_by_role("radio", name="Upload").click()
         page.locator('input[type="file"]').set_input_files(files)
     elif address.startswith("/runs"):
         widget(page, "runs_manage").locator("summary").click()
