@@ -14,12 +14,13 @@ from streamlit.delta_generator import DeltaGenerator
 # Streamlit wraps each container in an element of its own: the three children of the keyed one are these wrappers.
 STYLE = """<style>
 .stVerticalBlock[class*="_workspace"] {
-  display: grid; grid-template-columns: minmax(0, 4fr) minmax(0, 6fr); grid-template-rows: auto 1fr;
+  display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 13fr); grid-template-rows: auto 1fr;
   column-gap: 3rem; align-items: start;
 }
 .stVerticalBlock[class*="_workspace"] > :nth-child(2) { grid-column: 2; grid-row: 1 / span 2; }
 @media (max-width: 767px) {
   .stVerticalBlock[class*="_workspace"] { display: flex; }
+  .st-key-stylize_content_shown { display: none; }  /* the result below shows the photograph too */
 }
 </style>"""
 

@@ -68,15 +68,6 @@ def test_missing_data_has_a_download_button_and_no_command(
         assert "GENMODELS" not in text
 
 
-def test_missing_examples_lead_to_an_upload() -> None:
-    for name in ("content", "style"):
-        app = open_page("stylize")
-        app.segmented_control(key=f"stylize_{name}_source").set_value("example").run()
-        app.button(key=f"stylize_{name}_bring").click().run()
-        assert app.segmented_control(key=f"stylize_{name}_source").value == "upload"
-        assert not app.exception
-
-
 def test_tones_that_stand_in_for_speech_are_called_so(tmp_path: Path) -> None:
     for part in ("continue", "levels", "fourier"):
         assert "These are tones, not speech" in shown_text(open_page("speak", part=part, model="fsdd_wavenet"))

@@ -15,6 +15,7 @@ import train_jobs
 from genmodels.runs.folder import RunFolder
 from genmodels.service import stylize
 from genmodels.training import runner
+from pages.components import assets
 from tests.support.pages import controls_without_help, open_page, page_text
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.stylizing import offer, save_networks
@@ -46,22 +47,44 @@ def begin(app: AppTest) -> RunFolder:
     return job.folder
 
 
-def test_empty_places_say_what_to_do(runs: Path) -> None:
+def test_the_page_opens_with_bundled_pictures_ready_to_start(runs: Path) -> None:
     app = open_page("stylize")
     told = page_text(app)
     assert "No fast network yet" in told
     assert "Nothing is running yet" in told
-    assert app.segmented_control(key="stylize_content_source").value == "upload", "there is nothing to pick"
-    assert app.button(key="stylize_begin").disabled
-    app.segmented_control(key="stylize_style_source").set_value("example").run()
-    assert "There are no paintings on this machine" in page_text(app)
-    assert r"starry\_night\_google.jpg" in page_text(app)
+    assert "A stored example, until you start a run" in told
+    assert app.selectbox(key="stylize_content_pick").value == "pagoda.jpg"
+    assert app.selectbox(key="stylize_style_pick").value == "starry_night_google.jpg"
+    captions = [entry.value for entry in app.caption]
+    for file in ("pagoda.jpg", "starry_night_google.jpg"):
+        assert assets.asset(file).credit() in captions
     assert not app.error
+    slide(app, size=64, iterations=20)
+    folder = begin(app)
+    assert folder.spec().run.name == "pagoda like starry_night_google"
+    with (
+        Image.open(folder.path / "inputs" / "content.png") as copied,
+        Image.open(assets.FOLDER / "pagoda.jpg") as whole,
+    ):
+        assert copied.width / copied.height == pytest.approx(whole.width / whole.height, rel=0.02)
+    assert "A stored example" not in page_text(app)
+
+
+def test_a_users_own_works_come_first_and_replace_bundled_ones(runs: Path, tmp_path: Path) -> None:
+    offer(tmp_path / "data", "boston", "the_scream")
+    app = open_page("stylize")
+    paintings = app.selectbox(key="stylize_style_pick").options
+    assert paintings[0] == "The Scream, Edvard Munch, 1893"
+    assert len(paintings) == 3, "the bundled scream is not offered too"
+    assert app.selectbox(key="stylize_content_pick").options[:2] == ["Boston, the harbour", "A pagoda in Beijing"]
+    captions = [entry.value for entry in app.caption]
+    assert assets.asset("the_scream.jpg").credit() not in captions, "the file shown is the user's"
 
 
 def test_a_file_that_is_no_picture_is_refused_by_name(runs: Path, tmp_path: Path) -> None:
     offer(tmp_path / "data", "the_scream")
     app = open_page("stylize")
+    app.segmented_control(key="stylize_content_source").set_value("upload").run()
     app.file_uploader(key="stylize_content_upload").set_value([("bad_*.png", b"text", "image/png")]).run()
     assert [error.value for error in app.error] == [
         r"**bad\_\*.png:** not a PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF picture; save it as one of these"
@@ -112,6 +135,7 @@ def test_the_button_starts_a_job_with_the_visitors_pictures(runs: Path, tmp_path
 def test_a_picture_too_narrow_to_be_painted_is_a_message_and_no_job(runs: Path, tmp_path: Path) -> None:
     offer(tmp_path / "data", "the_scream")
     app = open_page("stylize")
+    app.segmented_control(key="stylize_content_source").set_value("upload").run()
     narrow = ("narrow.png", encoded(photo(200, 40)), "image/png")
     app.file_uploader(key="stylize_content_upload").set_value([narrow]).run()
     slide(app, size=64)

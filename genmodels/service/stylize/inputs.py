@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from genmodels import data
 from genmodels.data.formats import image_files
 from genmodels.data.own import style_image
 from genmodels.errors import UnknownNameError
@@ -32,12 +31,6 @@ def available(kind: Kind) -> dict[str, str]:
     """Titles by name, of the works whose files are on this machine."""
     here = style_image.names()
     return {name: title for name, title in WORKS[kind].items() if name in here}
-
-
-def how_to_get(kind: Kind) -> str:
-    """One sentence that says which files belong in which folder."""
-    files = ", ".join(f"{name}.jpg" for name in WORKS[kind])
-    return f"put files named {files} into the folder {style_image.FOLDER} of {data.data_root()}"
 
 
 def open_work(kind: Kind, name: str) -> ImageFile:

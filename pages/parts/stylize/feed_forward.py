@@ -38,6 +38,7 @@ def show(content: ImageFile | None) -> None:
 
 def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> None:
     names = _pick(infos)
+    results = st.container()
     st.session_state.setdefault("stylize_longest", _TRAINING)
     chosen = st.select_slider(
         t("stylize.fast.longest"),
@@ -48,14 +49,15 @@ def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> Non
         persist_state="session",
     )
     longest = None if chosen == _TRAINING else chosen
-    if content is None:
-        st.info(t("stylize.fast.waiting"), icon=":material/add_photo_alternate:")
-    elif not names:
-        st.info(t("stylize.fast.none_chosen"), icon=":material/brush:")
-    else:
-        for name in names:
-            with friendly_errors():
-                _result(infos[name], content, longest)
+    with results:
+        if content is None:
+            st.info(t("stylize.fast.waiting"), icon=":material/add_photo_alternate:")
+        elif not names:
+            st.info(t("stylize.fast.none_chosen"), icon=":material/brush:")
+        else:
+            for name in names:
+                with friendly_errors():
+                    _result(infos[name], content, longest)
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:

@@ -7,41 +7,67 @@ import streamlit as st
 import train_jobs
 from genmodels.service.large_images import ImageFile
 from genmodels.training import estimate
-from pages.components import address, run_actions, run_curves, run_previews, run_view
+from pages.components import address, assets, run_actions, run_curves, run_previews, run_view
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.components.tiles import Tile, row
-from pages.parts.stylize import settings
+from pages.parts.stylize import settings, source
 from train_jobs import Job
 
 _WIDTH = 560
+_EXAMPLE = "pagoda_as_painting.jpg"
 
 
-def show(content: ImageFile | None, style: ImageFile | None) -> None:
-    """Show the settings, the start button, and the run started last or named by the address."""
+def show(content: ImageFile | None) -> None:
+    """Show the style image, the settings and the start button, and the run started last or named by the address.
+
+    Without a run there is a stored example; a public server starts no jobs and shows only that.
+    """
     st.subheader(t("stylize.slow.title"), anchor=False)
     st.markdown(t("stylize.slow.intro"))
+    left, right = st.columns([4, 6], gap="large")
     if train_jobs.public_mode():
-        st.info(t("stylize.public"), icon=":material/lock:")
+        with left:
+            st.info(t("stylize.public"), icon=":material/lock:")
+        with right:
+            _example()
         return
     job = _job()
-    with friendly_errors():
-        settings.show(content, style, job if job is not None and job.active else None)
-    if job is None:
-        st.info(t("stylize.slow.empty"), icon=":material/brush:")
-        return
-    with friendly_errors():
-        st.markdown(f"**{plain(job.name)}**")
-        run_view.live(job, _draw)
-        run_actions.main(job)
-        st.page_link(
-            "runs.py",
-            label=t("stylize.slow.run"),
-            icon=":material/monitoring:",
-            help=t("stylize.slow.run_help"),
-            query_params={"run": job.id},
-        )
+    with left:
+        style = source.style()
+        with friendly_errors():
+            settings.show(content, style, job if job is not None and job.active else None)
+    with right, friendly_errors():
+        if job is None:
+            _example()
+            st.info(t("stylize.slow.empty"), icon=":material/brush:")
+        else:
+            _run(job)
+
+
+def _example() -> None:
+    stored = assets.asset(_EXAMPLE)
+    row(
+        [Tile(stored.read(), "", t("stylize.slow.example_alt"), kind="jpeg")],
+        width=_WIDTH,
+        key="stylize_example",
+        smooth=True,
+    )
+    st.caption(t("stylize.slow.example", credit=stored.credit()))
+
+
+def _run(job: Job) -> None:
+    st.markdown(f"**{plain(job.name)}**")
+    run_view.live(job, _draw)
+    run_actions.main(job)
+    st.page_link(
+        "runs.py",
+        label=t("stylize.slow.run"),
+        icon=":material/monitoring:",
+        help=t("stylize.slow.run_help"),
+        query_params={"run": job.id},
+    )
 
 
 def _job() -> Job | None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePath
 
 import streamlit as st
 
 from genmodels.data.formats import image_files
 from genmodels.data.sandbox import image_decoders
 from genmodels.errors import DataError
-from genmodels.public import public_mode
 from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile
 from genmodels.service.stylize import inputs
 from genmodels.service.stylize.inputs import Kind
-from pages.components import choice, source_picker
+from pages.components import assets, choice, source_picker
 from pages.components.i18n import t
-from pages.components.theme import error_box, friendly_errors, message, plain
+from pages.components.theme import error_box, friendly_errors, plain
 from pages.components.tiles import Tile, row
 
 
@@ -30,39 +30,45 @@ def style() -> ImageFile | None:
     return _pick("painting", "style")
 
 
+_BUNDLED: dict[Kind, tuple[str, ...]] = {
+    "photograph": ("pagoda.jpg", "astronaut.jpg", "dahlia.jpg"),
+    "painting": ("starry_night_google.jpg", "the_scream.jpg", "shipwreck.jpg"),
+}
+
+
 def _pick(kind: Kind, name: str) -> ImageFile | None:
     key, text = f"stylize_{name}", f"stylize.{name}"
-    offered = inputs.available(kind)
     sources: dict[source_picker.Source, Callable[[], ImageFile | None]] = {
-        "example": lambda: _example(kind, name, offered),
+        "example": lambda: _example(kind, name),
         "upload": lambda: _uploaded(key, text),
     }
     if kind == "photograph":
         sources["camera"] = lambda: source_picker.take_photograph(key, text, megabytes=stylize.MAX_MB)
     st.subheader(t(f"{text}.title"), anchor=False)
     with friendly_errors():
-        image = source_picker.pick(key, text, sources, default="example" if offered else "upload")
+        image = source_picker.pick(key, text, sources)
         if image is not None and _show(name, image):
             return image
     return None
 
 
-def _example(kind: Kind, name: str, offered: dict[str, str]) -> ImageFile | None:
-    if not offered:
-        # A public server does not show what its owner can do about it.
-        hint = "" if public_mode() else f" {message(inputs.how_to_get(kind).capitalize())}."
-        st.info(f"{t(f'stylize.{name}.none')}{hint}", icon=":material/folder_off:")
-        source_picker.upload_instead(f"stylize_{name}", f"stylize.{name}")
-        return None
+def _example(kind: Kind, name: str) -> ImageFile:
+    """Show the picker of the user's own works and the bundled ones; of two with the same name the user's."""
+    own = inputs.available(kind)
+    bundled = {file: assets.asset(file) for file in _BUNDLED[kind] if PurePath(file).stem not in own}
+    titles = own | {file: asset.title for file, asset in bundled.items()}
     chosen = choice.choose(
         t(f"stylize.{name}.pick"),
-        list(offered),
-        offered.__getitem__,
+        list(titles),
+        titles.__getitem__,
         key=f"stylize_{name}_pick",
         help=t(f"stylize.{name}.pick_help"),
         persist_state="session",
     )
-    return inputs.open_work(kind, chosen)
+    if chosen in own:
+        return inputs.open_work(kind, chosen)
+    st.caption(bundled[chosen].credit())
+    return ImageFile(chosen, bundled[chosen].read())
 
 
 def _uploaded(key: str, text: str) -> ImageFile | None:

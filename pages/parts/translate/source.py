@@ -123,7 +123,14 @@ def _test(info: CheckpointInfo, domain: int) -> list[ImageFile]:
         count = inputs.test_count(info.name, domain)
     except DataError as error:
         missing_data.explain(info, "translate", missing_data.missing_text(info, "translate.no_data"), str(error))
-        source_picker.upload_instead("translate", "translate")
+        st.button(
+            t("translate.upload_instead"),
+            key="translate_bring",
+            icon=":material/upload:",
+            on_click=st.session_state.__setitem__,
+            args=("translate_source", "upload"),
+            help=t("translate.upload_instead_help"),
+        )
         return []
     name = plain(translate.domains(info)[domain])
     index = source_picker.example_index("translate", "translate", count, domain=name)
