@@ -21,7 +21,7 @@ from genmodels.images import preview
 from genmodels.runs.catalog import checkpoints_root, describe, list_checkpoints
 from genmodels.service import classify, showcase
 from pages.components import assets
-from pages.components.i18n import texts
+from pages.components.i18n import t, texts
 from pages.parts.classify import predictions
 from pages.parts.gallery import latent_map, models, thumbnails
 from tests.support.browser import ROOT
@@ -62,6 +62,7 @@ def test_the_first_page_shows_its_map_without_torch() -> None:
 
 def test_each_entry_is_a_link_with_a_help_text_and_an_image_with_an_alt_text() -> None:
     app = open_page("gallery")
+    assert app.markdown[0].value == t("gallery.intro"), "nothing else is above it"
     links = [link.proto for link in app.get("page_link")]
     assert [link.page for link in links] == ["latent", "stylize", "classify", "train"]
     assert all(link.help for link in links)

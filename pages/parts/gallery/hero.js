@@ -260,7 +260,7 @@ function create(root) {
   play.addEventListener("click", () => setPlaying(!self.playing));
   open.addEventListener("click", () => { setPlaying(false); self.send("open", z()); });
 
-  find("details").open = window.matchMedia("(min-width: 901px)").matches;  // on a phone it would hide the rest
+  find("details").open = window.matchMedia("(min-width: 701px)").matches;  // on a phone it would hide the rest
 
   self.update = data => {
     self.data = data;

@@ -17,10 +17,12 @@ from pages.components.i18n import t
 from pages.parts.gallery import latent_map
 
 _PATH = (
-    (3, 3), (14, 4), (17, 8), (15, 2), (22, 3), (20, 9), (23, 14), (21.5, 21), (16.5, 19),
-    (12, 12.5), (8, 15), (6.5, 21), (3.5, 22), (0.8, 16), (1.2, 11), (6, 10),
+    (1.8, 2.2), (3.6, 3.2), (5, 6), (7.7, 7.5), (10, 8.6), (12.5, 9), (15, 8.3), (17, 7), (17, 5), (15, 3.2),
+    (16.2, 1.6), (19, 2.4), (22, 4), (22, 8), (23.6, 12), (23, 16), (22, 20), (20.3, 22), (17.5, 19.8), (15, 17),
+    (12.3, 14.2), (9, 15), (6.8, 16.5), (6, 19.5), (4.6, 21.3), (2.6, 19.3), (0.8, 16), (1.2, 12.5), (3, 10.4),
+    (4.8, 9.4), (4, 7.3), (1.6, 5),
 )  # fmt: skip
-"""Points (column, row) of the map that the ring passes, each in the middle of a region of clear digits."""
+"""Points (column, row) of the map that the ring passes, chosen where the decoded digits are clear."""
 
 _TEXTS = ("lead", "how", "note", "pad", "digit", "value", "play", "play_help", "pause", "open", "open_help")
 
