@@ -37,6 +37,7 @@ pytestmark = pytest.mark.usefixtures("runs")
 
 
 @pytest.mark.alone
+@pytest.mark.usefixtures("real_starts")
 def test_submit_wait_show_and_list_from_the_command_line(runs: Path) -> None:
     began = time.monotonic()
     submitted = cli("submit", "pattern_1010_gan", "--set", "train.max_steps=300", "--name", "first")

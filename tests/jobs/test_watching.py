@@ -291,6 +291,7 @@ def checkpoints_of(job_id: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_starts")
 def test_an_abort_at_the_end_of_the_process_does_not_fail_the_run(tmp_path: Path) -> None:
     """A thread of torch sometimes aborts; the run is saved and finished by then."""
     (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")

@@ -42,7 +42,10 @@ _LIBRARIES = (
     "uvicorn.protocols.http.h11_impl", "starlette.applications", "starlette.middleware.sessions", "websockets.server",
     "streamlit.components.v2.manifest_scanner",
 )  # fmt: skip
-FORKED = {"streamlit", "train_jobs.scheduler", "train_jobs.worker", "train_jobs.task_worker"}
+FORKED = {
+    *("streamlit", "train_jobs", "train_jobs.scheduler", "train_jobs.worker", "train_jobs.task_worker"),
+    "benchmarks.translation",
+}
 _COMMAND_LINE = 4000  # bytes for the command line that a fork shows
 UsualPopen = subprocess.Popen
 
