@@ -28,7 +28,7 @@ class Length:
     @property
     def batch(self) -> int:
         """Batch size of a training step; the targets are for 64."""
-        return 8 if self.short else 64
+        return 2 if self.short else 64
 
     def of(self, count: int, least: int = 2) -> int:
         """`count`, or in the short form a sixtieth of it, at least `least`."""
