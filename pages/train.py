@@ -7,38 +7,25 @@ import time
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import train_jobs
 from genmodels import data, recipes, registry, service
 from genmodels.config import TrainConfig
 from genmodels.data import DataConfig
 from genmodels.errors import GenmodelsError
-from genmodels.evaluation.metric_table import name_of
-from genmodels.recipes import Recipe, Spec
+from genmodels.recipes import Spec
 from genmodels.text import duration
 from genmodels.training import estimate
 from pages.components import address, config_form, run_view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain
-from pages.parts.train.training_choice import Choice, choose
+from pages.parts.train import about
+from pages.parts.train.training_choice import Choice, choose, start_from_picker
 
 _LENGTHS = ("max_steps", "max_epochs")
-_BASIC = ("batch_size", "seed")
+_FIRST = ("batch_size", "seed")
 _MAX_CLICK_AGE = 60.0  # seconds; an older click on Start is ignored: the page was left before it was handled
-
-
-def _about(recipe: Recipe) -> None:
-    parts = [recipe.description.strip(), t("train.source", source=recipe.source)]
-    if recipe.expect:
-        parts.append(t("train.expect", expected="; ".join(_expected(*item) for item in recipe.expect.items())))
-    st.markdown(parts[0])
-    st.caption("  \n".join(parts[1:]))
-
-
-def _expected(metric: str, bounds: tuple[float | None, float | None]) -> str:
-    low, high = bounds
-    kind = "range" if low is not None and high is not None else "low" if low is not None else "high"
-    return t(f"train.expect_{kind}", metric=name_of(metric), low=low, high=high)
 
 
 def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, Any]:
@@ -73,30 +60,32 @@ def _train_size(choice: Choice) -> int | None:
     return None if unnamed else data.get_spec(choice.data).train_size
 
 
-def _form(choice: Choice) -> list[str]:
-    """Show every setting as a widget; return those that differ from recipe and preset, as arguments of `--set`."""
+def _form(choice: Choice, basic_place: DeltaGenerator) -> list[str]:
+    """Show length and name in `basic_place`, and every other setting here.
+
+    Return those that differ from recipe and preset, as arguments of `--set`.
+    """
     sections = recipes.merge(choice.recipe, choice.preset)
     settings = registry.config_class(choice.recipe.family)
     model_base = settings.parse(sections["model"], "model.").model_dump(mode="json")
     train_base = TrainConfig.parse(sections["train"], "train.").model_dump(mode="json")
 
+    start_from_picker()
     st.subheader(t("train.model"), anchor=False)
     model = config_form.show_fields("model", config_form.fields_of(settings), model_base, reset=choice.fresh)
-
     st.subheader(t("train.training"), anchor=False)
     fields = [field for field in config_form.fields_of(TrainConfig) if field.name not in _LENGTHS]
-    place = st.container()  # the length comes first, but converting it needs the batch size
-    basic = [field for field in fields if field.name in _BASIC]
+    first = [field for field in fields if field.name in _FIRST]
     # A few dozen own images do not fill a batch of 128: start with a batch that they fill.
     batch_size = int(train_base["batch_size"])
     fitting = train_base | {"batch_size": min(batch_size, _train_size(choice) or batch_size)}
-    train = config_form.show_fields("train", basic, fitting, reset=choice.fresh, columns=2)
-    with place:
+    train = config_form.show_fields("train", first, fitting, reset=choice.fresh, columns=2)
+    rest = [field for field in fields if field.name not in _FIRST]
+    train |= config_form.show_fields("train", rest, train_base, reset=choice.fresh)
+    run: dict[str, Any] = {"device": _device()}
+    with basic_place:  # the length comes first, but converting it needs the batch size
         train |= _length(train_base, max(1, int(train["batch_size"] or 1)), choice)
-    with st.expander(t("train.advanced"), icon=":material/tune:"):
-        rest = [field for field in fields if field.name not in _BASIC]
-        train |= config_form.show_fields("train", rest, train_base, reset=choice.fresh)
-        run = _run_settings()
+        run |= {"name": _name()}
     st.button(
         t("train.reset"),
         key="train_reset",
@@ -112,9 +101,8 @@ def _form(choice: Choice) -> list[str]:
     ]
 
 
-def _run_settings() -> dict[str, Any]:
-    left, right = st.columns(2)
-    name = left.text_input(
+def _name() -> str | None:
+    name = st.text_input(
         t("train.name"),
         key="train_run_name",
         max_chars=80,
@@ -122,10 +110,14 @@ def _run_settings() -> dict[str, Any]:
         help=t("train.name_help"),
         persist_state="session",
     )
-    device = right.text_input(
+    return name.strip() or None
+
+
+def _device() -> str:
+    device = st.text_input(
         t("train.device"), "auto", key="train_run_device", help=t("train.device_help"), persist_state="session"
     )
-    return {"name": name.strip() or None, "device": device.strip() or "auto"}
+    return device.strip() or "auto"
 
 
 def _arguments(choice: Choice, assignments: list[str]) -> list[str]:
@@ -256,9 +248,12 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
 page_title(t("train.title"), t("train.intro"))
 with friendly_errors():
     _choice = choose()
-    _about(_choice.recipe)
-    _left, _right = st.columns([1.55, 1], gap="large")
+    _left, _right = st.columns([1.2, 1], gap="large")
     with _left:
-        _changed = [*_form(_choice), *_data_settings(_choice)]
+        about.show(_choice)
     with _right:
+        _basic, _result = st.container(), st.container()
+    with st.expander(t("train.expert"), icon=":material/tune:", key="train_expert"):
+        _changed = [*_form(_choice, _basic), *_data_settings(_choice)]
+    with _result:
         _summary(_choice, _changed)

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 import train_jobs
 from genmodels.runs.folder import RunFolder, runs_root
+from pages.components.i18n import t
 from tests.support.browser import Browser, Server, settle, widget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -54,6 +55,7 @@ def test_no_training_starts_with_another_number_than_the_field_shows(browser: Br
     expect(page.locator("h1").first).to_have_text("Train")
     expect(page.get_by_role("link", name="Gallery")).to_be_visible()  # also on the first page of a server
     start = widget(page, "train_start").locator("button:visible").first
+    page.get_by_text(t("train.expert")).click()
     batch = widget(page, "train_train_batch_size").locator("input")
     for wrong, reason, refusal in (
         ("100000", "100,000 is not allowed. From 1 to 65,536.", "train.batch_size = 100000"),

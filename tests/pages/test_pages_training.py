@@ -65,6 +65,18 @@ def test_train_defaults_to_digits_and_says_the_command():
     assert open_page("train", recipe="pattern_1010_gan").selectbox(key="train_data").value == "pattern_1010"
 
 
+def test_the_expected_result_is_shown_as_samples_of_the_published_model():
+    app = open_page("train", recipe="mnist_vae_20")
+    (image,) = app.get("image")
+    assert image.proto.imgs[0].alt == "Samples of “VAE on MNIST, 20 dimensions”."
+    caption = next(entry.value for entry in app.caption if "Published model" in entry.value)
+    assert caption.startswith("Published model: 14,040 steps, ")
+    assert "trains for less" in caption
+    app.selectbox(key="train_preset").select("full").run()
+    assert "trains for less" not in next(entry.value for entry in app.caption if "Published model" in entry.value)
+    assert not open_page("train", recipe="mnist_ddpm").get("image"), "not published"
+
+
 def test_expected_figures_are_called_by_their_names():
     assert "Expected after a full training: negative ELBO at most" in "\n".join(
         caption.value for caption in open_page("train", recipe="mnist_vae_20").caption

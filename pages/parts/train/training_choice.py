@@ -35,22 +35,15 @@ class Choice:
 def choose() -> Choice:
     """Show the pickers and return the choice."""
     _follow_address()
-    first, second, third, fourth = st.columns([1.1, 1.5, 1, 1.5], vertical_alignment="bottom")
-    start_from = first.radio(
-        t("train.start_from"),
-        ("recipe", "family"),
-        format_func=lambda kind: t(f"train.from.{kind}"),
-        key="train_start_from",
-        help=t("train.start_from_help"),
-        persist_state="session",
-    )
+    first, second, third = st.columns([1.6, 1.4, 1], vertical_alignment="bottom")
+    start_from = st.session_state.setdefault("train_start_from", "recipe")
     name = choice.choose(
         t(f"train.{start_from}"),
-        recipes.names() if start_from == "recipe" else registry.names(),
+        _recipes_by_family() if start_from == "recipe" else registry.names(),
         lambda value: recipes.get(value).title if start_from == "recipe" else registry.get(value).title,
         key="train_recipe" if start_from == "recipe" else "train_family",
         fallback=_DEFAULT,
-        place=second,
+        place=first,
         help=t(f"train.{start_from}_help"),
         persist_state="session",
     )
@@ -91,7 +84,7 @@ def choose() -> Choice:
         (*data.names(), *own_sound, *own_sets),
         _data_label,
         key="train_data",
-        place=fourth,
+        place=second,
         help=t("train.data_help"),
         persist_state="session",
     )
@@ -109,6 +102,24 @@ def choose() -> Choice:
         else:
             missing_data.offer_download(name, "train")
     return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)
+
+
+def _recipes_by_family() -> list[str]:
+    families = registry.names()
+    return sorted(recipes.names(), key=lambda name: (families.index(recipes.get(name).family), name))
+
+
+def start_from_picker() -> None:
+    """Show the choice between recipes and model families, whose picker is above."""
+    st.radio(
+        t("train.start_from"),
+        ("recipe", "family"),
+        format_func=lambda kind: t(f"train.from.{kind}"),
+        key="train_start_from",
+        horizontal=True,
+        help=t("train.start_from_help"),
+        persist_state="session",
+    )
 
 
 def _still_exists() -> bool:
