@@ -17,7 +17,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.recipes import Spec
 from genmodels.text import duration
 from genmodels.training import estimate
-from pages.components import address, config_form, run_view
+from pages.components import address, config_form, layout, run_view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain
 from pages.parts.train import about
@@ -213,7 +213,8 @@ def _shown_run() -> str | None:
     return started if started in ids else st.query_params.get("run")
 
 
-def _summary(choice: Choice, assignments: list[str]) -> None:
+def _summary(choice: Choice, assignments: list[str], run_place: DeltaGenerator) -> None:
+    """Show cost, command and button, and the started run in `run_place`."""
     spec, problem = None, None
     try:
         spec = train_jobs.make_spec(choice.recipe.name, choice.preset, assignments, _data_name(choice))
@@ -227,6 +228,15 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
         st.code(shlex.join(_arguments(choice, assignments)), language="bash", wrap_lines=True)
     with friendly_errors():
         _start(spec)
+    with run_place:
+        _started_run()
+    if spec is not None:
+        with cost, friendly_errors():
+            _cost(spec)  # last, because it times real steps
+
+
+def _started_run() -> None:
+    """Show the run that was started here, or that the address names."""
     # The address alone is not enough: a rerun in progress at the click restores the old address.
     if started := _shown_run():
         address.write("train", "run", started)
@@ -240,20 +250,18 @@ def _summary(choice: Choice, assignments: list[str]) -> None:
             help=t("train.started_note" if _is_active(started) else "train.started_ended"),
             query_params={"run": started},
         )
-    if spec is not None:
-        with cost, friendly_errors():
-            _cost(spec)  # last, because it times real steps
 
 
 page_title(t("train.title"), t("train.intro"))
 with friendly_errors():
     _choice = choose()
-    _left, _right = st.columns([1.2, 1], gap="large")
-    with _left:
-        about.show(_choice)
-    with _right:
-        _basic, _result = st.container(), st.container()
+    _space = layout.workspace("train")
+    with _space.controls:
+        _basic, _rest = st.container(), st.container()
     with st.expander(t("train.expert"), icon=":material/tune:", key="train_expert"):
         _changed = [*_form(_choice, _basic), *_data_settings(_choice)]
-    with _result:
-        _summary(_choice, _changed)
+    with _space.result:
+        _run = st.container()
+        about.show(_choice)
+    with _rest:
+        _summary(_choice, _changed, _run)
