@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -20,7 +18,8 @@ from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
 from genmodels.service import evaluate
-from tests.support.job_processes import ENDLESS, PROJECT, OtherWorker, cli, until
+from tests.support.job_processes import ENDLESS, OtherWorker, cli, until
+from tests.support.preloaded import python
 from tests.support.runs import save_run
 from train_jobs import PublicModeError, daemon, make_spec, measuring, scheduler, store, submission
 from train_jobs.launchers.local import LocalLauncher
@@ -121,7 +120,7 @@ def test_what_waits_is_not_queued_twice_and_can_be_cancelled(models: Path) -> No
 @pytest.mark.slow
 def test_it_goes_on_without_the_process_that_queued_it_and_without_its_scheduler(models: Path) -> None:
     program = "from train_jobs import measuring; measuring.start('reader', 10)"
-    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True, timeout=60)
+    python("-c", program).check_returncode()
     until(lambda: any(row.pid for row in rows()))
     pid, dead = rows()[0].pid, daemon.running_pid(models)
     assert dead

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.runs.folder import runs_root
 from tests.support.job_processes import OtherWorker, until
 from tests.support.pages import open_page
+from tests.support.preloaded import python
 from tests.support.runs import save_run
 from train_jobs import daemon, publishing, scheduler
 from train_jobs.publishing import Publication
@@ -122,7 +121,7 @@ def test_two_runs_are_not_published_under_one_name(run: str) -> None:
 
 def test_it_goes_on_without_the_process_that_started_it_and_without_its_scheduler(run: str, tmp_path: Path) -> None:
     program = f"from train_jobs import publishing; publishing.start({run!r}, 'alone')"
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+    python("-c", program).check_returncode()
     until(lambda: current(run).state == "RUNNING")
     dead = daemon.running_pid(runs_root())
     assert dead
