@@ -64,7 +64,7 @@ def test_each_entry_is_a_link_with_a_help_text_and_an_image_with_an_alt_text() -
     app = open_page("gallery")
     assert app.markdown[0].value == t("gallery.intro"), "nothing else is above it"
     links = [link.proto for link in app.get("page_link")]
-    assert [link.page for link in links] == ["latent", "stylize", "classify", "train"]
+    assert [link.page for link in links] == ["latent", "stylize", "classify", "speak", "train"]
     assert all(link.help for link in links)
     images = [image.proto.imgs[0] for image in app.get("image")]
     assert len(images) == 4 + len(models.SELECTION)

@@ -45,7 +45,9 @@ def _image(info: CheckpointInfo) -> None:
 
 
 def _line(info: CheckpointInfo) -> str:
-    """The first sentence of the description."""
+    """The first sentence of the description; of a run, what distinguishes it from others of its recipe."""
+    if not info.published:
+        return f"{plain(info.name)} · {plain(info.data)}"
     return info.description.split(". ")[0].rstrip(".") + "."
 
 

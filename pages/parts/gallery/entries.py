@@ -29,3 +29,6 @@ def show() -> None:
                     help=t(f"gallery.entry.{name}.help"),
                     query_params=query or None,
                 )
+                if name == "digit":
+                    with st.container(key="gallery_second_entry"):
+                        st.page_link("speak.py", label=t("gallery.entry.hear.title"), help=t("gallery.entry.hear.help"))
