@@ -13,11 +13,18 @@ from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
 from pages.parts.evaluate import charts, measure, metrics, sample_checks
 
-_PREFERRED = "mnist_cgan_conv"  # has the most metrics
+_PUBLISHED = "mnist_cgan_conv"  # has the most metrics
+
+
+def _preferred(infos: dict[str, CheckpointInfo]) -> str:
+    """The newest run that was measured; a published checkpoint if there is none."""
+    if "evaluate_model" in st.session_state:  # only the first choice depends on it
+        return _PUBLISHED
+    return evaluate.newest_measured(tuple(infos.values())) or _PUBLISHED
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
-    info, step = pick_model_and_step("evaluate", infos, _PREFERRED, columns=[6, 4])
+    info, step = pick_model_and_step("evaluate", infos, _preferred(infos), columns=[6, 4])
     address.write("evaluate", "step", view.step_text(info, step))
     st.caption(t("evaluate.data", data=plain(info.data)))
     with friendly_errors():

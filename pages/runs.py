@@ -13,6 +13,7 @@ import train_jobs
 from pages.components import address, choice, run_view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, page_title, plain
+from pages.parts.runs import published_training
 from train_jobs import Job
 
 
@@ -124,7 +125,11 @@ with friendly_errors():
             st.session_state["runs_gone"] = (_gone, None)
         _report_deletion(None)
         st.info(t("runs.empty"), icon=":material/hourglass_empty:")
-        st.page_link("train.py", label=t("runs.to_train"), icon=":material/model_training:")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if not train_jobs.public_mode():
+                published_training.start()
+            st.page_link("train.py", label=t("runs.to_train"), icon=":material/model_training:")
+        published_training.show()
     else:
         _table(_jobs)
         run_view.full(_select(_jobs))

@@ -136,6 +136,16 @@ def measured(name: str, step: int, **figures: float) -> None:
     stored_metrics.store(catalog.find(name), step, metrics, evaluate.SAMPLES)
 
 
+def test_the_page_opens_with_the_newest_run_that_was_measured(runs: Path) -> None:
+    assert open_page("evaluate").selectbox(key="evaluate_model").value == "mnist_cgan_conv", "no run was measured"
+    measured("vae", info_of("vae").steps[-1], judge__recall=0.5)
+    app = open_page("evaluate")
+    assert app.selectbox(key="evaluate_model").value == "vae"
+    app.selectbox(key="evaluate_model").select("mnist_vae_20").run()
+    assert app.selectbox(key="evaluate_model").value == "mnist_vae_20"
+    assert not app.exception
+
+
 def test_kept_figures_are_bounded_finite_and_survive_a_damaged_file(runs: Path) -> None:
     measured("vae", 0, elbo__negative=500.0, broken=float("nan"))
     found = evaluate.local_metrics(info_of("vae"), 0)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import train_jobs
 from genmodels.runs.folder import runs_root
-from tests.support.pages import open_page
+from tests.support.pages import controls_without_help, open_page, page_text
 from tests.support.runs import save_run
+from train_jobs import api
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,3 +56,37 @@ def test_the_question_before_a_deletion_says_which_run_it_is_where_a_name_could_
     which = r"mnist\_gan-2 · mnist\_gan-1"
     assert app.button(key="runs_delete_confirm").label == f"Really delete {which}"
     assert app.warning[0].value.startswith(f"This removes {which} with")
+
+
+def test_without_runs_a_published_training_is_shown_and_a_short_one_can_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(api, "ensure_scheduler", lambda: None)
+    app = open_page("runs")
+    assert not app.exception
+    assert "no runs yet" in app.info[0].value
+    assert app.selectbox(key="runs_first_model").value == "mnist_vae_20"
+    assert len(app.selectbox(key="runs_first_model").options) > 2
+    slider = app.select_slider(key="runs_first_step_mnist_vae_20")
+    assert (slider.value, len(slider.options)) == (14_040, 4)
+    (chart,) = app.get("vega_lite_chart")
+    assert "negative ELBO (nats) over the training steps, up to step 14,0" in chart.proto.alt
+    assert r"mnist\_vae\_20 was trained in 54 s" in page_text(app)
+    assert controls_without_help(app, {"selectbox", "select_slider", "button"}) == []
+    slider.set_value(100).run()
+    assert not app.exception
+
+    app.button(key="runs_first_start").click().run()
+    assert not app.exception
+    (job,) = train_jobs.jobs()
+    assert (job.recipe, job.state, job.folder.spec().data.name) == ("mnist_vae_20", "PENDING", "digits")
+    assert app.query_params["run"] == job.id
+    assert "A published training" not in page_text(app)
+
+
+def test_a_public_server_starts_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENMODELS_PUBLIC", "1")
+    app = open_page("runs")
+    assert [button.key for button in app.button if button.key.startswith("runs")] == []
+    assert "There are no runs on this server" in app.info[0].value
+    assert app.selectbox(key="runs_first_model").value == "mnist_vae_20"

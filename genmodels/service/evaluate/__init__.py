@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,7 @@ from genmodels.service.inference import plain
 SAMPLES = 1_000
 """Generated samples of a measurement on this machine; a card has up to ten times as many."""
 MAX_STEPS = 8
+NEWEST_RUNS = 5
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,22 @@ def over_training(info: CheckpointInfo) -> tuple[Measured, ...]:
     """The known metrics of all steps, ascending: those of the card and those measured here."""
     rows = [metrics_of(info, step) for step in sorted({*info.steps, *_rows(_card(info))})]
     return tuple(row for row in rows if row is not None)
+
+
+def newest_measured(infos: Sequence[CheckpointInfo]) -> str | None:
+    """The name of the newest run whose last step was measured, of the NEWEST_RUNS newest ones; None if none was."""
+    runs = [info for info in infos if not info.published]
+    runs.sort(key=lambda info: RunFolder(info.path).step_key(info.steps[-1])[2], reverse=True)
+    for info in runs[:NEWEST_RUNS]:
+        if local_metrics(info, info.steps[-1]) is not None:
+            return info.name
+    return None
+
+
+def stored_curves(info: CheckpointInfo) -> dict[str, list[tuple[int, float]]]:
+    """The thinned curves of a published training by metric, (step, value); empty for a run."""
+    curves = _card(info).get("curves", {})
+    return {str(name): [(int(step), float(value)) for step, value in points] for name, points in curves.items()}
 
 
 def steps_to_measure(info: CheckpointInfo) -> tuple[int, ...]:
