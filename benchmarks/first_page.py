@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from playwright.sync_api import Page
 
 from benchmarks.options import Length
-from genmodels.runs.folder import RunFolder
+from genmodels.images import preview
 from tests.support.browser import browsing, server_of, settle, shared_chromium, widget
 from tests.support.runs import save_run
 
@@ -101,7 +102,11 @@ def bytes_of(page: Page) -> Callable[[], int]:
 
 
 def copy_runs(runs: Path, count: int) -> None:
-    """Save one small run in `runs`, and copies of it, `count` in all."""
-    first: RunFolder = save_run(runs, "run-000", "mnist_gan", "data.name=digits", "model.generator_sizes=[16]")
+    """Save one small run in `runs`, with a preview as a training leaves it, and copies of it, `count` in all."""
+    first = save_run(runs, "run-000", "mnist_gan", "data.name=digits", "model.generator_sizes=[16]")
+    first.preview_path(10).parent.mkdir()
+    first.preview_path(10).write_bytes(
+        preview.png(preview.grid(torch.linspace(-1, 1, 64)[:, None, None, None].expand(-1, 1, 28, 28)))
+    )
     for index in range(1, count):
         shutil.copytree(first.path, runs / f"run-{index:03}")

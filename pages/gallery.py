@@ -15,7 +15,7 @@ from pages.parts.gallery import entries, hero
 _STYLE = (Path(__file__).parent / "parts" / "gallery" / "gallery.css").read_text(encoding="utf-8")
 # Seconds in which a browser paints the map before it receives the list: both together take it half a second longer.
 # A comment: Streamlit would show a string that stands alone.
-_HEAD_START = 0.4
+_HEAD_START = 0.6
 
 page_title(t("gallery.title"), t("gallery.intro"))
 st.html(f"<style>{_STYLE}</style>")

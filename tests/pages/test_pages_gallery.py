@@ -90,6 +90,9 @@ def test_the_filters_show_one_kind_or_one_data_set() -> None:
     assert opened(app) == ["flowers_projected_128"]
     assert address(app, "kind") == "all", "the selection would hide other models of this data"
     assert opened(open_page("gallery", dataset="CIFAR-10 photographs")) == ["cifar10_darknet_narrow"]
+    app = open_page("gallery", kind="sound", dataset="CIFAR-10 photographs")
+    assert not opened(app)
+    assert app.info[0].value == t("gallery.none")
 
 
 def test_no_metric_is_shown_before_a_click() -> None:

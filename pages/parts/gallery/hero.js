@@ -2,6 +2,7 @@
 const SPEED = 1.5;                 // tiles per second along the path
 const ENLARGED = 10;               // the digit is interpolated to this many pixels per pixel of a tile
 const SOFT = [0.2, 0.58];          // levels between which the edge of the enlarged digit rises
+const NEAR = 5.5, FAR = 0.5;       // radius in tiles within which they are clearer; the opacity of the others
 const TRAIL = 90;                  // positions of the ring's trail
 const instances = new WeakMap();
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -142,10 +143,16 @@ function create(root) {
   function drawMap() {
     const size = fit(map, mapContext), { side, pixels } = self.data, tile = tileSize(size), border = edge(size);
     if (!size) return;
-    const centre = value => border + (value + 0.5) * tile;
-    for (let r = 0; r < side; r++) for (let c = 0; c < side; c++) {
-      const near = Math.exp(-((c - self.x) ** 2 + (r - self.y) ** 2) / 9), drawn = tile * (1 + 0.25 * near);
-      mapContext.globalAlpha = 0.5 + 0.5 * near;
+    const centre = value => border + (value + 0.5) * tile, start = value => border + value * tile;
+    mapContext.globalAlpha = FAR;
+    mapContext.drawImage(tinted, border, border, side * tile, side * tile);
+    // Around the ring the tiles are drawn again, clearer and larger.
+    const [left, top] = [self.x, self.y].map(value => Math.max(0, Math.ceil(value - NEAR)));
+    const [right, bottom] = [self.x, self.y].map(value => Math.min(side - 1, Math.floor(value + NEAR)));
+    mapContext.clearRect(start(left), start(top), (right - left + 1) * tile, (bottom - top + 1) * tile);
+    for (let r = top; r <= bottom; r++) for (let c = left; c <= right; c++) {
+      const near = Math.exp(-((c - self.x) ** 2 + (r - self.y) ** 2) / 7), drawn = tile * (1 + 0.25 * near);
+      mapContext.globalAlpha = FAR + (1 - FAR) * near;
       mapContext.drawImage(tinted, c * pixels, r * pixels, pixels, pixels,
                            centre(c) - drawn / 2, centre(r) - drawn / 2, drawn, drawn);
     }

@@ -32,6 +32,8 @@ def show() -> None:
         _own_runs(own_shown)
         st.header(t("gallery.published"), anchor=False)
     cards(published_shown, "gallery_published")
+    if infos and not own_shown and not published_shown:
+        st.info(t("gallery.none"), icon=":material/filter_alt_off:")
     for name, reason in damaged_checkpoints().items():
         st.warning(t("gallery.damaged", name=plain(name), reason=message(reason)), icon=":material/broken_image:")
     if not own:
