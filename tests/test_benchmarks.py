@@ -57,7 +57,8 @@ def test_each_part_runs_without_downloads(part: str, tmp_path: Path) -> None:
     if part == "interface":  # of every other checkpoint, the gallery would generate samples
         published = tmp_path / "checkpoints"
         published.mkdir()
-        (published / "mnist_vae_20").symlink_to(ROOT / "checkpoints" / "mnist_vae_20")
+        for name in ("mnist_vae_20", "fsdd_wavenet"):
+            (published / name).symlink_to(ROOT / "checkpoints" / name)
         environment["GENMODELS_CHECKPOINTS"] = str(published)
     done = python("-m", f"benchmarks.{part}", "--short", env=environment, timeout=170)
     assert done.returncode == 0, done.stdout + done.stderr
