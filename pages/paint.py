@@ -7,6 +7,7 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from pages.components.i18n import t
+from pages.components.layout import wide_workspace
 from pages.components.model_choice import pick_model_and_step, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
@@ -17,11 +18,11 @@ _PIXELS_ONLY = ("field", "surprise")
 
 def _generate(info: CheckpointInfo, step: int) -> None:
     facts = paint.facts(info.name)
-    controls, images = st.columns([1, 3], gap="large")
-    with controls:
-        request = state.sampling_options(info, step, facts)
+    parts = wide_workspace("paint")
+    with parts.controls:
+        request = state.sampling_options(info, step, facts, more=parts.more)
     state.write_address(request)
-    with images:
+    with parts.result:
         (codes if paint.has_codes(info) else watch).show(info, facts, request)
 
 

@@ -17,6 +17,7 @@ STYLE = """<style>
   display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 13fr); grid-template-rows: auto 1fr;
   column-gap: 3rem; align-items: start;
 }
+.stVerticalBlock[class*="_workspace_wide"] { grid-template-columns: minmax(0, 1fr) minmax(0, 3fr); }
 .stVerticalBlock[class*="_workspace"] > :nth-child(2) { grid-column: 2; grid-row: 1 / span 2; }
 @media (max-width: 767px) {
   .stVerticalBlock[class*="_workspace"] { display: flex; }
@@ -36,5 +37,14 @@ class Workspace:
 
 def workspace(name: str) -> Workspace:
     """The three containers of the page or part `name`, inside the container `<name>_workspace`."""
-    with st.container(key=f"{name}_workspace"):
+    return _within(f"{name}_workspace")
+
+
+def wide_workspace(name: str) -> Workspace:
+    """As `workspace`, with three quarters of the width for the result; the container is `<name>_workspace_wide`."""
+    return _within(f"{name}_workspace_wide")
+
+
+def _within(key: str) -> Workspace:
+    with st.container(key=key):
         return Workspace(st.container(), st.container(), st.container())

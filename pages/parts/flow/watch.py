@@ -12,6 +12,7 @@ from pages.components import judge_note, share
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
+from pages.components.layout import wide_workspace
 from pages.components.numbers import percent, unbroken
 from pages.components.theme import friendly_errors
 from pages.parts.flow import settings
@@ -22,14 +23,16 @@ _STRIP = 11  # columns of the film strip
 
 def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     """Show the settings on the left, the film on the right, and the film strip below."""
-    left, right = st.columns([1, 3], gap="large")
-    with left:
+    parts = wide_workspace("flow")
+    with parts.controls:
+        seed, label = settings.seed(), settings.class_or_any(info)
+    with parts.more:
         request = FlowRequest.parse(
             {
                 "model": info.name,
                 "step": step,
-                "seed": settings.seed(),
-                "label": settings.class_or_any(info),
+                "seed": seed,
+                "label": label,
                 "guidance": settings.guidance(config),
                 "steps": settings.steps(config),
                 "solver": settings.solver(config),
@@ -38,7 +41,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
         )
     settings.write_address(info, config)
     share.offer_code(flow.film_png, request, file=f"{info.name}-flow-{request.seed}.png")
-    with right, friendly_errors():
+    with parts.result, friendly_errors():
         st.markdown(t("flow.watch.text_average" if request.solver == "average" else "flow.watch.text"))
         with st.spinner(t("flow.busy")):
             film = flow.film(request)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
@@ -54,11 +56,42 @@ def write_address(request: PaintRequest) -> None:
 
 
 def sampling_options(
-    info: CheckpointInfo, step: int, facts: Facts, *, completing: bool = False, own: int | None = None
+    info: CheckpointInfo,
+    step: int,
+    facts: Facts,
+    *,
+    completing: bool = False,
+    own: int | None = None,
+    more: DeltaGenerator | None = None,
 ) -> PaintRequest:
-    """Show seed, number, temperature, levels and class; return the request. `own` is the completed image's class."""
+    """Show seed and class, and in `more` number, temperature and levels; return the request.
+
+    `own` is the completed image's class. Without `more` everything is in one place.
+    """
     memory = st.session_state
     seed = seed_input("paint", shuffle="other_seeds", last=LAST_SEED)
+    label = condition(info, own is not None) if completing else _class(info, "paint_label", [])
+    if label == OWN and own is not None:
+        label = own
+    levels = min(facts.levels, MAX_TOP_K)
+    with more or nullcontext():
+        _options(facts, levels)
+    top_k = memory.paint_top_k if 2 < levels > memory.paint_top_k else None
+    return PaintRequest.parse(
+        {
+            "model": info.name,
+            "step": step,
+            "seed": seed,
+            "count": memory.paint_count,
+            "label": label if label >= 0 else None,
+            "temperature": round(memory.paint_temperature, 2),
+            "top_k": top_k,
+        }
+    )
+
+
+def _options(facts: Facts, levels: int) -> None:
+    memory = st.session_state
     most = paint.max_images(facts)
     counts = [count for count in (1, 2, 4, 8, 12, 16) if count <= most] or [1]
     if memory.get("paint_count") not in counts:
@@ -76,7 +109,6 @@ def sampling_options(
         help=t("paint.temperature_help"),
         persist_state="session",
     )
-    levels = min(facts.levels, MAX_TOP_K)
     memory.paint_top_k = min(memory.paint_top_k, levels)
     if levels > 2:
         memory.paint_top_k = max(memory.paint_top_k, 1)
@@ -88,21 +120,6 @@ def sampling_options(
             help=t("paint.codes.top_k_help" if facts.cell > 1 else "paint.top_k_help", levels=levels),
             persist_state="session",
         )
-    label = condition(info, own is not None) if completing else _class(info, "paint_label", [])
-    if label == OWN and own is not None:
-        label = own
-    top_k = memory.paint_top_k if 2 < levels > memory.paint_top_k else None
-    return PaintRequest.parse(
-        {
-            "model": info.name,
-            "step": step,
-            "seed": seed,
-            "count": memory.paint_count,
-            "label": label if label >= 0 else None,
-            "temperature": round(memory.paint_temperature, 2),
-            "top_k": top_k,
-        }
-    )
 
 
 def condition(info: CheckpointInfo, own: bool) -> int:
