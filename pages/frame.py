@@ -87,6 +87,6 @@ try:
     _page.run()
 finally:  # also if the user's next action ends this run
     address.leave()
-upload_limits.end_run()
 share.show(_share, _name)
+upload_limits.end_run()
 _freeze_loaded_objects("torch" in sys.modules)

@@ -242,6 +242,13 @@ def left_out(page: str, names: Iterable[str]) -> list[str]:
     return missing
 
 
+def current() -> tuple[str, dict[str, str]]:
+    """The page that is shown, and its parameters as far as they are written."""
+    page = st.session_state.get("address_page", "gallery")
+    values = {**st.query_params.to_dict(), **st.session_state.get(_COLLECTED, {})}
+    return page, {name: value for name, value in values.items() if name in PARAMETERS[page] and value is not None}
+
+
 def written(page: str, name: str) -> str | None:
     """The value that the page itself wrote to `?name=` last."""
     value: str | None = st.session_state.get(_key(page, name))

@@ -1,4 +1,4 @@
-"""Buttons that download a file, which is made on the click.
+"""Buttons that download a file, which is made on the click and contains the view that it shows.
 
 In each function `text` is the key of the label, and `<text>_help` that of the help.
 """
@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.i18n import t
+from pages.components.share import with_view
 from pages.components.waiting import in_queue
 
 
@@ -26,7 +27,7 @@ def png_button(
     """Show the button for a PNG in `place`; `help_text` is the key of another help."""
     (place or st).download_button(
         t(text),
-        png,
+        with_view(png),
         file_name,
         "image/png",
         key=key,
@@ -40,7 +41,7 @@ def gif_button(text: str, make: Callable[[], bytes], file_name: str, *, key: str
     """Show the button for a GIF in `place`; it is made as background work of this session."""
     place.download_button(
         t(text),
-        in_queue(make),
+        in_queue(with_view(make)),
         file_name,
         "image/gif",
         key=key,

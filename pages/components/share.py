@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,18 +13,25 @@ import segno
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from genmodels.runs.catalog import list_checkpoints
+from genmodels.runs.folder import RunFolder
 from genmodels.service.requests import ModelRequest
+from pages.components import address, upload_limits, view_file
 from pages.components.i18n import t
 
 _CODE = "share_code"
 _MAX_QR = 1_200  # characters; a longer link makes modules too small for a telephone's camera
 _QR_PIXELS = 240
+_MEGABYTES = 16  # of a picture to open; an animation of portraits has a few
 
 
 def begin() -> DeltaGenerator:
     """Start a page's run, and return the place of the button above the page's title."""
     st.session_state.pop(_CODE, None)
-    return st.container(horizontal_alignment="right", key="share_place")
+    place = st.container(horizontal_alignment="right", key="share_place")
+    if st.session_state.pop("share_changed", False):
+        st.toast(t("common.share.changed"), icon=":material/difference:", duration="infinite")
+    return place
 
 
 def offer_code(function: Callable[..., Any], *arguments: Any, file: str, result: str = "") -> None:
@@ -61,6 +69,60 @@ def _request(request: ModelRequest) -> str:
     return f"{type(request).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
+def with_view(make: Callable[[], bytes] | bytes) -> Callable[[], bytes]:
+    """`make`, whose PNG or GIF contains the view that is shown now: the page, its address, the hash of the weights."""
+    page, parameters = address.current()
+
+    def made() -> bytes:
+        view: dict[str, Any] = {"page": page, "view": parameters}
+        if weights := _weights(parameters):
+            view["weights"] = weights
+        return view_file.embed(make if isinstance(make, bytes) else make(), view)
+
+    return made
+
+
+def _weights(parameters: Mapping[str, str]) -> str | None:
+    """The first 16 digits of SHA-256 of the weights that the view uses; None if it does not name one step."""
+    model, step = parameters.get("model"), parameters.get("step", "")
+    info = next((info for info in list_checkpoints() if info.name == model), None)
+    if info is None or not (step.isascii() and step.isdigit()) or int(step) not in info.steps:
+        return None
+    from genmodels.runs.checkpoint import WEIGHTS  # imports torch, which the page has if it shows a model
+
+    with (RunFolder(info.path).step_path(int(step)) / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _open_file() -> None:
+    """Show the field for a downloaded picture, and open the view inside it."""
+    file = st.file_uploader(
+        t("common.share.file"),
+        ["png", "gif"],
+        key="share_file",
+        help=t("common.share.file_help"),
+        max_upload_size=_MEGABYTES,
+    )
+    upload_limits.accept("share_file", file, megabytes=_MEGABYTES)
+    if file is None or st.session_state.get("share_opened") == file.file_id:
+        return
+    view = view_file.read(file.getvalue()) or {}
+    page, parameters = view.get("page"), view.get("view")
+    if (
+        not isinstance(page, str)
+        or page not in address.PARAMETERS
+        or not isinstance(parameters, dict)
+        or not all(isinstance(value, str) for value in parameters.values())
+    ):
+        st.warning(t("common.share.file_empty"), icon=":material/link_off:")
+        return
+    st.session_state["share_opened"] = file.file_id
+    known = {name: value for name, value in parameters.items() if name in address.PARAMETERS[page]}
+    weights = view.get("weights")
+    st.session_state["share_changed"] = weights is not None and weights != _weights(known)
+    st.switch_page(f"{page}.py", query_params=known)
+
+
 def show(place: DeltaGenerator, page: str) -> None:
     """Show the button; its content is made when it is opened, after the page has written its address."""
     box = place.popover(
@@ -84,6 +146,7 @@ def show(place: DeltaGenerator, page: str) -> None:
         if program := st.session_state.get(_CODE):
             st.markdown(t("common.share.code"))
             st.code(program, language="python", wrap_lines=True)
+        _open_file()
 
 
 def address_of(page: str) -> str:
