@@ -28,3 +28,4 @@ st.session_state["gallery_shown"] = True
 from pages.parts.gallery import listing  # noqa: E402
 
 listing.show()
+entries.credits()

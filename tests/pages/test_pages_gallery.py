@@ -66,6 +66,8 @@ def test_each_entry_is_a_link_with_a_help_text_and_an_image_with_an_alt_text() -
     links = [link.proto for link in app.get("page_link")]
     assert [link.page for link in links] == ["latent", "stylize", "classify", "speak", "train"]
     assert all(link.help for link in links)
+    credits = [entry.value for entry in app.caption][-5:]
+    assert any("danielbuechele" in credit for credit in credits), "the photograph's licence asks for its author's name"
     images = [image.proto.imgs[0] for image in app.get("image")]
     assert len(images) == 4 + len(models.SELECTION)
     assert all(image.alt for image in images)

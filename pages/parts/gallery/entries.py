@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.components import assets
 from pages.components.i18n import t
+from pages.parts.gallery import latent_map
 
 # Name, page, parameters of its address, icon of the page.
 _ENTRIES: tuple[tuple[str, str, dict[str, str], str], ...] = (
@@ -14,6 +15,14 @@ _ENTRIES: tuple[tuple[str, str, dict[str, str], str], ...] = (
     ("digit", "classify.py", {}, "draw"),
     ("training", "train.py", {"recipe": "mnist_vae_2d", "data": "digits"}, "model_training"),
 )
+
+
+def credits() -> None:
+    """Show title, author and licence of the bundled images on a click."""
+    files = (latent_map.FILE, *(f"entry_{name}.webp" for name, *_ in _ENTRIES))
+    with st.popover(t("gallery.credits"), type="tertiary", help=t("gallery.credits_help"), key="gallery_credits"):
+        for file in files:
+            st.caption(assets.asset(file).credit())
 
 
 def show() -> None:
