@@ -36,6 +36,9 @@ def test_two_files_side_by_side_and_the_way_back(browser: Browser, server: Serve
     expect(first.locator("img.before")).to_have_attribute("alt", "The picture p90.png, original.")
     expect(second.locator("img.after")).to_have_attribute("alt", "The same picture translated to black on white.")
     frames = [part.locator(".frame").bounding_box() or {} for part in (first, second)]
+    more = widget(page, "translate_detail").bounding_box() or {}
+    assert more["x"] + more["width"] < frames[0]["x"], "beside the result"
+    assert more["y"] < frames[0]["y"] + frames[0]["height"]
     assert frames[0]["width"] / frames[0]["height"] == pytest.approx(1.5, rel=0.05)
     assert frames[1]["width"] / frames[1]["height"] == pytest.approx(1 / 3, rel=0.05)
 
@@ -99,4 +102,6 @@ def test_in_a_narrow_dark_window_nothing_is_cut_off(server: Server) -> None:
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        more = widget(page, "translate_detail").bounding_box() or {}
+        assert box["y"] + box["height"] < more["y"], "the result comes before what is changed less often"
         narrow.check_console()
