@@ -36,6 +36,7 @@ with lifespan.warmed_up_speech():
     (child,) = me.children()
     until(lambda: child.nice() >= 10)
 until(lambda: not me.children())
+assert samples_compiled.cached() is False, "the process was ended before it had compiled"
 assert not samples_compiled.compiled()
 """
 
