@@ -38,6 +38,7 @@ def test_a_painting_comes_and_can_be_gone_back_through(browser: Browser, server:
         choice.click()
         page.get_by_role("option", name=title).click()
         expect(choice).to_have_value(re.compile(title))
+        settle(page, _PATIENCE)  # a page that runs again closes an open list
     expect(widget(page, "stylize_content_shown").get_by_role("img")).to_have_attribute(
         "alt", "The photograph tubingen.png, original."
     )
