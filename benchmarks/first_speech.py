@@ -23,7 +23,9 @@ def measure(length: Length) -> dict[str, Any]:
     """
     wait = 0.0 if length.short else WAIT
     with tempfile.TemporaryDirectory() as folder, browsing() as browser:
-        empty = {"GENMODELS_RUNS": folder} | ({} if length.short else {"NUMBA_CACHE_DIR": f"{folder}/numba"})
+        empty = {"GENMODELS_RUNS": folder, "GENMODELS_WARM_UP": ""} | (
+            {} if length.short else {"NUMBA_CACHE_DIR": f"{folder}/numba"}
+        )
         start = time.monotonic()
         with server_of(empty) as server:
             page = browser.open(f"{server.url}/speak?model={MODEL}")

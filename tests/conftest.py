@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 
 gc.disable()  # imports create objects that stay: searching them for garbage takes a fifth of the imports' time
 
@@ -138,6 +139,7 @@ def small_spec(name: str, *assignments: str) -> Spec:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before a process that distributes tests starts others, start what they share."""
+    os.environ["GENMODELS_WARM_UP"] = "off"  # two seconds of processor for each server that a test starts
     if config.getoption("numprocesses", None):
         preloaded.share()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -37,7 +38,10 @@ def watched_scheduler() -> Iterator[None]:
 
 @contextmanager
 def warmed_up_speech() -> Iterator[None]:
-    """Compile the speech sampler in the background, a few seconds after the start."""
+    """Compile the speech sampler in the background, a few seconds after the start, unless GENMODELS_WARM_UP=off."""
+    if os.environ.get("GENMODELS_WARM_UP", "").strip().lower() == "off":
+        yield
+        return
     end = threading.Event()
     thread = threading.Thread(target=_warm_up, args=(end,), name="warm-up", daemon=True)
     thread.start()

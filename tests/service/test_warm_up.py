@@ -29,6 +29,12 @@ _COMPILED = """
 with lifespan.warmed_up_speech():
     until(samples_compiled.compiled)
 """
+_OFF = """
+import os, threading
+os.environ["GENMODELS_WARM_UP"] = "off"
+with lifespan.warmed_up_speech():
+    assert "warm-up" not in [thread.name for thread in threading.enumerate()]
+"""
 _ENDED = """
 assert samples_compiled.cached() is False
 with lifespan.warmed_up_speech():
@@ -42,11 +48,12 @@ assert not samples_compiled.compiled()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", [_COMPILED, _ENDED], ids=["compiled", "ended"])
+@pytest.mark.parametrize("script", [_COMPILED, _ENDED, _OFF], ids=["compiled", "ended", "off"])
 def test_the_sampler_is_compiled_after_the_start_until_the_end(script: str, tmp_path: Path) -> None:
     """In a process of its own: in this one it may be compiled already. Nothing is on disk in the second case."""
+    environment = {**os.environ, "GENMODELS_WARM_UP": ""}
     empty = {"NUMBA_CACHE_DIR": str(tmp_path)} if script is _ENDED else {}
     done = subprocess.run(
-        [sys.executable, "-c", _START + script], cwd=ROOT, env={**os.environ, **empty}, capture_output=True, text=True
+        [sys.executable, "-c", _START + script], cwd=ROOT, env={**environment, **empty}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
