@@ -1,4 +1,4 @@
-"""How fast the first page opens: until its map moves, what is sent to the browser, and with many runs of one's own."""
+"""How fast the first page opens: until its map moves, the bytes sent to the browser, and with many own runs."""
 
 from __future__ import annotations
 
