@@ -139,7 +139,7 @@ def small_spec(name: str, *assignments: str) -> Spec:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before a process that distributes tests starts others, start what they share."""
-    os.environ["GENMODELS_WARM_UP"] = "off"  # two seconds of processor for each server that a test starts
+    os.environ["GENMODELS_WARM_UP"] = "off"  # each server that a test starts would import numba
     if config.getoption("numprocesses", None):
         preloaded.share()
 

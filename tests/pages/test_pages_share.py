@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def test_the_program_of_a_view_writes_its_picture(
     page, query, picture = VIEWS[name]
     program = open_page(page, **query).session_state["share_code"]
     monkeypatch.chdir(tmp_path)
-    exec(compile(program, "program", "exec"), {})
+    (tmp_path / "program.py").write_text(program)
+    runpy.run_path("program.py")
     (file,) = tmp_path.glob("*.png")
     assert file.read_bytes() == picture()
 
