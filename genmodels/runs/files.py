@@ -183,6 +183,12 @@ def read_lines(
     it is negative; a missing file has no lines. Raises CheckpointError if it is not a regular file, if more than `most`
     bytes would be read, and if over a thousand lines are not JSON.
     """
+    raw, end = read_raw_lines(path, offset, limit, most)
+    return parse_lines(raw, path), end
+
+
+def read_raw_lines(path: Path, offset: int = 0, limit: int = -1, most: int = LINES_BYTES) -> tuple[bytes, int]:
+    """The bytes of the complete lines from byte `offset` on, and the offset after them. Limits as `read_lines`."""
     try:
         with open_regular(path) as file:
             if limit < 0 and os.fstat(file.fileno()).st_size - offset > most:
@@ -190,10 +196,15 @@ def read_lines(
             file.seek(offset)
             raw = file.read(limit)
     except FileNotFoundError:
-        return [], offset
+        return b"", offset
     end = raw.rfind(b"\n") + 1
+    return raw[:end], offset + end
+
+
+def parse_lines(raw: bytes, path: Path) -> list[dict[str, Any]]:
+    """The objects in JSON lines read from `path`. Raises CheckpointError if over a thousand lines are not JSON."""
     lines, bad = [], 0
-    for line in raw[:end].splitlines():
+    for line in raw.splitlines():
         if not line:
             continue
         try:
@@ -208,7 +219,7 @@ def read_lines(
             continue
         if isinstance(value, dict):
             lines.append(value)
-    return lines, offset + end
+    return lines
 
 
 def is_own_folder(path: Path) -> bool:

@@ -29,9 +29,11 @@ from genmodels.runs.files import (
     is_own_folder,
     open_regular,
     overwrite_json,
+    parse_lines,
     read_json,
     read_lines,
     read_png,
+    read_raw_lines,
     read_tail,
     write_json,
     write_lines,
@@ -225,6 +227,14 @@ class RunFolder:
     def metrics(self, offset: int = 0, limit: int = -1) -> tuple[list[dict[str, Any]], int]:
         """The logged points from byte `offset` on, in at most `limit` bytes, and the offset after them."""
         return read_lines(self.path / METRICS, offset, limit)
+
+    def raw_metrics(self, offset: int, limit: int) -> tuple[bytes, int]:
+        """The same as JSON lines that are not parsed yet; `parsed_metrics` parses them."""
+        return read_raw_lines(self.path / METRICS, offset, limit)
+
+    def parsed_metrics(self, raw: bytes) -> list[dict[str, Any]]:
+        """The points in bytes that `raw_metrics` returned. Raises CheckpointError if too many lines are damaged."""
+        return parse_lines(raw, self.path / METRICS)
 
     def metrics_stamp(self) -> tuple[int, int]:
         """(inode, size). A resume that truncates the curves writes a new file, so readers start again."""

@@ -1,86 +1,20 @@
-"""The curves of a run: read incrementally, thinned, and drawn with their ideal values."""
+"""The curves of a run: thinned, smoothed, and drawn with their ideal values."""
 
 from __future__ import annotations
 
 import math
-import threading
-from array import array
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any
 
 import streamlit as st
 
 from genmodels.model import Curve
-from genmodels.runs.folder import RunFolder
-from genmodels.service.cache import LRU
 from pages.components.i18n import has, t
+from pages.components.metrics_tail import Series
 from pages.components.run_chart import chart_spec, legend_height
 
 POINTS = 1_000
 """Points per chart, over all its lines; 1,000 cost a browser about 10 % of a core at one update per 2 s."""
-_PIECE = 8 * 2**20  # bytes read at a time
-_MAX_EXACT = 2**53  # a browser holds integers exactly up to here
-
-
-class Line(NamedTuple):
-    """One metric: 16 bytes per point."""
-
-    steps: array[int]
-    values: array[float]
-
-
-Series = dict[str, Line]
-
-
-class MetricsTail:
-    """All points of one run; `series` reads only what was appended since the last call."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._clear()
-
-    def _clear(self) -> None:
-        self._file, self._offset, self._series = 0, 0, Series()
-
-    def series(self) -> Series:
-        """Steps and values by metric; a copy, because another session may read new points at any time."""
-        with self._lock:
-            file, size = self._folder.metrics_stamp()
-            if file != self._file or size < self._offset:
-                self._clear()
-                self._file = file
-            while True:  # in pieces: parsed lines take ten times the memory of the file
-                before = self._offset
-                lines, self._offset = self._folder.metrics(before, _PIECE)
-                for line in lines:
-                    self._append(line)
-                if self._offset == before:
-                    break
-            return {name: Line(line.steps[:], line.values[:]) for name, line in self._series.items()}
-
-    def _append(self, line: Mapping[str, Any]) -> None:
-        step = line.get("step")
-        if not _is_whole(step) or step < 0:
-            return
-        for name, value in line.items():
-            if name not in ("step", "time") and (isinstance(value, float) or _is_whole(value)):
-                line_of_metric = self._series.setdefault(name, Line(array("q"), array("d")))
-                line_of_metric.steps.append(step)
-                line_of_metric.values.append(float(value))
-
-
-def _is_whole(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and abs(value) < _MAX_EXACT
-
-
-_tails: LRU[Path, MetricsTail] = LRU(64)
-
-
-def series_of(folder: RunFolder) -> Series:
-    """All points of a run; points read before are cached for all sessions."""
-    return _tails.get_or_compute(folder.path, lambda: MetricsTail(folder)).series()
 
 
 def thin(steps: Sequence[int], values: Sequence[float], limit: int) -> tuple[list[int], list[float], int]:

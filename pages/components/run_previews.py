@@ -10,8 +10,8 @@ from genmodels.model import Curve
 from genmodels.training.estimate import Outline
 from pages.components import run_curves
 from pages.components.i18n import t
+from pages.components.metrics_tail import Series
 from pages.components.numbers import percent
-from pages.components.run_curves import Series
 from pages.components.theme import message
 from pages.components.tiles import data_url
 from train_jobs import Job

@@ -17,7 +17,7 @@ from genmodels.recipes import Spec
 from genmodels.text import duration
 from genmodels.training import estimate
 from genmodels.training.estimate import Outline
-from pages.components import run_actions, run_curves, run_previews
+from pages.components import metrics_tail, run_actions, run_curves, run_previews
 from pages.components.i18n import has, t
 from pages.components.theme import friendly_errors, message, plain
 from train_jobs import Job
@@ -90,7 +90,7 @@ def _awaited(job: Job) -> bool:
 
 def _draw_compact(job: Job) -> None:
     progress(job)
-    series = run_curves.series_of(job.folder)
+    series = metrics_tail.series_of(job.folder)
     outline = _outline_of(job)
     groups = list(run_curves.groups_of(series).items())[:1]
     _curves(job, series, outline, dict(groups), explain=False)
@@ -99,12 +99,13 @@ def _draw_compact(job: Job) -> None:
 
 def _draw_full(job: Job) -> None:
     progress(job)
-    series = run_curves.series_of(job.folder)
+    series = metrics_tail.series_of(job.folder)
     outline = _outline_of(job)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader(t("runs.curves"), anchor=False)
-        _curves(job, series, outline, run_curves.groups_of(series), explain=True)
+        with st.container(key="runs_curves"):
+            _curves(job, series, outline, run_curves.groups_of(series), explain=True)
         run_previews.diversity(job, series, outline)
         _events(job)
     with right:
@@ -166,7 +167,7 @@ def progress(job: Job) -> None:
 
 
 def _curves(
-    job: Job, series: run_curves.Series, outline: Outline | None, groups: Mapping[str, list[str]], *, explain: bool
+    job: Job, series: metrics_tail.Series, outline: Outline | None, groups: Mapping[str, list[str]], *, explain: bool
 ) -> None:
     if not groups:
         st.caption(t("runs.no_curves") if job.active else t("runs.curves_none"))

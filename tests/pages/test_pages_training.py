@@ -19,7 +19,7 @@ from genmodels.evaluation import metric_table
 from genmodels.recipes import parse_overrides
 from genmodels.runs.folder import RunFolder, runs_root
 from genmodels.training import estimate
-from pages.components import config_form, run_curves
+from pages.components import config_form, metrics_tail, run_curves
 from tests.support.pages import open_page, spec_of_command, submit_command, visible
 
 ROOT = Path(__file__).parents[2]
@@ -343,12 +343,12 @@ def test_collapse_is_named_where_the_pictures_are_alike():
 
 def test_curves_are_read_on_thinned_and_begun_again_after_a_resume():
     folder = finished_run(metrics=10)
-    assert list(run_curves.series_of(folder)["loss/generator"].steps) == list(range(10))
+    assert list(metrics_tail.series_of(folder)["loss/generator"].steps) == list(range(10))
     folder.append_metrics(10, {"loss/generator": 1.0})
-    assert run_curves.series_of(folder)["loss/generator"].steps[-1] == 10
+    assert metrics_tail.series_of(folder)["loss/generator"].steps[-1] == 10
     folder.truncate(4)
     folder.append_metrics(5, {"loss/generator": 7.0})
-    line = run_curves.series_of(folder)["loss/generator"]
+    line = metrics_tail.series_of(folder)["loss/generator"]
     assert (list(line.steps), line.values[-1]) == ([0, 1, 2, 3, 4, 5], 7.0)
     assert run_curves.thin(range(10), [float(v) for v in range(10)], 4) == ([2, 5, 8, 9], [1.0, 4.0, 7.0, 9.0], 3)
 

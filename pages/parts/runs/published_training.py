@@ -17,7 +17,7 @@ from genmodels.text import duration
 from genmodels.training import estimate
 from pages.components import choice, run_curves
 from pages.components.i18n import t
-from pages.components.run_curves import Line
+from pages.components.metrics_tail import Line
 from pages.components.theme import error_box, plain
 from pages.components.tiles import Tile, row
 

@@ -7,7 +7,7 @@ import streamlit as st
 import train_jobs
 from genmodels.service.large_images import ImageFile
 from genmodels.training import estimate
-from pages.components import address, assets, run_actions, run_curves, run_previews, run_view
+from pages.components import address, assets, metrics_tail, run_actions, run_curves, run_previews, run_view
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
@@ -101,7 +101,7 @@ def _draw(job: Job) -> None:
         png_button(
             "stylize.png", raw, f"{job.id}-{step:06d}.png", key="stylize_canvas_png", help_text="stylize.slow.png_help"
         )
-    series = run_curves.series_of(job.folder)
+    series = metrics_tail.series_of(job.folder)
     names = run_curves.groups_of(series).get("loss")
     if names:
         run_curves.chart(series, names, estimate.outline(job.folder.spec()).curves, height=200)
