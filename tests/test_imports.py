@@ -12,8 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = {
-    "genmodels": {"streamlit", "gradio", "ray", "train_jobs", "pages"},
-    "train_jobs": {"streamlit", "gradio", "pages"},
+    "genmodels": {"streamlit", "gradio", "ray", "train_jobs", "pages", "gradio_tabs"},
+    "train_jobs": {"streamlit", "gradio", "pages", "gradio_tabs"},
+    "gradio_tabs": {"streamlit", "train_jobs", "pages", "torch"},
     "benchmarks": {"tests"},
 }
 FILE_NAMES = ("model.safetensors", "resume.json", "metrics.jsonl", "status.json", "control.jsonl", "events.jsonl")
@@ -35,7 +36,7 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("package", ["genmodels", "train_jobs"])
+@pytest.mark.parametrize("package", ["genmodels", "train_jobs", "gradio_tabs"])
 def test_imports_go_one_way(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"

@@ -34,7 +34,7 @@ from genmodels.service.cache import LRU
 from genmodels.service.fair_queue import Ticket
 from genmodels.service.half_precision import with_faster_generator
 
-MODELS_KEPT, EXACT_MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 4, 128, 60.0
+MODELS_KEPT, EXACT_MODELS_KEPT, MAX_WAITING, TIMEOUT = 16, 8, 128, 60.0
 
 T = TypeVar("T")
 ModelKey = tuple[Path, int, int]
