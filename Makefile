@@ -13,13 +13,14 @@ TEST_TOGETHER = $(PYTEST) -n $(TESTERS) --dist worksteal
 # The files with a test that runs alone: the others need not be imported for it.
 TEST_ALONE = $(PYTEST) $(shell grep -rl --include='test_*.py' 'mark\.alone' tests) -m alone
 
-.PHONY: help setup run test check bench clean FORCE
+.PHONY: help setup run test test-install check bench clean FORCE
 
 help:
 	@echo "make run     start the studio on http://$(HOST):$(PORT)"
 	@echo "make test    lint, types and every test (about 11 minutes on two cores)"
 	@echo "make check   the two-minute loop: lint, types, fast tests"
 	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
+	@echo "make test-install   install the wheel in a new environment (minutes, a network, 7 GB of disk)"
 	@echo "make setup   only make the environment"
 
 # Fails unless the environment has a Python and a pip that start: not after an interrupted `python -m venv`, nor where
@@ -58,6 +59,10 @@ test: $(VENV)/.ready-to-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy & types=$$!; $(TEST_TOGETHER) -m "not alone"; tests=$$?; wait $$types && exit $$tests
 	$(TEST_ALONE)
+
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment installs torch without CUDA.
+test-install: $(VENV)/.ready-to-test
+	$(BIN)/python -m tests.clean_install $(PIP_ARGS)
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,7 @@
-"""`python -m genmodels`: list, sample, evaluate, publish. Exit codes: 0 success, 1 failure, 2 usage error."""
+"""`genmodels` or `python -m genmodels`: list, sample, evaluate, publish.
+
+Exit codes: 0 success, 1 failure, 2 usage error.
+"""
 
 from __future__ import annotations
 
@@ -285,8 +288,13 @@ def _report(error: GenmodelsError, code: int) -> int:
     return code
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The console command `genmodels`: `main`, then the end of the process."""
     try:
         main()
     except SystemExit as end:
         processes.leave_as(end)
+
+
+if __name__ == "__main__":
+    command()

@@ -1,4 +1,7 @@
-"""`python -m train_jobs`: the queue on the command line. Exit codes: 0 done, 1 failed or refused, 2 usage."""
+"""`train-jobs` or `python -m train_jobs`: the queue on the command line.
+
+Exit codes: 0 done, 1 failed or refused, 2 usage.
+"""
 
 from __future__ import annotations
 
@@ -246,7 +249,7 @@ def _exit_as(job: Job) -> None:
 
 def main() -> None:
     try:
-        app(prog_name="python -m train_jobs")
+        app()
     except GenmodelsError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, ConfigError | UnknownNameError) else 1)
@@ -254,8 +257,13 @@ def main() -> None:
         sys.exit(1)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The console command `train-jobs`: `main`, then the end of the process."""
     try:
         main()
     except SystemExit as end:
         processes.leave_as(end)
+
+
+if __name__ == "__main__":
+    command()

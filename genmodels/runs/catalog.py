@@ -13,7 +13,7 @@ from genmodels import recipes, registry
 from genmodels.errors import CheckpointError, GenmodelsError, UnknownNameError
 from genmodels.runs.files import read_bytes, read_json
 from genmodels.runs.folder import CARD, CONFIG, MEASURED, NAME, PREVIEW, RunFolder, runs_root
-from genmodels.system.paths import PROJECT
+from genmodels.system.paths import storage_root
 
 if TYPE_CHECKING:
     from genmodels.model import Model
@@ -107,8 +107,8 @@ class RecipeInfo:
 
 
 def checkpoints_root() -> Path:
-    """The folder of published checkpoints: GENMODELS_CHECKPOINTS, or `checkpoints/` in the project."""
-    return Path(os.environ.get("GENMODELS_CHECKPOINTS") or PROJECT / "checkpoints").expanduser()
+    """The folder of published checkpoints: GENMODELS_CHECKPOINTS, or `checkpoints/`."""
+    return Path(os.environ.get("GENMODELS_CHECKPOINTS") or storage_root() / "checkpoints").expanduser()
 
 
 def list_models() -> tuple[ModelInfo, ...]:
@@ -284,7 +284,13 @@ def find(name_or_path: str | Path) -> Path:
     elif (Path(name_or_path) / CONFIG).is_file():
         return Path(name_or_path)
     known = [info.name for info in list_checkpoints()]
-    raise UnknownNameError("checkpoint", str(name_or_path), known, "`python -m genmodels checkpoints` lists them.")
+    hint = "`python -m genmodels checkpoints` lists them."
+    if not checkpoints_root().is_dir():
+        hint = (
+            f"The folder of published checkpoints, {checkpoints_root()}, does not exist: the package has none. Set "
+            "GENMODELS_CHECKPOINTS to the folder checkpoints/ of a checkout, or copy that folder there."
+        )
+    raise UnknownNameError("checkpoint", str(name_or_path), known, hint)
 
 
 def load(name_or_path: str | Path, step: int | None = None, device: str = "cpu") -> Model:

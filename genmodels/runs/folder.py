@@ -40,7 +40,7 @@ from genmodels.runs.files import (
 )
 from genmodels.runs.provenance import git_commit, versions
 from genmodels.system import leftovers, processes
-from genmodels.system.paths import PROJECT
+from genmodels.system.paths import storage_root
 
 FORMAT = 3
 """Version of config.json and metrics.json; `python -m genmodels migrate` converts older ones."""
@@ -62,8 +62,8 @@ _PREVIEW = re.compile(r"(\d{1,9})\.png", re.ASCII)
 
 
 def runs_root() -> Path:
-    """The folder of a user's runs: GENMODELS_RUNS, or `runs/` in the project."""
-    return Path(os.environ.get("GENMODELS_RUNS") or PROJECT / "runs").expanduser()
+    """The folder of a user's runs: GENMODELS_RUNS, or `runs/`."""
+    return Path(os.environ.get("GENMODELS_RUNS") or storage_root() / "runs").expanduser()
 
 
 class RunFolder:

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from importlib import metadata
 
-from genmodels.system.paths import PROJECT
+from genmodels.system.paths import CHECKOUT, PROJECT
 
 
 def versions() -> dict[str, str]:
@@ -24,6 +24,8 @@ def versions() -> dict[str, str]:
 @cache
 def git_commit() -> str | None:
     """The project's commit, or None outside a checkout."""
+    if not CHECKOUT:  # an environment may lie in another project's repository
+        return None
     try:
         command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
         result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
