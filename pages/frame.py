@@ -80,6 +80,7 @@ st.set_page_config(page_title=t("common.window_title", page=_page.title, app=t("
 if _page is _gallery:
     address.follow()
 _name = _page.url_path or "gallery"
+theme.mark_section(next(place for place, stems in enumerate(_PAGES.values(), 1) if _name in stems))
 address.enter(_name)
 _share = share.begin()
 upload_limits.begin_run()

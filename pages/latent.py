@@ -184,7 +184,7 @@ def _actions(current: dict[str, Point], pins: list[tuple[Point, bytes]]) -> None
 
 
 def _show_pins(pins: list[tuple[Point, bytes]]) -> None:
-    st.subheader(t("latent.pins"), anchor=False)
+    st.header(t("latent.pins"), anchor=False)
     if not pins:
         st.caption(t("latent.no_pins"))
         return

@@ -71,9 +71,9 @@ def _form(choice: Choice, basic_place: DeltaGenerator) -> list[str]:
     train_base = TrainConfig.parse(sections["train"], "train.").model_dump(mode="json")
 
     start_from_picker()
-    st.subheader(t("train.model"), anchor=False)
+    st.header(t("train.model"), anchor=False)
     model = config_form.show_fields("model", config_form.fields_of(settings), model_base, reset=choice.fresh)
-    st.subheader(t("train.training"), anchor=False)
+    st.header(t("train.training"), anchor=False)
     fields = [field for field in config_form.fields_of(TrainConfig) if field.name not in _LENGTHS]
     first = [field for field in fields if field.name in _FIRST]
     # A few dozen own images do not fill a batch of 128: start with a batch that they fill.
@@ -240,7 +240,7 @@ def _started_run() -> None:
     # The address alone is not enough: a rerun in progress at the click restores the old address.
     if started := _shown_run():
         address.write("train", "run", started)
-        st.subheader(t("train.started"), anchor=False)
+        st.header(t("train.started"), anchor=False)
         with friendly_errors():
             run_view.compact(started)
         st.page_link(

@@ -47,7 +47,7 @@ def full(job_id: str) -> None:
     """Show everything about a run. Raises UnknownNameError if there is no such run."""
     job = train_jobs.job(job_id)
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.subheader(plain(job.name), anchor=False)
+    left.header(plain(job.name), anchor=False)
     with right.container(horizontal=True, horizontal_alignment="right"):
         st.badge(state_text(job), color=_COLORS[job.state] if job.silent is None else "orange")
     run_actions.main(job)

@@ -17,9 +17,19 @@ from pages.components.public_errors import without_commands_and_paths
 # The logo: 4 x 4 pixels, from noise to a shape. Its colour suits both themes.
 _PIXELS = ("0.15 0.35 0.35 0.15", "0.15 0.3 0.25 1", "0.3 0.2 1 0.3", "0.2 1 1 1")
 
+# Streamlit's captions, navigation, code and primary buttons have a contrast below 4.5:1 in one theme or both.
 # The help text of a button opens above it and covers what is there, often the next control. It is hidden after a
 # click; keyboard focus keeps it.
 STYLE = """<style>
+[data-testid="stCaptionContainer"] { opacity: 1; color: light-dark(#566063, #a9b3b5); }
+[data-testid="stTopNav"] * { color: light-dark(#465053, #b8c2c4); }
+:is([data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primaryFormSubmit"]):not(:disabled),
+[data-testid="stMultiSelect"] [data-tag] * { color: light-dark(#fff, #12181b); }
+[data-testid="stCode"] .token { color: light-dark(#566063, #a9b3b5) !important; }
+[data-testid="stCode"] .token:is(.keyword, .builtin, .function) { color: light-dark(#0f5aa8, #6db3f2) !important; }
+[data-testid="stCode"] .token.operator { color: light-dark(#9a4412, #f2965a) !important; }
+[data-testid="stCode"] .token.string { color: light-dark(#1f6b34, #80c480) !important; }
+[data-testid="stCode"] .token:is(.number, .variable) { color: light-dark(#0b6e75, #4cc3c8) !important; }
 body:has([data-testid="stButton"] button:focus:not(:focus-visible):hover) [data-testid="stTooltipContent"] {
   display: none;
 }
@@ -27,6 +37,15 @@ body:has([data-testid="stButton"] button:focus:not(:focus-visible):hover) [data-
 .st-key-share_place { position: absolute; right: 0; top: 1.4rem; width: auto; z-index: 2; }
 @media (max-width: 640px) { [data-testid="stHeading"] h1 { padding-right: 5.5rem; } }
 </style>"""
+
+
+def mark_section(place: int) -> None:
+    """Mark the entry number `place`, from 1, of the navigation at the top: Streamlit marks pages, but not menus."""
+    entry = f'[data-testid="stTopNav"] > :nth-child({place}) :is(a, button)'
+    st.html(
+        f"<style>{entry} {{ box-shadow: inset 0 -2px light-dark(#0b6e75, #3fb8bd); border-radius: 0; }}"
+        f"{entry} * {{ color: light-dark(#1d2a2e, #e6ecec); font-weight: 650; }}</style>"
+    )
 
 
 def logo() -> str:

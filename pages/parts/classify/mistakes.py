@@ -57,7 +57,7 @@ def show(info: CheckpointInfo) -> None:
                 )
             )
         st.markdown(_pairs(confusion))
-    st.subheader(t("classify.mistakes.worst_title"), anchor=False)
+    st.header(t("classify.mistakes.worst_title"), anchor=False)
     if not confusion.worst:
         st.markdown(t("classify.mistakes.none"))
         return

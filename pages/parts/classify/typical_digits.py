@@ -46,7 +46,7 @@ def show(info: CheckpointInfo) -> None:
     with st.spinner(t("classify.typical.busy")):
         images = typical.typical(request)
     for row, key in ((images.free, "free"), (images.smooth, "smooth")):
-        st.subheader(t(f"classify.typical.{key}_title"), anchor=False)
+        st.header(t(f"classify.typical.{key}_title"), anchor=False)
         st.markdown(f"{_counts(row)} {t(f'classify.typical.{key}_text')}")
         _row(row, key)
     st.caption(t("classify.typical.method"))

@@ -173,7 +173,7 @@ def _counts(entry: Entry, spec: DataSpec) -> None:
 @st.fragment
 def _samples(entry: Entry, spec: DataSpec) -> None:
     """Show controls and images; another page of images reruns only this part."""
-    st.subheader(t("data.samples.title"), anchor=False)
+    st.header(t("data.samples.title"), anchor=False)
     with friendly_errors():
         sheet = datasets.sheet(_request(entry, spec))
         if not sheet.tiles:
@@ -255,7 +255,7 @@ def _caption(sheet: Sheet) -> None:
 
 def _means(entry: Entry, spec: DataSpec) -> None:
     if spec.classes:
-        st.subheader(t("data.mean.title"), anchor=False)
+        st.header(t("data.mean.title"), anchor=False)
         st.markdown(t("data.mean.intro"))
     else:  # one image, in place of the chart of class counts
         st.markdown(f"**{t('data.mean.title')}**")

@@ -144,7 +144,7 @@ def _noise(info: CheckpointInfo, encoded: Encoded, label: int | None) -> None:
 
 def _classes(info: CheckpointInfo, request: EncodeRequest, encoded: Encoded, known: KnownImage) -> None:
     names = info.condition_names
-    st.subheader(t("flow.encode.classes_title"), anchor=False)
+    st.header(t("flow.encode.classes_title"), anchor=False)
     st.markdown(t("flow.encode.classes_text"))
     tiles = []
     for index in range(encoded.count):

@@ -42,7 +42,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     share.offer_code(guidance.sheet_png, request, file=f"{info.name}-guidance.png")
     with right, friendly_errors():
         _samples(info, request)
-        st.subheader(t("flow.scales.curve_title"), anchor=False)
+        st.header(t("flow.scales.curve_title"), anchor=False)
         if not guidance.can_measure(info):
             st.info(t("flow.scales.no_judge"), icon=":material/info:")
             return

@@ -84,7 +84,7 @@ def _images(comparison: Comparison, config: FlowConfig) -> None:
 
 
 def _chart(comparison: Comparison, config: FlowConfig) -> None:
-    st.subheader(t("flow.solving.chart_title"), anchor=False)
+    st.header(t("flow.solving.chart_title"), anchor=False)
     series = []
     for solver in config.solvers:
         points = [one for one in comparison.solutions if one.solver == solver]
@@ -102,13 +102,12 @@ def _chart(comparison: Comparison, config: FlowConfig) -> None:
 
 
 def _numbers(comparison: Comparison) -> None:
-    st.subheader(t("flow.solving.numbers_title"), anchor=False)
+    st.header(t("flow.solving.numbers_title"), anchor=False)
     names = ("solver", "steps", "evaluations", "error", "seconds")
     lines = [" | ".join(t(f"flow.solving.columns.{name}") for name in names), "|".join(["---", *["---:"] * 4])]
     lines += [
         f"{t(f'flow.solvers.{one.solver}')} | {one.steps} | {one.evaluations} | {one.error:.4f} | {one.seconds:.3f}"
         for one in comparison.solutions
     ]
-    with st.container(height=320, border=False, key="flow_numbers"):
-        st.markdown("\n".join(f"| {line} |" for line in lines))
+    st.markdown("\n".join(f"| {line} |" for line in lines))
     st.caption(t("flow.solving.numbers_caption"))

@@ -83,7 +83,7 @@ def _files(info: CheckpointInfo, request: FlowRequest) -> None:
 
 
 def _strip(film: Film, request: FlowRequest) -> None:
-    st.subheader(t("flow.watch.strip_title", seed=request.seed), anchor=False)
+    st.header(t("flow.watch.strip_title", seed=request.seed), anchor=False)
     st.markdown(t("flow.watch.strip_text"))
     png, times = flow.strip_png(request, _STRIP)
     heads = [f"{time:.3g}" for time in times]

@@ -53,7 +53,7 @@ def _view(info: CheckpointInfo, facts: Facts) -> None:
     row, column = memory.paint_code_at = min(row, facts.height - 1), min(column, facts.width - 1)
     with friendly_errors():
         _overview(info, facts, images)
-    st.subheader(t("paint.codes.title", seed=images.seeds[memory.paint_image]), anchor=False)
+    st.header(t("paint.codes.title", seed=images.seeds[memory.paint_image]), anchor=False)
     left, right = st.columns([5, 4], gap="medium")
     current = _current(images)
     with left, friendly_errors():

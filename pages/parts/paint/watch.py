@@ -228,7 +228,7 @@ def _moved() -> None:
 
 
 def _pixel(facts: Facts, painting: Painting, at: Spot) -> None:
-    st.subheader(t("paint.pixel.title"), anchor=False)
+    st.header(t("paint.pixel.title"), anchor=False)
     last = min(painting.rows * facts.width, facts.pixels - 1) + 1
     if last > 1:
         st.slider(

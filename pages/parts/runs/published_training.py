@@ -60,7 +60,7 @@ def start() -> None:
 
 
 def _training(infos: dict[str, CheckpointInfo]) -> None:
-    st.subheader(t("runs.first.title"), anchor=False)
+    st.header(t("runs.first.title"), anchor=False)
     name = choice.choose(
         t("runs.first.model"),
         list(infos),

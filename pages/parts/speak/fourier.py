@@ -79,7 +79,7 @@ def _controls() -> tuple[Window, int, int]:
 
 
 def _two_tones(window: Window, length: int) -> None:
-    st.subheader(t("speak.fourier.tones"), anchor=False)
+    st.header(t("speak.fourier.tones"), anchor=False)
     left, right = st.columns([3, 7], gap="large")
     memory = st.session_state
     memory.setdefault("speak_apart", 300)
@@ -132,7 +132,7 @@ def _spectra(figure: go.Figure, shown: Sound, window: Window, length: int, at: f
 
 
 def _recording(window: Window, length: int, hop: int) -> None:
-    st.subheader(t("speak.fourier.recording"), anchor=False)
+    st.header(t("speak.fourier.recording"), anchor=False)
     left, right = st.columns([3, 7], gap="large")
     memory = st.session_state
     memory.setdefault("speak_at", 40)

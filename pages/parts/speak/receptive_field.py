@@ -40,12 +40,12 @@ def show(info: CheckpointInfo) -> None:
     )
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader(t("speak.past.tree"), anchor=False)
+        st.header(t("speak.past.tree"), anchor=False)
         _tree(audio)
     with right:
-        st.subheader(t("speak.past.receptive_field"), anchor=False)
+        st.header(t("speak.past.receptive_field"), anchor=False)
         _fields(audio)
-    st.subheader(t("speak.past.influence"), anchor=False)
+    st.header(t("speak.past.influence"), anchor=False)
     st.markdown(t("speak.past.influence_text"))
     with friendly_errors():
         _influence(receptive_field.influence(info.name, pick_step("speak", info)), audio)

@@ -25,7 +25,7 @@ _MAX_NETWORKS = 4
 
 def show(content: ImageFile | None) -> None:
     """Show the pickers of networks and size, and the stylised photographs."""
-    st.subheader(t("stylize.fast.title"), anchor=False)
+    st.header(t("stylize.fast.title"), anchor=False)
     st.markdown(t("stylize.fast.intro"))
     infos = by_name(stylize.checkpoints())
     if infos:

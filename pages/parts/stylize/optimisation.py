@@ -24,7 +24,7 @@ def show(content: ImageFile | None) -> None:
 
     Without a run there is a stored example; a public server starts no jobs and shows only that.
     """
-    st.subheader(t("stylize.slow.title"), anchor=False)
+    st.header(t("stylize.slow.title"), anchor=False)
     st.markdown(t("stylize.slow.intro"))
     left, right = st.columns([4, 6], gap="large")
     if train_jobs.public_mode():

@@ -44,7 +44,7 @@ def _pick(kind: Kind, name: str) -> ImageFile | None:
     }
     if kind == "photograph":
         sources["camera"] = lambda: source_picker.take_photograph(key, text, megabytes=stylize.MAX_MB)
-    st.subheader(t(f"{text}.title"), anchor=False)
+    st.header(t(f"{text}.title"), anchor=False)
     with friendly_errors():
         image = source_picker.pick(key, text, sources)
         if image is not None and _show(name, image):

@@ -114,7 +114,7 @@ def _summary(upload: ImageFile, result: Translation) -> str:
 
 
 def _cycle(info: CheckpointInfo, names: tuple[str, str], cycle: Cycle, index: int) -> None:
-    st.subheader(t("translate.cycle.title", start=_short(names[0]), end=_short(names[1])), anchor=False)
+    st.header(t("translate.cycle.title", start=_short(names[0]), end=_short(names[1])), anchor=False)
     parts = [
         (cycle.before, t("translate.cycle.before"), t("translate.cycle.before_alt", domain=names[0])),
         (
