@@ -1,4 +1,4 @@
-"""What only a browser shows of every page: the window's title, the address after going back, help texts, marks."""
+"""What only a browser shows of the frame: the address after going back, help texts."""
 
 from __future__ import annotations
 
@@ -7,28 +7,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from pages.components.address import PARAMETERS
 from pages.components.i18n import t
 from tests.support.browser import Browser, Server, settle, widget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-def test_the_window_is_named_after_each_page(browser: Browser, server: Server) -> None:
-    page = browser.open(server.url)
-    expect(page).to_have_title(f"{t('common.nav.gallery')} · Genmodels Studio")
-    sections = page.get_by_test_id("stTopNavSection")
-    for name in [*(name for name in PARAMETERS if name != "gallery"), "gallery"]:
-        link = page.locator(f'a[href$="/{"" if name == "gallery" else name}"]').first
-        for section in sections.all():
-            if link.is_visible():
-                break
-            section.click()
-            page.wait_for_timeout(100)
-        link.click()
-        expect(page).to_have_title(f"{t(f'common.nav.{name}')} · Genmodels Studio")
-        settle(page)
-    browser.check_console()
 
 
 def test_going_back_to_the_gallery_leaves_the_parameters_behind(browser: Browser, server: Server) -> None:
