@@ -6,6 +6,7 @@ import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
+from pages.components import view
 from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
@@ -27,6 +28,8 @@ def _one_classifier(part: str, infos: dict[str, CheckpointInfo]) -> None:
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
     part = pick_part("classify", _PARTS)
+    predictions.read_address(infos)
+    view.read("classify", typical_digits.FIELDS)
     if part == "ask":
         check_model("classify", infos)
         st.fragment(predictions.show)(infos)

@@ -17,10 +17,17 @@ _VIEWS = ("browse", "upload")
 
 def _pick_view() -> str:
     # A new set is shown at once; the key of a widget can only be set before the widget is shown.
+    address.bind(
+        "data",
+        "view",
+        "data_view",
+        address.member(_VIEWS),
+        address.problem("view", address.one_of(_VIEWS)),
+        default=address.written("data", "view") or _VIEWS[0],
+    )
     if view := st.session_state.pop("data_go_to", None):
         st.session_state["data_view"] = view
-    st.session_state.setdefault("data_view", _VIEWS[0])
-    return str(
+    chosen = str(
         st.segmented_control(
             t("data.view"),
             _VIEWS,
@@ -32,6 +39,8 @@ def _pick_view() -> str:
             persist_state="session",
         )
     )
+    address.write("data", "view", chosen)
+    return chosen
 
 
 def _pick_set(entries: dict[str, Entry]) -> Entry:

@@ -12,7 +12,7 @@ from pages.components import speak_state
 from pages.components.model_choice import check_model, pick_model, pick_part
 from pages.components.page import by_name, no_models, page
 from pages.components.theme import friendly_errors
-from pages.parts.speak import continuation, fourier, quantisation, receptive_field, steps, synthesis
+from pages.parts.speak import continuation, fourier, quantisation, receptive_field, source, steps, synthesis
 
 _MODEL_PARTS: dict[str, Callable[[CheckpointInfo], None]] = {
     "ask": synthesis.show,
@@ -26,7 +26,12 @@ _PARTS = (*_MODEL_PARTS, *_SIGNAL_PARTS)
 
 def _page() -> None:
     part = pick_part("speak", _PARTS)
-    for read in (speak_state.read_address, quantisation.read_address, fourier.read_address):
+    for read in (
+        speak_state.read_address,
+        quantisation.read_address,
+        fourier.read_address,
+        source.address_input().read,
+    ):
         read()
     infos = by_name(speak.checkpoints())
     if part in _SIGNAL_PARTS:

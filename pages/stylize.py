@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.components import address
 from pages.components.page import page
 from pages.parts.stylize import feed_forward, optimisation, source
 
@@ -12,6 +13,7 @@ def _page() -> None:
     left, right = st.columns([4, 6], gap="large")
     with left:
         content = source.content()
+    address.write("stylize", "image", source.address_input("photograph").text())
     with right:
         feed_forward.show(content)
     st.divider()

@@ -20,7 +20,7 @@ from genmodels.training import estimate
 from pages.components import address, config_form, layout, run_view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, page_title, plain
-from pages.parts.train import about
+from pages.parts.train import about, link
 from pages.parts.train.training_choice import Choice, choose, start_from_picker
 
 _LENGTHS = ("max_steps", "max_epochs")
@@ -28,10 +28,10 @@ _FIRST = ("batch_size", "seed")
 _MAX_CLICK_AGE = 60.0  # seconds; an older click on Start is ignored: the page was left before it was handled
 
 
-def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, Any]:
+def _length(base: dict[str, Any], batch_size: int, choice: Choice, *, fresh: bool) -> dict[str, Any]:
     """Show the length in steps or in epochs and return it; changing the unit converts it."""
     natural = "max_steps" if base["max_epochs"] is None else "max_epochs"
-    if choice.fresh or "train_length" not in st.session_state:
+    if fresh or "train_length" not in st.session_state:
         st.session_state["train_length"] = natural
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     unit = left.radio(
@@ -51,7 +51,7 @@ def _length(base: dict[str, Any], batch_size: int, choice: Choice) -> dict[str, 
     field = next(field for field in config_form.fields_of(TrainConfig) if field.name == unit)
     key = config_form.key_of("train", unit)
     with right:
-        return {unit: config_form.widget(field, key, value, field.help("train"), reset=choice.fresh)}
+        return {unit: config_form.widget(field, key, value, field.help("train"), reset=fresh)}
 
 
 def _train_size(choice: Choice) -> int | None:
@@ -70,21 +70,26 @@ def _form(choice: Choice, basic_place: DeltaGenerator) -> list[str]:
     model_base = settings.parse(sections["model"], "model.").model_dump(mode="json")
     train_base = TrainConfig.parse(sections["train"], "train.").model_dump(mode="json")
 
+    linked = link.requested(choice, {"model": model_base, "train": train_base})
+    fresh = choice.fresh or linked is not None
+    linked_model, linked_train = ((linked or {}).get(section, {}) for section in ("model", "train"))
     start_from_picker()
     st.header(t("train.model"), anchor=False)
-    model = config_form.show_fields("model", config_form.fields_of(settings), model_base, reset=choice.fresh)
+    model = config_form.show_fields("model", config_form.fields_of(settings), model_base | linked_model, reset=fresh)
     st.header(t("train.training"), anchor=False)
     fields = [field for field in config_form.fields_of(TrainConfig) if field.name not in _LENGTHS]
     first = [field for field in fields if field.name in _FIRST]
     # A few dozen own images do not fill a batch of 128: start with a batch that they fill.
     batch_size = int(train_base["batch_size"])
-    fitting = train_base | {"batch_size": min(batch_size, _train_size(choice) or batch_size)}
-    train = config_form.show_fields("train", first, fitting, reset=choice.fresh, columns=2)
+    fitting = train_base | {"batch_size": min(batch_size, _train_size(choice) or batch_size)} | linked_train
+    train = config_form.show_fields("train", first, fitting, reset=fresh, columns=2)
     rest = [field for field in fields if field.name not in _FIRST]
-    train |= config_form.show_fields("train", rest, train_base, reset=choice.fresh)
+    train |= config_form.show_fields("train", rest, train_base | linked_train, reset=fresh)
     run: dict[str, Any] = {"device": _device()}
     with basic_place:  # the length comes first, but converting it needs the batch size
-        train |= _length(train_base, max(1, int(train["batch_size"] or 1)), choice)
+        length = {name: linked_train.get(name) for name in _LENGTHS}
+        length = length if any(length.values()) else {name: train_base[name] for name in _LENGTHS}
+        train |= _length(length, max(1, int(train["batch_size"] or 1)), choice, fresh=fresh)
         run |= {"name": _name()}
     st.button(
         t("train.reset"),
@@ -260,6 +265,7 @@ with friendly_errors():
         _basic, _rest = st.container(), st.container()
     with st.expander(t("train.expert"), icon=":material/tune:", key="train_expert"):
         _changed = [*_form(_choice, _basic), *_data_settings(_choice)]
+    link.write(_changed)
     with _space.result:
         _run = st.container()
         about.show(_choice)

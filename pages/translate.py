@@ -7,15 +7,26 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.translate import TranslationRequest
-from pages.components import choice, source_picker
+from pages.components import address, choice, source_picker, view
 from pages.components.i18n import t
 from pages.components.layout import workspace
 from pages.components.model_choice import pick_model_and_step
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors, plain
+from pages.components.view import Field
 from pages.parts.translate import result, source
 
 _DIRECTIONS = ("a_to_b", "b_to_a")
+
+
+def _fields(info: CheckpointInfo) -> list[Field]:
+    """The page's view in its address, except model, step and image."""
+    details = address.one_of(translate.DETAILS)
+    return [
+        view.choice_of("direction", "translate_direction", _DIRECTIONS, _DIRECTIONS[source.first_domain(info)]),
+        Field("detail", "translate_detail", address.option(translate.DETAILS), details, translate.DETAILS[0]),
+        view.switch("cycle", "translate_trip"),
+    ]
 
 
 def _pick_direction(info: CheckpointInfo) -> str:
@@ -58,15 +69,20 @@ def _pick_detail(info: CheckpointInfo) -> int:
 @st.fragment
 def _studio(info: CheckpointInfo, step: int) -> None:
     source.enter(info)
+    fields = _fields(info)
+    view.read("translate", fields)
     parts = workspace("translate")
     with parts.controls, friendly_errors():
         direction = _pick_direction(info)
+        image = source.address_input(info, _DIRECTIONS.index(direction))
+        image.read()
         uploads = source.uploads(info, _DIRECTIONS.index(direction))
     with parts.more, friendly_errors():
         detail = _pick_detail(info)
         with_cycle = st.toggle(
             t("translate.cycle.toggle"), key="translate_trip", help=t("translate.cycle.help"), persist_state="session"
         )
+    view.write("translate", fields, step=view.step_text(info, step), image=image.text())
     with parts.result, friendly_errors():
         if uploads:
             request = TranslationRequest.parse(

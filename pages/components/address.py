@@ -24,18 +24,21 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "manifold": ("part", "model", "step", "spacing", "mode", "z"),
     "conditional": ("model", "step", "seed", "class", "from", "to"),
     "flow": ("part", "model", "step", "seed", "class", "guidance", "steps", "solver", "count"),
-    "translate": ("model",),
-    "stylize": ("model", "run"),
-    "paint": ("part", "model", "seed", "class", "temperature", "levels"),
-    "speak": (
-        *("part", "model", "say", "speaker", "seed", "seconds", "temperature", "top_k", "guidance", "tempo"),
-        *("levels", "window", "length", "hop"),
+    "translate": ("model", "step", "direction", "image", "detail", "cycle"),
+    "stylize": ("image", "model", "size", "style", "side", "iterations", "set", "run"),
+    "paint": (
+        *("part", "model", "step", "seed", "class", "count", "temperature", "levels", "image", "rows", "condition"),
+        *("kernel", "layers", "at"),
     ),
-    "classify": ("part", "model"),
+    "speak": (
+        *("part", "model", "step", "say", "speaker", "seed", "seconds", "temperature", "top_k", "guidance", "tempo"),
+        *("recording", "beginning", "levels", "window", "length", "hop", "apart", "weaker", "at"),
+    ),
+    "classify": ("part", "model", "models", "digit", "start", "strength"),
     "compare": ("part", "models", "seed"),
     "evaluate": ("model", "step"),
-    "data": ("data",),
-    "train": ("recipe", "data", "run"),
+    "data": ("view", "data", "split", "class", "shuffle", "sheet"),
+    "train": ("recipe", "preset", "data", "set", "run"),
     "runs": ("run",),
 }
 _FOREIGN_PREFIXES = ("__", "utm_")

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from genmodels.service.large_images import ImageFile
-from pages.components import choice, upload_limits
+from pages.components import choice, share, upload_limits
 from pages.components.canvas import canvas
 from pages.components.i18n import t
 from pages.components.number_field import whole_number
@@ -22,6 +22,8 @@ from pages.components.seed_input import set_random
 T = TypeVar("T")
 
 Source = Literal["bundled", "example", "canvas", "upload", "camera", "microphone"]
+
+_PERSONAL: tuple[Source, ...] = ("upload", "camera", "microphone")
 
 _MAX_MB = 20  # of one file, if the page has no other limit
 
@@ -49,7 +51,11 @@ def pick(
             persist_state="session",
             **settings,
         )
-    return sources[source]()
+    result = sources[source]()
+    parts = result if isinstance(result, list | tuple) else [result]
+    if source in _PERSONAL and any(part is not None for part in parts):
+        share.leave_out("file")
+    return result
 
 
 def picked(key: str) -> Source | None:
@@ -94,7 +100,10 @@ def draw_digit(key: str, example: np.ndarray | None = None) -> np.ndarray | None
     `example` is the ink that it shows until the first stroke.
     """
     label, hint = t("common.canvas.digit"), t("common.canvas.digit_hint")
-    return canvas(key=f"{key}_canvas", label=label, hint=hint, example=example)
+    ink = canvas(key=f"{key}_canvas", label=label, hint=hint, example=example)
+    if ink is not None and ink is not example:
+        share.leave_out("drawing")
+    return ink
 
 
 def upload_file(

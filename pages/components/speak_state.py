@@ -11,9 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import speak
-from genmodels.service.speak import SpeakRequest
+from genmodels.service.speak import SpeakRequest, sound
 from genmodels.service.speak.facts import AudioFacts
-from pages.components import address
+from pages.components import address, view
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
@@ -26,20 +26,34 @@ TOP_KS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """The last one allows every level."""
 _FIRST_TEMPERATURE = 1.0
 _SHORTEST = 0.1
+BEGINNING = (0.05, sound.MAX_SECONDS)
+"""Seconds of a recording that is continued."""
+APART, WEAKER = (20, 2_000), (0, 80)
+"""Hertz between two tones, and decibels by which the second one is weaker."""
 Number = TypeVar("Number", int, float)
 
 
 def read_address() -> None:
     """Read the parameters that do not depend on the model, in every part of the page."""
+    memory = st.session_state
+    for name in address.left_out("speak", _LEFT_OUT):
+        memory.pop(_KEYS.get(name, f"speak_{name}"), None)
+    beginning = memory.get(_KEYS["beginning"])
     seconds = (_SHORTEST, speak.MAX_SECONDS)
     parameters: tuple[tuple[str, Callable[[str], float], str], ...] = (
         ("seed", address.integer(MIN_PAGE_SEED, MAX_PAGE_SEED), address.between(MIN_PAGE_SEED, MAX_PAGE_SEED)),
         ("seconds", address.number(*seconds, digits=2), address.between(*seconds)),
         ("temperature", _stop(TEMPERATURES), address.one_of(TEMPERATURES)),
         ("top_k", _stop(TOP_KS), address.one_of(TOP_KS)),
+        ("beginning", address.number(*BEGINNING, digits=2), address.between(*BEGINNING)),
+        ("apart", address.integer(*APART), address.between(*APART)),
+        ("weaker", address.integer(*WEAKER), address.between(*WEAKER)),
+        ("at", address.integer(0, 100), address.between(0, 100)),
     )
     for name, parse, allowed in parameters:
-        address.bind("speak", name, f"speak_{name}", parse, address.problem(name, allowed))
+        address.bind("speak", name, _KEYS.get(name, f"speak_{name}"), parse, address.problem(name, allowed))
+    if memory.get(_KEYS["beginning"]) != beginning:
+        memory.speak_given_of = None  # of the recording that the address names, too
 
 
 def read_model_address(audio: AudioFacts) -> None:
@@ -57,7 +71,9 @@ def read_model_address(audio: AudioFacts) -> None:
         address.bind("speak", name, _KEYS.get(name, f"speak_{name}"), parse, address.problem(name, allowed))
 
 
-_KEYS = {"say": "speak_label"}
+_KEYS = {"say": "speak_label", "beginning": "speak_given"}
+_LEFT_OUT = tuple(name for name in address.PARAMETERS["speak"] if name not in ("part", "model", "step", "recording"))
+"""Parameters without which the page chooses: `pick_step` and the picker of recordings read the others."""
 
 
 def _stop(stops: Sequence[Number]) -> Callable[[str], Number]:
@@ -65,8 +81,16 @@ def _stop(stops: Sequence[Number]) -> Callable[[str], Number]:
     return lambda text: stops[stops.index(float(text))]
 
 
-def write_address(request: SpeakRequest) -> None:
+def write_address(info: CheckpointInfo, request: SpeakRequest, *, with_step: bool = True) -> None:
     """Write the request to the page's address."""
+    values = parameters(request)
+    if with_step:
+        values["step"] = view.step_text(info, request.step or 0)
+    address.write_view("speak", values)
+
+
+def parameters(request: SpeakRequest) -> dict[str, str | None]:
+    """The request as parameters of the page's address, except model and step."""
     values = {
         "say": request.label,
         "speaker": request.speaker,
@@ -77,8 +101,7 @@ def write_address(request: SpeakRequest) -> None:
         "guidance": None if request.guidance is None else f"{request.guidance:g}",
         "tempo": None if request.tempo == 1 else f"{request.tempo:g}",
     }
-    for name, value in values.items():
-        address.write("speak", name, None if value is None else str(value))
+    return {name: None if value is None else str(value) for name, value in values.items()}
 
 
 def condition(audio: AudioFacts) -> tuple[str | None, str | None]:

@@ -32,19 +32,34 @@ GOOD: dict[str, dict[str, str]] = {
         "part": "watch", "model": "flow", "step": "0", "seed": "7", "class": "3", "guidance": "2.5", "steps": "3",
         "solver": "euler", "count": "2",
     },
-    "translate": {"model": "cyclegan"},
-    "stylize": {"model": "style", "run": "vae"},
-    "paint": {"part": "generate", "model": "painter", "seed": "12", "class": "3", "temperature": "0.6", "levels": "5"},
-    "speak": {
-        "part": "ask", "model": "voice", "say": "falling", "speaker": "reed", "seed": "18", "seconds": "0.4",
-        "temperature": "0.7", "top_k": "8", "guidance": "2", "tempo": "1.5", "levels": "32", "window": "rectangular",
-        "length": "128", "hop": "2",
+    "translate": {
+        "model": "cyclegan", "step": "0", "direction": "b_to_a", "image": "3", "detail": "2", "cycle": "1"
     },
-    "classify": {"part": "ask", "model": "digits"},
+    "stylize": {
+        "image": "astronaut", "model": "style", "size": "512", "style": "the_scream", "side": "64", "iterations": "20",
+        "set": "style_weight~3~~colour~luminance", "run": "vae",
+    },
+    "paint": {
+        "part": "generate", "model": "painter", "step": "0", "seed": "12", "class": "3", "count": "2",
+        "temperature": "0.6", "levels": "5", "image": "3", "rows": "20", "condition": "any", "kernel": "5",
+        "layers": "4", "at": "3_4_2",
+    },
+    "speak": {
+        "part": "ask", "model": "voice", "step": "0", "say": "falling", "speaker": "reed", "seed": "18",
+        "seconds": "0.4", "temperature": "0.7", "top_k": "8", "guidance": "2", "tempo": "1.5", "recording": "2",
+        "beginning": "0.2", "levels": "32", "window": "rectangular", "length": "128", "hop": "2", "apart": "500",
+        "weaker": "20", "at": "70",
+    },
+    "classify": {
+        "part": "ask", "model": "digits", "models": "digits", "digit": "12", "start": "noise", "strength": "strong"
+    },
     "compare": {"part": "samples", "models": "vae,cgan@0", "seed": "7"},
     "evaluate": {"model": "vae", "step": "0"},
-    "data": {"data": "digits"},
-    "train": {"recipe": "mnist_gan", "data": "digits", "run": "vae"},
+    "data": {"view": "browse", "data": "digits", "split": "test", "class": "3", "shuffle": "7", "sheet": "2"},
+    "train": {
+        "recipe": "mnist_gan", "preset": "full", "data": "digits",
+        "set": "model.generator_lr~0.0003~~train.batch_size~64~~train.max_epochs~3", "run": "vae",
+    },
     "runs": {"run": "cgan"},
 }  # fmt: skip
 WRONG = {"z": "s1" + "+s1" * 300}  # what is no expression is explained below its field, and stays to be corrected
@@ -66,7 +81,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_run(runs, "cyclegan", "flowers_cyclegan", *CYCLEGAN, *grey)
     save_run(runs, "painter", "mnist_gated_pixelcnn", *GATED, "model.levels=16")
     save_run(runs, "voice", "tones_wavenet", *WAVENET, "model.condition_dropout=0.2", "model.parts=4")
-    save_run(runs, "digits", "mnist_mlp_combined", "data.name=digits", "model.hidden_sizes=[4]")
+    for name in ("digits", "others"):
+        save_run(runs, name, "mnist_mlp_combined", "data.name=digits", "model.hidden_sizes=[4]")
     return runs
 
 

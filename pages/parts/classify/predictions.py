@@ -12,9 +12,10 @@ from genmodels.images import drawing
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Prediction, Predictions
-from pages.components import choice, source_picker
+from pages.components import address, choice, source_picker
 from pages.components.canvas import BRUSH
 from pages.components.i18n import t
+from pages.components.input_address import Input
 from pages.components.layout import workspace
 from pages.components.numbers import percent
 from pages.components.theme import friendly_errors, plain
@@ -36,6 +37,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
     ink, index, refused = None, None, True
     with parts.controls, friendly_errors():
         (ink, index), refused = _pick_digit(), False
+    address.write_view("classify", {"models": _models_text(infos, names), "digit": address_input().text()})
     with parts.result, friendly_errors():
         if not names:
             st.info(t("classify.ask.none"), icon=":material/info:")
@@ -43,6 +45,32 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
             _predictions(infos, classify.classify(names, ink=ink, index=index or 0))
         elif not refused:
             st.info(t(f"classify.ask.empty_{source_picker.picked('classify')}"), icon=":material/draw:")
+
+
+def read_address(infos: dict[str, CheckpointInfo]) -> None:
+    """Read `?models=` and `?digit=`, in every part of the page."""
+    if address.left_out("classify", ["models"]):
+        st.session_state.pop("classify_models", None)
+    member = address.member(infos)
+    address.bind(
+        "classify",
+        "models",
+        "classify_models",
+        lambda text: [member(name) for name in text.split(",", classify.MAX_CLASSIFIERS)],
+        lambda names: t("classify.unknown_model", name=names),
+        recheck=True,
+    )
+    address_input().read()
+
+
+def address_input() -> Input:
+    """The digit in the address: the number of a test digit; without one, the canvas with its example."""
+    return Input("classify", "digit", "classify", "", count=classify.digit_count)
+
+
+def _models_text(infos: dict[str, CheckpointInfo], names: tuple[str, ...]) -> str | None:
+    """The chosen classifiers in the address; none for those that are chosen first."""
+    return None if names == tuple(infos)[: classify.MAX_CLASSIFIERS] else ",".join(names) or None
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:

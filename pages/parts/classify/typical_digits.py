@@ -9,11 +9,17 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.classify import typical
 from genmodels.service.classify.typical import Typical, TypicalRequest
+from pages.components import view
 from pages.components.i18n import t
 from pages.components.tiles import Tile, flow
 
 _STARTS = ("mean", "grey", "noise")
 _STRENGTHS = ("light", "medium", "strong")
+FIELDS = (
+    view.choice_of("start", "classify_start", _STARTS, _STARTS[0]),
+    view.choice_of("strength", "classify_strength", _STRENGTHS, "medium"),
+)
+"""The settings in the page's address."""
 
 
 def show(info: CheckpointInfo) -> None:
@@ -24,7 +30,6 @@ def show(info: CheckpointInfo) -> None:
         start = st.segmented_control(
             t("classify.typical.start"),
             _STARTS,
-            default=_STARTS[0],
             format_func=lambda name: t(f"classify.typical.{name}"),
             required=True,
             key="classify_start",
@@ -35,13 +40,13 @@ def show(info: CheckpointInfo) -> None:
         strength = st.segmented_control(
             t("classify.typical.strength"),
             _STRENGTHS,
-            default="medium",
             format_func=lambda name: t(f"classify.typical.{name}"),
             required=True,
             key="classify_strength",
             help=t("classify.typical.strength_help"),
             persist_state="session",
         )
+    view.write("classify", FIELDS)
     request = TypicalRequest.parse({"model": info.name, "start": start, "strength": strength})
     with st.spinner(t("classify.typical.busy")):
         images = typical.typical(request)

@@ -12,10 +12,11 @@ from genmodels.data import DataSpec
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
 from genmodels.service.datasets import Tile as DatasetTile
-from pages.components import address, choice, missing_data, tiles
+from pages.components import address, choice, missing_data, tiles, view
 from pages.components.i18n import has, t
 from pages.components.number_field import whole_number
 from pages.components.theme import error_box, friendly_errors, in_chart, plain
+from pages.components.view import Field
 
 _SIDE = 84
 _CHART_HEIGHT = 290
@@ -189,13 +190,20 @@ def _samples(entry: Entry, spec: DataSpec) -> None:
 
 
 def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
-    memory = st.session_state
+    memory, last = st.session_state, datasets.MAX_SHUFFLE
     if memory.get("data_samples_of") != entry.name:  # the classes of another set differ
         memory["data_samples_of"], memory["data_class"], memory["data_page"] = entry.name, _ALL, 1
+    splits = ("train", "test") if spec.test_size else ("train",)
+    shown = [
+        view.choice_of("split", "data_split", splits, splits[0]),
+        view.class_of("class", "data_class", spec.num_classes, _ALL),
+        Field("shuffle", "data_shuffle", address.integer(0, last), address.between(0, last), 0),
+    ]
+    view.read("data", shown)
     cells = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     split = choice.choose(
         t("data.samples.split"),
-        ("train", "test") if spec.test_size else ("train",),
+        splits,
         lambda value: t(f"data.samples.splits.{value}"),
         key="data_split",
         place=cells[0],
@@ -215,7 +223,7 @@ def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
     shuffle = whole_number(
         t("data.samples.shuffle"),
         0,
-        datasets.MAX_SHUFFLE,
+        last,
         key="data_shuffle",
         place=cells[2],
         on_change=_first_page,
@@ -223,6 +231,8 @@ def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
     )
     fields = {"name": entry.name, "split": split, "label": None if label == _ALL else label, "shuffle": int(shuffle)}
     pages = datasets.page_count(SheetRequest.parse(fields))
+    sheets = Field("sheet", "data_page", address.integer(1, pages), address.between(1, pages), 1)
+    view.read("data", [sheets])
     page = whole_number(
         t("data.samples.page"),
         1,
@@ -231,6 +241,7 @@ def _request(entry: Entry, spec: DataSpec) -> SheetRequest:
         place=cells[3],
         help=t("data.samples.page_help", count=datasets.TILES),
     )
+    view.write("data", [*shown, sheets])
     return SheetRequest.parse({**fields, "page": int(page) - 1})
 
 

@@ -61,7 +61,7 @@ const instances = new WeakMap();
 
 function create(board) {
   const self = { data: null, send: null, sheet: null, source: "", shown: 0, frame: 0, at: null, moved: null, run: null,
-                 timer: 0, last: 0 };
+                 timer: 0, last: 0, held: false };
   const clamp = (value, most) => Math.min(most - 1, Math.max(0, value));
 
   const paint = () => {
@@ -104,7 +104,7 @@ function create(board) {
     const wait = self.last + INTERVAL - performance.now();
     if (wait > 0) { self.timer = setTimeout(report, wait); return; }
     self.last = performance.now();
-    self.send("at", { ...self.at });
+    self.send("at", { ...self.at, held: self.held });
   };
   const move = (image, row, column) => {
     const next = { image, row: clamp(row, self.data.height), column: clamp(column, self.data.width) };
@@ -125,13 +125,14 @@ function create(board) {
       move(index, Math.floor((event.clientY - box.top) / box.height * self.data.height),
            Math.floor((event.clientX - box.left) / box.width * self.data.width));
     };
-    let held = false;
     paper.addEventListener("pointerdown", event => {
       if (!self.data.pick || event.button > 0) return;
-      held = true; paper.setPointerCapture(event.pointerId); follow(event);
+      self.held = true; paper.setPointerCapture(event.pointerId); follow(event);
     });
-    paper.addEventListener("pointermove", event => { if (held) follow(event); });
-    for (const end of ["pointerup", "pointercancel"]) paper.addEventListener(end, () => { held = false; });
+    paper.addEventListener("pointermove", event => { if (self.held) follow(event); });
+    for (const end of ["pointerup", "pointercancel"]) paper.addEventListener(end, () => {
+      if (self.held) { self.held = false; if (self.at) report(); }
+    });
     paper.addEventListener("keydown", event => {
       const direction = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
       if (!direction || !self.data.pick) return;
@@ -249,6 +250,12 @@ def picked(key: str) -> Spot | None:
     """The pixel that the visitor has chosen, or None."""
     at = (st.session_state.get(key) or {}).get("at")
     return Spot(int(at["image"]), int(at["row"]), int(at["column"])) if at else None
+
+
+def is_held(key: str) -> bool:
+    """Whether the mark is being dragged; the address gets only the pixel where it is released."""
+    at = (st.session_state.get(key) or {}).get("at")
+    return bool(at and at.get("held"))
 
 
 def _ignore() -> None:

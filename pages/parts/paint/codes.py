@@ -19,7 +19,8 @@ from pages.components.number_field import whole_number
 from pages.components.numbers import percent
 from pages.components.theme import friendly_errors
 from pages.components.tiles import Tile, flow
-from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint import state
+from pages.parts.paint.board import BoardTile, Spot, board, is_held, picked
 from pages.parts.paint.caption import image_caption
 
 
@@ -51,6 +52,8 @@ def _view(info: CheckpointInfo, facts: Facts) -> None:
     memory.paint_image = min(memory.get("paint_image", 0), len(images.codes) - 1)
     row, column = memory.get("paint_code_at", (facts.height // 2, facts.width // 2))
     row, column = memory.paint_code_at = min(row, facts.height - 1), min(column, facts.width - 1)
+    if not is_held("paint_code_board") and not is_held("paint_code_pair"):
+        state.write_pixel(facts, row, column, memory.paint_image)
     with friendly_errors():
         _overview(info, facts, images)
     st.header(t("paint.codes.title", seed=images.seeds[memory.paint_image]), anchor=False)

@@ -41,7 +41,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             row([original], key="paint_original", width=110)
         label = None if chosen is None else chosen.image.label
         request = state.sampling_options(info, step, facts, own=label, completing=True)
-        state.write_address(request)
+        state.write_address(info, facts, step, request)
     with right:
         if is_waiting:
             st.info(t("paint.complete.empty"), icon=":material/draw:")

@@ -10,9 +10,11 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.paint import receptive_field
 from genmodels.service.paint.receptive_field import PixelCounts, ReceptiveFieldRequest
+from pages.components import view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
-from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint import state
+from pages.parts.paint.board import BoardTile, Spot, board, is_held, picked
 
 _KINDS = ("plain", "gated", "own")
 
@@ -29,15 +31,13 @@ def show(info: CheckpointInfo, step: int) -> None:
     with left:
         st.segmented_control(
             t("paint.field.kernel"),
-            (3, 5, 7),
-            default=3,
+            state.KERNELS,
             format_func=lambda side: t("paint.field.side", side=side),
             required=True,
             key="paint_kernel",
             help=t("paint.field.kernel_help"),
             persist_state="session",
         )
-        memory.setdefault("paint_layers", 8)
         st.slider(
             t("paint.field.layers"),
             2,
@@ -58,6 +58,9 @@ def show(info: CheckpointInfo, step: int) -> None:
                 help=t(f"paint.field.{name}_help"),
                 persist_state="session",
             )
+    if not is_held("paint_field"):
+        view.write("paint", state.FIELD_FIELDS, step=view.step_text(info, step))
+        state.write_pixel(facts, spot.row, spot.column)
     with right, friendly_errors():
         fields = receptive_field.receptive_fields(
             ReceptiveFieldRequest.parse(

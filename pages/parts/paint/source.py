@@ -11,9 +11,10 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.paint import inputs
 from genmodels.service.paint.inputs import KnownImage
-from pages.components import source_picker
+from pages.components import share, source_picker
 from pages.components.canvas import canvas
 from pages.components.i18n import t
+from pages.components.input_address import Input
 from pages.components.theme import plain
 
 
@@ -56,6 +57,18 @@ def _test_image(info: CheckpointInfo, count: int) -> Chosen:
     return Chosen(inputs.test_image(info.name, index), ("example", index))
 
 
+def address_input(info: CheckpointInfo) -> Input:
+    """The chosen image in the address: the number of a test image, or the canvas."""
+    return Input(
+        "paint",
+        "image",
+        "paint",
+        "0",
+        count=lambda: inputs.test_count(info.name),
+        canvas=inputs.accepts_drawings(info.name),
+    )
+
+
 def is_canvas(info: CheckpointInfo) -> bool:
     """Whether the chosen source is the canvas."""
     return inputs.accepts_drawings(info.name) and source_picker.picked("paint") == "canvas"
@@ -73,5 +86,6 @@ def _from_canvas(info: CheckpointInfo, guide: int | None) -> Chosen | None:
         st.caption(t("paint.source.upper_how"))
     if ink is None:
         return None
+    share.leave_out("drawing")
     image = inputs.drawn_digit(info.name, ink, centred=not upper)
     return Chosen(image, ("canvas", hashlib.blake2b(ink.tobytes(), digest_size=8).hexdigest()))

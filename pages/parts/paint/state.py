@@ -1,4 +1,4 @@
-"""The settings of the Paint page, and its address: `?model=&part=&seed=&class=&temperature=&levels=`."""
+"""The settings of the Paint page, and its address."""
 
 from __future__ import annotations
 
@@ -11,48 +11,133 @@ from streamlit.delta_generator import DeltaGenerator
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import paint
-from genmodels.service.paint import Facts, PaintRequest
+from genmodels.service.paint import Facts, PaintRequest, receptive_field
 from genmodels.service.paint.surprise import MAX_CLASSES
-from pages.components import address, choice
+from pages.components import address, choice, view
 from pages.components.i18n import t
 from pages.components.seed_input import seed_input
+from pages.components.view import Field
+from pages.parts.paint import source
 
 PARTS = ("generate", "complete", "field", "surprise")
 ANY, OWN = -1, -2
 MAX_TOP_K = 256
+KERNELS = (3, 5, 7)
+FIRST_LAYERS = 8
 LAST_SEED = MAX_PAGE_SEED - paint.MAX_IMAGES
+_ANY = "any"
+_LAYERS = (2, receptive_field.MAX_LAYERS)
+FIELD_FIELDS = (
+    Field("kernel", "paint_kernel", address.option(KERNELS), address.one_of(KERNELS), KERNELS[0]),
+    Field("layers", "paint_layers", address.integer(*_LAYERS), address.between(*_LAYERS), FIRST_LAYERS),
+)
+"""The networks whose receptive fields are compared."""
 
 
-def read_address() -> None:
-    """Read the parameters that do not depend on the model."""
-    seeds, temperatures, levels = (
-        (MIN_PAGE_SEED, LAST_SEED),
-        (paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE),
-        (1, MAX_TOP_K),
-    )
-    parameters: tuple[tuple[str, str, Callable[[str], float], str, float], ...] = (
-        ("seed", "paint_seed", address.integer(*seeds), address.between(*seeds), 0),
-        ("temperature", "paint_temperature", address.number(*temperatures), address.between(*temperatures), 1.0),
-        ("levels", "paint_top_k", address.integer(*levels), address.between(*levels), levels[1]),
-    )
-    for name, key, parse, allowed, default in parameters:
-        address.bind("paint", name, key, parse, address.problem(name, allowed), default=default)
+def read_address(info: CheckpointInfo, facts: Facts) -> None:
+    """Set the controls of every part to what the address requests."""
+    view.read("paint", _sampling_fields(info))
+    view.read("paint", [*_fields(info, facts), *FIELD_FIELDS])
+    source.address_input(info).read()
 
 
-def read_class(info: CheckpointInfo) -> None:
-    """Read `?class=`, whose range depends on the model."""
-    last = len(info.condition_names) - 1
-    allowed = address.between(0, last) if info.condition_names else t("paint.class_none")
-    problem = address.problem("class", allowed)
-    address.bind("paint", "class", "paint_label", address.integer(0, last), problem, default=ANY)
+def write_address(info: CheckpointInfo, facts: Facts, step: int, request: PaintRequest | None = None) -> None:
+    """Write the view to the address; seed, class and sampling options only with the `request` made of them."""
+    memory = st.session_state
+    others = {"step": view.step_text(info, step), "image": source.address_input(info).text()}
+    if request is not None:
+        label = memory.paint_label
+        others["seed"] = str(request.seed)
+        others["class"] = str(label) if 0 <= label < len(info.condition_names) else None
+        others["temperature"] = None if request.temperature == 1 else f"{request.temperature:g}"
+        others["levels"] = None if request.top_k is None else str(request.top_k)
+    view.write("paint", _fields(info, facts), **others)
 
 
-def write_address(request: PaintRequest) -> None:
-    """Write the request to the address."""
-    address.write("paint", "seed", str(request.seed))
-    address.write("paint", "class", None if request.label is None else str(request.label))
-    address.write("paint", "temperature", None if request.temperature == 1 else f"{request.temperature:g}")
-    address.write("paint", "levels", None if request.top_k is None else str(request.top_k))
+def _sampling_fields(info: CheckpointInfo) -> list[Field]:
+    """Seed, class and sampling options: `write_address` takes them from the request."""
+    seeds, temperatures = (MIN_PAGE_SEED, LAST_SEED), (paint.MIN_TEMPERATURE, paint.MAX_TEMPERATURE)
+    return [
+        Field("seed", "paint_seed", address.integer(*seeds), address.between(*seeds), 0),
+        Field("temperature", "paint_temperature", address.number(*temperatures), address.between(*temperatures), 1.0),
+        Field("levels", "paint_top_k", address.integer(1, MAX_TOP_K), address.between(1, MAX_TOP_K), MAX_TOP_K),
+        Field("class", "paint_label", _class_index(info), _classes(info), ANY),
+    ]
+
+
+def _fields(info: CheckpointInfo, facts: Facts) -> list[Field]:
+    """The number of images; the known rows of a completion, and the class that it is conditioned on."""
+    counts, rows = _counts(facts), (1, max(1, facts.height - 1))
+    return [
+        Field("count", "paint_count", address.option(counts), address.one_of(counts), _usual_count(counts)),
+        Field("rows", "paint_given", address.integer(*rows), address.between(*rows), max(1, facts.height // 2)),
+        Field(
+            "condition",
+            "paint_condition",
+            lambda text: ANY if text == _ANY else _class_index(info)(text),
+            f"`{_ANY}`, {_classes(info)}",
+            OWN,
+            lambda label: _ANY if label == ANY else str(label),
+        ),
+    ]
+
+
+def _class_index(info: CheckpointInfo) -> Callable[[str], int]:
+    return address.integer(0, len(info.condition_names) - 1)
+
+
+def _classes(info: CheckpointInfo) -> str:
+    return address.between(0, len(info.condition_names) - 1) if info.condition_names else t("paint.class_none")
+
+
+def read_pixel(part: str, facts: Facts, codes: bool) -> None:
+    """Choose the pixel or code, `?at=ROW_COLUMN` or `?at=ROW_COLUMN_IMAGE`, counted from 1, that the address requests.
+
+    What the address leaves out is in the middle.
+    """
+    memory, left_out = st.session_state, address.left_out("paint", ["at"])
+
+    def parse(text: str) -> tuple[int, int, int]:
+        row, column, *image = text.split("_", 3)
+        if len(image) > 1:
+            raise ValueError(text)
+        most = paint.max_images(facts)
+        return (
+            address.integer(1, facts.height)(row) - 1,
+            address.integer(1, facts.width)(column) - 1,
+            (address.integer(1, most)(image[0]) - 1) if image else 0,
+        )
+
+    allowed = t("paint.at_allowed", rows=facts.height, columns=facts.width)
+    found = address.requested("paint", "at", parse, address.problem("at", allowed))
+    if found is None and left_out:
+        found = (*middle(facts), 0)
+    if found is None:
+        return
+    row, column, image = found
+    memory.paint_image = image
+    if codes:
+        memory.paint_code_at = row, column
+    elif part == "field":
+        memory.paint_row, memory.paint_column = row + 1, column + 1
+    elif part == "surprise":
+        memory.paint_where = row * facts.width + column
+    else:
+        memory.paint_pixel = row * facts.width + column + 1
+    for counter in ("paint_moved", "paint_field_moved", "paint_surprise_moved"):
+        memory[counter] = memory.get(counter, 0) + 1
+
+
+def middle(facts: Facts) -> tuple[int, int]:
+    """The row and column, from 0, of the pixel that is chosen first."""
+    return facts.height // 2, facts.width // 2
+
+
+def write_pixel(facts: Facts, row: int, column: int, image: int = 0) -> None:
+    """Write the chosen pixel or code, counted from 0, to the address."""
+    parts = (row, column, image) if image else (row, column)
+    text = "_".join(str(part + 1) for part in parts)
+    address.write("paint", "at", None if (row, column, image) == (*middle(facts), 0) else text)
 
 
 def sampling_options(
@@ -92,10 +177,9 @@ def sampling_options(
 
 def _options(facts: Facts, levels: int) -> None:
     memory = st.session_state
-    most = paint.max_images(facts)
-    counts = [count for count in (1, 2, 4, 8, 12, 16) if count <= most] or [1]
+    counts = _counts(facts)
     if memory.get("paint_count") not in counts:
-        memory.paint_count = max(count for count in counts if count <= 8)
+        memory.paint_count = _usual_count(counts)
     if len(counts) > 1:
         st.select_slider(
             t("paint.count"), counts, key="paint_count", help=t("paint.count_help"), persist_state="session"
@@ -120,6 +204,15 @@ def _options(facts: Facts, levels: int) -> None:
             help=t("paint.codes.top_k_help" if facts.cell > 1 else "paint.top_k_help", levels=levels),
             persist_state="session",
         )
+
+
+def _counts(facts: Facts) -> list[int]:
+    most = paint.max_images(facts)
+    return [count for count in (1, 2, 4, 8, 12, 16) if count <= most] or [1]
+
+
+def _usual_count(counts: Sequence[int]) -> int:
+    return max(count for count in counts if count <= 8)
 
 
 def condition(info: CheckpointInfo, own: bool) -> int:

@@ -11,7 +11,7 @@ from genmodels.service.paint.surprise import Surprise, surprise
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.parts.paint import source, state
-from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint.board import BoardTile, Spot, board, is_held, picked
 from pages.parts.paint.pixel_chart import pixel_chart
 
 _SHOWN_CLASSES = 3
@@ -39,8 +39,12 @@ def show(info: CheckpointInfo, step: int) -> None:
         )
         result = surprise(request, chosen.image)
         memory.paint_width = facts.width
-        memory.paint_where = min(memory.get("paint_where", (facts.pixels + facts.width) // 2), facts.pixels - 1)
+        row, column = state.middle(facts)
+        memory.paint_where = min(memory.get("paint_where", row * facts.width + column), facts.pixels - 1)
         at = Spot(0, *divmod(memory.paint_where, facts.width))
+        if not is_held("paint_surprise"):
+            state.write_address(info, facts, step)
+            state.write_pixel(facts, at.row, at.column)
         maps, text = st.columns([5, 4], gap="medium")
         with maps:
             _maps(facts, result, at)
@@ -67,6 +71,7 @@ def _maps(facts: Facts, result: Surprise, at: Spot) -> None:
         columns=2,
         tile=220,
         at=at,
+        moved=st.session_state.get("paint_surprise_moved", 0),
         every=True,
         on_pick=_picked,
     )

@@ -18,7 +18,8 @@ from pages.components import judge_note
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors
-from pages.parts.paint.board import BoardTile, Spot, board, picked
+from pages.parts.paint import state
+from pages.parts.paint.board import BoardTile, Spot, board, is_held, picked
 from pages.parts.paint.caption import image_caption
 from pages.parts.paint.pixel_chart import pixel_chart
 
@@ -71,6 +72,8 @@ def _watch(info: CheckpointInfo, facts: Facts) -> None:
     with left, friendly_errors():
         _actions(painting)
         at = None if was_active and not painting.done else _spot(painting)
+        if at is not None and not is_held("paint_board"):
+            state.write_pixel(facts, at.row, at.column, at.image)
         _board(info, facts, painting, at)
         if at is not None and painting.rows > painting.known_rows:
             _files(info, painting)
@@ -208,7 +211,7 @@ def _spot(painting: Painting) -> Spot | None:
     last = min(painting.rows * width, painting.height * width - 1)
     memory.paint_image = min(memory.get("paint_image", 0), len(painting.canvas) - 1)
     if "paint_pixel" not in memory or memory.get("paint_pixel_run") != memory.paint_run:
-        memory.setdefault("paint_pixel", (painting.height * width + width) // 2 + 1)
+        memory.setdefault("paint_pixel", painting.height // 2 * width + width // 2 + 1)
         memory.paint_pixel_run = memory.paint_run
         memory.paint_moved = memory.get("paint_moved", 0) + 1
     memory.paint_pixel = min(max(1, memory.paint_pixel), last + 1)

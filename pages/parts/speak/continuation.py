@@ -9,13 +9,13 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import speak
 from genmodels.service.speak import facts, sound
 from genmodels.service.speak.sound import Sound
-from pages.components import speak_state
+from pages.components import address, speak_state
 from pages.components.i18n import t
 from pages.components.layout import workspace
 from pages.components.theme import friendly_errors, plain
 from pages.parts.speak import progress, source
 
-_SHORTEST = 0.05
+_SHORTEST = speak_state.BEGINNING[0]
 
 
 def show(info: CheckpointInfo) -> None:
@@ -34,7 +34,7 @@ def show(info: CheckpointInfo) -> None:
         condition = speak_state.condition(audio)
         # Positions within the word are counted from the given part, so another tempo would change them.
         request = speak_state.request(info, audio, condition, parts.more, with_tempo=False)
-        speak_state.write_address(request)
+        speak_state.write_address(info, request)
         progress.buttons("continue", request, beginning, disabled=beginning is None)
     with parts.result, friendly_errors():
         if beginning is not None:
@@ -53,8 +53,9 @@ def _beginning(recording: Sound) -> Sound:
         return recording
     memory, most = st.session_state, round(recording.seconds, 2)
     identity = (recording.title, len(recording.samples))
-    if memory.get("speak_given") is None or memory.get("speak_given_of") != identity:
-        memory.speak_given, memory.speak_given_of = round(max(_SHORTEST, most / 2), 2), identity
+    if memory.get("speak_given") is None or memory.get("speak_given_of") not in (identity, None):
+        memory.speak_given = round(max(_SHORTEST, most / 2), 2)
+    memory.speak_given, memory.speak_given_of = min(memory.speak_given, most), identity
     seconds = st.slider(
         t("speak.continue.seconds"),
         _SHORTEST,
@@ -65,5 +66,6 @@ def _beginning(recording: Sound) -> Sound:
         help=t("speak.continue.seconds_help"),
         persist_state="session",
     )
+    address.write("speak", "beginning", f"{seconds:g}")
     samples = recording.samples[: max(1, round(seconds * recording.rate))]
     return Sound(np.ascontiguousarray(samples), recording.rate, recording.title)

@@ -8,7 +8,7 @@ import streamlit as st
 from genmodels.service.speak import sound
 from genmodels.service.speak.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
 from genmodels.signal.fourier import WINDOWS, Window, main_lobe
-from pages.components import address, choice
+from pages.components import address, choice, speak_state
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.parts.speak import charts, source
@@ -73,8 +73,7 @@ def _controls() -> tuple[Window, int, int]:
         help=t("speak.fourier.hop_help"),
         persist_state="session",
     )
-    for name, value in (("window", window), ("length", length), ("hop", part)):
-        address.write("speak", name, str(value))
+    address.write_view("speak", {"window": window, "length": str(length), "hop": str(part)})
     return window, int(length), int(length) // int(part)
 
 
@@ -86,22 +85,26 @@ def _two_tones(window: Window, length: int) -> None:
     memory.setdefault("speak_weaker", 40)
     with left:
         st.markdown(t("speak.fourier.tones_text"))
-        for name, least, most, step, unit in (("apart", 20, 2_000, 10, "Hz"), ("weaker", 0, 80, 5, "dB")):
+        for name, ends, step, unit in (
+            ("apart", speak_state.APART, 10, "Hz"),
+            ("weaker", speak_state.WEAKER, 5, "dB"),
+        ):
             st.slider(
                 t(f"speak.fourier.{name}"),
-                least,
-                most,
+                *ends,
                 step=step,
                 key=f"speak_{name}",
                 format=f"%d {unit}",
                 help=t(f"speak.fourier.{name}_help"),
                 persist_state="session",
             )
-        tones = sound.two_tones(TwoTones.parse({"apart": memory.speak_apart, "weaker": memory.speak_weaker}))
+        apart, weaker = memory.speak_apart, memory.speak_weaker
+        address.write_view("speak", {"apart": str(apart), "weaker": str(weaker)})
+        tones = sound.two_tones(TwoTones.parse({"apart": apart, "weaker": weaker}))
         st.audio(tones.played, "audio/wav", alt=t("speak.fourier.tones_alt"))
     with right:
         figure = go.Figure()
-        second = 1_010 + memory.speak_apart
+        second = 1_010 + apart
         for frequency in (1_010, second):
             figure.add_vline(frequency, line={"dash": "dot", "width": 1, "color": GREY})
         _spectra(figure, tones, window, length, 0.3)
@@ -151,6 +154,7 @@ def _recording(window: Window, length: int, hop: int) -> None:
             help=t("speak.fourier.at_help"),
             persist_state="session",
         )
+        address.write("speak", "at", str(at))
     with right:
         what = recording.title or t("speak.source.own")
         charts.spectrogram(

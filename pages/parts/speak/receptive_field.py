@@ -11,6 +11,7 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.speak import facts, receptive_field
 from genmodels.service.speak.facts import AudioFacts
+from pages.components import address, view
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
 from pages.components.theme import friendly_errors
@@ -48,7 +49,9 @@ def show(info: CheckpointInfo) -> None:
     st.header(t("speak.past.influence"), anchor=False)
     st.markdown(t("speak.past.influence_text"))
     with friendly_errors():
-        _influence(receptive_field.influence(info.name, pick_step("speak", info)), audio)
+        step = pick_step("speak", info)
+        address.write("speak", "step", view.step_text(info, step))
+        _influence(receptive_field.influence(info.name, step), audio)
 
 
 def _tree(audio: AudioFacts) -> None:

@@ -10,8 +10,9 @@ from genmodels.data import DataConfig
 from genmodels.data.formats import audio_files
 from genmodels.service.speak import sound
 from genmodels.service.speak.sound import Sound
-from pages.components import missing_data, source_picker, upload_limits
+from pages.components import address, missing_data, source_picker, upload_limits
 from pages.components.i18n import t
+from pages.components.input_address import Input
 from pages.components.theme import friendly_errors, plain
 
 _MAX_MB = 20
@@ -23,8 +24,9 @@ def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sou
 
     If `config` is not the data set `wanted`, a note says that it replaces that set.
     """
+    recording = None
     with friendly_errors():
-        return source_picker.pick(
+        recording = source_picker.pick(
             "speak",
             "speak.source",
             {
@@ -34,7 +36,13 @@ def pick(part: str, config: DataConfig, rate: int, wanted: str = _SPEECH) -> Sou
             },
             wrap=True,
         )
-    return None
+    address.write("speak", "recording", address_input().text())
+    return recording
+
+
+def address_input() -> Input:
+    """The chosen recording in the address, by its number."""
+    return Input("speak", "recording", "speak", "0", count=lambda: sound.test_count(sound.recordings_config()))
 
 
 def _example(config: DataConfig, rate: int, wanted: str) -> Sound:

@@ -31,7 +31,7 @@ def show(info: CheckpointInfo) -> None:
     with parts.controls, friendly_errors():
         speak_state.read_model_address(audio)
         request = speak_state.request(info, audio, speak_state.condition(audio), parts.more, with_step=False)
-        speak_state.write_address(request)
+        speak_state.write_address(info, request, with_step=False)
         st.button(
             t("speak.steps.go", count=len(steps)) if len(steps) > 1 else t("speak.steps.go_one"),
             key="speak_go_steps",

@@ -21,7 +21,7 @@ def show(info: CheckpointInfo) -> None:
         speak_state.read_model_address(audio)
         condition = speak_state.condition(audio)
         request = speak_state.request(info, audio, condition, parts.more)
-        speak_state.write_address(request)
+        speak_state.write_address(info, request)
         progress.buttons("ask", request)
     with parts.result, friendly_errors():
         if (generation := progress.current("ask")) is None:

@@ -9,7 +9,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile, result_name
 from genmodels.service.stylize import StylizeRequest
-from pages.components import address, choice
+from pages.components import address, choice, view
 from pages.components.before_after import Side, before_after
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
@@ -19,6 +19,13 @@ from pages.components.tile_progress import tile_progress
 
 _TRAINING = 0
 """The size of each network's training images, as an option next to the sizes in pixels."""
+_SIZE = view.Field(
+    "size",
+    "stylize_longest",
+    address.option(stylize.FAST_SIZES),
+    address.one_of(stylize.FAST_SIZES),
+    _TRAINING,
+)
 _MAX_NETWORKS = 4
 """Networks that can be chosen together: each takes about a second for a photograph of 512 pixels."""
 
@@ -37,9 +44,9 @@ def show(content: ImageFile | None) -> None:
 
 
 def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> None:
+    view.read("stylize", [_SIZE])
     names = _pick(infos)
     results = st.container()
-    st.session_state.setdefault("stylize_longest", _TRAINING)
     chosen = st.select_slider(
         t("stylize.fast.longest"),
         (_TRAINING, *stylize.FAST_SIZES),
@@ -48,6 +55,7 @@ def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> Non
         help=t("stylize.fast.longest_help"),
         persist_state="session",
     )
+    view.write("stylize", [_SIZE], model=",".join(names) or None)
     longest = None if chosen == _TRAINING else chosen
     with results:
         if content is None:
@@ -61,13 +69,16 @@ def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> Non
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
+    if address.left_out("stylize", ["model"]):
+        st.session_state.pop("stylize_networks", None)
     member = address.member(infos)
     address.bind(
         "stylize",
         "model",
         "stylize_networks",
-        lambda name: [member(name)],
+        lambda names: [member(name) for name in names.split(",", _MAX_NETWORKS)],
         lambda name: t("stylize.fast.unknown", name=name),
+        recheck=True,
     )
     return choice.choose_several(
         t("stylize.fast.networks"),

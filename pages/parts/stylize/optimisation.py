@@ -36,6 +36,7 @@ def show(content: ImageFile | None) -> None:
     job = _job()
     with left:
         style = source.style()
+        address.write("stylize", "style", source.address_input("painting").text())
         with friendly_errors():
             settings.show(content, style, job if job is not None and job.active else None)
     with right, friendly_errors():

@@ -15,9 +15,10 @@ from genmodels.recipes import get
 from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile
 from genmodels.service.stylize import PaintingSettings
-from pages.components import config_form
+from pages.components import address, config_form, view
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain
+from pages.components.view import Field
 from train_jobs import Job
 
 _TOTALS = {
@@ -27,6 +28,7 @@ _TOTALS = {
 }
 _LAYER_WEIGHTS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _CHOICES = ("start", "colour", "optimizer")
+_MAX_LENGTH = 1_000  # of `?set=`; all settings have 400 characters
 
 
 def show(content: ImageFile | None, style: ImageFile | None, running: Job | None) -> None:
@@ -36,11 +38,10 @@ def show(content: ImageFile | None, style: ImageFile | None, running: Job | None
 
 def _form(content: ImageFile | None, style: ImageFile | None, running: Job | None) -> None:
     memory = st.session_state
-    for name, value in stylize.settings().items():
-        if name in _names():
-            memory.setdefault(f"stylize_{name}", value)
-    memory.setdefault("stylize_size", PaintingSettings().size)
-    memory.setdefault("stylize_iterations", PaintingSettings().iterations)
+    view.read("stylize", _fields())
+    _read_address()
+    for name, value in _defaults().items():
+        memory.setdefault(f"stylize_{name}", value)
     memory["stylize_preset"] = stylize.preset_of(_values())
     st.segmented_control(
         t("stylize.preset"),
@@ -62,10 +63,63 @@ def _form(content: ImageFile | None, style: ImageFile | None, running: Job | Non
         for cell, name in zip(st.columns(len(_CHOICES)), _CHOICES, strict=True):
             with cell:
                 _choice(name)
+    view.write("stylize", _fields(), set=_changed())
     with st.container(horizontal=True):
         _start(content, style)
         if running is not None and running.phase == "training":
             _update(running)
+
+
+def _fields() -> list[Field]:
+    """Size and length of a painting, in the address."""
+    usual = PaintingSettings()
+    sizes, counts = stylize.SIZES, stylize.ITERATIONS
+    return [
+        Field("side", "stylize_size", address.option(sizes), address.one_of(sizes), usual.size),
+        Field("iterations", "stylize_iterations", address.option(counts), address.one_of(counts), usual.iterations),
+    ]
+
+
+def _read_address() -> None:
+    """Set weights and choices to what `?set=` requests: `NAME~VALUE~~NAME~VALUE`, the others as in the recipe."""
+    requested = address.requested("stylize", "set", _parse, address.problem("set", t("stylize.set_allowed")))
+    if requested is None and address.left_out("stylize", ["set"]):
+        requested = {}
+    if requested is not None:
+        st.session_state.update({f"stylize_{name}": value for name, value in (_defaults() | requested).items()})
+
+
+def _parse(text: str) -> dict[str, Any]:
+    values = {}
+    for part in text[:_MAX_LENGTH].split("~~"):
+        name, _, value = part.partition("~")
+        options = {_text(option): option for option in _options(name)}
+        values[name] = options[address.member(options)(value)]
+    return values
+
+
+def _changed() -> str | None:
+    """The weights and choices that differ from the recipe, for the address."""
+    values, usual = _values(), _defaults()
+    changed = [f"{name}~{_text(value)}" for name, value in values.items() if value != usual[name]]
+    return "~~".join(changed) or None
+
+
+def _defaults() -> dict[str, Any]:
+    return {name: value for name, value in stylize.settings().items() if name in _names()}
+
+
+def _options(name: str) -> Sequence[Any]:
+    """The values of a weight or of a choice. Raises ValueError if there is no such setting."""
+    if name in _CHOICES:
+        return next(field for field in config_form.fields_of(_settings()) if field.name == name).choices
+    if name not in _names():
+        raise ValueError(name)
+    return _TOTALS.get(name, _LAYER_WEIGHTS)
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _names() -> list[str]:

@@ -12,7 +12,7 @@ from genmodels import data, recipes, registry
 from genmodels.data import DataConfig, uploaded_sets
 from genmodels.errors import GenmodelsError
 from genmodels.recipes import Recipe
-from pages.components import address, choice, missing_data
+from pages.components import address, choice, missing_data, view
 from pages.components.i18n import t
 from pages.parts.train import recordings
 from train_jobs.spec import find_recipe
@@ -51,16 +51,20 @@ def choose() -> Choice:
     address.write("train", "recipe", recipe.name)
 
     presets = (*recipe.presets, FULL)
+    usual = "quick" if "quick" in presets else presets[0]  # what a student can wait for
+    shown = view.choice_of("preset", "train_preset", presets, usual)
+    view.read("train", [shown])
     preset = choice.choose(
         t("train.preset"),
         presets,
         lambda value: t(f"train.presets.{value}") if value in ("quick", FULL) else value,
         key="train_preset",
-        fallback="quick",  # what a student can wait for
+        fallback=usual,
         place=third,
         help=t("train.preset_help"),
         persist_state="session",
     )
+    view.write("train", [shown])
     chosen = (start_from, recipe.name, preset)
     fresh = st.session_state.get("train_base") != chosen
     st.session_state["train_base"] = chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePath
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from genmodels.service.translate import inputs
 from pages.components import assets, choice, missing_data, source_picker, upload_limits
 from pages.components.assets import Asset
 from pages.components.i18n import t
+from pages.components.input_address import Input
 from pages.components.theme import plain
 
 _MILLIONS = image_decoders.SERVED_PIXELS // 1_000_000
@@ -60,6 +62,20 @@ def uploads(info: CheckpointInfo, domain: int) -> list[ImageFile]:
         sources = {"bundled": lambda: _bundled(info), **sources}
     default: source_picker.Source = "bundled" if _fitting(info) else "example"
     return source_picker.pick("translate", "translate", sources, default=default)
+
+
+def address_input(info: CheckpointInfo, domain: int) -> Input:
+    """The chosen image in the address; 0, 1, ... are test images of `domain`."""
+    named = {PurePath(file).stem: file for file in _PHOTOGRAPHS} if _sees_colours(info) else {}
+    default = next(iter(named)) if _fitting(info) else "0"
+
+    def count() -> int:
+        try:
+            return inputs.test_count(info.name, domain)
+        except DataError:
+            return 0
+
+    return Input("translate", "image", "translate", default, named, pick="translate_bundled", count=count)
 
 
 def bundled(file: ImageFile) -> Asset | None:
