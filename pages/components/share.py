@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import segno
@@ -19,7 +19,7 @@ from genmodels.service.requests import ModelRequest
 from pages.components import address, upload_limits, view_file
 from pages.components.i18n import t
 
-_CODE = "share_code"
+_CODE, _LEFT_OUT = "share_code", "share_left_out"
 _MAX_QR = 1_200  # characters; a longer link makes modules too small for a telephone's camera
 _QR_PIXELS = 240
 _MEGABYTES = 16  # of a picture to open; an animation of portraits has a few
@@ -28,10 +28,16 @@ _MEGABYTES = 16  # of a picture to open; an animation of portraits has a few
 def begin() -> DeltaGenerator:
     """Start a page's run, and return the place of the button above the page's title."""
     st.session_state.pop(_CODE, None)
+    st.session_state.pop(_LEFT_OUT, None)
     place = st.container(horizontal_alignment="right", key="share_place")
     if st.session_state.pop("share_changed", False):
         st.toast(t("common.share.changed"), icon=":material/difference:", duration="infinite")
     return place
+
+
+def leave_out(what: Literal["file", "drawing"]) -> None:
+    """Note, until the page's next run, that its result depends on something that a link does not contain."""
+    st.session_state[_LEFT_OUT] = what
 
 
 def offer_code(function: Callable[..., Any], *arguments: Any, file: str, result: str = "") -> None:
@@ -69,9 +75,13 @@ def _request(request: ModelRequest) -> str:
     return f"{type(request).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
-def with_view(make: Callable[[], bytes] | bytes) -> Callable[[], bytes]:
-    """`make`, whose PNG or GIF contains the view that is shown now: the page, its address, the hash of the weights."""
+def with_view(make: Callable[[], bytes] | bytes, values: Mapping[str, str | None] | None = None) -> Callable[[], bytes]:
+    """`make`, whose PNG, GIF or WAV contains the view that is shown now: page, address, and hash of the weights.
+
+    `values` are parameters of what the file shows, if the controls may have been changed since.
+    """
     page, parameters = address.current()
+    parameters = {name: value for name, value in {**parameters, **(values or {})}.items() if value is not None}
 
     def made() -> bytes:
         view: dict[str, Any] = {"page": page, "view": parameters}
@@ -95,10 +105,10 @@ def _weights(parameters: Mapping[str, str]) -> str | None:
 
 
 def _open_file() -> None:
-    """Show the field for a downloaded picture, and open the view inside it."""
+    """Show the field for a downloaded picture or sound, and open the view inside it."""
     file = st.file_uploader(
         t("common.share.file"),
-        ["png", "gif"],
+        ["png", "gif", "wav"],
         key="share_file",
         help=t("common.share.file_help"),
         max_upload_size=_MEGABYTES,
@@ -139,6 +149,8 @@ def show(place: DeltaGenerator, page: str) -> None:
         link = address_of(page)
         st.markdown(t("common.share.link"))
         st.code(link, language=None, wrap_lines=True)
+        if what := st.session_state.get(_LEFT_OUT):
+            st.caption(t(f"common.share.left_out.{what}"))
         if len(link) <= _MAX_QR:
             st.image(_qr(link), width=_QR_PIXELS, alt=t("common.share.qr_alt"))
         else:

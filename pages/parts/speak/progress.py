@@ -8,6 +8,7 @@ from genmodels.errors import GenmodelsError
 from genmodels.service import speak
 from genmodels.service.speak import Generation, SpeakRequest
 from genmodels.service.speak.sound import Sound
+from pages.components import share, speak_state
 from pages.components.i18n import t
 from pages.components.speak_state import in_words
 from pages.components.theme import error_box, plain
@@ -127,7 +128,7 @@ def _complete(part: str, generation: Generation) -> None:
         )
     row.download_button(
         t("speak.wav"),
-        generation.sound.wav,
+        share.with_view(lambda: generation.sound.wav, view_of(generation.request)),
         f"{_file_name(generation.request)}.wav",
         "audio/wav",
         key=f"speak_wav_{part}",
@@ -145,6 +146,11 @@ def _complete(part: str, generation: Generation) -> None:
 
 def _seam(generation: Generation) -> float | None:
     return len(generation.prefix) / generation.rate if len(generation.prefix) else None
+
+
+def view_of(request: SpeakRequest) -> dict[str, str | None]:
+    """The parameters of a recording, whose controls may have been changed since."""
+    return {**speak_state.parameters(request), "model": request.model, "step": str(request.step)}
 
 
 def _file_name(request: SpeakRequest) -> str:
