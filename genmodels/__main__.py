@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genmodels import data
-from genmodels.cli import images, masks, measure, migrate
+from genmodels.cli import as_pages, images, masks, measure, migrate
 from genmodels.cli.measure import AsJson, Name
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runs import catalog
@@ -137,6 +137,8 @@ def _of_expression(model: Model, text: str, labels: list[int]) -> Tensor:
 app.command()(images.translate)
 app.command()(images.translations)
 app.command()(images.stylize)
+app.command()(as_pages.paint)
+app.command()(as_pages.classify)
 app.command(name="hard-negatives")(images.hard_negatives)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components import address, layout, share, theme, upload_limits, waiting
+from pages.components import address, layout, share, teaching, theme, upload_limits, waiting
 from pages.components.i18n import t
 
 _PAGES = {
@@ -82,6 +82,9 @@ if _page is _gallery:
 _name = _page.url_path or "gallery"
 theme.mark_section(next(place for place, stems in enumerate(_PAGES.values(), 1) if _name in stems))
 address.enter(_name)
+teaching.read()
+if _style := teaching.style():
+    st.html(_style)
 _share = share.begin()
 upload_limits.begin_run()
 try:

@@ -22,6 +22,7 @@ def _generate(info: CheckpointInfo, step: int, facts: Facts) -> None:
     with parts.controls:
         request = state.sampling_options(info, step, facts, more=parts.more)
     state.write_address(info, facts, step, request)
+    state.offer_code(request)
     with parts.result:
         (codes if paint.has_codes(info) else watch).show(info, facts, request)
 

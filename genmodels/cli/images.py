@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from genmodels.capabilities import Direction
     from genmodels.images.tiled import Way
+    from genmodels.service.large_images import ImageFile
 
 ImagePath = Annotated[Path, typer.Argument(help="A PNG, JPEG, WEBP, BMP, GIF, TIFF or AVIF of any size.")]
 Out = Annotated[Path, typer.Argument(help="The PNG to write, of the same size.")]
@@ -45,10 +46,28 @@ def translate(
     out: Out,
     direction: Direct = "ab",
     max_side: MaxSide = None,
+    detail: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=16,
+            help="As the Translate page: shorter side in the network, as a multiple of the "
+            "training images'; 0 keeps the image's own.",
+        ),
+    ] = None,
     step: Step = None,
 ) -> None:
     """Translate an image to another domain with a model such as a CycleGAN; the size stays."""
-    _translate(name, image, out, _direction(direction), max_side, step)
+    if detail is None:
+        _translate(name, image, out, _direction(direction), max_side, step)
+        return
+    check_png(out)
+    from genmodels.service import translate as service
+
+    request = service.TranslationRequest.parse(
+        {"model": name, "step": step, "direction": _direction(direction), "detail": detail}
+    )
+    write_bytes(out, service.png(request, _file(image)))
 
 
 def translations(
@@ -86,9 +105,35 @@ def translations(
     write_png(out, preview.grid(pairs, min(_COLUMNS, len(pairs)), scale=1))
 
 
-def stylize(name: Name, image: ImagePath, out: Out, max_side: StyleSide = None, step: Step = None) -> None:
-    """Stylise an image with a fast style network; the size stays."""
-    _translate(name, image, out, "stylize", max_side, step)
+def stylize(
+    name: Name,
+    image: ImagePath,
+    out: Out,
+    max_side: StyleSide = None,
+    longest: Annotated[
+        int | None,
+        typer.Option(min=0, help="As the Stylise page: longer side of the result; 0: that of the training images."),
+    ] = None,
+    step: Step = None,
+) -> None:
+    """Stylise an image with a fast style network; the size stays, unless --longest sets it."""
+    if longest is None:
+        _translate(name, image, out, "stylize", max_side, step)
+        return
+    check_png(out)
+    from genmodels.service import stylize as service
+
+    request = service.StylizeRequest.parse({"model": name, "step": step, "longest": longest or None})
+    write_bytes(out, service.png(request, _file(image)))
+
+
+def _file(image: Path) -> ImageFile:
+    from genmodels.service.large_images import ImageFile
+
+    try:
+        return ImageFile(image.name, image.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{str(image)!r} cannot be read: {error}") from error
 
 
 def hard_negatives(
@@ -124,8 +169,13 @@ def write_png(out: Path, image: Image) -> None:
     """Write the image and print the name of its file; raises ConfigError if it cannot be written."""
     from genmodels.images import preview
 
+    write_bytes(out, preview.png(image))
+
+
+def write_bytes(out: Path, content: bytes) -> None:
+    """Write a file and print its name; raises ConfigError if it cannot be written."""
     try:
-        out.write_bytes(preview.png(image))
+        out.write_bytes(content)
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be written: {error}") from error
     typer.echo(out)

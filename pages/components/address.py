@@ -41,6 +41,9 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "train": ("recipe", "preset", "data", "set", "run"),
     "runs": ("run",),
 }
+FRAME = "frame"
+"""The page under which `requested` and `write` have the parameters that all pages have (`components/teaching.py`)."""
+FRAME_PARAMETERS = ("hide", "big", "lang")
 _FOREIGN_PREFIXES = ("__", "utm_")
 """Parameters that hosts and links of other sites add; they are ignored."""
 _MAX_SHOWN = 80
@@ -92,7 +95,7 @@ def enter(page: str) -> None:
         _remember()
     memory.address_bare = not any(name in st.query_params for name in PARAMETERS[page])
     for name in [name for name in st.query_params if not name.startswith(_FOREIGN_PREFIXES)]:
-        if name in PARAMETERS[page]:
+        if name in (*PARAMETERS[page], *FRAME_PARAMETERS):
             continue
         value = st.query_params.pop(name)
         # A browser that goes back from a page to the gallery keeps the page's parameters.
@@ -101,7 +104,7 @@ def enter(page: str) -> None:
             shown = {"name": plain(name[:_MAX_SHOWN]), "value": plain(value[:_MAX_SHOWN])}
             _add_report(name, t("common.address.no_such", known=known, **shown))
     for name, report in _reports().items():
-        if name not in PARAMETERS[page]:
+        if name not in (*PARAMETERS[page], *FRAME_PARAMETERS):
             report.show()
     if page == "gallery":  # a right name would have been followed
         requested(page, "page", member(_PAGES), problem("page", one_of(_PAGES)))

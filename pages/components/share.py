@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -16,20 +18,24 @@ from streamlit.delta_generator import DeltaGenerator
 from genmodels.runs.catalog import list_checkpoints
 from genmodels.runs.folder import RunFolder
 from genmodels.service.requests import ModelRequest
-from pages.components import address, upload_limits, view_file
+from pages.components import address, drop, hidden, upload_limits, view_file
 from pages.components.i18n import t
 
-_CODE, _LEFT_OUT = "share_code", "share_left_out"
+_CODE, _COMMAND, _LEFT_OUT = "share_code", "share_command", "share_left_out"
+_ASSETS = "pages/assets"
 _MAX_QR = 1_200  # characters; a longer link makes modules too small for a telephone's camera
 _QR_PIXELS = 240
 _MEGABYTES = 16  # of a picture to open; an animation of portraits has a few
 
 
-def begin() -> DeltaGenerator:
-    """Start a page's run, and return the place of the button above the page's title."""
-    st.session_state.pop(_CODE, None)
-    st.session_state.pop(_LEFT_OUT, None)
-    place = st.container(horizontal_alignment="right", key="share_place")
+def begin() -> DeltaGenerator | None:
+    """Start a page's run, and return the place of the button above the page's title; None if it is hidden."""
+    for key in (_CODE, _COMMAND, _LEFT_OUT):
+        st.session_state.pop(key, None)
+    open_dropped()
+    place = None
+    if not hidden.is_hidden("share"):
+        place = st.container(horizontal_alignment="right", key="share_place")
     if st.session_state.pop("share_changed", False):
         st.toast(t("common.share.changed"), icon=":material/difference:", duration="infinite")
     return place
@@ -40,12 +46,57 @@ def leave_out(what: Literal["file", "drawing"]) -> None:
     st.session_state[_LEFT_OUT] = what
 
 
-def offer_code(function: Callable[..., Any], *arguments: Any, file: str, result: str = "") -> None:
+@dataclass(frozen=True)
+class Made:
+    """An argument of a program that another function makes: its Python text, which calls `function`."""
+
+    function: Callable[..., Any]
+    text: str
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Made:
+    """The result of `function(*arguments)` as an argument of a program."""
+    return Made(function, f"{function.__name__}({', '.join(map(repr, arguments))})")
+
+
+def bundled(file: str) -> Made:
+    """A file in `pages/assets/` as an argument of a program."""
+    from genmodels.service.large_images import ImageFile  # imports torch, which the page has if it offers code
+
+    return Made(ImageFile, f"ImageFile({file!r}, Path({asset_path(file)!r}).read_bytes())")
+
+
+def asset_path(file: str) -> str:
+    """The path of a bundled file from the folder that programs and commands run in."""
+    return f"{_ASSETS}/{file}"
+
+
+def offer_code(
+    function: Callable[..., Any], *arguments: Any, file: str, result: str = "", command: Sequence[str] = ()
+) -> None:
     """Offer the program that writes what the page shows, until its next run: `function(*arguments)` as `file`.
 
-    The first argument is a request, or a list of requests; `result` is the attribute of the function's result to write.
+    The first argument is a request, or a list of requests; the others are values or `Made`. `result` is the attribute
+    of the function's result to write. `command` are the words after `python -m genmodels` that write the same.
     """
     st.session_state[_CODE] = program(function, *arguments, file=file, result=result)
+    if command:
+        st.session_state[_COMMAND] = command_line(command)
+
+
+def offer_text(function: Callable[..., str], *arguments: Any, command: Sequence[str] = (), **named: Any) -> None:
+    """As `offer_code`, for a function whose text the program prints; all arguments are values or `Made`."""
+    texts = [_argument(one) for one in arguments] + [f"{name}={_argument(one)}" for name, one in named.items()]
+    made = [one.function for one in (*arguments, *named.values()) if isinstance(one, Made)]
+    imports = _imports(function, *made)
+    st.session_state[_CODE] = f"{imports}\n\nprint({function.__name__}({', '.join(texts)}))\n"
+    if command:
+        st.session_state[_COMMAND] = command_line(command)
+
+
+def command_line(words: Sequence[str]) -> str:
+    """The command of these words after `python -m genmodels`."""
+    return shlex.join(["python", "-m", "genmodels", *words])
 
 
 def program(function: Callable[..., Any], *arguments: Any, file: str, result: str = "") -> str:
@@ -53,13 +104,11 @@ def program(function: Callable[..., Any], *arguments: Any, file: str, result: st
     first, *others = arguments
     requests = first if isinstance(first, list) else [first]
     variable = "requests" if isinstance(first, list) else "request"
-    names: dict[str, list[str]] = {}
-    for thing in (type(requests[0]), function):
-        names.setdefault(thing.__module__, []).append(thing.__name__)
-    imports = "\n".join(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names))
+    made = [other.function for other in others if isinstance(other, Made)]
+    imports = _imports(type(requests[0]), function, *made)
     texts = [_request(request) for request in requests]
     value = f"[{', '.join(texts)}]" if isinstance(first, list) else texts[0]
-    call = f"{function.__name__}({', '.join([variable, *map(repr, others)])}){result and f'.{result}'}"
+    call = f"{function.__name__}({', '.join([variable, *map(_argument, others)])}){result and f'.{result}'}"
     return f"""from pathlib import Path
 
 {imports}
@@ -67,6 +116,17 @@ def program(function: Callable[..., Any], *arguments: Any, file: str, result: st
 {variable} = {value}
 Path({file!r}).write_bytes({call})
 """
+
+
+def _imports(*things: Callable[..., Any]) -> str:
+    names: dict[str, set[str]] = {}
+    for thing in things:
+        names.setdefault(thing.__module__, set()).add(thing.__name__)
+    return "\n".join(f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names))
+
+
+def _argument(value: Any) -> str:
+    return value.text if isinstance(value, Made) else repr(value)
 
 
 def _request(request: ModelRequest) -> str:
@@ -116,7 +176,20 @@ def _open_file() -> None:
     upload_limits.accept("share_file", file, megabytes=_MEGABYTES)
     if file is None or st.session_state.get("share_opened") == file.file_id:
         return
-    view = view_file.read(file.getvalue()) or {}
+    _open_view(file.getvalue(), file.file_id)
+    st.warning(t("common.share.file_empty"), icon=":material/link_off:")
+
+
+def open_dropped() -> None:
+    """Open the view inside a file that was dropped onto the page just now."""
+    if (file := drop.dropped()) is not None:
+        _open_view(file)
+        st.toast(t("common.share.file_empty"), icon=":material/link_off:")
+
+
+def _open_view(file: bytes, file_id: str = "") -> None:
+    """Open the page with the view inside a file, which ends this run; return if there is no usable view."""
+    view = view_file.read(file) or {}
     page, parameters = view.get("page"), view.get("view")
     if (
         not isinstance(page, str)
@@ -124,17 +197,18 @@ def _open_file() -> None:
         or not isinstance(parameters, dict)
         or not all(isinstance(value, str) for value in parameters.values())
     ):
-        st.warning(t("common.share.file_empty"), icon=":material/link_off:")
         return
-    st.session_state["share_opened"] = file.file_id
+    st.session_state["share_opened"] = file_id
     known = {name: value for name, value in parameters.items() if name in address.PARAMETERS[page]}
     weights = view.get("weights")
     st.session_state["share_changed"] = weights is not None and weights != _weights(known)
     st.switch_page(f"{page}.py", query_params=known)
 
 
-def show(place: DeltaGenerator, page: str) -> None:
+def show(place: DeltaGenerator | None, page: str) -> None:
     """Show the button; its content is made when it is opened, after the page has written its address."""
+    if place is None:
+        return
     box = place.popover(
         t("common.share.button"),
         key="share",
@@ -158,6 +232,9 @@ def show(place: DeltaGenerator, page: str) -> None:
         if program := st.session_state.get(_CODE):
             st.markdown(t("common.share.code"))
             st.code(program, language="python", wrap_lines=True)
+        if command := st.session_state.get(_COMMAND):
+            st.markdown(t("common.share.command"))
+            st.code(command, language="bash", wrap_lines=True)
         _open_file()
 
 

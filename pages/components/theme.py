@@ -11,6 +11,7 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from genmodels.errors import GenmodelsError
+from pages.components.hidden import is_hidden
 from pages.components.i18n import t
 from pages.components.public_errors import without_commands_and_paths
 
@@ -82,7 +83,13 @@ def is_dark() -> bool:
 def page_title(title: str, intro: str) -> None:
     """Show the title of a page and its introduction."""
     st.title(title, anchor=False)
-    st.markdown(intro)
+    explain(intro)
+
+
+def explain(text: str) -> None:
+    """Show an explanation, unless the address hides explanations."""
+    if not is_hidden("explanation"):
+        st.markdown(text)
 
 
 def plain(text: str) -> str:

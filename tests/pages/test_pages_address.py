@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.components import hidden
 from pages.components.address import PARAMETERS
 from pages.components.i18n import t
-from tests.support.pages import open_page
+from tests.support.pages import open_page, submit_command, visible
 from tests.support.painting import GATED as GATED
+from tests.support.picture_files import encoded
 from tests.support.runs import SMALL_CGAN, SMALL_FLOW, save_run
 from tests.support.speech import SMALL as WAVENET
 from tests.support.stylizing import save_networks
 from tests.support.translation import SMALL as CYCLEGAN
+from tests.support.translation import photo
 
 NONSENSE = "zzz-9"
 GOOD: dict[str, dict[str, str]] = {
@@ -58,7 +61,7 @@ GOOD: dict[str, dict[str, str]] = {
     "data": {"view": "browse", "data": "digits", "split": "test", "class": "3", "shuffle": "7", "sheet": "2"},
     "train": {
         "recipe": "mnist_gan", "preset": "full", "data": "digits",
-        "set": "model.generator_lr~0.0003~~train.batch_size~64~~train.max_epochs~3", "run": "vae",
+        "set": "train.batch_size~48~~train.max_epochs~3.5", "run": "vae",
     },
     "runs": {"run": "cgan"},
 }  # fmt: skip
@@ -180,6 +183,67 @@ def test_a_view_without_a_parameter_has_its_default_and_the_menu_shows_the_last_
     assert app.number_input(key="latent_seed").value == 0
     assert app.slider(key="latent_axis_0").value == 1
     assert not app.session_state["latent_pins"]["cgan"]
+
+
+def test_a_link_to_changed_settings_of_a_training_restores_their_command(runs: Path) -> None:
+    changed = "model.noise~uniform~~model.generator_lr~0.0003~~train.max_epochs~3.5"
+    app = open_page("train", recipe="mnist_gan", preset="full", data="digits", set=changed)
+    assert not reports(app)
+    assert submit_command(app) == [
+        "mnist_gan", "--set", "model.noise=uniform", "--set", "model.generator_lr=0.0003",
+        "--set", "train.max_epochs=3.5", "--data", "digits",
+    ]  # fmt: skip
+    app.text_input(key="train_run_name").set_value("my own").run()
+    assert address(app)["set"] == changed, "the name of a run is the visitor's own"
+    app.query_params["set"] = "model.noise~uniform"
+    assert submit_command(app.run())[:3] == ["mnist_gan", "--set", "model.noise=uniform"]
+    assert app.text_input(key="train_run_name").value == "my own"
+    app.query_params.pop("set")
+    assert not [word for word in submit_command(app.run()) if word.startswith(("model.", "train."))]
+    for wrong in ("model.generator_lr~-1", "run.name~x", "data.path~x", "model.none~1", "train.max_epochs"):
+        (report,) = reports(open_page("train", recipe="mnist_gan", data="digits", set=wrong))
+        assert wrong in visible(report)
+
+
+def test_an_upload_is_not_in_the_address(runs: Path) -> None:
+    app = open_page("translate", model="cyclegan", image="3")
+    app.button_group(key="translate_source").set_value("upload").run()
+    assert "image" not in address(app)
+    assert "share_left_out" not in app.session_state
+    app.file_uploader(key="translate_upload").set_value([("mine.png", encoded(photo(40, 40)), "image/png")]).run()
+    assert address(app) == {"model": "cyclegan", "step": "10"}
+    app.session_state["share"] = True
+    assert t("common.share.left_out.file") in [entry.value for entry in app.run().caption]
+    app.query_params["image"] = "4"
+    app.run()
+    assert app.button_group(key="translate_source").value == "example"
+    assert "share_left_out" not in app.session_state
+
+
+def test_teaching_parameters_survive_navigation_and_each_falls_back_alone(runs: Path) -> None:
+    app = open_page("seeds", **GOOD["seeds"], hide="share,explanation", big="1", lang="en")
+    assert not reports(app)
+    assert address(app).items() >= {"hide": "share,explanation", "big": "1", "lang": "en"}.items()
+    assert t("seeds.intro") not in [entry.value for entry in app.markdown]
+    app.query_params.clear()
+    app.switch_page("conditional.py").run()
+    assert not reports(app)
+    assert address(app).items() >= {"hide": "share,explanation", "big": "1", "lang": "en"}.items()
+    assert t("conditional.intro") not in [entry.value for entry in app.markdown]
+    styles = "".join(entry.proto.body for entry in app.get("html"))
+    assert "zoom" in styles
+    assert "stSelectbox" not in styles, "controls are not hidden"
+    app.query_params["hide"] = "controls,nonsense"
+    app.query_params["lang"] = "xx"
+    app.query_params["big"] = "0"
+    found = reports(app.run())
+    assert len(found) == 2
+    assert all(f"`{group}`" in found[0] for group in hidden.GROUPS)
+    assert "xx" in found[1]
+    assert "English" in found[1]
+    assert address(app)["hide"] == "share,explanation", "the last valid value stays"
+    assert "big" not in address(app)
+    assert reports(app.run()) == found
 
 
 def test_the_gallery_drops_what_other_pages_left_in_its_address(runs: Path) -> None:

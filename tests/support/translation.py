@@ -21,17 +21,22 @@ _NETWORKS = ("model.resnet_channels=4", "model.residual_blocks=1", "model.discri
 SMALL = (*_NETWORKS, "model.init_std=null")
 
 
+def save_flowers(data: Path) -> None:
+    """Three photographs of each domain of `flowers_cyclegan`, in the data folder."""
+    for kind in ("daisy", "sunflowers"):
+        folder = data / "flower_photos" / kind
+        folder.mkdir(parents=True)
+        for number in range(3):
+            plain(RED).save(folder / f"{number}.jpg")
+
+
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Untrained CycleGANs of grey digits and of photographs whose data is missing, and a VAE."""
     monkeypatch.setenv("GENMODELS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setenv("GENMODELS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("GENMODELS_RUNS", str(tmp_path / "runs"))
-    for kind in ("daisy", "sunflowers"):
-        folder = tmp_path / "data" / "flower_photos" / kind
-        folder.mkdir(parents=True)
-        for number in range(3):
-            plain(RED).save(folder / f"{number}.jpg")
+    save_flowers(tmp_path / "data")
     save_run(tmp_path / "runs", "colour", "flowers_cyclegan", *SMALL, "data.size=32")
     save_run(tmp_path / "runs", "attending", "flowers_cyclegan", *SMALL, "data.size=32", "model.attention=true")
     save_run(

@@ -6,7 +6,7 @@ seconds and runs in short tasks, so that other visitors' requests run in between
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +126,15 @@ def classify(names: tuple[str, ...], *, ink: np.ndarray | None = None, index: in
         return Predictions(tile_png(x), label, tuple(predictions))
 
     return run(task)
+
+
+def prediction_table(names: Sequence[str], *, ink: np.ndarray | None = None, index: int = 0) -> str:
+    """The predictions of `classify` as text: a line per classifier with its digit and the output for each digit."""
+    predictions = classify(tuple(names), ink=ink, index=index)
+    lines = [f"{'':30} digit  " + " ".join(f"{digit:6}" for digit in range(CLASSES))]
+    for one in predictions.predictions:
+        lines.append(f"{one.name:30} {one.top:5}  " + " ".join(f"{value:6.3f}" for value in one.probabilities))
+    return "\n".join(lines)
 
 
 def digit_count() -> int:

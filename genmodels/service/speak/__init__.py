@@ -185,6 +185,15 @@ def generate(request: SpeakRequest, prefix: Sound | None = None) -> Generation:
     return generation
 
 
+def recorded(request: SpeakRequest) -> bytes:
+    """The WAV of a request, when it is generated. Raises what `generate` raises, and GenmodelsError if it fails."""
+    generation = generate(request)
+    generation.wait()
+    if generation.problem:
+        raise GenmodelsError(generation.problem)
+    return generation.sound.wav
+
+
 def generate_steps(request: SpeakRequest, steps: tuple[int, ...]) -> list[Generation]:
     """The same request at several saved steps, at most MAX_STEPS, whose slices take turns."""
     if not 1 <= len(steps) <= MAX_STEPS:

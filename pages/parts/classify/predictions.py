@@ -12,7 +12,7 @@ from genmodels.images import drawing
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import classify
 from genmodels.service.classify import Prediction, Predictions
-from pages.components import address, choice, source_picker
+from pages.components import address, choice, share, source_picker
 from pages.components.canvas import BRUSH
 from pages.components.i18n import t
 from pages.components.input_address import Input
@@ -42,6 +42,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
         if not names:
             st.info(t("classify.ask.none"), icon=":material/info:")
         elif ink is not None or index is not None:
+            _offer_code(names, ink, index)
             _predictions(infos, classify.classify(names, ink=ink, index=index or 0))
         elif not refused:
             st.info(t(f"classify.ask.empty_{source_picker.picked('classify')}"), icon=":material/draw:")
@@ -71,6 +72,15 @@ def address_input() -> Input:
 def _models_text(infos: dict[str, CheckpointInfo], names: tuple[str, ...]) -> str | None:
     """The chosen classifiers in the address; none for those that are chosen first."""
     return None if names == tuple(infos)[: classify.MAX_CLASSIFIERS] else ",".join(names) or None
+
+
+def _offer_code(names: tuple[str, ...], ink: np.ndarray | None, index: int | None) -> None:
+    """Offer the code for a test digit, or for the digit that the canvas opens with."""
+    if index is not None:
+        command = ["classify", *names, "--digit", str(index)]
+        share.offer_text(classify.prediction_table, names, index=index, command=command)
+    elif ink is _example():
+        share.offer_text(classify.prediction_table, names, ink=share.call(drawing.from_strokes, _EXAMPLE, BRUSH))
 
 
 def _pick(infos: dict[str, CheckpointInfo]) -> tuple[str, ...]:

@@ -48,4 +48,6 @@ def show(info: CheckpointInfo, step: int) -> None:
         if chosen is None or request is None:
             return  # the left column shows the reason
         st.markdown(t("paint.complete.text"))
+        if source_picker.picked("paint") == "example":
+            state.offer_code(request, memory.paint_index, known_rows)
         (codes if paint.has_codes(info) else watch).show(info, facts, request, chosen.image, known_rows, chosen.key)

@@ -10,7 +10,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
 from genmodels.service.paint import receptive_field
 from genmodels.service.paint.receptive_field import PixelCounts, ReceptiveFieldRequest
-from pages.components import view
+from pages.components import share, view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors
 from pages.parts.paint import state
@@ -62,18 +62,19 @@ def show(info: CheckpointInfo, step: int) -> None:
         view.write("paint", state.FIELD_FIELDS, step=view.step_text(info, step))
         state.write_pixel(facts, spot.row, spot.column)
     with right, friendly_errors():
-        fields = receptive_field.receptive_fields(
-            ReceptiveFieldRequest.parse(
-                {
-                    "model": info.name,
-                    "step": step,
-                    "row": spot.row,
-                    "column": spot.column,
-                    "kernel_size": memory.paint_kernel,
-                    "layers": memory.paint_layers,
-                }
-            )
+        request = ReceptiveFieldRequest.parse(
+            {
+                "model": info.name,
+                "step": step,
+                "row": spot.row,
+                "column": spot.column,
+                "kernel_size": memory.paint_kernel,
+                "layers": memory.paint_layers,
+            }
         )
+        name = f"{info.name}-receptive-fields.png"
+        share.offer_code(receptive_field.receptive_fields, request, file=name, result="png")
+        fields = receptive_field.receptive_fields(request)
         tiles = [_tile(kind, info, getattr(fields, kind)) for kind in _KINDS]
         board(
             fields.png,

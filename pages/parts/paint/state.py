@@ -11,9 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import paint
-from genmodels.service.paint import Facts, PaintRequest, receptive_field
+from genmodels.service.paint import Facts, PaintRequest, files, receptive_field
 from genmodels.service.paint.surprise import MAX_CLASSES
-from pages.components import address, choice, view
+from pages.components import address, choice, share, view
 from pages.components.i18n import t
 from pages.components.seed_input import seed_input
 from pages.components.view import Field
@@ -52,6 +52,24 @@ def write_address(info: CheckpointInfo, facts: Facts, step: int, request: PaintR
         others["temperature"] = None if request.temperature == 1 else f"{request.temperature:g}"
         others["levels"] = None if request.top_k is None else str(request.top_k)
     view.write("paint", _fields(info, facts), **others)
+
+
+def offer_code(request: PaintRequest, index: int | None = None, known_rows: int = 0) -> None:
+    """Offer the code of the request's images; with `index`, of completions of a test image."""
+    file = f"{request.model}-seed-{request.seed}.png"
+    options = {
+        "-n": request.count,
+        "--seed": request.seed,
+        "--label": request.label,
+        "--temperature": None if request.temperature == 1 else f"{request.temperature:g}",
+        "--top-k": request.top_k,
+        "--test-image": index,
+        "--rows": known_rows or None,
+        "--step": request.step,
+    }
+    words = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+    others = () if index is None else (index, known_rows)
+    share.offer_code(files.painted_png, request, *others, file=file, command=["paint", request.model, file, *words])
 
 
 def _sampling_fields(info: CheckpointInfo) -> list[Field]:

@@ -6,8 +6,9 @@ import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import paint
-from genmodels.service.paint import Facts, PaintRequest
+from genmodels.service.paint import Facts, PaintRequest, inputs
 from genmodels.service.paint.surprise import Surprise, surprise
+from pages.components import share, source_picker
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, plain
 from pages.parts.paint import source, state
@@ -37,6 +38,9 @@ def show(info: CheckpointInfo, step: int) -> None:
         request = PaintRequest.parse(
             {"model": info.name, "step": step, "count": 1, "label": label if label >= 0 else None}
         )
+        if source_picker.picked("paint") == "example":
+            image = share.call(inputs.test_image, info.name, memory.paint_index)
+            share.offer_code(surprise, request, image, file=f"{info.name}-surprise.png", result="png")
         result = surprise(request, chosen.image)
         memory.paint_width = facts.width
         row, column = state.middle(facts)

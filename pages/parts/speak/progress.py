@@ -129,7 +129,7 @@ def _complete(part: str, generation: Generation) -> None:
     row.download_button(
         t("speak.wav"),
         share.with_view(lambda: generation.sound.wav, view_of(generation.request)),
-        f"{_file_name(generation.request)}.wav",
+        f"{file_name(generation.request)}.wav",
         "audio/wav",
         key=f"speak_wav_{part}",
         icon=":material/download:",
@@ -153,6 +153,7 @@ def view_of(request: SpeakRequest) -> dict[str, str | None]:
     return {**speak_state.parameters(request), "model": request.model, "step": str(request.step)}
 
 
-def _file_name(request: SpeakRequest) -> str:
+def file_name(request: SpeakRequest) -> str:
+    """The name of a recording's file, without its ending."""
     parts = [request.model, request.label, request.speaker, f"seed-{request.seed}"]
     return "-".join(part.replace(" ", "_") for part in parts if part)

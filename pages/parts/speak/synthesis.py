@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
-from genmodels.service.speak import facts
-from pages.components import speak_state
+from genmodels.service import speak
+from genmodels.service.speak import SpeakRequest, facts
+from pages.components import share, speak_state
 from pages.components.i18n import t
 from pages.components.layout import workspace
 from pages.components.theme import friendly_errors
@@ -24,8 +25,32 @@ def show(info: CheckpointInfo) -> None:
         speak_state.write_address(info, request)
         progress.buttons("ask", request)
     with parts.result, friendly_errors():
-        if (generation := progress.current("ask")) is None:
+        generation = progress.current("ask")
+        _offer_code(request if generation is None else generation.request)
+        if generation is None:
             example.show()
         else:
             progress.result("ask", generation)
         st.markdown(t("speak.ask.text"))
+
+
+def _offer_code(request: SpeakRequest) -> None:
+    file = f"{progress.file_name(request)}.wav"
+    command = ["speak", request.model, file, *_options(request)]
+    share.offer_code(speak.recorded, request, file=file, command=command)
+
+
+def _options(request: SpeakRequest) -> list[str]:
+    """The request as options of the command."""
+    options = {
+        "--digit": request.label,
+        "--speaker": request.speaker,
+        "--seed": request.seed,
+        "--seconds": f"{request.seconds:g}",
+        "--temperature": None if request.temperature == 1 else f"{request.temperature:g}",
+        "--top-k": request.top_k,
+        "--guidance": None if request.guidance is None else f"{request.guidance:g}",
+        "--tempo": None if request.tempo == 1 else f"{request.tempo:g}",
+        "--step": request.step,
+    }
+    return [word for name, value in options.items() if value is not None for word in (name, str(value))]

@@ -9,7 +9,7 @@ from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import stylize
 from genmodels.service.large_images import ImageFile, result_name
 from genmodels.service.stylize import StylizeRequest
-from pages.components import address, choice, view
+from pages.components import address, assets, choice, share, source_picker, view
 from pages.components.before_after import Side, before_after
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
@@ -63,6 +63,7 @@ def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> Non
         elif not names:
             st.info(t("stylize.fast.none_chosen"), icon=":material/brush:")
         else:
+            _offer_code(infos[names[0]], content, longest)
             for name in names:
                 with friendly_errors():
                     _result(infos[name], content, longest)
@@ -95,6 +96,17 @@ def _pick(infos: dict[str, CheckpointInfo]) -> list[str]:
 def _title(info: CheckpointInfo) -> str:
     style = info.given_name or stylize.style_of(info) or t("stylize.fast.no_style")
     return t(f"stylize.fast.option.{'published' if info.published else 'run'}", style=style, name=info.name)
+
+
+def _offer_code(info: CheckpointInfo, content: ImageFile, longest: int | None) -> None:
+    """Offer the code of the first network for a bundled photograph."""
+    if source_picker.picked("stylize_content") != "example" or content.name not in assets.assets():
+        return
+    request = StylizeRequest.parse({"model": info.name, "step": info.steps[-1], "longest": longest})
+    file = result_name(content, info.name)
+    options = ["--longest", str(longest or 0), "--step", str(request.step)]
+    words = ["stylize", info.name, share.asset_path(content.name), file, *options]
+    share.offer_code(stylize.png, request, share.bundled(content.name), file=file, command=words)
 
 
 def _result(info: CheckpointInfo, content: ImageFile, longest: int | None) -> None:

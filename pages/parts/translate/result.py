@@ -10,8 +10,8 @@ from genmodels.errors import GenmodelsError
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import translate
 from genmodels.service.large_images import ImageFile, result_name
-from genmodels.service.translate import Cycle, Translation, TranslationRequest
-from pages.components import judge_note
+from genmodels.service.translate import Cycle, Translation, TranslationRequest, inputs
+from pages.components import judge_note, share, source_picker
 from pages.components.before_after import Side, before_after
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
@@ -61,6 +61,7 @@ def stored(info: CheckpointInfo) -> bool:
 
 def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, index: int, *, with_cycle: bool) -> None:
     names, place = _names(info, request), st.empty()
+    _offer_code(request, upload, result_name(upload, names[1]))
     result = translate.translate(request, upload, tile_progress(place, _short(upload.name)))
     cycle = None
     if with_cycle:
@@ -95,6 +96,19 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
         )
     if cycle is not None:
         _cycle(info, names, cycle, index)
+
+
+def _offer_code(request: TranslationRequest, upload: ImageFile, file: str) -> None:
+    """Offer the code for a bundled photograph or a test image."""
+    kind = source_picker.picked("translate")
+    if kind == "bundled":
+        options = ["--direction", "ab" if request.direction == "a_to_b" else "ba", "--detail", str(request.detail)]
+        words = ["translate", request.model, share.asset_path(upload.name), file, *options, "--step", str(request.step)]
+        share.offer_code(translate.png, request, share.bundled(upload.name), file=file, command=words)
+    elif kind == "example":
+        domain = 0 if request.direction == "a_to_b" else 1
+        image = share.call(inputs.test_image, request.model, domain, st.session_state.translate_index)
+        share.offer_code(translate.png, request, image, file=file)
 
 
 def _summary(upload: ImageFile, result: Translation) -> str:
