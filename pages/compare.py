@@ -16,7 +16,7 @@ from pages.components.i18n import has, t
 from pages.components.model_choice import pick_part
 from pages.components.page import model_page
 from pages.components.seed_input import seed_input
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.parts.compare import families, state
 from pages.parts.compare.metrics_table import MetricText, ValueText, metrics_table
 from pages.parts.compare.value_text import value_text
@@ -147,7 +147,7 @@ def _capitalised(text: str) -> str:
 
 def _table(chosen: list[CheckpointInfo], parameters: list[int]) -> None:
     st.header(t("compare.table.title"), anchor=False)
-    st.markdown(t("compare.table.text"))
+    explain(t("compare.table.text"))
     steps = [state.chosen(index)[1] for index in range(state.count())]
     rows = compare.table(chosen, steps, parameters)
     heads = [

@@ -20,7 +20,7 @@ from pages.components.numbers import percent, unbroken
 from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.components.view import Field
 
 _LAST_SEED = MAX_PAGE_SEED - conditional.STEPS
@@ -110,7 +110,7 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Conditio
                 key="conditional_every",
             )
         with right:
-            st.markdown(t("conditional.every.text"))
+            explain(t("conditional.every.text"))
             agreement = conditional.agreement(sheet)
             if agreement is None:
                 st.caption(t("conditional.every.no_judge"))
@@ -133,7 +133,7 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Conditio
 @st.fragment
 def _one_class(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalRequest) -> None:
     st.header(t("conditional.one.title"), anchor=False)
-    st.markdown(t("conditional.one.text"))
+    explain(t("conditional.one.text"))
     with friendly_errors():
         label = class_picker(
             names,
@@ -182,7 +182,7 @@ def _between(info: CheckpointInfo, names: tuple[str, ...], request: ConditionalR
     left, right = st.columns([4, 6], gap="medium")
     with friendly_errors():
         with left:
-            st.markdown(t("conditional.between.text"))
+            explain(t("conditional.between.text"))
             start, end = (
                 class_picker(
                     names,

@@ -12,7 +12,7 @@ from pages.components import address, share, view
 from pages.components.i18n import t
 from pages.components.model_choice import check_model, pick_model_and_step, pick_part
 from pages.components.page import model_page
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.components.tiles import Tile, row
 from pages.components.view import Field
 from pages.parts.manifold import comparison, denoising, latent_map, own_digit, scatter_plot
@@ -33,7 +33,7 @@ def _fields() -> list[Field]:
 def _grid(info: CheckpointInfo, step: int) -> None:
     left, right = st.columns([6, 4], gap="medium")
     with right:
-        st.markdown(t("manifold.grid.text"))
+        explain(t("manifold.grid.text"))
         chosen = st.segmented_control(
             t("manifold.grid.spacing"),
             ("even", "quantiles"),

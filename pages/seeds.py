@@ -18,7 +18,7 @@ from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model
 from pages.components.page import model_page
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.parts.seeds import arithmetic, charts, state
 from pages.parts.seeds.tile_texts import show, tile_text
 
@@ -89,7 +89,7 @@ def _pair(info: CheckpointInfo, study: SeedsRequest) -> int:
 def _between(info: CheckpointInfo, study: SeedsRequest, norms: NormDistribution) -> None:
     """Show linear and spherical interpolation, their norms and downloads."""
     st.header(t("seeds.between"), anchor=False)
-    st.markdown(t("seeds.between_text"))
+    explain(t("seeds.between_text"))
     with friendly_errors():
         pair = _pair(info, study)
         first, second = study.seeds[pair : pair + 2]
@@ -118,7 +118,7 @@ def _between(info: CheckpointInfo, study: SeedsRequest, norms: NormDistribution)
             if norms.dim < arithmetic.LOW_DIMENSIONS:
                 st.markdown(t("seeds.interpolation_text_low", dim=norms.dim))
             else:
-                st.markdown(t("seeds.interpolation_text"))
+                explain(t("seeds.interpolation_text"))
             _downloads(study, pair)
 
 
@@ -137,7 +137,7 @@ def _downloads(study: SeedsRequest, pair: int) -> None:
 @st.fragment
 def _table(study: SeedsRequest, norms: NormDistribution) -> None:
     st.header(t("seeds.table"), anchor=False)
-    st.markdown(t("seeds.table_text"))
+    explain(t("seeds.table_text"))
     shown = st.session_state.setdefault("seeds_table_shown", False)
 
     def toggle() -> None:

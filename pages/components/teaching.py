@@ -15,7 +15,7 @@ from pages.components.i18n import t
 
 T = TypeVar("T")
 _LANGUAGES = ("en",)
-_BIG = "frame_big"
+_BIG, _USED = "frame_big", "frame_used"
 # Widgets that change what is shown; a component such as the latent pad is the picture itself and stays.
 _WIDGETS = (
     *(
@@ -48,6 +48,9 @@ _BIG_STYLE = """
 def read() -> None:
     """Set the session to what the address requests, and write it back; call it at the start of each page's run."""
     memory = st.session_state
+    if not memory.get(_USED) and not any(name in st.query_params for name in address.FRAME_PARAMETERS):
+        return  # a millisecond less for nearly all visitors
+    memory[_USED] = True
     groups = _requested("hide", _groups, address.one_of(hidden.GROUPS))
     if groups is not None:
         memory[hidden.KEY] = groups

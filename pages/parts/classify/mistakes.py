@@ -11,7 +11,7 @@ from genmodels.service.classify import Confusion
 from pages.components import missing_data
 from pages.components.i18n import t
 from pages.components.numbers import percent
-from pages.components.theme import is_dark
+from pages.components.theme import explain, is_dark
 from pages.components.tiles import Tile, flow
 
 # Contrast with the strongest cell: 6 to 1 in the light theme, 5 to 1 in the dark one.
@@ -21,7 +21,7 @@ _DIGITS = [str(digit) for digit in range(classify.CLASSES)]
 
 def show(info: CheckpointInfo) -> None:
     """Show the matrix on the left, its summary on the right, the mistakes below."""
-    st.markdown(t("classify.mistakes.text"))
+    explain(t("classify.mistakes.text"))
     with st.spinner(t("classify.mistakes.busy")):
         confusion = classify.confusion(info.name)
     new = classify.is_unseen(info.name)
@@ -61,7 +61,7 @@ def show(info: CheckpointInfo) -> None:
     if not confusion.worst:
         st.markdown(t("classify.mistakes.none"))
         return
-    st.markdown(t("classify.mistakes.worst_text"))
+    explain(t("classify.mistakes.worst_text"))
     tiles = []
     for mistake in confusion.worst:
         values = {

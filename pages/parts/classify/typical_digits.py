@@ -11,6 +11,7 @@ from genmodels.service.classify import typical
 from genmodels.service.classify.typical import Typical, TypicalRequest
 from pages.components import view
 from pages.components.i18n import t
+from pages.components.theme import explain
 from pages.components.tiles import Tile, flow
 
 _STARTS = ("mean", "grey", "noise")
@@ -24,7 +25,7 @@ FIELDS = (
 
 def show(info: CheckpointInfo) -> None:
     """Two rows of ten images: maximised without a constraint, and with a smoothness penalty."""
-    st.markdown(t("classify.typical.text"))
+    explain(t("classify.typical.text"))
     left, right = st.columns(2, gap="medium")
     with left:
         start = st.segmented_control(

@@ -11,7 +11,7 @@ from genmodels.evaluation.metric_table import meaning_of
 from genmodels.service import compare, families
 from genmodels.service.families import COLUMNS, TIMED, FamilyRow
 from pages.components.i18n import has, t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.parts.compare.families_table import Cell, Heading, families_table
 from pages.parts.compare.value_text import value_text
 
@@ -26,7 +26,7 @@ def show() -> None:
     if not rows:
         st.info(t("compare.families.empty"), icon=":material/category:")
         return
-    st.markdown(t("compare.families.text"))
+    explain(t("compare.families.text"))
     table = st.container()
     if st.button(
         t("compare.families.measure"),

@@ -15,7 +15,7 @@ from genmodels.service.datasets import Tile as DatasetTile
 from pages.components import address, choice, missing_data, tiles, view
 from pages.components.i18n import has, t
 from pages.components.number_field import whole_number
-from pages.components.theme import error_box, friendly_errors, in_chart, plain
+from pages.components.theme import error_box, explain, friendly_errors, in_chart, plain
 from pages.components.view import Field
 
 _SIDE = 84
@@ -267,7 +267,7 @@ def _caption(sheet: Sheet) -> None:
 def _means(entry: Entry, spec: DataSpec) -> None:
     if spec.classes:
         st.header(t("data.mean.title"), anchor=False)
-        st.markdown(t("data.mean.intro"))
+        explain(t("data.mean.intro"))
     else:  # one image, in place of the chart of class counts
         st.markdown(f"**{t('data.mean.title')}**")
         st.caption(t("data.mean.intro_plain"))

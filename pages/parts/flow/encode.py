@@ -19,7 +19,7 @@ from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.numbers import percent, unbroken
 from pages.components.strip import TileText
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.components.tiles import Tile, row
 from pages.parts.flow import settings
 
@@ -31,7 +31,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     left, right = st.columns([4, 6], gap="large")
     known: KnownImage | None = None
     with left, friendly_errors():
-        st.markdown(t("flow.encode.text"))
+        explain(t("flow.encode.text"))
         known = _source(info)
     with left:
         number = _condition(info)
@@ -145,7 +145,7 @@ def _noise(info: CheckpointInfo, encoded: Encoded, label: int | None) -> None:
 def _classes(info: CheckpointInfo, request: EncodeRequest, encoded: Encoded, known: KnownImage) -> None:
     names = info.condition_names
     st.header(t("flow.encode.classes_title"), anchor=False)
-    st.markdown(t("flow.encode.classes_text"))
+    explain(t("flow.encode.classes_text"))
     tiles = []
     for index in range(encoded.count):
         read = encoded.predictions[index] if encoded.predictions else None

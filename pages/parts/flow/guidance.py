@@ -16,7 +16,7 @@ from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
 from pages.components.numbers import percent
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.parts.flow import charts, settings
 
 _METRICS = ("agreement", "precision", "recall")
@@ -52,7 +52,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
 
 
 def _samples(info: CheckpointInfo, request: ScalesRequest) -> None:
-    st.markdown(t("flow.scales.text"))
+    explain(t("flow.scales.text"))
     with st.spinner(t("flow.busy")):
         sheet = guidance.sheet(request)
     name, scales = info.condition_names[request.label], [f"{scale:g}" for scale in SCALES]

@@ -12,7 +12,7 @@ from pages.components import share
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.components.tiles import Tile, row
 from pages.parts.flow import charts, settings
 
@@ -33,7 +33,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     settings.write_address(info, config)
     share.offer_code(solvers.compare_png, request, file=f"{info.name}-solvers-{request.seed}.png")
     with right, friendly_errors():
-        st.markdown(t("flow.solving.text"))
+        explain(t("flow.solving.text"))
         if "average" in config.solvers:
             st.markdown(t("flow.solving.average"))
         with st.spinner(t("flow.busy")):

@@ -14,7 +14,7 @@ from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
 from pages.components.layout import wide_workspace
 from pages.components.numbers import percent, unbroken
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.parts.flow import settings
 from pages.parts.flow.player import FilmTile, player
 
@@ -84,7 +84,7 @@ def _files(info: CheckpointInfo, request: FlowRequest) -> None:
 
 def _strip(film: Film, request: FlowRequest) -> None:
     st.header(t("flow.watch.strip_title", seed=request.seed), anchor=False)
-    st.markdown(t("flow.watch.strip_text"))
+    explain(t("flow.watch.strip_text"))
     png, times = flow.strip_png(request, _STRIP)
     heads = [f"{time:.3g}" for time in times]
     texts = [

@@ -10,6 +10,7 @@ from genmodels.service.manifold import Plane
 from genmodels.service.manifold.scatter_image import map_png, with_ticks
 from pages.components import choice
 from pages.components.i18n import t
+from pages.components.theme import explain
 from pages.components.tiles import Tile, row
 from pages.parts.manifold import scatter_plot
 from pages.parts.manifold.latent_map import data_caption
@@ -28,7 +29,7 @@ def show(infos: dict[str, CheckpointInfo]) -> None:
             query_params={"recipe": "mnist_autoencoder_2d"},
         )
         return
-    st.markdown(t("manifold.beside.text"))
+    explain(t("manifold.beside.text"))
     names = list(infos)
     point = next((name for name in names if not manifold.has_capability(infos[name], "posterior")), names[-1])
     first = {"left": point, "right": next(name for name in names if name != point)}

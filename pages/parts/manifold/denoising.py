@@ -15,7 +15,7 @@ from pages.components.number_field import whole_number
 from pages.components.numbers import percent
 from pages.components.page import by_name, no_models
 from pages.components.seed_input import set_random
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.components.tiles import Tile, row
 
 _SALT_BRUSH = 0.05
@@ -43,7 +43,7 @@ def show() -> None:
         if not infos:
             no_models("manifold.denoise.none", recipe="mnist_denoising_autoencoder")
             return
-        st.markdown(t("manifold.denoise.text"))
+        explain(t("manifold.denoise.text"))
         left, right = st.columns([4, 6], gap="medium")
         with left:
             info = _pick(infos)

@@ -13,7 +13,7 @@ from genmodels.service.manifold.encoding import Encoded
 from genmodels.service.manifold.scatter_image import map_png, with_ticks, zoom_png
 from pages.components import source_picker
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.components.tiles import Tile, row
 from pages.parts.manifold import scatter_plot
 from pages.parts.manifold.latent_map import data_caption
@@ -26,7 +26,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         return
     left, right = st.columns([4, 6], gap="medium")
     with left:
-        st.markdown(t("manifold.draw.text"))
+        explain(t("manifold.draw.text"))
         drawn = source_picker.draw_digit("manifold")
         uploaded = source_picker.upload_file("manifold", "manifold.draw", drawing.SUFFIXES)
     with right, friendly_errors():

@@ -9,7 +9,7 @@ from genmodels.service import paint
 from genmodels.service.dataset_images import tile_png
 from pages.components import source_picker
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.components.tiles import Tile, row
 from pages.parts.paint import codes, source, state, watch
 
@@ -47,7 +47,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             st.info(t("paint.complete.empty"), icon=":material/draw:")
         if chosen is None or request is None:
             return  # the left column shows the reason
-        st.markdown(t("paint.complete.text"))
+        explain(t("paint.complete.text"))
         if source_picker.picked("paint") == "example":
             state.offer_code(request, memory.paint_index, known_rows)
         (codes if paint.has_codes(info) else watch).show(info, facts, request, chosen.image, known_rows, chosen.key)

@@ -12,7 +12,7 @@ from genmodels.service.paint import receptive_field
 from genmodels.service.paint.receptive_field import PixelCounts, ReceptiveFieldRequest
 from pages.components import share, view
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.parts.paint import state
 from pages.parts.paint.board import BoardTile, Spot, board, is_held, picked
 
@@ -91,7 +91,7 @@ def show(info: CheckpointInfo, step: int) -> None:
             on_pick=_picked,
         )
         _legend()
-        st.markdown(t("paint.field.text"))
+        explain(t("paint.field.text"))
         if not fields.plain.blind:
             st.caption(t("paint.field.none_here"))
 

@@ -10,7 +10,7 @@ from genmodels.latent.norms import NormDistribution
 from genmodels.service import seeds
 from genmodels.service.seeds import SeedsRequest, Tile
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.parts.seeds import charts, state, tile_texts
 from pages.parts.seeds.tile_texts import signed, tile_text
 
@@ -31,7 +31,7 @@ _EXAMPLES = {
 def show(study: SeedsRequest, norms: NormDistribution, trained: bool) -> None:
     """Show the expression, its equation of images, and its norm; `trained`: the model was trained on random z."""
     st.header(t("seeds.arithmetic"), anchor=False)
-    st.markdown(t("seeds.arithmetic_text"))
+    explain(t("seeds.arithmetic_text"))
     text = st.text_input(
         t("seeds.expression"),
         key="seeds_expression",

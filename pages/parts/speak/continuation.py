@@ -12,7 +12,7 @@ from genmodels.service.speak.sound import Sound
 from pages.components import address, speak_state
 from pages.components.i18n import t
 from pages.components.layout import workspace
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.parts.speak import progress, source
 
 _SHORTEST = speak_state.BEGINNING[0]
@@ -20,7 +20,7 @@ _SHORTEST = speak_state.BEGINNING[0]
 
 def show(info: CheckpointInfo) -> None:
     """Show the recording and the settings on the left, the result on the right."""
-    st.markdown(t("speak.continue.text"))
+    explain(t("speak.continue.text"))
     parts = workspace("speak")
     audio = facts.audio_facts(info.name)
     with parts.controls, friendly_errors():

@@ -10,7 +10,7 @@ from genmodels.service.speak.sound import HOPS, LENGTHS, RATE, Sound, TwoTones
 from genmodels.signal.fourier import WINDOWS, Window, main_lobe
 from pages.components import address, choice, speak_state
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.parts.speak import charts, source
 from pages.parts.speak.charts import COLOURS, GREY
 
@@ -27,7 +27,7 @@ def read_address() -> None:
 
 def show() -> None:
     """Show window, length and hop; below them two tones and a recording."""
-    st.markdown(t("speak.fourier.text"))
+    explain(t("speak.fourier.text"))
     window, length, hop = _controls()
     lobe, apart = main_lobe(window, length, RATE)
     milliseconds = f"{1_000 * length / RATE:.0f}"
@@ -84,7 +84,7 @@ def _two_tones(window: Window, length: int) -> None:
     memory.setdefault("speak_apart", 300)
     memory.setdefault("speak_weaker", 40)
     with left:
-        st.markdown(t("speak.fourier.tones_text"))
+        explain(t("speak.fourier.tones_text"))
         for name, ends, step, unit in (
             ("apart", speak_state.APART, 10, "Hz"),
             ("weaker", speak_state.WEAKER, 5, "dB"),
@@ -140,7 +140,7 @@ def _recording(window: Window, length: int, hop: int) -> None:
     memory = st.session_state
     memory.setdefault("speak_at", 40)
     with left:
-        st.markdown(t("speak.fourier.recording_text"))
+        explain(t("speak.fourier.recording_text"))
         recording = source.pick("fourier", sound.recordings_config(), RATE)
         if recording is None:
             return

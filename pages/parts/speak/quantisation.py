@@ -9,7 +9,7 @@ from genmodels.service.speak import sound
 from genmodels.service.speak.sound import LEVELS, RATE
 from pages.components import address
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.parts.speak import charts, source
 from pages.parts.speak.charts import COLOURS, GREY
 
@@ -22,7 +22,7 @@ def read_address() -> None:
 
 def show() -> None:
     """Show recording and number of levels on the left, the quantised recording on the right."""
-    st.markdown(t("speak.levels.text"))
+    explain(t("speak.levels.text"))
     left, right = st.columns([4, 6], gap="large")
     memory = st.session_state
     if memory.get("speak_levels") not in LEVELS:

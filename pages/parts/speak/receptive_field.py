@@ -14,7 +14,7 @@ from genmodels.service.speak.facts import AudioFacts
 from pages.components import address, view
 from pages.components.i18n import t
 from pages.components.model_choice import pick_step
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.parts.speak import charts
 from pages.parts.speak.charts import COLOURS, GREY
 
@@ -47,7 +47,7 @@ def show(info: CheckpointInfo) -> None:
         st.header(t("speak.past.receptive_field"), anchor=False)
         _fields(audio)
     st.header(t("speak.past.influence"), anchor=False)
-    st.markdown(t("speak.past.influence_text"))
+    explain(t("speak.past.influence_text"))
     with friendly_errors():
         step = pick_step("speak", info)
         address.write("speak", "step", view.step_text(info, step))

@@ -12,7 +12,7 @@ from pages.components import speak_state
 from pages.components.i18n import t
 from pages.components.layout import workspace
 from pages.components.speak_state import in_words
-from pages.components.theme import error_box, friendly_errors, plain
+from pages.components.theme import error_box, explain, friendly_errors, plain
 from pages.components.waiting import line_text
 from pages.parts.speak import charts
 
@@ -22,7 +22,7 @@ _COLUMNS = 3
 
 def show(info: CheckpointInfo) -> None:
     """Show the settings on the left, one player per step on the right."""
-    st.markdown(t("speak.steps.text"))
+    explain(t("speak.steps.text"))
     steps = speak.comparison_steps(info)
     if len(steps) < 2:
         st.info(t("speak.steps.one"), icon=":material/history:")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import speak
 from genmodels.service.speak import SpeakRequest, facts
 from pages.components import share, speak_state
 from pages.components.i18n import t
 from pages.components.layout import workspace
-from pages.components.theme import friendly_errors
+from pages.components.theme import explain, friendly_errors
 from pages.parts.speak import example, progress
 
 
@@ -31,7 +29,7 @@ def show(info: CheckpointInfo) -> None:
             example.show()
         else:
             progress.result("ask", generation)
-        st.markdown(t("speak.ask.text"))
+        explain(t("speak.ask.text"))
 
 
 def _offer_code(request: SpeakRequest) -> None:

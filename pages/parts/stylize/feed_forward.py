@@ -14,7 +14,7 @@ from pages.components.before_after import Side, before_after
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
 from pages.components.page import by_name, no_models
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.components.tile_progress import tile_progress
 
 _TRAINING = 0
@@ -33,7 +33,7 @@ _MAX_NETWORKS = 4
 def show(content: ImageFile | None) -> None:
     """Show the pickers of networks and size, and the stylised photographs."""
     st.header(t("stylize.fast.title"), anchor=False)
-    st.markdown(t("stylize.fast.intro"))
+    explain(t("stylize.fast.intro"))
     infos = by_name(stylize.checkpoints())
     if infos:
         st.fragment(_results)(content, infos)

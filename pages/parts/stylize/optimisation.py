@@ -10,7 +10,7 @@ from genmodels.training import estimate
 from pages.components import address, assets, metrics_tail, run_actions, run_curves, run_previews, run_view
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
-from pages.components.theme import friendly_errors, plain
+from pages.components.theme import explain, friendly_errors, plain
 from pages.components.tiles import Tile, row
 from pages.parts.stylize import settings, source
 from train_jobs import Job
@@ -25,7 +25,7 @@ def show(content: ImageFile | None) -> None:
     Without a run there is a stored example; a public server starts no jobs and shows only that.
     """
     st.header(t("stylize.slow.title"), anchor=False)
-    st.markdown(t("stylize.slow.intro"))
+    explain(t("stylize.slow.intro"))
     left, right = st.columns([4, 6], gap="large")
     if train_jobs.public_mode():
         with left:
