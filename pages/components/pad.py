@@ -128,7 +128,8 @@ function create(root) {
   };
 
   const follow = event => {
-    const box = canvas.getBoundingClientRect(), edge = 22, inner = box.width - 2 * edge;
+    const box = canvas.getBoundingClientRect(), edge = 22 * box.width / canvas.clientWidth;   // enlarged on a projector
+    const inner = box.width - 2 * edge;
     const [x0, x1] = self.data.x_range, [y0, y1] = self.data.y_range;
     move(x0 + (event.clientX - box.left - edge) / inner * (x1 - x0),
          y1 - (event.clientY - box.top - edge) / inner * (y1 - y0));

@@ -31,17 +31,21 @@ _WIDGETS = (
     *("stFileUploader", "stTextInput", "stTextArea", "stDownloadButton", "stCameraInput", "stAudioInput", "stPageLink"),
 )
 _SELECTOR = ", ".join(f'[data-testid="{name}"]' for name in _WIDGETS)
+_CONTENT = ".stBidiComponent, " + ", ".join(
+    f'[data-testid="{name}"]'
+    for name in ("stMarkdown", "stHeading", "stImage", "stAudio", "stPlotlyChart", "stDataFrame", "stAlert", "stCode")
+)
 _STYLES = {
     "controls": f"""
 [data-testid="stMain"] [data-testid="stElementContainer"]:has({_SELECTOR}) {{ display: none; }}
 .stVerticalBlock[class*="_workspace"] {{ display: flex; }}
-[data-testid="stColumn"]:not(:has([data-testid="stElementContainer"]:not(:has({_SELECTOR})))) {{ display: none; }}""",
+[data-testid="stColumn"]:not(:has({_CONTENT})) {{ display: none; }}""",
     "navigation": """
 [data-testid="stHeader"], [data-testid="stSidebar"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding-top: 1rem; }""",
 }
 _BIG_STYLE = """
-[data-testid="stMainBlockContainer"] { zoom: 1.4; }
+[data-testid="stMainBlockContainer"] { zoom: 1.4; padding: 3rem 2rem; }
 [data-testid="stSidebar"] { display: none; }"""
 
 
