@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from genmodels import latent, service
+from genmodels import service
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.seeding import MAX_PAGE_SEED, MIN_PAGE_SEED
 from genmodels.service import Point
-from pages.components import judge_note, pad, share
+from pages.components import judge_note, share
 from pages.components.choice import choose
 from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
@@ -18,7 +18,7 @@ from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.numbers import percent
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
-from pages.parts.latent import link, state
+from pages.parts.latent import image_pad, link, state
 from pages.parts.latent.image_view import image_view
 
 _POLL_SECONDS = 3
@@ -33,30 +33,6 @@ def _show_image(info: CheckpointInfo, point: Point, step: int) -> None:
     alt = t("latent.picture_alt", title=info.title, step=f"{step:,}")
     image_view(image.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
     judge_note.untrained(step, image.prediction)
-
-
-def _show_pad(names: list[str]) -> None:
-    memory = st.session_state
-    if memory.latent_pad_mode == "seeds":
-        x_range, y_range = state.plane_window()
-        view = pad.PadView(
-            x_range,
-            y_range,
-            "",
-            "",
-            t("latent.pad_label_seeds"),
-            points=[
-                (x, y, str(latent.seed_at(int(x), int(y))))
-                for x in (x_range[0] + i for i in range(7))
-                for y in (y_range[0] + i for i in range(7))
-            ],
-        )
-    else:
-        limits = (-state.LIMIT, state.LIMIT)
-        x_label, y_label = names[memory.latent_pad_x], names[memory.latent_pad_y]
-        label = t("latent.pad_label", x=x_label, y=y_label)
-        view = pad.PadView(limits, limits, x_label, y_label, label, rings=(1.0, 2.0, 3.0))
-    pad.pad(view, state.pad_position(), key="latent_pad", on_move=state.on_pad, moved=memory.latent_moved)
 
 
 def _pad_controls(names: list[str]) -> None:
@@ -224,7 +200,7 @@ def _stage(info: CheckpointInfo, step: int, names: list[str], current: dict[str,
         with left:
             _show_image(info, current["point"], step)
         with right:
-            _show_pad(names)
+            image_pad.show(info, current["point"], names)
     if state.drag_has_ended():
         st.rerun()
 

@@ -88,12 +88,12 @@ def render(point: Point, *, judged: bool = True) -> RenderedImage:
 
     Raises UnknownNameError, CheckpointError or CapabilityError.
     """
-    examples = _examples_for(point)
+    examples = examples_for(point)
     judged = judged and has_judge(point.model)
 
     def task() -> RenderedImage:
         model, key = model_of(point.model, point.step)
-        pixels = _decode(model, _z(model, key, point, examples), condition_of(model, [point.label]))
+        pixels = _decode(model, z_of(model, key, point, examples), condition_of(model, [point.label]))
         image = to_image(pixels)
         prediction = predict(pixels) if judged else None
         return RenderedImage(preview.png(image, compress_level=1), image.width, image.height, prediction)
@@ -103,11 +103,11 @@ def render(point: Point, *, judged: bool = True) -> RenderedImage:
 
 def render_enlarged(point: Point, side: int = 560) -> bytes:
     """The image at a point as a file, enlarged by an integer factor to about `side` pixels."""
-    examples = _examples_for(point)
+    examples = examples_for(point)
 
     def task() -> bytes:
         model, key = model_of(point.model, point.step)
-        pixels = _decode(model, _z(model, key, point, examples), condition_of(model, [point.label]))
+        pixels = _decode(model, z_of(model, key, point, examples), condition_of(model, [point.label]))
         return preview.png(enlarge(to_image(pixels), side))
 
     return run(task)
@@ -124,11 +124,11 @@ def walk_gif(points: Sequence[Point], *, frames: int = 16, side: int = 196, mill
         )
     if len({point.model for point in points}) > 1:
         raise GenmodelsError("a walk stays in one model; remove the pins of the others")
-    examples = _examples_for(*points)
+    examples = examples_for(*points)
 
     def ends() -> tuple[list[Tensor], list[Condition]]:
         model, _ = model_of(points[0].model, points[0].step)
-        stops = [_z(*model_of(point.model, point.step), point, examples) for point in points]
+        stops = [z_of(*model_of(point.model, point.step), point, examples) for point in points]
         if latent_dim(model) == 0:
             raise CapabilityError(f"{points[0].model} generates from a constant; there is nowhere to walk")
         return stops, [condition_of(model, [point.label]) for point in points]
@@ -177,7 +177,7 @@ def thumbnail(name: str, step: int | None = None, *, columns: int = 6, rows: int
 def axes_count(name: str, step: int | None, axes: Axes) -> int:
     """The number of sliders: at most MAX_AXES, fewer if z or the first layer has fewer directions."""
     point = Point(model=name, step=step, axes=axes)
-    examples = _examples_for(point)
+    examples = examples_for(point)
 
     def task() -> int:
         model, key = model_of(name, step)
@@ -194,7 +194,8 @@ def latent_checkpoints() -> tuple[CheckpointInfo, ...]:
 # --------------------------------------------------------------------- on the inference thread
 
 
-def _z(model: Model, key: ModelKey, point: Point, examples: Tensor | None) -> Tensor:
+def z_of(model: Model, key: ModelKey, point: Point, examples: Tensor | None) -> Tensor:
+    """The z (d,) of a point, with the `examples_for` it; raises CapabilityError for a model without a latent space."""
     dim = latent_dim(model)
     if dim == 0:
         return torch.empty(0)
@@ -250,7 +251,7 @@ def estimate_of(spec: Spec) -> Estimate:
 # --------------------------------------------------------------------- on the caller's thread: files only
 
 
-def _examples_for(*points: Point) -> Tensor | None:
+def examples_for(*points: Point) -> Tensor | None:
     """Real images for principal components, read once per data set; None if no point needs them."""
     principal = next((point for point in points if point.axes == "principal"), None)
     if principal is None:

@@ -22,8 +22,11 @@ class PadView:
     label: str
     rings: Sequence[float] = ()
     points: Sequence[tuple[float, float, str]] = ()
-    backdrop: str = ""
-    """Data URL of a background image that covers exactly the two ranges."""
+    backdrop: str | None = ""
+    """Data URL of a background image that covers exactly the two ranges; None keeps the last one."""
+    backdrop_alpha: float = 1.0
+    pending: bool = False
+    """Whether the pad is to report when it has not changed for a moment."""
 
 
 _CSS = """
@@ -37,11 +40,12 @@ canvas { width: 100%; height: 100%; display: block; border-radius: inherit; }
 
 _JS = """
 const INTERVAL = 50;                       // ms between two messages while dragging
+const REST = 250;                          // ms without a change
 const instances = new WeakMap();
 
 function create(root) {
   const pad = root.querySelector(".pad"), canvas = root.querySelector("canvas"), context = canvas.getContext("2d");
-  const self = { x: 0, y: 0, dragging: false, seen: null, data: null, send: null, timer: 0, last: 0 };
+  const self = { x: 0, y: 0, dragging: false, seen: null, data: null, send: null, timer: 0, rest: 0, last: 0 };
   let backdrop = null;
   const clamp = (v, [low, high]) => Math.min(high, Math.max(low, v));
 
@@ -63,7 +67,19 @@ function create(root) {
     const { x_range, y_range } = self.data;
     const x_axis = clamp(0, x_range), y_axis = clamp(0, y_range);
 
-    if (backdrop && backdrop.complete) context.drawImage(backdrop, 22, 22, size - 44, size - 44);
+    if (backdrop && backdrop.complete) {
+      context.globalAlpha = self.data.backdrop_alpha;
+      context.imageSmoothingEnabled = false;
+      context.drawImage(backdrop, 22, 22, size - 44, size - 44);
+      context.globalAlpha = 1;
+    }
+    const write = (words, x, y) => {         // with a halo, to be read over images
+      if (backdrop) {
+        context.strokeStyle = color("--st-background-color"); context.lineWidth = 3; context.lineJoin = "round";
+        context.strokeText(words, x, y);
+      }
+      context.fillText(words, x, y);
+    };
 
     context.lineWidth = 1;
     context.strokeStyle = text;
@@ -90,13 +106,13 @@ function create(root) {
       context.globalAlpha = 0.45;
       context.beginPath(); context.arc(px, py, 2.5, 0, 2 * Math.PI); context.fill();
       context.globalAlpha = 0.75;
-      context.fillText(name, px, py - 7);
+      write(name, px, py - 7);
     }
     context.globalAlpha = 0.8;
     context.textAlign = "right";
-    context.fillText(self.data.x_label, size - 8, toPixel(0, y_axis, size)[1] + (self.data.rings.length ? 16 : 10));
+    write(self.data.x_label, size - 8, toPixel(0, y_axis, size)[1] + (self.data.rings.length ? 16 : 10));
     context.textAlign = "left";
-    context.fillText(self.data.y_label, self.data.rings.length ? toPixel(x_axis, 0, size)[0] + 7 : 8, 16);
+    write(self.data.y_label, self.data.rings.length ? toPixel(x_axis, 0, size)[0] + 7 : 8, 16);
     context.globalAlpha = 1;
 
     const [kx, ky] = toPixel(self.x, self.y, size);
@@ -154,19 +170,22 @@ function create(root) {
   return self;
 }
 
-export default function ({ parentElement, data, setStateValue }) {
+export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
   let self = instances.get(parentElement);
   if (!self) { self = create(parentElement); instances.set(parentElement, self); }
   self.data = data.view;
-  self.setBackdrop(data.view.backdrop);
+  if (data.view.backdrop !== null) self.setBackdrop(data.view.backdrop);
   self.send = setStateValue;
   parentElement.querySelector(".pad").setAttribute("aria-label", data.view.label);
   // Python moves the knob only if it changed something itself (a slider, reset): echoes of a drag come late.
   if (self.seen !== data.moved && !self.dragging) { self.x = data.x; self.y = data.y; }
   self.seen = data.moved;
   self.draw();
+  clearTimeout(self.rest);
+  if (data.view.pending)
+    self.rest = setTimeout(() => { if (!self.dragging) setTriggerValue("rest", true); }, REST);
   // Called on theme changes too, so each call releases what it created; also runs when the pad is removed.
-  return () => { clearTimeout(self.timer); self.observer.disconnect(); };
+  return () => { clearTimeout(self.timer); clearTimeout(self.rest); self.observer.disconnect(); };
 }
 """
 _component = st.components.v2.component(
@@ -177,13 +196,25 @@ _component = st.components.v2.component(
 )
 
 
-def pad(view: PadView, at: tuple[float, float], *, key: str, on_move: Callable[[], None], moved: int) -> None:
-    """Show the pad. The knob moves to `at` only when `moved` has changed.
+def pad(
+    view: PadView,
+    at: tuple[float, float],
+    *,
+    key: str,
+    on_move: Callable[[], None],
+    moved: int,
+    on_rest: Callable[[], None] | None = None,
+) -> None:
+    """Show the pad. The knob moves to `at` only when `moved` has changed. `on_rest`: see `PadView.pending`.
 
     Pass the same `moved` during a drag: responses come late, and the knob must not follow them.
     """
     data = {"view": asdict(view), "x": at[0], "y": at[1], "moved": moved}
-    _component(key=key, data=data, on_at_change=on_move)
+    _component(key=key, data=data, on_at_change=on_move, on_rest_change=on_rest or _ignore)
+
+
+def _ignore() -> None:
+    """The callback of a pad that does not report its rest."""
 
 
 def position(key: str) -> tuple[float, float] | None:

@@ -26,7 +26,17 @@ from genmodels.runs.folder import RunFolder
 from genmodels.service.cache import LRU
 from genmodels.service.dataset_images import modified, test_images, tile_png
 from genmodels.service.fair_queue import background
-from genmodels.service.inference import ModelKey, PredictedClass, has_judge, in_slices, model_of, plain, predict, run
+from genmodels.service.inference import (
+    ModelKey,
+    PredictedClass,
+    has_judge,
+    in_slices,
+    key_of,
+    model_of,
+    plain,
+    predict,
+    run,
+)
 from genmodels.service.requests import ModelRequest
 
 REACH, GRID_SIDE, NEIGHBOURS = 4.0, 15, 5
@@ -138,6 +148,14 @@ def grid_png(plane: Plane, spacing: Spacing = "even", *, window: float | None = 
 
     with background():
         return run(task, divided=True)
+
+
+_sheets: LRU[ModelKey, bytes] = LRU(8)
+
+
+def sheet_png(plane: Plane) -> bytes:
+    """The even grid of `grid_png`, which covers [-GRID_WINDOW, GRID_WINDOW] in both directions; cached."""
+    return _sheets.get_or_compute(key_of(plane.model, plane.step), lambda: grid_png(plane))
 
 
 def scatter(plane: Plane) -> Scatter:

@@ -190,6 +190,11 @@ def on_pad() -> None:
     state.latent_released = pad.is_released("latent_pad")
 
 
+def is_dragged() -> bool:
+    """Whether the knob is being dragged."""
+    return pad.position("latent_pad") is not None and not pad.is_released("latent_pad")
+
+
 def drag_has_ended() -> bool:
     """Whether a drag has ended since the last call."""
     ended: bool = st.session_state.latent_released

@@ -16,7 +16,7 @@ from pages.components.tiles import Tile, data_url, row
 from pages.components.view import Field
 from pages.parts.manifold import scatter_plot
 
-MODES = ("click", "drag")
+MODES = ("click", "drag", "images")
 _PAD = "manifold_pad"
 
 
@@ -62,7 +62,7 @@ def show(info: CheckpointInfo, step: int) -> None:
         if mode == "click":
             _chart(scatter)
         else:
-            _pad(plane, scatter)
+            _pad(plane, scatter, images=mode == "images")
         st.caption(data_caption(info, scatter))
 
 
@@ -92,16 +92,22 @@ def _clicked() -> None:
         st.session_state.manifold_moved += 1
 
 
-def _pad(plane: Plane, scatter: Scatter) -> None:
-    sides = (-scatter.extent, scatter.extent)
+def _pad(plane: Plane, scatter: Scatter, *, images: bool) -> None:
+    """Show the pad over the codes, or over the decoded images themselves."""
+    extent = manifold.GRID_WINDOW if images else scatter.extent
+    backdrop = None
+    if not is_dragged():
+        colors = scatter_plot.colors(), scatter_plot.ink()
+        backdrop = data_url(manifold.sheet_png(plane) if images else map_png(plane, *colors))
+    sides = (-extent, extent)
     view = pad.PadView(
         sides,
         sides,
         t("manifold.z1"),
         t("manifold.z2"),
         t("manifold.map.pad_label"),
-        rings=(1.0, 2.0, 3.0),
-        backdrop=data_url(map_png(plane, scatter_plot.colors(), scatter_plot.ink())),
+        rings=() if images else (1.0, 2.0, 3.0),
+        backdrop=backdrop,
     )
     memory = st.session_state
     pad.pad(view, memory.manifold_z, key=_PAD, on_move=_dragged, moved=memory.manifold_moved)
