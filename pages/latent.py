@@ -18,7 +18,7 @@ from pages.components.model_choice import is_learning, pick_model, pick_step
 from pages.components.numbers import percent
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
-from pages.parts.latent import image_pad, link, state
+from pages.parts.latent import directions, image_pad, link, state
 from pages.parts.latent.image_view import image_view
 
 _POLL_SECONDS = 3
@@ -240,6 +240,8 @@ def _explorer(chosen: CheckpointInfo) -> None:
         with side:
             _base_controls(info)
             _sliders(names)
+            if st.session_state.latent_axes != "seeds":
+                directions.show(info.name, count)
         _show_pins(pins)
 
 

@@ -19,7 +19,7 @@ from pages.components.theme import plain
 T = TypeVar("T")
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "gallery": ("page", "kind", "dataset", "runs"),
-    "latent": ("model", "step", "seed", "plane", "class", "truncation", "axes", "z", "pad", "pins"),
+    "latent": ("model", "step", "seed", "plane", "class", "truncation", "axes", "z", "pad", "directions", "pins"),
     "seeds": ("model", "seeds", "class", "norm", "pair", "z"),
     "manifold": ("part", "model", "step", "spacing", "mode", "z"),
     "conditional": ("model", "step", "seed", "class", "from", "to"),

@@ -24,7 +24,8 @@ GOOD: dict[str, dict[str, str]] = {
     "gallery": {"kind": "latent", "dataset": "5,000 MNIST digits (no download)", "runs": "all"},
     "latent": {
         "model": "cgan", "step": "0", "seed": "7", "plane": "3.5_2", "class": "3", "truncation": "0.8", "axes": "first",
-        "z": "0.5_-1.25", "pad": "3_1", "pins": "s5~n0~t0.5~a1~c2~z0_1~~s9",
+        "z": "0.5_-1.25", "pad": "3_1", "directions": "taller~0.5_-1~~more slanted~0_2",
+        "pins": "s5~n0~t0.5~a1~c2~z0_1~~s9",
     },
     "seeds": {"model": "cgan", "seeds": "4,9,2", "class": "3", "norm": "1", "pair": "2", "z": "s4 - s9"},
     "manifold": {

@@ -171,3 +171,30 @@ def test_each_card_leads_to_the_page_that_suits_its_model() -> None:
     assert labels["gallery_open_pattern_1010_gan"] == "See how it learned"
     assert labels["gallery_open_mnist_judge"] == "Classify your digit"
     assert labels["gallery_open_mnist_cgan_conv"] == "Choose a class"
+
+
+def in_address(app: AppTest) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else value[-1] for name, value in app.query_params.items()}
+
+
+def test_a_direction_is_named_kept_moved_along_and_shared(empty: Path) -> None:
+    app = latent_page(empty, z="0.5_-1")
+    app.text_input(key="latent_direction_name").set_value("*more* ~ slanted").run()
+    app.button(key="latent_direction_keep").click().run()
+    assert in_address(app)["directions"] == "*more* slanted~0.5_-1"
+    slider = app.slider(key="latent_direction_0")
+    assert slider.label == r"\*more\* slanted"
+    slider.set_value(1.0).run()
+    assert [app.slider(key=f"latent_axis_{axis}").value for axis in range(3)] == [1.0, -2.0, 0.0]
+    app.slider(key="latent_direction_0").set_value(-0.5).run()
+    assert [app.slider(key=f"latent_axis_{axis}").value for axis in range(3)] == [0.25, -0.5, 0.0]
+    again = open_page("latent", **in_address(app))
+    assert again.slider(key="latent_direction_0").label == r"\*more\* slanted"
+    assert again.slider(key="latent_direction_0").value == 0
+    assert again.slider(key="latent_axis_1").value == -0.5
+    again.slider(key="latent_direction_0").set_value(2.0).run()
+    assert again.slider(key="latent_axis_1").value == -2.5
+    again.slider(key="latent_direction_0").set_value(0.0).run()
+    again.button(key="latent_direction_remove_0").click().run()
+    assert "directions" not in in_address(again)
+    assert not [one for one in again.slider if str(one.key).startswith("latent_direction")]

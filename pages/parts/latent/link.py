@@ -24,7 +24,7 @@ from pages.components.view import step_text
 from pages.parts.latent import state
 
 _PAGE = "latent"
-_NAMES = ("seed", "plane", "class", "truncation", "axes", "z", "pad", "pins")
+_NAMES = ("seed", "plane", "class", "truncation", "axes", "z", "pad", "pins", "directions")
 _AXES = ("first", "principal")
 _SEEDS = "seeds"
 _PART = re.compile(r"(?P<kind>[sntacxz])(?P<value>.*)", re.ASCII | re.DOTALL)
@@ -67,6 +67,11 @@ def read_offsets(info: CheckpointInfo, count: int) -> None:
         if pad:
             memory.latent_pad_x, memory.latent_pad_y = pad
         state.touched()
+    allowed = problem("directions", t("latent.link.directions", count=state.MAX_DIRECTIONS))
+    named = requested(_PAGE, "directions", lambda text: _directions(text, count), allowed)
+    if named is not None:
+        state.directions(info.name)[:] = named
+        state.rest_directions()
     allowed = problem("pins", t("latent.link.pins", count=MAX_PINS))
     if (pins := requested(_PAGE, "pins", lambda text: _pins(text, info), allowed)) is not None:
         state.set_pins(info.name, pins)
@@ -78,6 +83,7 @@ def write(info: CheckpointInfo, step: int, count: int) -> None:
     current = state.point(info.name, None, count, len(info.condition_names))
     axes = current.axes if current.axes in _AXES and current.axes != state.default_axes(info) else None
     pad = "seeds" if memory.latent_pad_mode == "seeds" else f"{memory.latent_pad_x + 1}_{memory.latent_pad_y + 1}"
+    named = "~~".join(f"{name}~{_numbers(offsets, 2)}" for name, offsets in state.directions(info.name))
     pins = "~~".join(_text(pinned) for pinned, _ in state.pins(info.name))
     address.write_view(
         _PAGE,
@@ -90,6 +96,7 @@ def write(info: CheckpointInfo, step: int, count: int) -> None:
             "axes": axes,
             "z": _numbers(current.offsets, 2) or None,
             "pad": None if pad == "1_2" or count < 2 else pad,
+            "directions": named or None,
             "pins": pins if pins and len(pins) <= _MAX_LENGTH else None,
         },
     )
@@ -111,6 +118,8 @@ def _forget(name: str, info: CheckpointInfo) -> None:
         memory.update(latent_pad_mode="directions", latent_pad_x=0, latent_pad_y=1)
     elif name == "pins":
         state.pins(info.name).clear()
+    elif name == "directions":
+        state.directions(info.name).clear()
     elif name == "axes":
         memory.latent_axes, memory.latent_axes_chosen = state.default_axes(info), False
     else:
@@ -154,6 +163,20 @@ def _pad(count: int) -> Callable[[str], tuple[int, int] | tuple[()]]:
         return x, y
 
     return parse
+
+
+def _directions(text: str, count: int) -> list[state.Direction]:
+    """The named directions of `text`; raises ValueError if one has no name or offsets that the model does not have."""
+    texts = text[: _MAX_LENGTH + 1].split("~~")
+    if len(text) > _MAX_LENGTH or len(texts) > state.MAX_DIRECTIONS:
+        raise ValueError(text)
+    found = []
+    for one in texts:
+        name, _, offsets = one.partition("~")
+        if not 0 < len(name.strip()) <= state.MAX_NAME or not offsets:
+            raise ValueError(text)
+        found.append(state.Direction(name.strip(), _vector(count, state.LIMIT)(offsets)))
+    return found
 
 
 def _text(point: Point) -> str:

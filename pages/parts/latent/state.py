@@ -7,7 +7,7 @@ knob is in `latent_drag` until `settle` copies it to the sliders.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -20,6 +20,7 @@ from pages.components import pad
 from pages.components.seed_input import random_number
 
 SEEDS_PER_ROW, LIMIT = 100, 3.0
+MAX_DIRECTIONS, MAX_NAME, DIRECTION_LIMIT = 6, 24, 2.0
 PIN_PIXELS = 84
 DEFAULTS: dict[str, Any] = {
     "latent_axes": None,
@@ -37,6 +38,13 @@ DEFAULTS: dict[str, Any] = {
     "latent_moved": 0,
     **{f"latent_axis_{index}": 0.0 for index in range(MAX_AXES)},
 }
+
+
+class Direction(NamedTuple):
+    """Offsets of the sliders under a name that the visitor chose."""
+
+    name: str
+    offsets: tuple[float, ...]
 
 
 def prepare() -> None:
@@ -165,9 +173,28 @@ def unpin(model: str, index: int) -> None:
     del pins(model)[index]
 
 
+def directions(model: str) -> list[Direction]:
+    """The named directions of a model along the axes that are chosen now."""
+    key = model, st.session_state.latent_axes
+    kept: list[Direction] = st.session_state.setdefault("latent_directions", {}).setdefault(key, [])
+    return kept
+
+
+def direction_key(index: int) -> str:
+    return f"latent_direction_{index}"
+
+
+def rest_directions() -> None:
+    """Set the sliders of the named directions to 0, which moves nothing."""
+    for index in range(MAX_DIRECTIONS):
+        st.session_state[direction_key(index)] = 0.0
+        st.session_state[f"{direction_key(index)}_last"] = 0.0
+
+
 def center() -> None:
     """Set all sliders to 0."""
     st.session_state.latent_drag = None
+    rest_directions()
     for index in range(MAX_AXES):
         st.session_state[f"latent_axis_{index}"] = 0.0
 
