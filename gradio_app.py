@@ -10,20 +10,41 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-import gradio_tabs  # noqa: F401 -- first: it sets what Gradio reads when it is imported
-from gradio_tabs.components.files import MAX_UPLOAD_BYTES
+from gradio_tabs import models  # isort: skip -- first: it sets what Gradio reads when it is imported
+
+import gradio as gr
+
+from gradio_tabs.components.model_picker import fill_when_opened
 from gradio_tabs.components.studio import Studio
 from gradio_tabs.components.texts import t
+from gradio_tabs.server.application import arguments
 
-TABS = ("sample",)
+TABS = (
+    "sample",
+    "latent",
+    "interpolation",
+    "arithmetic",
+    "conditional",
+    "classify",
+    "reconstruct",
+    "manifold",
+    "translate",
+    "stylize",
+    "complete",
+    "speak",
+)
 
 
 def build() -> Studio:
     """The interface with all tabs and endpoints."""
     studio = Studio(title=t("common.title"), analytics_enabled=False, delete_cache=(600, 3600))
     with studio:
-        for name in TABS:
-            import_module(f"gradio_tabs.{name}").build(studio)
+        gr.Markdown(t("common.intro"))
+        models.build(studio)
+        with gr.Tabs():
+            for name in TABS:
+                import_module(f"gradio_tabs.{name}").build(studio)
+        fill_when_opened(studio)
     studio.queue(max_size=128, api_open=False)
     return studio
 
@@ -31,21 +52,17 @@ def build() -> Studio:
 demo = build()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
+    """Serve the interface until it is interrupted; 1 if the address and port cannot be used."""
     parser = argparse.ArgumentParser(description="Serve the Gradio interface of Genmodels Studio.")
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on; 0.0.0.0 opens it to others")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on")
-    chosen = parser.parse_args(arguments)
-    demo.launch(
-        server_name=chosen.address,
-        server_port=chosen.port,
-        max_file_size=MAX_UPLOAD_BYTES,
-        run_history=False,
-        footer_links=["api"],
-        mcp_server=True,
-        ssr_mode=False,
-        show_error=False,
-    )
+    chosen = parser.parse_args(words)
+    try:
+        demo.launch(server_name=chosen.address, server_port=chosen.port, **arguments())
+    except OSError as error:
+        print(t("common.error.port", address=chosen.address, port=chosen.port, reason=error), file=sys.stderr)
+        return 1
     return 0
 
 

@@ -26,6 +26,7 @@ PARTS = (
     "manifold",
     "page_cost",
     "contention",
+    "gradio",
     "packing",
     "decoding",
     "gpu",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 from genmodels.service import endpoints
-from gradio_tabs.components.endpoints import expose, lane, served
+from gradio_tabs.components.display import enlarged
+from gradio_tabs.components.endpoints import expose, show
 from gradio_tabs.components.files import Png, image_output
+from gradio_tabs.components.model_picker import pick_model
 from gradio_tabs.components.texts import t
-
-MODEL = "mnist_vae_20"
 
 
 def sample(model: str, seed: int = 0, n: int = 1, label: int | None = None, step: int | None = None) -> Png:
@@ -24,25 +24,22 @@ def sample(model: str, seed: int = 0, n: int = 1, label: int | None = None, step
     Returns:
         a PNG in the model's own size
     """
-    return Png(endpoints.sample(model=model, seed=seed, n=n, label=label, step=step))
+    return Png(endpoints.images.sample(model=model, seed=seed, n=n, label=label, step=step))
+
+
+def _shown(model: str, label: int | None, step: str, seed: int, n: int) -> Png:
+    return enlarged(sample(model, seed, n, label, step))  # type: ignore[arg-type]
 
 
 def build(demo: gr.Blocks) -> None:
     """Add the tab and its endpoint."""
-    expose(sample)
     with gr.Tab(t("sample.tab")):
+        expose(sample)
         gr.Markdown(t("sample.intro"))
-        model = gr.Dropdown([MODEL], value=MODEL, label=t("sample.model"))
-        seed = gr.Number(0, precision=0, label=t("sample.seed"))
-        count = gr.Slider(1, 64, value=16, step=1, label=t("sample.count"))
-        result = image_output(label=t("sample.result"))
-    gr.on(
-        [demo.load, model.change, seed.input, count.release],
-        served(sample),
-        [model, seed, count],
-        result,
-        api_visibility="private",
-        trigger_mode="always_last",
-        show_progress="hidden",
-        **lane("inference"),
-    )
+        with gr.Row():
+            with gr.Column():
+                picker = pick_model("mnist_cgan_conv", "sample", classes=True)
+                seed = gr.Number(0, precision=0, label=t("common.seed"), info=t("sample.seed_info"))
+                count = gr.Slider(1, 64, 16, step=1, label=t("sample.count"), info=t("sample.count_info"))
+            result = image_output(label=t("sample.result"))
+    show([demo.load, *picker.triggers, seed.input, count.input], _shown, [*picker.inputs, seed, count], result)

@@ -92,5 +92,6 @@ try:
 finally:  # also if the user's next action ends this run
     address.leave()
 share.show(_share, _name)
+st.caption(t("common.gradio"))
 upload_limits.end_run()
 _freeze_loaded_objects("torch" in sys.modules)

@@ -31,6 +31,7 @@ LAST = {
     "manifold": r"expression to image: median \d+ ms",
     "page_cost": r"an open page costs -?\d",
     "contention": r"idle \d+ s after all had left",
+    "gradio": r"errors and wrong answers: 0\ntargets of",
     "packing": r"packed, batches of 64 \| \d",
     "gpu": r"no GPU that torch can use .*\n.*--device cpu --short|horse2zebra_cyclegan_resnet9: \w+",
     "decoding": r"1 megapixel \| .* \| \d+ \| \d+ \|",

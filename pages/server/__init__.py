@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.middleware import Middleware
 
+from pages.server.gradio_mount import GradioMount
 from pages.server.headers import SecurityHeaders
 from pages.server.hosts import HostCheck, named_hosts
 from pages.server.messages import MessageFilter
@@ -20,4 +21,5 @@ def middleware() -> list[Middleware]:
         Middleware(HostCheck, named=named_hosts()),
         Middleware(MessageFilter),
         Middleware(UploadLimits),
+        Middleware(GradioMount),
     ]

@@ -11,6 +11,7 @@ import streamlit as st
 
 import train_jobs
 from pages.server.downloads import download_threads
+from pages.server.gradio_mount import gradio_interface
 
 _INTERVAL = 2.0  # seconds between two checks; one costs 0.3 ms
 _WARM_UP_AFTER = 5.0  # seconds from the start, so that the first page comes first
@@ -20,7 +21,7 @@ _WARM_UP_AFTER = 5.0  # seconds from the start, so that the first page comes fir
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """The lifespan of the server."""
     with watched_scheduler(), warmed_up_speech():
-        async with download_threads(app):
+        async with download_threads(app), gradio_interface():
             yield
 
 

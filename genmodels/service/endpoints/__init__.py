@@ -1,7 +1,7 @@
 """Requests of the Gradio interface and its API that no page has: plain values in, PNG, WAV and numbers out.
 
-Every request is validated here, so that a REST call, a tool call and a control of the page get the same messages. The
-names are imported when they are first used, because they need torch.
+Every request is validated here, so that a REST call, a tool call and a control of a tab get the same messages. The
+modules are imported when they are first used, because they need torch.
 """
 
 from __future__ import annotations
@@ -10,25 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genmodels.service.endpoints.images import (
-        arithmetic,
-        conditional,
-        decode,
-        interpolate,
-        sample,
-    )
-    from genmodels.service.endpoints.models import describe, models
+    from genmodels.service.endpoints import images as images
+    from genmodels.service.endpoints import models as models
+    from genmodels.service.endpoints import recordings as recordings
+    from genmodels.service.endpoints import uploads as uploads
 
-__all__ = ["arithmetic", "conditional", "decode", "describe", "interpolate", "models", "sample"]
-
-_HOMES = {
-    "images": ("arithmetic", "conditional", "decode", "interpolate", "sample"),
-    "models": ("describe", "models"),
-}
+__all__ = ["images", "models", "recordings", "uploads"]
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"genmodels.service.endpoints.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"genmodels.service.endpoints.{name}")

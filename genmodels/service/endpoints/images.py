@@ -7,6 +7,7 @@ do, so the pixels are the same.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -19,22 +20,21 @@ from genmodels.errors import CapabilityError, ConfigError
 from genmodels.images import preview
 from genmodels.latent.expression import combine
 from genmodels.model import Model
+from genmodels.service import manifold as manifold_page
+from genmodels.service.endpoints.requests import LabelledRequest, StepRequest
 from genmodels.service.fair_queue import background
 from genmodels.service.inference import condition_of, exact_model_of, latent_dim, run, sheet_png
-from genmodels.service.requests import ModelRequest
+from genmodels.service.latent import Point, render
+from genmodels.service.manifold import Plane
 
 MAX_IMAGES, MAX_STEPS, MAX_ROWS, MAX_COORDINATE = 64, 64, 20, 1_000.0
 COLUMNS = 8
 """Images per row of a grid of samples."""
 MAX_DIMENSION = 65_536
+MANIFOLD_SIDE = 840
+"""Side of the sheet of a latent plane in pixels: 15 images of 28 pixels, doubled."""
 
 Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE, allow_inf_nan=False)]
-
-
-class LabelledRequest(ModelRequest):
-    """A model and the class to condition on."""
-
-    label: int | None = Field(None, ge=0, lt=10_000, description="class, counted from 0; empty takes class 0")
 
 
 class SampleRequest(LabelledRequest):
@@ -67,7 +67,7 @@ class ArithmeticRequest(LabelledRequest):
     expression: str = Field(description="such as s12 - s7 + 0.5*s3, where s12 is the latent vector of seed 12")
 
 
-class ConditionalGridRequest(ModelRequest):
+class ConditionalGridRequest(StepRequest):
     """One column per class, one row per seed."""
 
     seed: int = Field(0, description="seed of the first row, any integer; the next ones follow it")
@@ -169,6 +169,31 @@ def conditional(**values: Any) -> bytes:
         return run(task, divided=True)
 
 
+# --------------------------------------------------------------------- for the tabs alone
+
+
+def moved(model: str, label: Any, step: Any, seed: Any, axes: Any, offsets: Sequence[Any]) -> bytes:
+    """The image of a seed's z moved along the model's directions, as PNG; raises ConfigError and what `decode` raises.
+
+    A model with fewer directions ignores the other offsets.
+    """
+    values = LabelledRequest.parse({"model": model, "label": label, "step": step}).model_dump()
+    return render(Point.parse({**values, "seed": seed, "axes": axes, "offsets": tuple(offsets)}), judged=False).png
+
+
+def manifold(model: str, step: Any) -> bytes:
+    """The latent plane decoded on a grid, as PNG; raises ConfigError and what `decode` raises."""
+    request = StepRequest.parse({"model": model, "step": step})
+    return manifold_page.grid_png(Plane.parse(request.model_dump()), window=manifold_page.GRID_WINDOW)
+
+
+def manifold_place(x: float, y: float) -> tuple[float, float]:
+    """z at the pixel (x, y) of `manifold`, within the range of its axes."""
+    side, window, reach = MANIFOLD_SIDE, manifold_page.GRID_WINDOW, manifold_page.REACH
+    right, up = (2 * x / side - 1) * window, (1 - 2 * y / side) * window
+    return round(min(max(right, -reach), reach), 2), round(min(max(up, -reach), reach), 2)
+
+
 # --------------------------------------------------------------------- on the inference thread
 
 
@@ -179,7 +204,7 @@ def _labels(model: Model, label: int | None) -> list[int] | None:
     return [label or 0]
 
 
-def _moving_dim(model: Model, request: ModelRequest) -> int:
+def _moving_dim(model: Model, request: StepRequest) -> int:
     dim = latent_dim(model)
     if dim == 0:
         raise CapabilityError(f"{request.model} generates from a constant: it has no z, so seeds change nothing")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
+from genmodels.runs.folder import RunFolder
+from genmodels.service import classify, compare, conditional, latent, manifold, paint, speak, stylize, translate
 from genmodels.service.inference import plain
+
+DIGIT = (1, 28, 28)
+"""Channels, height and width of a digit."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class ModelFacts:
     latent_dim: int | None
 
 
-def models() -> list[dict[str, Any]]:
+def list_models() -> list[dict[str, Any]]:
     """Name, title, capabilities and saved steps of each model: published ones first, then runs."""
     return [
         {
@@ -30,6 +36,53 @@ def models() -> list[dict[str, Any]]:
         }
         for info in catalog.list_checkpoints()
     ]
+
+
+def of_tab(tab: str) -> tuple[CheckpointInfo, ...]:
+    """The checkpoints and runs that a tab of the Gradio interface offers; raises KeyError for an unknown tab."""
+    return _LISTS[tab]()
+
+
+def _classifying() -> tuple[CheckpointInfo, ...]:
+    """Those that classify images; the most accurate digit classifiers first."""
+    digits = classify.classifiers()[::-1]
+    return (*digits, *(info for info in catalog.list_checkpoints() if info not in digits and classifies_images(info)))
+
+
+def _reconstructing() -> tuple[CheckpointInfo, ...]:
+    """Those that encode an image without a condition and decode it again."""
+    return tuple(
+        info
+        for info in catalog.list_checkpoints()
+        if info.image_shape is not None
+        and not info.conditions
+        and ({"encoding", "latent"} <= {*info.capabilities} or info.capabilities == ("codes",))
+    )
+
+
+def _completing_digits() -> tuple[CheckpointInfo, ...]:
+    return tuple(info for info in paint.checkpoints() if info.image_shape == DIGIT)
+
+
+_LISTS: dict[str, Callable[[], tuple[CheckpointInfo, ...]]] = {
+    "sample": compare.checkpoints,
+    "latent": latent.latent_checkpoints,
+    "interpolation": latent.latent_checkpoints,
+    "arithmetic": latent.latent_checkpoints,
+    "conditional": conditional.checkpoints,
+    "classify": _classifying,
+    "reconstruct": _reconstructing,
+    "manifold": manifold.checkpoints,
+    "translate": translate.checkpoints,
+    "stylize": stylize.checkpoints,
+    "complete": _completing_digits,
+    "speak": speak.checkpoints,
+}
+
+
+def classifies_images(info: CheckpointInfo) -> bool:
+    """Whether a model classifies images, and not recordings."""
+    return "classification" in info.capabilities and RunFolder(info.path).spec().data_spec.sample_rate is None
 
 
 def describe(name: str) -> ModelFacts:

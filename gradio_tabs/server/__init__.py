@@ -1,0 +1,1 @@
+"""The Gradio interface as an ASGI application, below a path of another server."""
