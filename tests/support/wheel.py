@@ -16,7 +16,9 @@ import sys
 
 class Forbidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("streamlit", "gradio", "gradio_app", "gradio_tabs", "pages", "app", "benchmarks", "tests"):
+        if name.partition(".")[0] in (
+            "streamlit", "gradio", "gradio_app", "gradio_tabs", "pages", "app", "benchmarks", "tests"
+        ):
             raise ImportError(f"the installed package imports {name}")
 
 sys.meta_path.insert(0, Forbidden())
