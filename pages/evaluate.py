@@ -6,7 +6,7 @@ import streamlit as st
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import evaluate
-from pages.components import address, view
+from pages.components import address, verdict, view
 from pages.components.i18n import t
 from pages.components.model_choice import pick_model_and_step
 from pages.components.page import model_page
@@ -29,6 +29,8 @@ def _page(infos: dict[str, CheckpointInfo]) -> None:
     st.caption(t("evaluate.data", data=plain(info.data)))
     with friendly_errors():
         measured = evaluate.metrics_of(info, step)
+        if measured is not None:
+            verdict.show(info, measured.metrics)
         measure.show(info, step, measured)
         if measured is not None:
             metrics.show(info, measured)
