@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         watch_scheduler,
     )
     from train_jobs.errors import JobError, PublicModeError, QueueError
+    from train_jobs.importing import import_run
     from train_jobs.live_settings import settings_now, update
     from train_jobs.recovery import repair
     from train_jobs.spec import JobSpec, make_spec
@@ -38,6 +39,7 @@ _EXPORTS = {
     "delete": "api",
     "ensure_scheduler": "api",
     "get_data": "api",
+    "import_run": "importing",
     "job": "api",
     "jobs": "api",
     "make_spec": "spec",
@@ -65,6 +67,7 @@ __all__ = [
     "delete",
     "ensure_scheduler",
     "get_data",
+    "import_run",
     "job",
     "jobs",
     "make_spec",

@@ -23,10 +23,10 @@ from genmodels import registry
 from genmodels.errors import CheckpointError, GenmodelsError
 from genmodels.model import Model
 from genmodels.runs.files import read_json, write_json
-from genmodels.runs.folder import RESUME_JSON, RunFolder
+from genmodels.runs.folder import RESUME_JSON, WEIGHTS, RunFolder
 from genmodels.runs.weights_file import shapes_in
 
-WEIGHTS, TRAINING_NETS, RESUME = "model.safetensors", "training_nets.safetensors", "resume.safetensors"
+TRAINING_NETS, RESUME = "training_nets.safetensors", "resume.safetensors"
 _RESUME_BYTES = 256 * 2**20
 _RAW = "raw."  # prefix of the raw weights if there is a moving average
 

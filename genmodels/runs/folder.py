@@ -51,7 +51,7 @@ CONFIG, METRICS, STATUS, CONTROL, EVENTS = (
     "control.jsonl",
     "events.jsonl",
 )
-RESUME_JSON = "resume.json"
+WEIGHTS, RESUME_JSON = "model.safetensors", "resume.json"
 LOG, PREVIEWS, INPUTS = "worker.log", "previews", "inputs"
 CARD, MEASURED, PREVIEW = "README.md", "metrics.json", "preview.png"
 NAME = "name.json"
@@ -59,11 +59,22 @@ _STEP = re.compile(r"step-(\d{6,9})", re.ASCII)  # TrainConfig allows 100,000,00
 _CONFIG_BYTES = 2 * 2**20  # the names of 10,000 classes fit, a list of a million layers does not
 _TAIL_BYTES = 65_536
 _PREVIEW = re.compile(r"(\d{1,9})\.png", re.ASCII)
+_FILES = re.compile(
+    r"(config|status|name)\.json|(metrics|events|control)\.jsonl|worker\.log"
+    r"|README\.md|metrics\.json|preview\.png|previews/\d{1,9}\.png|inputs/[A-Za-z0-9_][\w.-]{0,99}"
+    r"|step-\d{6,9}/((model|training_nets|resume)\.safetensors|resume\.json)",
+    re.ASCII,
+)
 
 
 def runs_root() -> Path:
     """The folder of a user's runs: GENMODELS_RUNS, or `runs/`."""
     return Path(os.environ.get("GENMODELS_RUNS") or storage_root() / "runs").expanduser()
+
+
+def is_run_file(path: str) -> bool:
+    """Whether a relative path, with slashes, is one that a run or a checkpoint may have."""
+    return _FILES.fullmatch(path) is not None
 
 
 class RunFolder:

@@ -158,7 +158,7 @@ def _weights(parameters: Mapping[str, str]) -> str | None:
     info = next((info for info in list_checkpoints() if info.name == model), None)
     if info is None or not (step.isascii() and step.isdigit()) or int(step) not in info.steps:
         return None
-    from genmodels.runs.checkpoint import WEIGHTS  # imports torch, which the page has if it shows a model
+    from genmodels.runs.folder import WEIGHTS
 
     with (RunFolder(info.path).step_path(int(step)) / WEIGHTS).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
