@@ -13,7 +13,7 @@ import train_jobs
 from pages.components import address, choice, run_view
 from pages.components.i18n import t
 from pages.components.theme import friendly_errors, page_title, plain
-from pages.parts.runs import published_training
+from pages.parts.runs import import_zip, overlay, published_training
 from train_jobs import Job
 
 
@@ -130,6 +130,10 @@ with friendly_errors():
                 published_training.start()
             st.page_link("train.py", label=t("runs.to_train"), icon=":material/model_training:")
         published_training.show()
+        import_zip.show()
     else:
         _table(_jobs)
+        if len(_jobs) > 1:
+            overlay.show(_jobs)
         run_view.full(_select(_jobs))
+        import_zip.show()

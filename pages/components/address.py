@@ -39,7 +39,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "evaluate": ("model", "step"),
     "data": ("view", "data", "split", "class", "shuffle", "sheet"),
     "train": ("recipe", "preset", "data", "set", "run"),
-    "runs": ("run",),
+    "runs": ("run", "overlay", "metric", "x", "smooth", "log"),
 }
 FRAME = "frame"
 """The page under which `requested` and `write` have the parameters that all pages have (`components/teaching.py`)."""

@@ -18,7 +18,7 @@ from genmodels.recipes import Spec
 from genmodels.runs import catalog
 from genmodels.runs.checkpoint import RESUME
 from genmodels.runs.folder import RESUME_JSON
-from pages.components import config_form, run_publish
+from pages.components import config_form, run_publish, trainable
 from pages.components.i18n import t
 from pages.components.theme import error_box, friendly_errors, plain
 from train_jobs import Job
@@ -52,6 +52,24 @@ def main(job: Job) -> None:
                 help=t(f"runs.{key}_help"),
                 query_params={"model": catalog.id_of(job.folder.path)},
             )
+
+        again = _query_to_train(job)
+        if again:
+            st.page_link(
+                "train.py",
+                label=t("runs.again"),
+                icon=":material/replay:",
+                help=t("runs.again_help"),
+                query_params=again,
+            )
+
+
+def _query_to_train(job: Job) -> dict[str, str] | None:
+    """The parameters that fill the Train page with the run's settings; None if it cannot be trained there."""
+    try:
+        return trainable.query(job.folder.spec())
+    except GenmodelsError:
+        return None  # a damaged run; its state shows the cause
 
 
 def _clicked(name: str, job: Job, label: str, **settings: Any) -> bool:

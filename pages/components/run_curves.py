@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -13,11 +13,12 @@ from pages.components.i18n import has, t
 from pages.components.metrics_tail import Series
 from pages.components.run_chart import chart_spec, legend_height
 
+S = TypeVar("S", int, float)
 POINTS = 1_000
 """Points per chart, over all its lines; 1,000 cost a browser about 10 % of a core at one update per 2 s."""
 
 
-def thin(steps: Sequence[int], values: Sequence[float], limit: int) -> tuple[list[int], list[float], int]:
+def thin(steps: Sequence[S], values: Sequence[float], limit: int) -> tuple[list[S], list[float], int]:
     """At most `limit` points, each the mean of `count` consecutive ones at the last one's step; and `count`."""
     count = max(1, -(-len(steps) // limit))
     if count == 1:

@@ -17,7 +17,7 @@ from genmodels.recipes import Spec
 from genmodels.text import duration
 from genmodels.training import estimate
 from genmodels.training.estimate import Outline
-from pages.components import metrics_tail, run_actions, run_curves, run_previews
+from pages.components import metrics_tail, run_actions, run_curves, run_previews, verdict
 from pages.components.i18n import has, t
 from pages.components.theme import friendly_errors, message, plain
 from train_jobs import Job
@@ -26,7 +26,8 @@ POLL = 2.0
 """Seconds between two updates of an active run."""
 POLL_FIRST = 0.5
 """The same until the first point is there, which somebody who has just clicked Start waits for."""
-_SMOOTHINGS = {"none": 0.0, "some": 0.8, "strong": 0.97}
+SMOOTHINGS = {"none": 0.0, "some": 0.8, "strong": 0.97}
+"""Weights of the moving average over the points of a curve."""
 _COLORS: dict[str, Any] = {
     "PENDING": "gray",
     "RUNNING": "blue",
@@ -50,6 +51,7 @@ def full(job_id: str) -> None:
     left.header(plain(job.name), anchor=False)
     with right.container(horizontal=True, horizontal_alignment="right"):
         st.badge(state_text(job), color=_COLORS[job.state] if job.silent is None else "orange")
+    verdict.of_run(job)
     run_actions.main(job)
     live(job, _draw_full)
     spec = _spec_of(job)
@@ -173,7 +175,7 @@ def _curves(
         st.caption(t("runs.no_curves") if job.active else t("runs.curves_none"))
         return
     meanings = outline.curves if outline else {}
-    marks = [{"step": event["step"], "what": _event_text(event, str)} for event in _valid_events(job)]
+    marks = [{"step": event["step"], "what": _event_text(event, str)} for event in valid_events(job)]
     smoothing = _smoothing() if explain else 0.0
     for group, names in groups.items():
         if explain:
@@ -194,17 +196,17 @@ def _smoothing() -> float:
     """The weight of the moving average."""
     chosen = st.segmented_control(
         t("runs.smoothing"),
-        list(_SMOOTHINGS),
+        list(SMOOTHINGS),
         default="none",
         format_func=lambda name: t(f"runs.smoothings.{name}"),
         required=True,
         key="runs_smoothing",
         help=t("runs.smoothing_help"),
     )
-    return _SMOOTHINGS[chosen or "none"]
+    return SMOOTHINGS[chosen or "none"]
 
 
-def _valid_events(job: Job) -> list[dict[str, Any]]:
+def valid_events(job: Job) -> list[dict[str, Any]]:
     """The events of a run, without damaged lines, which must not hide the run."""
     return [event for event in job.folder.events() if _has_step(event) and _has_time(event)]
 
@@ -221,7 +223,7 @@ def _has_time(event: Mapping[str, Any]) -> bool:
 
 
 def _events(job: Job) -> None:
-    events = _valid_events(job)
+    events = valid_events(job)
     if not events:
         return
     st.markdown(f"**{t('runs.events')}**")

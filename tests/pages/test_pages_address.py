@@ -64,7 +64,9 @@ GOOD: dict[str, dict[str, str]] = {
         "recipe": "mnist_gan", "preset": "full", "data": "digits",
         "set": "train.batch_size~48~~train.max_epochs~3.5", "run": "vae",
     },
-    "runs": {"run": "cgan"},
+    "runs": {
+        "run": "cgan", "overlay": "vae,cgan", "metric": "loss/other", "x": "epoch", "smooth": "some", "log": "1"
+    },
 }  # fmt: skip
 WRONG = {"z": "s1" + "+s1" * 300}  # what is no expression is explained below its field, and stays to be corrected
 
@@ -77,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENMODELS_DATA", str(root / "data"))
         save_networks(root, "style")
-    save_run(runs, "vae", "mnist_vae_20", "data.name=digits")
+    save_run(runs, "vae", "mnist_vae_20", "data.name=digits").append_metrics(0, {"loss/total": 2.0, "loss/other": 1.0})
     save_run(runs, "plane", "mnist_vae_2d", "data.name=digits")
     save_run(runs, "cgan", "mnist_cgan_embedding", *SMALL_CGAN)
     save_run(runs, "flow", "mnist_flow", *SMALL_FLOW)
