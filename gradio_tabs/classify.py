@@ -7,7 +7,7 @@ import gradio as gr
 from genmodels.service import endpoints
 from gradio_tabs.components.drawing_pad import drawing_pad
 from gradio_tabs.components.endpoints import expose, show
-from gradio_tabs.components.files import Upload
+from gradio_tabs.components.files import Upload, image_input
 from gradio_tabs.components.model_picker import pick_model
 from gradio_tabs.components.texts import t
 
@@ -40,7 +40,7 @@ def build(demo: gr.Blocks) -> None:
         with gr.Row():
             with gr.Column():
                 pad = drawing_pad()
-                image = gr.Image(type="filepath", sources=["upload", "webcam", "clipboard"], label=t("classify.image"))
+                image = image_input(t("classify.image"))
             with gr.Column():
                 picker = pick_model("mnist_judge", "classify")
                 result = gr.Label(label=t("classify.result"), num_top_classes=10)

@@ -39,5 +39,5 @@ def build(demo: gr.Blocks) -> None:
                 picker = pick_model("mnist_cgan_conv", "conditional")
                 seed = gr.Number(0, precision=0, label=t("common.seed"), info=t("conditional.seed_info"))
                 rows = gr.Slider(1, 20, 10, step=1, label=t("conditional.rows"), info=t("conditional.rows_info"))
-            result = image_output(label=t("conditional.result"))
+            result = image_output(t("conditional.result"))
     show([tab.select, *picker.triggers, seed.input, rows.input], _shown, [*picker.inputs, seed, rows], result)

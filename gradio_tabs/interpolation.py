@@ -48,8 +48,8 @@ def build(demo: gr.Blocks) -> None:
             seed_a = gr.Number(14, precision=0, label=t("interpolation.seed_a"), info=t("interpolation.seed_info"))
             seed_b = gr.Number(7, precision=0, label=t("interpolation.seed_b"), info=t("interpolation.seed_info"))
             steps = gr.Slider(2, 24, 12, step=1, label=t("interpolation.steps"), info=t("interpolation.steps_info"))
-        spherical = image_output(label=t("interpolation.spherical"))
-        linear = image_output(label=t("interpolation.linear"))
+        spherical = image_output(t("interpolation.spherical"))
+        linear = image_output(t("interpolation.linear"))
     show(
         [tab.select, *picker.triggers, seed_a.input, seed_b.input, steps.input],
         _shown,

@@ -31,12 +31,12 @@ def build(demo: gr.Blocks) -> None:
     with gr.Tab(t("manifold.tab")) as tab:
         gr.Markdown(t("manifold.intro"))
         with gr.Row():
-            sheet = image_output(label=t("manifold.sheet"), buttons=["download", "fullscreen"])
+            sheet = image_output(t("manifold.sheet"))
             with gr.Column():
                 picker = pick_model("mnist_vae_2d_deep", "manifold")
                 x = gr.Slider(-4, 4, 0, step=0.05, label=t("manifold.x"), info=t("manifold.x_info"))
                 y = gr.Slider(-4, 4, 0, step=0.05, label=t("manifold.y"), info=t("manifold.y_info"))
-                result = image_output(label=t("manifold.result"))
+                result = image_output(t("manifold.result"), height=300)
     show([tab.select, *picker.triggers], _sheet, picker.inputs, sheet)
     point = [*picker.inputs, x, y]
     show([tab.select, *picker.triggers], _point, point, result)

@@ -7,7 +7,7 @@ import gradio as gr
 from genmodels.service import endpoints
 from gradio_tabs.components.display import enlarged, photograph
 from gradio_tabs.components.endpoints import expose, show
-from gradio_tabs.components.files import Png, Upload, image_output
+from gradio_tabs.components.files import Png, Upload, image_input, image_output
 from gradio_tabs.components.model_picker import pick_model
 from gradio_tabs.components.texts import t
 
@@ -35,9 +35,9 @@ def build(demo: gr.Blocks) -> None:
         expose(reconstruct)
         gr.Markdown(t("reconstruct.intro"))
         with gr.Row():
-            image = gr.Image(photograph("astronaut.jpg"), type="filepath", label=t("reconstruct.image"), height=300)
+            image = image_input(t("reconstruct.image"), photograph("astronaut.jpg"), height=300)
             picker = pick_model("portraits_vqvae_64", "reconstruct")
         with gr.Row():
-            before = image_output(label=t("reconstruct.before"))
-            after = image_output(label=t("reconstruct.after"))
+            before = image_output(t("reconstruct.before"))
+            after = image_output(t("reconstruct.after"))
     show([tab.select, *picker.triggers, image.upload], _shown, [image, *picker.inputs], [before, after])

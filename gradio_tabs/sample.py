@@ -41,5 +41,5 @@ def build(demo: gr.Blocks) -> None:
                 picker = pick_model("mnist_cgan_conv", "sample", classes=True)
                 seed = gr.Number(0, precision=0, label=t("common.seed"), info=t("sample.seed_info"))
                 count = gr.Slider(1, 64, 16, step=1, label=t("sample.count"), info=t("sample.count_info"))
-            result = image_output(label=t("sample.result"))
+            result = image_output(t("sample.result"))
     show([demo.load, *picker.triggers, seed.input, count.input], _shown, [*picker.inputs, seed, count], result)

@@ -74,7 +74,7 @@ def build(demo: gr.Blocks) -> None:
                 label = gr.Dropdown(_LABELS, value="7", label=t("speak.label"), info=t("speak.label_info"))
                 speaker = gr.Dropdown(_SPEAKERS, value="george", label=t("speak.speaker"), info=t("speak.speaker_info"))
                 seed = gr.Number(1, precision=0, label=t("common.seed"), info=t("speak.seed_info"))
-            result = gr.Audio(label=t("speak.result"), interactive=False)
+            result = gr.Audio(label=t("speak.result"), interactive=False, buttons=["download"])
     picker.model.change(
         _names_of, picker.model, [label, speaker], api_visibility="private", show_progress="hidden", preprocess=False
     )

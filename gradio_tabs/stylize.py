@@ -7,7 +7,7 @@ import gradio as gr
 from genmodels.service import endpoints
 from gradio_tabs.components.display import photograph
 from gradio_tabs.components.endpoints import expose, show
-from gradio_tabs.components.files import Png, Upload
+from gradio_tabs.components.files import Png, Upload, image_input
 from gradio_tabs.components.model_picker import pick_model
 from gradio_tabs.components.progress import in_parts
 from gradio_tabs.components.texts import t
@@ -37,7 +37,7 @@ def build(demo: gr.Blocks) -> None:
         gr.Markdown(t("stylize.intro"))
         with gr.Row():
             with gr.Column():
-                image = gr.Image(photograph("pagoda.jpg"), type="filepath", label=t("stylize.image"), height=280)
+                image = image_input(t("stylize.image"), photograph("pagoda.jpg"), height=280)
                 picker = pick_model("fast_style_starry_night", "stylize")
             result = gr.ImageSlider(type="filepath", format="png", label=t("stylize.result"), interactive=False)
     show([tab.select, *picker.triggers, image.upload], _shown, [image, *picker.inputs], result, work="background")

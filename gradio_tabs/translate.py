@@ -9,7 +9,7 @@ import gradio as gr
 from genmodels.service import endpoints
 from gradio_tabs.components.display import photograph
 from gradio_tabs.components.endpoints import expose, show
-from gradio_tabs.components.files import Png, Upload
+from gradio_tabs.components.files import Png, Upload, image_input
 from gradio_tabs.components.model_picker import pick_model
 from gradio_tabs.components.progress import in_parts
 from gradio_tabs.components.texts import t
@@ -54,7 +54,7 @@ def build(demo: gr.Blocks) -> None:
         gr.Markdown(t("translate.intro"))
         with gr.Row():
             with gr.Column():
-                image = gr.Image(photograph("dahlia.jpg"), type="filepath", label=t("translate.image"), height=280)
+                image = image_input(t("translate.image"), photograph("dahlia.jpg"), height=280)
                 picker = pick_model("flowers_projected_128", "translate")
                 direction = gr.Radio(
                     [(t("translate.a_to_b"), "a_to_b"), (t("translate.b_to_a"), "b_to_a")],

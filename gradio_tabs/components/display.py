@@ -20,9 +20,12 @@ def photograph(name: str) -> str:
 
 
 def enlarged(png: bytes, width: int = SIDE, *, smooth: bool | None = None) -> Png:
-    """An image enlarged by an integer factor to at most `width`: grey ones with sharp pixels, colour ones smoothly."""
+    """An image enlarged by an integer factor to at least `width`: grey ones with sharp pixels, colour ones smoothly.
+
+    The browser scales it down to its column.
+    """
     with Image.open(io.BytesIO(png)) as image:
-        factor = width // image.width
+        factor = -(-width // image.width)
         if factor < 2:
             return Png(png)
         smooth = image.mode != "L" if smooth is None else smooth

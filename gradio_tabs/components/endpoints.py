@@ -15,7 +15,7 @@ from gradio.components import Component
 from gradio.components.api_component import Api
 from gradio_client.utils import python_type_to_json_schema
 
-from gradio_tabs.components.files import Png, Upload, Wav, image_output, read_upload, stored
+from gradio_tabs.components.files import Png, Upload, Wav, image_input, image_output, read_upload, stored
 
 Lane = Literal["inference", "background"]
 _LIMITS: dict[Lane, int] = {"inference": 1, "background": 4}
@@ -107,7 +107,7 @@ def _sent(kind: Any, result: Any) -> Any:
 
 def _input(parameter: inspect.Parameter, kind: Any) -> Component:
     if kind is Upload:
-        return gr.Image(label=parameter.name)
+        return image_input(parameter.name)
     default = None if parameter.default is inspect.Parameter.empty else parameter.default
     return Api(default, python_type_to_json_schema(kind), parameter.name)
 
@@ -115,7 +115,7 @@ def _input(parameter: inspect.Parameter, kind: Any) -> Component:
 def _output(kind: Any) -> Component:
     kind = get_args(kind)[0] if get_origin(kind) is Iterator else kind
     if kind is Png:
-        return image_output(label="image")
+        return image_output("image")
     if kind is Wav:
         return gr.Audio(label="recording")
     return gr.JSON(label="result")

@@ -57,6 +57,19 @@ def stored(kind: Any, content: bytes) -> str:
     return str(processing_utils.save_bytes_to_cache(content, _NAMES[kind], get_upload_folder()))
 
 
-def image_output(**arguments: Any) -> gr.Image:
-    """A component for a result of type Png."""
-    return gr.Image(type="filepath", format="png", interactive=False, **arguments)
+def image_output(label: str, **arguments: Any) -> gr.Image:
+    """A component for a result of type Png; without Gradio's button that sends it to another host."""
+    return gr.Image(
+        type="filepath",
+        format="png",
+        interactive=False,
+        buttons=["download", "fullscreen"],
+        label=label,
+        alt_text=label,
+        **arguments,
+    )
+
+
+def image_input(label: str, value: str | None = None, **arguments: Any) -> gr.Image:
+    """A component for an uploaded image; an event's function gets its bytes."""
+    return gr.Image(value, type="filepath", buttons=["fullscreen"], label=label, alt_text=label, **arguments)

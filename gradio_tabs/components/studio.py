@@ -39,7 +39,7 @@ class Studio(gr.Blocks):
         names = _parameters(block_fn)
         if len(inputs) > len(block_fn.inputs):
             raise refusal(t("common.error.many", given=len(inputs), most=len(block_fn.inputs), names=", ".join(names)))
-        for name, default in list(names.items())[len(inputs) :]:
+        for name, default in list(names.items())[len(inputs) : len(block_fn.inputs)]:
             if default is inspect.Parameter.empty:
                 raise refusal(t("common.error.missing", name=name, names=", ".join(names)))
             inputs.append(default)

@@ -46,7 +46,7 @@ def call(server: Server, name: str, body: str, *, v2: bool = False) -> str:
     ("arguments", "text"),
     [
         (["nonsense"], "unknown checkpoint 'nonsense'"),
-        (["mnist_vae_21"], "did you mean 'mnist_vae_20'?"),
+        (["mnist_wgan_gpp"], "did you mean 'mnist_wgan_gp'?"),
         (["../checkpoints/mnist_vae_20"], "Only names are accepted here, not paths"),
         ([""], "model = '' is not allowed"),
         (["x" * 100_000], "should have at most 200 characters"),
