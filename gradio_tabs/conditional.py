@@ -32,7 +32,7 @@ def _shown(model: str, step: str, seed: int, rows: int) -> Png:
 def build(demo: gr.Blocks) -> None:
     """Add the tab and its endpoint."""
     with gr.Tab(t("conditional.tab")) as tab:
-        expose(conditional)
+        expose(conditional, work="background")
         gr.Markdown(t("conditional.intro"))
         with gr.Row():
             with gr.Column():
@@ -40,4 +40,10 @@ def build(demo: gr.Blocks) -> None:
                 seed = gr.Number(0, precision=0, label=t("common.seed"), info=t("conditional.seed_info"))
                 rows = gr.Slider(1, 20, 10, step=1, label=t("conditional.rows"), info=t("conditional.rows_info"))
             result = image_output(t("conditional.result"))
-    show([tab.select, *picker.triggers, seed.input, rows.input], _shown, [*picker.inputs, seed, rows], result)
+    show(
+        [tab.select, *picker.triggers, seed.input, rows.input],
+        _shown,
+        [*picker.inputs, seed, rows],
+        result,
+        work="background",
+    )

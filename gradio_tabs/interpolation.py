@@ -40,7 +40,7 @@ def _shown(model: str, label: int | None, step: str, seed_a: int, seed_b: int, s
 def build(demo: gr.Blocks) -> None:
     """Add the tab and its endpoint."""
     with gr.Tab(t("interpolation.tab")) as tab:
-        expose(interpolate)
+        expose(interpolate, work="background")
         gr.Markdown(t("interpolation.intro"))
         with gr.Row():
             picker = pick_model("mnist_gan", "interpolation", classes=True)
@@ -55,4 +55,5 @@ def build(demo: gr.Blocks) -> None:
         _shown,
         [*picker.inputs, seed_a, seed_b, steps],
         [spherical, linear],
+        work="background",
     )

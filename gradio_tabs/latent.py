@@ -47,7 +47,7 @@ def build(demo: gr.Blocks) -> None:
                     label=t("latent.axes"),
                     info=t("latent.axes_info"),
                 )
-            result = image_output(t("latent.result"))
+            result = image_output(t("latent.result"), height=440)
         with gr.Row():
             sliders = [
                 gr.Slider(-_RANGE, _RANGE, 0, step=0.05, label=t("latent.axis", number=number), min_width=150)

@@ -34,7 +34,7 @@ def _shown(model: str, label: int | None, step: str, seed: int, n: int) -> Png:
 def build(demo: gr.Blocks) -> None:
     """Add the tab and its endpoint."""
     with gr.Tab(t("sample.tab")):
-        expose(sample)
+        expose(sample, work="background")
         gr.Markdown(t("sample.intro"))
         with gr.Row():
             with gr.Column():
@@ -42,4 +42,10 @@ def build(demo: gr.Blocks) -> None:
                 seed = gr.Number(0, precision=0, label=t("common.seed"), info=t("sample.seed_info"))
                 count = gr.Slider(1, 64, 16, step=1, label=t("sample.count"), info=t("sample.count_info"))
             result = image_output(t("sample.result"))
-    show([demo.load, *picker.triggers, seed.input, count.input], _shown, [*picker.inputs, seed, count], result)
+    show(
+        [demo.load, *picker.triggers, seed.input, count.input],
+        _shown,
+        [*picker.inputs, seed, count],
+        result,
+        work="background",
+    )

@@ -19,13 +19,13 @@ from gradio_tabs.components.files import Png, Upload, Wav, image_input, image_ou
 
 Lane = Literal["inference", "background"]
 _LIMITS: dict[Lane, int] = {"inference": 1, "background": 4}
-"""Events of a lane that run at the same time: the inference thread does one thing; background work takes turns."""
+"""Events of a lane that run at the same time: the inference thread does one, background work takes turns."""
 
 
 def expose(function: Callable[..., Any], *, work: Lane = "inference") -> None:
     """Make a typed function the endpoint and tool of its name; called inside the Blocks.
 
-    The function must check its arguments: any JSON value may arrive. `work` is background for more than a second.
+    The function must check its arguments: any JSON value may arrive. `work` says on which threads it computes.
     """
     hints = get_type_hints(function)
     with gr.Column(visible=False):
@@ -58,10 +58,15 @@ def show(
         outputs,
         api_visibility="private",
         trigger_mode="always_last",
-        show_progress="full" if work == "background" else "hidden",
+        show_progress="hidden" if work == "inference" else "full" if _reports(function) else "minimal",
         queue=not drag,
         **_lane(work),
     )
+
+
+def _reports(function: Callable[..., Any]) -> bool:
+    """Whether a function reports its progress."""
+    return any(isinstance(each.default, gr.Progress) for each in inspect.signature(function).parameters.values())
 
 
 def _lane(name: Lane) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _MONO = ["ui-monospace", "monospace"]
 _FONTS = ["ui-sans-serif", "system-ui", "sans-serif"]
 
 CSS = """
-.gradio-container { max-width: 1280px !important; }
+.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
 /* The label of an image above it: Gradio lays it over its upper left corner. */
 label[data-testid="block-label"].float { position: static; display: inline-flex; border: 0; }
 .icon-button-wrapper.top-panel { background: none; border: 0; }

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
+from pathlib import Path
 
+from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +27,9 @@ _READ = re.compile(
 _ACT = re.compile(
     r"/gradio_api/(?:queue/join|run/\w+|api/\w+|call/(?:v2/)?\w+|upload|cancel|reset|mcp(?:/(?:http|messages))?)/?"
 )
+MAX_STORED_BYTES = 2**30
+"""Size of all stored uploads and results, above which no more uploads are taken; old ones are removed every hour."""
+_UPLOAD = re.compile(r"/gradio_api/(?:upload|mcp.*)")
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +51,9 @@ class RequestLimits:
         allowed = _READ if scope["method"] in ("GET", "HEAD") else _ACT
         if scope["method"] not in ("GET", "HEAD", "POST", "OPTIONS", "DELETE") or not allowed.fullmatch(path or "/"):
             await _answer(404, t("common.error.no_address"), scope, receive, send)
+            return
+        if scope["method"] == "POST" and _UPLOAD.match(path) and _stored_bytes() > MAX_STORED_BYTES:
+            await _answer(507, t("common.error.full"), scope, receive, send)
             return
         arrived, answered = 0, False
 
@@ -73,6 +82,15 @@ class RequestLimits:
                 return
             text = t("common.error.body", megabytes=MAX_BODY_BYTES >> 20) if too_large else t("common.error.request")
             await _answer(413 if too_large else 400, text, scope, receive, send)
+
+
+def _stored_bytes() -> int:
+    """Bytes of the files in Gradio's folder, which holds each in a folder of its own."""
+    total = 0
+    for path in Path(get_upload_folder()).glob("*/*"):
+        with suppress(FileNotFoundError):  # removed meanwhile
+            total += path.stat().st_size
+    return total
 
 
 def _declared(scope: Scope) -> int:
