@@ -40,7 +40,7 @@ __all__ = [
     "with_inputs",
 ]
 
-_INCOMPLETE = (".fsdd*", ".*.part", ".*.tmp", "cifar-10-batches-bin/.*.tmp", "flower_photos/*/.*.tmp")
+_INCOMPLETE = (".fsdd*", ".*.part", "*/raw/.*.part", ".*.tmp", "cifar-10-batches-bin/.*.tmp", "flower_photos/*/.*.tmp")
 """Files that a killed download leaves in the data root."""
 
 

@@ -58,7 +58,7 @@ def test_a_painting_begins_by_itself_and_grows_row_by_row(runs: Path) -> None:
     assert "What to look for" in shown_text(app)
     finished(app)
     assert torch.equal(first.canvas, painted(first.request).canvas)
-    assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
+    assert "Distribution of a pixel" in [entry.value for entry in app.header]
     assert app.button(key="paint_stop").disabled
 
 
@@ -83,6 +83,7 @@ def test_other_knobs_begin_another_painting(runs: Path) -> None:
     app.selectbox(key="paint_label").select("7").run()
     app.select_slider(key="paint_count").set_value(2).run()
     app.select_slider(key="paint_step").set_value(0).run()
+    assert app.button(key="paint_shuffle").label == "New seed"
     app.button(key="paint_shuffle").click().run()
     asking = painting_of(app).request
     assert (asking.temperature, asking.top_k, asking.label, asking.count, asking.step) == (0.5, 4, 7, 2, 0)
@@ -190,7 +191,7 @@ def test_the_upper_half_of_a_test_digit_is_completed(runs: Path) -> None:
     app.selectbox(key="paint_condition").select("any").run()
     assert len(set(painting_of(app).labels or ())) > 1
     finished(app)
-    assert "Distribution of a pixel" in [entry.value for entry in app.subheader]
+    assert "Distribution of a pixel" in [entry.value for entry in app.header]
     app.button(key="paint_another").click().run()
     group(app, "paint_source").set_value("canvas").run()  # type: ignore[attr-defined]
     assert "Draw the upper part of a digit" in shown_text(app)

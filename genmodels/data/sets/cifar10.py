@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genmodels.data import transfer
 from genmodels.data.dataset import Downloadable, FixedDataset, ImageFileList
 from genmodels.data.own import from_source
 from genmodels.data.own.layouts import layout
@@ -53,13 +54,11 @@ class Cifar10(Downloadable, FixedDataset):
 
     def fetch(self) -> None:
         """Download the binary version, check its md5 sum and unpack its six files; raises DataError."""
-        from torchvision.datasets.utils import download_url
-
         root = data_root()
         archive = root / _URL.rsplit("/", 1)[1]
         try:
             root.mkdir(parents=True, exist_ok=True)
-            download_url(_URL, str(root), archive.name, _MD5)
+            transfer.save(_URL, archive, md5=_MD5)
             unpack(archive, root)
             leftovers.discard(archive)
         except (OSError, RuntimeError) as error:

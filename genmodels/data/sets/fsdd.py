@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-import urllib.error
-import urllib.request
 import wave
 from pathlib import Path
 
 import numpy as np
 
+from genmodels.data import transfer
 from genmodels.data.dataset import Downloadable, FixedDataset
 from genmodels.data.root import data_root
 from genmodels.data.spec import DataConfig, DataSpec, Recordings, Split
@@ -47,7 +46,6 @@ _NAMES = frozenset(
 PEAK = 29_490
 """Peak of each scaled recording, of 32,767: a tenth of headroom keeps generated recordings from clipping."""
 _MAX_ARCHIVE, _MAX_FILE, _MAX_SECONDS = 40 * 2**20, 200_000, 10
-_TIMEOUT = 30.0
 
 
 class SpokenDigits(Downloadable, FixedDataset):
@@ -65,13 +63,9 @@ class SpokenDigits(Downloadable, FixedDataset):
         archive = root / ".fsdd.tar.gz"
         try:
             root.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(_URL, timeout=_TIMEOUT) as response, archive.open("wb") as file:
-                while block := response.read(2**20):
-                    if file.tell() + len(block) > _MAX_ARCHIVE:
-                        raise DataError(f"{_URL} sends more than {_MAX_ARCHIVE >> 20} MB: it is another archive")
-                    file.write(block)
+            transfer.save(_URL, archive, most=_MAX_ARCHIVE)
             unpack(archive, root / "fsdd")
-        except (OSError, urllib.error.URLError) as error:
+        except OSError as error:
             raise DataError(
                 f"Free Spoken Digits could not be downloaded to {root}: {error}. Check the network and that the folder "
                 f"is writable, or put the {len(_NAMES):,} files of its `recordings` into {root / 'fsdd'} yourself"

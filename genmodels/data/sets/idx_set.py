@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from genmodels.data import transfer
 from genmodels.data.dataset import Downloadable, FixedImages
 from genmodels.data.root import data_root
 from genmodels.data.spec import Arrays, DataSpec, Split
@@ -37,13 +40,15 @@ class IdxSet(Downloadable, FixedImages):
         return None
 
     def fetch(self) -> None:
-        """Download with torchvision, which knows the mirrors and checks the md5 sums; raises DataError."""
+        """Download the four files from torchvision's mirrors and check their md5 sums; raises DataError."""
         import torchvision.datasets
 
         root, name = data_root(), self._torchvision_name
+        known = getattr(torchvision.datasets, name)
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            getattr(torchvision.datasets, name)(root, download=True)
+            (root / name / "raw").mkdir(parents=True, exist_ok=True)
+            for file, md5 in known.resources:
+                _save_from_one(known.mirrors, file, root / name / "raw" / file, md5)
         except (OSError, RuntimeError) as error:  # a failed connection is an OSError
             raise DataError(
                 f"{self._short_title} could not be downloaded to {root}: {error}. Check the network and that the "
@@ -59,6 +64,14 @@ class IdxSet(Downloadable, FixedImages):
         images = _read(folder, f"{_STEMS[split]}-images-idx3-ubyte", (count, 28, 28))
         labels = _read(folder, f"{_STEMS[split]}-labels-idx1-ubyte", (count,))
         return Arrays(images=images.reshape(count, 1, 28, 28), labels=labels.astype(np.int64))
+
+
+def _save_from_one(mirrors: Sequence[str], file: str, target: Path, md5: str) -> None:
+    """Download a file from the first mirror that sends it; raises the OSError of the last one."""
+    for mirror in mirrors[:-1]:
+        with suppress(OSError):
+            return transfer.save(mirror + file, target, md5=md5)
+    return transfer.save(mirrors[-1] + file, target, md5=md5)
 
 
 def _file(folder: Path, name: str) -> Path | None:

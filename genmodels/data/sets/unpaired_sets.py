@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from genmodels.data import transfer
 from genmodels.data.dataset import Downloadable
 from genmodels.data.formats import image_files
 from genmodels.data.own import unpaired
@@ -145,16 +146,13 @@ class UnpairedSet(Downloadable):
 
     def fetch(self) -> None:
         """Download the set into the data root; raises DataError."""
-        from torchvision.datasets.utils import download_url
-
         root = data_root()
         file = self.url.rsplit("/", 1)[1]
         # Renamed when it is complete: the next start must not find a partial download.
         temporary = root / f".{file}.part"
         try:
             root.mkdir(parents=True, exist_ok=True)
-            temporary.unlink(missing_ok=True)
-            download_url(self.url, str(root), temporary.name)
+            transfer.save(self.url, temporary)
             self.install(temporary, root)
         except (OSError, RuntimeError) as error:
             raise DataError(
