@@ -27,7 +27,7 @@ _PARTS = ("samples", "families")
 
 def _actions(infos: dict[str, CheckpointInfo]) -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom", key="compare_actions")
-    seed_input("compare", shuffle="shuffle", last=state.LAST_SEED, place=row, width=180)
+    seed_input("compare", last=state.LAST_SEED, place=row, width=180)
     row.button(
         t("compare.add"),
         key="compare_add",

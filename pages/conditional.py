@@ -59,7 +59,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Conditi
     info, step = pick_model_and_step("conditional", infos)
     view.read("conditional", _fields(info))
     row = st.container(horizontal=True, vertical_alignment="bottom", key="conditional_actions")
-    seed = seed_input("conditional", shuffle="other_seeds", last=_LAST_SEED, place=row, width=180)
+    seed = seed_input("conditional", last=_LAST_SEED, place=row, width=180)
     return info, ConditionalRequest.parse({"model": info.name, "step": step, "seed": seed})
 
 

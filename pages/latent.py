@@ -126,11 +126,11 @@ def _actions(current: dict[str, Point], pins: list[tuple[Point, bytes]]) -> None
     name = current["point"].model
     row = st.container(horizontal=True, horizontal_alignment="center", gap="small", key="latent_actions")
     row.button(
-        t("latent.randomize"),
+        t("common.new_seed"),
         key="latent_randomize",
         icon=":material/casino:",
         on_click=state.randomize,
-        help=t("latent.randomize_help"),
+        help=t("latent.new_seed_help"),
     )
     row.button(
         t("latent.reset"),

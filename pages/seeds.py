@@ -42,11 +42,11 @@ def _controls(infos: dict[str, CheckpointInfo]) -> CheckpointInfo:
         )
     row = st.container(horizontal=True, vertical_alignment="center", key="seeds_actions")
     row.button(
-        t("seeds.randomise"),
+        t("common.new_seeds"),
         key="seeds_randomise",
         icon=":material/casino:",
         on_click=state.randomise,
-        help=t("seeds.randomise_help"),
+        help=t("seeds.new_seeds_help"),
     )
     row.button(
         t("seeds.more"),

@@ -16,7 +16,6 @@ _RANDOM_SEEDS = 10_000  # short enough to be written down
 def seed_input(
     page: str,
     *,
-    shuffle: str,
     default: int = 0,
     last: int = MAX_PAGE_SEED,
     place: DeltaGenerator | None = None,
@@ -24,7 +23,7 @@ def seed_input(
 ) -> int:
     """Show the field `<page>_seed` and the button `<page>_shuffle` in a row, and return the seed.
 
-    `shuffle` is the key of the button's text within the page's texts, and `last` the largest seed.
+    `last` is the largest seed.
     """
     key = f"{page}_seed"
     st.session_state.setdefault(key, default)
@@ -40,12 +39,12 @@ def seed_input(
         persist_state="session",
     )
     row.button(
-        t(f"{page}.{shuffle}"),
+        t("common.new_seed"),
         key=f"{page}_shuffle",
         icon=":material/casino:",
         on_click=set_random,
         args=(key,),
-        help=t(f"{page}.{shuffle}_help"),
+        help=t(f"{page}.new_seed_help"),
     )
     return seed
 

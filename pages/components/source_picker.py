@@ -84,7 +84,7 @@ def example_index(
         **({} if width is None else {"width": width}),
     )
     (row or st).button(
-        t(f"{text}.another"),
+        t("common.another_example"),
         key=f"{key}_another",
         icon=":material/casino:",
         on_click=set_random,

@@ -267,6 +267,7 @@ def test_columns_are_added_and_removed(runs: Path) -> None:
 def test_seeds_are_shuffled_and_what_they_mean_is_said(runs: Path) -> None:
     app = page(models="vae,vae@0")
     assert "The same model at different steps" in " ".join(entry.value for entry in app.markdown)
+    assert app.button(key="compare_shuffle").label == "New seed"
     app.button(key="compare_shuffle").click().run()
     assert 0 <= app.number_input(key="compare_seed").value < 10_000
     app.selectbox(key="compare_model_1").select("gan").run()

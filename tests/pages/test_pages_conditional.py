@@ -181,6 +181,7 @@ def test_next_twelve_and_other_seeds_move_the_first_seed(runs: Path) -> None:
     app.number_input(key="conditional_seed").set_value(MAX_PAGE_SEED - conditional.STEPS).run()
     app.button(key="conditional_more").click().run()
     assert app.number_input(key="conditional_seed").value == MAX_PAGE_SEED - conditional.STEPS
+    assert app.button(key="conditional_shuffle").label == "New seed"
     app.button(key="conditional_shuffle").click().run()
     assert app.number_input(key="conditional_seed").value < 10_000
     assert not app.error

@@ -88,6 +88,7 @@ def test_randomize_draws_a_new_seed(empty: Path) -> None:
     app = latent_page(empty)
     seeds = set()
     for _ in range(3):
+        assert app.button(key="latent_randomize").label == "New seed"
         app.button(key="latent_randomize").click().run()
         seeds.add(app.number_input(key="latent_seed").value)
     assert len(seeds) > 1

@@ -324,6 +324,7 @@ def test_denoising_answers_sliders_and_other_digits(runs: Path) -> None:
     assert "Held-out digits of 5,000 MNIST digits" in app.caption[0].value
     app.slider(key="manifold_amount").set_value(0.5).run()
     app.number_input(key="manifold_index").set_value(12).run()
+    assert app.button(key="manifold_reseed").label == "New seed"
     app.button(key="manifold_reseed").click().run()
     app.segmented_control(key="manifold_source").set_value("canvas").run()
     assert not app.exception

@@ -65,7 +65,7 @@ def write_address(info: CheckpointInfo, config: FlowConfig) -> None:
 
 def seed(place: DeltaGenerator | None = None) -> int:
     """Show the field of the first seed and return it."""
-    return seed_input("flow", shuffle="other_seeds", last=LAST_SEED, place=place)
+    return seed_input("flow", last=LAST_SEED, place=place)
 
 
 def class_or_any(info: CheckpointInfo) -> int | None:

@@ -91,12 +91,12 @@ def _digit() -> tuple[Noise, np.ndarray | None]:
         persist_state="session",
     )
     st.button(
-        t("manifold.denoise.reseed"),
+        t("common.new_seed"),
         key="manifold_reseed",
         icon=":material/casino:",
         on_click=set_random,
         args=("manifold_noise_seed",),
-        help=t("manifold.denoise.reseed_help"),
+        help=t("manifold.denoise.new_seed_help"),
     )
     return (
         Noise.parse(

@@ -105,11 +105,11 @@ def _posterior(code: Encoded) -> None:
         width=60,
     )
     st.button(
-        t("manifold.draw.new_samples"),
+        t("common.new_seed"),
         key="manifold_redraw",
         icon=":material/casino:",
         on_click=_redraw,
-        help=t("manifold.draw.new_samples_help"),
+        help=t("manifold.draw.new_seed_help"),
     )
 
 

@@ -172,7 +172,7 @@ def sampling_options(
     `own` is the completed image's class. Without `more` everything is in one place.
     """
     memory = st.session_state
-    seed = seed_input("paint", shuffle="other_seeds", last=LAST_SEED)
+    seed = seed_input("paint", last=LAST_SEED)
     label = condition(info, own is not None) if completing else _class(info, "paint_label", [])
     if label == OWN and own is not None:
         label = own
