@@ -62,6 +62,7 @@ export default async function ({ parentElement, data }) {
     line.append(make("th", name, { scope: "row" }), ...data.heads.map((_, column) => {
       const image = data.images[row * columns + column], cell = make("td", "");
       const canvas = make("canvas", "", { width: data.width, height: data.height });
+      if (data.width >= 64) canvas.style.imageRendering = "auto";     // a photograph
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", image.alt);
       canvas.title = image.alt;

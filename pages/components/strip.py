@@ -73,6 +73,7 @@ export default async function ({ parentElement, data }) {
     const figure = document.createElement("figure"), canvas = document.createElement("canvas");
     canvas.width = data.width;
     canvas.height = data.height;
+    if (data.width >= 64) canvas.style.imageRendering = "auto";     // a photograph
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", tile.alt);
     canvas.getContext("2d").drawImage(sheet, index * data.width, 0, data.width, data.height,
@@ -104,7 +105,7 @@ def strip(
     key: str,
     columns: int | None = None,
 ) -> None:
-    """Show the tiles of a sheet, enlarged without smoothing; `size` is the (width, height) of a tile in pixels.
+    """Show the tiles of a sheet, digits enlarged without smoothing; `size` is the (width, height) of a tile in pixels.
 
     With `columns` in rows (more than 8 columns are halved in a narrow window), else as an equation.
     """

@@ -60,8 +60,9 @@ export default function ({ parentElement, data }) {
     const item = list.children[index], [above, image, caption] = item.firstChild.children;
     item.style.width = data.layout === "row"
       ? `min(${data.width}px, calc((100% - ${count - 1} * 0.75rem) / ${count}))` : "";
-    // An enlarged image keeps square pixels; a reduced one is smoothed.
-    const soften = () => image.classList.toggle("smooth", data.smooth || image.naturalWidth > data.width);
+    // An enlarged digit keeps square pixels; a photograph, and what is reduced, is smoothed.
+    const soften = () => image.classList.toggle(
+      "smooth", data.smooth || image.naturalWidth >= Math.min(64, data.width + 1));
     image.onload = soften;
     soften();
     if (image.src !== tile.src) image.src = tile.src;
@@ -86,7 +87,7 @@ def flow(images: Sequence[Tile], *, label: str, width: int, key: str) -> None:
 
 
 def row(images: Sequence[Tile], *, width: int, key: str, smooth: bool = False) -> None:
-    """Show a few images side by side, each at most `width` pixels wide; enlarged without smoothing unless `smooth`."""
+    """Show a few images side by side, each at most `width` pixels wide; smoothly if `smooth` or from 64 pixels."""
     _show(images, key=key, layout="row", width=width, label="", smooth=smooth)
 
 

@@ -56,6 +56,7 @@ function create(root) {
     range.setAttribute("aria-valuetext", text);
     [...images.children].forEach((figure, index) => figure.querySelectorAll("canvas").forEach((canvas, row) => {
       canvas.width = width; canvas.height = height;
+      canvas.style.imageRendering = width >= 64 ? "auto" : "";   // smooth for photographs
       canvas.getContext("2d").drawImage(self.sheet, self.frame * width, (2 * index + row) * height, width, height,
                                         0, 0, width, height);
     }));

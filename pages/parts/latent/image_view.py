@@ -12,8 +12,9 @@ from pages.components.tiles import data_url
 
 _CSS = """
 figure { margin: 0; display: flex; flex-direction: column; align-items: center; gap: 0.4rem; }
-img { width: 100%; max-width: min(380px, 62vw); image-rendering: pixelated; border-radius: var(--st-base-radius);
+img { width: 100%; max-width: min(380px, 46vw); image-rendering: pixelated; border-radius: var(--st-base-radius);
       border: 1px solid var(--st-border-color); background: #000; box-sizing: border-box; }
+img.smooth { image-rendering: auto; }
 figcaption { color: var(--st-text-color); font-family: var(--st-font); font-size: 0.95rem; min-height: 1.4em;
              text-align: center; }
 """
@@ -21,6 +22,7 @@ _JS = """
 export default function ({ parentElement, data }) {
   const image = parentElement.querySelector("img");
   const caption = parentElement.querySelector("figcaption");
+  image.onload = () => image.classList.toggle("smooth", image.naturalWidth >= 64);
   if (image.src !== data.src) image.src = data.src;
   image.alt = data.alt;
   caption.textContent = data.caption;
@@ -35,5 +37,5 @@ _component = st.components.v2.component(
 
 
 def image_view(png: bytes, *, alt: str, caption: str, key: str) -> None:
-    """Show a PNG enlarged without smoothing."""
+    """Show a PNG enlarged: a photograph of 64 pixels or more smoothly, a smaller image with square pixels."""
     _component(key=key, data={"src": data_url(png), "alt": alt, "caption": caption})
