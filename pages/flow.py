@@ -12,8 +12,8 @@ from pages.parts.flow import encode, guidance, settings, solvers, watch
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
-    info, step = pick_model_and_step("flow", infos)
     part = pick_part("flow", settings.PARTS)
+    info, step = pick_model_and_step("flow", infos)
     address.write("flow", "step", view.step_text(info, step))
     with friendly_errors():
         config = flow.config_of(info.name)

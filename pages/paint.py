@@ -28,8 +28,8 @@ def _generate(info: CheckpointInfo, step: int, facts: Facts) -> None:
 
 
 def _page(infos: dict[str, CheckpointInfo]) -> None:
-    info, step = pick_model_and_step("paint", infos)
     part = pick_part("paint", state.PARTS)
+    info, step = pick_model_and_step("paint", infos)
     with friendly_errors():
         facts = paint.facts(info.name)
         state.read_address(info, facts)

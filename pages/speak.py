@@ -9,12 +9,12 @@ import streamlit as st
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service import speak
 from pages.components import speak_state
-from pages.components.model_choice import check_model, pick_model, pick_part
+from pages.components.model_choice import check_model, pick_model, pick_part, pick_step
 from pages.components.page import by_name, no_models, page
 from pages.components.theme import friendly_errors
 from pages.parts.speak import continuation, fourier, quantisation, receptive_field, source, steps, synthesis
 
-_MODEL_PARTS: dict[str, Callable[[CheckpointInfo], None]] = {
+_MODEL_PARTS: dict[str, Callable[[CheckpointInfo, int], None]] = {
     "ask": synthesis.show,
     "continue": continuation.show,
     "steps": steps.show,
@@ -42,11 +42,13 @@ def _page() -> None:
     if not infos:
         no_models("speak.empty", recipe="tones_wavenet")
         return
-    left, _ = st.columns([6, 4], gap="medium")
+    left, right = st.columns([6, 4], gap="medium")
     with left:
         info = pick_model("speak", infos)
+    with right:
+        step = info.steps[-1] if part == "steps" else pick_step("speak", info)
     with friendly_errors():
-        st.fragment(_MODEL_PARTS[part])(info)
+        st.fragment(_MODEL_PARTS[part])(info, step)
 
 
 with page("speak"):

@@ -21,6 +21,8 @@ STYLE = """<style>
 .stVerticalBlock[class*="_workspace"] > :nth-child(2) { grid-column: 2; grid-row: 1 / span 2; }
 @media (max-width: 767px) {
   .stVerticalBlock[class*="_workspace"] { display: flex; }
+  button[data-variant="pills"] { padding-inline: 0.55rem; min-width: 1.95rem; }  /* ten digits fit in a row */
+  [data-testid="stLayoutWrapper"]:has(> .st-key-stylize_fast_results) { order: -1; }
   .st-key-stylize_content_shown { display: none; }  /* the result below shows the photograph too */
 }
 </style>"""

@@ -31,7 +31,7 @@ class PadView:
 
 _CSS = """
 :host { display: block; }
-.pad { position: relative; width: 100%; max-width: min(380px, 82vw); aspect-ratio: 1; margin: 0 auto; outline: none;
+.pad { position: relative; width: 100%; max-width: min(380px, 68vw); aspect-ratio: 1; margin: 0 auto; outline: none;
        border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
        background: var(--st-secondary-background-color); touch-action: none; cursor: crosshair; user-select: none; }
 .pad:focus-visible { box-shadow: 0 0 0 2px var(--st-primary-color); }

@@ -16,7 +16,6 @@ from genmodels.service.speak.facts import AudioFacts
 from pages.components import address, view
 from pages.components.class_picker import class_picker
 from pages.components.i18n import t
-from pages.components.model_choice import pick_step
 from pages.components.seed_input import seed_input
 
 TEMPERATURES = tuple(round(0.1 * tenth, 1) for tenth in range(1, 21))
@@ -126,19 +125,18 @@ def request(
     info: CheckpointInfo,
     audio: AudioFacts,
     condition: tuple[str | None, str | None],
+    step: int,
     more: DeltaGenerator,
     *,
-    with_step: bool = True,
     with_tempo: bool = True,
 ) -> SpeakRequest:
-    """Show the seed, and in `more` step, length, temperature, top-k, guidance and tempo; return the request."""
+    """Show the seed, and in `more` length, temperature, top-k, guidance and tempo; return the request."""
     memory = st.session_state
     memory.setdefault("speak_seconds", min(speak.MAX_SECONDS, max(_SHORTEST, round(audio.mean_seconds, 2))))
     memory.setdefault("speak_temperature", _FIRST_TEMPERATURE)
     memory.setdefault("speak_top_k", TOP_KS[-1])
-    seed = seed_input("speak", shuffle="shuffle", default=1)
+    seed = seed_input("speak", default=1)
     with more:
-        step = pick_step("speak", info) if with_step else info.steps[-1]
         left, right = st.columns(2)
     with left:
         st.select_slider(

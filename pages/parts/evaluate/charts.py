@@ -69,7 +69,7 @@ def _classes(info: CheckpointInfo, fractions: list[float]) -> None:
         showlegend=True,
         barmode="group",
         xaxis={"title": t("evaluate.classes.x"), "type": "category", "fixedrange": True},
-        yaxis={"ticksuffix": " %", "fixedrange": True, "rangemode": "tozero"},
+        yaxis={"title": t("evaluate.classes.y"), "ticksuffix": " %", "fixedrange": True, "rangemode": "tozero"},
     )
     st.plotly_chart(figure, key="evaluate_classes", config=_CONFIG)
     listed = ", ".join(f"{digit}: {percent(fraction)}" for digit, fraction in enumerate(fractions))
@@ -224,6 +224,6 @@ def calibration(histogram: Calibration) -> None:
             "fixedrange": True,
             "range": [histogram.edges[0], histogram.edges[-1]],
         },
-        yaxis={"ticksuffix": " %", "fixedrange": True},
+        yaxis={"title": t("evaluate.scores.y"), "ticksuffix": " %", "fixedrange": True},
     )
     st.plotly_chart(figure, key="evaluate_scores", config=_CONFIG)

@@ -110,7 +110,7 @@ def _curve(curve: Curve, config: FlowConfig, step: int) -> None:
         hover=t("flow.scales.hover"),
         height=340,
         xaxis={"title": t("flow.guidance")},
-        yaxis={"ticksuffix": " %", "rangemode": "tozero"},
+        yaxis={"title": t("flow.scales.curve_y"), "ticksuffix": " %", "rangemode": "tozero"},
     )
     figure.add_vline(config.guidance, line={"dash": "dash", "width": 1.5, "color": "#8a9499"})
     st.plotly_chart(figure, key="flow_curve", config=charts.CONFIG)

@@ -42,7 +42,6 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
     settings.write_address(info, config)
     share.offer_code(flow.film_png, request, file=f"{info.name}-flow-{request.seed}.png")
     with parts.result, friendly_errors():
-        st.markdown(t("flow.watch.text_average" if request.solver == "average" else "flow.watch.text"))
         with st.spinner(t("flow.busy")):
             film = flow.film(request)
         judge_note.untrained(step, film.predictions)
@@ -60,6 +59,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
             },
             key="flow_film",
         )
+        st.markdown(t("flow.watch.text_average" if request.solver == "average" else "flow.watch.text"))
         number = flow.evaluations(request.solver, request.steps)
         st.caption(t("flow.watch.caption", evaluations=number, steps=request.steps))
         _files(info, request)

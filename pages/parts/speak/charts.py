@@ -60,7 +60,12 @@ def waveform(shown: Sound, *, key: str, seam: float | None = None, alt: str, sec
         key,
         alt,
         xaxis={"title": t("speak.charts.seconds"), "range": [0, seconds or shown.seconds], "fixedrange": True},
-        yaxis={"range": [-1.05 * peak, 1.05 * peak], "fixedrange": True, "nticks": 5},
+        yaxis={
+            "title": t("speak.charts.amplitude"),
+            "range": [-1.05 * peak, 1.05 * peak],
+            "fixedrange": True,
+            "nticks": 5,
+        },
         showlegend=seam is not None,
         legend=LEGEND,
     )
@@ -99,7 +104,7 @@ def spectrogram(
         alt,
         height,
         xaxis={"title": t("speak.charts.seconds"), "fixedrange": True},
-        yaxis={"ticksuffix": " Hz", "fixedrange": True, "nticks": 6},
+        yaxis={"title": t("speak.charts.frequency"), "ticksuffix": " Hz", "fixedrange": True, "nticks": 6},
     )
 
 

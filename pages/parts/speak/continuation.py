@@ -18,7 +18,7 @@ from pages.parts.speak import progress, source
 _SHORTEST = speak_state.BEGINNING[0]
 
 
-def show(info: CheckpointInfo) -> None:
+def show(info: CheckpointInfo, step: int) -> None:
     """Show the recording and the settings on the left, the result on the right."""
     explain(t("speak.continue.text"))
     parts = workspace("speak")
@@ -33,7 +33,7 @@ def show(info: CheckpointInfo) -> None:
             st.caption(t("speak.continue.timed"))
         condition = speak_state.condition(audio)
         # Positions within the word are counted from the given part, so another tempo would change them.
-        request = speak_state.request(info, audio, condition, parts.more, with_tempo=False)
+        request = speak_state.request(info, audio, condition, step, parts.more, with_tempo=False)
         speak_state.write_address(info, request)
         progress.buttons("continue", request, beginning, disabled=beginning is None)
     with parts.result, friendly_errors():

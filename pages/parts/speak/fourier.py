@@ -113,8 +113,13 @@ def _two_tones(window: Window, length: int) -> None:
             "speak_two_tones",
             t("speak.fourier.tones_chart_alt", first="1,010", second=f"{second:,}"),
             320,
-            xaxis={"ticksuffix": " Hz", "range": [0, RATE / 2], "fixedrange": True},
-            yaxis={"ticksuffix": " dB", "range": [_FLOOR, 0], "fixedrange": True},
+            xaxis={
+                "title": t("speak.charts.frequency"),
+                "ticksuffix": " Hz",
+                "range": [0, RATE / 2],
+                "fixedrange": True,
+            },
+            yaxis={"title": t("speak.charts.level"), "ticksuffix": " dB", "range": [_FLOOR, 0], "fixedrange": True},
             legend=charts.LEGEND,
         )
 
@@ -173,7 +178,17 @@ def _recording(window: Window, length: int, hop: int) -> None:
             "speak_spectrum",
             t("speak.fourier.spectrum_alt", seconds=f"{at / 100 * max(0, recording.seconds - length / RATE):.2f}"),
             280,
-            xaxis={"ticksuffix": " Hz", "range": [0, RATE / 2], "fixedrange": True},
-            yaxis={"ticksuffix": " dB", "range": [_FLOOR - 20, 0], "fixedrange": True},
+            xaxis={
+                "title": t("speak.charts.frequency"),
+                "ticksuffix": " Hz",
+                "range": [0, RATE / 2],
+                "fixedrange": True,
+            },
+            yaxis={
+                "title": t("speak.charts.level"),
+                "ticksuffix": " dB",
+                "range": [_FLOOR - 20, 0],
+                "fixedrange": True,
+            },
             legend=charts.LEGEND,
         )

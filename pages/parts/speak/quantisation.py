@@ -110,6 +110,6 @@ def _curve(mu_law: tuple[float, ...], even: tuple[float, ...], levels: int) -> N
         t("speak.levels.curve_alt", values=listed),
         260,
         xaxis={"title": t("speak.levels.levels"), "type": "category", "fixedrange": True},
-        yaxis={"ticksuffix": " dB", "fixedrange": True},
+        yaxis={"title": t("speak.charts.snr"), "ticksuffix": " dB", "fixedrange": True},
         legend=charts.LEGEND,
     )

@@ -13,7 +13,6 @@ from genmodels.service.speak import facts, receptive_field
 from genmodels.service.speak.facts import AudioFacts
 from pages.components import address, view
 from pages.components.i18n import t
-from pages.components.model_choice import pick_step
 from pages.components.theme import explain, friendly_errors
 from pages.parts.speak import charts
 from pages.parts.speak.charts import COLOURS, GREY
@@ -21,7 +20,7 @@ from pages.parts.speak.charts import COLOURS, GREY
 _MAX_LINES = 256  # per layer; more would be less than two pixels apart
 
 
-def show(info: CheckpointInfo) -> None:
+def show(info: CheckpointInfo, step: int) -> None:
     """Show the taps of one stack as a tree, the receptive field of each layer, and the gradient."""
     audio = facts.audio_facts(info.name)
     if not audio.dilations:
@@ -49,7 +48,6 @@ def show(info: CheckpointInfo) -> None:
     st.header(t("speak.past.influence"), anchor=False)
     explain(t("speak.past.influence_text"))
     with friendly_errors():
-        step = pick_step("speak", info)
         address.write("speak", "step", view.step_text(info, step))
         _influence(receptive_field.influence(info.name, step), audio)
 

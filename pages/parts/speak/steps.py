@@ -20,7 +20,7 @@ _POLL = 0.5
 _COLUMNS = 3
 
 
-def show(info: CheckpointInfo) -> None:
+def show(info: CheckpointInfo, step: int) -> None:
     """Show the settings on the left, one player per step on the right."""
     explain(t("speak.steps.text"))
     steps = speak.comparison_steps(info)
@@ -30,7 +30,7 @@ def show(info: CheckpointInfo) -> None:
     audio = facts.audio_facts(info.name)
     with parts.controls, friendly_errors():
         speak_state.read_model_address(audio)
-        request = speak_state.request(info, audio, speak_state.condition(audio), parts.more, with_step=False)
+        request = speak_state.request(info, audio, speak_state.condition(audio), step, parts.more)
         speak_state.write_address(info, request, with_step=False)
         st.button(
             t("speak.steps.go", count=len(steps)) if len(steps) > 1 else t("speak.steps.go_one"),

@@ -12,14 +12,14 @@ from pages.components.theme import explain, friendly_errors
 from pages.parts.speak import example, progress
 
 
-def show(info: CheckpointInfo) -> None:
+def show(info: CheckpointInfo, step: int) -> None:
     """Show controls on the left, the recording on the right: a bundled one until the first one is generated."""
     parts = workspace("speak")
     audio = facts.audio_facts(info.name)
     with parts.controls, friendly_errors():
         speak_state.read_model_address(audio)
         condition = speak_state.condition(audio)
-        request = speak_state.request(info, audio, condition, parts.more)
+        request = speak_state.request(info, audio, condition, step, parts.more)
         speak_state.write_address(info, request)
         progress.buttons("ask", request)
     with parts.result, friendly_errors():

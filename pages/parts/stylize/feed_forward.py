@@ -33,20 +33,21 @@ _MAX_NETWORKS = 4
 def show(content: ImageFile | None) -> None:
     """Show the pickers of networks and size, and the stylised photographs."""
     st.header(t("stylize.fast.title"), anchor=False)
-    explain(t("stylize.fast.intro"))
     infos = by_name(stylize.checkpoints())
     if infos:
-        st.fragment(_results)(content, infos)
+        with st.container():
+            st.fragment(_results)(content, infos)
     elif train_jobs.public_mode():
         st.info(t("stylize.fast.empty"), icon=":material/model_training:")
     else:
         no_models("stylize.fast.empty", recipe="fast_style")
+    explain(t("stylize.fast.intro"))
 
 
 def _results(content: ImageFile | None, infos: dict[str, CheckpointInfo]) -> None:
     view.read("stylize", [_SIZE])
     names = _pick(infos)
-    results = st.container()
+    results = st.container(key="stylize_fast_results")
     chosen = st.select_slider(
         t("stylize.fast.longest"),
         (_TRAINING, *stylize.FAST_SIZES),
