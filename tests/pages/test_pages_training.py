@@ -283,9 +283,7 @@ def test_a_name_with_markdown_is_shown_as_typed():
     folder = finished_run()
     train_jobs.rename(folder.name, "**bold** [x](http://y) :red[z]")
     app = open_page("runs", run=folder.name)
-    assert (
-        next(title.value for title in app.header) == "\\*\\*bold\\*\\* \\[x\\](http\\:\u2060//y) \\:\u2060red\\[z\\]"
-    )
+    assert next(title.value for title in app.header) == "\\*\\*bold\\*\\* \\[x\\](http\\:\u2060//y) \\:\u2060red\\[z\\]"
     app.button(key="runs_delete").click().run()
     assert r"Really delete \*\*bold" in app.button(key="runs_delete_confirm").label
     assert any(r"This removes \*\*bold" in warning.value for warning in app.warning)
