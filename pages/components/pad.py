@@ -69,7 +69,7 @@ function create(root) {
 
     if (backdrop && backdrop.complete) {
       context.globalAlpha = self.data.backdrop_alpha;
-      context.imageSmoothingEnabled = false;
+      context.imageSmoothingEnabled = backdrop.width > (size - 44) * ratio;   // sharp pixels if they are enlarged
       context.drawImage(backdrop, 22, 22, size - 44, size - 44);
       context.globalAlpha = 1;
     }
@@ -103,10 +103,16 @@ function create(root) {
     context.textAlign = "center";
     for (const [x, y, name] of self.data.points) {
       const [px, py] = toPixel(x, y, size);
+      if (backdrop) {                        // below the middle of its image
+        context.font = "10px sans-serif";
+        write(name, px, toPixel(x, y - 0.5, size)[1] - 1);
+        context.font = "12px sans-serif";
+        continue;
+      }
       context.globalAlpha = 0.45;
       context.beginPath(); context.arc(px, py, 2.5, 0, 2 * Math.PI); context.fill();
       context.globalAlpha = 0.75;
-      write(name, px, py - 7);
+      context.fillText(name, px, py - 7);
     }
     context.globalAlpha = 0.8;
     context.textAlign = "right";

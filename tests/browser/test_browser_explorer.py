@@ -61,6 +61,42 @@ def test_dragging_the_pad_redraws_all_the_while(browser: Browser, server: Server
     browser.check_console()
 
 
+_CORNER = """canvas => {               // of the images behind the pad: their mean brightness in its upper left part
+  const side = canvas.width, size = Math.round(side / 8), start = Math.round(side * 0.1);
+  const { data } = canvas.getContext("2d").getImageData(start, start, size, size);
+  let sum = 0;
+  for (let index = 0; index < data.length; index += 4) sum += data[index] + data[index + 1] + data[index + 2];
+  return sum / (size * size);
+}"""
+
+
+def test_the_pad_shows_images_as_soon_as_it_is_at_rest(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/latent?model=mnist_vae_20")
+    canvas = widget(page, "latent_pad").locator("canvas")
+
+    def settled() -> tuple[float, str]:
+        last = None
+        for _ in range(40):
+            page.wait_for_timeout(400)
+            now = canvas.evaluate(_CORNER), canvas.evaluate("canvas => canvas.toDataURL()")
+            if now == last:
+                return now
+            last = now
+        raise AssertionError("the pad does not come to rest")
+
+    corner, images = settled()
+    assert corner < 3 * 200, "darker than an empty pad"
+    slider = widget(page, "latent_axis_5").get_by_role("slider")
+    slider.focus()
+    slider.press("End")
+    other = settled()
+    assert other[1] != images, "images of other offsets"
+    slider.press("Home")
+    slider.press("End")
+    assert settled() == other
+    browser.check_console()
+
+
 def test_arrow_keys_move_the_pad(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/latent?model=mnist_vae_20")
     before = source(page)

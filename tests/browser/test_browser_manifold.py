@@ -92,6 +92,22 @@ def test_the_pad_over_the_dots_redraws_all_the_while(browser: Browser, server: S
     browser.check_console()
 
 
+def test_the_decoded_pictures_themselves_are_dragged_over(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/manifold?part=map&model=my_mnist_vae_2d&mode=images&z=0_0")
+    before = source(page, "manifold_drawn")
+    pad = widget(page, "manifold_pad").locator("canvas")
+    assert pad.evaluate("canvas => canvas.getContext('2d').getImageData(canvas.width / 3, 40, 1, 1).data[3]") == 255
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.25, steps=4)
+    page.mouse.up()
+    assert changed(page, "manifold_drawn", before) != before
+    expect(page).to_have_url(re.compile(r"[?&]z=2\.\d+_2\.\d+"))
+    browser.check_console()
+
+
 @pytest.mark.alone
 def test_what_is_drawn_is_encoded_while_the_hand_moves(browser: Browser, server: Server) -> None:
     page = browser.open(server.url + "/manifold?part=draw")
