@@ -50,7 +50,15 @@ def build(demo: gr.Blocks) -> None:
             result = image_output(t("latent.result"), height=440)
         with gr.Row():
             sliders = [
-                gr.Slider(-_RANGE, _RANGE, 0, step=0.05, label=t("latent.axis", number=number), min_width=150)
+                gr.Slider(
+                    -_RANGE,
+                    _RANGE,
+                    0,
+                    step=0.05,
+                    label=t("latent.axis", number=number),
+                    info=t("latent.axis_info"),
+                    min_width=150,
+                )
                 for number in range(1, _SLIDERS + 1)
             ]
     inputs = [*picker.inputs, seed, axes, *sliders]

@@ -12,7 +12,7 @@ _MONO = ["ui-monospace", "monospace"]
 _FONTS = ["ui-sans-serif", "system-ui", "sans-serif"]
 
 CSS = """
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+@media (min-width: 1300px) { .gradio-container { max-width: 1280px !important; margin: 0 auto !important; } }
 /* The label of an image above it: Gradio lays it over its upper left corner. */
 label[data-testid="block-label"].float { position: static; display: inline-flex; border: 0; }
 .icon-button-wrapper.top-panel { background: none; border: 0; }
@@ -28,7 +28,15 @@ def theme() -> gr.themes.Base:
     return look.set(
         body_background_fill="#fbfaf7",
         body_background_fill_dark="#12181b",
+        background_fill_primary_dark="#12181b",
+        background_fill_secondary_dark="#1c2529",
+        border_color_primary_dark="#33424a",
         block_background_fill_dark="#1c2529",
+        block_border_color_dark="#33424a",
+        block_label_background_fill_dark="#1c2529",
+        input_background_fill_dark="#12181b",
+        input_border_color_dark="#33424a",
+        button_secondary_background_fill_dark="#33424a",
         link_text_color_dark="#6fd0d4",
         block_info_text_color="#55636b",
         block_info_text_color_dark="#a9b8c2",
