@@ -13,7 +13,7 @@ TEST_TOGETHER = $(PYTEST) -n $(TESTERS) --dist worksteal
 # The files with a test that runs alone: the others need not be imported for it.
 TEST_ALONE = $(PYTEST) $(shell grep -rl --include='test_*.py' 'mark\.alone' tests) -m alone
 
-.PHONY: help setup run test test-install check bench clean FORCE
+.PHONY: help setup run test test-install rehearse check bench clean FORCE
 
 help:
 	@echo "make run     start the studio on http://$(HOST):$(PORT)"
@@ -21,6 +21,7 @@ help:
 	@echo "make check   the two-minute loop: lint, types, fast tests"
 	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
 	@echo "make test-install   install the wheel in a new environment (minutes, a network, 7 GB of disk)"
+	@echo "make rehearse   apply the Dockerfile without Docker and serve from it (Linux, root)"
 	@echo "make setup   only make the environment"
 
 # Fails unless the environment has a Python and a pip that start: not after an interrupted `python -m venv`, nor where
@@ -44,7 +45,11 @@ $(VENV)/.ready-to-test: $(VENV)/.ready-to-run requirements-dev.txt
 
 setup: $(VENV)/.ready-to-test
 
+# Fails if nothing can listen there.
+LISTENS = $(BIN)/python -c 'import socket, sys; family, *_, address = socket.getaddrinfo(*sys.argv[1:], type=socket.SOCK_STREAM)[0]; socket.create_server(address[:2], family=family).close()' $(HOST) $(PORT) 2>/dev/null
+
 run: $(VENV)/.ready-to-run
+	@$(LISTENS) || { echo "$(HOST):$(PORT) cannot be used: another program listens there, or the address is not this machine's. Choose another port: make run PORT=8600" >&2; exit 1; }
 	$(BIN)/python -m streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 check: $(VENV)/.ready-to-test
@@ -63,6 +68,9 @@ test: $(VENV)/.ready-to-test
 # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment installs torch without CUDA.
 test-install: $(VENV)/.ready-to-test
 	$(BIN)/python -m tests.clean_install $(PIP_ARGS)
+
+rehearse: $(VENV)/.ready-to-test
+	$(BIN)/python -m tests.rehearse
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from genmodels import data
-from genmodels.cli import as_pages, images, masks, measure, migrate
+from genmodels.cli import as_pages, images, masks, measure, migrate, space
 from genmodels.cli.measure import AsJson, Name
 from genmodels.errors import CapabilityError, ConfigError, GenmodelsError, UnknownNameError
 from genmodels.runs import catalog
@@ -193,6 +193,7 @@ app.command()(measure.publish)
 app.command()(measure.card)
 app.command()(migrate.migrate)
 app.command()(masks.masks)
+app.command()(space.space)
 
 
 @app.command()

@@ -100,6 +100,22 @@ def test_a_moved_checkout_runs(tmp_path: Path) -> None:
             server.wait()
 
 
+def test_a_port_in_use_is_named_with_the_next_step(tmp_path: Path) -> None:
+    folder = checkout(tmp_path / "app")
+    venv(folder)
+    packages = next((folder / ".venv/lib").glob("python3*")) / "site-packages"
+    packages.rmdir()
+    packages.symlink_to(sysconfig.get_path("purelib"))
+    (folder / ".venv/.ready-to-run").touch()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = make(folder, "run", f"PORT={port}")
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} cannot be used" in done.stderr
+    assert "make run PORT=8600" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def healthy(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as answer:

@@ -14,11 +14,11 @@ ROOT = Path(__file__).parents[2]
 _FORBIDS = """
 import sys
 
+APP = ("streamlit", "gradio", "gradio_app", "gradio_tabs", "pages", "app", "benchmarks", "tests")
+
 class Forbidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in (
-            "streamlit", "gradio", "gradio_app", "gradio_tabs", "pages", "app", "benchmarks", "tests"
-        ):
+        if name.partition(".")[0] in APP:
             raise ImportError(f"the installed package imports {name}")
 
 sys.meta_path.insert(0, Forbidden())
