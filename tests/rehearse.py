@@ -7,6 +7,7 @@ stand for the base image and `pip install`. Needs Linux and root.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -19,13 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genmodels.publishing import space
+from pages.components.i18n import t
 from tests.support.browser import free_port
 from tests.support.dockerfile import Image, build, can_rehearse
 from tests.support.picture_files import RED, encoded, plain
 from tests.support.websocket_client import Client
 
 _START_SECONDS = 90.0
-_LATENT = "/latent?model=mnist_vae_2d&seed=3&x0=1.5"
+_LATENT = "/latent?model=mnist_vae_2d&seed=3"
+MODELS = ("mnist_vae_2d", "horse2zebra_projected_128")
+"""Models that `visit` needs: for the address above, and for an upload."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +109,19 @@ def visit(url: str) -> list[Answer]:
         assert not client.exceptions, client.exceptions
         answers.append(Answer(f"the page {_LATENT}", 200, time.monotonic() - began))
         began = time.monotonic()
+        client.open("translate")
+        client.set("translate_source", string_array_value=[t("translate.sources.upload")])
+        client.run()
         client.cookie = ""  # what the frame of huggingface.co blocks
         file = client.upload("red.png", encoded(plain(RED, (40, 30))))
-        client.set("share_file", files=[file])
+        client.set("translate_upload", files=[file])
         client.run()
         assert not client.exceptions, client.exceptions
         answers.append(Answer("an upload without a cookie", file.status, time.monotonic() - began))
-    gradio = request(url + "/gradio/")
-    if b"gradio" in gradio.body.lower():
-        answers += [gradio, request(url + "/gradio/")]
-    return answers
+    gradio = [request(url + path) for path in ("/gradio", "/gradio/", "/gradio/gradio_api/info")]
+    assert b"window.gradio_config" in gradio[1].body
+    assert "/sample" in json.loads(gradio[2].body)["named_endpoints"]
+    return answers + gradio
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -125,6 +132,10 @@ def main(arguments: Sequence[str]) -> None:
         root.mkdir()
         if arguments:
             context = Path(arguments[0]).absolute()
+            if absent := [name for name in MODELS if not (context / "checkpoints" / name).is_dir()]:
+                sys.exit(
+                    f"{context} has no model {' and no '.join(absent)}, which the rehearsal uses; add --model NAME"
+                )
         else:
             for part, size in space.assemble("docker", context).sizes.items():
                 print(f"{size / 1e6:8.2f} MB  {part}")
