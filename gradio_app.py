@@ -45,7 +45,7 @@ def build() -> Studio:
             for name in TABS:
                 import_module(f"gradio_tabs.{name}").build(studio)
         fill_when_opened(studio)
-    studio.queue(max_size=128, api_open=False)
+    studio.queue(max_size=128, api_open=False, status_update_rate=1)
     return studio
 
 

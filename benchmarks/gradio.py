@@ -7,16 +7,18 @@ have other pixels than the Python API, and 95 of 100 slider moves have to take l
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -114,42 +116,52 @@ def send(client: Client, case: Case, result: Result) -> None:
         result.problems.append(f"{case.endpoint}{case.arguments}: other pixels")
 
 
+def load(url: str, work: Sequence[Case], clients: int, ready: Event, done: Event, results: Queue[Result]) -> None:
+    """Send the requests of `work` by `clients` clients at once, again and again until `done` is set.
+
+    In a process of its own: the clients of a server run on other machines, and here they would hold the interpreter's
+    lock that the slider's visitor needs. For the same reason its priority is low.
+    """
+    os.nice(10)
+    result = Result()
+    programs = [Client(url, verbose=False, httpx_kwargs={"timeout": 120}) for _ in range(clients)]
+    for case in work[:5]:  # loads the models
+        send(programs[0], case, Result())
+    ready.set()
+    with ThreadPoolExecutor(clients) as pool:
+        while True:
+            pairs = [(programs[index % clients], case) for index, case in enumerate(work)]
+            list(pool.map(lambda pair: send(*pair, result), pairs))
+            if done.is_set():
+                break
+    results.put(result)
+
+
 def measure(server: Server, *, clients: int = CLIENTS, requests: int = REQUESTS, moves: int = MOVES) -> Result:
     """The times of a new server; `requests` are sent again until the slider has been moved `moves` times."""
     url = f"{server.url}/gradio/"
-    result = Result()
-    result.first = seconds_to_open(url)
-    result.later = sorted(seconds_to_open(url) for _ in range(5))
-    work = cases(requests)
-    with Visitor(server.url) as visitor, ThreadPoolExecutor(clients) as pool:
+    first = seconds_to_open(url)
+    later = sorted(seconds_to_open(url) for _ in range(5))
+    context = multiprocessing.get_context("spawn")
+    ready, done, results = context.Event(), context.Event(), context.Queue()
+    process = context.Process(target=load, args=(url, cases(requests), clients, ready, done, results), daemon=True)
+    with Visitor(server.url) as visitor:
         visitor.open("latent", f"model={_SLIDER_MODEL}")
         slide(visitor, 3)  # loads the model
-        result.alone = slide(visitor, moves)
-        programs = [Client(url, verbose=False, httpx_kwargs={"timeout": 120}) for _ in range(clients)]
-        for case in work[:5]:  # loads the models
-            send(programs[0], case, Result())
-        done = threading.Event()
-
-        def slider() -> list[float]:
-            try:
-                return slide(visitor, moves)
-            finally:
-                done.set()
-
-        with ThreadPoolExecutor(1) as mover:
-            busy = mover.submit(slider)
-            while True:
-                list(pool.map(lambda pair: send(*pair, result), _dealt(programs, work)))
-                if done.is_set():
-                    break
-            result.busy = busy.result()
+        alone = slide(visitor, moves)
+        process.start()
+        try:
+            if not ready.wait(_PATIENCE):
+                raise RuntimeError("the clients have not started")
+            busy = slide(visitor, moves)
+            done.set()
+            result: Result = results.get(timeout=_PATIENCE)
+        finally:
+            process.kill()
+            process.join()
+    result.first, result.later, result.alone, result.busy = first, later, alone, busy
     result.requests.sort()
     return result
-
-
-def _dealt(programs: Sequence[Client], work: Sequence[Case]) -> list[tuple[Client, Case]]:
-    """The requests, one client after the other."""
-    return [(programs[index % len(programs)], case) for index, case in enumerate(work)]
 
 
 def main() -> int:

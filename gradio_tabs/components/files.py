@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, NewType
+from urllib.parse import unquote
 
 import gradio as gr
 from gradio import processing_utils
@@ -26,17 +27,23 @@ Png = NewType("Png", bytes)
 """An image, as PNG."""
 Wav = NewType("Wav", bytes)
 """A recording, as WAV."""
+_SERVED = "/gradio_api/file="
 _NAMES = {Png: "image.png", Wav: "speech.wav"}
 
 
 def check_upload(file: dict[str, Any]) -> dict[str, Any]:
-    """The description of a file that a client sent; raises DataError unless it was uploaded to this server before."""
+    """The description of a file that a client sent; raises DataError unless it was uploaded to this server before.
+
+    The address of a file that this server serves, which agents send, stands for that file; no address is fetched.
+    """
     path = str(file.get("path") or "")
+    if is_http_url_like(path) and _SERVED in path:
+        path = unquote(path.split(_SERVED, 1)[1])
     if is_http_url_like(path):
         raise DataError(t("common.error.address"))
     if not Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
         raise DataError(t("common.error.not_uploaded"))
-    return file
+    return {**file, "path": path}
 
 
 def read_upload(file: Any, name: str) -> Upload:

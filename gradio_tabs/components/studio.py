@@ -46,7 +46,7 @@ class Studio(gr.Blocks):
 
     async def preprocess_data(self, block_fn: BlockFunction, inputs: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """The arguments of the function; raises DataError for a file that was not uploaded."""
-        traverse(inputs, check_upload, is_file_obj)
+        inputs = traverse(inputs, check_upload, is_file_obj)
         try:
             return list(await super().preprocess_data(block_fn, inputs, *args, **kwargs))
         except ValidationError as error:

@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from mcp import ClientSession
@@ -75,6 +76,17 @@ def test_an_image_is_sent_as_a_data_url(studio_server: Server) -> None:
     address = "data:image/jpeg;base64," + base64.b64encode(raw).decode()
     result = image_of(call(studio_server, "reconstruct", image=address, model="portraits_vqvae_64"))
     assert result.shape == (64, 64, 3)
+
+
+def test_an_image_is_sent_as_the_address_of_an_upload(studio_server: Server) -> None:
+    address = f"{studio_server.url}/gradio/gradio_api"
+    raw = (ROOT / "pages/assets/astronaut.jpg").read_bytes()
+    (path,) = httpx.post(f"{address}/upload", files={"files": ("a.jpg", raw)}, timeout=60).json()
+    result = image_of(call(studio_server, "reconstruct", image=f"{address}/file={path}", model="portraits_vqvae_64"))
+    assert result.shape == (64, 64, 3)
+    stolen = call(studio_server, "classify", image=f"{address}/file=/etc/passwd")
+    assert stolen.isError
+    assert "is not an uploaded file" in stolen.content[0].text
 
 
 def test_long_work_answers_with_its_last_image(studio_server: Server) -> None:
