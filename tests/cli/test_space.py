@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from genmodels.errors import CheckpointError, ConfigError, UnknownNameError
 from genmodels.publishing import space
 from tests import rehearse
 from tests.support.command_line import run
-from tests.support.dockerfile import instructions
+from tests.support.dockerfile import build, can_rehearse, instructions
 
 ROOT = Path(__file__).parents[2]
 MODEL = "mnist_vae_2d"
@@ -157,6 +158,30 @@ def test_a_pointer_instead_of_weights_is_named(only_judge: Path, tmp_path: Path)
     (target / "step-000001" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
     with pytest.raises(CheckpointError, match="is a pointer of Git LFS"):
         space.assemble("docker", tmp_path / "out", ["pointer"])
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that another user may enter, unlike pytest's."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="genmodels-space-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_rehearse(), reason="needs Linux and root")
+def test_the_rehearsed_image_serves_without_rights(docker: space.Space, place: Path) -> None:
+    image, report = build(docker.path, place)
+    assert len(report) == len(list(instructions(docker.path / "Dockerfile")))
+    assert image.run(["touch", "pages/new"]).returncode == 1
+    assert image.run(["sh", "-c", 'touch /tmp/new && test "$(id -u)" = 1000 && test ! -e "$HOME"']).returncode == 0
+    assert not (place / "work").exists() or not list(place.glob("work/**/tests"))
+    with rehearse.serving(image, SPACE_ID="someone/studio", SPACE_HOST="someone-studio.hf.space") as url:
+        answers = rehearse.visit(url)
+    assert {answer.status for answer in answers} == {200, 204}
+    assert [answer.request for answer in answers if answer.status == 204] == ["an upload without a cookie"]
 
 
 @pytest.mark.slow
