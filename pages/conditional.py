@@ -16,7 +16,7 @@ from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
 from pages.components.model_choice import pick_model_and_step
-from pages.components.numbers import percent, unbroken
+from pages.components.numbers import percent
 from pages.components.page import model_page
 from pages.components.seed_input import seed_input
 from pages.components.strip import TileText
@@ -66,7 +66,7 @@ def _controls(infos: dict[str, CheckpointInfo]) -> tuple[CheckpointInfo, Conditi
 def _prediction(cell: Cell) -> str:
     if cell.prediction is None:
         return ""
-    return t("conditional.reading", label=cell.prediction.label, percent=unbroken(percent(cell.prediction.probability)))
+    return judge_note.reading("conditional.reading", cell.prediction, narrow=True)
 
 
 def _alt(name: str, cell: Cell) -> str:
@@ -120,6 +120,7 @@ def _every_class(info: CheckpointInfo, names: tuple[str, ...], request: Conditio
                     t("conditional.every.agreement", right=correct, count=count, percent=percent(correct / count))
                 )
                 judge_note.untrained(request.step if request.step is not None else info.steps[-1], agreement)
+                judge_note.outside(cell.prediction for cell in sheet.cells)
                 if correct < count:
                     st.caption(t("conditional.every.marked"))
                 if "labels/agreement" in info.metrics and request.step == info.steps[-1]:

@@ -15,7 +15,6 @@ from pages.components.class_picker import class_picker
 from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.model_choice import is_learning, pick_model, pick_step
-from pages.components.numbers import percent
 from pages.components.page import model_page
 from pages.components.theme import friendly_errors
 from pages.parts.latent import directions, image_pad, link, state
@@ -29,7 +28,7 @@ def _show_image(info: CheckpointInfo, point: Point, step: int) -> None:
     image = service.render(point)
     caption = ""
     if image.prediction:
-        caption = t("latent.reading", label=image.prediction.label, percent=percent(image.prediction.probability))
+        caption = judge_note.reading("latent.reading", image.prediction)
     alt = t("latent.picture_alt", title=info.title, step=f"{step:,}")
     image_view(image.png, alt=f"{alt} {caption}".strip(), caption=caption, key="latent_picture")
     judge_note.untrained(step, image.prediction)

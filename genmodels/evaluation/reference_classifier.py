@@ -33,6 +33,11 @@ def published() -> bool:
 
 def load() -> SupportsClassification:
     """The published classifier. Raises UnknownNameError if it is not published."""
+    return _load(RunFolder(catalog.find(NAME)).step_key())
+
+
+@lru_cache(maxsize=1)
+def _load(_classifier: tuple[Path, int, int]) -> SupportsClassification:
     model = catalog.load(NAME)
     if not isinstance(model, SupportsClassification):
         raise CheckpointError(f"checkpoint {NAME!r} is a {type(model).__name__}, not a classifier; publish it again")

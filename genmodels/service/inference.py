@@ -24,7 +24,7 @@ from torch import Tensor
 
 from genmodels.capabilities import SupportsLatent
 from genmodels.errors import CapabilityError, GenmodelsError, UnknownNameError
-from genmodels.evaluation import reference_classifier
+from genmodels.evaluation import judge_domain, reference_classifier
 from genmodels.images import preview
 from genmodels.model import Model
 from genmodels.runs import catalog, checkpoint
@@ -42,10 +42,14 @@ ModelKey = tuple[Path, int, int]
 
 @dataclass(frozen=True)
 class PredictedClass:
-    """The class that the reference classifier reads in an image, and its probability."""
+    """The class that the reference classifier reads in an image, and its probability.
+
+    Both mean nothing for an image `outside` of the classifier's domain (`evaluation/judge_domain.py`).
+    """
 
     label: str
     probability: float
+    outside: bool = False
 
 
 def _one_cpu_thread() -> None:
@@ -192,7 +196,9 @@ def predict(pixels: Tensor) -> PredictedClass:
 def predictions_of(images: Tensor) -> tuple[PredictedClass, ...]:
     """The most probable class of each image (N, 1, 28, 28) in [-1, 1] under the reference classifier."""
     best, index = reference_classifier.probabilities(images).max(1)
-    return tuple(PredictedClass(str(i), p) for i, p in zip(index.tolist(), best.tolist(), strict=True))
+    outside = judge_domain.outside(reference_classifier.features(images))
+    columns = (index.tolist(), best.tolist(), outside.tolist())
+    return tuple(PredictedClass(str(i), p, out) for i, p, out in zip(*columns, strict=True))
 
 
 def to_image(pixels: Tensor) -> Image.Image:

@@ -1,10 +1,33 @@
-"""A note that the judge's answers for an untrained model mean nothing. The judge is the reference classifier."""
+"""What the judge, the reference classifier, reads in images, and notes where its answers mean nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import streamlit as st
 
+from genmodels.service.inference import PredictedClass
 from pages.components.i18n import t
+from pages.components.numbers import percent, unbroken
+
+
+def reading(key: str, prediction: PredictedClass, *, narrow: bool = False, **values: str) -> str:
+    """The text `key` with class and probability, or `<key>_outside` for an image outside the judge's domain.
+
+    `narrow`: the probability does not break, for the texts of small images.
+    """
+    if prediction.outside:
+        return t(f"{key}_outside", **values)
+    sure = percent(prediction.probability)
+    return t(key, label=prediction.label, percent=unbroken(sure) if narrow else sure, **values)
+
+
+def outside(predictions: Iterable[PredictedClass | None]) -> None:
+    """Show how many of the images are outside the judge's domain, if any is."""
+    known = [prediction for prediction in predictions if prediction is not None]
+    count = sum(prediction.outside for prediction in known)
+    if count:
+        st.caption(f":material/info: {t('common.outside', count=count, all=len(known))}")
 
 
 def untrained(step: int, judged: object, text: str = "common.untrained") -> None:

@@ -18,7 +18,7 @@ from genmodels.capabilities import SupportsClassification, SupportsProbabilities
 from genmodels.data import DataConfig, get_spec, missing
 from genmodels.data.loader import to_float
 from genmodels.errors import CapabilityError, DataError
-from genmodels.evaluation import reference_classifier
+from genmodels.evaluation import judge_domain, reference_classifier
 from genmodels.images import drawing
 from genmodels.runs import catalog
 from genmodels.runs.catalog import CheckpointInfo
@@ -49,6 +49,8 @@ class Predictions:
     prepared: bytes
     label: str
     predictions: tuple[Prediction, ...]
+    outside: bool
+    """Whether the image is unlike the digits that classifiers know; False if the reference classifier is missing."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ def classify(names: tuple[str, ...], *, ink: np.ndarray | None = None, index: in
         for name in names:
             values = outputs(classifier_of(name)[0], x)[0]
             predictions.append(Prediction(name, tuple(values.tolist()), float(values.sum()), int(values.argmax())))
-        return Predictions(tile_png(x), label, tuple(predictions))
+        judged = reference_classifier.published()
+        outside = judged and bool(judge_domain.outside(reference_classifier.features(x)).item())
+        return Predictions(tile_png(x), label, tuple(predictions), outside)
 
     return run(task)
 

@@ -132,6 +132,8 @@ def _predictions(infos: dict[str, CheckpointInfo], predictions: Predictions) -> 
     common = Counter(answer.top for answer in predictions.predictions).most_common()
     majority = common[0][0] if len(common) == 1 or common[0][1] > common[1][1] else None
     st.markdown(_verdict(infos, predictions))
+    if predictions.outside:
+        st.warning(t("classify.ask.outside"), icon=":material/help:")
     image, text = st.columns([1, 3], gap="medium", vertical_alignment="center")
     with image:
         caption = t("classify.ask.label_known", label=predictions.label) if predictions.label else ""

@@ -14,10 +14,9 @@ from genmodels.service.flow.encoding import Encoded, EncodeRequest
 from genmodels.service.inference import has_judge
 from genmodels.service.paint import inputs
 from genmodels.service.paint.inputs import KnownImage
-from pages.components import choice, source_picker, strip
+from pages.components import choice, judge_note, source_picker, strip
 from pages.components.file_buttons import png_button
 from pages.components.i18n import t
-from pages.components.numbers import percent, unbroken
 from pages.components.strip import TileText
 from pages.components.theme import explain, friendly_errors, plain
 from pages.components.tiles import Tile, row
@@ -149,7 +148,7 @@ def _classes(info: CheckpointInfo, request: EncodeRequest, encoded: Encoded, kno
     tiles = []
     for index in range(encoded.count):
         read = encoded.predictions[index] if encoded.predictions else None
-        text = t("flow.reads", label=read.label, percent=unbroken(percent(read.probability))) if read else ""
+        text = judge_note.reading("flow.reads", read, narrow=True) if read else ""
         below = (text,) if text else ()
         wrong = read is not None and read.label != str(index)
         above = t("flow.of_class", name=names[index])

@@ -13,7 +13,6 @@ from pages.components.file_buttons import gif_button, png_button
 from pages.components.i18n import t
 from pages.components.image_table import ImageText, image_table
 from pages.components.layout import wide_workspace
-from pages.components.numbers import percent, unbroken
 from pages.components.theme import explain, friendly_errors
 from pages.parts.flow import settings
 from pages.parts.flow.player import FilmTile, player
@@ -45,6 +44,7 @@ def show(info: CheckpointInfo, step: int, config: FlowConfig) -> None:
         with st.spinner(t("flow.busy")):
             film = flow.film(request)
         judge_note.untrained(step, film.predictions)
+        judge_note.outside(film.predictions or ())
         player(
             film.png,
             (film.width, film.height),
@@ -72,7 +72,7 @@ def _tile(info: CheckpointInfo, film: Film, request: FlowRequest, index: int) ->
         caption += " · " + t("flow.of_class", name=info.condition_names[film.labels[index]])
     if film.predictions is not None:
         read = film.predictions[index]
-        caption += " · " + t("flow.reads", label=read.label, percent=unbroken(percent(read.probability)))
+        caption += " · " + judge_note.reading("flow.reads", read, narrow=True)
     return FilmTile(t("flow.watch.alt", note=caption), t("flow.watch.end_alt", note=caption), caption)
 
 

@@ -10,7 +10,6 @@ from genmodels.service.manifold import Place, Plane, Scatter
 from genmodels.service.manifold.scatter_image import map_png
 from pages.components import address, judge_note, pad, share
 from pages.components.i18n import t
-from pages.components.numbers import percent
 from pages.components.theme import is_dark, plain
 from pages.components.tiles import Tile, data_url, row
 from pages.components.view import Field
@@ -131,8 +130,7 @@ def _answer(place: Place) -> None:
     x, y = (f"{value:.2f}" for value in place.z)
     caption = t("manifold.map.decoded", x=x, y=y)
     if decoded.prediction:
-        sure = percent(decoded.prediction.probability)
-        caption = t("manifold.map.decoded_reading", x=x, y=y, label=decoded.prediction.label, percent=sure)
+        caption = judge_note.reading("manifold.map.decoded_reading", decoded.prediction, x=x, y=y)
     row([Tile(decoded.png, caption, t("manifold.map.decoded_alt", x=x, y=y))], key="manifold_drawn", width=260)
     if place.step is not None:
         judge_note.untrained(place.step, decoded.prediction)

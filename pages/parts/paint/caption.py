@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from genmodels.runs.catalog import CheckpointInfo
 from genmodels.service.inference import PredictedClass
+from pages.components import judge_note
 from pages.components.i18n import t
-from pages.components.numbers import percent, unbroken
 
 
 def image_caption(info: CheckpointInfo, seed: int, label: int | None, prediction: PredictedClass | None) -> str:
@@ -14,5 +14,5 @@ def image_caption(info: CheckpointInfo, seed: int, label: int | None, prediction
     if label is not None:
         parts.append(t("paint.of_class", label=info.condition_names[label]))
     if prediction is not None:
-        parts.append(t("paint.reads", label=prediction.label, percent=unbroken(percent(prediction.probability))))
+        parts.append(judge_note.reading("paint.reads", prediction, narrow=True))
     return " · ".join(parts)

@@ -6,9 +6,8 @@ import math
 
 from genmodels.latent.norms import NormDistribution
 from genmodels.service.seeds import Sheet, Tile
-from pages.components import strip
+from pages.components import judge_note, strip
 from pages.components.i18n import t
-from pages.components.numbers import percent, unbroken
 from pages.components.strip import TileText
 
 
@@ -19,8 +18,7 @@ def tile_text(tile: Tile, norms: NormDistribution, alt: str, *, above: str = "",
     key = "seeds.norm" if norm == decoded else "seeds.norm_renormalised"
     lines = [t(key, norm=f"{norm} {mark}".strip(), decoded=decoded)]
     if tile.prediction:
-        sure = unbroken(percent(tile.prediction.probability))
-        lines.append(t("seeds.reading", label=tile.prediction.label, percent=sure))
+        lines.append(judge_note.reading("seeds.reading", tile.prediction, narrow=True))
     spoken = " ".join([alt, t("seeds.norm_alt", norm=norm), *lines[1:]])
     return TileText(spoken, above, tuple(lines), before, warn=bool(mark))
 
