@@ -38,7 +38,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "compare": ("part", "models", "seed"),
     "evaluate": ("model", "step"),
     "data": ("view", "data", "split", "class", "shuffle", "sheet"),
-    "train": ("recipe", "preset", "data", "set", "run"),
+    "train": ("recipe", "preset", "data", "fit", "set", "run"),
     "runs": ("run", "overlay", "metric", "x", "smooth", "log"),
 }
 FRAME = "frame"

@@ -61,7 +61,7 @@ GOOD: dict[str, dict[str, str]] = {
     "evaluate": {"model": "vae", "step": "0"},
     "data": {"view": "browse", "data": "digits", "split": "test", "class": "3", "shuffle": "7", "sheet": "2"},
     "train": {
-        "recipe": "mnist_gan", "preset": "full", "data": "digits",
+        "recipe": "mnist_gan", "preset": "full", "data": "digits", "fit": "1",
         "set": "train.batch_size~48~~train.max_epochs~3.5", "run": "vae",
     },
     "runs": {

@@ -7,8 +7,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import train_jobs
-from genmodels import recipes
 from genmodels.data import DataSpec
+from genmodels.recipes import fitting
 from genmodels.service import datasets
 from genmodels.service.datasets import Entry, Sheet, SheetRequest
 from genmodels.service.datasets import Tile as DatasetTile
@@ -81,19 +81,20 @@ def _actions(entry: Entry, spec: DataSpec) -> None:
         help=t("data.train_help"),
     ):
         recipe = recipe_for(entry, spec)
-        st.switch_page("train.py", query_params={"data": entry.name} | ({"recipe": recipe} if recipe else {}))
+        st.switch_page(
+            "train.py", query_params={"data": entry.name, "fit": "1"} | ({"recipe": recipe} if recipe else {})
+        )
     if entry.uploaded:
         _delete(entry, spec.title, row)
 
 
 def recipe_for(entry: Entry, spec: DataSpec) -> str | None:
-    """The recipe or model family to start with; None, which keeps the page's choice, if several use the set.
+    """The recipe or model family to start with; None, which keeps the page's choice, if no recipe fits.
 
     An own set starts with a family that suits its shape, because recipes have texts about their own data.
     """
     if not entry.uploaded:
-        own_recipes = [name for name in recipes.names() if recipes.get(name).data.get("name") == entry.name]
-        return own_recipes[0] if len(own_recipes) == 1 else None
+        return fitting.proposed(spec)
     return "dcgan_64" if spec.image_shape is not None and spec.image_shape[1:] == (64, 64) else "vae"
 
 

@@ -6,18 +6,20 @@ import difflib
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import train_jobs
 from genmodels import data, recipes, registry
 from genmodels.data import DataConfig, uploaded_sets
 from genmodels.errors import GenmodelsError
-from genmodels.recipes import Recipe
+from genmodels.recipes import Recipe, fitting
 from pages.components import address, choice, missing_data, view
 from pages.components.i18n import t
 from pages.parts.train import recordings
 from train_jobs.spec import find_recipe
 
 FULL = "full"
+_FIT = view.switch("fit", "train_fitting")
 _DEFAULT = "mnist_vae_20"
 """The recipe shown first: it needs no download and trains in a minute."""
 
@@ -37,9 +39,12 @@ def choose() -> Choice:
     _follow_address()
     first, second, third = st.columns([1.6, 1.4, 1], vertical_alignment="bottom")
     start_from = st.session_state.setdefault("train_start_from", "recipe")
+    view.read("train", [_FIT])
+    own_sets, own_sound = uploaded_sets.names(), _own_sound()
+    requested = _requested_data((*own_sound, *own_sets))
     name = choice.choose(
         t(f"train.{start_from}"),
-        _recipes_by_family() if start_from == "recipe" else registry.names(),
+        _offered_recipes(requested) if start_from == "recipe" else registry.names(),
         lambda value: recipes.get(value).title if start_from == "recipe" else registry.get(value).title,
         key="train_recipe" if start_from == "recipe" else "train_family",
         fallback=_DEFAULT,
@@ -74,9 +79,9 @@ def choose() -> Choice:
     # The quick preset of a recipe for own recordings names a data set that replaces them.
     recipe_data = recipes.merge(recipe, None if preset == FULL else preset)["data"]
     offered = str(recipe_data.get("name")) if wanted in data.own_sound_names() else wanted
-    own_sets, own_sound = uploaded_sets.names(), _own_sound()
-    requested = _requested_data((*own_sound, *own_sets))
     kept = (*own_sets, *(own_sound if "audio" in batch_keys else ()))
+    if _is_filtered():
+        kept = (*kept, *data.names())
     if requested:
         st.session_state["train_data"], fresh = requested, True
     elif st.session_state.get("train_data") not in kept and (fresh or not _still_exists()):
@@ -92,8 +97,9 @@ def choose() -> Choice:
         help=t("train.data_help"),
         persist_state="session",
     )
-    if "data" in st.query_params:
+    if "data" in st.query_params or _is_filtered():
         address.write("train", "data", data_name)
+    _fit_switch(first)
     if data_name in own_sound:
         config = recordings.settings(data_name, recipe_data, fresh)
         return Choice(recipe, None if preset == FULL else preset, config, fresh)
@@ -106,6 +112,29 @@ def choose() -> Choice:
         else:
             missing_data.offer_download(name, "train")
     return Choice(recipe, None if preset == FULL else preset, _config(data_name), fresh)
+
+
+def _is_filtered() -> bool:
+    return bool(st.session_state.get(_FIT.key)) and st.session_state["train_start_from"] == "recipe"
+
+
+def _fit_switch(place: DeltaGenerator) -> None:
+    """Show the switch that leaves only the recipes that fit the chosen data."""
+    if st.session_state["train_start_from"] == "recipe":
+        place.toggle(t("train.fit"), key=_FIT.key, help=t("train.fit_help"), persist_state="session", wrap=True)
+    view.write("train", [_FIT])
+
+
+def _offered_recipes(requested: str | None) -> list[str]:
+    """Every recipe, or those that fit the data, if they are filtered and any does."""
+    data_name = requested or st.session_state.get("train_data")
+    if not _is_filtered() or data_name is None:
+        return _recipes_by_family()
+    try:
+        fit = fitting.fitting(data.get_spec(_config(data_name)))
+    except GenmodelsError:  # deleted, or a folder that is not named yet
+        return _recipes_by_family()
+    return fit or _recipes_by_family()
 
 
 def _recipes_by_family() -> list[str]:
