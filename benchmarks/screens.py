@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import math
 import sys
 import tempfile
@@ -19,7 +20,6 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from pages.components.address import PARAMETERS
-from tests.support.accessibility import switch_theme
 from tests.support.browser import ROOT, Browser, browsing, server_of, settle, widget
 
 DOCS = ROOT / "docs"
@@ -31,7 +31,7 @@ _BUSY = '[data-stale="true"], [data-testid="stSpinner"], [data-testid="stSkeleto
 _README = ("gallery", "manifold", "seeds", "flow", "stylize", "runs")
 _README_SIZE = (1280, 800)
 _GIF = "latent.gif"
-_GIF_FRAMES, _GIF_MS, _GIF_WIDTH, _GIF_COLOURS = 40, 90, 640, 48
+_GIF_FRAMES, _GIF_MS, _GIF_WIDTH, _GIF_COLOURS = 40, 90, 640, 64
 
 
 def main() -> None:
@@ -54,17 +54,14 @@ def main() -> None:
 def _take_screens(url: str, names: list[str]) -> None:
     folder = DOCS / "screens"
     folder.mkdir(exist_ok=True)
-    for width in WIDTHS:
-        with browsing(width=width, height=900, fresh=True) as browser:
+    for width, dark in itertools.product(WIDTHS, (False, True)):  # charts keep the theme in which they were made
+        with browsing(width=width, height=900, dark=dark, fresh=True) as browser:
             for name in names:
                 page = _open(browser, url, name)
                 height = page.get_by_test_id("stMain").evaluate("main => main.scrollHeight")
                 page.set_viewport_size({"width": width, "height": min(height, _LONGEST)})
-                for dark in (False, True):
-                    switch_theme(page, dark=dark)
-                    _wait_until_idle(page)
-                    target = folder / f"{name}-{width}-{'dark' if dark else 'light'}.webp"
-                    _save(_picture(page), target)
+                _wait_until_idle(page)
+                _save(_picture(page), folder / f"{name}-{width}-{'dark' if dark else 'light'}.webp")
                 page.close()
 
 
@@ -75,7 +72,7 @@ def _take_readme(url: str) -> None:
             page = _open(browser, url, name)
             _save(_picture(page), DOCS / f"{name}.webp")
             page.close()
-        _animate(browser.open(f"{url}/latent?model=mnist_vae_20"))
+        _animate(browser.open(f"{url}/latent?model=mnist_vae_2d_deep&truncation=0"))
 
 
 def _animate(page: Page) -> None:
@@ -107,7 +104,10 @@ def _animate(page: Page) -> None:
         frame.resize((_GIF_WIDTH, frame.height * _GIF_WIDTH // frame.width), Image.Resampling.LANCZOS)
         for frame in frames
     ]
-    palette = small[0].quantize(_GIF_COLOURS)
+    all_frames = Image.new("RGB", (_GIF_WIDTH, sum(frame.height for frame in small)))
+    for place, frame in enumerate(small):
+        all_frames.paste(frame, (0, place * frame.height))
+    palette = all_frames.quantize(_GIF_COLOURS)
     start, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]
     start.save(DOCS / _GIF, save_all=True, append_images=others, duration=_GIF_MS, loop=0, optimize=True)
     _report(DOCS / _GIF)
