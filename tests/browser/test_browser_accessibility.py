@@ -1,4 +1,4 @@
-"""Every page in both themes: no accessibility rule violated, the window's title, the marked section."""
+"""Every page: no accessibility rule violated in both themes, four widths, the window's title, the marked section."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def test_no_page_violates_a_rule_that_streamlit_does_not(
             switch_theme(page, dark=dark)
             for rule, elements in _lasting(page, tolerated).items():
                 found += [f"{name}, {'dark' if dark else 'light'}: {rule}: {element}" for element in elements]
+        found += [f"{name}: wider than {width} pixels" for width in _too_narrow(page)]
     assert not found, "\n".join(found)
     browser.check_console()
 
@@ -55,6 +56,20 @@ def _lasting(page: Page, tolerated: set[str]) -> dict[str, list[str]]:
             break
         page.wait_for_timeout(500)
     return found
+
+
+def _too_narrow(page: Page) -> list[int]:
+    """The widths of windows at which the page has to be scrolled sideways."""
+    size, result = page.viewport_size, []
+    assert size is not None
+    for width in (390, 820, 1920):
+        page.set_viewport_size({**size, "width": width})
+        page.wait_for_timeout(200)
+        if page.get_by_test_id("stMain").evaluate("main => main.scrollWidth > main.clientWidth"):
+            result.append(width)
+    page.set_viewport_size(size)
+    page.get_by_test_id("stTopNav").wait_for()
+    return result
 
 
 def _go_to(page: Page, name: str) -> None:
