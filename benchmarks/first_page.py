@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,9 @@ import torch
 from playwright.sync_api import Page
 
 from benchmarks.options import Length
+from benchmarks.servers import Place
 from genmodels.images import preview
-from tests.support.browser import browsing, server_of, settle, shared_chromium, widget
+from tests.support.browser import browsing, settle, shared_chromium, widget
 from tests.support.runs import save_run
 
 RUNS = 120
@@ -40,21 +40,17 @@ _MOVES = """() => {
 }"""
 
 
-def measure(length: Length) -> dict[str, Any]:
-    """Times of a new server without runs, and then with copies of a small run."""
+def measure(place: Place, length: Length) -> dict[str, Any]:
+    """Times of a new server without runs, and then with copies of a small run; the short form opens each page once."""
     results: dict[str, Any] = {}
     count = length.of(RUNS)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        shared_chromium(),
-        server_of({"GENMODELS_RUNS": folder}) as server,
-    ):
-        for state in ("cold", "warm"):
-            with browsing(fresh=True, animated=True) as browser:
+    with shared_chromium():
+        for state in ("cold",) if length.short else ("cold", "warm"):
+            with browsing(fresh=not length.short, animated=not length.short) as browser:
                 page = browser.context.new_page()
                 sent = bytes_of(page)
                 start = time.perf_counter()
-                page.goto(server.url)
+                page.goto(place.server.url)
                 page.wait_for_function(_MOVES)
                 results[f"first page moves, {state} server (s)"] = time.perf_counter() - start
                 settle(page)
@@ -62,11 +58,11 @@ def measure(length: Length) -> dict[str, Any]:
                 page.wait_for_load_state("networkidle")
                 results["first view without /static/ (kB)"] = sent() / 1000
                 browser.check_console()
-        copy_runs(Path(folder), count)
-        with browsing(animated=True) as browser:
-            for visit in ("first", "second"):
+        copy_runs(place.runs, count)
+        with browsing(animated=not length.short) as browser:
+            for visit in ("first",) if length.short else ("first", "second"):
                 start = time.perf_counter()
-                page = browser.open(server.url)
+                page = browser.open(place.server.url)
                 widget(page, "gallery_own").wait_for()
                 results[f"gallery with {count} runs, {visit} visit (s)"] = time.perf_counter() - start
                 page.close()

@@ -18,20 +18,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import psutil
 from playwright.sync_api import Page
 
-from benchmarks import first_page, first_speech, long_run, options
+from benchmarks import first_page, first_speech, long_run, options, servers
 from benchmarks.options import Length
 from genmodels.runs.folder import RunFolder
-from tests.support.browser import ROOT, Browser, browsing, server_of, settle, widget
+from tests.support.browser import ROOT, Browser, browsing, settle, widget
 
 MODEL = "mnist_vae_20"
+NewPlace = Callable[..., AbstractContextManager[servers.Place]]
 
 # Timestamps are taken in the page: from the key or pointer event to the image's new src.
 _WATCH = """
@@ -153,16 +154,25 @@ def _press(page: Page, count: int) -> None:
         page.wait_for_timeout(60)
 
 
-def measure(*, during_training: bool, memory_too: bool, length: Length) -> dict[str, Any]:
+def measure_firsts(length: Length, place: NewPlace) -> dict[str, Any]:
+    """Times of the first page, of a long run, and of the first press of Speak while numba's cache is empty."""
+    with place() as gallery:
+        results = first_page.measure(gallery, length)
+    with place() as runs:
+        results |= long_run.measure(runs, length)
+    with tempfile.TemporaryDirectory() as empty, place(GENMODELS_WARM_UP="", NUMBA_CACHE_DIR=empty) as speak:
+        return results | first_speech.measure(speak, length)
+
+
+def measure(*, during_training: bool, memory_too: bool, length: Length, place: NewPlace) -> dict[str, Any]:
     count = length.of(60)
-    with tempfile.TemporaryDirectory() as folder, browsing(height=1000, animated=not length.short) as browser:
-        runs = Path(folder)
-        start = time.perf_counter()
-        with server_of({"GENMODELS_RUNS": folder}) as server:
+    with browsing(height=1000, animated=not length.short) as browser:
+        with place() as own:
+            server = own.server
             page = browser.open(f"{server.url}/latent?model={MODEL}")
             widget(page, "latent_pad").locator("canvas").wait_for()
-            results: dict[str, Any] = {"start to first usable page (s)": time.perf_counter() - start}
-            with training(runs) if during_training else nullcontext():
+            results: dict[str, Any] = {"start to first usable page (s)": time.perf_counter() - own.start}
+            with training(own.runs) if during_training else nullcontext():
                 times = sorted(slider_latencies(page, count))
                 results["slider to image, median (ms)"] = statistics.median(times)
                 results["slider to image, 95th percentile (ms)"] = times[int(0.95 * (len(times) - 1))]
@@ -170,7 +180,7 @@ def measure(*, during_training: bool, memory_too: bool, length: Length) -> dict[
                 results["page switch, median (s)"] = statistics.median(switch_times(page, length.of(6)))
             page.close()
             if memory_too:
-                sessions, interactions = length.of(20), length.of(500)
+                sessions, interactions = length.of(20, least=1), length.of(500)
                 used, growth = memory(browser, server.url, server.process.pid, sessions, interactions, length.of(50))
                 results[f"server with {sessions} sessions (MB)"] = used
                 results[f"growth over {interactions} interactions (MB)"] = growth
@@ -185,14 +195,16 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     chosen = parser.parse_args(arguments)
     both = chosen.idle == chosen.training and not chosen.short
+    length = Length(chosen.short)
     for during_training in (False, True):
         if not both and during_training != chosen.training:
             continue
         # Memory does not depend on a training in another process, so it is measured once.
-        length = Length(chosen.short)
-        parts = () if during_training else (first_page, long_run, first_speech)
-        results = {name: value for part in parts for name, value in part.measure(length).items()}
-        results |= measure(during_training=during_training, memory_too=not during_training, length=length)
+        with servers.places(length) as place:
+            results = {} if during_training else measure_firsts(length, place)
+            results |= measure(
+                during_training=during_training, memory_too=not during_training, length=length, place=place
+            )
         load = "during a training" if during_training else "idle"
         if chosen.json:
             print(json.dumps({"load": load, **results}, indent=1))

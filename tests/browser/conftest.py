@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import Browser, Server, browsing, server_of, shared_chromium
+from tests.support.browser import UNOPTIMISED, Browser, Server, browsing, server_of, shared_chromium
 from tests.support.job_processes import end_processes
 from tests.support.saved_runs import folders, save_everything
 
 
 @pytest.fixture(scope="package")
-def chromium_process() -> Iterator[None]:
-    with shared_chromium():
+def chromium_process(request: pytest.FixtureRequest) -> Iterator[None]:
+    timed = any(item.get_closest_marker("alone") for item in request.session.items)
+    with shared_chromium(() if timed else UNOPTIMISED):
         yield
 
 
