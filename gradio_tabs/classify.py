@@ -40,10 +40,11 @@ def build(demo: gr.Blocks) -> None:
         with gr.Row():
             with gr.Column():
                 pad = drawing_pad()
-                image = image_input(t("classify.image"))
             with gr.Column():
                 picker = pick_model("mnist_judge", "classify")
                 result = gr.Label(label=t("classify.result"), num_top_classes=10)
+        with gr.Accordion(t("classify.upload"), open=False):
+            image = image_input(t("classify.image"))
     show(picker.triggers, _drawn, [pad, *picker.inputs], result)
     show([pad.change], _drawn, [pad, *picker.inputs], result, drag=True)
     show([image.upload], _uploaded, [image, *picker.inputs], result)

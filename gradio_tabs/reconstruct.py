@@ -35,7 +35,7 @@ def build(demo: gr.Blocks) -> None:
         expose(reconstruct)
         gr.Markdown(t("reconstruct.intro"))
         with gr.Row():
-            image = image_input(t("reconstruct.image"), photograph("astronaut.jpg"), height=340)
+            image = image_input(t("reconstruct.image"), photograph("astronaut.jpg"))
             picker = pick_model("portraits_vqvae_64", "reconstruct")
         with gr.Row():
             before = image_output(t("reconstruct.before"))

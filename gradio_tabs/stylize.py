@@ -37,7 +37,7 @@ def build(demo: gr.Blocks) -> None:
         gr.Markdown(t("stylize.intro"))
         with gr.Row():
             with gr.Column():
-                image = image_input(t("stylize.image"), photograph("pagoda.jpg"), height=320)
+                image = image_input(t("stylize.image"), photograph("pagoda.jpg"))
                 picker = pick_model("fast_style_starry_night", "stylize")
             result = gr.ImageSlider(type="filepath", format="png", label=t("stylize.result"), interactive=False)
     show([tab.select, *picker.triggers, image.upload], _shown, [image, *picker.inputs], result, work="background")

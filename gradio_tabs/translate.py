@@ -54,7 +54,7 @@ def build(demo: gr.Blocks) -> None:
         gr.Markdown(t("translate.intro"))
         with gr.Row():
             with gr.Column():
-                image = image_input(t("translate.image"), photograph("dahlia.jpg"), height=320)
+                image = image_input(t("translate.image"), photograph("dahlia.jpg"))
                 picker = pick_model("flowers_projected_128", "translate")
                 direction = gr.Radio(
                     [(t("translate.a_to_b"), "a_to_b"), (t("translate.b_to_a"), "b_to_a")],

@@ -77,6 +77,13 @@ def image_output(label: str, **arguments: Any) -> gr.Image:
     )
 
 
-def image_input(label: str, value: str | None = None, **arguments: Any) -> gr.Image:
+def image_input(label: str, value: str | None = None) -> gr.Image:
     """A component for an uploaded image; an event's function gets its bytes."""
-    return gr.Image(value, type="filepath", buttons=["fullscreen"], label=label, alt_text=label, **arguments)
+    return gr.Image(
+        value,
+        type="filepath",
+        buttons=["fullscreen"],
+        label=label,
+        alt_text=label,
+        elem_classes="upload",
+    )

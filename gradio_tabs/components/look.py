@@ -16,7 +16,8 @@ CSS = """
 /* The label of an image above it: Gradio lays it over its upper left corner. */
 label[data-testid="block-label"].float { position: static; display: inline-flex; border: 0; }
 .icon-button-wrapper.top-panel { background: none; border: 0; }
-.gradio-dropdown input, [data-testid="dropdown"] input { text-overflow: ellipsis; }
+.gradio-container input[role="listbox"] { padding-right: 28px; text-overflow: ellipsis; }
+.upload img { max-height: 260px; object-fit: contain; }
 .dark { --color-accent: #3fb8bd; --link-text-color: #6fd0d4; --link-text-color-hover: #9be3e6; }
 @media (max-width: 640px) { .gradio-container > .main { padding: 12px 8px !important; } }
 """
