@@ -106,6 +106,13 @@ class Model(nn.Module, ABC):
         """Metrics of a logged step: those of its training step, and what is too slow to compute at every step."""
         return metrics
 
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        """Metrics of held-out examples by the names that `training_step` gives them, without an update; {} if none.
+
+        Called on a copy in eval mode, without gradients and with fixed random numbers.
+        """
+        return {}
+
     def curves(self) -> dict[str, Curve]:
         """How to read the metrics, by name; the Runs page plots and explains them."""
         return {}

@@ -99,6 +99,11 @@ class Autoencoder(Model):
         self._track_statistics(code.detach())
         return {"loss/total": loss.detach()}
 
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        clean = _to_probability(batch["image"]).flatten(1)
+        code = self.encoder(self._add_salt(clean, None)).float()
+        return {"loss/total": bernoulli_nll(self.decoder(code), clean).mean()}
+
     def _add_salt(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         """`x` with a fraction `salt` of its values set to 1, which is white in [0, 1] and in [-1, 1]."""
         if not self.config.salt:

@@ -176,18 +176,24 @@ class CNNClassifier(Model):
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
         logits = self.classify(self._shift(batch["image"])).float()  # (B, K)
+        label = batch["label"]
 
         # minimise, mean over the batch,
         #   bce:            mean over classes of -y log p - (1 - y) log(1 - p)
         #   cross_entropy:  -log softmax(logits)[label]
-        if self.config.loss == "bce":
-            target = F.one_hot(batch["label"], logits.shape[1]).float()  # y: (B, K)
-            loss = F.binary_cross_entropy_with_logits(logits, target)
-        else:
-            loss = F.cross_entropy(logits, batch["label"])
+        loss = self._loss(logits, label)
         update(optimizers["model"], loss)
-        accuracy = (logits.detach().argmax(1) == batch["label"]).float().mean()
-        return {"loss/total": loss.detach(), "accuracy/batch": accuracy}
+        return {"loss/total": loss.detach(), "accuracy/batch": (logits.detach().argmax(1) == label).float().mean()}
+
+    def _loss(self, logits: Tensor, label: Tensor) -> Tensor:
+        if self.config.loss == "bce":
+            target = F.one_hot(label, logits.shape[1]).float()  # y: (B, K)
+            return F.binary_cross_entropy_with_logits(logits, target)
+        return F.cross_entropy(logits, label)
+
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        logits, label = self.classify(batch["image"]).float(), batch["label"]
+        return {"loss/total": self._loss(logits, label), "accuracy/batch": (logits.argmax(1) == label).float().mean()}
 
     def _shift(self, images: Tensor) -> Tensor:
         """The batch (B, C, H, W) shifted at random over black: one shift per batch is one copy, and varied enough."""

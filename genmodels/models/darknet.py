@@ -191,6 +191,11 @@ class Darknet(Model):
         accuracy = (logits.detach().argmax(1) == batch["label"]).float().mean()
         return {"loss/total": loss.detach(), "accuracy/batch": accuracy}
 
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        logits, label = self.classify(batch["image"]).float(), batch["label"]
+        accuracy = (logits.argmax(1) == label).float().mean()
+        return {"loss/total": F.cross_entropy(logits, label), "accuracy/batch": accuracy}
+
     def _cycle_momentum(self, optimizer: Optimizer) -> None:
         """Set the momentum from the learning rate that the trainer has just set: high where the rate is low."""
         high, low = self.config.momentum

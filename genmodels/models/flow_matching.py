@@ -185,6 +185,14 @@ class FlowMatching(Model):
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        loss = self._loss(batch)
+        update(optimizers["model"], loss)
+        return {"loss/total": loss.detach()}
+
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        return {"loss/total": self._loss(batch)}
+
+    def _loss(self, batch: Batch) -> Tensor:
         x1 = self._dequantised(batch["image"])  # (B, C, H, W)
         x0 = torch.randn_like(x1)
         t = self._times(len(x1))  # (B,)
@@ -193,9 +201,7 @@ class FlowMatching(Model):
 
         # minimise |n(x_t, t, y) - target|^2, mean over values
         target = {"velocity": d_alpha * x1 + d_sigma * x0, "noise": x0, "data": x1}[self.config.prediction]
-        loss = F.mse_loss(self.network(x_t, t, self._training_classes(batch)).float(), target)
-        update(optimizers["model"], loss)
-        return {"loss/total": loss.detach()}
+        return F.mse_loss(self.network(x_t, t, self._training_classes(batch)).float(), target)
 
     def _dequantised(self, image: Tensor) -> Tensor:
         """Uniform dequantisation (Theis et al., arXiv 1511.01844): grey levels become intervals; a density exists."""

@@ -112,6 +112,10 @@ class MLPClassifier(Model):
         update(optimizers["model"], loss)
         return {"loss/total": loss.detach(), "accuracy/batch": (logits.detach().argmax(1) == label).float().mean()}
 
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        logits, label = self.classify(batch["image"]).float(), batch["label"]
+        return {"loss/total": self._loss(logits, label), "accuracy/batch": (logits.argmax(1) == label).float().mean()}
+
     def _loss(self, logits: Tensor, label: Tensor) -> Tensor:
         if self.config.loss == "cross_entropy":
             return F.cross_entropy(logits, label)

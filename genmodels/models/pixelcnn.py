@@ -176,12 +176,19 @@ class PixelCNN(CompletionModel):
         # loss = -1/N sum_i log p(x_i | x_1 ... x_(i-1)), the mean over values and images
         loss = self._cross_entropy(index, h).mean()
         update(optimizers["model"], loss)
-        loss = loss.detach()
+        return self._metrics(loss.detach(), index)
+
+    def _metrics(self, loss: Tensor, index: Tensor) -> Metrics:
+        """The loss in three units, of levels (B, C, H, W)."""
         return {
             "loss/total": loss,
             "likelihood/bits_per_dim": loss / math.log(2),
             "likelihood/nats": loss * index[0].numel(),
         }
+
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        index = self._index(batch["image"], stochastic=self.config.quantisation == "stochastic")
+        return self._metrics(self._cross_entropy(index, self.class_weights(batch, len(index))).mean(), index)
 
     def _cross_entropy(self, index: Tensor, h: Tensor | None) -> Tensor:
         """-log p(x_i | earlier values) of each value, nats (B, C, H, W), of levels (B, C, H, W)."""

@@ -102,6 +102,10 @@ class VAE(Model):
         update(optimizers["model"], loss)
         return {"loss/total": loss.detach(), "loss/recon": recon.detach(), "loss/kl": kl.detach()}
 
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        recon, kl = (part.mean() for part in self._negative_elbo(_to_probability(batch["image"]), eps=None))
+        return {"loss/total": recon + self.kl_weight_at(step) * kl}
+
     def _negative_elbo(self, x: Tensor, eps: Tensor | None) -> tuple[Tensor, Tensor]:
         """(BCE, KL), (B,) each, of x (B, C, H, W) in [0, 1]; `eps` (B, latent_dim) is sampled if None."""
         mu, logvar = self.encoder(x.flatten(1)).float().chunk(2, dim=1)  # (B, latent_dim) each

@@ -264,11 +264,22 @@ class WaveNet(Model):
     # ---------------------------------------------------------------- training
 
     def training_step(self, batch: Batch, optimizers: Mapping[str, Optimizer], step: int) -> Metrics:
+        if self.config.parts:
+            self._count_utterances(batch)
+        loss = self._loss(batch)
+        update(optimizers["model"], loss)
+        return self._metrics(loss.detach())
+
+    def validation_metrics(self, batch: Batch, step: int) -> Metrics:
+        return self._metrics(self._loss(batch))
+
+    def _metrics(self, loss: Tensor) -> Metrics:
+        return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
+
+    def _loss(self, batch: Batch) -> Tensor:
         config = self.config
         codes = mu_law_encode(F.pad(batch["audio"], (0, config.silence)), config.levels)  # (B, T)
         h = self._h(batch, len(codes))  # (B, K)
-        if config.parts:
-            self._count_utterances(batch)
         if config.condition_dropout:
             h = h * (torch.rand(len(h), 1, device=h.device) >= config.condition_dropout)
         # Silence is learned after the end of a recording, not after a cut.
@@ -282,10 +293,7 @@ class WaveNet(Model):
 
         # loss = -1/T sum_t log p(x_t | x_1 ... x_(t-1), h), the mean over the samples of all recordings
         x = torch.cat([row[:length] for row, length in zip(codes, lengths, strict=True)])  # (N,)
-        loss = F.cross_entropy(self._logits(x, h, lengths, utterances).float(), x)
-        update(optimizers["model"], loss)
-        loss = loss.detach()
-        return {"loss/total": loss, "likelihood/bits_per_sample": loss / math.log(2)}
+        return F.cross_entropy(self._logits(x, h, lengths, utterances).float(), x)
 
     def _logits(self, codes: Tensor, h: Tensor, lengths: Sequence[int], utterances: Sequence[int]) -> Tensor:
         """(N, levels) of codes (N,), recordings of `lengths` one after the other; h (B, K).

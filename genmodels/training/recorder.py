@@ -16,13 +16,15 @@ from genmodels import data
 from genmodels.capabilities import SupportsClassification
 from genmodels.data.loader import to_float
 from genmodels.images import preview
-from genmodels.model import Model
+from genmodels.model import Batch, Model
 from genmodels.recipes import Spec
 from genmodels.runs import checkpoint
 from genmodels.runs.folder import RunFolder
 from genmodels.system import leftovers
+from genmodels.training import validation
 
 Report = Callable[[dict[str, Any]], None]
+_OF_PREVIEWS = ("preview/diversity", validation.PREFIX)
 
 
 class FolderRecorder:
@@ -38,6 +40,7 @@ class FolderRecorder:
         self._reported = 0.0
         self._real: Tensor | None = None
         self._test: tuple[Tensor, Tensor] | None = None
+        self._validation: Batch | None = None
         self._last: dict[str, Any] | None = None
         self._compared = -1  # the last step with preview metrics in the curves
         self._writing = threading.Lock()
@@ -65,7 +68,8 @@ class FolderRecorder:
     def read_back(self) -> None:
         """Read which steps have preview metrics: a preview on request must not add a second line for its step."""
         lines, _ = self.folder.metrics()
-        self._compared = max((line.get("step", -1) for line in lines if "preview/diversity" in line), default=-1)
+        steps = [line.get("step", -1) for line in lines if any(name.startswith(_OF_PREVIEWS) for name in line)]
+        self._compared = max(steps, default=-1)
 
     def phase(self, phase: str, error: str | None = None) -> None:
         if error:
@@ -111,9 +115,23 @@ class FolderRecorder:
         self.folder.add_event(step, kind, **values)
 
     def preview(self, step: int, model: Model) -> None:
+        values = self._preview(step, model)
+        if step <= self._compared:
+            return
+        if validation.applies_to(model):
+            if self._validation is None:
+                self._validation = validation.batch_of(self.spec, model.device)
+            if self._validation is not None:
+                values |= validation.metrics_of(model, self._validation, step)
+        if values:
+            self._compared = step
+            self.folder.append_metrics(step, values)
+
+    def _preview(self, step: int, model: Model) -> dict[str, float]:
+        """Write the preview image, and return the diversity of the samples; {} if the model has none."""
         if model.modality == "audio":
             self._write_preview(step, preview.audio_preview(model))
-            return
+            return {}
         if self._test is None:
             arrays = data.load(self.spec.data, "test")
             rows = slice(0, 64)
@@ -123,11 +141,10 @@ class FolderRecorder:
             )
         self._write_preview(step, preview.image_preview(model, *self._test))
         samples = None if isinstance(model, SupportsClassification) else preview.samples_of_seeds(model)
-        if samples is not None and self._real is not None and len(samples) > 1 and step > self._compared:
-            self._compared = step
-            values = {"preview/diversity": preview.diversity(samples)}
-            values["preview/diversity_data"] = preview.diversity(self._real)
-            self.folder.append_metrics(step, values)
+        if samples is None or self._real is None or len(samples) < 2 or step <= self._compared:
+            return {}
+        diversity = {"preview/diversity": samples, "preview/diversity_data": self._real}
+        return {name: preview.diversity(images) for name, images in diversity.items()}
 
     def _write_preview(self, step: int, image: Image | None) -> None:
         if image is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -14,6 +14,7 @@ from pages.components.metrics_tail import Series
 from pages.components.run_chart import chart_spec, legend_height
 
 S = TypeVar("S", int, float)
+_HELD_OUT = "validation/"
 POINTS = 1_000
 """Points per chart, over all its lines; 1,000 cost a browser about 10 % of a core at one update per 2 s."""
 
@@ -40,13 +41,27 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 
 def groups_of(series: Series) -> dict[str, list[str]]:
-    """Metric names by the part before the slash, one chart each, losses first; without those of previews."""
+    """Metric names by the part before the slash, one chart each, losses first; without those of previews.
+
+    A metric of held-out data is in the chart of the training metric of its name.
+    """
     groups: dict[str, list[str]] = {}
-    for name in series:
-        group = name.split("/")[0]
+    for name in sorted(series, key=lambda name: name.startswith(_HELD_OUT)):
+        group = name.removeprefix(_HELD_OUT).split("/")[0]
         if group != "preview":
             groups.setdefault(group, []).append(name)
     return dict(sorted(groups.items(), key=lambda item: item[0] != "loss"))
+
+
+def with_held_out(curves: Mapping[str, Curve], names: Iterable[str]) -> dict[str, Curve]:
+    """The curves, and those of the same metrics on held-out data among `names`."""
+    held_out = {name: curves[name.removeprefix(_HELD_OUT)] for name in names if name.removeprefix(_HELD_OUT) in curves}
+    added = {
+        name: Curve(t("runs.held_out", label=curve.label), t("runs.held_out_text"), curve.ideal)
+        for name, curve in held_out.items()
+        if name.startswith(_HELD_OUT)
+    }
+    return {**curves, **added}
 
 
 def title_of(group: str) -> str:

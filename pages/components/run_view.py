@@ -174,7 +174,7 @@ def _curves(
     if not groups:
         st.caption(t("runs.no_curves") if job.active else t("runs.curves_none"))
         return
-    meanings = outline.curves if outline else {}
+    meanings = run_curves.with_held_out(outline.curves if outline else {}, series)
     marks = [{"step": event["step"], "what": _event_text(event, str)} for event in valid_events(job)]
     smoothing = _smoothing() if explain else 0.0
     for group, names in groups.items():

@@ -129,7 +129,10 @@ def of_training(name: str) -> list[dict[str, float]]:
         runner.train_folder(folder, device="cpu")
         lines = folder.metrics()[0]
     timed = {"time", "step", "images_per_second", "samples_per_second"}
-    kept = [{k: v for k, v in line.items() if k not in timed and not k.startswith("preview/")} for line in lines]
+    kept = [
+        {k: v for k, v in line.items() if k not in timed and not k.startswith(("preview/", "validation/"))}
+        for line in lines
+    ]
     return [line for line in kept if line]
 
 

@@ -182,11 +182,12 @@ def _labels(specs: Any) -> dict[str, str]:
         except GenmodelsError:
             continue
         labels |= {name: curve.label for name, curve in outline.curves.items() if name not in labels}
-    return labels
+    held_out = {f"validation/{name}": t("runs.held_out", label=label) for name, label in labels.items()}
+    return {**labels, **held_out}
 
 
 def _metric_text(name: str, labels: Mapping[str, str]) -> str:
-    group = run_curves.title_of(name.split("/")[0])
+    group = run_curves.title_of(name.removeprefix("validation/").split("/")[0])
     return f"{group}: {labels.get(name, name.split('/', 1)[-1])}"
 
 
