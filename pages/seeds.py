@@ -108,6 +108,7 @@ def _between(info: CheckpointInfo, study: SeedsRequest, norms: NormDistribution)
             show(sheet, tiles, label=label, key=f"seeds_strip_{kind}", columns=seeds.STEPS)
             lengths[name] = [tile.norm for tile in sheet.tiles]
             judged = sheet.tiles[0].prediction is not None
+            judge_note.outside(tile.prediction for tile in sheet.tiles)
         st.caption(t("seeds.judge_note", judge=t("seeds.judge_note_judge") if judged else ""))
         judge_note.untrained(info.steps[-1], judged)
         left, right = st.columns([3, 2], gap="medium")

@@ -10,6 +10,9 @@ from genmodels.service.inference import PredictedClass
 from pages.components.i18n import t
 from pages.components.numbers import percent, unbroken
 
+_NOTED = 0.05
+"""Fraction of the images; of real digits, 1 % are false alarms."""
+
 
 def reading(key: str, prediction: PredictedClass, *, narrow: bool = False, **values: str) -> str:
     """The text `key` with class and probability, or `<key>_outside` for an image outside the judge's domain.
@@ -23,10 +26,10 @@ def reading(key: str, prediction: PredictedClass, *, narrow: bool = False, **val
 
 
 def outside(predictions: Iterable[PredictedClass | None]) -> None:
-    """Show how many of the images are outside the judge's domain, if any is."""
+    """Show how many of the images are outside the judge's domain, if they are more than its false alarms."""
     known = [prediction for prediction in predictions if prediction is not None]
     count = sum(prediction.outside for prediction in known)
-    if count:
+    if count >= max(2, _NOTED * len(known)):
         st.caption(f":material/info: {t('common.outside', count=count, all=len(known))}")
 
 
