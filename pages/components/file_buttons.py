@@ -5,7 +5,7 @@ In each function `text` is the key of the label, and `<text>_help` that of the h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -23,11 +23,12 @@ def png_button(
     key: str,
     place: DeltaGenerator | None = None,
     help_text: str | None = None,
+    values: Mapping[str, str | None] | None = None,
 ) -> None:
-    """Show the button for a PNG in `place`; `help_text` is the key of another help."""
+    """Show the button for a PNG in `place`; `help_text` is the key of another help, `values` are for `with_view`."""
     (place or st).download_button(
         t(text),
-        with_view(png),
+        with_view(png, values),
         file_name,
         "image/png",
         key=key,

@@ -138,7 +138,8 @@ def _request(request: ModelRequest) -> str:
 def with_view(make: Callable[[], bytes] | bytes, values: Mapping[str, str | None] | None = None) -> Callable[[], bytes]:
     """`make`, whose PNG, GIF or WAV contains the view that is shown now: page, address, and hash of the weights.
 
-    `values` are parameters of what the file shows, if the controls may have been changed since.
+    `values` are parameters of what the file shows, if the page shows more or its controls may have been changed since;
+    they may name the `step` of the weights even if the page has no such parameter.
     """
     page, parameters = address.current()
     parameters = {name: value for name, value in {**parameters, **(values or {})}.items() if value is not None}
@@ -201,7 +202,7 @@ def _open_view(file: bytes, file_id: str = "") -> None:
     st.session_state["share_opened"] = file_id
     known = {name: value for name, value in parameters.items() if name in address.PARAMETERS[page]}
     weights = view.get("weights")
-    st.session_state["share_changed"] = weights is not None and weights != _weights(known)
+    st.session_state["share_changed"] = weights is not None and weights != _weights(parameters)
     st.switch_page(f"{page}.py", query_params=known)
 
 

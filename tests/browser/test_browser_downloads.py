@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
+from pages.components import view_file
 from tests.support.browser import Browser, Server, settle, widget
 from tests.support.picture_files import encoded
 from tests.support.translation import photo
@@ -96,6 +97,12 @@ def test_each_button_gives_the_file_that_it_names(browser: Browser, server: Serv
             names = zipfile.ZipFile(io.BytesIO(raw)).namelist()
             assert {"vae/config.json", "vae/step-000010/model.safetensors"} <= set(names)
         assert kind in ("zip", "wav", "png", "gif")
+        if kind != "zip":
+            view = view_file.read(raw)
+            assert view is not None, "each restores its view"
+            assert view["page"] == address.partition("?")[0].strip("/")
+            if key.startswith(("speak", "translate", "stylize_png", "latent")):
+                assert view["weights"]
     browser.check_console()
 
 

@@ -140,6 +140,26 @@ def test_back_and_forward_restore_the_view(browser: Browser, server: Server, lin
     browser.check_console()
 
 
+def test_a_drag_over_pixels_is_one_step_of_the_history(browser: Browser, server: Server) -> None:
+    page = browser.open(server.url + "/paint?model=my_mnist_gated_pixelcnn&part=field&at=20_20")
+    before, start = shown(page), page.url
+    board = widget(page, "paint_field").get_by_role("slider").first
+    box = board.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.7)
+    page.mouse.down()
+    for part in (0.6, 0.5, 0.4, 0.3):
+        page.mouse.move(box["x"] + box["width"] * part, box["y"] + box["height"] * part)
+        page.wait_for_timeout(400)
+        assert page.url == start, "only the pixel where the drag ends goes into the address"
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("at=9_9$"))
+    page.go_back()
+    expect(page).to_have_url(start)
+    assert shown(page) == before
+    browser.check_console()
+
+
 _DROP = """([selector, name, type, content]) => {
   const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0)), data = new DataTransfer();
   data.items.add(new File([bytes], name, { type }));

@@ -20,6 +20,7 @@ from pages.parts.speak import progress
 from tests.support.pages import app_at, open_page
 from tests.support.runs import save_run
 from tests.support.speech import SMALL as WAVENET
+from tests.support.stylizing import save_networks
 
 VIEW = {"page": "latent", "view": {"model": "größe", "z": "0.5_-1"}, "weights": "0123456789abcdef"}
 
@@ -151,4 +152,25 @@ def test_a_downloaded_recording_opens_its_view_and_reports_changed_weights(runs:
         app.file_uploader(key="share_file").set_value(("speak.wav", content, "audio/wav")).run()
         assert app.number_input(key="speak_seed").value == 18, "of the recording, not of the control"
         assert app.select_slider(key="speak_step").value == 0
+        assert len(app.toast) == toasts
+
+
+def test_a_stylised_picture_opens_its_network_and_reports_changed_weights(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENMODELS_DATA", str(runs.parent / "data"))
+    for name in ("other", "style"):
+        save_networks(runs.parent, name)
+    parameters = {"image": "astronaut", "size": "256", "model": "style", "step": "10"}  # the page has no step
+    weights = share._weights(parameters)
+    assert weights is not None
+    view = {"page": "stylize", "view": parameters, "weights": weights}
+    for changed, toasts in (({}, 0), ({"weights": "0" * 16}, 1)):
+        app = app_at("seeds").run()
+        app.session_state["share"] = True
+        app.run()
+        content = view_file.embed(picture("PNG"), view | changed)
+        app.file_uploader(key="share_file").set_value(("style.png", content, "image/png")).run()
+        assert app.multiselect(key="stylize_networks").value == ["style"]
+        assert app.select_slider(key="stylize_longest").value == 256
         assert len(app.toast) == toasts

@@ -133,6 +133,7 @@ def _result(info: CheckpointInfo, content: ImageFile, longest: int | None) -> No
             result_name(content, info.name),
             key=f"stylize_png_{info.name}",
             help_text="stylize.fast.png_help",
+            values={"model": info.name, "step": str(request.step)},
         )
         width, height = result.size
         key = "result" if result.size == result.original_size else "result_reduced"
