@@ -82,7 +82,9 @@ def _studio(info: CheckpointInfo, step: int) -> None:
         with_cycle = st.toggle(
             t("translate.cycle.toggle"), key="translate_trip", help=t("translate.cycle.help"), persist_state="session"
         )
-    view.write("translate", fields, step=view.step_text(info, step), image=image.text())
+    # Without the newest step: a page that adds nothing to the address of its entry adds no step to the history.
+    shown = None if step == info.steps[-1] else str(step)
+    view.write("translate", fields, step=shown, image=image.text())
     with parts.result, friendly_errors():
         if uploads:
             request = TranslationRequest.parse(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
+import wave
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from pages.components import view_file
 from pages.components.i18n import t
 from tests.support.browser import Browser, Server, browsing, settle, widget
 
@@ -50,7 +54,12 @@ def test_what_was_asked_for_is_heard_and_seen(browser: Browser, server: Server) 
     with page.expect_download() as download:
         widget(page, "speak_wav_ask").get_by_role("button").click()
     assert download.value.suggested_filename == "voice-rising-reed-seed-1.wav"
-    assert download.value.path().stat().st_size == 44 + 2 * 6_400
+    file = Path(download.value.path()).read_bytes()
+    with wave.open(io.BytesIO(file)) as sound:
+        assert (sound.getnframes(), sound.getsampwidth(), sound.getnchannels()) == (6_400, 2, 1)
+    view = view_file.read(file)
+    assert view is not None
+    assert len(file) - 44 - 2 * 6_400 < 1_000, "nothing but the view is added"
     browser.check_console()
 
 

@@ -84,6 +84,7 @@ def _one(info: CheckpointInfo, request: TranslationRequest, upload: ImageFile, i
             lambda: translate.png(request, upload),
             result_name(upload, names[1]),
             key=f"translate_png_{index}",
+            values={"step": str(request.step)},
         )
         st.caption(_summary(upload, result))
     if photograph is not None:
