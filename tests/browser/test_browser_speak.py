@@ -51,6 +51,8 @@ def test_what_was_asked_for_is_heard_and_seen(browser: Browser, server: Server) 
     assert seconds(page) == pytest.approx(0.8, abs=0.01)
     assert traces(page, "speak_ask_wave") == ["scatter", "scatter"]
     assert traces(page, "speak_ask_spectrogram") == ["heatmap"]
+    widget(page, "speak_shuffle").get_by_role("button").click()
+    expect(page).not_to_have_url(re.compile("seed=1(&|$)"))
     with page.expect_download() as download:
         widget(page, "speak_wav_ask").get_by_role("button").click()
     assert download.value.suggested_filename == "voice-rising-reed-seed-1.wav"
@@ -59,6 +61,7 @@ def test_what_was_asked_for_is_heard_and_seen(browser: Browser, server: Server) 
         assert (sound.getnframes(), sound.getsampwidth(), sound.getnchannels()) == (6_400, 2, 1)
     view = view_file.read(file)
     assert view is not None
+    assert (view["view"]["say"], view["view"]["seed"]) == ("rising", "1"), "of the recording, not of the controls"
     assert len(file) - 44 - 2 * 6_400 < 1_000, "nothing but the view is added"
     browser.check_console()
 

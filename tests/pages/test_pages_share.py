@@ -185,10 +185,10 @@ INPUTS: dict[str, tuple[str, dict[str, str], Callable[[], bytes]]] = {
     "speak": (
         "speak",
         {"model": "voice", "step": "0", "say": "falling", "speaker": "reed", "seed": "18", "seconds": "0.1",
-         "temperature": "0.7", "top_k": "8", "guidance": "1", "tempo": "1.5"},
+         "temperature": "0.7", "top_k": "8", "guidance": "2", "tempo": "1.5"},
         lambda: recording(
             SpeakRequest(model="voice", step=0, label="falling", speaker="reed", seed=18, seconds=0.1,
-                         temperature=0.7, top_k=8, guidance=1, tempo=1.5)
+                         temperature=0.7, top_k=8, guidance=2, tempo=1.5)
         ),
     ),
     "translate": (
