@@ -51,3 +51,9 @@ def test_the_train_page_offers_only_recipes_that_fit():
     app.toggle(key="train_fitting").set_value(False).run()
     assert len(app.selectbox(key="train_recipe").options) == len(recipes.names())
     assert "fit" not in app.query_params
+
+
+def test_a_requested_recipe_stays_chosen_though_it_does_not_fit():
+    app = open_page("train", data="digits", fit="1", recipe="dcgan_64")
+    assert app.selectbox(key="train_recipe").value == "dcgan_64"
+    assert len(app.selectbox(key="train_recipe").options) == len(fitting.fitting(spec_of("digits"))) + 1

@@ -126,7 +126,7 @@ def _fit_switch(place: DeltaGenerator) -> None:
 
 
 def _offered_recipes(requested: str | None) -> list[str]:
-    """Every recipe, or those that fit the data, if they are filtered and any does."""
+    """Every recipe, or those that fit the data and the chosen one, if they are filtered and any does."""
     data_name = requested or st.session_state.get("train_data")
     if not _is_filtered() or data_name is None:
         return _recipes_by_family()
@@ -134,7 +134,8 @@ def _offered_recipes(requested: str | None) -> list[str]:
         fit = fitting.fitting(data.get_spec(_config(data_name)))
     except GenmodelsError:  # deleted, or a folder that is not named yet
         return _recipes_by_family()
-    return fit or _recipes_by_family()
+    chosen = choice.current("train_recipe", recipes.names())
+    return [name for name in _recipes_by_family() if name in fit or name == chosen] if fit else _recipes_by_family()
 
 
 def _recipes_by_family() -> list[str]:
