@@ -84,14 +84,14 @@ def _wait(process: subprocess.Popen[bytes], url: str) -> None:
 
 def request(url: str, method: str = "GET", **headers: str) -> Answer:
     """The answer of the server; status 0 if there is none."""
-    began = time.monotonic()
+    began, name = time.monotonic(), " ".join([method, url, *(f"{key}: {value}" for key, value in headers.items())])
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=60) as answer:
-            return Answer(f"{method} {url}", answer.status, time.monotonic() - began, answer.read())
+            return Answer(name, answer.status, time.monotonic() - began, answer.read())
     except urllib.error.HTTPError as error:
-        return Answer(f"{method} {url}", error.code, time.monotonic() - began, error.read())
+        return Answer(name, error.code, time.monotonic() - began, error.read())
     except OSError:
-        return Answer(f"{method} {url}", 0, time.monotonic() - began)
+        return Answer(name, 0, time.monotonic() - began)
 
 
 def visit(url: str) -> list[Answer]:
