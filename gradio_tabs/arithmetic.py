@@ -43,5 +43,5 @@ def build(demo: gr.Blocks) -> None:
                 )
                 compute = gr.Button(t("arithmetic.compute"), variant="primary")
                 gr.Examples([[_EXAMPLE], ["s14 - s7 + s23"], ["0.6*(s5 + s7)"]], [expression])
-            result = image_output(t("arithmetic.result"), height=440)
+            result = image_output(t("arithmetic.result"), elem_classes="single")
     show([tab.select, *picker.triggers, expression.submit, compute.click], _shown, [*picker.inputs, expression], result)

@@ -49,7 +49,7 @@ def build(demo: gr.Blocks) -> None:
                 picker = pick_model("mnist_pixelcnn", "complete", classes=True)
                 rows = gr.Slider(0, 27, 14, step=1, label=t("complete.rows"), info=t("complete.rows_info"))
                 seed = gr.Number(0, precision=0, label=t("common.seed"), info=t("complete.seed_info"))
-            result = image_output(t("complete.result"), height=440)
+            result = image_output(t("complete.result"), elem_classes="single")
     show(
         [*picker.triggers, pad.change, rows.release, seed.input],
         _drawn,

@@ -47,7 +47,7 @@ def build(demo: gr.Blocks) -> None:
                     label=t("latent.axes"),
                     info=t("latent.axes_info"),
                 )
-            result = image_output(t("latent.result"), height=440)
+            result = image_output(t("latent.result"), elem_classes="single")
         with gr.Row():
             sliders = [
                 gr.Slider(

@@ -36,7 +36,7 @@ def build(demo: gr.Blocks) -> None:
                 picker = pick_model("mnist_vae_2d_deep", "manifold")
                 x = gr.Slider(-4, 4, 0, step=0.05, label=t("manifold.x"), info=t("manifold.x_info"))
                 y = gr.Slider(-4, 4, 0, step=0.05, label=t("manifold.y"), info=t("manifold.y_info"))
-                result = image_output(t("manifold.result"), height=300)
+                result = image_output(t("manifold.result"), elem_classes="single")
     show([tab.select, *picker.triggers], _sheet, picker.inputs, sheet)
     point = [*picker.inputs, x, y]
     show([tab.select, *picker.triggers], _point, point, result)

@@ -18,6 +18,7 @@ label[data-testid="block-label"].float { position: static; display: inline-flex;
 .icon-button-wrapper.top-panel { background: none; border: 0; }
 .gradio-container input[role="listbox"] { padding-right: 28px; text-overflow: ellipsis; }
 .upload img { max-height: 260px; object-fit: contain; }
+.single img { max-height: 400px; object-fit: contain; }
 .dark { --color-accent: #3fb8bd; --link-text-color: #6fd0d4; --link-text-color-hover: #9be3e6; }
 @media (max-width: 640px) { .gradio-container > .main { padding: 12px 8px !important; } }
 """
