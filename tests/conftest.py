@@ -142,6 +142,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["GENMODELS_WARM_UP"] = "off"  # each server that a test starts would import numba
     if config.getoption("numprocesses", None):
         preloaded.share()
+        subprocess.Popen = preloaded.Popen
 
 
 def pytest_collection_finish() -> None:

@@ -5,9 +5,9 @@ command line, environment, folder, standard streams and exit code, and imports t
 take turns, so that consecutive processes hash strings differently, as independent ones do.
 
 Schedulers, workers and Streamlit's servers are started in this way by everything that runs in the tests' process or in
-such a fork; what a usual `python -m train_jobs` starts is usual, too. A test of the start of a process (memory
-settings, `sitecustomize`, what is imported, /proc/PID/environ) needs a real start: the fixture `real_starts`, or
-`subprocess.run([sys.executable, ...])` of another module.
+such a fork, and so are the processes of pytest-xdist; what a usual `python -m train_jobs` starts is usual, too. A test
+of the start of a process (memory settings, `sitecustomize`, what is imported, /proc/PID/environ) needs a real start:
+the fixture `real_starts`, or `subprocess.run([sys.executable, ...])` of another module.
 """
 
 from __future__ import annotations
@@ -47,17 +47,22 @@ FORKED = {
     "benchmarks.translation",
 }
 _COMMAND_LINE = 4000  # bytes for the command line that a fork shows
-UsualPopen = subprocess.Popen
+# In a fork, subprocess.Popen is already that of the preloaded interpreter.
+UsualPopen: type[subprocess.Popen] = getattr(subprocess.Popen, "usual", subprocess.Popen)
 
 
-class Popen(subprocess.Popen):
+class Popen(UsualPopen):
     """A subprocess.Popen whose process is forked, if it runs a module of `FORKED` or `always`; else a usual one.
 
     The process is no child of the caller: it goes on, and nobody has to reap it, when the caller has ended.
     """
 
+    usual = UsualPopen
+
     def __init__(self, args: Sequence[str], *more: Any, always: bool = False, **settings: Any) -> None:
         forked = not isinstance(args, str) and [*args[:2]] == [sys.executable, "-m"] and args[2] in FORKED
+        if not isinstance(args, str) and [*args[:3]] == [sys.executable, "-u", "-c"]:  # a process of pytest-xdist
+            args, forked = [args[0], *args[2:]], True
         self._forked = always or (forked and settings.get("preexec_fn") is None and not settings.get("pass_fds"))
         self._socket: socket.socket | None = None
         super().__init__(args, *more, **settings)
