@@ -68,6 +68,7 @@ def test_a_link_shows_two_runs_with_what_differs_in_their_settings():
         == len(set(map(str, encoding["strokeDash"]["scale"]["range"])))
     )
     assert encoding["x"]["title"] == "epoch"
+    assert encoding["x"]["axis"]["format"] == ",.3~f", "not 1e+1, which Vega makes of 10 with the format g"
     assert f"{RECIPE}-2,{RECIPE}-1" in (app.query_params["overlay"], *app.query_params["overlay"])
 
 

@@ -94,7 +94,7 @@ def show(curves: Sequence[Curve], *, axis: str, title: str, smoothing: float, lo
 
 def _spec(data: dict[str, list[Any]], labels: Sequence[str], *, axis: str, title: str, log: bool) -> dict[str, Any]:
     x: dict[str, Any] = {"field": "place", "type": "quantitative", "title": t(f"runs.overlay.axis_title.{axis}")}
-    x |= {"axis": {"format": "~s" if axis == "step" else ",~g"}, "scale": {"domain": _domain(data["place"])}}
+    x |= {"axis": {"format": "~s" if axis == "step" else ",.3~f"}, "scale": {"domain": _domain(data["place"])}}
     scale: dict[str, Any] = {"type": "log" if log else "linear", "zero": False, "domain": _domain(data["value"])}
     y = {"field": "value", "type": "quantitative", "title": title, "scale": scale, "axis": {"format": ".3~g"}}
     shared = {"field": "curve", "type": "nominal", "legend": legend(labels)}
