@@ -27,6 +27,7 @@ from genmodels.service import manifold
 from genmodels.service.latent import Point, render
 from genmodels.service.manifold import Place, Plane, Scatter, denoise, encoding, scatter_image
 from genmodels.service.manifold.denoise import Noise
+from pages.components.i18n import t
 from tests.support.digits import drawn_seven, to_digit
 from tests.support.pages import open_page, visible
 from tests.support.runs import pixels, save_run, set_training_data
@@ -338,11 +339,12 @@ def test_side_by_side_needs_two(runs: Path) -> None:
     text = " ".join(entry.value for entry in app.markdown)
     assert "**Gaps.**" in text
     assert "**No gaps.**" in text
-    assert not app.caption
+    (foot,) = (entry.value for entry in app.caption)
+    assert foot == t("common.gradio"), "the frame's last line"
     set_training_data(runs, "mnist_vae_2d", "mnist")
-    captions = [entry.value for entry in open_page("manifold", part="beside").caption]
-    assert len(captions) == 1
-    assert "the training data of mnist_vae_2d is not on this machine" in visible(captions[0])
+    missing, foot = (entry.value for entry in open_page("manifold", part="beside").caption)
+    assert foot == t("common.gradio")
+    assert "the training data of mnist_vae_2d is not on this machine" in visible(missing)
 
 
 def test_a_run_deleted_meanwhile_is_named_once(runs: Path) -> None:

@@ -121,7 +121,7 @@ def _is_filtered() -> bool:
 def _fit_switch(place: DeltaGenerator) -> None:
     """Show the switch that leaves only the recipes that fit the chosen data."""
     if st.session_state["train_start_from"] == "recipe":
-        place.toggle(t("train.fit"), key=_FIT.key, help=t("train.fit_help"), persist_state="session", wrap=True)
+        place.toggle(t("train.fit"), key="train_fitting", help=t("train.fit_help"), persist_state="session", wrap=True)
     view.write("train", [_FIT])
 
 
