@@ -62,6 +62,10 @@ class Result:
     busy: list[float] = field(default_factory=list)
 
 
+Answers = tuple[list[float], list[str]]
+"""Milliseconds and problems of requests: built-in types, because another process sends them."""
+
+
 def cases(count: int) -> list[Case]:
     """`count` requests to five endpoints and five models, with the pixels that the Python API computes."""
     gan, vae = genmodels.load("mnist_gan"), genmodels.load("mnist_vae_20")
@@ -116,7 +120,7 @@ def send(client: Client, case: Case, result: Result) -> None:
         result.problems.append(f"{case.endpoint}{case.arguments}: other pixels")
 
 
-def load(url: str, work: Sequence[Case], clients: int, ready: Event, done: Event, results: Queue[Result]) -> None:
+def load(url: str, work: Sequence[Case], clients: int, ready: Event, done: Event, results: Queue[Answers]) -> None:
     """Send the requests of `work` by `clients` clients at once, again and again until `done` is set.
 
     In a process of its own: the clients of a server run on other machines, and here they would hold the interpreter's
@@ -134,7 +138,7 @@ def load(url: str, work: Sequence[Case], clients: int, ready: Event, done: Event
             list(pool.map(lambda pair: send(*pair, result), pairs))
             if done.is_set():
                 break
-    results.put(result)
+    results.put((result.requests, result.problems))
 
 
 def measure(server: Server, *, clients: int = CLIENTS, requests: int = REQUESTS, moves: int = MOVES) -> Result:
@@ -155,13 +159,11 @@ def measure(server: Server, *, clients: int = CLIENTS, requests: int = REQUESTS,
                 raise RuntimeError("the clients have not started")
             busy = slide(visitor, moves)
             done.set()
-            result: Result = results.get(timeout=_PATIENCE)
+            times, problems = results.get(timeout=_PATIENCE)
         finally:
             process.kill()
             process.join()
-    result.first, result.later, result.alone, result.busy = first, later, alone, busy
-    result.requests.sort()
-    return result
+    return Result(first, later, sorted(times), problems, alone, busy)
 
 
 def main() -> int:

@@ -56,18 +56,18 @@ class _Interface:
             await self._living
 
 
-_interfaces: list[_Interface] = []
+_interfaces: dict[_Interface, None] = {}
 
 
 @asynccontextmanager
 async def gradio_interface() -> AsyncIterator[None]:
     """The lifespan of the server, in which the interface can be requested."""
     interface = _Interface()
-    _interfaces.append(interface)
+    _interfaces[interface] = None
     try:
         yield
     finally:
-        _interfaces.remove(interface)
+        _interfaces.pop(interface)
         await interface.close()
 
 
@@ -89,7 +89,7 @@ class GradioMount:
             await RedirectResponse(f"gradio/{query}")(scope, receive, send)
             return
         try:
-            application = await _interfaces[-1].application(self._path, self._own_url(scope))
+            application = await next(reversed(_interfaces)).application(self._path, self._own_url(scope))
         except Exception:  # noqa: BLE001 - logged; the pages go on, and the next request tries again
             _log.exception("the Gradio interface could not be started")
             await PlainTextResponse(t("common.error.gradio") + "\n", 503)(scope, receive, send)

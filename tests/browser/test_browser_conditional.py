@@ -62,14 +62,17 @@ def test_every_class_is_a_table_with_headings_and_marks(browser: Browser, server
     expect(table.locator("thead th[scope=col]")).to_have_text(["seed", *"0123456789"])
     expect(table.locator("tbody th[scope=row]")).to_have_text([str(seed) for seed in range(10)])
     third = table.locator("canvas").nth(23)
-    expect(third).to_have_attribute("aria-label", re.compile(r"Class 3, seed 2\. reads \d, (> )?\d+\.\d\s%"))
+    reading = r"Class 3, seed 2\. reads (\d, (> )?\d+\.\d\s%|no digit)$"  # ten steps of training: some are noise
+    expect(third).to_have_attribute("aria-label", re.compile(reading))
     said = page.get_by_text(re.compile(r"Class agreement: \d+ of 100")).inner_text()
     right = int(re.findall(r"(\d+) of 100", said)[0])
     expect(table.locator(".mark")).to_have_count(100 - right)
     for cell in table.locator("td.marked").all()[:5]:
         label = str(cell.locator("canvas").get_attribute("aria-label"))
-        asked, reads = re.findall(r"Class (\d), .*reads (\d)", label)[0]
-        assert asked != reads == cell.locator(".mark").inner_text()
+        asked, reads, outside = re.findall(r"Class (\d), .*reads (?:(\d),|(no digit)$)", label)[0]
+        mark = cell.locator(".mark").inner_text()
+        assert asked != mark
+        assert outside or mark == reads, "it names the digit, unless no digit is read"
     browser.check_console()
 
 

@@ -49,7 +49,7 @@ _SHOWN = """async () => {
       if (element.closest('[data-testid="stDataFrame"]')) continue;    // a table names times such as "a minute ago"
       if (element.tagName === "CANVAS" && !element.closest(".hero")) found.push(element.toDataURL());
       if (element.tagName === "IMG" && element.src) {
-        await element.decode();
+        try { await element.decode(); } catch { found.push(null); continue; }    // being replaced: not at rest yet
         const canvas = document.createElement("canvas");
         canvas.width = element.naturalWidth; canvas.height = element.naturalHeight;
         canvas.getContext("2d").drawImage(element, 0, 0);
@@ -77,7 +77,7 @@ def shown(page: Page | Frame) -> tuple[list[str], list[str]]:
     last, end = None, time.monotonic() + 20
     while time.monotonic() < end:
         now = page.evaluate(_SHOWN)
-        if now == last:
+        if now == last and None not in now[0]:
             return now[0], now[1]
         last = now
         time.sleep(0.4)

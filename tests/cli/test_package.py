@@ -47,7 +47,7 @@ def test_the_wheel_holds_both_packages_with_their_data_and_nothing_else(installe
     with zipfile.ZipFile(installed.wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     files = {path for package in ("genmodels", "train_jobs") for path in (ROOT / package).rglob("*") if path.is_file()}
-    assert names == {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
+    assert names == {str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts}
     assert "genmodels/recipes/mnist_vae_20.yaml" in names
 
 
