@@ -8,6 +8,9 @@ distance exceeds that of 99 % of held-out digits. A softmax probability cannot t
 
 Measured with the published classifier: 0.9 % of MNIST's 10,000 test digits are called outside, and 100 % of uniform and
 Gaussian noise and of the samples of every family at step 0. Empty images are inside; their probabilities are low.
+
+The domain of the published weights is stored beside them, because 5,000 digits take seconds to classify:
+`python -m genmodels.evaluation.judge_domain` writes it again.
 """
 
 from __future__ import annotations
@@ -17,17 +20,21 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
+from genmodels.errors import CheckpointError
 from genmodels.evaluation import reference_classifier
 from genmodels.runs import catalog
 from genmodels.runs.folder import RunFolder
 
 FALSE_ALARMS = 0.01
 _RIDGE = 0.01
+_FILE = "domain.safetensors"
 _DATA = DataConfig(name="digits")  # in an installed package, so that the domain is the same on every machine
 
 
@@ -69,8 +76,39 @@ def outside(features: Tensor) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _domain(_classifier: tuple[Path, int, int]) -> Domain:
+    path = stored_path()
+    return load(path) if path.is_file() else of_digits()
+
+
+def stored_path() -> Path:
+    """The file with the domain of the reference classifier's weights."""
+    folder = RunFolder(catalog.find(reference_classifier.NAME))
+    return folder.step_path(folder.steps()[-1]) / _FILE
+
+
+def of_digits() -> Domain:
+    """The domain of the bundled digits: fitted to the training images, with the limit of the test images."""
     train, test = (data.load(_DATA, split) for split in ("train", "test"))
     known, held_out = (
         reference_classifier.features(to_float(torch.from_numpy(part.images.copy()))) for part in (train, test)
     )
     return fit(known, torch.from_numpy(train.labels.copy()), held_out)
+
+
+def save(domain: Domain, path: Path) -> None:
+    """Write a domain in single precision."""
+    limit = torch.tensor([domain.limit])
+    save_file({"means": domain.means.float(), "factor": domain.factor.float().contiguous(), "limit": limit}, path)
+
+
+def load(path: Path) -> Domain:
+    """Read a domain. Raises CheckpointError if the file is damaged."""
+    try:
+        tensors = load_file(path)
+        return Domain(tensors["means"].double(), tensors["factor"].double(), float(tensors["limit"]))
+    except (SafetensorError, KeyError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}. Delete it: then it is computed") from error
+
+
+if __name__ == "__main__":
+    save(of_digits(), stored_path())

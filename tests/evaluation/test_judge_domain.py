@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,10 +11,13 @@ from torch import Tensor
 from genmodels import data
 from genmodels.data import DataConfig
 from genmodels.data.loader import to_float
+from genmodels.errors import CheckpointError
 from genmodels.evaluation import judge_domain, reference_classifier
 from genmodels.images import drawing
 from genmodels.runs import catalog
 from genmodels.service.inference import predictions_of
+
+_DIGITS = DataConfig(name="digits")
 
 
 def rate(images: Tensor) -> float:
@@ -61,3 +66,18 @@ def test_real_digits_are_inside():
     assert rate(images) == pytest.approx(judge_domain.FALSE_ALARMS, abs=0.004)
     ink = drawing.from_strokes([[(0.3, 0.2), (0.7, 0.2), (0.45, 0.85)]], 20)
     assert rate(drawing.to_mnist(ink).unsqueeze(0)) == 0.0
+
+
+def test_the_stored_domain_is_that_of_the_published_weights(tmp_path: Path):
+    stored, fitted = judge_domain.load(judge_domain.stored_path()), judge_domain.of_digits()
+    torch.testing.assert_close(stored.means, fitted.means, atol=1e-3, rtol=1e-3)
+    assert stored.limit == pytest.approx(fitted.limit, rel=1e-3)
+    images = torch.cat(
+        [noise("uniform", 20), to_float(torch.from_numpy(data.load(_DIGITS, "test").images[:200].copy()))]
+    )
+    features = reference_classifier.features(images)
+    torch.testing.assert_close(stored.distances(features), fitted.distances(features), rtol=1e-2, atol=1e-2)
+    damaged = tmp_path / "domain.safetensors"
+    damaged.write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="Delete it"):
+        judge_domain.load(damaged)
