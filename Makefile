@@ -17,7 +17,7 @@ TEST_ALONE = $(PYTEST) $(shell grep -rl --include='test_*.py' 'mark\.alone' test
 
 help:
 	@echo "make run     start the studio on http://$(HOST):$(PORT)"
-	@echo "make test    lint, types and every test (about 11 minutes on two cores)"
+	@echo "make test    lint, types and every test (about 14 minutes on two cores)"
 	@echo "make check   the two-minute loop: lint, types, fast tests"
 	@echo "make bench   measure speed and quality, print the tables of docs/benchmarks.md"
 	@echo "make test-install   install the wheel in a new environment (minutes, a network, 7 GB of disk)"

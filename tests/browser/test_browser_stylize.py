@@ -57,7 +57,7 @@ def test_a_painting_comes_and_can_be_gone_back_through(browser: Browser, server:
     fast = widget(page, "stylize_compare_fast")
     expect(fast.get_by_role("slider")).to_have_attribute("aria-valuetext", "50 % of the picture shown painted")
     slide(page, "stylize_size", "64")
-    slide(page, "stylize_iterations", "20")
+    slide(page, "stylize_iterations", "50")  # at fewer it can end before the first look
     settle(page, _PATIENCE)
     widget(page, "stylize_begin").get_by_role("button").click()
 
@@ -65,8 +65,8 @@ def test_a_painting_comes_and_can_be_gone_back_through(browser: Browser, server:
     expect(shown).to_be_visible(timeout=_PATIENCE)
     first = canvas(page)
     expect(shown).not_to_have_attribute("src", first, timeout=_PATIENCE)
-    expect(page.get_by_text("Finished: all 20 steps")).to_be_visible(timeout=_PATIENCE)
-    expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 20 iterations")
+    expect(page.get_by_text("Finished: all 50 steps")).to_be_visible(timeout=_PATIENCE)
+    expect(widget(page, "stylize_canvas").locator("figcaption")).to_have_text("After 50 iterations")
     last = canvas(page)
 
     handle = widget(page, "stylize_canvas_step").get_by_role("slider")
