@@ -76,7 +76,7 @@ def test_the_largest_images_of_each_format_fit_into_the_usual_limits() -> None:
 def test_the_limits_apply_after_the_client_has_ended() -> None:
     process = warm()
     before = set(process.children())
-    child = Child(Limits(cpu_seconds=0.2, wall_seconds=60))
+    child = Child(Limits(cpu_seconds=1, wall_seconds=60))
     busy = threading.Thread(target=lambda: _ignored(child, bombs.costly()))
     busy.start()
     until(lambda: bool(set(process.children()) - before))
