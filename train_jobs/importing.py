@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import stat
-import uuid
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,11 +18,11 @@ from genmodels.runs import catalog
 from genmodels.runs.files import write_json
 from genmodels.runs.folder import CONFIG, CONTROL, STATUS, WEIGHTS, RunFolder, is_run_file
 from genmodels.runs.weights_file import shapes_in
-from genmodels.system import leftovers
 from train_jobs import api
-from train_jobs.errors import JobError, writing_to
-from train_jobs.status import INCOMPLETE, Job, damage
+from train_jobs.errors import JobError
+from train_jobs.status import Job, damage
 from train_jobs.store import Store
+from train_jobs.submission import new_folder
 
 MAX_ZIP_BYTES = 500 * 2**20
 LIMITS = Limits(entries=20_000, total_bytes=2 * 2**30)
@@ -47,19 +46,12 @@ def import_run(file: BinaryIO) -> Job:
             "Unpack it into the runs folder yourself, or download it without the state for resuming"
         )
     store = Store()
-    with writing_to(store.root):
-        store.root.mkdir(parents=True, exist_ok=True)
-        leftovers.sweep(store.root, *INCOMPLETE)
-        with leftovers.at_work(store.root):
-            prepared = store.root / f".new-{uuid.uuid4().hex}"
-            try:
-                name = _unpack(file, prepared)
-                _check(prepared)
-                _end(prepared)
-                target = store.root / _free_name(name)
-                prepared.rename(target)
-            finally:
-                leftovers.discard(prepared)
+    with new_folder(store) as prepared:
+        name = _unpack(file, prepared)
+        _check(prepared)
+        _end(prepared)
+        target = store.root / _free_name(name)
+        prepared.rename(target)
     return api.job(target.name)
 
 

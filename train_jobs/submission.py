@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from genmodels import data
@@ -60,14 +61,21 @@ def submit_pair(
 def enter(spec: JobSpec, running: tuple[str, int, float] | None = None) -> str:
     """Create the run folder and its row, both or neither; returns the id."""
     store = Store()
+    with new_folder(store) as prepared:
+        folder = RunFolder.create(prepared, spec)
+        return store.add(new_job(folder, spec), prepared, running=running)
+
+
+@contextmanager
+def new_folder(store: Store) -> Iterator[Path]:
+    """The hidden path of a run that the block makes and gives its name; what the block leaves there is removed."""
     with writing_to(store.root):
         store.root.mkdir(parents=True, exist_ok=True)
         leftovers.sweep(store.root, *INCOMPLETE)
         with leftovers.at_work(store.root):
             prepared = store.root / f".new-{uuid.uuid4().hex}"
             try:
-                folder = RunFolder.create(prepared, spec)
-                return store.add(new_job(folder, spec), prepared, running=running)
+                yield prepared
             finally:
                 leftovers.discard(prepared)
 

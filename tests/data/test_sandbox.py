@@ -79,8 +79,9 @@ def test_the_limits_apply_after_the_client_has_ended() -> None:
     child = Child(Limits(cpu_seconds=1, wall_seconds=60))
     busy = threading.Thread(target=lambda: _ignored(child, bombs.costly()))
     busy.start()
-    until(lambda: bool(set(process.children()) - before))
-    (decoding,) = set(process.children()) - before
+    seen: set[psutil.Process] = set()
+    until(lambda: bool(seen.update(set(process.children()) - before) or seen))
+    (decoding,) = seen
     child.close()
     until(lambda: not decoding.is_running() or decoding.status() == psutil.STATUS_ZOMBIE)
     busy.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def test_the_python_program(studio_server: Server) -> None:
     program, _ = examples("python")
     lines = run([sys.executable, "-c", program], studio_server).splitlines()
     probabilities, recording = lines[-2:]
-    assert max(eval(probabilities).items(), key=lambda pair: pair[1])[0] == "7"
+    assert max(ast.literal_eval(probabilities).items(), key=lambda pair: pair[1])[0] == "7"
     assert Path(recording).read_bytes()[:4] == b"RIFF"
 
 
